@@ -1,0 +1,122 @@
+// Package component is what Heddle can do: the plug-in API of actions and triggers, their registry,
+// and, in builtin, one file for each component that comes with Heddle.
+package component
+
+import (
+	"context"
+	"net/http"
+)
+
+// Component is a named set of actions and triggers.
+type Component struct {
+	Key         string
+	Label       string
+	Description string
+	Category    string
+	Actions     []Action
+	Triggers    []Trigger
+}
+
+// Action is one thing that a step can do. Make it with [NewAction], which reads the inputs off the
+// fields of a struct.
+type Action struct {
+	Key         string
+	Label       string
+	Description string
+	Inputs      []Input
+	// Effect says that performing it reaches outside the run's own stream, so that all before it
+	// must be durable first and it may be repeated after a crash under the same idempotency key.
+	Effect bool
+	// Branches says that the result's Branch names which of the step's branches to run.
+	Branches bool
+	// Stop ends the run after this step, as a success.
+	Stop    bool
+	Perform func(ctx context.Context, step Step, inputs map[string]any) (Result, error)
+}
+
+// Trigger is how a run of a flow begins.
+type Trigger struct {
+	Key         string
+	Label       string
+	Description string
+	Inputs      []Input
+	// Receive turns a delivery into the trigger step's result and, if Response is set, into the
+	// answer that an asynchronous caller gets at once.
+	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
+}
+
+// Input describes one input of an action or trigger.
+type Input struct {
+	Key         string
+	Label       string
+	Description string
+	Type        string // "string", "number", "boolean", "data", "code", "connection", "list", "keyvalue", "conditions"
+	Default     string
+	Required    bool
+	Options     []string // the values allowed, empty for any
+}
+
+// Result is what a step leaves behind. Only Data is visible to later steps, as "<step>.results".
+type Result struct {
+	Data        any
+	ContentType string            // of Data, where it is to be answered to a synchronous caller
+	StatusCode  int               // HTTP status for a synchronous caller, 0 for the default
+	Headers     map[string]string // HTTP headers for a synchronous caller
+	Branch      string            // for actions with Branches: the branch to run
+	Respond     bool              // for triggers: answer an asynchronous caller with this result
+}
+
+// KeyValue is an element of a key/value list input.
+type KeyValue struct {
+	Key   string `json:"key"`
+	Value any    `json:"value"`
+}
+
+// Step is the run as a step sees it; the worker provides it.
+type Step interface {
+	// IdempotencyKey is the same at every attempt of this step in this run and iteration.
+	IdempotencyKey() string
+	// Log adds a line to the run's log. Levels: "trace", "debug", "info", "warn", "error", "fatal", "metric".
+	Log(level, message string)
+	// State gives access to the persisted values of one scope.
+	State(scope Scope) State
+	// Script runs a JavaScript function value with arguments and gives its awaited result, as plain values.
+	Script(ctx context.Context, call ScriptCall) (any, error)
+	// HTTP is the guarded client: it refuses private addresses that the configuration does not allow.
+	HTTP() *http.Client
+	// Facts is what scripts get as their context: executionId, customer, instance, integration,
+	// flow, user, webhookUrls, configVars, startedAt and so on.
+	Facts() map[string]any
+	// Results is what scripts get as step results: by step identifier, {results, currentItem?, index?}.
+	Results() map[string]any
+}
+
+// ScriptCall is one call into the script engine.
+type ScriptCall struct {
+	// Source is a module that assigns module.exports, or an expression that yields a function.
+	Source string
+	// Args are the arguments, plain values as in package documentation of values.go.
+	Args []any
+	// Log gets what the script writes with console and with a logger argument.
+	Log func(level, message string)
+}
+
+// Scope says who shares a persisted value.
+type Scope string
+
+// The scopes of persisted values. Source: the format's persist-data component.
+const (
+	ExecutionScope   Scope = "execution"
+	FlowScope        Scope = "flow"
+	CrossFlowScope   Scope = "crossFlow"
+	IntegrationScope Scope = "integration"
+)
+
+// State is one scope's persisted values.
+type State interface {
+	Get(ctx context.Context, key string) (value any, found bool, err error)
+	All(ctx context.Context) (map[string]any, error)
+	Set(ctx context.Context, key string, value any) error
+	Remove(ctx context.Context, key string) error
+}
+

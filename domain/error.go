@@ -1,0 +1,90 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Code says what kind of refusal an [Error] is. Clients branch on it; messages are for people.
+type Code string
+
+// The codes of every expected refusal. An error that is none of them is internal: logged with an
+// id, shown to callers as that id only.
+const (
+	Invalid         Code = "INVALID"
+	Conflict        Code = "CONFLICT"
+	NotFound        Code = "NOT_FOUND"
+	Forbidden       Code = "FORBIDDEN"
+	Unauthenticated Code = "UNAUTHENTICATED"
+	Unavailable     Code = "UNAVAILABLE"
+)
+
+// Error is an expected refusal: what is wrong, where, and what to do about it.
+type Error struct {
+	Code    Code
+	Field   string // the input field at fault, empty when it is not one field
+	Message string
+}
+
+func (e *Error) Error() string {
+	if e.Field != "" {
+		return e.Field + ": " + e.Message
+	}
+	return e.Message
+}
+
+// Refuse returns a refusal that concerns no single input field.
+func Refuse(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// RefuseField returns a refusal of one input field.
+func RefuseField(code Code, field, format string, args ...any) *Error {
+	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// CodeOf gives the code of the refusal in err's chain, or "" when err is not an expected one.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	if _, ok := errors.AsType[Problems](err); ok {
+		return Invalid
+	}
+	return ""
+}
+
+// Problem is one finding about a definition, told with its place so that it can be mended.
+type Problem struct {
+	Line    int    // 1-based line of the YAML it was read from, 0 when it was not read from text
+	Flow    string // name of the flow, empty outside flows
+	Step    string // name of the step, empty outside steps
+	Message string
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", p.Line)
+	}
+	if p.Flow != "" {
+		fmt.Fprintf(&b, "flow %q: ", p.Flow)
+	}
+	if p.Step != "" {
+		fmt.Fprintf(&b, "step %q: ", p.Step)
+	}
+	b.WriteString(p.Message)
+	return b.String()
+}
+
+// Problems is everything wrong with a definition, all at once. It is an INVALID refusal.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}

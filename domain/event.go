@@ -1,0 +1,165 @@
+// Package domain holds the rules of Heddle: aggregates, the events that change them, the decisions
+// that make events, and the refusals. It is pure: no I/O, no clock, no randomness; whoever calls
+// brings time and ids. An event says once what happened and how the state changes by it.
+package domain
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Event is a fact about an aggregate with state S. Evolve is pure: it returns the state after the
+// event, replacing slices and maps instead of editing them, since older states are still in use.
+type Event[S any] interface {
+	Evolve(S, Meta) S
+}
+
+// Changes is what a decision returns: the events that it wants appended, none meaning "already so".
+type Changes[S any] []Event[S]
+
+// Meta is what is known about every event besides its own content.
+type Meta struct {
+	ID           uuid.UUID `json:"id"`                    // UUIDv7, also the event's id in the log
+	Organization string    `json:"organization"`          // whose event it is
+	Actor        string    `json:"actor,omitempty"`       // user id, or "system"
+	Token        string    `json:"token,omitempty"`       // id of the API token the actor came with
+	Remote       string    `json:"remote,omitempty"`      // network address of the caller
+	Time         time.Time `json:"time"`                  // when it was decided, UTC
+	Correlation  string    `json:"correlation,omitempty"` // id shared by all that one request caused
+	Causation    string    `json:"causation,omitempty"`   // id of the event or request that caused this one
+	Previous     string    `json:"previous,omitempty"`    // hash of the stream's previous event, hex; empty at revision 0
+}
+
+// Encoded is an event as bytes, under the kind that names its type for ever.
+type Encoded struct {
+	Kind string
+	Data []byte // JSON
+}
+
+// Category is the set of event kinds of one kind of aggregate, and its codec. Streams are named
+// "<category>-<id>".
+type Category[S any] struct {
+	Name  string
+	kinds map[string]kind[S]
+	names map[reflect.Type]string
+}
+
+type kind[S any] struct {
+	current string
+	upcast  func([]byte) ([]byte, error) // nil for the current name
+	decode  func([]byte) (Event[S], error)
+}
+
+// KindOf is one row of a category's table: a wire name and the type that it stands for.
+type KindOf[S any] struct {
+	name   string
+	typ    reflect.Type
+	decode func([]byte) (Event[S], error)
+	was    []formerKind
+}
+
+type formerKind struct {
+	name   string
+	upcast func([]byte) ([]byte, error)
+}
+
+// Kind gives an event type its wire name. The name is never changed or used again for another meaning.
+func Kind[E Event[S], S any](name string) KindOf[S] {
+	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte) (Event[S], error) {
+		var e E
+		if err := json.Unmarshal(data, &e); err != nil {
+			return nil, fmt.Errorf("decoding %s: %w", name, err)
+		}
+		return e, nil
+	}}
+}
+
+// Was says that events stored under an older name are read as this kind, after upcast has rewritten
+// their data.
+func (k KindOf[S]) Was(name string, upcast func([]byte) ([]byte, error)) KindOf[S] {
+	k.was = append(slices.Clip(k.was), formerKind{name, upcast})
+	return k
+}
+
+// NewCategory makes a category from its table. It panics on a duplicate: that is a mistake in the
+// table, seen by the first test.
+func NewCategory[S any](name string, kinds ...KindOf[S]) *Category[S] {
+	c := &Category[S]{Name: name, kinds: map[string]kind[S]{}, names: map[reflect.Type]string{}}
+	for _, k := range kinds {
+		c.add(k.name, kind[S]{current: k.name, decode: k.decode})
+		for _, f := range k.was {
+			c.add(f.name, kind[S]{current: k.name, upcast: f.upcast, decode: k.decode})
+		}
+		if _, double := c.names[k.typ]; double {
+			panic("domain: type " + k.typ.Name() + " twice in category " + name)
+		}
+		c.names[k.typ] = k.name
+	}
+	return c
+}
+
+func (c *Category[S]) add(name string, k kind[S]) {
+	if _, double := c.kinds[name]; double {
+		panic("domain: kind " + name + " twice in category " + c.Name)
+	}
+	c.kinds[name] = k
+}
+
+// Stream names the stream of the aggregate with this id.
+func (c *Category[S]) Stream(id string) string { return c.Name + "-" + id }
+
+// Kinds lists the current wire names, sorted.
+func (c *Category[S]) Kinds() []string {
+	var names []string
+	for name, k := range c.kinds {
+		if k.upcast == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Encode turns an event into its stored form. It panics on a type that the category's table lacks.
+func (c *Category[S]) Encode(e Event[S]) (Encoded, error) {
+	name, known := c.names[reflect.TypeOf(e)]
+	if !known {
+		panic(fmt.Sprintf("domain: %T is not in category %s", e, c.Name))
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return Encoded{}, fmt.Errorf("encoding %s: %w", name, err)
+	}
+	return Encoded{Kind: name, Data: bytes.TrimRight(b.Bytes(), "\n")}, nil
+}
+
+// UnknownKindError reports an event of a kind that this build does not know, as written by a newer
+// one. A decision over such a stream fails; a view skips it.
+type UnknownKindError struct{ Category, Kind string }
+
+func (e *UnknownKindError) Error() string {
+	return fmt.Sprintf("event kind %s of category %s is not known to this version of heddle", e.Kind, e.Category)
+}
+
+// Decode turns a stored event into the type it stands for now.
+func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
+	k, known := c.kinds[name]
+	if !known {
+		return nil, &UnknownKindError{Category: c.Name, Kind: name}
+	}
+	if k.upcast != nil {
+		var err error
+		if data, err = k.upcast(data); err != nil {
+			return nil, fmt.Errorf("upcasting %s to %s: %w", name, k.current, err)
+		}
+	}
+	return k.decode(data)
+}
