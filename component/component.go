@@ -12,13 +12,16 @@ type Component struct {
 	Key         string
 	Label       string
 	Description string
-	Category    string
+	Category    string // a heading of the catalogue, such as "Logic" or "Data"
 	Actions     []Action
 	Triggers    []Trigger
+
+	// stub, if set, answers for every action and trigger that is not listed, see [Stub].
+	stub *Result
 }
 
 // Action is one thing that a step can do. Make it with [NewAction], which reads the inputs off the
-// fields of a struct.
+// fields of a struct, and say what it is with [Action.WithEffect] and its kin.
 type Action struct {
 	Key         string
 	Label       string
@@ -30,17 +33,18 @@ type Action struct {
 	// Branches says that the result's Branch names which of the step's branches to run.
 	Branches bool
 	// Stop ends the run after this step, as a success.
-	Stop    bool
+	Stop bool
+	// Perform does it. A [domain.Error] of a bad input names the input as its field.
 	Perform func(ctx context.Context, step Step, inputs map[string]any) (Result, error)
 }
 
-// Trigger is how a run of a flow begins.
+// Trigger is how a run of a flow begins. Make it with [NewTrigger].
 type Trigger struct {
 	Key         string
 	Label       string
 	Description string
 	Inputs      []Input
-	// Receive turns a delivery into the trigger step's result and, if Response is set, into the
+	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
 }
@@ -62,8 +66,16 @@ type Result struct {
 	ContentType string            // of Data, where it is to be answered to a synchronous caller
 	StatusCode  int               // HTTP status for a synchronous caller, 0 for the default
 	Headers     map[string]string // HTTP headers for a synchronous caller
-	Branch      string            // for actions with Branches: the branch to run
-	Respond     bool              // for triggers: answer an asynchronous caller with this result
+	Branch      string            // for actions with Branches and for triggers: the branch to run
+	Response    *Response         // for triggers: what an asynchronous caller is told, nil for the default
+}
+
+// Response is the answer of a trigger to an asynchronous caller. What is empty is as by default.
+type Response struct {
+	StatusCode  int
+	ContentType string
+	Headers     map[string]string
+	Body        string
 }
 
 // KeyValue is an element of a key/value list input.
@@ -97,9 +109,19 @@ type ScriptCall struct {
 	Source string
 	// Args are the arguments, plain values as in package documentation of values.go.
 	Args []any
-	// Log gets what the script writes with console and with a logger argument.
+	// Log gets what the script writes with console and with its context's logger.
 	Log func(level, message string)
+	// Context, if not nil, says that the first argument is a step context: the script finds a logger
+	// in it, and the result is {"value": what the function gave, "context": {…}} with those of the
+	// context's properties that are named here as the function left them. This is how code that
+	// changes the state objects of its context is heard. Without it the result is the value alone.
+	Context []string
 }
+
+// Operand is an operand of a condition. It is resolved when it is called and not before, since "and"
+// and "or" stop early and flows rely on it. A condition reaches its action as a [KeyValue] that
+// holds the branch's name and nested lists: []any{"and", []any{"equal", Operand, Operand}, …}.
+type Operand func() (any, error)
 
 // Scope says who shares a persisted value.
 type Scope string
@@ -119,4 +141,3 @@ type State interface {
 	Set(ctx context.Context, key string, value any) error
 	Remove(ctx context.Context, key string) error
 }
-

@@ -1,0 +1,59 @@
+package component
+
+import "context"
+
+// NewAction makes an action whose inputs are the fields of the struct I. Each field has the tags
+//
+//	key:"timeout" label:"Timeout" doc:"what it means" default:"30" required:"true" options:"a,b" type:"code"
+//
+// of which key, label and doc must be given. The field's Go type says what it takes: string, bool,
+// int, float64, any for data of any shape, []any for a value list, []KeyValue for a key/value list.
+// The tag type is for what Go's types do not tell apart (code, connection, conditions).
+//
+// NewAction panics if I is no such struct: that is a mistake in a program, found when it starts.
+func NewAction[I any](key, label, description string, perform func(context.Context, Step, I) (Result, error)) Action {
+	fields := fieldsOf[I]()
+	return Action{
+		Key: key, Label: label, Description: description, Inputs: describe(fields),
+		Perform: func(ctx context.Context, step Step, raw map[string]any) (Result, error) {
+			inputs, err := decode[I](fields, raw)
+			if err != nil {
+				return Result{}, err
+			}
+			return perform(ctx, step, inputs)
+		},
+	}
+}
+
+// NewTrigger makes a trigger whose inputs are the fields of the struct I, as with [NewAction].
+func NewTrigger[I any](key, label, description string, receive func(ctx context.Context, payload map[string]any, inputs I) (Result, error)) Trigger {
+	fields := fieldsOf[I]()
+	return Trigger{
+		Key: key, Label: label, Description: description, Inputs: describe(fields),
+		Receive: func(ctx context.Context, payload, raw map[string]any) (Result, error) {
+			inputs, err := decode[I](fields, raw)
+			if err != nil {
+				return Result{}, err
+			}
+			return receive(ctx, payload, inputs)
+		},
+	}
+}
+
+// WithEffect gives a copy of the action that is marked as reaching outside the run.
+func (a Action) WithEffect() Action {
+	a.Effect = true
+	return a
+}
+
+// WithBranches gives a copy of the action whose result chooses a branch.
+func (a Action) WithBranches() Action {
+	a.Branches = true
+	return a
+}
+
+// WithStop gives a copy of the action that ends the run as a success.
+func (a Action) WithStop() Action {
+	a.Stop = true
+	return a
+}

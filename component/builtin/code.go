@@ -1,0 +1,139 @@
+package builtin
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+func init() {
+	register(component.Component{
+		Key: "code", Label: "Code", Category: "Logic",
+		Description: "Runs JavaScript of your own.",
+		Actions: []component.Action{
+			component.NewAction("runCode", "Code block",
+				"Runs a JavaScript function (context, stepResults) and gives the data property of what it returns. "+
+					"The function may also return contentType, statusCode and headers for the caller of a synchronous flow, "+
+					"and executionState, instanceState, crossFlowState and integrationState with values to keep.",
+				runCode),
+		},
+	})
+}
+
+type runCodeInputs struct {
+	Code string `key:"code" label:"Code" type:"code" required:"true" doc:"A function assigned to module.exports, such as: module.exports = async (context, stepResults) => ({ data: 1 })"`
+}
+
+// stateScopes names the persisted values of each scope as code sees them.
+var stateScopes = map[string]component.Scope{
+	"executionState":   component.ExecutionScope,
+	"instanceState":    component.FlowScope,
+	"crossFlowState":   component.CrossFlowScope,
+	"integrationState": component.IntegrationScope,
+}
+
+func runCode(ctx context.Context, step component.Step, in runCodeInputs) (component.Result, error) {
+	names := slices.Sorted(maps.Keys(stateScopes))
+	facts := maps.Clone(step.Facts())
+	if facts == nil {
+		facts = map[string]any{}
+	}
+	before := map[string]map[string]any{}
+	for _, name := range names {
+		values, err := step.State(stateScopes[name]).All(ctx)
+		if err != nil {
+			return component.Result{}, err
+		}
+		before[name], facts[name] = values, values
+	}
+	answer, err := step.Script(ctx, component.ScriptCall{
+		Source: in.Code, Args: []any{facts, step.Results()}, Log: step.Log, Context: names,
+	})
+	if err != nil {
+		return component.Result{}, err
+	}
+	both, _ := answer.(map[string]any)
+	after, _ := both["context"].(map[string]any)
+	returned, isObject := both["value"].(map[string]any)
+	for _, name := range names {
+		if err := keepState(ctx, step.State(stateScopes[name]), before[name], after[name], returned[name]); err != nil {
+			return component.Result{}, err
+		}
+	}
+	if !isObject {
+		return component.Result{Data: both["value"]}, nil // a bare value, or nothing
+	}
+	return codeResult(step, returned)
+}
+
+// codeResult reads what the function returned.
+func codeResult(step component.Step, returned map[string]any) (component.Result, error) {
+	data, hasData := returned["data"]
+	if !hasData && len(returned) > 0 {
+		step.Log("warn", "The code returned an object without data, so the result of the step is null.")
+	}
+	result := component.Result{Data: data, ContentType: component.Text(returned["contentType"]), Branch: component.Text(returned["branch"])}
+	if status := returned["statusCode"]; status != nil {
+		code, ok := status.(float64)
+		if !ok || code < 200 || code > 599 || code != float64(int(code)) {
+			return component.Result{}, domain.Refuse(domain.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
+		}
+		result.StatusCode = int(code)
+	}
+	if headers, ok := returned["headers"].(map[string]any); ok {
+		result.Headers = make(map[string]string, len(headers))
+		for name, value := range headers {
+			result.Headers[name] = component.Text(value)
+		}
+	}
+	return result, nil
+}
+
+// keepState writes what the function changed in one scope: in the object of its context, where a
+// deleted key is removed, and in the object that it returned, which is merged and has the last word.
+// Keys with the value that they had before are not written: another run may have changed them since.
+func keepState(ctx context.Context, state component.State, before map[string]any, after, returned any) error {
+	changed := map[string]any{}
+	if left, ok := after.(map[string]any); ok {
+		for key := range before {
+			if _, still := left[key]; !still {
+				if _, again := mapOf(returned)[key]; again {
+					continue
+				}
+				if err := state.Remove(ctx, key); err != nil {
+					return err
+				}
+			}
+		}
+		maps.Copy(changed, left)
+	}
+	maps.Copy(changed, mapOf(returned))
+	for _, key := range slices.Sorted(maps.Keys(changed)) {
+		if old, had := before[key]; had && sameValue(old, changed[key]) {
+			continue
+		}
+		if err := state.Set(ctx, key, changed[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mapOf(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// sameValue compares by stored form, in which an int64 and a float64 of the same number are alike.
+func sameValue(a, b any) bool {
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	left, errLeft := component.EncodeValue(a)
+	right, errRight := component.EncodeValue(b)
+	return errLeft == nil && errRight == nil && string(left) == string(right)
+}

@@ -1,0 +1,80 @@
+package builtin
+
+import (
+	"context"
+	"net/http"
+
+	"heddle/component"
+)
+
+// HTTPResponseLimit is how many bytes of a response the http component reads, after decompression.
+const HTTPResponseLimit = 32 << 20
+
+func init() {
+	register(component.Component{
+		Key: "http", Label: "HTTP", Category: "Data",
+		Description: "Calls HTTP services.",
+		Actions: []component.Action{
+			component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutData(http.MethodGet)).WithEffect(),
+			component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withData(http.MethodPost)).WithEffect(),
+			component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withData(http.MethodPut)).WithEffect(),
+			component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withData(http.MethodPatch)).WithEffect(),
+			component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutData(http.MethodDelete)).WithEffect(),
+		},
+	})
+}
+
+func httpDoc(method string) string {
+	return "Sends a " + method + " request and gives the body of the answer. An answer with a status other than 2xx fails the step."
+}
+
+// httpInputs are the inputs that all requests have.
+type httpInputs struct {
+	URL                string               `key:"url" label:"URL" required:"true" doc:"Where to send the request. With an HTTP connection that has a base URL it may be a path."`
+	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate. A header named Authorization takes precedence."`
+	Headers            []component.KeyValue `key:"headers" label:"Headers" doc:"Headers to send. Unless Idempotency-Key is among them, requests other than GET carry one that stays the same if the step is repeated."`
+	QueryParams        []component.KeyValue `key:"queryParams" label:"Query parameters" doc:"Parameters to add to the URL, encoded as needed."`
+	ResponseType       string               `key:"responseType" label:"Response type" default:"json" options:"json,text,binary" doc:"How to read the answer: json gives the value (or the text, if it is no JSON), text the text, binary an object with data and contentType."`
+	Timeout            float64              `key:"timeout" label:"Timeout" doc:"Milliseconds until an attempt is given up; if empty, a limit that the operator sets."`
+	MaxRetries         int                  `key:"maxRetries" label:"Retries" default:"0" doc:"How many more times to try when the service cannot be reached or answers 429 or 5xx."`
+	RetryDelayMS       float64              `key:"retryDelayMS" label:"Retry delay" default:"0" doc:"Milliseconds between two attempts. A Retry-After header of the answer takes precedence."`
+	ExponentialBackoff bool                 `key:"useExponentialBackoff" label:"Exponential backoff" default:"false" doc:"Double the delay after each attempt, starting at half a second; the retry delay is ignored."`
+	RetryOnAllErrors   bool                 `key:"retryOnAllErrors" label:"Retry on all errors" default:"false" doc:"Also retry answers that a repetition rarely mends, such as 404."`
+	FullResponse       bool                 `key:"includeFullResponse" label:"Include full response" default:"false" doc:"Give an object with data, status, statusText and headers instead of the body alone."`
+	Debug              bool                 `key:"debugRequest" label:"Debug request" default:"false" doc:"Write requests and answers to the log, without secrets and bodies."`
+	IgnoreSSLErrors    bool                 `key:"ignoreSslErrors" label:"Ignore TLS errors" default:"false" doc:"Accept a certificate that cannot be verified. For tests only: the other side can be anyone."`
+}
+
+type httpDataInputs struct {
+	httpInputs
+	Data any `key:"data" label:"Data" doc:"What to send. Lists, objects, numbers and booleans are sent as JSON, text as plain text, binary data as it is. An object with exactly data and contentType, such as the body of a webhook, is sent as its data with that content type. A Content-Type header takes precedence."`
+}
+
+func withoutData(method string) func(context.Context, component.Step, httpInputs) (component.Result, error) {
+	return func(ctx context.Context, step component.Step, in httpInputs) (component.Result, error) {
+		return sendHTTP(ctx, step, method, in, nil)
+	}
+}
+
+func withData(method string) func(context.Context, component.Step, httpDataInputs) (component.Result, error) {
+	return func(ctx context.Context, step component.Step, in httpDataInputs) (component.Result, error) {
+		return sendHTTP(ctx, step, method, in.httpInputs, in.Data)
+	}
+}
+
+func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs, data any) (component.Result, error) {
+	call, err := newCall(step, method, in, data)
+	if err != nil {
+		return component.Result{}, err
+	}
+	client, done, err := clientFor(step, in)
+	if err != nil {
+		return component.Result{}, err
+	}
+	defer done()
+	answer, err := call.tryOften(ctx, client)
+	if err != nil {
+		return component.Result{}, err
+	}
+	return answer.result(in)
+}

@@ -1,0 +1,176 @@
+package builtin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+const (
+	excerptLength  = 500              // characters of an answer's body in an error message
+	longestDelay   = 60 * time.Second // between two attempts, whatever the inputs or the answer ask for
+	firstDelay     = 500 * time.Millisecond
+	longestRetries = 10 * time.Minute // of all attempts together; the queue above has its own retries
+)
+
+// answer is a response with its body.
+type answer struct {
+	status int
+	reason string
+	header http.Header
+	body   []byte
+}
+
+// tryOften sends the request until it is answered with a 2xx or may not be repeated.
+func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error) {
+	var delays backoff.BackOff = backoff.NewConstantBackOff(min(time.Duration(c.in.RetryDelayMS*float64(time.Millisecond)), longestDelay))
+	if c.in.ExponentialBackoff {
+		delays = &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, MaxInterval: longestDelay}
+	}
+	attempts := 0
+	var last error // what backoff.Retry gives may be its own: to wait, or to give up
+	got, err := backoff.Retry(ctx, func() (answer, error) {
+		attempts++
+		got, err := c.try(ctx, client)
+		if err == nil {
+			return got, nil
+		}
+		last = err
+		c.step.Log("debug", fmt.Sprintf("Attempt %d: %v", attempts, err))
+		if !c.in.RetryOnAllErrors && !passing(got.status, err) || attempts > c.in.MaxRetries {
+			return got, backoff.Permanent(err)
+		}
+		if seconds, bad := strconv.Atoi(got.header.Get("Retry-After")); bad == nil && seconds >= 0 {
+			return got, backoff.RetryAfter(min(seconds, int(longestDelay.Seconds())))
+		}
+		return got, err
+	}, backoff.WithBackOff(delays), backoff.WithMaxElapsedTime(longestRetries))
+	switch {
+	case err == nil:
+		return got, nil
+	case ctx.Err() != nil:
+		return answer{}, context.Cause(ctx)
+	}
+	return answer{}, last
+}
+
+// passing says whether the trouble is of the kind that passes by itself.
+func passing(status int, err error) bool {
+	if status == 0 {
+		return domain.CodeOf(err) == domain.Unavailable
+	}
+	return status == http.StatusTooManyRequests || status >= 500
+}
+
+// try sends the request once. With an error, the answer still has the status and headers if there are any.
+func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
+	if c.in.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(c.in.Timeout*float64(time.Millisecond)))
+		defer cancel()
+	}
+	request, err := c.request(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	started := time.Now()
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, c.unreachable(err)
+	}
+	defer response.Body.Close()
+	got := answer{status: response.StatusCode, reason: http.StatusText(response.StatusCode), header: response.Header}
+	got.body, err = io.ReadAll(io.LimitReader(response.Body, HTTPResponseLimit+1))
+	if c.in.Debug {
+		c.step.Log("debug", fmt.Sprintf("%s %s, headers %s, %d bytes: %d after %d ms, headers %s, %d bytes", c.method, bare(c.url), headerNames(c.header),
+			len(c.body), got.status, time.Since(started).Milliseconds(), headerNames(got.header), len(got.body)))
+	}
+	switch {
+	case err != nil:
+		return answer{header: got.header}, c.unreachable(err)
+	case len(got.body) > HTTPResponseLimit:
+		return answer{}, domain.Refuse(domain.Invalid, "%s %s answered with more than %d MiB (HTTPResponseLimit)", c.method, bare(c.url), HTTPResponseLimit>>20)
+	case got.status < 200 || got.status > 299:
+		return got, c.refused(got)
+	}
+	return got, nil
+}
+
+// unreachable tells why there is no answer, without the URL's query, which may hold secrets.
+func (c *call) unreachable(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return domain.Refuse(domain.Unavailable, "%s %s: no answer in time", c.method, bare(c.url))
+	}
+	if code := domain.CodeOf(err); code != "" {
+		return domain.Refuse(code, "%s %s: %v", c.method, bare(c.url), err)
+	}
+	return domain.Refuse(domain.Unavailable, "%s %s: %v", c.method, bare(c.url), err)
+}
+
+func (c *call) refused(got answer) error {
+	code := domain.Invalid
+	if passing(got.status, nil) {
+		code = domain.Unavailable
+	}
+	text := strings.TrimSpace(strings.ToValidUTF8(excerpt(string(got.body), excerptLength), "�"))
+	if text == "" {
+		return domain.Refuse(code, "%s %s answered %d %s", c.method, bare(c.url), got.status, got.reason)
+	}
+	return domain.Refuse(code, "%s %s answered %d %s: %s", c.method, bare(c.url), got.status, got.reason, text)
+}
+
+func bare(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+func headerNames(header http.Header) string {
+	names := make([]string, 0, len(header))
+	for name := range header {
+		names = append(names, name)
+	}
+	return strings.Join(names, " ")
+}
+
+func (a answer) result(in httpInputs) (component.Result, error) {
+	data := a.data(in.ResponseType)
+	if in.FullResponse {
+		headers := make(map[string]any, len(a.header))
+		for name, values := range a.header {
+			headers[strings.ToLower(name)] = strings.Join(values, ", ")
+		}
+		data = map[string]any{"data": data, "status": float64(a.status), "statusText": a.reason, "headers": headers}
+	}
+	return component.Result{Data: data}, nil
+}
+
+func (a answer) data(responseType string) any {
+	switch responseType {
+	case "binary":
+		return map[string]any{"data": a.body, "contentType": a.header.Get("Content-Type")}
+	case "text":
+		return string(a.body)
+	}
+	if len(a.body) == 0 {
+		return nil
+	}
+	var value any
+	if err := json.Unmarshal(a.body, &value); err != nil {
+		return string(a.body) // services answer "ok" even where JSON is expected
+	}
+	return value
+}

@@ -1,0 +1,151 @@
+package builtin
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// call is a request that can be sent several times.
+type call struct {
+	step   component.Step
+	in     httpInputs
+	method string
+	url    *url.URL
+	header http.Header
+	body   []byte
+}
+
+func newCall(step component.Step, method string, in httpInputs, data any) (*call, error) {
+	target, err := targetURL(in)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}}
+	body, contentType, err := encodeBody(data)
+	if err != nil {
+		return nil, err
+	}
+	c.body = body
+	for _, pair := range in.Headers {
+		if pair.Key != "" {
+			c.header.Add(pair.Key, component.Text(pair.Value))
+		}
+	}
+	if contentType != "" && c.header.Get("Content-Type") == "" {
+		c.header.Set("Content-Type", contentType)
+	}
+	if key := step.IdempotencyKey(); key != "" && method != http.MethodGet && c.header.Get("Idempotency-Key") == "" {
+		c.header.Set("Idempotency-Key", key)
+	}
+	if c.header.Get("User-Agent") == "" {
+		c.header.Set("User-Agent", "Heddle")
+	}
+	authenticate(c.header, in.Connection)
+	return c, nil
+}
+
+func targetURL(in httpInputs) (*url.URL, error) {
+	text := in.URL
+	if base := component.Text(mapOf(mapOf(in.Connection)["fields"])["baseUrl"]); base != "" && !strings.Contains(text, "://") {
+		text = strings.TrimRight(base, "/") + "/" + strings.TrimLeft(text, "/")
+	}
+	target, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		// The URL itself stays out of the message: it may hold a secret, and logs are read by many.
+		return nil, domain.RefuseField(domain.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
+	}
+	if len(in.QueryParams) > 0 {
+		added := url.Values{}
+		for _, pair := range in.QueryParams {
+			added.Add(pair.Key, component.Text(pair.Value))
+		}
+		// What the URL has already stays as it is written: services sign and compare it.
+		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+added.Encode(), "&")
+	}
+	return target, nil
+}
+
+// encodeBody decides what is sent and under which content type. A webhook's body object goes out as
+// the bytes and content type that came in, so that a flow can pass a call on to another one.
+func encodeBody(data any) (body []byte, contentType string, err error) {
+	if inner, declared, isBody := component.Body(data); isBody {
+		body, contentType, err = encodeBody(inner)
+		if declared != "" {
+			contentType = declared
+		}
+		return body, contentType, err
+	}
+	switch x := data.(type) {
+	case nil:
+		return nil, "", nil
+	case string:
+		if x == "" {
+			return nil, "", nil
+		}
+		return []byte(x), "text/plain; charset=utf-8", nil
+	case []byte:
+		return x, "application/octet-stream", nil
+	}
+	if body, err = component.JSON(data); err != nil {
+		return nil, "", domain.RefuseField(domain.Invalid, "data", "Data cannot be sent as JSON: %v", err)
+	}
+	return body, "application/json", nil
+}
+
+// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password.
+func authenticate(header http.Header, connection any) {
+	fields := mapOf(mapOf(connection)["fields"])
+	token := component.Text(mapOf(mapOf(connection)["token"])["access_token"])
+	key := component.Text(fields["apiKey"])
+	user, password := component.Text(fields["username"]), component.Text(fields["password"])
+	switch {
+	case header.Get("Authorization") != "":
+	case token != "":
+		header.Set("Authorization", "Bearer "+token)
+	case key != "":
+		header.Set("Authorization", "Bearer "+key)
+	case user != "" || password != "":
+		r := http.Request{Header: header}
+		r.SetBasicAuth(user, password)
+	}
+}
+
+func (c *call) request(ctx context.Context) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, c.method, c.url.String(), bytes.NewReader(c.body))
+	if err != nil {
+		return nil, domain.Refuse(domain.Invalid, "the request cannot be made: %v", err)
+	}
+	request.Header = c.header.Clone()
+	if host := c.header.Get("Host"); host != "" {
+		request.Host = host
+	}
+	return request, nil
+}
+
+// clientFor gives the client to use and what to call when it is done with. The one that ignores TLS
+// errors keeps the dialer of the other one, and with it the check of the address.
+func clientFor(step component.Step, in httpInputs) (*http.Client, func(), error) {
+	guarded := step.HTTP()
+	if !in.IgnoreSSLErrors {
+		return guarded, func() {}, nil
+	}
+	transport, ok := guarded.Transport.(*http.Transport)
+	if !ok {
+		return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
+	}
+	lenient := transport.Clone()
+	if lenient.TLSClientConfig == nil {
+		lenient.TLSClientConfig = &tls.Config{}
+	}
+	lenient.TLSClientConfig.InsecureSkipVerify = true
+	client := *guarded
+	client.Transport = lenient
+	return &client, lenient.CloseIdleConnections, nil
+}

@@ -1,0 +1,119 @@
+package component
+
+import (
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// kind is a Go type that an input can have: its name in the catalogue, what it wants in the words of
+// an error message, and how a loosely typed value becomes one.
+type kind struct {
+	name, wants string
+	from        func(any) (any, bool)
+}
+
+var kinds = map[reflect.Type]kind{
+	reflect.TypeFor[string]():     {"string", "text", toText},
+	reflect.TypeFor[bool]():       {"boolean", "true or false", toBool},
+	reflect.TypeFor[float64]():    {"number", "a number", toNumber},
+	reflect.TypeFor[int]():        {"number", "a whole number", toInt},
+	reflect.TypeFor[any]():        {"data", "a value", func(v any) (any, bool) { return v, true }},
+	reflect.TypeFor[[]any]():      {"list", "a list", toList},
+	reflect.TypeFor[[]KeyValue](): {"keyvalue", "a list of keys and values or an object", toKeyValues},
+}
+
+func toText(v any) (any, bool) { return Text(v), true }
+
+func toBool(v any) (any, bool) {
+	switch x := v.(type) {
+	case bool:
+		return x, true
+	case float64:
+		return x != 0, x == 0 || x == 1
+	case int64:
+		return x != 0, x == 0 || x == 1
+	case string:
+		switch strings.ToLower(strings.TrimSpace(x)) {
+		case "true", "t", "yes", "y", "1":
+			return true, true
+		case "false", "f", "no", "n", "0", "":
+			return false, true
+		}
+	}
+	return nil, false
+}
+
+func toNumber(v any) (any, bool) {
+	switch x := v.(type) {
+	case float64:
+		return x, !math.IsNaN(x) && !math.IsInf(x, 0)
+	case int64:
+		return float64(x), true
+	case int:
+		return float64(x), true
+	case string:
+		if strings.TrimSpace(x) == "" {
+			return 0.0, true
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(x), 64)
+		return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+	}
+	return nil, false
+}
+
+func toInt(v any) (any, bool) {
+	n, ok := toNumber(v)
+	if !ok {
+		return nil, false
+	}
+	f := n.(float64)
+	return int(f), f == math.Trunc(f) && math.Abs(f) <= 1<<53
+}
+
+func toList(v any) (any, bool) {
+	switch x := v.(type) {
+	case []any:
+		return x, true
+	case []KeyValue:
+		list := make([]any, len(x))
+		for i, kv := range x {
+			list[i] = map[string]any{"key": kv.Key, "value": kv.Value}
+		}
+		return list, true
+	case string:
+		return []any(nil), strings.TrimSpace(x) == ""
+	}
+	return nil, false
+}
+
+// toKeyValues takes a list of keys and values, a list of {key, value} objects as config variables
+// hold them, or an object, whose keys are then in alphabetical order.
+func toKeyValues(v any) (any, bool) {
+	switch x := v.(type) {
+	case []KeyValue:
+		return x, true
+	case map[string]any:
+		list := make([]KeyValue, 0, len(x))
+		for _, key := range slices.Sorted(maps.Keys(x)) {
+			list = append(list, KeyValue{Key: key, Value: x[key]})
+		}
+		return list, true
+	case []any:
+		list := make([]KeyValue, len(x))
+		for i, element := range x {
+			pair, isMap := element.(map[string]any)
+			if _, hasKey := pair["key"]; !isMap || !hasKey {
+				return nil, false
+			}
+			list[i] = KeyValue{Key: Text(pair["key"]), Value: pair["value"]}
+		}
+		return list, true
+	case string:
+		return []KeyValue(nil), strings.TrimSpace(x) == ""
+	}
+	return nil, false
+}

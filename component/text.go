@@ -1,0 +1,61 @@
+package component
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Text is how a value is rendered into a template and into a text input: text as it is, binary data
+// as UTF-8, nothing as nothing, numbers as JavaScript prints them, lists and objects as compact JSON
+// with the keys in alphabetical order.
+func Text(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return x
+	case []byte:
+		return string(x)
+	case bool:
+		return strconv.FormatBool(x)
+	case float64:
+		return numberText(x)
+	case int64:
+		return strconv.FormatInt(x, 10)
+	case int:
+		return strconv.Itoa(x)
+	}
+	b, err := JSON(v)
+	if err != nil {
+		return fmt.Sprintf("[%T]", v) // not a value at all; a template is no place to fail for it
+	}
+	return string(b)
+}
+
+// numberText prints a number by JavaScript's rules. encoding/json follows the same ones, apart from
+// what JSON cannot say.
+func numberText(x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return "NaN"
+	case math.IsInf(x, 1):
+		return "Infinity"
+	case math.IsInf(x, -1):
+		return "-Infinity"
+	case x == 0:
+		return "0" // of either sign
+	}
+	b, _ := json.Marshal(x) // cannot fail for a finite number
+	return string(b)
+}
+
+func textOrBase64(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
