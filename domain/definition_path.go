@@ -1,0 +1,171 @@
+package domain
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Identifier turns the display name of a step into the first segment of the references to it: every
+// run of other characters than ASCII letters and digits separates words; the first word is lower
+// case, each other word has only its first letter in upper case. It is "" for a name without any.
+// Source: the one rule that resolves every reference of the exported files that we know; it neither
+// splits words at a change of case nor at digits.
+func Identifier(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+	for i, w := range words {
+		w = strings.ToLower(w)
+		if i > 0 {
+			w = strings.ToUpper(w[:1]) + w[1:]
+		}
+		words[i] = w
+	}
+	return strings.Join(words, "")
+}
+
+// What the second segment of a reference can name.
+const (
+	KindResults     = "results"     // what the step returned
+	KindCurrentItem = "currentItem" // inside a loop: the element of this iteration
+	KindIndex       = "index"       // inside a loop: the number of this iteration, from 0
+	KindError       = "error"       // what went wrong in a step whose error was ignored
+)
+
+var pathKinds = []string{KindResults, KindCurrentItem, KindIndex, KindError}
+
+// Path is a parsed reference to data of an earlier step. A segment of digits is an array index or a
+// property named by digits: only the data can tell.
+type Path struct {
+	Step string   // identifier of the step, see [Identifier]
+	Kind string   // one of KindResults, KindCurrentItem, KindIndex, KindError
+	Rest []string // property names and indices below that
+}
+
+// ParsePath reads a reference such as "fetchOrders.results.body.data[0].Id": segments are separated
+// by dots and may hold spaces, hyphens and the like; [0] and ["a.b"] may follow a segment, with or
+// without a dot.
+func ParsePath(text string) (Path, error) {
+	segments, err := splitPath(text)
+	if err != nil {
+		return Path{}, err
+	}
+	if len(segments) < 2 || !slices.Contains(pathKinds, segments[1]) {
+		return Path{}, Refuse(Invalid, "reference %q must name a step and then one of %s, as in %s.results",
+			text, strings.Join(pathKinds, ", "), segments[0])
+	}
+	return Path{Step: segments[0], Kind: segments[1], Rest: append([]string(nil), segments[2:]...)}, nil
+}
+
+// String writes the path so that ParsePath reads the same again.
+func (p Path) String() string {
+	var b strings.Builder
+	b.WriteString(p.Step + "." + p.Kind)
+	for _, s := range p.Rest {
+		if s == "" || strings.ContainsAny(s, ".[") {
+			b.WriteString("[" + quoteSegment(s) + "]")
+		} else {
+			b.WriteString("." + s)
+		}
+	}
+	return b.String()
+}
+
+var segmentEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+func quoteSegment(s string) string { return `"` + segmentEscapes.Replace(s) + `"` }
+
+func splitPath(text string) ([]string, error) {
+	var segments []string
+	for i := 0; ; {
+		var segment string
+		var err error
+		if i < len(text) && text[i] == '[' && len(segments) > 0 {
+			segment, i, err = bracket(text, i)
+		} else {
+			end := i + strings.IndexAny(text[i:]+".", ".[")
+			if segment, i = text[i:end], end; segment == "" {
+				err = fmt.Errorf("there is an empty segment")
+			}
+		}
+		if err != nil {
+			return nil, Refuse(Invalid, "reference %q cannot be read: %v", text, err)
+		}
+		segments = append(segments, segment)
+		switch {
+		case i == len(text):
+			return segments, nil
+		case text[i] == '.':
+			i++
+		case text[i] != '[':
+			return nil, Refuse(Invalid, "reference %q cannot be read: after ] only a dot or [ can follow", text)
+		}
+	}
+}
+
+// bracket reads [0], ["key"], ['key'] or [key] at text[start:] and returns where the path goes on.
+func bracket(text string, start int) (segment string, next int, err error) {
+	i := start + 1
+	if i < len(text) && (text[i] == '"' || text[i] == '\'') {
+		quote := text[i]
+		var b strings.Builder
+		for i++; i < len(text) && text[i] != quote; i++ {
+			if text[i] == '\\' && i+1 < len(text) {
+				i++
+			}
+			b.WriteByte(text[i])
+		}
+		if i+1 >= len(text) || text[i+1] != ']' {
+			return "", 0, fmt.Errorf("[%c is not closed by %c]", quote, quote)
+		}
+		return b.String(), i + 2, nil
+	}
+	end := strings.IndexByte(text[i:], ']')
+	if end < 1 {
+		return "", 0, fmt.Errorf("[ needs an index or a quoted name and then ]")
+	}
+	return text[i : i+end], i + end + 1, nil
+}
+
+// PartKind tells what a part of a template stands for.
+type PartKind int
+
+// The kinds of template parts.
+const (
+	LiteralPart   PartKind = iota // text as it is
+	ConfigVarPart                 // the key of a config variable, written {{#key}}
+	PathPart                      // a reference, written {{$path}}; see [ParsePath]
+)
+
+// Part is a piece of a template: literal text, or what stands inside a placeholder, untouched.
+type Part struct {
+	Kind PartKind
+	Text string
+}
+
+var placeholder = regexp.MustCompile(`(?s)\{\{([#$])(.*?)\}\}`)
+
+// ParseTemplate splits a template into its parts. Everything that is no placeholder is literal, so
+// any text is a template.
+func ParseTemplate(text string) []Part {
+	var parts []Part
+	end := 0
+	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+		if m[0] > end {
+			parts = append(parts, Part{LiteralPart, text[end:m[0]]})
+		}
+		kind := ConfigVarPart
+		if text[m[2]] == '$' {
+			kind = PathPart
+		}
+		parts = append(parts, Part{kind, text[m[4]:m[5]]})
+		end = m[1]
+	}
+	if end < len(text) {
+		parts = append(parts, Part{LiteralPart, text[end:]})
+	}
+	return parts
+}
