@@ -1,0 +1,243 @@
+package worker
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"modernc.org/quickjs"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// ScriptLimits bound one call into the script engine. The names in the messages of what exceeds them
+// are those of the configuration.
+type ScriptLimits struct {
+	Time     time.Duration // HEDDLE_SCRIPT_TIME: from the start of the call, waiting included
+	Memory   int           // HEDDLE_SCRIPT_MEMORY, bytes of the engine's heap
+	Output   int           // HEDDLE_SCRIPT_OUTPUT, characters of the result as JSON
+	LogLine  int           // characters of a log line; the rest is cut off
+	LogLines int           // lines of log; the rest is counted and dropped
+}
+
+// DefaultScriptLimits are the limits where the configuration says nothing.
+var DefaultScriptLimits = ScriptLimits{
+	Time: 10 * time.Second, Memory: 64 << 20, Output: 16 << 20, LogLine: 4096, LogLines: 1000,
+}
+
+var (
+	//go:embed script_prelude.js
+	preludeSource string
+	//go:embed script_web.js
+	webSource string
+)
+
+// prelude is compiled once: parsing takes longer than most scripts run.
+var prelude = sync.OnceValues(func() ([]byte, error) {
+	vm, err := quickjs.NewVM()
+	if err != nil {
+		return nil, fmt.Errorf("starting the script engine: %w", err)
+	}
+	defer vm.Close()
+	code, err := vm.Compile("(function (host, limits) { 'use strict';\n"+webSource+preludeSource+"\n})", quickjs.EvalGlobal)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the script prelude: %w", err)
+	}
+	return code, nil
+})
+
+// RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
+// result are plain values as in component/values.go; binary data is Uint8Array in the script.
+// Beyond those, dates become ISO text, maps objects, sets lists; NaN and undefined become nil;
+// functions are left out. An error that the code is to blame for is a refusal that tells the line.
+func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	args, err := component.EncodeValue(call.Args)
+	if err != nil {
+		return nil, err
+	}
+	names, err := json.Marshal(call.Context)
+	if err != nil {
+		return nil, err
+	}
+	run, err := newScriptRun(ctx, call.Log, limits)
+	if err != nil {
+		return nil, err
+	}
+	defer run.close()
+	return run.do(call.Source, string(args), string(names))
+}
+
+// scriptRun is one call into a VM of its own. A VM is not used twice: after running out of memory it
+// is of no use, and what a script leaves behind must not meet another one.
+type scriptRun struct {
+	ctx     context.Context
+	limits  ScriptLimits
+	ends    time.Time
+	vm      *quickjs.VM
+	driver  map[string]quickjs.Value
+	log     *scriptLog
+	stopped chan struct{}
+	watcher sync.WaitGroup
+}
+
+func newScriptRun(ctx context.Context, log func(level, message string), limits ScriptLimits) (*scriptRun, error) {
+	vm, err := quickjs.NewVM()
+	if err != nil {
+		return nil, fmt.Errorf("starting the script engine: %w", err)
+	}
+	vm.SetMemoryLimit(uintptr(limits.Memory))
+	r := &scriptRun{
+		ctx: ctx, limits: limits, ends: time.Now().Add(limits.Time), vm: vm,
+		driver: map[string]quickjs.Value{}, log: &scriptLog{to: log, limits: limits}, stopped: make(chan struct{}),
+	}
+	r.watcher.Go(r.watch)
+	return r, nil
+}
+
+// watch interrupts the VM once the context ends. It does so again and again, because each call from
+// Go into the VM starts by clearing an interrupt.
+func (r *scriptRun) watch() {
+	select {
+	case <-r.stopped:
+		return
+	case <-r.ctx.Done():
+	}
+	for {
+		r.vm.Interrupt()
+		select {
+		case <-r.stopped:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func (r *scriptRun) close() {
+	close(r.stopped)
+	r.watcher.Wait()
+	for _, f := range r.driver {
+		f.Free()
+	}
+	_ = r.vm.Close() // it never fails
+	r.log.end()
+}
+
+func (r *scriptRun) do(source, args, names string) (result any, err error) {
+	defer func() {
+		// The engine is translated C; a fault in it is a panic here and must not take the worker along.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the script engine failed: %v", p)
+		}
+	}()
+	if err := r.load(); err != nil {
+		return nil, err
+	}
+	if _, err := r.call("start", source, args, names); err != nil {
+		return nil, err
+	}
+	if err := r.wait(); err != nil {
+		return nil, err
+	}
+	answer, err := r.call("result")
+	if err != nil {
+		return nil, err
+	}
+	return r.outcome(answer)
+}
+
+// wait runs the script's jobs and timers until its function is done.
+func (r *scriptRun) wait() error {
+	for {
+		if err := r.drain(); err != nil {
+			return err
+		}
+		next, err := r.call("next")
+		if err != nil {
+			return err
+		}
+		pause := milliseconds(next)
+		switch {
+		case pause == scriptDone:
+			return nil
+		case pause < 0:
+			return domain.Refuse(domain.Invalid, "the code waits for a promise that nothing is left to settle")
+		}
+		if err := r.sleep(pause); err != nil {
+			return err
+		}
+		if _, err := r.call("fire"); err != nil {
+			return err
+		}
+	}
+}
+
+const scriptDone = -1 * time.Millisecond
+
+func milliseconds(v any) time.Duration {
+	switch x := v.(type) {
+	case int:
+		return time.Duration(x) * time.Millisecond
+	case float64:
+		return time.Duration(x * float64(time.Millisecond))
+	}
+	return -2 * time.Millisecond
+}
+
+// drain runs all jobs that are due. The engine stops after a million of them to ask; the answer is
+// to go on, since time is what is limited.
+func (r *scriptRun) drain() error {
+	for {
+		if err := r.arm(); err != nil {
+			return err
+		}
+		_, err := r.vm.ExecutePendingJobs()
+		if err == nil {
+			return nil
+		}
+		if _, thrown := errors.AsType[*quickjs.Error](err); thrown {
+			return r.explain(err)
+		}
+	}
+}
+
+func (r *scriptRun) sleep(d time.Duration) error {
+	timer := time.NewTimer(min(d, time.Until(r.ends)))
+	defer timer.Stop()
+	select {
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	case <-timer.C:
+		return r.arm()
+	}
+}
+
+// arm gives the next call into the VM the time that is left.
+func (r *scriptRun) arm() error {
+	left := time.Until(r.ends)
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
+	}
+	if left <= 0 {
+		return r.tooSlow()
+	}
+	return r.vm.SetEvalTimeout(left)
+}
+
+func (r *scriptRun) call(function string, args ...any) (any, error) {
+	if err := r.arm(); err != nil {
+		return nil, err
+	}
+	answer, err := r.driver[function].Call(quickjs.UndefinedValue, args...)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	return answer, nil
+}

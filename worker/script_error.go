@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"modernc.org/quickjs"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// userFrame finds a place in the user's code in a stack. The prelude evaluates it, which gives its
+// frames this file name; frames of the prelude itself have another one.
+var userFrame = regexp.MustCompile(`<input>:(\d+)`)
+
+type scriptError struct{ Name, Message, Stack string }
+
+// outcome reads what the prelude's result function gives.
+func (r *scriptRun) outcome(answer any) (any, error) {
+	var out struct {
+		Value    json.RawMessage
+		Error    *scriptError
+		TooLarge int
+	}
+	text, _ := answer.(string)
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		return nil, fmt.Errorf("reading a script's result: %w", err)
+	}
+	switch {
+	case out.Error != nil:
+		return nil, r.refusal(*out.Error)
+	case out.TooLarge > 0:
+		return nil, domain.Refuse(domain.Invalid, "the code's result has %d characters as JSON; the limit is %d (HEDDLE_SCRIPT_OUTPUT)", out.TooLarge, r.limits.Output)
+	}
+	return component.DecodeValue(out.Value)
+}
+
+// explain turns an error of the engine into one for the author of the code.
+func (r *scriptRun) explain(err error) error {
+	thrown, ok := errors.AsType[*quickjs.Error](err)
+	if !ok {
+		return fmt.Errorf("running code: %w", err)
+	}
+	if thrown.Name == "" && thrown.Error() == "null" {
+		return r.tooBig() // what the engine throws when it cannot even make an error
+	}
+	if thrown.Name == "InternalError" && thrown.Message == "interrupted" {
+		return r.interrupted()
+	}
+	return r.refusal(scriptError{thrown.Name, thrown.Message, thrown.Stack})
+}
+
+func (r *scriptRun) interrupted() error {
+	if r.ctx.Err() != nil {
+		return context.Cause(r.ctx)
+	}
+	return r.tooSlow()
+}
+
+func (r *scriptRun) tooSlow() error {
+	return domain.Refuse(domain.Invalid, "the code took longer than %v (HEDDLE_SCRIPT_TIME)", r.limits.Time.Round(time.Millisecond))
+}
+
+func (r *scriptRun) tooBig() error {
+	return domain.Refuse(domain.Invalid, "the code needs more memory than %d MiB (HEDDLE_SCRIPT_MEMORY)", r.limits.Memory>>20)
+}
+
+func (r *scriptRun) refusal(e scriptError) error {
+	if e.Name == "InternalError" && e.Message == "out of memory" {
+		return r.tooBig()
+	}
+	message := e.Message
+	switch {
+	case e.Name == "" && message == "null":
+		message = fmt.Sprintf("the code threw null, which can also mean that it needs more memory than %d MiB (HEDDLE_SCRIPT_MEMORY)", r.limits.Memory>>20)
+	case e.Name != "" && e.Name != "Error":
+		message = e.Name + ": " + message
+	}
+	if place := userFrame.FindStringSubmatch(e.Stack); place != nil {
+		message += " (line " + place[1] + ")"
+	}
+	return domain.Refuse(domain.Invalid, "%s", message)
+}

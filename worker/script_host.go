@@ -1,0 +1,168 @@
+package worker
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+	"modernc.org/quickjs"
+)
+
+// load runs the prelude and keeps the functions that it gives.
+func (r *scriptRun) load() error {
+	code, err := prelude()
+	if err != nil {
+		return err
+	}
+	if err := r.arm(); err != nil {
+		return err
+	}
+	setup, err := r.vm.EvalBytecodeValue(code)
+	if err != nil {
+		return r.explain(err)
+	}
+	defer setup.Free()
+	host, err := r.host()
+	if err != nil {
+		return err
+	}
+	defer host.Free()
+	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
+	driver, err := setup.CallValue(quickjs.UndefinedValue, host, limits)
+	if err != nil {
+		return r.explain(err)
+	}
+	defer driver.Free()
+	for _, name := range []string{"start", "next", "fire", "result"} {
+		f, err := r.property(driver, name)
+		if err != nil {
+			return r.explain(err)
+		}
+		r.driver[name] = f
+	}
+	return nil
+}
+
+func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, error) {
+	atom, err := r.vm.NewAtom(name)
+	if err != nil {
+		return quickjs.Value{}, err
+	}
+	return of.GetPropertyValue(atom)
+}
+
+// host makes the object of Go functions that the prelude gets. The engine can only register global
+// functions, so each is moved from there into the object, out of the script's reach.
+func (r *scriptRun) host() (quickjs.Value, error) {
+	functions := map[string]quickjs.HostFunc{
+		"log":    r.hostLog,
+		"uuid":   func([]any) (any, error) { return uuid.NewString(), nil },
+		"random": hostRandom,
+		"encode": hostEncode,
+		"decode": hostDecode,
+		"url":    hostURL,
+	}
+	var moves strings.Builder
+	for name, f := range functions {
+		global := "heddle_" + name
+		if err := r.vm.RegisterHostFunc(global, f); err != nil {
+			return quickjs.Value{}, fmt.Errorf("preparing the script engine: %w", err)
+		}
+		fmt.Fprintf(&moves, "host.%s = globalThis.%s; delete globalThis.%s;\n", name, global, global)
+	}
+	host, err := r.vm.EvalValue("(function () { const host = {};\n"+moves.String()+"return host; })()", quickjs.EvalGlobal)
+	if err != nil {
+		return quickjs.Value{}, r.explain(err)
+	}
+	return host, nil
+}
+
+func (r *scriptRun) hostLog(args []any) (any, error) {
+	if len(args) == 2 {
+		r.log.add(fmt.Sprint(args[0]), fmt.Sprint(args[1]))
+	}
+	return nil, nil
+}
+
+// text is the one argument of a host function. The prelude passes text only.
+func text(args []any) (string, error) {
+	if len(args) > 0 {
+		if s, ok := args[0].(string); ok {
+			return s, nil
+		}
+	}
+	return "", errors.New("text expected")
+}
+
+// hostRandom gives so many random bytes, at most what the web's getRandomValues gives.
+func hostRandom(args []any) (any, error) {
+	n, ok := args[0].(int)
+	if !ok || n < 0 || n > 65536 {
+		return nil, errors.New("getRandomValues gives at most 65536 bytes")
+	}
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b), nil
+}
+
+func hostEncode(args []any) (any, error) {
+	s, err := text(args)
+	return base64.StdEncoding.EncodeToString([]byte(s)), err
+}
+
+func hostDecode(args []any) (any, error) {
+	s, err := text(args)
+	if err != nil {
+		return nil, err
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	// A byte order mark is no part of the text.
+	return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\uFEFF"), "\uFFFD"), err
+}
+
+// hostURL takes a URL apart, as JSON for the prelude's class URL.
+func hostURL(args []any) (any, error) {
+	parts, err := urlParts(fmt.Sprint(args[0]), fmt.Sprint(args[1]))
+	if err != nil {
+		parts = map[string]string{"error": err.Error()}
+	}
+	b, err := json.Marshal(parts)
+	return string(b), err
+}
+
+func urlParts(href, base string) (map[string]string, error) {
+	invalid := fmt.Errorf("Invalid URL: %s", href) //nolint:staticcheck // the text that other engines have
+	u, err := url.Parse(strings.TrimSpace(href))
+	if err == nil && base != "" {
+		var from *url.URL
+		if from, err = url.Parse(strings.TrimSpace(base)); err == nil {
+			u = from.ResolveReference(u)
+		}
+	}
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return nil, invalid
+	}
+	password, _ := u.User.Password()
+	parts := map[string]string{
+		"protocol": u.Scheme + ":", "username": url.PathEscape(u.User.Username()), "password": url.PathEscape(password),
+		"hostname": strings.ToLower(u.Hostname()), "port": u.Port(), "pathname": u.EscapedPath(), "query": u.RawQuery, "hash": "",
+	}
+	if strings.Contains(parts["hostname"], ":") {
+		parts["hostname"] = "[" + parts["hostname"] + "]"
+	}
+	if u.Scheme == "http" && parts["port"] == "80" || u.Scheme == "https" && parts["port"] == "443" {
+		parts["port"] = ""
+	}
+	if parts["pathname"] == "" {
+		parts["pathname"] = "/"
+	}
+	if u.Fragment != "" {
+		parts["hash"] = "#" + u.EscapedFragment()
+	}
+	return parts, nil
+}

@@ -1,0 +1,185 @@
+// What stands between Go and a script: it makes the script's function, hands it plain values, waits
+// for what it gives and turns that into plain values again. It runs before the script and keeps the
+// intrinsics that it needs, so that a script which changes them only confuses itself.
+// Values cross as the JSON that component.EncodeValue writes.
+const { parse, stringify } = JSON;
+const { isArray } = Array;
+const { keys, entries, fromEntries, getPrototypeOf } = Object;
+const indirectEval = eval; // its frames are "<input>", the ones here are "<eval>": see script_error.go
+const fromBase64 = Uint8Array.fromBase64;
+const toBase64 = (bytes) => Uint8Array.prototype.toBase64.call(bytes);
+const bytesKey = "$bytes";
+const objectKey = "$object";
+const maxDepth = 500;
+
+function marked(object) {
+	const names = keys(object);
+	return names.length === 1 && (names[0] === bytesKey || names[0] === objectKey) ? names[0] : "";
+}
+
+function decode(v) {
+	if (isArray(v)) return v.map(decode);
+	if (v === null || typeof v !== "object") return v;
+	switch (marked(v)) {
+	case bytesKey: return fromBase64(v[bytesKey]);
+	case objectKey: v = v[objectKey];
+	}
+	return fromEntries(entries(v).map(([k, e]) => [k, decode(e)]));
+}
+
+// asBytes gives the bytes of anything binary, undefined for the rest.
+function asBytes(v) {
+	if (v instanceof Uint8Array) return v;
+	if (v instanceof ArrayBuffer) return new Uint8Array(v);
+	if (ArrayBuffer.isView(v)) return new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+}
+
+// encode gives the plain form of a value, undefined for what JSON leaves out.
+function encode(v, path, above) {
+	switch (typeof v) {
+	case "number": return isFinite(v) ? v : null;
+	case "string": case "boolean": return v;
+	case "bigint":
+		if (v > -(2n ** 53n) && v < 2n ** 53n) return Number(v);
+		throw new TypeError(`${path} is a BigInt that no number can hold; return it as text`);
+	case "object": return v === null ? null : encodeObject(v, path, above);
+	}
+}
+
+function encodeObject(v, path, above) {
+	if (above.includes(v)) throw new TypeError(`${path} contains itself`);
+	if (above.length >= maxDepth) throw new TypeError(`the value is nested deeper than ${maxDepth} levels`);
+	const bytes = asBytes(v);
+	if (bytes) return { [bytesKey]: toBase64(bytes) };
+	if (v instanceof Promise) throw new TypeError(`${path} is a promise: await it`);
+	if (v instanceof Date) return isNaN(v) ? null : v.toISOString();
+	if (v instanceof Number || v instanceof String || v instanceof Boolean) return encode(v.valueOf(), path, above);
+	const inside = [...above, v];
+	if (typeof v.toJSON === "function") return encode(v.toJSON(""), path, inside);
+	if (v instanceof Map) return encodeEntries([...v].map(([k, e]) => [String(k), e]), path, inside);
+	if (v instanceof Set) v = [...v];
+	if (isArray(v)) {
+		const list = [];
+		for (let i = 0; i < v.length; i++) list.push(encode(v[i], `${path}[${i}]`, inside) ?? null);
+		return list;
+	}
+	if (v instanceof Error) v = { name: v.name, message: v.message, ...v };
+	return encodeEntries(entries(v), path, inside);
+}
+
+function encodeEntries(list, path, inside) {
+	const object = {};
+	for (const [k, e] of list) {
+		const plain = encode(e, `${path}.${k}`, inside);
+		if (plain !== undefined) Object.defineProperty(object, k, { value: plain, enumerable: true, configurable: true, writable: true });
+	}
+	return marked(object) ? { [objectKey]: object } : object;
+}
+
+const plain = (v, name) => encode(v, name, []) ?? null;
+
+// text is how a value is shown in the log.
+function text(v) {
+	if (typeof v === "string") return v;
+	if (v instanceof Error) return v.stack ? `${v}\n${v.stack}` : `${v}`;
+	if (v === null || typeof v !== "object") return String(v);
+	try {
+		return stringify(plain(v, "value"));
+	} catch (e) {
+		return String(e);
+	}
+}
+
+function log(level, values) {
+	host.log(level, values.map(text).join(" ").slice(0, limits.logLine + 1));
+}
+
+const levels = { trace: "trace", debug: "debug", info: "info", log: "info", warn: "warn", error: "error" };
+const makeLogger = (more) => fromEntries(entries({ ...levels, ...more }).map(([name, level]) => [name, (...values) => log(level, values)]));
+globalThis.console = makeLogger({});
+
+// Timers wait in order of their time. Go sleeps until the next one is due and then calls fire.
+let timers = [];
+let lastTimer = 0;
+globalThis.setTimeout = (call, delay, ...args) => {
+	if (typeof call !== "function") throw new TypeError("setTimeout needs a function");
+	timers.push({ id: ++lastTimer, at: Date.now() + Math.max(0, Number(delay) || 0), call, args });
+	timers.sort((a, b) => a.at - b.at || a.id - b.id);
+	return lastTimer;
+};
+globalThis.clearTimeout = (id) => { timers = timers.filter((t) => t.id !== id); };
+globalThis.queueMicrotask = (call) => { Promise.resolve().then(call); };
+
+const unavailable = (message) => { throw new Error(message); };
+globalThis.fetch = () => unavailable("fetch is not available in code; use a step of the HTTP component");
+const require = (name) => unavailable(`require(${stringify(String(name))}) is not available: code runs without modules`);
+
+// load makes the function of a source. A source that is one expression is the function itself;
+// anything else is a module. The wrappers add no line, so that lines in errors are the source's.
+function load(source) {
+	const module = { exports: {} };
+	let make;
+	try {
+		make = indirectEval(`(function (module, exports, require) { return (${source}\n); })`);
+	} catch {
+		make = indirectEval(`(function (module, exports, require) { ${source}\n})`);
+	}
+	const value = make.call(undefined, module, module.exports, require);
+	for (const candidate of [module.exports, module.exports?.default, value]) {
+		if (typeof candidate === "function") return candidate;
+	}
+	throw new TypeError("the code must assign a function to module.exports or be a function");
+}
+
+let outcome; // {value} or {error} once the function is done
+
+function failed(error) {
+	const { name, message, stack } = error instanceof Error ? error : {};
+	outcome = { error: { name: String(name ?? ""), message: name === undefined ? text(error) : String(message), stack: String(stack ?? "") } };
+}
+
+function finish(value, context, names) {
+	try {
+		if (!names) {
+			outcome = { value: plain(value, "result") };
+			return;
+		}
+		const left = {};
+		for (const name of names) left[name] = plain(context[name], `context.${name}`);
+		outcome = { value: { value: plain(value, "result"), context: left } };
+	} catch (error) {
+		failed(error);
+	}
+}
+
+return {
+	start(source, args, contextNames) {
+		try {
+			const values = decode(parse(args));
+			const names = parse(contextNames);
+			if (names) values[0].logger = makeLogger({ metric: "metric" });
+			const result = load(source)(...values);
+			Promise.resolve(result).then((value) => finish(value, values[0], names), failed);
+		} catch (error) {
+			failed(error);
+		}
+	},
+	// next tells what to do when no job is left: -1 take the result, -2 nothing can happen any more,
+	// else sleep so many milliseconds and call fire.
+	next() {
+		if (outcome) return -1;
+		return timers.length ? Math.max(0, timers[0].at - Date.now()) : -2;
+	},
+	fire() {
+		const { call, args } = timers.shift();
+		try {
+			call(...args);
+		} catch (error) {
+			if (!outcome) failed(error);
+		}
+	},
+	result() {
+		const json = stringify(outcome);
+		return json.length > limits.output ? stringify({ tooLarge: json.length }) : json;
+	},
+};
