@@ -1,0 +1,228 @@
+package domain
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// findings collects what is wrong with a definition, and what is only odd.
+type findings struct{ problems, warnings Problems }
+
+// spot is a place in a definition with what is needed to tell it.
+type spot struct {
+	place
+	node *Node
+	path []string // key path within the node
+}
+
+func (s spot) below(key string) spot {
+	s.path = append(slices.Clip(s.path), key)
+	return s
+}
+
+func (s spot) part(n *Node, kind partKind) spot {
+	return spot{place: s.place.of(kind, n.Name()), node: n}
+}
+
+// problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
+func (s spot) problem(format string, args ...any) Problem {
+	where := strings.Join(s.path, ".")
+	if key := s.node.Key(); key != "" && s.flow == "" {
+		where = strings.TrimSuffix(fmt.Sprintf("config variable %q: %s", key, where), ": ")
+	}
+	message := fmt.Sprintf(format, args...)
+	if where != "" {
+		message = where + ": " + message
+	}
+	return Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
+}
+
+func (f *findings) refuse(s spot, format string, args ...any) {
+	if len(f.problems) < maxProblems {
+		f.problems = append(f.problems, s.problem(format, args...))
+	}
+}
+
+func (f *findings) warn(s spot, format string, args ...any) {
+	if len(f.warnings) < maxProblems {
+		f.warnings = append(f.warnings, s.problem(format, args...))
+	}
+}
+
+// structure checks that every field holds what its kind of field can hold.
+func structure(def *Node) *findings {
+	f := &findings{}
+	f.part(spot{node: def}, rootPart)
+	if len(def.Flows()) == 0 && len(def.Children[flowList]) == 0 {
+		f.refuse(spot{node: def}.below(flowList), "an integration needs at least one flow; add one with a name and steps")
+	}
+	return f
+}
+
+func (f *findings) part(s spot, kind partKind) {
+	f.fields(s, s.node.Fields, shapes[kind], string(kind))
+	if kind == configVarPart {
+		f.configVarKind(s)
+	}
+	for _, list := range slices.Sorted(maps.Keys(s.node.Children)) {
+		child, known := childLists[kind][list]
+		if !known {
+			f.refuse(s.below(list), "a %s has no %s; move them to where they belong", kind, list)
+			continue
+		}
+		for _, n := range s.node.Children[list] {
+			f.part(s.part(n, child), child)
+		}
+	}
+	if _, told := s.node.Children[stepList]; !told && (kind == flowPart || kind == branchPart) {
+		f.warn(s, "%s %q has no steps; write steps: [] if that is meant", kind, s.node.Name())
+	}
+}
+
+func (f *findings) configVarKind(s spot) {
+	if s.node.Text("dataType") == "" && s.node.Fields["connection"] == nil && s.node.Text("useScopedConfigVar") == "" {
+		f.refuse(s.below("dataType"), "it is missing; say what the config variable holds, such as string or connection")
+	}
+}
+
+func (f *findings) fields(s spot, values map[string]any, known map[string]shape, owner string) {
+	for _, key := range slices.Sorted(maps.Keys(known)) {
+		if known[key].must && (values[key] == nil || values[key] == "") {
+			f.refuse(s.below(key), "every %s needs it; add %s", owner, key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if want, ok := known[key]; ok {
+			f.value(s.below(key), values[key], want)
+		} else {
+			f.warn(s.below(key), "this key is not known; it is kept and has no effect")
+		}
+	}
+}
+
+func (f *findings) value(s spot, v any, want shape) {
+	if v == nil {
+		return
+	}
+	if !want.is.holds(v) {
+		hint := ""
+		if want.is == textValue {
+			hint = "; put it in quotes"
+		}
+		f.refuse(s, "it must be %s, not %s%s", want.is, describe(v), hint)
+		return
+	}
+	switch {
+	case want.is == input:
+		f.input(s, v.(map[string]any))
+	case want.is == listValue && want.each != nil:
+		for i, item := range v.([]any) {
+			f.value(s.below(strconv.Itoa(i)), item, *want.each)
+		}
+	case want.is == mapValue && want.keys != nil:
+		f.fields(s, v.(map[string]any), want.keys, s.path[len(s.path)-1])
+	case want.is == mapValue && want.each != nil:
+		m := v.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			f.value(s.below(key), m[key], *want.each)
+		}
+	case len(want.enum) > 0 && v != "" && !slices.Contains(want.enum, v.(string)):
+		f.warn(s, "%q is not known; known are %s", v, strings.Join(want.enum, ", "))
+	}
+}
+
+func (k valueKind) holds(v any) bool {
+	switch k {
+	case textValue:
+		_, ok := v.(string)
+		return ok
+	case flagValue:
+		_, ok := v.(bool)
+		return ok
+	case intValue:
+		_, ok := v.(int64)
+		return ok
+	case listValue:
+		_, ok := v.([]any)
+		return ok
+	case mapValue, input:
+		_, ok := v.(map[string]any)
+		return ok
+	}
+	return true
+}
+
+func describe(v any) string {
+	switch v := v.(type) {
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a map"
+	case string:
+		return "text"
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// input checks an input: {type, value}, in lists with a name, on config variables with meta.
+func (f *findings) input(s spot, in map[string]any) {
+	kind, isText := in["type"].(string)
+	if !isText || kind == "" {
+		f.refuse(s, "an input needs a type, one of %s", strings.Join(inputKinds, ", "))
+		return
+	}
+	if !slices.Contains(inputKinds, kind) {
+		f.warn(s.below("type"), "%q is not known; known are %s", kind, strings.Join(inputKinds, ", "))
+	}
+	if name, computed := in["name"].(map[string]any); computed {
+		f.input(s.below("name"), name)
+	}
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		if key != "type" && key != "value" && key != "name" && key != "meta" {
+			f.warn(s.below(key), "this key is not known; it is kept and has no effect")
+		}
+	}
+	value := in["value"]
+	s = s.below("value")
+	switch kind {
+	case "reference", "configVar", "template":
+		f.value(s, value, someText)
+	case "complex":
+		f.value(s, value, shape{is: listValue})
+		list, _ := value.([]any)
+		f.items(s, list)
+	}
+}
+
+// items checks the items of a complex input: inputs, and conditions, which are lists that begin with
+// an operator.
+func (f *findings) items(s spot, list []any) {
+	for i, item := range list {
+		at := s.below(strconv.Itoa(i))
+		switch item := item.(type) {
+		case map[string]any:
+			f.input(at, item)
+		case []any:
+			f.items(at, item)
+		}
+	}
+	if len(list) > 0 {
+		if op, ok := list[0].(string); ok && !slices.Contains(Operators, op) {
+			f.warn(s.below("0"), "operator %q is not known; known are %s", op, strings.Join(Operators, ", "))
+		}
+	}
+}
+
+// Operators are the operators of conditions as definitions spell them. Source: the observed format,
+// section 7.
+var Operators = []string{
+	"and", "or",
+	"isTrue", "isFalse", "doesNotExist", "exists", "isEmpty", "isNotEmpty",
+	"equal", "notEqual", "greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual", "in", "notIn",
+	"exactlyMatches", "doesNotExactlyMatch", "startsWith", "doesNotStartWith", "endsWith", "doesNotEndWith",
+	"dateTimeAfter", "dateTimeBefore", "dateTimeSame",
+}
