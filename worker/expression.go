@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// Resolve gives the value of an input, which is a map of type and value as a definition holds it.
+// A value list gives []any, a key/value list []component.KeyValue, and a list of conditions
+// []component.KeyValue of branch name and condition, whose operands wait, see [component.Operand].
+// References to what is not there give nil; only an input that cannot be read is an error.
+func Resolve(input any, scope *Scope) (any, error) {
+	in, ok := input.(map[string]any)
+	if !ok {
+		return nil, domain.Refuse(domain.Invalid, "an input must be a map of type and value, not %s", component.Text(input))
+	}
+	text, isText := in["value"].(string)
+	kind, _ := in["type"].(string)
+	if kind != "value" && kind != "complex" && !isText && in["value"] != nil {
+		return nil, domain.Refuse(domain.Invalid, "the value of an input of type %s must be text, not %s", kind, component.Text(in["value"]))
+	}
+	switch kind {
+	case "value":
+		return in["value"], nil
+	case "reference":
+		return reference(text, scope)
+	case "configVar":
+		return scope.config[text], nil // an empty key means that none was chosen
+	case "template":
+		return render(text, scope)
+	case "complex":
+		return complexValue(in["value"], scope)
+	}
+	return nil, domain.Refuse(domain.Invalid, "an input is of type value, reference, configVar, template or complex, not %q", kind)
+}
+
+func reference(text string, scope *Scope) (any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	path, err := domain.ParsePath(text)
+	if err != nil {
+		return nil, err
+	}
+	return scope.lookup(path), nil
+}
+
+func render(text string, scope *Scope) (any, error) {
+	var b strings.Builder
+	for _, part := range domain.ParseTemplate(text) {
+		switch part.Kind {
+		case domain.LiteralPart:
+			b.WriteString(part.Text)
+		case domain.ConfigVarPart:
+			b.WriteString(component.Text(scope.config[part.Text]))
+		case domain.PathPart:
+			v, err := reference(part.Text, scope)
+			if err != nil {
+				return nil, err
+			}
+			b.WriteString(component.Text(v))
+		}
+	}
+	return b.String(), nil
+}
+
+// complexValue resolves a list. The file does not say of which kind it is, but elements of key/value
+// lists and of condition lists have names and those of value lists have none.
+func complexValue(value any, scope *Scope) (any, error) {
+	list, ok := value.([]any)
+	if !ok && value != nil && value != "" {
+		return nil, domain.Refuse(domain.Invalid, "the value of an input of type complex must be a list, not %s", component.Text(value))
+	}
+	values := make([]any, 0, len(list))
+	pairs := make([]component.KeyValue, 0, len(list))
+	named := false
+	for _, element := range list {
+		key, hasName, err := elementName(element, scope)
+		if err != nil {
+			return nil, err
+		}
+		v, err := elementValue(element, scope)
+		if err != nil {
+			return nil, err
+		}
+		named = named || hasName
+		values, pairs = append(values, v), append(pairs, component.KeyValue{Key: key, Value: v})
+	}
+	if named {
+		return pairs, nil
+	}
+	return values, nil
+}
+
+// elementName gives the name of a list's element, which can be an input of its own.
+func elementName(element any, scope *Scope) (name string, ok bool, err error) {
+	in, _ := element.(map[string]any)
+	switch x := in["name"].(type) {
+	case nil:
+		return "", false, nil
+	case map[string]any:
+		v, err := Resolve(x, scope)
+		return component.Text(v), true, err
+	default:
+		return component.Text(x), true, nil
+	}
+}
+
+// elementValue resolves an element. A list that begins with an operator is a condition.
+func elementValue(element any, scope *Scope) (any, error) {
+	if in, _ := element.(map[string]any); in["type"] == "complex" {
+		if list, _ := in["value"].([]any); len(list) > 0 {
+			if _, isOperator := list[0].(string); isOperator {
+				return condition(list, scope), nil
+			}
+		}
+	}
+	return Resolve(element, scope)
+}
+
+// condition keeps a condition as it is, with operands that resolve themselves when asked: whoever
+// evaluates it stops early, and what it does not ask for must not fail.
+func condition(list []any, scope *Scope) []any {
+	out := make([]any, len(list))
+	for i, part := range list {
+		switch x := part.(type) {
+		case []any:
+			out[i] = condition(x, scope)
+		case map[string]any:
+			out[i] = component.Operand(func() (any, error) { return Resolve(x, scope) })
+		default:
+			out[i] = part
+		}
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package worker
+
+import "heddle/domain"
+
+// Scope is what the inputs of a step can refer to: what the steps before it left, by step
+// identifier, and the configuration, by key.
+type Scope struct {
+	config map[string]any
+	steps  map[string]stepData
+}
+
+// stepData is what one step left behind.
+type stepData struct {
+	results any
+	inLoop  bool // the step is a loop that is under way: item and index are set
+	item    any
+	index   int
+	failure any // what went wrong, if that was ignored
+}
+
+func newScope(config map[string]any) *Scope {
+	return &Scope{config: config, steps: map[string]stepData{}}
+}
+
+// set keeps what a step returned. In a loop's body that replaces what the iteration before left.
+func (s *Scope) set(identifier string, results any) {
+	s.steps[identifier] = stepData{results: results}
+}
+
+// setLoop binds what the body of a loop sees of it. When the loop is over, set ends that.
+func (s *Scope) setLoop(identifier string, item any, index int) {
+	s.steps[identifier] = stepData{inLoop: true, item: item, index: index}
+}
+
+// setError keeps what went wrong in a step that is configured to go on after an error.
+func (s *Scope) setError(identifier string, failure any) {
+	s.steps[identifier] = stepData{failure: failure}
+}
+
+// forget removes what a step left, so that an iteration does not see the results of steps that ran
+// in an earlier one only.
+func (s *Scope) forget(identifier string) { delete(s.steps, identifier) }
+
+// Results gives scripts what all steps so far left, in the form of [component.Step].
+func (s *Scope) Results() map[string]any {
+	all := make(map[string]any, len(s.steps))
+	for identifier, step := range s.steps {
+		one := map[string]any{"results": step.results}
+		if step.inLoop {
+			one[domain.KindCurrentItem], one[domain.KindIndex] = step.item, float64(step.index)
+		}
+		if step.failure != nil {
+			one[domain.KindError] = step.failure
+		}
+		all[identifier] = one
+	}
+	return all
+}
+
+// lookup gives what a reference names. A step that did not run, and everything that is not there,
+// is nil: flows ask whether such things exist.
+func (s *Scope) lookup(path domain.Path) any {
+	step, ran := s.steps[path.Step]
+	if !ran {
+		return nil
+	}
+	switch path.Kind {
+	case domain.KindCurrentItem:
+		return walk(step.item, path.Rest)
+	case domain.KindIndex:
+		if !step.inLoop {
+			return nil
+		}
+		return walk(float64(step.index), path.Rest)
+	case domain.KindError:
+		return walk(step.failure, path.Rest)
+	}
+	if step.failure != nil && len(path.Rest) > 0 && path.Rest[0] == domain.KindError {
+		return walk(step.failure, path.Rest[1:]) // the format's two sources disagree on where the error is
+	}
+	return walk(step.results, path.Rest)
+}
