@@ -1,0 +1,144 @@
+package domain
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// Op is what a [Change] does.
+type Op string
+
+// The operations. Without a path, set and unset concern a whole collection, named by List: a child
+// list or "inputs". Set makes sure that it is there; unset drops it if it is empty.
+const (
+	SetOp    Op = "set"    // give Value to the field at Path of Node
+	UnsetOp  Op = "unset"  // take the field at Path from Node
+	AddOp    Op = "add"    // put Part into List of Parent, behind After ("": first)
+	RemoveOp Op = "remove" // take Node away, with everything below it
+	MoveOp   Op = "move"   // put Node into List of Parent, behind After ("": first)
+)
+
+// Change is one semantic change of a definition. Parts are named by id, never by their place in a
+// list, so a change means the same wherever it is applied; the root is "".
+type Change struct {
+	Op     Op       `json:"op"`
+	Node   string   `json:"node,omitempty"`
+	Path   []string `json:"path,omitempty"` // field key, or "inputs" and the input's name
+	Value  any      `json:"value,omitempty"`
+	Parent string   `json:"parent,omitempty"`
+	List   string   `json:"list,omitempty"`
+	After  string   `json:"after,omitempty"`
+	Part   *Node    `json:"part,omitempty"`
+	From   string   `json:"from,omitempty"`  // of a move to another parent: the one it leaves
+	Below  []string `json:"below,omitempty"` // of a remove: the parts that go with it
+
+	// Was is the old value of a set or unset. It is for people that look at a comparison and is not
+	// stored: whoever folds events has it, and stored it could double an event.
+	Was any `json:"-"`
+}
+
+// UnmarshalJSON keeps the Go types that fields have.
+func (c *Change) UnmarshalJSON(data []byte) error {
+	type bare Change // without this method
+	var b bare
+	if err := json.Unmarshal(data, &b); err != nil {
+		return err
+	}
+	var raw struct{ Value json.RawMessage }
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	if raw.Value != nil {
+		var err error
+		if b.Value, err = decodeJSON(raw.Value); err != nil {
+			return err
+		}
+	}
+	*c = Change(b)
+	return nil
+}
+
+// nesting is touched by every move to another parent: two of them could put each part into the other.
+const nesting = "@nesting"
+
+// Touches gives the keys of what a change touches. A key stands for everything below it too, at a
+// slash: a part's id for the whole part, "id/inputs" for all its inputs. Behind an @ stand places:
+// the part's own, the one behind it, the first of a list, and whether a collection is there. Lists
+// of changes made from the same definition whose keys do not overlap give the same in either order.
+func Touches(c Change) []string {
+	switch c.Op {
+	case SetOp, UnsetOp:
+		if len(c.Path) == 0 {
+			return []string{c.Node + "/@" + c.List}
+		}
+		return []string{c.Node + "/" + strings.Join(c.Path, "/")}
+	case AddOp:
+		keys := []string{slot(c)}
+		if c.Part == nil {
+			return keys
+		}
+		for part := range c.Part.All() {
+			keys = append(keys, part.ID)
+		}
+		return keys
+	case RemoveOp:
+		return append([]string{c.Node}, c.Below...)
+	case MoveOp:
+		keys := []string{c.Node + "/@place", c.Node + "/@next", slot(c)}
+		if c.From != "" {
+			keys = append(keys, nesting)
+		}
+		return keys
+	}
+	return nil
+}
+
+// slot is the key of the place that a part is put into.
+func slot(c Change) string {
+	if c.After == "" {
+		return c.Parent + "/@first/" + c.List
+	}
+	return c.After + "/@next"
+}
+
+// Overlap gives the keys of b that touch what a touches, in order, each once: none means that the two
+// lists, made from the same definition, can be applied one after the other in either order.
+func Overlap(a, b []Change) []string {
+	touched, above := map[string]bool{}, map[string]bool{}
+	for _, c := range a {
+		for _, key := range Touches(c) {
+			touched[key] = true
+			for k := range prefixes(key) {
+				above[k] = true
+			}
+		}
+	}
+	var overlap []string
+	seen := map[string]bool{}
+	for _, c := range b {
+		for _, key := range Touches(c) {
+			hit := above[key]
+			for k := range prefixes(key) {
+				hit = hit || touched[k]
+			}
+			if hit && !seen[key] {
+				seen[key] = true
+				overlap = append(overlap, key)
+			}
+		}
+	}
+	return overlap
+}
+
+// prefixes yields the key and every key above it.
+func prefixes(key string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := range key {
+			// A leading slash is a field of the root, which nothing stands above.
+			if key[i] == '/' && i > 0 && !yield(key[:i]) {
+				return
+			}
+		}
+		yield(key)
+	}
+}

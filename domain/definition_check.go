@@ -1,0 +1,271 @@
+package domain
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Check tells everything that keeps a definition from running as it says: all that [Parse] refuses
+// (an edited definition has not been through it), parts that cannot be told apart, and references
+// that lead nowhere. err is [Problems]; warnings are odd but harmless, and repeat those of Parse.
+func Check(def *Node) (warnings []Problem, err error) {
+	c := &checker{findings: structure(def), configVars: map[string]bool{}, flows: map[string]bool{}}
+	root := spot{node: def}
+	c.unique(root, def.ConfigVars(), (*Node).Key, configVarPart)
+	c.unique(root, def.Flows(), (*Node).Name, flowPart)
+	for _, v := range def.ConfigVars() {
+		c.configVars[v.Key()] = true
+	}
+	for _, f := range def.Flows() {
+		c.flows[f.Name()] = true
+	}
+	if name := def.Text("preprocessFlowName"); name != "" && !c.flows[name] {
+		c.refuse(root.below("preprocessFlowName"), "there is no flow %q; name one of the flows", name)
+	}
+	for _, page := range def.Pages() {
+		c.page(spot{node: page})
+	}
+	for _, v := range def.ConfigVars() {
+		c.inputs(spot{node: v}, nil)
+	}
+	for _, flow := range def.Flows() {
+		c.flow(root.part(flow, flowPart))
+	}
+	if len(c.problems) > 0 {
+		slices.SortStableFunc(c.problems, func(a, b Problem) int { return a.Line - b.Line })
+		return c.warnings, c.problems
+	}
+	return c.warnings, nil
+}
+
+type checker struct {
+	*findings
+	configVars map[string]bool
+	flows      map[string]bool
+}
+
+// unique refuses parts that share a name. Empty names are refused elsewhere.
+func (c *checker) unique(s spot, parts []*Node, name func(*Node) string, kind partKind) {
+	seen := map[string]bool{}
+	for _, p := range parts {
+		if n := name(p); n != "" && seen[n] {
+			at := s.part(p, kind)
+			c.refuse(at, "there is another %s %q; rename one of them", kind, n)
+		}
+		seen[name(p)] = true
+	}
+}
+
+func (c *checker) page(s spot) {
+	elements, _ := s.node.Fields["elements"].([]any)
+	for i, e := range elements {
+		m, _ := e.(map[string]any)
+		key, _ := m["value"].(string)
+		if m["type"] == "configVar" && key != "" {
+			c.configVar(s.below("elements").below(strconv.Itoa(i)), key)
+		}
+	}
+}
+
+func (c *checker) configVar(s spot, key string) {
+	if !c.configVars[key] {
+		c.refuse(s, "there is no config variable %q; add it or name another", key)
+	}
+}
+
+// scope knows the steps of a flow and how they stand to the one that is looked at.
+type scope struct {
+	order   map[string]int  // place of each step by identifier, in the order in which they can run
+	at      int             // place of the step looked at
+	around  map[string]bool // identifiers of the loops around it
+	present map[string]string
+}
+
+func (c *checker) flow(s spot) {
+	sc := &scope{order: map[string]int{}, present: map[string]string{}, around: map[string]bool{}}
+	c.trigger(s)
+	for step := range walkSteps(s.node) {
+		c.identifier(s.part(step, stepPart), sc)
+		c.unique(s.part(step, stepPart), step.Branches(), (*Node).Name, branchPart)
+	}
+	c.queue(s)
+	sc.at = -1
+	c.steps(s, s.node.Steps(), sc)
+}
+
+func (c *checker) identifier(s spot, sc *scope) {
+	name, id := s.node.Name(), Identifier(s.node.Name())
+	other, double := sc.present[id]
+	switch {
+	case name == "": // refused with the other required fields
+	case id == "":
+		c.refuse(s.below("name"), "the name has no ASCII letter or digit, so nothing could refer to the step; rename it")
+	case double:
+		c.refuse(s.below("name"), "references could not tell it from step %q of the same flow: both are %s; rename one", other, id)
+	}
+	if !double {
+		sc.present[id], sc.order[id] = name, len(sc.order)
+	}
+}
+
+// trigger checks that the flow has one trigger and that it comes first.
+func (c *checker) trigger(s spot) {
+	found := false
+	for step := range walkSteps(s.node) {
+		first := len(s.node.Steps()) > 0 && step == s.node.Steps()[0]
+		switch {
+		case !step.IsTrigger():
+		case found:
+			c.refuse(s.part(step, stepPart).below("isTrigger"), "a flow has one trigger and this is another; remove it or move it to a flow of its own")
+		case !first:
+			c.refuse(s.part(step, stepPart).below("isTrigger"), "the trigger must be the first step of the flow; move it there")
+		}
+		found = found || step.IsTrigger()
+	}
+	if !found {
+		c.refuse(s, "the flow has no trigger; give its first step isTrigger: true")
+	}
+}
+
+// queue refuses the combinations of queueing that contradict each other. Source: the observed
+// format, section 10.
+func (c *checker) queue(s spot) {
+	q := s.node.Map("queueConfig")
+	fifo, _ := q["usesFifoQueue"].(bool)
+	single, _ := q["singletonExecutions"].(bool)
+	scheduled := false
+	if t := s.node.Trigger(); t != nil {
+		scheduled = t.Map("schedule") != nil
+	}
+	at := s.below("queueConfig")
+	switch {
+	case fifo && single:
+		c.refuse(at, "usesFifoQueue and singletonExecutions exclude each other; choose one")
+	case fifo && scheduled:
+		c.refuse(at.below("usesFifoQueue"), "a flow with a schedule cannot use a FIFO queue; remove one of them")
+	case single && !scheduled:
+		c.refuse(at.below("singletonExecutions"), "only a flow with a schedule can run as a singleton; remove it or add a schedule")
+	}
+	if n, told := q["concurrencyLimit"].(int64); told && (n < 2 || n > 15) {
+		c.refuse(at.below("concurrencyLimit"), "%d is out of range; choose 2 to 15", n)
+	}
+}
+
+// steps checks a list of steps in the order in which identifier numbered them.
+func (c *checker) steps(flow spot, steps []*Node, sc *scope) {
+	for _, step := range steps {
+		s := flow.part(step, stepPart)
+		sc.at++
+		inner := sc.enter(step)
+		c.inputs(s, sc)
+		if m := step.Map("schedule"); m["type"] == "configVar" {
+			c.input(s.below("schedule"), m, sc)
+		}
+		c.steps(flow, step.Steps(), inner)
+		sc.at = inner.at
+		for _, branch := range step.Branches() {
+			c.steps(flow, branch.Steps(), sc)
+		}
+	}
+}
+
+// enter gives the scope of the body of a loop.
+func (sc *scope) enter(loop *Node) *scope {
+	inner := *sc
+	inner.around = map[string]bool{Identifier(loop.Name()): true}
+	for id := range sc.around {
+		inner.around[id] = true
+	}
+	return &inner
+}
+
+func (c *checker) inputs(s spot, sc *scope) {
+	in := s.node.Inputs()
+	for _, name := range keysOf(in) {
+		if m, ok := in[name].(map[string]any); ok {
+			c.input(s.below(inputsField).below(name), m, sc)
+		}
+	}
+}
+
+// input checks the references in an input; sc is nil outside flows.
+func (c *checker) input(s spot, in map[string]any, sc *scope) {
+	if name, computed := in["name"].(map[string]any); computed {
+		c.input(s.below("name"), name, sc)
+	}
+	text, _ := in["value"].(string)
+	switch {
+	case in["type"] == "complex":
+		list, _ := in["value"].([]any)
+		c.items(s.below("value"), list, sc)
+	case text == "": // not set
+	case in["type"] == "configVar":
+		c.configVar(s, text)
+	case in["type"] == "reference":
+		c.reference(s, text, sc)
+	case in["type"] == "template":
+		for _, part := range ParseTemplate(text) {
+			switch part.Kind {
+			case ConfigVarPart:
+				c.configVar(s, part.Text)
+			case PathPart:
+				c.reference(s, part.Text, sc)
+			}
+		}
+	}
+}
+
+// items checks the items of a complex input: inputs, and conditions as nested lists.
+func (c *checker) items(s spot, list []any, sc *scope) {
+	for i, item := range list {
+		switch item := item.(type) {
+		case map[string]any:
+			c.input(s.below(strconv.Itoa(i)), item, sc)
+		case []any:
+			c.items(s.below(strconv.Itoa(i)), item, sc)
+		}
+	}
+}
+
+// reference checks that a reference names a step whose data is there when this step runs. A step in
+// an earlier branch or loop body is accepted: where branches meet again, an action picks whichever
+// ran. Source: the observed format, section 6.3.
+func (c *checker) reference(s spot, text string, sc *scope) {
+	path, err := ParsePath(text)
+	if err != nil {
+		c.refuse(s, "%v", err)
+		return
+	}
+	if sc == nil {
+		c.refuse(s, "reference %q: a config variable cannot refer to the data of a step; use a value, configVar or template", text)
+		return
+	}
+	at, known := sc.order[path.Step]
+	item := path.Kind == KindCurrentItem || path.Kind == KindIndex
+	switch {
+	case !known:
+		c.refuse(s, "dangling reference %q: the flow has no step %s; %s", text, path.Step, sc.suggest(path.Step))
+	case at == sc.at:
+		c.refuse(s, "reference %q is to the step itself, which has no data yet; name an earlier step", text)
+	case at > sc.at:
+		c.refuse(s, "reference %q is to step %q, which runs later; name an earlier step", text, sc.present[path.Step])
+	case item && !sc.around[path.Step]:
+		c.refuse(s, "reference %q: %s is there only inside the loop, and step %q is no loop around this step", text, path.Kind, sc.present[path.Step])
+	}
+}
+
+// suggest names the steps that a reference may have meant.
+func (sc *scope) suggest(id string) string {
+	var near []string
+	for known := range sc.order {
+		if strings.EqualFold(known, id) || len(id) > 3 && (strings.HasPrefix(known, id) || strings.HasPrefix(id, known) && known != "") {
+			near = append(near, known)
+		}
+	}
+	if len(near) == 0 {
+		return "name one of its steps"
+	}
+	slices.Sort(near)
+	return "did you mean " + strings.Join(near, " or ") + "?"
+}

@@ -1,0 +1,257 @@
+package domain
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Diff gives the changes that make new of old. Parts are compared by id, so both must have come from
+// [Identify] or [Apply]; inputs are compared one by one, every other field as a whole.
+func Diff(old, new *Node) []Change {
+	d := &differ{old: places(old), new: places(new)}
+	d.node(old, new)
+	d.removals(old)
+	return append(d.changes, d.drops...)
+}
+
+// position is a part and where it is.
+type position struct {
+	node   *Node
+	parent string
+	list   string
+}
+
+// places gives every part below the root by id.
+func places(root *Node) map[string]position {
+	all := map[string]position{}
+	for n := range root.All() {
+		for list, children := range n.Children {
+			for _, child := range children {
+				all[child.ID] = position{child, n.ID, list}
+			}
+		}
+	}
+	return all
+}
+
+type differ struct {
+	old, new map[string]position
+	changes  []Change
+	drops    []Change // of collections: last, when they are empty
+}
+
+func (d *differ) add(c Change) { d.changes = append(d.changes, c) }
+
+// node compares one part, then its lists from the first item to the last, parents before children:
+// whatever is moved or added finds its parent and the part before it already in place, so no
+// move can put a part into itself.
+func (d *differ) node(old, new *Node) {
+	d.fields(old, new)
+	for _, list := range listsOf(old, new) {
+		children, there := new.Children[list]
+		_, was := old.Children[list]
+		switch {
+		case there && !was:
+			d.add(Change{Op: SetOp, Node: new.ID, List: list})
+		case was && !there:
+			d.drops = append(d.drops, Change{Op: UnsetOp, Node: new.ID, List: list})
+		}
+		d.list(new.ID, list, old.Children[list], children)
+	}
+}
+
+// list puts the children of one list into their places.
+func (d *differ) list(parent, list string, before, children []*Node) {
+	stay := staying(before, children)
+	after := ""
+	for _, child := range children {
+		was, known := d.old[child.ID]
+		switch {
+		case !known:
+			d.add(Change{Op: AddOp, Parent: parent, List: list, After: after, Part: d.onlyNew(child)})
+			d.inside(child)
+		case !stay[child.ID]:
+			c := Change{Op: MoveOp, Node: child.ID, Parent: parent, List: list, After: after}
+			if was.parent != parent {
+				c.From = was.parent
+			}
+			d.add(c)
+			fallthrough
+		default:
+			d.node(was.node, child)
+		}
+		after = child.ID
+	}
+}
+
+// inside handles what an added part holds besides parts that are added with it: parts moved into it.
+func (d *differ) inside(n *Node) {
+	for _, list := range listsOf(n) {
+		after := ""
+		for _, child := range n.Children[list] {
+			if was, known := d.old[child.ID]; known {
+				d.add(Change{Op: MoveOp, Node: child.ID, Parent: n.ID, List: list, After: after, From: was.parent})
+				d.node(was.node, child)
+			} else {
+				d.inside(child)
+			}
+			after = child.ID
+		}
+	}
+}
+
+// onlyNew gives an added part without the parts that are moved into it.
+func (d *differ) onlyNew(n *Node) *Node {
+	c := &Node{ID: n.ID, Fields: n.Fields, lines: n.lines}
+	if n.Children != nil {
+		c.Children = make(map[string][]*Node, len(n.Children))
+	}
+	for list, children := range n.Children {
+		c.Children[list] = []*Node{}
+		for _, child := range children {
+			if _, known := d.old[child.ID]; !known {
+				c.Children[list] = append(c.Children[list], d.onlyNew(child))
+			}
+		}
+	}
+	return c
+}
+
+// staying picks the longest run of children that keep their order, so that as few as possible move.
+func staying(before, children []*Node) map[string]bool {
+	index := map[string]int{}
+	for i, child := range before {
+		index[child.ID] = i
+	}
+	var ids []string
+	var order []int
+	for _, child := range children {
+		if i, ok := index[child.ID]; ok {
+			ids, order = append(ids, child.ID), append(order, i)
+		}
+	}
+	stay := map[string]bool{}
+	for _, i := range longestIncreasing(order) {
+		stay[ids[i]] = true
+	}
+	return stay
+}
+
+// longestIncreasing gives the indices of a longest increasing subsequence, by patience sorting.
+func longestIncreasing(values []int) []int {
+	previous := make([]int, len(values))
+	var tails []int // index of the smallest last value of a run of each length
+	for i, v := range values {
+		at, _ := slices.BinarySearchFunc(tails, v, func(tail, v int) int { return values[tail] - v })
+		previous[i] = -1
+		if at > 0 {
+			previous[i] = tails[at-1]
+		}
+		tails = append(tails[:at], append([]int{i}, tails[min(at+1, len(tails)):]...)...)
+	}
+	var run []int
+	for i := len(tails) - 1; i >= 0; i-- {
+		if i == len(tails)-1 {
+			run = append(run, tails[i])
+		} else {
+			run = append(run, previous[run[len(run)-1]])
+		}
+	}
+	return run
+}
+
+// removals removes what is gone. Parts that live on have been moved away before.
+func (d *differ) removals(n *Node) {
+	for _, list := range listsOf(n) {
+		for _, child := range n.Children[list] {
+			if _, stays := d.new[child.ID]; stays {
+				d.removals(child)
+				continue
+			}
+			c := Change{Op: RemoveOp, Node: child.ID}
+			for part := range child.All() {
+				if part != child {
+					c.Below = append(c.Below, part.ID)
+				}
+			}
+			d.add(c)
+			d.rescued(child)
+		}
+	}
+}
+
+// rescued looks for parts that live on inside a removed one and lost parts themselves.
+func (d *differ) rescued(n *Node) {
+	for _, list := range listsOf(n) {
+		for _, child := range n.Children[list] {
+			if _, stays := d.new[child.ID]; stays {
+				d.removals(child)
+			} else {
+				d.rescued(child)
+			}
+		}
+	}
+}
+
+const inputsField = "inputs"
+
+func (d *differ) fields(old, new *Node) {
+	for _, key := range keysOf(old.Fields, new.Fields) {
+		a, was := old.Fields[key]
+		b, is := new.Fields[key]
+		if key == inputsField && d.inputs(new.ID, a, b, was, is) {
+			continue
+		}
+		d.field(new.ID, []string{key}, a, b, was, is)
+	}
+}
+
+func (d *differ) field(id string, path []string, a, b any, was, is bool) {
+	switch {
+	case is && (!was || !reflect.DeepEqual(a, b)):
+		d.add(Change{Op: SetOp, Node: id, Path: path, Value: b, Was: a})
+	case was && !is:
+		d.add(Change{Op: UnsetOp, Node: id, Path: path, Was: a})
+	}
+}
+
+// inputs compares inputs one by one, if both sides are inputs or not there.
+func (d *differ) inputs(id string, a, b any, was, is bool) bool {
+	before, ok := a.(map[string]any)
+	after, ok2 := b.(map[string]any)
+	if was && !ok || is && !ok2 {
+		return false
+	}
+	if is && !was {
+		d.add(Change{Op: SetOp, Node: id, List: inputsField})
+	}
+	for _, name := range keysOf(before, after) {
+		x, was := before[name]
+		y, is := after[name]
+		d.field(id, []string{inputsField, name}, x, y, was, is)
+	}
+	if was && !is {
+		d.drops = append(d.drops, Change{Op: UnsetOp, Node: id, List: inputsField})
+	}
+	return true
+}
+
+func keysOf(ms ...map[string]any) []string {
+	all := map[string]any{}
+	for _, m := range ms {
+		maps.Copy(all, m)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// listsOf gives the names of the child lists that any of the nodes has, sorted.
+func listsOf(nodes ...*Node) []string {
+	all := map[string]bool{}
+	for _, n := range nodes {
+		for list := range n.Children {
+			all[list] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
