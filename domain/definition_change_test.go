@@ -1,0 +1,178 @@
+package domain
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+func mustEncode(t interface{ Fatal(...any) }, def *Node) string {
+	data, err := EncodeDefinition(def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// stored gives the changes as they come back from an event.
+func stored(t interface{ Fatal(...any) }, changes []Change) []Change {
+	data, err := encodeJSON(changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back []Change
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func TestChangesLeadFromOldToNew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &maker{T: t, prefix: "n"}
+		old := m.definition()
+		new := m.mutate(old)
+		before := mustEncode(t, old)
+		changes := Diff(old, new)
+		got := Apply(old, stored(t, changes))
+		if !got.Equal(new) {
+			t.Fatalf("changes %+v\n%s", changes, cmp.Diff(mustEncode(t, new), mustEncode(t, got)))
+		}
+		if len(Diff(new, got)) > 0 || len(Diff(new, new)) > 0 {
+			t.Fatal("there are changes between equals")
+		}
+		if mustEncode(t, old) != before {
+			t.Fatal("the old definition was changed in place")
+		}
+		ids := map[string]bool{}
+		for part := range got.All() {
+			if ids[part.ID] {
+				t.Fatalf("two parts have id %q", part.ID)
+			}
+			ids[part.ID] = true
+		}
+	})
+}
+
+func TestSummaryFollowsChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &maker{T: t, prefix: "n"}
+		old := m.definition()
+		changes := Diff(old, m.mutate(old))
+		want := Summary(Apply(old, changes))
+		got := Summary(Apply(Summary(old), changes))
+		if !got.Equal(want) {
+			t.Fatalf("changes %+v\n%s", changes, cmp.Diff(mustEncode(t, want), mustEncode(t, got)))
+		}
+	})
+}
+
+func TestChangesThatDoNotOverlapCommute(t *testing.T) {
+	apart := 0
+	rapid.Check(t, func(t *rapid.T) {
+		m := &maker{T: t, prefix: "n"}
+		old := m.definition()
+		a, b := Diff(old, m.mutate(old)), Diff(old, m.mutate(old))
+		if overlap := Overlap(a, b); (len(overlap) > 0) != (len(Overlap(b, a)) > 0) {
+			t.Fatalf("overlap is not mutual: %v, %v", overlap, Overlap(b, a))
+		} else if len(overlap) > 0 {
+			t.Skip("they overlap")
+		}
+		if len(a) > 0 && len(b) > 0 {
+			apart++
+		}
+		ab, ba := Apply(Apply(old, a), b), Apply(Apply(old, b), a)
+		if !ab.Equal(ba) {
+			t.Fatalf("a %+v\nb %+v\n%s", a, b, cmp.Diff(mustEncode(t, ab), mustEncode(t, ba)))
+		}
+	})
+	t.Logf("%d pairs commuted", apart)
+}
+
+func TestApplySharesWhatDidNotChange(t *testing.T) {
+	def := Identify(parse(t, twoFlows), nil, counter("p"))
+	flow := def.Flows()[1]
+	got := Apply(def, []Change{{Op: SetOp, Node: flow.ID, Path: []string{"description"}, Value: "new"}})
+	if got.Flows()[0] != def.Flows()[0] || got.Flows()[1].Steps()[0] != flow.Steps()[0] {
+		t.Error("parts that did not change were copied")
+	}
+	if got := Apply(def, []Change{{Op: UnsetOp, Node: flow.ID, List: stepList}}); !got.Equal(def) {
+		t.Error("a list that is not empty was dropped")
+	}
+}
+
+func TestApplySkipsWhatIsNotThere(t *testing.T) {
+	def := Identify(parse(t, twoFlows), nil, counter("p"))
+	flow := def.Flows()[0].ID
+	for _, c := range []Change{
+		{Op: SetOp, Node: "gone", Path: []string{"name"}, Value: "x"},
+		{Op: UnsetOp, Node: "gone", Path: []string{"name"}},
+		{Op: UnsetOp, Node: flow, Path: []string{"inputs", "url"}},
+		{Op: RemoveOp, Node: "gone"},
+		{Op: RemoveOp},
+		{Op: MoveOp, Node: "gone", Parent: flow, List: stepList},
+		{Op: MoveOp, Node: flow, Parent: "gone", List: stepList},
+		{Op: MoveOp, Node: flow, Parent: def.Flows()[0].Steps()[0].ID, List: stepList},
+		{Op: AddOp, Parent: "gone", List: stepList, Part: &Node{ID: "new"}},
+		{Op: AddOp, Parent: flow, List: stepList, Part: def.Flows()[1].Steps()[0]},
+		{Op: AddOp, Parent: flow, List: stepList},
+		{Op: "explode", Node: flow},
+	} {
+		if got := Apply(def, []Change{c}); !got.Equal(def) {
+			t.Errorf("%+v changed the definition", c)
+		}
+		Touches(c)
+	}
+}
+
+func TestDiffTellsWhatPeopleDid(t *testing.T) {
+	def := Identify(parse(t, twoFlows), nil, counter("p"))
+	first := def.Flows()[0]
+	trigger, fetch, branch := first.Steps()[0], first.Steps()[1], first.Steps()[2]
+	yes := branch.Branches()[0]
+	edit := func(change func(def *Node)) *Node {
+		c := deepCopy(def)
+		change(c)
+		return c
+	}
+	for name, c := range map[string]struct {
+		new  *Node
+		want []Change
+	}{
+		"rename a step": {
+			edit(func(d *Node) { d.Find(fetch.ID).Fields["name"] = "Load" }),
+			[]Change{{Op: SetOp, Node: fetch.ID, Path: []string{"name"}, Value: "Load", Was: "Fetch"}},
+		},
+		"set one input": {
+			edit(func(d *Node) { d.Find(fetch.ID).Inputs()["url"] = map[string]any{"type": "value", "value": "u"} }),
+			[]Change{{Op: SetOp, Node: fetch.ID, Path: []string{"inputs", "url"},
+				Value: map[string]any{"type": "value", "value": "u"}, Was: fetch.Inputs()["url"]}},
+		},
+		"move a step into a branch": {
+			edit(func(d *Node) {
+				f := d.Find(first.ID)
+				d.Find(yes.ID).Children[stepList] = []*Node{f.Steps()[1]}
+				f.Children[stepList] = slices.Delete(f.Steps(), 1, 2)
+			}),
+			[]Change{{Op: MoveOp, Node: fetch.ID, Parent: yes.ID, List: stepList, From: first.ID}},
+		},
+		"swap two steps": {
+			edit(func(d *Node) { s := d.Find(first.ID).Steps(); s[1], s[2] = s[2], s[1] }),
+			[]Change{{Op: MoveOp, Node: branch.ID, Parent: first.ID, List: stepList, After: trigger.ID}},
+		},
+		"remove a step": {
+			edit(func(d *Node) { f := d.Find(first.ID); f.Children[stepList] = f.Steps()[:2] }),
+			[]Change{{Op: RemoveOp, Node: branch.ID, Below: []string{yes.ID, branch.Branches()[1].ID}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, Diff(def, c.new), cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

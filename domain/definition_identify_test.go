@@ -1,0 +1,126 @@
+package domain
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const twoFlows = `
+definitionVersion: 7
+name: Orders
+requiredConfigVars:
+  - {key: Shop URL, dataType: string}
+configPages:
+  - {name: Setup, elements: [{type: configVar, value: Shop URL}]}
+  - {name: Setup, elements: []}
+flows:
+  - name: Import
+    steps:
+      - name: Hook
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers, isPublic: true, version: LATEST}}
+      - name: Fetch
+        action: {key: httpGet, component: {key: http, isPublic: true, version: 12}}
+        inputs:
+          url: {type: configVar, value: Shop URL}
+      - name: Decide
+        action: {key: branchOnExpression, component: {key: branch, isPublic: true, version: LATEST}}
+        branches:
+          - {name: Some, steps: []}
+          - {name: Else, steps: []}
+  - name: Clean up
+    steps:
+      - name: Hook
+        isTrigger: true
+        action: {key: webhook, component: {key: webhook-triggers, isPublic: true, version: LATEST}}
+`
+
+func parse(t testing.TB, text string) *Node {
+	t.Helper()
+	def, _, err := Parse([]byte(text), DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return def
+}
+
+// counter makes ids that tell apart what was given when.
+func counter(prefix string) func() string {
+	n := 0
+	return func() string {
+		n++
+		return fmt.Sprintf("%s%d", prefix, n)
+	}
+}
+
+func TestIdentifyKeepsIdentity(t *testing.T) {
+	replace := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(twoFlows) }
+	old := Identify(parse(t, twoFlows), nil, counter("old"))
+	flow, fetch, key := old.Flows()[0], old.Flows()[0].Steps()[1], old.ConfigVars()[0]
+	moved := strings.Replace(twoFlows, "{name: Some, steps: []}", `{name: Some, steps: [{name: Fetch,
+          action: {key: httpGet, component: {key: http}}}]}`, 1)
+	moved = strings.Replace(moved, "- name: Fetch\n", "- name: Fetch again\n", 1)
+	for name, c := range map[string]struct {
+		text string
+		same func(new *Node) *Node // the part to look at
+		want string                // its id, "" for a new one
+	}{
+		"same name":                       {twoFlows, func(n *Node) *Node { return n.Flows()[0] }, flow.ID},
+		"other name":                      {replace("Import", "Load"), func(n *Node) *Node { return n.Flows()[0] }, ""},
+		"step moved into a branch":        {moved, func(n *Node) *Node { return n.Flows()[0].Steps()[2].Branches()[0].Steps()[0] }, fetch.ID},
+		"step that took its place":        {moved, func(n *Node) *Node { return n.Flows()[0].Steps()[1] }, ""},
+		"trigger with another name":       {replace("name: Hook", "name: Called"), func(n *Node) *Node { return n.Flows()[0].Steps()[0] }, flow.Steps()[0].ID},
+		"config page, second of its name": {twoFlows, func(n *Node) *Node { return n.Pages()[1] }, old.Pages()[1].ID},
+		"branch":                          {twoFlows, func(n *Node) *Node { return n.Flows()[0].Steps()[2].Branches()[1] }, flow.Steps()[2].Branches()[1].ID},
+		"flow renamed, says the file": {
+			replace("name: Import", "name: Load") + "renameAttributes: {flows: [{oldName: Import, newName: Load}]}\n",
+			func(n *Node) *Node { return n.Flows()[0] }, flow.ID,
+		},
+		"rename of what is still there": {
+			replace("name: Clean up", "name: Load") + "renameAttributes: {flows: [{oldName: Import, newName: Load}]}\n",
+			func(n *Node) *Node { return n.Flows()[1] }, "",
+		},
+		"rename from what never was": {
+			replace("name: Import", "name: Load") + "renameAttributes: {flows: [{oldName: Nothing, newName: Load}]}\n",
+			func(n *Node) *Node { return n.Flows()[0] }, "",
+		},
+		"config variable renamed, says the file": {
+			replace("Shop URL", "Base URL") + "renameAttributes: {requiredConfigVars: [{oldName: Shop URL, newName: Base URL}]}\n",
+			func(n *Node) *Node { return n.ConfigVars()[0] }, key.ID,
+		},
+		"step renamed, says the file": {
+			replace("name: Fetch", "name: Load", "name: Import", "name: Import\n    renameAttributes: {steps: [{oldName: Fetch, newName: Load}]}"),
+			func(n *Node) *Node { return n.Flows()[0].Steps()[1] }, fetch.ID,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			new := Identify(parse(t, c.text), old, counter("new"))
+			got := c.same(new).ID
+			if c.want == "" && !strings.HasPrefix(got, "new") || c.want != "" && got != c.want {
+				t.Errorf("id %q, want %q", got, c.want)
+			}
+			again, err := Export(new, ExportOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if changes := Diff(new, Identify(parse(t, string(again)), new, counter("again"))); len(changes) > 0 {
+				t.Errorf("importing the export again changes %+v", changes)
+			}
+		})
+	}
+}
+
+func TestIdentifyByStableKey(t *testing.T) {
+	text := strings.Replace(twoFlows, "- name: Import", "- name: Import\n    stableKey: s1", 1)
+	old := Identify(parse(t, text), nil, counter("old"))
+	// The key goes with the flow that has another name now; the old name is another flow's.
+	text = strings.NewReplacer("name: Import", "name: Clean up", "name: Clean up", "name: Import").Replace(text)
+	new := Identify(parse(t, text), old, counter("new"))
+	if got := new.Flows()[0]; got.ID != old.Flows()[0].ID || got.Name() != "Clean up" {
+		t.Errorf("flow %q has id %s", got.Name(), got.ID)
+	}
+	if got := new.Flows()[1].ID; !strings.HasPrefix(got, "new") {
+		t.Errorf("the other flow has id %s of the flow that moved on", got)
+	}
+}
