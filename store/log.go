@@ -5,7 +5,10 @@ package store
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
+
+	"heddle/domain"
 
 	"github.com/google/uuid"
 )
@@ -21,6 +24,12 @@ const NoStream Revision = -1
 
 // MaxEvent is the largest event that any adapter takes, data and meta together.
 const MaxEvent = 512 << 10 // bytes
+
+const (
+	maxStreamName = 256     // bytes
+	pageRecords   = 512     // most records that an adapter reads before it yields them
+	pageBytes     = 4 << 20 // and about how many bytes
+)
 
 // Event is one event ready to be appended. Its id makes a repeat of the append recognisable.
 type Event struct {
@@ -61,10 +70,11 @@ type Filter struct {
 
 // Log is the one place where facts are kept. Every adapter passes the suite in log_test.go.
 //
-// Errors: a wrong expected revision is a *ConflictError; an event over [MaxEvent] is INVALID; a
-// store that can't take the write now (disk full, closed, connection lost) is UNAVAILABLE. An
-// append repeated with the same event ids at the same expected revision succeeds again with the
-// first position.
+// Errors: a wrong expected revision is a *ConflictError; an event over [MaxEvent], no event at all
+// or a stream name without a category is INVALID; a stream that was removed is NOT_FOUND; a store
+// that can't take the write now (disk full, closed, connection lost) is UNAVAILABLE. An append
+// repeated with the same event ids at the same expected revision succeeds again with the first
+// position; one that shares only some of the ids is a conflict.
 type Log interface {
 	// Read yields the stream's records from a revision on. A stream that does not exist yields
 	// nothing; one that was removed yields a NOT_FOUND error.
@@ -75,9 +85,11 @@ type Log interface {
 	// Follow yields all matching records after a position, then what is appended, and marks: the
 	// first one means caught up. It ends only with ctx's error or the log's.
 	Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error]
-	// Remove deletes a stream for ever: its name is never used again.
+	// Remove deletes a stream for ever: its name is never used again. Removing it twice is a
+	// success, removing one that never was is NOT_FOUND.
 	Remove(ctx context.Context, stream string) error
-	// Truncate forgets the stream's records before a revision; only state streams use it.
+	// Truncate forgets the stream's records before a revision, but never the last record, since the
+	// next one names its hash; only state streams use it.
 	Truncate(ctx context.Context, stream string, before Revision) error
 	// Close waits for what was handed to the writer and releases the store.
 	Close() error
@@ -92,4 +104,43 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	return "stream " + e.Stream + " was changed meanwhile"
+}
+
+// errClosed is what a log that was closed answers.
+var errClosed = domain.Refuse(domain.Unavailable, "the event log is closed")
+
+func refuseRemoved(stream string) error {
+	return domain.Refuse(domain.NotFound, "%s was removed", stream)
+}
+
+func refuseUnknown(stream string) error {
+	return domain.Refuse(domain.NotFound, "%s does not exist", stream)
+}
+
+// checkAppend refuses what no adapter takes.
+func checkAppend(stream string, expected Revision, events []Event) error {
+	category, id, _ := strings.Cut(stream, "-")
+	switch {
+	case category == "" || id == "" || len(stream) > maxStreamName:
+		return domain.Refuse(domain.Invalid, "%.80q is not a stream name such as draft-1", stream)
+	case expected < NoStream:
+		return domain.Refuse(domain.Invalid, "revision %d can't be expected of %s", expected, stream)
+	case len(events) == 0:
+		return domain.Refuse(domain.Invalid, "there is no event to append to %s", stream)
+	}
+	for _, e := range events {
+		if size := len(e.Meta) + len(e.Data); size > MaxEvent {
+			return domain.Refuse(domain.Invalid, "the event %s has %d bytes, more than the %d that one event may have", e.Kind, size, MaxEvent)
+		}
+		if e.Kind == "" || e.ID == uuid.Nil {
+			return domain.Refuse(domain.Invalid, "an event for %s has no kind or no id", stream)
+		}
+	}
+	return nil
+}
+
+// sameIDs tells whether the records that stand where an append wanted to write came from that very
+// append.
+func sameIDs(stored []uuid.UUID, events []Event) bool {
+	return slices.EqualFunc(stored, events, func(id uuid.UUID, e Event) bool { return id == e.ID })
 }

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"heddle/domain"
+
+	"gocloud.dev/blob/fileblob"
+)
+
+// In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
+// fileblob does not fsync: a crash could leave an empty file under a name that an event holds.
+
+func openFileBlobs(dir string) (*Blobs, error) {
+	if !filepath.IsAbs(dir) {
+		return nil, domain.Refuse(domain.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
+		return nil, fmt.Errorf("opening the blobs: %w", err)
+	}
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := syncDir(d); err != nil {
+			return nil, fmt.Errorf("opening the blobs: %w", err)
+		}
+	}
+	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	if err != nil {
+		return nil, fmt.Errorf("opening the blobs: %w", err)
+	}
+	b := &Blobs{bucket: bucket, dir: filepath.Clean(dir)}
+	return b, b.sweep()
+}
+
+// tempDir holds blobs that have no name yet. Keys never begin with a dot.
+const tempDir = ".new"
+
+// sweep removes what a crash has left half written, but not what may be in the writing.
+func (b *Blobs) sweep() error {
+	left, err := filepath.Glob(filepath.Join(b.dir, tempDir, "*"))
+	for _, path := range left {
+		if info, e := os.Stat(path); e == nil && time.Since(info.ModTime()) > time.Hour {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return err
+}
+
+// putFile writes and fsyncs the blob before it gives it its name, and then fsyncs the name.
+func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	temp, err := writeTemp(filepath.Join(b.dir, tempDir), data)
+	if err != nil {
+		return err
+	}
+	path := b.path(key)
+	for range 3 { // DeleteAll may take the folder away in between
+		if err = makeDirs(b.dir, filepath.Dir(path)); err != nil {
+			break
+		}
+		if err = os.Rename(temp, path); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// settle makes the name of a blob that is there durable.
+func (b *Blobs) settle(key string) error {
+	if b.dir == "" {
+		return nil
+	}
+	for dir := filepath.Dir(b.path(key)); ; dir = filepath.Dir(dir) {
+		if err := syncDir(dir); err != nil {
+			return fmt.Errorf("storing blob %s: %w", key, err)
+		}
+		if dir == b.dir {
+			return nil
+		}
+	}
+}
+
+func (b *Blobs) deleteFolder(folder string) error {
+	if err := os.RemoveAll(b.path(folder)); err != nil {
+		return fmt.Errorf("deleting blobs %s/: %w", folder, err)
+	}
+	return nil
+}
+
+func (b *Blobs) path(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }

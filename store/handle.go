@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"heddle/domain"
+)
+
+// Handle is an aggregate as read from its stream: a state, and the place in the stream it holds for.
+// It is for one goroutine at a time.
+type Handle[S any] struct {
+	log      Log
+	category *domain.Category[S]
+	id       string
+	at       fold[S]
+}
+
+// fold is the state after a record.
+type fold[S any] struct {
+	state    S
+	revision Revision
+	position Position
+	hash     string // of the record, "" before the first
+	read     int    // records folded
+}
+
+const (
+	longStream = 64 // records from which on keeping a fold in memory spares more than it costs
+	foldsKept  = 64 // folds in each of two generations
+)
+
+// folds keeps the folds of long streams that are changed again and again, such as a draft under
+// edit. States are never edited in place, so they can be shared; what is newer is always read.
+var folds = newCache[foldKey, any](foldsKept)
+
+type foldKey struct {
+	streamKey
+	category any
+}
+
+// Open reads an aggregate. One that does not exist has the zero state at [NoStream].
+func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (*Handle[S], error) {
+	h := &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
+	if kept, ok := folds.get(h.foldKey()); ok {
+		h.at = kept.(fold[S])
+	}
+	if _, err := h.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Load reads an aggregate's state and revision; one that does not exist has the zero state at [NoStream].
+func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
+	h, err := Open(ctx, log, category, id)
+	if err != nil {
+		var none S
+		return none, NoStream, err
+	}
+	return h.at.state, h.at.revision, nil
+}
+
+// State is the aggregate's state as last read or changed through the handle.
+func (h *Handle[S]) State() S { return h.at.state }
+
+// Revision is the stream's revision that State holds for.
+func (h *Handle[S]) Revision() Revision { return h.at.revision }
+
+// Position is the place in the log of the record at Revision, 0 when there is none.
+func (h *Handle[S]) Position() Position { return h.at.position }
+
+func (h *Handle[S]) stream() string { return h.category.Stream(h.id) }
+
+func (h *Handle[S]) foldKey() foldKey {
+	return foldKey{streamKey{h.log, h.stream()}, h.category}
+}
+
+// refresh folds what has been appended since and tells how many records that were.
+func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
+	at, before := h.at, h.at.read
+	var last Recorded
+	for r, err := range h.log.Read(ctx, h.stream(), at.revision+1) {
+		if err != nil {
+			folds.remove(h.foldKey())
+			return 0, fmt.Errorf("reading %s: %w", h.stream(), err)
+		}
+		event, meta, err := decode(h.category, r)
+		if err != nil {
+			return 0, fmt.Errorf("reading %s at revision %d: %w", h.stream(), r.Revision, err)
+		}
+		at.state, at.revision, at.position, last = event.Evolve(at.state, meta), r.Revision, r.Position, r
+		at.read++
+	}
+	if at.read == before {
+		return 0, nil
+	}
+	at.hash = HashOf(last)
+	h.keep(at)
+	return at.read - before, nil
+}
+
+// keep takes a newer fold, and remembers it for the next change if the stream is a long one.
+func (h *Handle[S]) keep(at fold[S]) {
+	h.at = at
+	if at.read >= longStream {
+		folds.put(h.foldKey(), at)
+	}
+}
+
+// decode turns a record into the event and the meta that it is folded with.
+func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], domain.Meta, error) {
+	var meta domain.Meta
+	event, err := category.Decode(r.Kind, r.Data)
+	if err != nil {
+		return nil, meta, err
+	}
+	if err := json.Unmarshal(r.Meta, &meta); err != nil {
+		return nil, meta, fmt.Errorf("decoding meta: %w", err)
+	}
+	meta.Aggregate = r.AggregateID()
+	return event, meta, nil
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// Memory is a [Log] that lasts as long as the process; tests use it.
+type Memory struct {
+	tail    *tail
+	closing chan struct{}
+	once    sync.Once
+
+	mu      sync.RWMutex
+	last    Position
+	all     []Recorded // in order of position; never edited in place, so readers may keep a slice of it
+	streams map[string]*memoryStream
+}
+
+type memoryStream struct {
+	records []Recorded // never edited in place
+	next    Revision
+	removed bool
+}
+
+// NewMemory returns an empty log.
+func NewMemory() *Memory {
+	return &Memory{tail: newTail(0), closing: make(chan struct{}), streams: map[string]*memoryStream{}}
+}
+
+// Read implements [Log].
+func (m *Memory) Read(ctx context.Context, stream string, from Revision) iter.Seq2[Recorded, error] {
+	return func(yield func(Recorded, error) bool) {
+		records, err := m.records(stream, from)
+		if err != nil {
+			yield(Recorded{}, err)
+			return
+		}
+		for _, r := range records {
+			if ctx.Err() != nil {
+				yield(Recorded{}, ctx.Err())
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Memory) records(stream string, from Revision) ([]Recorded, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := m.streams[stream]
+	switch {
+	case m.closed():
+		return nil, errClosed
+	case s == nil:
+		return nil, nil
+	case s.removed:
+		return nil, refuseRemoved(stream)
+	}
+	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision >= from })
+	return s.records[at:], nil
+}
+
+// Append implements [Log].
+func (m *Memory) Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error) {
+	if err := checkAppend(stream, expected, events); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.streams[stream]
+	if s == nil {
+		s = &memoryStream{}
+	}
+	switch {
+	case m.closed():
+		return 0, errClosed
+	case s.removed:
+		return 0, refuseRemoved(stream)
+	case expected != s.next-1:
+		return s.repeated(stream, expected, events)
+	}
+	m.streams[stream] = s
+	for _, e := range events {
+		m.last++
+		e.Meta, e.Data = bytes.Clone(e.Meta), bytes.Clone(e.Data)
+		r := Recorded{Event: e, Stream: stream, Revision: s.next, Position: m.last}
+		s.next++
+		s.records = append(s.records, r)
+		m.all = append(m.all, r)
+	}
+	m.tail.publish(map[string]Position{Recorded{Stream: stream}.Category(): m.last})
+	return m.last, nil
+}
+
+// repeated answers an append that was made before, and refuses any other.
+func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (Position, error) {
+	conflict := &ConflictError{Stream: stream, Expected: expected, Actual: s.next - 1}
+	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision > expected })
+	if at+len(events) > len(s.records) || s.records[at].Revision != expected+1 {
+		return 0, conflict
+	}
+	var ids []uuid.UUID
+	for _, r := range s.records[at : at+len(events)] {
+		ids = append(ids, r.ID)
+	}
+	if !sameIDs(ids, events) {
+		return 0, conflict
+	}
+	return s.records[at+len(events)-1].Position, nil
+}
+
+// Follow implements [Log].
+func (m *Memory) Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error] {
+	return follow(ctx, m.tail, m.closing, m.page, after, filter)
+}
+
+func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error) {
+	m.mu.RLock()
+	all := m.all
+	m.mu.RUnlock()
+	at := sort.Search(len(all), func(i int) bool { return all[i].Position > after })
+	var page []Recorded
+	for _, r := range all[at:] {
+		if r.Position > until {
+			break
+		}
+		if f.takes(r.Category()) {
+			if page = append(page, r); len(page) == pageRecords {
+				return page, false, nil
+			}
+		}
+	}
+	return page, true, nil
+}
+
+// Remove implements [Log].
+func (m *Memory) Remove(_ context.Context, stream string) error {
+	return m.edit(stream, func(s *memoryStream) {
+		s.records, s.removed = nil, true
+		m.all = slices.DeleteFunc(slices.Clone(m.all), func(r Recorded) bool { return r.Stream == stream })
+	})
+}
+
+// Truncate implements [Log].
+func (m *Memory) Truncate(_ context.Context, stream string, before Revision) error {
+	var removed bool
+	err := m.edit(stream, func(s *memoryStream) {
+		if removed = s.removed; removed {
+			return
+		}
+		gone := func(r Recorded) bool {
+			return r.Stream == stream && r.Revision < min(before, s.next-1)
+		}
+		s.records = slices.DeleteFunc(slices.Clone(s.records), gone)
+		m.all = slices.DeleteFunc(slices.Clone(m.all), gone)
+	})
+	if removed {
+		return refuseRemoved(stream)
+	}
+	return err
+}
+
+func (m *Memory) edit(stream string, edit func(*memoryStream)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed() {
+		return errClosed
+	}
+	s := m.streams[stream]
+	if s == nil {
+		return refuseUnknown(stream)
+	}
+	edit(s)
+	return nil
+}
+
+// Close implements [Log].
+func (m *Memory) Close() error {
+	m.once.Do(func() { close(m.closing) })
+	return nil
+}
+
+func (m *Memory) closed() bool {
+	select {
+	case <-m.closing:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// SQLite is a [Log] in one file, with `-wal` and `-shm` files beside it while it is open. Every
+// append is on disk before it returns. One process at a time may have it open for writing; after
+// Close the one file is a whole backup, and `sqlite3 FILE .backup` makes one at any time.
+type SQLite struct {
+	path    string
+	tail    *tail
+	writer  *writer
+	readers chan *conn // a nil stands for a connection not opened yet
+	closing chan struct{}
+	once    sync.Once
+	closed  error
+}
+
+// Commit is one fsync of the SQLite log, told to [OnCommit].
+type Commit struct {
+	Appends int // appends that waited and went in together, the refused ones included
+	Events  int
+	Took    time.Duration
+	Err     error // why nothing was written
+}
+
+// SQLiteOption changes how OpenSQLite opens a log.
+type SQLiteOption func(*writer)
+
+// OnCommit has every commit reported, for metrics. It is called by the writer and must be quick.
+func OnCommit(report func(Commit)) SQLiteOption {
+	return func(w *writer) { w.report = report }
+}
+
+// Logger has what no caller waits for (giving space back, closing a broken connection) logged.
+func Logger(log *slog.Logger) SQLiteOption {
+	return func(w *writer) { w.log = log }
+}
+
+const readerCount = 4
+
+// OpenSQLite opens the log in a file and makes the file if there is none; its folder must exist.
+func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
+	w := &writer{
+		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
+		heads: newCache[string, head](headsCached), categories: map[string]int64{},
+		report: func(Commit) {}, log: slog.New(slog.DiscardHandler), freelist: freelistKept,
+	}
+	for _, o := range opts {
+		o(w)
+	}
+	if err := w.open(); err != nil {
+		return nil, fmt.Errorf("opening the event log %s: %w", path, unavailable(err))
+	}
+	w.tail = newTail(w.last)
+	s := &SQLite{path: path, tail: w.tail, writer: w, closing: make(chan struct{}), readers: make(chan *conn, readerCount)}
+	for range readerCount {
+		s.readers <- nil
+	}
+	go w.loop()
+	return s, nil
+}
+
+// Append implements [Log].
+func (s *SQLite) Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error) {
+	if err := checkAppend(stream, expected, events); err != nil {
+		return 0, err
+	}
+	return s.writer.submit(ctx, &request{stream: stream, expected: expected, events: events, do: (*writer).append})
+}
+
+// Remove implements [Log].
+func (s *SQLite) Remove(ctx context.Context, stream string) error {
+	_, err := s.writer.submit(ctx, &request{stream: stream, do: (*writer).remove})
+	return err
+}
+
+// Truncate implements [Log].
+func (s *SQLite) Truncate(ctx context.Context, stream string, before Revision) error {
+	_, err := s.writer.submit(ctx, &request{stream: stream, before: before, do: (*writer).truncate})
+	return err
+}
+
+// Close implements [Log]. It moves the write-ahead log into the file, so that it alone is the log.
+func (s *SQLite) Close() error {
+	s.once.Do(func() {
+		close(s.closing)
+		var errs []error
+		for range readerCount { // each is handed back after the page it reads
+			if c := <-s.readers; c != nil {
+				errs = append(errs, c.close())
+			}
+		}
+		close(s.writer.stop)
+		<-s.writer.stopped
+		errs = append(errs, s.writer.close())
+		if err := errors.Join(errs...); err != nil {
+			s.closed = fmt.Errorf("closing the event log %s: %w", s.path, unavailable(err))
+		}
+	})
+	return s.closed
+}

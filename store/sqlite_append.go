@@ -1,0 +1,125 @@
+package store
+
+import (
+	"database/sql/driver"
+
+	"github.com/google/uuid"
+)
+
+// head is what the writer knows about a stream.
+type head struct {
+	id       int64 // of its row, 0 when there is none
+	category int64
+	revision Revision
+	removed  bool
+}
+
+const (
+	selectHead = `SELECT s.id, s.removed, ifnull((SELECT max(revision) FROM events WHERE stream = s.id), s.first - 1)
+		FROM streams s WHERE s.name = ?`
+	insertStream = `INSERT INTO streams (name) VALUES (?)`
+	insertEvent  = `INSERT INTO events (position, stream, revision, category, id, kind, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	selectIDs    = `SELECT position, id FROM events WHERE stream = ? AND revision > ? AND revision <= ? ORDER BY revision`
+)
+
+// head reads what is known about a stream.
+func (w *writer) head(stream string) (head, error) {
+	if h, ok := w.heads.get(stream); ok {
+		return h, nil
+	}
+	h := head{revision: NoStream}
+	err := w.conn.query(selectHead, func(row []driver.Value) bool {
+		h.id, h.removed, h.revision = row[0].(int64), row[1].(int64) != 0, Revision(row[2].(int64))
+		return false
+	}, stream)
+	if err == nil && h.id != 0 {
+		h.category, err = w.category(Recorded{Stream: stream}.Category())
+	}
+	return h, err
+}
+
+// append checks everything before it writes anything, so that a refusal leaves nothing behind.
+func (w *writer) append(r *request) (Position, error) {
+	h, err := w.head(r.stream)
+	switch {
+	case err != nil:
+		return 0, err
+	case h.removed:
+		return 0, refuseRemoved(r.stream)
+	case h.revision != r.expected:
+		return w.repeated(h, r)
+	}
+	if h.id == 0 {
+		if h, err = w.create(r.stream); err != nil {
+			return 0, err
+		}
+	}
+	for _, e := range r.events {
+		h.revision++
+		err := w.conn.exec(insertEvent, int64(w.last)+1, h.id, int64(h.revision), h.category,
+			e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data))
+		if err != nil {
+			return 0, err
+		}
+		w.last++
+	}
+	w.heads.put(r.stream, h)
+	w.grown[Recorded{Stream: r.stream}.Category()] = w.last
+	return w.last, nil
+}
+
+// repeated answers an append that was made before, and refuses any other.
+func (w *writer) repeated(h head, r *request) (Position, error) {
+	var ids []uuid.UUID
+	var last Position
+	err := w.conn.query(selectIDs, func(row []driver.Value) bool {
+		last = Position(row[0].(int64))
+		ids = append(ids, uuid.UUID(row[1].([]byte)))
+		return true
+	}, h.id, int64(r.expected), int64(r.expected)+int64(len(r.events)))
+	switch {
+	case err != nil:
+		return 0, err
+	case sameIDs(ids, r.events):
+		return last, nil
+	}
+	return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}
+}
+
+func (w *writer) create(stream string) (head, error) {
+	category, err := w.category(Recorded{Stream: stream}.Category())
+	if err != nil {
+		return head{}, err
+	}
+	if err := w.conn.exec(insertStream, stream); err != nil {
+		return head{}, err
+	}
+	id, err := w.conn.number("SELECT last_insert_rowid()")
+	return head{id: id, category: category, revision: NoStream}, err
+}
+
+// category gives the number that a category's records are indexed under.
+func (w *writer) category(name string) (int64, error) {
+	if id, ok := w.categories[name]; ok {
+		return id, nil
+	}
+	id, err := w.conn.number("SELECT id FROM categories WHERE name = ?", name)
+	if err == nil && id == 0 {
+		if err = w.conn.exec("INSERT INTO categories (name) VALUES (?)", name); err == nil {
+			id, err = w.conn.number("SELECT last_insert_rowid()")
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	w.categories[name] = id
+	return id, nil
+}
+
+// notNull keeps an empty slice apart from SQL's NULL.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,86 @@
+package store
+
+import "fmt"
+
+const (
+	freelistKept = 1024 // pages of 4 KiB
+	vacuumStep   = 256  // pages given back between two commits
+)
+
+// remove leaves the stream's row as a tombstone.
+func (w *writer) remove(r *request) (Position, error) {
+	h, err := w.head(r.stream)
+	switch {
+	case err != nil:
+		return 0, err
+	case h.id == 0:
+		return 0, refuseUnknown(r.stream)
+	case h.removed:
+		return 0, nil
+	}
+	if err := w.conn.exec(`UPDATE streams SET removed = 1 WHERE id = ?`, h.id); err != nil {
+		return 0, err
+	}
+	w.heads.remove(r.stream)
+	return 0, w.drop(h, h.revision+1)
+}
+
+func (w *writer) truncate(r *request) (Position, error) {
+	h, err := w.head(r.stream)
+	switch {
+	case err != nil:
+		return 0, err
+	case h.id == 0:
+		return 0, refuseUnknown(r.stream)
+	case h.removed:
+		return 0, refuseRemoved(r.stream)
+	}
+	before := max(0, min(r.before, h.revision))
+	if err := w.conn.exec(`UPDATE streams SET first = max(first, ?) WHERE id = ?`, int64(before), h.id); err != nil {
+		return 0, err
+	}
+	return 0, w.drop(h, before)
+}
+
+// drop deletes a stream's records before a revision, and notes the last position, since the newest
+// record may be among them.
+func (w *writer) drop(h head, before Revision) error {
+	w.shrunk = true
+	if err := w.conn.exec(`UPDATE high_water SET position = ?`, int64(w.last)); err != nil {
+		return err
+	}
+	return w.conn.exec(`DELETE FROM events WHERE stream = ? AND revision < ?`, h.id, int64(before))
+}
+
+// idle is ready while there may be space to give back.
+func (w *writer) idle() <-chan struct{} {
+	if !w.shrunk || w.conn == nil {
+		return nil
+	}
+	return always
+}
+
+var always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// giveBack returns some free pages to the file system, a step at a time so that appends go between.
+// A few stay: new records will want them.
+func (w *writer) giveBack() {
+	free, err := w.conn.number("PRAGMA freelist_count")
+	switch {
+	case err != nil:
+	case free > w.freelist:
+		if err = w.conn.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumStep)); err == nil {
+			return
+		}
+	default:
+		_, err = w.conn.number("PRAGMA wal_checkpoint(PASSIVE)")
+	}
+	w.shrunk = false
+	if err != nil {
+		w.log.Warn("giving back space of the event log", "error", err)
+	}
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+const (
+	applicationID = 0x6864646c // "hddl", at a fixed place in the file so that file(1) can tell
+	schemaVersion = 1
+)
+
+// The schema is meant to stay: what is stored is read by all later versions, and events are upcast
+// when they are read, never rewritten. Positions are given by the writer; high_water keeps them from
+// being given twice after the newest records were removed. The index by category holds 9 bytes a
+// record and lets the few events that people make be followed past the many that machines make.
+var schema = []string{
+	`CREATE TABLE streams (
+		id      INTEGER PRIMARY KEY,
+		name    TEXT NOT NULL UNIQUE,
+		first   INTEGER NOT NULL DEFAULT 0, -- revisions before it were truncated
+		removed INTEGER NOT NULL DEFAULT 0
+	)`,
+	`CREATE TABLE categories (
+		id   INTEGER PRIMARY KEY,
+		name TEXT NOT NULL UNIQUE
+	)`,
+	`CREATE TABLE events (
+		position INTEGER PRIMARY KEY,
+		stream   INTEGER NOT NULL,
+		revision INTEGER NOT NULL,
+		category INTEGER NOT NULL,
+		id       BLOB NOT NULL,
+		kind     TEXT NOT NULL,
+		meta     BLOB NOT NULL,
+		data     BLOB NOT NULL
+	)`,
+	`CREATE UNIQUE INDEX events_stream ON events (stream, revision)`,
+	`CREATE INDEX events_category ON events (category)`,
+	`CREATE TABLE high_water (position INTEGER NOT NULL)`,
+	`INSERT INTO high_water VALUES (0)`,
+	fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
+	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
+}
+
+// writerPragmas in this order: auto_vacuum can only be chosen while the file is empty.
+var writerPragmas = []string{
+	"busy_timeout = 5000", // ms; a backup or an operator's shell may hold the file for a moment
+	"auto_vacuum = INCREMENTAL",
+	"journal_mode = WAL",
+	"synchronous = FULL", // every commit is an fsync
+	"wal_autocheckpoint = 4000",
+	"journal_size_limit = 67108864",
+	"cache_size = -16384",
+}
+
+var readerPragmas = []string{
+	"busy_timeout = 5000",
+	"query_only = 1",
+	"cache_size = -4096",
+}
+
+// prepareSchema makes the tables in an empty file and refuses files that are not a log this version knows.
+func prepareSchema(c *conn) error {
+	application, err := c.number("PRAGMA application_id")
+	if err != nil {
+		return err
+	}
+	version, err := c.number("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	tables, err := c.number("SELECT count(*) FROM sqlite_schema")
+	switch {
+	case err != nil:
+		return err
+	case tables == 0 && application == 0:
+		return createSchema(c)
+	case application != applicationID:
+		return errors.New("the file is not an event log of heddle")
+	case version > schemaVersion:
+		return fmt.Errorf("the event log has schema %d, this version of heddle knows %d", version, schemaVersion)
+	}
+	return nil
+}
+
+func createSchema(c *conn) error {
+	if err := c.run("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, statement := range schema {
+		if err := c.run(statement); err != nil {
+			return errors.Join(err, c.run("ROLLBACK"))
+		}
+	}
+	return c.run("COMMIT")
+}

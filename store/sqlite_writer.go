@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"heddle/domain"
+)
+
+const (
+	groupAppends = 256     // most requests in one commit
+	groupBytes   = 4 << 20 // and about how many bytes
+	headsCached  = 1 << 15 // streams, in each of two generations
+)
+
+// writer owns the one connection that writes, and the goroutine that it is used by. All that wait
+// while it commits go into the next commit together: one fsync for all of them.
+type writer struct {
+	path     string
+	requests chan *request
+	stop     chan struct{}
+	stopped  chan struct{}
+	tail     *tail
+	report   func(Commit)
+	log      *slog.Logger
+	freelist int64 // free pages that are kept for reuse
+
+	conn       *conn // nil after it broke, until it can be opened again
+	version    int64 // data_version: changes when somebody else has written to the file
+	last       Position
+	heads      *cache[string, head]
+	categories map[string]int64
+	grown      map[string]Position // by the group at work
+	shrunk     bool                // records were removed since space was given back
+}
+
+// request is something to do in a commit. do returns a refusal for what concerns this request only,
+// before it has written anything, and any other error when the whole commit has to be undone.
+type request struct {
+	do       func(*writer, *request) (Position, error)
+	stream   string
+	expected Revision
+	before   Revision
+	events   []Event
+
+	position Position
+	err      error
+	done     chan struct{}
+}
+
+func (r *request) bytes() (n int) {
+	for _, e := range r.events {
+		n += len(e.Meta) + len(e.Data)
+	}
+	return n
+}
+
+// submit hands a request to the writer and waits for it: once handed over it can't be called back.
+func (w *writer) submit(ctx context.Context, r *request) (Position, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	r.done = make(chan struct{})
+	select {
+	case w.requests <- r:
+	case <-w.stop:
+		return 0, errClosed
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	<-r.done
+	return r.position, r.err
+}
+
+func (w *writer) loop() {
+	defer close(w.stopped)
+	for {
+		idle := w.idle()
+		select {
+		case r := <-w.requests:
+			w.serve(w.gather(r))
+		case <-idle:
+			w.giveBack()
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+// gather adds to a request those that wait already.
+func (w *writer) gather(first *request) []*request {
+	group, size := []*request{first}, first.bytes()
+	for len(group) < groupAppends && size < groupBytes {
+		select {
+		case r := <-w.requests:
+			group = append(group, r)
+			size += r.bytes()
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// serve commits a group, or, if that fails, each of the group alone: what has no room must not keep
+// out what has.
+func (w *writer) serve(group []*request) {
+	if err := w.commit(group); err != nil && len(group) > 1 {
+		for i := range group {
+			w.commit(group[i : i+1])
+		}
+	}
+	for _, r := range group {
+		close(r.done)
+	}
+}
+
+// commit does all requests of a group in one transaction. Its error has been set in all of them.
+func (w *writer) commit(group []*request) error {
+	start := time.Now()
+	w.grown = map[string]Position{}
+	last := w.last
+	err := w.transact(group)
+	report := Commit{Appends: len(group), Took: time.Since(start), Err: err}
+	if err != nil {
+		w.last = last
+		err = unavailable(err)
+		for _, r := range group {
+			r.position, r.err = 0, err
+			w.heads.remove(r.stream)
+		}
+	} else {
+		for _, r := range group {
+			if r.err == nil {
+				report.Events += len(r.events)
+			}
+		}
+		if len(w.grown) > 0 {
+			w.tail.publish(w.grown)
+		}
+	}
+	w.report(report)
+	return err
+}
+
+func (w *writer) transact(group []*request) error {
+	if w.conn == nil {
+		if err := w.open(); err != nil {
+			return err
+		}
+	}
+	err := w.begin()
+	for _, r := range group {
+		if err != nil {
+			break
+		}
+		r.position, r.err = r.do(w, r)
+		if _, conflict := errors.AsType[*ConflictError](r.err); !conflict && domain.CodeOf(r.err) == "" {
+			err = r.err
+		}
+	}
+	if err == nil {
+		err = w.conn.exec("COMMIT")
+	}
+	if err != nil {
+		w.undo()
+	}
+	return err
+}
+
+// begin starts a transaction and forgets what it knows if the file was written to by somebody else.
+func (w *writer) begin() error {
+	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	version, err := w.conn.number("PRAGMA data_version")
+	if err != nil || version == w.version {
+		return err
+	}
+	w.version = version
+	return w.load()
+}
+
+// load reads what the writer keeps in memory, at the start and after somebody else has written.
+func (w *writer) load() error {
+	w.heads.clear()
+	clear(w.categories)
+	last, err := w.conn.number("SELECT max(ifnull((SELECT max(position) FROM events), 0), position) FROM high_water")
+	w.last = Position(last)
+	return err
+}
+
+// undo rolls back; a connection that can't even do that is given up and opened again later.
+func (w *writer) undo() {
+	clear(w.categories)
+	err := w.conn.exec("ROLLBACK")
+	if err == nil || w.conn.exec("BEGIN") == nil && w.conn.exec("ROLLBACK") == nil {
+		return // in the second case SQLite had rolled back by itself
+	}
+	w.log.Warn("giving up a broken connection to the event log", "error", err)
+	if err := w.close(); err != nil {
+		w.log.Warn("closing a broken connection to the event log", "error", err)
+	}
+}
+
+func (w *writer) open() error {
+	c, err := openConn(w.path, writerPragmas...)
+	if err != nil {
+		return err
+	}
+	w.conn = c
+	if err := prepareSchema(c); err != nil {
+		return errors.Join(err, w.close())
+	}
+	w.version, err = c.number("PRAGMA data_version")
+	if err == nil {
+		err = w.load()
+	}
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
+	return nil
+}
+
+// close moves the write-ahead log into the file and closes the connection.
+func (w *writer) close() error {
+	if w.conn == nil {
+		return nil
+	}
+	err := errors.Join(w.conn.run("PRAGMA wal_checkpoint(TRUNCATE)"), w.conn.close())
+	w.conn = nil
+	return err
+}

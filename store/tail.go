@@ -1,0 +1,48 @@
+package store
+
+import (
+	"slices"
+	"sync"
+)
+
+// tail tells followers how far the log has come and wakes them when it grows.
+type tail struct {
+	mu         sync.Mutex
+	last       Position
+	categories map[string]Position // last position of each category appended to since the log was opened
+	grown      chan struct{}       // closed and replaced on growth
+}
+
+func newTail(last Position) *tail {
+	return &tail{last: last, categories: map[string]Position{}, grown: make(chan struct{})}
+}
+
+// publish announces records by the last position of each category that got some.
+func (t *tail) publish(categories map[string]Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for category, last := range categories {
+		t.categories[category] = last
+		t.last = max(t.last, last)
+	}
+	close(t.grown)
+	t.grown = make(chan struct{})
+}
+
+// look returns the log's last position, the last one that may match the filter among those published
+// since the log was opened, and a channel that is closed when there is more.
+func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(f.Categories) == 0 {
+		return t.last, t.last, t.grown
+	}
+	for _, category := range f.Categories {
+		matching = max(matching, t.categories[category])
+	}
+	return t.last, matching, t.grown
+}
+
+func (f Filter) takes(category string) bool {
+	return len(f.Categories) == 0 || slices.Contains(f.Categories, category)
+}

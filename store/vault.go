@@ -1,0 +1,100 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+
+	"heddle/domain"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// Vault seals secrets under data keys, one per customer, that are themselves wrapped by the master
+// key. A place (such as "connection-1/password") is bound to each sealed text and each wrapped key:
+// moved elsewhere, neither opens.
+type Vault struct {
+	master tink.AEAD
+	keys   *cache[string, tink.AEAD] // by place and wrapped form
+}
+
+const keysCached = 512 // data keys, in each of two generations
+
+// OpenVault makes a vault from a master key of [MasterKeySize] bytes.
+func OpenVault(masterKey []byte) (*Vault, error) {
+	if len(masterKey) != MasterKeySize {
+		return nil, domain.Refuse(domain.Invalid, "the master key has %d bytes instead of %d", len(masterKey), MasterKeySize)
+	}
+	master, err := subtle.NewXChaCha20Poly1305(masterKey)
+	if err != nil {
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	return &Vault{master: master, keys: newCache[string, tink.AEAD](keysCached)}, nil
+}
+
+// NewDataKey draws a data key and returns it wrapped for its place.
+func (v *Vault) NewDataKey(place string) ([]byte, error) {
+	// 192-bit nonces may be drawn at random for ever, so a data key has no limit of messages.
+	handle, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("drawing a data key: %w", err)
+	}
+	var b bytes.Buffer
+	if err := handle.WriteWithAssociatedData(keyset.NewBinaryWriter(&b), v.master, []byte(place)); err != nil {
+		return nil, fmt.Errorf("wrapping a data key: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Seal encrypts plain with a wrapped data key, for one place.
+func (v *Vault) Seal(wrapped []byte, keyPlace, place string, plain []byte) ([]byte, error) {
+	key, err := v.unwrap(wrapped, keyPlace)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := key.Encrypt(plain, []byte(place))
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s: %w", place, err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what was sealed with the same data key for the same place; anything else is an error.
+func (v *Vault) Open(wrapped []byte, keyPlace, place string, sealed []byte) ([]byte, error) {
+	key, err := v.unwrap(wrapped, keyPlace)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := key.Decrypt(sealed, []byte(place))
+	if err != nil {
+		return nil, fmt.Errorf("opening what was sealed for %s: %w", place, err)
+	}
+	return plain, nil
+}
+
+// Check refuses with UNAVAILABLE if the data key was not wrapped for its place by this master key.
+func (v *Vault) Check(wrapped []byte, keyPlace string) error {
+	_, err := v.unwrap(wrapped, keyPlace)
+	return err
+}
+
+func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
+	name := fmt.Sprintf("%d %s%s", len(place), place, wrapped)
+	if key, ok := v.keys.get(name); ok {
+		return key, nil
+	}
+	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master, []byte(place))
+	if err != nil { // tink does not tell a wrong key from a damaged text
+		return nil, fmt.Errorf("%w (data key of %s: %w)", errMasterKey, place, err)
+	}
+	key, err := aead.New(handle)
+	if err != nil {
+		return nil, fmt.Errorf("unwrapping the data key of %s: %w", place, err)
+	}
+	v.keys.put(name, key)
+	return key, nil
+}
+
+var errMasterKey = domain.Refuse(domain.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")
