@@ -33,10 +33,9 @@ func Check(def *Node) (warnings []Problem, err error) {
 		c.flow(root.part(flow, flowPart))
 	}
 	if len(c.problems) > 0 {
-		slices.SortStableFunc(c.problems, func(a, b Problem) int { return a.Line - b.Line })
-		return c.warnings, c.problems
+		return c.warnings.byLine(), c.problems.byLine()
 	}
-	return c.warnings, nil
+	return c.warnings.byLine(), nil
 }
 
 type checker struct {

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"gopkg.in/yaml.v3"
@@ -87,9 +88,18 @@ func Parse(text []byte, limits Limits) (def *Node, warnings []Problem, err error
 	def.Fields["definitionVersion"] = int64(DefinitionVersion)
 	f := structure(def)
 	if b.problems = append(b.problems, f.problems...); len(b.problems) > 0 {
-		return nil, nil, b.problems
+		return nil, nil, b.problems.byLine()
 	}
-	return def, f.warnings, limits.Allow(def)
+	if err := limits.Allow(def); err != nil {
+		return nil, nil, err
+	}
+	return def, f.warnings.byLine(), nil
+}
+
+// byLine sorts problems as a reader of the file meets them.
+func (ps Problems) byLine() Problems {
+	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
+	return ps
 }
 
 // Allow refuses a definition that is larger than the limits when written out or encoded.

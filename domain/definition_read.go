@@ -30,6 +30,9 @@ type reader struct {
 }
 
 func (r *reader) problem(n *yaml.Node, at place, format string, args ...any) {
+	if len(r.problems) >= maxProblems {
+		return
+	}
 	r.problems = append(r.problems, Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
 }
 
