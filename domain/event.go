@@ -34,6 +34,10 @@ type Meta struct {
 	Correlation  string    `json:"correlation,omitempty"` // id shared by all that one request caused
 	Causation    string    `json:"causation,omitempty"`   // id of the event or request that caused this one
 	Previous     string    `json:"previous,omitempty"`    // hash of the stream's previous event, hex; empty at revision 0
+
+	// Aggregate is the id of the aggregate that the event belongs to. It comes from the stream's
+	// name when an event is folded and is not stored a second time.
+	Aggregate string `json:"-"`
 }
 
 // Encoded is an event as bytes, under the kind that names its type for ever.

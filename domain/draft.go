@@ -1,0 +1,170 @@
+package domain
+
+import (
+	"strconv"
+	"time"
+)
+
+// Draft is a changeable state of an integration's definition, on its way to the next version.
+type Draft struct {
+	ID           string
+	Organization string
+	Integration  string
+	Main         bool
+	Base         string       // id of the version it was made from; empty before the first
+	Definition   *Node        // in the View a summary of it
+	Closed       *DraftClosed // set once it has become a version, or is about to
+	OpenedAt     time.Time
+	UpdatedAt    time.Time
+	UpdatedBy    string
+}
+
+// Drafts is the category of [Draft].
+var Drafts = NewCategory("draft",
+	Kind[DraftOpened]("DraftOpened"),
+	Kind[DraftEdited]("DraftEdited"),
+	Kind[DraftClosed]("DraftClosed"),
+	Kind[DraftReopened]("DraftReopened"),
+)
+
+// MainDraftID is the id of the main draft that becomes the version after those published so far.
+// Being derived, two that open it at once open the same.
+func MainDraftID(integration string, versions int) string {
+	return DeriveID("main draft", integration, strconv.Itoa(versions))
+}
+
+// DraftOpened starts a draft with its whole base, so that its fold needs nothing else.
+type DraftOpened struct {
+	Integration string `json:"integration"`
+	Main        bool   `json:"main,omitempty"`
+	Base        string `json:"base,omitempty"`
+	Definition  *Node  `json:"definition"`
+}
+
+// Evolve implements [Event].
+func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
+	return Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Main: e.Main, Base: e.Base,
+		Definition: e.Definition, OpenedAt: m.Time, UpdatedAt: m.Time, UpdatedBy: m.Actor}
+}
+
+// DraftEdited changes the definition.
+type DraftEdited struct {
+	Changes []Change `json:"changes"`
+}
+
+// Evolve implements [Event].
+func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
+	d.Definition = Apply(d.Definition, e.Changes)
+	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
+	return d
+}
+
+// Touches names what the edit touches: two edits that touch different things both survive.
+func (e DraftEdited) Touches() []string {
+	var touched []string
+	for _, c := range e.Changes {
+		touched = append(touched, Touches(c)...)
+	}
+	return touched
+}
+
+// DraftClosed ends editing: this very state becomes the version named here. The integration's own
+// event follows; whoever finds it missing appends it, from what is told here.
+type DraftClosed struct {
+	Version    string `json:"version"`    // id of the version to be
+	Definition string `json:"definition"` // hash of the content blob
+	Note       string `json:"note,omitempty"`
+	Attributes string `json:"attributes,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e DraftClosed) Evolve(d Draft, m Meta) Draft {
+	d.Closed = &e
+	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
+	return d
+}
+
+// DraftReopened takes a closing back, because the version was refused.
+type DraftReopened struct {
+	Version string `json:"version"`
+	Reason  string `json:"reason"`
+}
+
+// Evolve implements [Event].
+func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
+	d.Closed = nil
+	return d
+}
+
+// Import makes the draft hold the given definition, whose parts carry their identity. A draft that
+// is not there yet is opened from its base, unless the definition says nothing new.
+func (d Draft) Import(base DraftOpened, definition *Node) (Changes[Draft], error) {
+	var changes Changes[Draft]
+	before := d.Definition
+	if d.ID == "" {
+		changes, before = Changes[Draft]{base}, base.Definition
+	} else if err := d.editable(); err != nil {
+		return nil, err
+	}
+	edits := Diff(before, definition)
+	if len(edits) == 0 {
+		return nil, nil
+	}
+	return append(changes, DraftEdited{Changes: edits}), nil
+}
+
+// Open starts a draft that has no base with its first definition.
+func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
+	if d.ID != "" {
+		return nil, Refuse(Conflict, "the draft is open already")
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// Edit changes parts of the draft.
+func (d Draft) Edit(changes []Change) (Changes[Draft], error) {
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return Changes[Draft]{DraftEdited{Changes: changes}}, nil
+}
+
+// Close ends editing for a version. The definition must be free of errors and be the one that the
+// closing names by its hash.
+func (d Draft) Close(e DraftClosed) (Changes[Draft], error) {
+	if d.Closed != nil && d.Closed.Version == e.Version {
+		return nil, nil
+	}
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	if _, err := Check(d.Definition); err != nil {
+		return nil, err
+	}
+	if Hash(d.Definition) != e.Definition {
+		return nil, Refuse(Conflict, "the draft was edited meanwhile; look at it again before publishing")
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// Reopen takes the closing for a version back.
+func (d Draft) Reopen(version, reason string) (Changes[Draft], error) {
+	if d.Closed == nil || d.Closed.Version != version {
+		return nil, nil
+	}
+	return Changes[Draft]{DraftReopened{Version: version, Reason: reason}}, nil
+}
+
+func (d Draft) editable() error {
+	switch {
+	case d.ID == "":
+		return Refuse(NotFound, "Record not found: draft")
+	case d.Closed != nil:
+		return Refuse(Conflict, "the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft",
+			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package domain
+
+import (
+	"maps"
+	"strings"
+	"time"
+)
+
+// Instance is an integration deployed, or about to be deployed, to a customer.
+type Instance struct {
+	ID           string
+	Organization string
+	Name         string
+	Description  string
+	Customer     string // empty for the system instance
+	Integration  string
+	Version      string // the version chosen; empty for the system instance, which runs the draft
+	System       bool   // the hidden instance that test runs of the draft execute on
+	Enabled      bool
+	Labels       []string
+	Config       map[string]ConfigValue // by the config variable's id
+	Deployed     string                 // the version deployed last
+	DeployedAt   time.Time              // zero before the first deploy
+	NeedsDeploy  bool                   // changed since the last deploy
+	CreatedAt    time.Time
+}
+
+// ConfigValue is what an instance says for one config variable.
+type ConfigValue struct {
+	Variable string `json:"variable"`         // id of the config variable
+	Key      string `json:"key"`              // its key when the value was set
+	Value    string `json:"value,omitempty"`  // of a plain variable
+	Sealed   []byte `json:"sealed,omitempty"` // of a connection: its fields, sealed for [ConfigPlace]
+}
+
+// ConfigPlace names the place that a sealed config value is bound to.
+func ConfigPlace(instance, variable string) string {
+	return "instance/" + instance + "/config/" + variable
+}
+
+// CustomerKeyPlace names the place that a customer's wrapped data key is bound to.
+func CustomerKeyPlace(id string) string { return "customer/" + id }
+
+// OrganizationKeyPlace is to an organization what [CustomerKeyPlace] is to a customer.
+func OrganizationKeyPlace(id string) string { return "organization/" + id }
+
+// SystemInstanceID is the id of an integration's system instance.
+func SystemInstanceID(integration string) string { return DeriveID("system instance", integration) }
+
+// Instances is the category of [Instance].
+var Instances = NewCategory("instance",
+	Kind[InstanceCreated]("InstanceCreated"),
+	Kind[InstanceConfigured]("InstanceConfigured"),
+	Kind[InstanceDeployed]("InstanceDeployed"),
+)
+
+// InstanceCreated is the first event of an instance.
+type InstanceCreated struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description,omitempty"`
+	Customer    string   `json:"customer,omitempty"`
+	Integration string   `json:"integration"`
+	Version     string   `json:"version,omitempty"`
+	System      bool     `json:"system,omitempty"`
+	Labels      []string `json:"labels,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e InstanceCreated) Evolve(_ Instance, m Meta) Instance {
+	return Instance{ID: m.Aggregate, Organization: m.Organization, Name: e.Name, Description: e.Description,
+		Customer: e.Customer, Integration: e.Integration, Version: e.Version, System: e.System, Enabled: true,
+		Labels: e.Labels, NeedsDeploy: !e.System, CreatedAt: m.Time}
+}
+
+// InstanceConfigured sets the values of some config variables and leaves the others.
+type InstanceConfigured struct {
+	Values []ConfigValue `json:"values"`
+}
+
+// Evolve implements [Event].
+func (e InstanceConfigured) Evolve(i Instance, _ Meta) Instance {
+	config := maps.Clone(i.Config)
+	if config == nil {
+		config = map[string]ConfigValue{}
+	}
+	for _, v := range e.Values {
+		config[v.Variable] = v
+	}
+	i.Config = config
+	i.NeedsDeploy = !i.System
+	return i
+}
+
+// InstanceDeployed makes the instance live with a version.
+type InstanceDeployed struct {
+	Version string `json:"version"`
+}
+
+// Evolve implements [Event].
+func (e InstanceDeployed) Evolve(i Instance, m Meta) Instance {
+	i.Deployed, i.DeployedAt, i.NeedsDeploy = e.Version, m.Time, false
+	return i
+}
+
+// Create makes the instance; config are the values it starts with, none for defaults.
+func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Instance], error) {
+	if i.ID != "" {
+		return nil, nil
+	}
+	if strings.TrimSpace(e.Name) == "" {
+		return nil, RefuseField(Invalid, "name", "must not be empty")
+	}
+	e.Labels = Labels(e.Labels)
+	changes := Changes[Instance]{e}
+	if len(config) > 0 {
+		changes = append(changes, InstanceConfigured{Values: config})
+	}
+	return changes, nil
+}
+
+// Deploy makes the instance's chosen version live. Deploying again what is live is recorded too:
+// it is asked for to run deploy flows once more.
+func (i Instance) Deploy() (Changes[Instance], error) {
+	switch {
+	case i.ID == "":
+		return nil, RefuseField(NotFound, "id", "Record not found: instance")
+	case i.System:
+		return nil, RefuseField(Invalid, "id", "the system instance always runs the draft and is never deployed")
+	}
+	return Changes[Instance]{InstanceDeployed{Version: i.Version}}, nil
+}
+
+// Runs tells whether triggers of this instance start runs, and if not, why.
+func (i Instance) Runs() (why string, ok bool) {
+	switch {
+	case i.ID == "":
+		return "there is no such instance", false
+	case !i.Enabled:
+		return "the instance is disabled", false
+	case i.System:
+		return "", true
+	case i.DeployedAt.IsZero():
+		return "the instance has not been deployed", false
+	}
+	return "", true
+}

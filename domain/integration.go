@@ -1,0 +1,98 @@
+package domain
+
+import (
+	"slices"
+	"time"
+)
+
+// Integration is flows built once and deployed to many customers. What it contains lives in its
+// drafts and, unchangeable, in its published versions.
+type Integration struct {
+	ID           string
+	Organization string
+	Versions     []Version // by number, from 1
+	CreatedAt    time.Time
+	CreatedBy    string
+}
+
+// Version is a published state of an integration.
+type Version struct {
+	ID          string
+	Number      int
+	Note        string
+	Attributes  string // JSON that the publisher's tools gave, such as the commit it was built from
+	Definition  string // hash of the definition's content blob
+	Draft       string // the draft that became this version
+	PublishedAt time.Time
+	PublishedBy string
+}
+
+// Integrations is the category of [Integration].
+var Integrations = NewCategory("integration",
+	Kind[IntegrationCreated]("IntegrationCreated"),
+	Kind[IntegrationPublished]("IntegrationPublished"),
+)
+
+// IntegrationCreated is the first event of an integration. Its main draft, opened just before,
+// holds what it contains.
+type IntegrationCreated struct{}
+
+// Evolve implements [Event].
+func (e IntegrationCreated) Evolve(_ Integration, m Meta) Integration {
+	return Integration{ID: m.Aggregate, Organization: m.Organization, CreatedAt: m.Time, CreatedBy: m.Actor}
+}
+
+// IntegrationPublished adds a version.
+type IntegrationPublished struct {
+	Version    string `json:"version"` // id
+	Number     int    `json:"number"`
+	Note       string `json:"note,omitempty"`
+	Attributes string `json:"attributes,omitempty"`
+	Definition string `json:"definition"` // hash of the content blob
+	Draft      string `json:"draft"`
+}
+
+// Evolve implements [Event].
+func (e IntegrationPublished) Evolve(i Integration, m Meta) Integration {
+	i.Versions = append(slices.Clip(i.Versions), Version{ID: e.Version, Number: e.Number, Note: e.Note,
+		Attributes: e.Attributes, Definition: e.Definition, Draft: e.Draft, PublishedAt: m.Time, PublishedBy: m.Actor})
+	return i
+}
+
+// Create makes the integration, once.
+func (i Integration) Create() (Changes[Integration], error) {
+	if i.ID != "" {
+		return nil, nil
+	}
+	return Changes[Integration]{IntegrationCreated{}}, nil
+}
+
+// Publish adds the version that a draft was closed for. Publishing it again changes nothing.
+func (i Integration) Publish(draft string, c DraftClosed) (Changes[Integration], error) {
+	if i.ID == "" {
+		return nil, RefuseField(NotFound, "id", "Record not found: integration")
+	}
+	if _, there := i.Version(c.Version); there {
+		return nil, nil
+	}
+	return Changes[Integration]{IntegrationPublished{Version: c.Version, Number: len(i.Versions) + 1, Note: c.Note,
+		Attributes: c.Attributes, Definition: c.Definition, Draft: draft}}, nil
+}
+
+// Version finds a published version by its id.
+func (i Integration) Version(id string) (Version, bool) {
+	for _, v := range i.Versions {
+		if v.ID == id {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// Newest is the version published last, if there is one.
+func (i Integration) Newest() (Version, bool) {
+	if len(i.Versions) == 0 {
+		return Version{}, false
+	}
+	return i.Versions[len(i.Versions)-1], true
+}

@@ -1,0 +1,155 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// importDefinition makes a YAML definition the whole draft of an integration, a new one or a given.
+func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []domain.Problem, err error) {
+	parsed, warnings, err := domain.Parse([]byte(text), r.Limits)
+	if err != nil {
+		return i, nil, err
+	}
+	more, err := domain.Check(parsed)
+	if err != nil {
+		return i, nil, err
+	}
+	warnings = append(warnings, more...)
+	if onto == "" {
+		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID))
+		return i, warnings, err
+	}
+	i, err = r.integration(ctx, onto)
+	if err != nil {
+		return i, nil, err
+	}
+	if i.version != nil {
+		return i, nil, domain.RefuseField(domain.Invalid, "integrationId", "is a published version, which never changes; give the integration's own id")
+	}
+	return i, warnings, r.replaceDraft(ctx, i, parsed)
+}
+
+// createFrom makes a new integration. Its draft and its system instance come first: a crash in
+// between leaves nothing that anybody can see.
+func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node) (Integration, error) {
+	id := newID()
+	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, domain.MainDraftID(id, 0), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: definition})
+	}); err != nil {
+		return Integration{}, err
+	}
+	if _, _, err := store.Change(ctx, r.Log, domain.Instances, domain.SystemInstanceID(id), func(i domain.Instance) (domain.Changes[domain.Instance], error) {
+		return i.Create(domain.InstanceCreated{Name: "Test", Integration: id, System: true}, nil)
+	}); err != nil {
+		return Integration{}, err
+	}
+	created, err := change(ctx, r, domain.Integrations, id, domain.Integration.Create)
+	return Integration{integration: created}, err
+}
+
+// replaceDraft edits the main draft, opening it from the newest version where it is not there.
+func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *domain.Node) error {
+	base := domain.DraftOpened{Integration: i.integration.ID, Main: true}
+	if newest, ok := i.integration.Newest(); ok {
+		var err error
+		base.Base = newest.ID
+		if base.Definition, err = r.Definitions.Get(ctx, i.integration.Organization, newest.Definition); err != nil {
+			return err
+		}
+	}
+	_, err := change(ctx, r, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)),
+		func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+			before := d.Definition
+			if before == nil {
+				before = base.Definition
+			}
+			return d.Import(base, domain.Identify(parsed, before, newID))
+		})
+	return err
+}
+
+// publish makes the main draft the integration's next version: the draft is closed for it first, so
+// that later edits are refused, then the integration gets it.
+func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (Integration, error) {
+	i, err := r.integration(ctx, id)
+	if err != nil {
+		return i, err
+	}
+	if i.version != nil {
+		return i, domain.RefuseField(domain.Invalid, "id", "is a published version; give the integration's own id")
+	}
+	if attributes != "" && !json.Valid([]byte(attributes)) {
+		return i, domain.RefuseField(domain.Invalid, "attributes", "must be a JSON object as a string")
+	}
+	draft, ok, err := r.draft(ctx, i.integration)
+	if err != nil {
+		return i, err
+	}
+	if !ok {
+		return i, domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", len(i.integration.Versions))
+	}
+	if _, err := domain.Check(draft.Definition); err != nil {
+		return i, err
+	}
+	hash, err := r.Definitions.Save(ctx, i.integration.Organization, draft.Definition)
+	if err != nil {
+		return i, err
+	}
+	closed := domain.DraftClosed{Version: newID(), Definition: hash, Note: note, Attributes: attributes}
+	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Close(closed)
+	}); err != nil {
+		return i, err
+	}
+	return r.finishPublish(ctx, i.integration.ID, draft.ID, closed)
+}
+
+// finishPublish gives the integration the version that a draft was closed for, or, if that is
+// refused, opens the draft again.
+func (r *Resolver) finishPublish(ctx context.Context, integration, draft string, closed domain.DraftClosed) (Integration, error) {
+	published, err := change(ctx, r, domain.Integrations, integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.Publish(draft, closed)
+	})
+	if err == nil {
+		return at(published, closed.Version), nil
+	}
+	if code := domain.CodeOf(err); code != "" && code != domain.Unavailable {
+		if _, _, reopening := store.Change(ctx, r.Log, domain.Drafts, draft, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+			return d.Reopen(closed.Version, err.Error())
+		}); reopening != nil {
+			r.Logger.Error("a draft stays closed for a version that was refused", "draft", draft, "error", reopening)
+		}
+	}
+	return Integration{}, err
+}
+
+// FinishPublishing completes what a crash left between a draft's closing and its version. It is
+// called once the view has caught up, before anybody can ask.
+func (r *Resolver) FinishPublishing(ctx context.Context) error {
+	for o := range r.View.Organizations.All() {
+		for _, d := range r.View.Drafts.Each(o.ID) {
+			if d.Closed == nil {
+				continue
+			}
+			if i, ok := r.View.Integrations.Get(o.ID, d.Integration); !ok {
+				continue
+			} else if _, there := i.Version(d.Closed.Version); there {
+				continue
+			}
+			author := store.Author{Organization: o.ID, Actor: d.UpdatedBy}
+			if _, err := r.finishPublish(store.As(ctx, author), d.Integration, d.ID, *d.Closed); err != nil {
+				return err
+			}
+			r.Logger.Info("finished a publish that was cut off", "integration", d.Integration, "version", d.Closed.Version)
+		}
+	}
+	return nil
+}

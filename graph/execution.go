@@ -1,0 +1,137 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// execution finds an execution in the index, or, when it is too young for that, in its stream.
+func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionResult, bool, error) {
+	organization := principalOf(ctx).Organization
+	e, ok, err := r.Runs.Execution(ctx, organization, id)
+	if err != nil || ok {
+		return InstanceExecutionResult{e}, ok, err
+	}
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	if domain.CodeOf(err) == domain.NotFound || (err == nil && (run.ID == "" || run.Organization != organization)) {
+		return InstanceExecutionResult{}, false, nil
+	}
+	return InstanceExecutionResult{fromStream(run)}, err == nil, err
+}
+
+func fromStream(r domain.Run) projections.Execution {
+	e := projections.Execution{ID: r.ID, Organization: r.Organization, Instance: r.Queued.Instance, Integration: r.Queued.Integration,
+		Version: r.Queued.Version, Customer: r.Queued.Customer, Flow: r.Queued.Flow, FlowName: r.Queued.FlowName, Invoke: r.Queued.Invoke,
+		Test: r.Queued.Version == "", QueuedAt: r.QueuedAt, StartedAt: r.StartedAt, EndedAt: r.FinishedAt, Claims: r.Claims}
+	if r.Finished != nil {
+		e.Result, e.Error = r.Finished.Result, r.Finished.Error
+	}
+	return e
+}
+
+// executions gives a page of executions, the newest first.
+func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, after *string, first *int) (*Page[InstanceExecutionResult], error) {
+	from, size, err := pageOf(after, first)
+	if err != nil {
+		return nil, err
+	}
+	q.Organization, q.Before, q.Limit = principalOf(ctx).Organization, store.Position(from), size+1
+	list, total, err := r.Runs.Executions(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{}, TotalCount: total}
+	for i, e := range list {
+		if i == size {
+			page.PageInfo.HasNextPage = true
+			break
+		}
+		page.add(InstanceExecutionResult{e}, uint64(e.Position))
+	}
+	return page, nil
+}
+
+// stepResults lists the finished steps of an execution in the order in which they finished; that
+// order is the log's, so what comes late comes behind every cursor.
+func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder, after *string, first, last *int) (*Page[InstanceStepResult], error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	if err != nil {
+		return nil, err
+	}
+	var list []InstanceStepResult
+	for _, s := range run.Steps() {
+		if name == nil || s.Name == *name {
+			list = append(list, InstanceStepResult{run: id, step: s})
+		}
+	}
+	if last != nil && *last >= 0 && *last < len(list) {
+		list = list[len(list)-*last:]
+	}
+	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	return &page, err
+}
+
+// ordered gives the elements of an append-only list places that never change, forwards or backwards.
+func ordered[T any](list []T, backwards bool) func(func(uint64, T) bool) {
+	if !backwards {
+		return numbered(list)
+	}
+	return func(yield func(uint64, T) bool) {
+		for i, v := range slices.Backward(list) {
+			if !yield(math.MaxUint64-uint64(i), v) {
+				return
+			}
+		}
+	}
+}
+
+// The lines that the execution itself adds to its log. Source: what existing clients wait for.
+const (
+	startLine = "Starting Instance Execution"
+	endLine   = "Ending Instance Execution"
+)
+
+// logs lists the log lines of an execution in the order in which they were recorded.
+func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	if err != nil {
+		return nil, err
+	}
+	var list []Log
+	if !run.StartedAt.IsZero() {
+		list = append(list, Log{line: domain.LogLine{Time: run.StartedAt, Severity: "INFO", Message: startLine}})
+	}
+	for _, s := range run.Steps() {
+		lines, err := r.lines(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lines {
+			list = append(list, Log{line: l, step: s.Name})
+		}
+	}
+	if run.Finished != nil {
+		list = append(list, Log{line: domain.LogLine{Time: run.FinishedAt, Severity: "INFO", Message: endLine}})
+	}
+	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	return &page, err
+}
+
+func (r *Resolver) lines(ctx context.Context, s domain.StepFinished) ([]domain.LogLine, error) {
+	if s.LogBlob == nil {
+		return s.Log, nil
+	}
+	data, err := r.Blobs.Load(ctx, *s.LogBlob)
+	if err != nil {
+		return nil, fmt.Errorf("reading log lines: %w", err)
+	}
+	var lines []domain.LogLine
+	return lines, json.Unmarshal(data, &lines)
+}

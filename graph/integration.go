@@ -1,0 +1,189 @@
+package graph
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// integration finds a draft by the integration's id, or a published version by its own.
+func (r *Resolver) integration(ctx context.Context, id string) (Integration, error) {
+	organization := principalOf(ctx).Organization
+	if i, ok := r.View.Integrations.Get(organization, id); ok {
+		return Integration{integration: i}, nil
+	}
+	if i, ok := r.View.IntegrationOf(organization, id); ok {
+		return at(i, id), nil
+	}
+	return Integration{}, missing("integration")
+}
+
+// at is an integration at one of its versions.
+func at(i domain.Integration, version string) Integration {
+	v, ok := i.Version(version)
+	if !ok {
+		return Integration{integration: i}
+	}
+	return Integration{integration: i, version: &v}
+}
+
+// draft reads the main draft as it is now; ok is false when nothing was edited since the newest
+// version.
+func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Draft, ok bool, err error) {
+	d, _, err = store.Load(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.ID, len(i.Versions)))
+	return d, d.ID != "", err
+}
+
+// content is the definition of a draft or version.
+func (r *Resolver) content(ctx context.Context, i Integration) (*domain.Node, error) {
+	version := i.version
+	if version == nil {
+		d, ok, err := r.draft(ctx, i.integration)
+		if err != nil || ok {
+			return d.Definition, err
+		}
+		newest, ok := i.integration.Newest()
+		if !ok {
+			return nil, missing("draft")
+		}
+		version = &newest
+	}
+	return r.Definitions.Get(ctx, i.integration.Organization, version.Definition)
+}
+
+// summary is enough of a definition for lists: of a draft it is in memory.
+func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, error) {
+	if i.version == nil {
+		if d, ok := r.View.MainDraft(i.integration.ID); ok && d.Definition != nil {
+			return d.Definition, nil
+		}
+	}
+	return r.content(ctx, i)
+}
+
+// listed yields the drafts of an organization, each with its versions behind it where asked for.
+func (r *Resolver) listed(organization string, allVersions bool, name func(string) bool) iter.Seq2[store.Position, Integration] {
+	return func(yield func(store.Position, Integration) bool) {
+		for since, i := range r.View.Integrations.Each(organization) {
+			if d, ok := r.View.MainDraft(i.ID); !ok || !name(d.Definition.Name()) {
+				continue
+			}
+			if !yield(since*versionSpan, Integration{integration: i}) {
+				return
+			}
+			for n := range i.Versions {
+				if allVersions && !yield(since*versionSpan+store.Position(n+1), at(i, i.Versions[n].ID)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// versionSpan leaves room between two drafts' cursors for the versions of the first.
+const versionSpan = 1 << 20
+
+func (r *Resolver) flows(ctx context.Context, i Integration) ([]IntegrationFlow, error) {
+	content, err := r.content(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	var flows []IntegrationFlow
+	for _, flow := range content.Flows() {
+		flows = append(flows, IntegrationFlow{integration: i.integration, flow: flow})
+	}
+	return flows, nil
+}
+
+// instanceOf is the integration that an instance is set to.
+func (r *Resolver) integrationOf(instance domain.Instance, version string) (Integration, error) {
+	i, ok := r.View.Integrations.Get(instance.Organization, instance.Integration)
+	if !ok {
+		return Integration{}, missing("integration")
+	}
+	return at(i, version), nil
+}
+
+func (r *Resolver) configVariables(ctx context.Context, instance domain.Instance) ([]InstanceConfigVariable, error) {
+	i, err := r.integrationOf(instance, instance.Version)
+	if err != nil {
+		return nil, err
+	}
+	content, err := r.content(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	var list []InstanceConfigVariable
+	for _, v := range content.ConfigVars() {
+		set, isSet := instance.Config[v.ID]
+		list = append(list, InstanceConfigVariable{instance: instance, variable: v, set: set, isSet: isSet})
+	}
+	return list, nil
+}
+
+// text is a field of the definition as it is told in lists.
+func (r *Resolver) text(ctx context.Context, i Integration, key string) (*string, error) {
+	summary, err := r.summary(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return optional(summary.Text(key)), nil
+}
+
+func (r *Resolver) labels(ctx context.Context, i Integration) ([]string, error) {
+	summary, err := r.summary(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := summary.Fields["labels"].([]any)
+	labels := []string{}
+	for _, l := range list {
+		if s, ok := l.(string); ok {
+			labels = append(labels, s)
+		}
+	}
+	return labels, nil
+}
+
+// export writes the definition as YAML.
+func (r *Resolver) export(ctx context.Context, i Integration, version *int, latest *bool) (*string, error) {
+	content, err := r.content(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	options := domain.ExportOptions{LatestComponents: latest != nil && *latest}
+	if version != nil {
+		options.Version = *version
+	}
+	text, err := domain.Export(content, options)
+	if err != nil {
+		return nil, err
+	}
+	yaml := string(text)
+	return &yaml, nil
+}
+
+// problems shows findings with their places.
+func problems(list []domain.Problem) []DefinitionProblem {
+	shown := []DefinitionProblem{}
+	for _, p := range list {
+		d := DefinitionProblem{Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}
+		if p.Line > 0 {
+			d.Line = &p.Line
+		}
+		shown = append(shown, d)
+	}
+	return shown
+}
+
+// statuses is the filter of config variables by lower-case status names; none fits everything.
+func statuses(names []string) func(InstanceConfigVariable) bool {
+	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })
+	return func(v InstanceConfigVariable) bool {
+		return len(names) == 0 || slices.Contains(names, strings.ToLower(string(*v.Status())))
+	}
+}

@@ -1,0 +1,147 @@
+package graph
+
+import (
+	"time"
+
+	"heddle/domain"
+	"heddle/projections"
+)
+
+// The types of the schema that are the domain's own.
+type (
+	Organization = domain.Organization
+	User         = domain.User
+	Customer     = domain.Customer
+	Instance     = domain.Instance
+)
+
+// Integration is an integration's draft, or one of its published versions.
+type Integration struct {
+	integration domain.Integration
+	version     *domain.Version // nil for the draft
+}
+
+// ID is the integration's, or the version's.
+func (i Integration) ID() string {
+	if i.version != nil {
+		return i.version.ID
+	}
+	return i.integration.ID
+}
+
+// IntegrationFlow is a flow of a definition.
+type IntegrationFlow struct {
+	integration domain.Integration
+	flow        *domain.Node
+}
+
+// ID is the flow's, the same in every version.
+func (f IntegrationFlow) ID() string { return f.flow.ID }
+
+// Name is the flow's name in this version.
+func (f IntegrationFlow) Name() string { return f.flow.Name() }
+
+// StableKey is the identity that the file gives the flow, if any.
+func (f IntegrationFlow) StableKey() *string { return optional(f.flow.Text("stableKey")) }
+
+// Description is what the file says of the flow.
+func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("description")) }
+
+// IsSynchronous tells whether callers wait for the flow's result.
+func (f IntegrationFlow) IsSynchronous() bool { return f.flow.Flag("isSynchronous") }
+
+// InstanceFlowConfig is a flow of an instance.
+type InstanceFlowConfig struct {
+	instance domain.Instance
+	Flow     IntegrationFlow
+}
+
+// ID is the one in the trigger's URL.
+func (c InstanceFlowConfig) ID() string { return domain.TriggerID(c.instance.ID, c.Flow.flow.ID) }
+
+// APIKeys are the endpoint's keys; none can be set yet.
+func (c InstanceFlowConfig) APIKeys() []string { return nil }
+
+// InstanceConfigVariable is a config variable of a definition with what an instance says for it.
+type InstanceConfigVariable struct {
+	instance domain.Instance
+	variable *domain.Node
+	set      domain.ConfigValue
+	isSet    bool
+}
+
+// RequiredConfigVariable is a config variable of a definition.
+type RequiredConfigVariable struct{ variable *domain.Node }
+
+// APIToken is a token and whose it is.
+type APIToken struct {
+	domain.Token
+	User domain.User
+}
+
+// RevokedAt is when the token ended, nil while it is valid.
+func (t APIToken) RevokedAt() *time.Time { return optionalTime(t.Token.RevokedAt) }
+
+// InstanceExecutionResult is an execution as the index knows it, or as its stream tells.
+type InstanceExecutionResult struct{ projections.Execution }
+
+// InstanceStepResult is a finished step of an execution.
+type InstanceStepResult struct {
+	run  string
+	step domain.StepFinished
+}
+
+// Log is a log line with the step that wrote it.
+type Log struct {
+	line domain.LogLine
+	step string
+}
+
+// The connections and edges of the schema.
+type (
+	UserConnection                    = Page[domain.User]
+	UserEdge                          = Edge[domain.User]
+	APITokenConnection                = Page[APIToken]
+	APITokenEdge                      = Edge[APIToken]
+	CustomerConnection                = Page[domain.Customer]
+	CustomerEdge                      = Edge[domain.Customer]
+	IntegrationConnection             = Page[Integration]
+	IntegrationEdge                   = Edge[Integration]
+	IntegrationFlowConnection         = Page[IntegrationFlow]
+	IntegrationFlowEdge               = Edge[IntegrationFlow]
+	InstanceConnection                = Page[domain.Instance]
+	InstanceEdge                      = Edge[domain.Instance]
+	InstanceFlowConfigConnection      = Page[InstanceFlowConfig]
+	InstanceFlowConfigEdge            = Edge[InstanceFlowConfig]
+	InstanceConfigVariableConnection  = Page[InstanceConfigVariable]
+	InstanceConfigVariableEdge        = Edge[InstanceConfigVariable]
+	InstanceExecutionResultConnection = Page[InstanceExecutionResult]
+	InstanceExecutionResultEdge       = Edge[InstanceExecutionResult]
+	InstanceStepResultConnection      = Page[InstanceStepResult]
+	InstanceStepResultEdge            = Edge[InstanceStepResult]
+	LogConnection                     = Page[Log]
+	LogEdge                           = Edge[Log]
+)
+
+// optional turns the empty string into the schema's null.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// given reads an optional argument: null, absent and empty are the same.
+func given(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,175 @@
+package graph
+
+import (
+	"strings"
+	"time"
+
+	"heddle/domain"
+)
+
+// VersionNumber is the version's, or of a draft the one published last.
+func (i Integration) VersionNumber() int {
+	if i.version != nil {
+		return i.version.Number
+	}
+	return len(i.integration.Versions)
+}
+
+// VersionCreatedAt is when the version was published, or the integration created.
+func (i Integration) VersionCreatedAt() time.Time {
+	if i.version != nil {
+		return i.version.PublishedAt
+	}
+	return i.integration.CreatedAt
+}
+
+// VersionComment is the note that the version was published with.
+func (i Integration) VersionComment() *string {
+	if i.version != nil {
+		return optional(i.version.Note)
+	}
+	return nil
+}
+
+// VersionIsAvailable tells whether it can be deployed; every published version can.
+func (i Integration) VersionIsAvailable() bool { return i.version != nil }
+
+// Customer is whom the integration was built for alone; none is.
+func (i Integration) Customer() *domain.Customer { return nil }
+
+// IsCodeNative tells integrations built from code from those defined in YAML; Heddle has the latter.
+func (i Integration) IsCodeNative() bool { return false }
+
+// ID is the variable's within the instance.
+func (v InstanceConfigVariable) ID() string {
+	return domain.DeriveID("config variable", v.instance.ID, v.variable.ID)
+}
+
+// Value is what the instance says, or the default; a connection's stays sealed.
+func (v InstanceConfigVariable) Value() *string {
+	switch {
+	case v.connection():
+		return nil
+	case v.isSet:
+		return &v.set.Value
+	}
+	return optional(v.variable.Text("defaultValue"))
+}
+
+// Status tells whether there is a value to run with.
+func (v InstanceConfigVariable) Status() *InstanceConfigVariableStatus {
+	status := InstanceConfigVariableStatusActive
+	if v.connection() && !v.isSet {
+		status = InstanceConfigVariableStatusError
+	}
+	return &status
+}
+
+// AuthorizeURL is null: no connection needs a person's authorisation yet.
+func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
+
+// RequiredConfigVariable is what the definition says of it.
+func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable {
+	return RequiredConfigVariable{v.variable}
+}
+
+func (v InstanceConfigVariable) connection() bool { return isConnection(v.variable) }
+
+func isConnection(variable *domain.Node) bool {
+	_, is := variable.Connection()
+	return is || variable.Text("dataType") == "connection"
+}
+
+// ID is the same in every version.
+func (v RequiredConfigVariable) ID() string { return v.variable.ID }
+
+// Key is the variable's name.
+func (v RequiredConfigVariable) Key() string { return v.variable.Key() }
+
+// DefaultValue is used where an instance sets none.
+func (v RequiredConfigVariable) DefaultValue() *string {
+	return optional(v.variable.Text("defaultValue"))
+}
+
+// DataType is spelled as existing clients know it.
+func (v RequiredConfigVariable) DataType() string {
+	return strings.ToUpper(v.variable.Text("dataType"))
+}
+
+// StartedAt is null while the execution waits.
+func (e InstanceExecutionResult) StartedAt() *time.Time { return optionalTime(e.Execution.StartedAt) }
+
+// EndedAt is null while it has not ended.
+func (e InstanceExecutionResult) EndedAt() *time.Time { return optionalTime(e.Execution.EndedAt) }
+
+// Error is why it failed.
+func (e InstanceExecutionResult) Error() *string { return optional(e.Execution.Error) }
+
+// IsTestExecution tells runs of the draft from those of a version.
+func (e InstanceExecutionResult) IsTestExecution() bool { return e.Test }
+
+// InvokeType is what started it.
+func (e InstanceExecutionResult) InvokeType() InstanceExecutionResultInvokeType {
+	return InstanceExecutionResultInvokeType(e.Invoke)
+}
+
+// ResultType is how it ended, null before.
+func (e InstanceExecutionResult) ResultType() *InstanceExecutionResultResultType {
+	if e.Result == "" {
+		return nil
+	}
+	result := InstanceExecutionResultResultType(e.Result)
+	return &result
+}
+
+// Status is where it stands.
+func (e InstanceExecutionResult) Status() ExecutionStatus {
+	switch {
+	case e.Result == domain.Failed:
+		return ExecutionStatusError
+	case e.Result != "":
+		return ExecutionStatusSuccess
+	case e.Execution.StartedAt.IsZero():
+		return ExecutionStatusQueued
+	}
+	return ExecutionStatusPending
+}
+
+// ID is unique over all executions.
+func (s InstanceStepResult) ID() string { return domain.DeriveID("step result", s.run, s.step.Path) }
+
+// StepName is the step's name in the definition.
+func (s InstanceStepResult) StepName() *string { return &s.step.Name }
+
+// DisplayStepName is the same name.
+func (s InstanceStepResult) DisplayStepName() *string { return &s.step.Name }
+
+// Path tells one iteration's result from another's.
+func (s InstanceStepResult) Path() string { return s.step.Path }
+
+// StartedAt is when the step began.
+func (s InstanceStepResult) StartedAt() *time.Time { return optionalTime(s.step.Started) }
+
+// EndedAt is when the step was done.
+func (s InstanceStepResult) EndedAt() *time.Time { return optionalTime(s.step.Ended) }
+
+// HasError tells whether the step failed.
+func (s InstanceStepResult) HasError() bool { return s.step.Error != "" }
+
+// Error is why it failed.
+func (s InstanceStepResult) Error() *string { return optional(s.step.Error) }
+
+// ResultSize is the size of what the step left, in bytes of JSON.
+func (s InstanceStepResult) ResultSize() int { return s.step.Output.Size }
+
+// Timestamp is when the line was written.
+func (l Log) Timestamp() time.Time { return l.line.Time }
+
+// Severity of the line.
+func (l Log) Severity() LogSeverityLevel { return LogSeverityLevel(l.line.Severity) }
+
+// Message is the line's text.
+func (l Log) Message() string { return l.line.Message }
+
+// StepName is the step that wrote it.
+func (l Log) StepName() *string { return optional(l.step) }

@@ -1,0 +1,54 @@
+package graph
+
+import (
+	"slices"
+
+	"heddle/domain"
+)
+
+// everyone, builders and admins are the three sets of roles that rights are given to.
+var (
+	everyone = []domain.Role{domain.Admin, domain.Collaborator, domain.Reviewer, domain.Viewer}
+	builders = []domain.Role{domain.Admin, domain.Collaborator}
+	admins   = []domain.Role{domain.Admin}
+)
+
+// permissions tells for each root field who may use it. A field that is not here nobody may use.
+var permissions = map[string][]domain.Role{
+	"Query.__schema":          everyone,
+	"Query.__type":            everyone,
+	"Query.authenticatedUser": everyone,
+	"Query.organization":      everyone,
+	"Query.organizationRoles": everyone,
+	"Query.users":             everyone,
+	"Query.apiTokens":         admins,
+	"Query.customer":          everyone,
+	"Query.customers":         everyone,
+	"Query.integration":       everyone,
+	"Query.integrations":      everyone,
+	"Query.instance":          everyone,
+	"Query.instances":         everyone,
+	"Query.executionResult":   everyone,
+	"Query.executionResults":  everyone,
+	"Query.logs":              everyone,
+
+	"Mutation.createOrganizationUser": admins,
+	"Mutation.createApiToken":         admins,
+	"Mutation.revokeApiToken":         admins,
+	"Mutation.createCustomer":         builders,
+	"Mutation.importIntegration":      builders,
+	"Mutation.publishIntegration":     builders,
+	"Mutation.createInstance":         builders,
+	"Mutation.deployInstance":         builders,
+}
+
+func may(role domain.Role, field string) bool { return slices.Contains(permissions[field], role) }
+
+// roles is what the schema tells of the domain's roles; a role's id is its name.
+var roles = func() []Role {
+	var all []Role
+	for i, r := range domain.Roles {
+		all = append(all, Role{ID: string(r.Role), Name: string(r.Role), Description: r.Description, Level: len(domain.Roles) - i})
+	}
+	return all
+}()

@@ -1,0 +1,94 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"heddle/domain"
+)
+
+// allFields is the field of a refusal that concerns no single input field. Source: existing clients.
+const allFields = "__all__"
+
+// refusals turns what a mutation expects to be refused for into its payload's errors, and leaves
+// everything else an error of the request.
+func refusals(err error) ([]FieldError, error) {
+	if problems, ok := errors.AsType[domain.Problems](err); ok {
+		messages := make([]string, len(problems))
+		for i, p := range problems {
+			messages[i] = p.String()
+		}
+		return []FieldError{{Field: "definition", Messages: messages}}, nil
+	}
+	refusal, ok := errors.AsType[*domain.Error](err)
+	if !ok || refusal.Code == domain.Unavailable || refusal.Code == domain.Forbidden || refusal.Code == domain.Unauthenticated {
+		return []FieldError{}, err
+	}
+	field := refusal.Field
+	if field == "" {
+		field = allFields
+	}
+	return []FieldError{{Field: field, Messages: []string{refusal.Message}}}, nil
+}
+
+// payload puts together what a mutation answers: its object, or null and the refusals.
+func payload[T any](v T, err error) (*T, []FieldError, error) {
+	errs, err := refusals(err)
+	if err != nil || len(errs) > 0 {
+		return nil, errs, err
+	}
+	return &v, []FieldError{}, nil
+}
+
+// present makes the error that a client sees. What is not expected is logged under an id and shown
+// as that id only.
+func present(logger *slog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		shown := graphql.DefaultErrorPresenter(ctx, err)
+		refusal, expected := errors.AsType[*domain.Error](err)
+		problems, many := errors.AsType[domain.Problems](err)
+		switch {
+		case expected:
+			shown.Message = refusal.Error()
+			extend(shown, "code", string(refusal.Code))
+			if refusal.Field == "id" || refusal.Field == "" {
+				shown.Message = refusal.Message
+			}
+		case many:
+			shown.Message = problems.Error()
+			extend(shown, "code", string(domain.Invalid))
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			shown.Message = "the request was cut off"
+			extend(shown, "code", string(domain.Unavailable))
+		case shown.Err == nil || isGraphQL(err):
+			if shown.Extensions["code"] == nil { // about the document itself: gqlgen's own words
+				extend(shown, "code", string(domain.Invalid))
+			}
+		default:
+			id := uuid.NewString()
+			logger.ErrorContext(ctx, "a request failed", "id", id, "path", shown.Path.String(), "error", err)
+			shown.Message = "internal error " + id
+			extend(shown, "code", "INTERNAL")
+			extend(shown, "id", id)
+		}
+		return shown
+	}
+}
+
+// isGraphQL tells errors that gqlgen made about the request from those that resolvers returned.
+func isGraphQL(err error) bool {
+	e, ok := err.(*gqlerror.Error) // only one that is not wrapped
+	return ok && e.Err == nil
+}
+
+func extend(e *gqlerror.Error, key string, value any) {
+	if e.Extensions == nil {
+		e.Extensions = map[string]any{}
+	}
+	e.Extensions[key] = value
+}

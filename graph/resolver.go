@@ -1,0 +1,58 @@
+// Package graph is the door for people and single-page apps: GraphQL over the log and the views. It
+// knows who may do what, and turns refusals into what clients understand.
+package graph
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// Resolver is what every field resolver works with.
+type Resolver struct {
+	Log         store.Log
+	View        *projections.View
+	Runs        *projections.RunIndex
+	Definitions *projections.Definitions
+	Blobs       *store.Blobs
+	Vault       *store.Vault
+	Components  *component.Registry
+	Logger      *slog.Logger
+	PublicURL   string // where triggers are reached, without a trailing slash
+	Limits      domain.Limits
+}
+
+// settleTime is how long a mutation waits for the view to show its change. After that its answer
+// is the changed state itself, and other queries follow within moments.
+const settleTime = 2 * time.Second
+
+// change makes a change and waits until the view shows it.
+func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error)) (S, error) {
+	state, pos, err := store.Change(ctx, r.Log, c, id, decide)
+	if err != nil {
+		return state, err
+	}
+	wait, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := r.View.Wait(wait, pos); err != nil {
+		r.Logger.Warn("the view lags behind a change", "stream", c.Stream(id), "position", pos)
+	}
+	return state, nil
+}
+
+// missing is the refusal of a look-up. Its words are what existing clients look for.
+func missing(what string) error {
+	return domain.RefuseField(domain.NotFound, "id", "Record not found: %s", what)
+}
+
+func found[T any](v T, ok bool, what string) (*T, error) {
+	if !ok {
+		return nil, missing(what)
+	}
+	return &v, nil
+}

@@ -1,0 +1,91 @@
+package projections
+
+import (
+	"container/list"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// Definitions reads whole definitions on use, through a cache with a limit: the View holds summaries
+// only.
+type Definitions struct {
+	blobs *store.Blobs
+	limit int // bytes of encoded definitions
+
+	mu     sync.Mutex
+	held   int
+	order  *list.List // of *cached, the one used last in front
+	byHash map[string]*list.Element
+}
+
+type cached struct {
+	hash string
+	size int
+	node *domain.Node
+}
+
+// NewDefinitions makes a cache that holds decoded definitions of at most limit bytes, counted encoded.
+func NewDefinitions(blobs *store.Blobs, limit int) *Definitions {
+	return &Definitions{blobs: blobs, limit: limit, order: list.New(), byHash: map[string]*list.Element{}}
+}
+
+// Get gives the definition with a hash.
+func (d *Definitions) Get(ctx context.Context, organization, hash string) (*domain.Node, error) {
+	key := organization + "/" + hash
+	if node := d.lookup(key); node != nil {
+		return node, nil
+	}
+	data, err := d.blobs.GetContent(ctx, organization, hash)
+	if err != nil {
+		return nil, fmt.Errorf("reading definition %s: %w", hash, err)
+	}
+	var node domain.Node
+	if err := json.Unmarshal(data, &node); err != nil {
+		return nil, fmt.Errorf("decoding definition %s: %w", hash, err)
+	}
+	d.add(key, len(data), &node)
+	return &node, nil
+}
+
+// Save makes a definition durable and gives its hash, before an event names it.
+func (d *Definitions) Save(ctx context.Context, organization string, node *domain.Node) (string, error) {
+	data, err := domain.EncodeDefinition(node)
+	if err != nil {
+		return "", fmt.Errorf("encoding definition: %w", err)
+	}
+	hash, err := d.blobs.PutContent(ctx, organization, data)
+	if err != nil {
+		return "", fmt.Errorf("saving definition: %w", err)
+	}
+	d.add(organization+"/"+hash, len(data), node)
+	return hash, nil
+}
+
+func (d *Definitions) lookup(key string) *domain.Node {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.byHash[key]; e != nil {
+		d.order.MoveToFront(e)
+		return e.Value.(*cached).node
+	}
+	return nil
+}
+
+func (d *Definitions) add(key string, size int, node *domain.Node) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byHash[key] != nil {
+		return
+	}
+	d.byHash[key] = d.order.PushFront(&cached{key, size, node})
+	for d.held += size; d.held > d.limit; {
+		oldest := d.order.Remove(d.order.Back()).(*cached)
+		delete(d.byHash, oldest.hash)
+		d.held -= oldest.size
+	}
+}

@@ -1,0 +1,75 @@
+package projections
+
+import "heddle/domain"
+
+// indexUser keeps tokens findable by their hash.
+func (v *View) indexUser(id string, u domain.User) domain.User {
+	for _, t := range u.Tokens {
+		if t.RevokedAt.IsZero() {
+			v.tokens[t.Hash] = tokenOwner{user: id, token: t.ID}
+		} else {
+			delete(v.tokens, t.Hash)
+		}
+	}
+	return u
+}
+
+func (v *View) indexIntegration(id string, i domain.Integration) domain.Integration {
+	if newest, ok := i.Newest(); ok {
+		v.versions[newest.ID] = id
+	}
+	return i
+}
+
+// indexDraft keeps the newest main draft of each integration findable, and of every definition a
+// summary only; of a main draft that a newer one follows, nothing.
+func (v *View) indexDraft(id string, d domain.Draft) domain.Draft {
+	if d.Main && v.mains[d.Integration] != id {
+		if old := v.Drafts.rows[v.mains[d.Integration]]; old != nil {
+			old.State.Definition = nil
+		}
+		v.mains[d.Integration] = id
+	}
+	d.Definition = domain.Summary(d.Definition)
+	return d
+}
+
+// TokenOwner finds whom a token belongs to by its hash: the user and the token's id.
+func (v *View) TokenOwner(hash string) (domain.User, string, bool) {
+	v.mu.RLock()
+	owner, ok := v.tokens[hash]
+	v.mu.RUnlock()
+	if !ok {
+		return domain.User{}, "", false
+	}
+	u, ok := v.Users.Find(owner.user)
+	return u, owner.token, ok
+}
+
+// MainDraft gives the newest main draft of an integration, with a summary for its definition. It
+// is closed when the newest version was made from it and nobody has edited since.
+func (v *View) MainDraft(integration string) (domain.Draft, bool) {
+	v.mu.RLock()
+	id := v.mains[integration]
+	v.mu.RUnlock()
+	return v.Drafts.Find(id)
+}
+
+// IntegrationOf finds the integration that has a version.
+func (v *View) IntegrationOf(organization, version string) (domain.Integration, bool) {
+	v.mu.RLock()
+	id := v.versions[version]
+	v.mu.RUnlock()
+	return v.Integrations.Get(organization, id)
+}
+
+// DataKey gives the wrapped data key for an instance's secrets, its customer's or else its
+// organization's, and the place that the key is bound to.
+func (v *View) DataKey(i domain.Instance) (wrapped []byte, place string, ok bool) {
+	if i.Customer != "" {
+		c, ok := v.Customers.Get(i.Organization, i.Customer)
+		return c.Key, domain.CustomerKeyPlace(c.ID), ok
+	}
+	o, ok := v.Organizations.Get(i.Organization, i.Organization)
+	return o.Key, domain.OrganizationKeyPlace(o.ID), ok
+}

@@ -1,0 +1,89 @@
+package projections
+
+import (
+	"context"
+	"sync"
+
+	"heddle/store"
+)
+
+// Progress is how far a reader of the log has come, and who waits for it. View and RunIndex share it.
+type Progress struct {
+	mu       sync.Mutex
+	position store.Position
+	caughtUp chan struct{} // closed at the first mark
+	advanced chan struct{} // closed and replaced whenever position grows
+	watchers map[chan struct{}]struct{}
+}
+
+func newProgress() Progress {
+	return Progress{caughtUp: make(chan struct{}), advanced: make(chan struct{}), watchers: map[chan struct{}]struct{}{}}
+}
+
+// reach moves on to a position; changed says whether anything was applied on the way, mark whether
+// the log said that this is all there is.
+func (p *Progress) reach(pos store.Position, changed, mark bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.position = max(p.position, pos)
+	close(p.advanced)
+	p.advanced = make(chan struct{})
+	if mark {
+		select {
+		case <-p.caughtUp:
+		default:
+			close(p.caughtUp)
+		}
+	}
+	if !changed {
+		return
+	}
+	for signal := range p.watchers {
+		select {
+		case signal <- struct{}{}:
+		default: // it has not looked since the last signal, and will see this change too
+		}
+	}
+}
+
+// Position is how far the reader has come.
+func (p *Progress) Position() store.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.position
+}
+
+// CaughtUp is closed once the reader has seen all that was in the log when it started.
+func (p *Progress) CaughtUp() <-chan struct{} { return p.caughtUp }
+
+// Wait returns once the reader has passed a position, or with ctx's error.
+func (p *Progress) Wait(ctx context.Context, pos store.Position) error {
+	for {
+		p.mu.Lock()
+		reached, advanced := p.position >= pos, p.advanced
+		p.mu.Unlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Watch gives a signal after changes, the first one at once. A slow reader skips signals, but never
+// the newest, and delays nobody. stop ends it.
+func (p *Progress) Watch() (signal <-chan struct{}, stop func()) {
+	s := make(chan struct{}, 1)
+	s <- struct{}{}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watchers[s] = struct{}{}
+	return s, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.watchers, s)
+	}
+}

@@ -1,0 +1,95 @@
+package projections
+
+import (
+	"iter"
+	"sync"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// Table holds the folded state of every aggregate of one category.
+type Table[S any] struct {
+	mu     *sync.RWMutex
+	rows   map[string]*row[S]
+	orders map[string][]string // ids by organization, in the order of creation
+}
+
+type row[S any] struct {
+	State        S
+	Organization string
+	Since        store.Position // of the first event: a stable sort key and cursor
+}
+
+func (t *Table[S]) init(mu *sync.RWMutex) {
+	t.mu, t.rows, t.orders = mu, map[string]*row[S]{}, map[string][]string{}
+}
+
+// row finds or makes the row that an event folds into.
+func (t *Table[S]) row(m domain.Meta, at store.Position) *row[S] {
+	r := t.rows[m.Aggregate]
+	if r == nil {
+		r = &row[S]{Organization: m.Organization, Since: at}
+		t.rows[m.Aggregate] = r
+		t.orders[m.Organization] = append(t.orders[m.Organization], m.Aggregate)
+	}
+	return r
+}
+
+// Get finds an aggregate of an organization.
+func (t *Table[S]) Get(organization, id string) (S, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if r := t.rows[id]; r != nil && r.Organization == organization {
+		return r.State, true
+	}
+	var none S
+	return none, false
+}
+
+// Find finds an aggregate of any organization: for doors that learn the organization from it.
+func (t *Table[S]) Find(id string) (S, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if r := t.rows[id]; r != nil {
+		return r.State, true
+	}
+	var none S
+	return none, false
+}
+
+// Each yields an organization's aggregates in the order of creation, each with the position of its
+// first event, which never changes and so makes a cursor.
+func (t *Table[S]) Each(organization string) iter.Seq2[store.Position, S] {
+	return func(yield func(store.Position, S) bool) {
+		t.mu.RLock()
+		ids := t.orders[organization] // append-only: this part of it never changes
+		t.mu.RUnlock()
+		for _, id := range ids {
+			t.mu.RLock()
+			r := t.rows[id]
+			since, state := r.Since, r.State
+			t.mu.RUnlock()
+			if !yield(since, state) {
+				return
+			}
+		}
+	}
+}
+
+// All yields the aggregates of all organizations, in no order.
+func (t *Table[S]) All() iter.Seq[S] {
+	return func(yield func(S) bool) {
+		t.mu.RLock()
+		var states []S
+		for _, r := range t.rows {
+			states = append(states, r.State)
+		}
+		t.mu.RUnlock()
+		for _, s := range states {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}

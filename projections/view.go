@@ -1,0 +1,187 @@
+// Package projections is what we know: folds of the log that answer queries. View holds in memory
+// what people do; RunIndex holds on disk what machines do. Both are disposable: the log is the truth.
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// View folds every aggregate of the design categories into memory, with the domain's own events,
+// and keeps the few indexes that cross aggregates.
+type View struct {
+	Progress
+	log    store.Log
+	logger *slog.Logger
+
+	Organizations Table[domain.Organization]
+	Users         Table[domain.User]
+	Customers     Table[domain.Customer]
+	Integrations  Table[domain.Integration]
+	Drafts        Table[domain.Draft]
+	Instances     Table[domain.Instance]
+
+	mu        sync.RWMutex          // guards the tables and all below
+	tokens    map[string]tokenOwner // by hash
+	versions  map[string]string     // integration by version
+	mains     map[string]string     // newest main draft by integration
+	unknown   map[string]bool       // kinds already warned about
+	decodable map[string]decoder    // by category
+}
+
+// decoder turns a record into its application, which runs later, in order, under the View's lock.
+type decoder func(store.Recorded) (apply func(), err error)
+
+type tokenOwner struct{ user, token string }
+
+// NewView makes a view that is empty until Run follows the log.
+func NewView(log store.Log, logger *slog.Logger) *View {
+	v := &View{Progress: newProgress(), log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
+		mains: map[string]string{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+	fold(v, &v.Organizations, domain.Organizations, nil)
+	fold(v, &v.Users, domain.Users, v.indexUser)
+	fold(v, &v.Customers, domain.Customers, nil)
+	fold(v, &v.Integrations, domain.Integrations, v.indexIntegration)
+	fold(v, &v.Drafts, domain.Drafts, v.indexDraft)
+	fold(v, &v.Instances, domain.Instances, nil)
+	return v
+}
+
+// Categories lists what the view follows.
+func (v *View) Categories() []string {
+	var names []string
+	for name := range v.decodable {
+		names = append(names, name)
+	}
+	return names
+}
+
+// batchSize is how many records are decoded together: enough to keep all cores busy at a rebuild.
+const batchSize = 256
+
+type batch struct {
+	apply []func()
+	upTo  store.Position
+	mark  bool
+	done  chan struct{} // closed when decoded
+	err   error
+}
+
+// Run follows the log until ctx ends. Records are decoded on all cores and applied in order.
+func (v *View) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	batches := make(chan *batch, 4)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(batches)
+		cancel(v.read(ctx, batches, &wg))
+	})
+	for b := range batches {
+		<-b.done
+		if b.err != nil {
+			cancel(b.err)
+			continue
+		}
+		if context.Cause(ctx) == nil {
+			v.apply(b)
+		}
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// read cuts the log into batches, ends one at each mark, and has each decoded by a goroutine.
+func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGroup) error {
+	var pending []store.Recorded
+	flush := func(upTo store.Position, mark bool) error {
+		b := &batch{upTo: upTo, mark: mark, done: make(chan struct{})}
+		records := pending
+		pending = nil
+		wg.Go(func() {
+			defer close(b.done)
+			b.err = v.decode(b, records)
+		})
+		select {
+		case batches <- b:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	for rec, err := range v.log.Follow(ctx, 0, store.Filter{Categories: v.Categories()}) {
+		if err != nil {
+			return err
+		}
+		if !rec.Mark() {
+			pending = append(pending, rec)
+		}
+		if rec.Mark() || len(pending) == batchSize {
+			if err := flush(rec.Position, rec.Mark()); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.New("the log ended")
+}
+
+func (v *View) decode(b *batch, records []store.Recorded) error {
+	for _, rec := range records {
+		apply, err := v.decodable[rec.Category()](rec)
+		if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
+			apply = func() { v.skip(unknown) }
+		} else if err != nil {
+			return fmt.Errorf("folding %s@%d: %w", rec.Stream, rec.Revision, err)
+		}
+		b.apply = append(b.apply, apply)
+	}
+	return nil
+}
+
+func (v *View) apply(b *batch) {
+	v.mu.Lock()
+	for _, apply := range b.apply {
+		apply()
+	}
+	v.mu.Unlock()
+	v.reach(b.upTo, len(b.apply) > 0, b.mark)
+}
+
+// skip tells once of a kind that a newer version of heddle wrote.
+func (v *View) skip(e *domain.UnknownKindError) {
+	if !v.unknown[e.Kind] {
+		v.unknown[e.Kind] = true
+		v.logger.Warn("skipping events of an unknown kind", "category", e.Category, "kind", e.Kind)
+	}
+}
+
+// fold ties a category to its table. index runs after each event with the state before and after,
+// and returns the state to keep.
+func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(id string, s S) S) {
+	t.init(&v.mu)
+	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
+		event, err := c.Decode(rec.Kind, rec.Data)
+		if err != nil {
+			return nil, err
+		}
+		var meta domain.Meta
+		if err := json.Unmarshal(rec.Meta, &meta); err != nil {
+			return nil, fmt.Errorf("decoding meta: %w", err)
+		}
+		meta.Aggregate = rec.AggregateID()
+		return func() {
+			row := t.row(meta, rec.Position)
+			row.State = event.Evolve(row.State, meta)
+			if index != nil {
+				row.State = index(meta.Aggregate, row.State)
+			}
+		}, nil
+	}
+}

@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"heddle/projections"
+	"heddle/store"
+)
+
+// reoffer is how long an offer is trusted before it is made again: the queue may have been emptied.
+const reoffer = 10 * time.Second
+
+// sweepPage is how many unfinished runs are looked at together.
+const sweepPage = 500
+
+// sweep offers every unfinished run that nobody works on, now and then for ever. It makes Redis
+// disposable: whatever was in it is offered again.
+func (w *Worker) sweep(ctx context.Context) error {
+	select {
+	case <-w.Runs.CaughtUp():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	tick := time.NewTicker(w.Sweep)
+	defer tick.Stop()
+	for {
+		if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *Worker) sweepOnce(ctx context.Context) error {
+	w.forgetOffers()
+	var after store.Position
+	for {
+		page, err := w.Runs.Unfinished(ctx, after, sweepPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := w.offer(ctx, e); err != nil {
+				return err
+			}
+			after = e.Position
+		}
+		if len(page) < sweepPage {
+			return nil
+		}
+	}
+}
+
+// offer puts a run into the queue unless it is there or somebody works on it.
+func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
+	id := taskID(e.ID, e.Claims)
+	w.mu.Lock()
+	skip := w.running[e.ID] || !w.offered[id].IsZero()
+	w.mu.Unlock()
+	if skip {
+		return nil
+	}
+	if e.Claims > 0 {
+		if _, alive, err := w.Live.Get(ctx, claimKey(e.ID, e.Claims)); err != nil || alive {
+			return err
+		}
+	}
+	return w.enqueue(ctx, e.ID, e.Claims)
+}
+
+func (w *Worker) enqueue(ctx context.Context, run string, claims int) error {
+	w.mu.Lock()
+	w.offered[taskID(run, claims)] = time.Now()
+	w.mu.Unlock()
+	return w.queue.enqueue(ctx, run, claims)
+}
+
+func (w *Worker) forgetOffers() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, at := range w.offered {
+		if time.Since(at) > reoffer {
+			delete(w.offered, id)
+		}
+	}
+}
+
+// keepAlive renews the sign of life of every claim that this process holds.
+func (w *Worker) keepAlive(ctx context.Context) error {
+	tick := time.NewTicker(w.Lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		w.mu.Lock()
+		var keys []string
+		for key := range w.claims {
+			keys = append(keys, key)
+		}
+		w.mu.Unlock()
+		for _, key := range keys {
+			if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
+				w.Logger.Warn("renewing a claim failed", "error", err)
+			}
+		}
+	}
+}

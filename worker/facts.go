@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"heddle/domain"
+)
+
+// gatherFacts tells what a run knows about where it runs. Source: the context and trigger payload
+// of the format's SDK.
+func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instance) map[string]any {
+	customer, _ := x.View.Customers.Get(x.run.Organization, instance.Customer)
+	urls, keys := map[string]any{}, map[string]any{}
+	for _, flow := range definition.Flows() {
+		urls[flow.Name()] = domain.TriggerURL(x.PublicURL, instance.ID, flow.ID)
+		keys[flow.Name()] = []any{}
+	}
+	version := map[string]any{"id": x.run.Queued.Integration, "name": definition.Name(), "versionSequenceId": x.run.Queued.Integration, "externalVersion": ""}
+	if i, ok := x.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
+		if v, ok := i.Version(x.run.Queued.Version); ok {
+			version["id"], version["externalVersion"] = v.ID, fmt.Sprint(v.Number)
+		}
+	}
+	return map[string]any{
+		"executionId":    x.run.ID,
+		"startedAt":      x.run.StartedAt.Format(time.RFC3339Nano),
+		"customer":       map[string]any{"id": customer.ID, "externalId": customer.ExternalID, "name": customer.Name},
+		"instance":       map[string]any{"id": instance.ID, "name": instance.Name},
+		"integration":    version,
+		"flow":           map[string]any{"id": x.flow.ID, "name": x.flow.Name(), "stableId": x.flow.Text("stableKey")},
+		"user":           map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
+		"webhookUrls":    urls,
+		"webhookApiKeys": keys,
+		"invokeUrl":      domain.TriggerURL(x.PublicURL, instance.ID, x.flow.ID),
+		"configVars":     x.config,
+		"globalDebug":    false,
+	}
+}
+
+// configValues gives every config variable's value by key: a plain one's as text, its default where
+// the instance sets none; a connection's as an object with its fields, unsealed.
+func (w *Worker) configValues(definition *domain.Node, instance domain.Instance) (map[string]any, error) {
+	values := map[string]any{}
+	for _, v := range definition.ConfigVars() {
+		set, isSet := instance.Config[v.ID]
+		if _, connection := v.Connection(); connection || v.Text("dataType") == "connection" {
+			fields, err := w.connectionFields(v, instance, set.Sealed)
+			if err != nil {
+				return nil, err
+			}
+			values[v.Key()] = map[string]any{"key": v.Key(), "configVarKey": v.Key(), "fields": fields}
+			continue
+		}
+		values[v.Key()] = v.Text("defaultValue")
+		if isSet {
+			values[v.Key()] = set.Value
+		}
+	}
+	return values, nil
+}
+
+// connectionFields gives the defaults that the definition has, and over them what the instance sets.
+func (w *Worker) connectionFields(v *domain.Node, instance domain.Instance, sealed []byte) (map[string]any, error) {
+	fields := map[string]any{}
+	for name, input := range v.Inputs() {
+		if m, ok := input.(map[string]any); ok && m["type"] == "value" {
+			fields[name] = m["value"]
+		}
+	}
+	if len(sealed) == 0 {
+		return fields, nil
+	}
+	key, place, ok := w.View.DataKey(instance)
+	if !ok {
+		return nil, fmt.Errorf("the data key of instance %s is missing", instance.ID)
+	}
+	plain, err := w.Vault.Open(key, place, domain.ConfigPlace(instance.ID, v.ID), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("unsealing connection %q: %w", v.Key(), err)
+	}
+	var set map[string]any
+	if err := json.Unmarshal(plain, &set); err != nil {
+		return nil, fmt.Errorf("reading connection %q: %w", v.Key(), err)
+	}
+	maps.Copy(fields, set)
+	return fields, nil
+}

@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/store"
+)
+
+// ExecutionHeader names, in every answer to a trigger, the execution that it started.
+const ExecutionHeader = "prismatic-executionid"
+
+// synchronousHeader asks for this one request to be answered with the run's result.
+const synchronousHeader = "prismatic-synchronous"
+
+// target is what a trigger's URL leads to.
+type target struct {
+	instance   domain.Instance
+	version    string // empty for the draft
+	definition string // hash
+	content    *domain.Node
+	flow       *domain.Node
+}
+
+// ServeHTTP accepts a trigger at /trigger/{id}/…: the run is durable before the caller hears of it.
+func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/trigger/"), "/")
+	t, err := w.target(r.Context(), id)
+	if err != nil {
+		w.refuse(rw, "", err)
+		return
+	}
+	delivery, err := readDelivery(r, rest, w.MaxBody)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		reply(rw, http.StatusRequestEntityTooLarge, map[string]any{
+			"error": fmt.Sprintf("the body is larger than %d bytes (HEDDLE_MAX_BODY)", tooLarge.Limit)})
+		return
+	} else if err != nil {
+		reply(rw, http.StatusBadRequest, map[string]any{"error": "the body could not be read"})
+		return
+	}
+	run := uuid.Must(uuid.NewV7()).String()
+	rw.Header().Set(ExecutionHeader, run)
+	synchronous := t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")
+	ended, stop := w.Live.Subscribe(endTopic(run)) // before the run can end
+	defer stop()
+	if err := w.accept(r, run, t, delivery, synchronous); err != nil {
+		w.refuse(rw, run, err)
+		return
+	}
+	if !synchronous {
+		w.answerNow(r.Context(), rw, run, t, delivery)
+		return
+	}
+	w.answerWhenDone(r.Context(), rw, run, ended)
+}
+
+// target finds what a trigger's id stands for, or says why nothing runs there.
+func (w *Worker) target(ctx context.Context, id string) (target, error) {
+	instanceID, flowID, ok := domain.ParseTriggerID(id)
+	if !ok {
+		return target{}, domain.Refuse(domain.NotFound, "no trigger has this URL")
+	}
+	instance, _ := w.View.Instances.Find(instanceID)
+	if why, ok := instance.Runs(); !ok {
+		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: %s", why)
+	}
+	t := target{instance: instance, version: instance.Deployed}
+	definition, err := w.definition(ctx, &t)
+	if err != nil {
+		return target{}, err
+	}
+	for _, flow := range definition.Flows() {
+		if flow.ID == flowID {
+			t.content, t.flow = definition, flow
+			return t, nil
+		}
+	}
+	return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow is not in what is deployed")
+}
+
+// definition gives the deployed version's definition, or the draft's for the system instance, and
+// sees to it that it is there under its hash for as long as the run needs it.
+func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error) {
+	integration, ok := w.View.Integrations.Get(t.instance.Organization, t.instance.Integration)
+	if !ok {
+		return nil, domain.Refuse(domain.NotFound, "nothing runs here: the integration is gone")
+	}
+	if t.instance.System {
+		summary, _ := w.View.MainDraft(integration.ID)
+		draft, _, err := store.Load(ctx, w.Log, domain.Drafts, summary.ID)
+		if err != nil {
+			return nil, err
+		}
+		t.definition, err = w.Definitions.Save(ctx, t.instance.Organization, draft.Definition)
+		return draft.Definition, err
+	}
+	version, ok := integration.Version(t.version)
+	if !ok {
+		return nil, fmt.Errorf("instance %s is deployed with version %s, which integration %s does not have", t.instance.ID, t.version, integration.ID)
+	}
+	t.definition = version.Definition
+	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
+}
+
+// accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
+// sweep makes it again.
+func (w *Worker) accept(r *http.Request, run string, t target, delivery map[string]any, synchronous bool) error {
+	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
+	ctx := store.As(r.Context(), store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: run})
+	data, err := component.EncodeValue(delivery)
+	if err != nil {
+		return err
+	}
+	payload, err := w.Blobs.Keep(ctx, runBlob(run, "payload"), data)
+	if err != nil {
+		return err
+	}
+	invoke := domain.InvokedByWebhook
+	if t.instance.System {
+		invoke = domain.InvokedByFlowTest
+	}
+	queued := domain.RunQueued{Instance: t.instance.ID, Integration: t.instance.Integration, Customer: t.instance.Customer,
+		Version: t.version, Definition: t.definition, Flow: t.flow.ID, FlowName: t.flow.Name(), Invoke: invoke,
+		Synchronous: synchronous, Payload: payload}
+	if _, _, err := store.Change(ctx, w.Log, domain.Runs, run, func(s domain.Run) (domain.Changes[domain.Run], error) {
+		return s.Queue(queued)
+	}); err != nil {
+		return err
+	}
+	if err := w.enqueue(ctx, run, 0); err != nil {
+		w.Logger.Warn("offering a run failed; the sweep does it", "run", run, "error", err)
+	}
+	return nil
+}
+
+// answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
+func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, run string, t target, delivery map[string]any) {
+	response, err := w.ownResponse(ctx, t, delivery)
+	if err != nil { // the run will say so too, where it can be seen
+		w.Logger.Info("a trigger's own answer is left out", "run", run, "error", err)
+	}
+	if response == nil {
+		response = &component.Response{}
+	}
+	a := answer{status: response.StatusCode, contentType: response.ContentType, headers: response.Headers, body: []byte(response.Body)}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if len(a.body) == 0 {
+		a.contentType = "application/json"
+		a.body, _ = json.Marshal(map[string]string{"executionId": run}) // strings always have a JSON form
+	}
+	if a.contentType == "" {
+		a.contentType = "text/plain; charset=utf-8"
+	}
+	a.write(rw)
+}
+
+// ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
+func (w *Worker) ownResponse(ctx context.Context, t target, delivery map[string]any) (*component.Response, error) {
+	step := t.flow.Trigger()
+	ref := step.Action()
+	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	config, err := w.configValues(t.content, t.instance)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := resolveInputs(step, newScope(config))
+	if err != nil {
+		return nil, err
+	}
+	result, err := trigger.Receive(ctx, delivery, inputs)
+	return result.Response, err
+}
+
+// answerWhenDone gives a synchronous caller the run's result, however the run came to its end.
+func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended <-chan []byte) {
+	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
+	defer cancel()
+	poll := time.NewTicker(time.Second) // what Live tells may be lost
+	defer poll.Stop()
+	for {
+		select {
+		case <-ended:
+		case <-poll.C:
+		case <-ctx.Done():
+			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run,
+				"error": fmt.Sprintf("the execution goes on, but took longer than a synchronous caller waits: %s (HEDDLE_SYNC_TIMEOUT)", w.SyncTimeout)})
+			return
+		}
+		state, _, err := store.Load(ctx, w.Log, domain.Runs, run)
+		if err != nil || state.Finished == nil {
+			continue
+		}
+		if state.Finished.Result != domain.Completed {
+			reply(rw, http.StatusInternalServerError, map[string]any{"executionId": run, "error": "the execution failed; see its result"})
+			return
+		}
+		a, err := w.answerOf(ctx, state)
+		if err != nil {
+			w.refuse(rw, run, err)
+			return
+		}
+		a.write(rw)
+		return
+	}
+}
+
+// refuse tells why a trigger was not accepted. Internals stay inside.
+func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
+	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
+		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+	body := map[string]any{"error": err.Error()}
+	if status == 0 {
+		id := uuid.NewString()
+		w.Logger.Error("a trigger could not be accepted", "id", id, "run", run, "error", err)
+		status, body["error"] = http.StatusInternalServerError, "internal error "+id
+	}
+	reply(rw, status, body)
+}
+
+func reply(rw http.ResponseWriter, status int, body map[string]any) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(status)
+	_ = json.NewEncoder(rw).Encode(body) // the caller has gone; nobody is left to tell
+}

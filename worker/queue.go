@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// queueName is the one Asynq queue.
+const queueName = "runs"
+
+// servers is how many Asynq servers a process has: each dequeues one task at a time.
+const servers = 2
+
+// neverArchive is more retries than a task ever makes: the engine ends runs, the queue never does.
+const neverArchive = 1 << 30
+
+// wait is a handler's wish to be called again later. It is not a failure.
+type wait struct {
+	delay  time.Duration
+	reason error
+}
+
+func (w *wait) Error() string { return fmt.Sprintf("again in %s: %v", w.delay, w.reason) }
+func (w *wait) Unwrap() error { return w.reason }
+
+// queue offers runs to workers through Asynq. It may lose everything: the log has it all.
+type queue struct {
+	conn     *connection
+	client   *asynq.Client
+	servers  []*asynq.Server
+	shutdown time.Duration
+	config   asynq.Config
+}
+
+func openQueue(address string, concurrency int, shutdown time.Duration, logger *slog.Logger) (*queue, error) {
+	conn, err := connect(address)
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{conn: conn, client: asynq.NewClient(conn), shutdown: shutdown}
+	q.config = asynq.Config{
+		Concurrency:              max(1, concurrency/servers),
+		Queues:                   map[string]int{queueName: 1},
+		TaskCheckInterval:        time.Millisecond, // the gate holds what finds nothing
+		DelayedTaskCheckInterval: time.Second,
+		ShutdownTimeout:          shutdown,
+		Logger:                   queueLogger{logger.With("part", "queue")},
+		LogLevel:                 asynq.WarnLevel,
+		IsFailure:                func(err error) bool { return !waits(err) },
+		RetryDelayFunc: func(n int, err error, _ *asynq.Task) time.Duration {
+			if w, ok := errors.AsType[*wait](err); ok {
+				return w.delay
+			}
+			return 0 // a lost lease: somebody else may go on at once
+		},
+	}
+	return q, nil
+}
+
+// waits tells which errors of a handler are no failures of the task.
+func waits(err error) bool {
+	_, ok := errors.AsType[*wait](err)
+	return ok || errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, context.Canceled)
+}
+
+func taskID(run string, claims int) string { return fmt.Sprintf("%s/%d", run, claims) }
+
+// enqueue offers a run under the claim it stands at; one that is offered already stays so.
+func (q *queue) enqueue(ctx context.Context, run string, claims int) error {
+	_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(taskID(run, claims))),
+		asynq.TaskID(taskID(run, claims)), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
+	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueueing run %s: %w", run, err)
+	}
+	q.conn.gate.open()
+	return nil
+}
+
+// serve handles tasks until ctx ends, then lets handlers finish for the shutdown timeout, then calls
+// stop, which ends the engine's context, so that they hand back.
+func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
+	q.config.BaseContext = func() context.Context { return engine }
+	handler := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error { return handle(ctx, string(t.Payload())) })
+	for range servers {
+		s := asynq.NewServer(q.conn, q.config)
+		if err := s.Start(handler); err != nil {
+			return fmt.Errorf("starting queue server: %w", err)
+		}
+		q.servers = append(q.servers, s)
+	}
+	<-ctx.Done()
+	q.conn.gate.close()
+	timer := time.AfterFunc(q.shutdown, stop)
+	defer timer.Stop()
+	var wg sync.WaitGroup
+	for _, s := range q.servers {
+		wg.Go(s.Shutdown)
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+func (q *queue) close() {
+	q.conn.gate.close()
+	_ = q.client.Close()
+	q.conn.close()
+}
+
+// queueLogger gives Asynq's own words to slog.
+type queueLogger struct{ *slog.Logger }
+
+func (l queueLogger) Debug(args ...any) { l.Logger.Debug(fmt.Sprint(args...)) }
+func (l queueLogger) Info(args ...any)  { l.Logger.Info(fmt.Sprint(args...)) }
+func (l queueLogger) Warn(args ...any)  { l.Logger.Warn(fmt.Sprint(args...)) }
+func (l queueLogger) Error(args ...any) { l.Logger.Error(fmt.Sprint(args...)) }
+func (l queueLogger) Fatal(args ...any) { l.Logger.Error(fmt.Sprint(args...)) }

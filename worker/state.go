@@ -1,0 +1,158 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/store"
+)
+
+// stateOf gives a step access to the persisted values of a scope.
+func (x *execution) stateOf(name component.Scope, s *running) component.State {
+	switch name {
+	case component.ExecutionScope:
+		return &ownState{x: x, step: s}
+	case component.IntegrationScope:
+		return &sharedState{x: x, step: s, stream: x.run.Queued.Integration, scope: string(name)}
+	case component.FlowScope:
+		return &sharedState{x: x, step: s, stream: x.run.Queued.Instance, scope: "flow/" + x.run.Queued.Flow}
+	}
+	return &sharedState{x: x, step: s, stream: x.run.Queued.Instance, scope: string(name)}
+}
+
+// sharedState is a scope kept in a state stream. It is read on use, so that runs see each other's
+// writes, and written per key, so that they do not undo them.
+type sharedState struct {
+	x      *execution
+	step   *running
+	stream string
+	scope  string
+}
+
+// Get implements [component.State].
+func (s *sharedState) Get(ctx context.Context, key string) (any, bool, error) {
+	state, _, err := store.Load(ctx, s.x.Log, domain.States, s.stream)
+	if err != nil {
+		return nil, false, err
+	}
+	kept, found := state.Scopes[s.scope][key]
+	if !found {
+		return nil, false, nil
+	}
+	value, err := component.DecodeValue(kept.Value)
+	return value, err == nil, err
+}
+
+// All implements [component.State].
+func (s *sharedState) All(ctx context.Context) (map[string]any, error) {
+	state, _, err := store.Load(ctx, s.x.Log, domain.States, s.stream)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]any{}
+	for key, kept := range state.Scopes[s.scope] {
+		if all[key], err = component.DecodeValue(kept.Value); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Set implements [component.State].
+func (s *sharedState) Set(_ context.Context, key string, value any) error {
+	data, err := component.EncodeValue(value)
+	if err != nil {
+		return err
+	}
+	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
+		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.path})
+	})
+}
+
+// Remove implements [component.State].
+func (s *sharedState) Remove(_ context.Context, key string) error {
+	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
+		return st.Remove(domain.ValueRemoved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.step.path})
+	})
+}
+
+// change writes, and now and then puts a snapshot in the place of what is older.
+func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.State], error)) error {
+	ctx := s.x.ctxRun
+	handle, err := store.Open(ctx, s.x.Log, domain.States, s.stream)
+	if err != nil {
+		return err
+	}
+	state, _, err := handle.Change(ctx, decide)
+	if err != nil || state.Since < domain.SnapshotEvery {
+		return err
+	}
+	if _, _, err := handle.Change(ctx, domain.State.Snapshot); err != nil || handle.State().Since > 0 {
+		return err // somebody has written more meanwhile: the next one makes the snapshot
+	}
+	return s.x.Log.Truncate(ctx, domain.States.Stream(s.stream), handle.Revision())
+}
+
+// ownState is the execution's own scope: kept in its steps' events, gone with the run.
+type ownState struct {
+	x    *execution
+	step *running
+}
+
+// Get implements [component.State].
+func (s *ownState) Get(_ context.Context, key string) (any, bool, error) {
+	data, found := s.x.own[key]
+	if !found {
+		return nil, false, nil
+	}
+	value, err := component.DecodeValue(data)
+	return value, err == nil, err
+}
+
+// All implements [component.State].
+func (s *ownState) All(context.Context) (map[string]any, error) {
+	all := map[string]any{}
+	for key, data := range s.x.own {
+		value, err := component.DecodeValue(data)
+		if err != nil {
+			return nil, err
+		}
+		all[key] = value
+	}
+	return all, nil
+}
+
+// Set implements [component.State].
+func (s *ownState) Set(_ context.Context, key string, value any) error {
+	data, err := component.EncodeValue(value)
+	if err == nil {
+		s.write(key, data)
+	}
+	return err
+}
+
+// Remove implements [component.State].
+func (s *ownState) Remove(_ context.Context, key string) error {
+	s.write(key, nil)
+	return nil
+}
+
+func (s *ownState) write(key string, data json.RawMessage) {
+	if s.step.state == nil {
+		s.step.state = map[string]json.RawMessage{}
+	}
+	s.step.state[key] = data
+	s.x.adopt(s.step.state)
+}
+
+// adopt makes a step's writes to the execution's own scope visible; null removes.
+func (x *execution) adopt(writes map[string]json.RawMessage) {
+	if x.own == nil {
+		x.own = map[string]json.RawMessage{}
+	}
+	maps.Copy(x.own, writes)
+	maps.DeleteFunc(x.own, func(_ string, data json.RawMessage) bool { return data == nil || string(data) == "null" })
+}

@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// running is the step that is being done, as its action sees it.
+type running struct {
+	x     *execution
+	path  string
+	log   *runLog
+	stop  bool
+	state map[string]json.RawMessage // of the execution's own scope, as this step changed it
+}
+
+var _ component.Step = (*running)(nil)
+
+// IdempotencyKey implements [component.Step].
+func (s *running) IdempotencyKey() string { return domain.DeriveID("step", s.x.run.ID, s.path) }
+
+// Log implements [component.Step].
+func (s *running) Log(level, message string) { s.log.add(level, message) }
+
+// State implements [component.Step].
+func (s *running) State(name component.Scope) component.State { return s.x.stateOf(name, s) }
+
+// Script implements [component.Step].
+func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, error) {
+	if call.Log == nil {
+		call.Log = s.Log
+	}
+	return RunScript(ctx, call, s.x.Options.Script)
+}
+
+// HTTP implements [component.Step].
+func (s *running) HTTP() *http.Client { return s.x.Client }
+
+// Facts implements [component.Step].
+func (s *running) Facts() map[string]any { return s.x.facts }
+
+// Results implements [component.Step].
+func (s *running) Results() map[string]any { return s.x.scope.Results() }

@@ -1,0 +1,104 @@
+// Package worker is the door for machines: webhooks come in, become durable runs, are offered
+// through Asynq, and the engine executes them step by step, remembering each in the run's stream.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// Options are the worker's settings; their names in the configuration are in cmd/heddle.
+type Options struct {
+	PublicURL       string        // where triggers are reached, without a trailing slash
+	MaxBody         int64         // bytes of a webhook request's body
+	SyncTimeout     time.Duration // how long a synchronous caller waits
+	RunTimeout      time.Duration // how long a run may take
+	Concurrency     int           // runs executed at once
+	Redis           string        // "embedded" or a Redis URL
+	Sweep           time.Duration // between two looks for runs that nobody works on
+	Lease           time.Duration // how long a claim stands without a sign of life
+	ShutdownTimeout time.Duration // for runs to finish before they are handed back
+	Script          ScriptLimits
+}
+
+// DefaultOptions are the settings that fit one machine.
+func DefaultOptions() Options {
+	return Options{MaxBody: 6 << 20, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
+		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
+		Script: DefaultScriptLimits}
+}
+
+// Worker accepts triggers and executes runs.
+type Worker struct {
+	Options
+	Log         store.Log
+	Blobs       *store.Blobs
+	Vault       *store.Vault
+	Live        store.Live
+	View        *projections.View
+	Runs        *projections.RunIndex
+	Definitions *projections.Definitions
+	Components  *component.Registry
+	Client      *http.Client // the guarded client that steps use
+	Logger      *slog.Logger
+	OnFinish    func(result domain.ResultType, took time.Duration) // nil for none
+
+	name    string // of this process, in RunClaimed
+	queue   *queue
+	mu      sync.Mutex
+	running map[string]bool      // runs that this process executes
+	claims  map[string]bool      // claim keys that this process keeps alive
+	offered map[string]time.Time // when a run's claim was last put into the queue
+}
+
+// Start connects to the queue. Run must follow.
+func (w *Worker) Start() error {
+	w.name = uuid.NewString()
+	w.running, w.claims, w.offered = map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
+	if err != nil {
+		return fmt.Errorf("connecting to the queue: %w", err)
+	}
+	w.queue = q
+	return nil
+}
+
+// Run executes runs and offers those that nobody works on, until ctx ends; then what is running may
+// finish for the shutdown timeout, and what does not is handed back.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.queue.close()
+	engine, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.queue.serve(ctx, engine, stop, w.execute) })
+	g.Go(func() error { return w.sweep(ctx) })
+	g.Go(func() error { return w.keepAlive(ctx) })
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// as gives a context in which changes are the machine's own, on behalf of a run.
+func (w *Worker) as(ctx context.Context, organization, run string) context.Context {
+	return store.As(ctx, store.Author{Organization: organization, Actor: "system", Correlation: run})
+}
+
+// claimKey names the sign of life of a claim.
+func claimKey(run string, claim int) string { return fmt.Sprintf("claim/%s/%d", run, claim) }
+
+// endTopic is where the end of a run is told.
+func endTopic(run string) string { return "end/" + run }
