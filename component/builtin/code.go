@@ -97,21 +97,19 @@ func codeResult(step component.Step, returned map[string]any) (component.Result,
 // deleted key is removed, and in the object that it returned, which is merged and has the last word.
 // Keys with the value that they had before are not written: another run may have changed them since.
 func keepState(ctx context.Context, state component.State, before map[string]any, after, returned any) error {
-	changed := map[string]any{}
-	if left, ok := after.(map[string]any); ok {
-		for key := range before {
-			if _, still := left[key]; !still {
-				if _, again := mapOf(returned)[key]; again {
-					continue
-				}
-				if err := state.Remove(ctx, key); err != nil {
-					return err
-				}
-			}
-		}
-		maps.Copy(changed, left)
+	changed := maps.Clone(mapOf(after))
+	if changed == nil { // the code put something else in its place: that says nothing about the keys
+		changed = maps.Clone(before)
 	}
 	maps.Copy(changed, mapOf(returned))
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, still := changed[key]; still {
+			continue
+		}
+		if err := state.Remove(ctx, key); err != nil {
+			return err
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(changed)) {
 		if old, had := before[key]; had && sameValue(old, changed[key]) {
 			continue
