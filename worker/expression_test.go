@@ -40,10 +40,10 @@ func testScope() *Scope {
 
 func TestResolveReference(t *testing.T) {
 	for path, want := range map[string]any{
-		"":              nil,
-		"plain.results": "just text",
-		"trigger.results.body.data.items.0.id":             7.0,
-		"trigger.results.body.data.items[0].id":            7.0,
+		"":                                      nil,
+		"plain.results":                         "just text",
+		"trigger.results.body.data.items.0.id":  7.0,
+		"trigger.results.body.data.items[0].id": 7.0,
 		"trigger.results.body.data.items[0].tags[1]":       "y",
 		"trigger.results.body.data.items.1":                "second",
 		"trigger.results.body.data.items.2":                nil,

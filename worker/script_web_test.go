@@ -1,0 +1,51 @@
+package worker
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What code expects of the web, as other engines answer it.
+func TestScriptWeb(t *testing.T) {
+	for name, c := range map[string]struct {
+		source string
+		want   any
+	}{
+		"URL": {`() => { const u = new URL("https://user:pa%20ss@EXAMPLE.com:8443/a b/c?x=1&y=a+b#frag"); return [u.protocol, u.username, u.password, u.host, u.hostname, u.port, u.pathname, u.search, u.hash, u.origin, u.href, String(u)]; }`,
+			[]any{"https:", "user", "pa%20ss", "example.com:8443", "example.com", "8443", "/a%20b/c", "?x=1&y=a+b", "#frag", "https://example.com:8443", "https://user:pa%20ss@example.com:8443/a%20b/c?x=1&y=a+b#frag", "https://user:pa%20ss@example.com:8443/a%20b/c?x=1&y=a+b#frag"}},
+		"URL, default port": {`() => new URL("https://example.com:443").href`, "https://example.com/"},
+		"URL, base":         {`() => new URL("../b?c", "https://example.com/x/y/z").href`, "https://example.com/x/b?c"},
+		"URL, IPv6":         {`() => new URL("http://[::1]:80/").host`, "[::1]"},
+		"URL, parameters":   {`() => { const u = new URL("https://example.com/?a=1"); u.searchParams.append("b", "x y&z"); u.searchParams.set("a", 2); return u.href; }`, "https://example.com/?a=2&b=x+y%26z"},
+		"URL, search":       {`() => { const u = new URL("https://example.com/?a=1"); u.search = "?q=2"; u.pathname = "/p"; return [u.href, u.searchParams.get("q")]; }`, []any{"https://example.com/p?q=2", "2"}},
+		"URL, as written":   {`() => new URL("https://example.com/?a=%7E&b").href`, "https://example.com/?a=%7E&b"},
+		"URL, as data":      {`() => ({ u: new URL("https://example.com/a") })`, map[string]any{"u": "https://example.com/a"}},
+		"URL, invalid":      {`() => { try { new URL("nonsense"); } catch (e) { return [e.name, e.message, URL.canParse("nonsense"), URL.canParse("/a", "https://b.c")]; } }`, []any{"TypeError", "Invalid URL: nonsense", false, true}},
+		"parameters": {`() => { const p = new URLSearchParams("?a=1&b=%C3%A4+&a=2&c"); p.delete("c"); return [p.getAll("a"), p.get("b"), p.get("x"), p.has("a"), p.size, [...p], Object.fromEntries(p), p.toString()]; }`,
+			[]any{[]any{"1", "2"}, "ä ", nil, true, 3.0, []any{[]any{"a", "1"}, []any{"b", "ä "}, []any{"a", "2"}}, map[string]any{"a": "2", "b": "ä "}, "a=1&b=%C3%A4+&a=2"}},
+		"parameters of object":  {`() => new URLSearchParams({ z: 1, a: "~'!*" }).toString()`, "z=1&a=%7E%27%21*"},
+		"parameters of pairs":   {`() => { const p = new URLSearchParams([["b", 1], ["a", 2]]); p.sort(); return [p.toString(), [...p.keys()], [...p.values()]]; }`, []any{"a=2&b=1", []any{"a", "b"}, []any{"2", "1"}}},
+		"parameters, malformed": {`() => new URLSearchParams("a=%zz&=x&&").toString()`, "a=%25zz&=x"},
+		"text to bytes":         {`() => [...new TextEncoder().encode("ä€😀\ud800")]`, []any{195.0, 164.0, 226.0, 130.0, 172.0, 240.0, 159.0, 152.0, 128.0, 239.0, 191.0, 189.0}},
+		"bytes to text":         {`() => new TextDecoder().decode(new Uint8Array([0xEF, 0xBB, 0xBF, 0xC3, 0xA4, 0xFF, 0x41]).buffer)`, "ä\uFFFDA"},
+		"other encodings":       {`() => { try { new TextDecoder("latin1"); } catch (e) { return e.message; } }`, "TextDecoder knows utf-8 only, not latin1"},
+		"base64":                {`() => [btoa("a\u00ff"), atob("Yf8=").charCodeAt(1)]`, []any{"Yf8=", 255.0}},
+		"base64 of text":        {`() => { try { btoa("€"); } catch (e) { return e.name; } }`, "RangeError"},
+		"randomUUID":            {`() => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(crypto.randomUUID()) && crypto.randomUUID() !== crypto.randomUUID()`, true},
+		"getRandomValues":       {`() => { const a = crypto.getRandomValues(new Uint32Array(64)); return a.length === 64 && new Set(a).size > 60; }`, true},
+		"structuredClone": {`() => { const o = { d: new Date(0), m: new Map([[1, { a: 1 }]]), s: new Set([1]), b: new Uint8Array([1]), r: /x/g, l: [1], n: null }; o.self = o;
+			const c = structuredClone(o); o.l.push(2); o.b[0] = 9; o.m.get(1).a = 2;
+			return [c !== o, c.self === c, c.d.getTime(), c.m.get(1).a, c.s.has(1), c.b[0], c.r.flags, c.l.length, c.n]; }`,
+			[]any{true, true, 0.0, 1.0, true, 1.0, "g", 1.0, nil}},
+		"structuredClone, function": {`() => { try { structuredClone(() => 1); } catch (e) { return e.message; } }`, "a function cannot be cloned"},
+		"timers in order":           {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := runScript(t, c.source)
+			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+				t.Error(err, diff)
+			}
+		})
+	}
+}
