@@ -11,7 +11,7 @@ func Apply(def *Node, changes []Change) *Node {
 	if len(changes) == 0 {
 		return def
 	}
-	t := &tree{parts: map[string]*part{}}
+	t := &tree{parts: map[string]*growing{}}
 	t.root = t.grow(def, nil, "")
 	t.parts[""] = t.root
 	for _, c := range changes {
@@ -22,29 +22,29 @@ func Apply(def *Node, changes []Change) *Node {
 
 // tree is a definition that is being changed; the nodes that it grew from stay as they are.
 type tree struct {
-	root  *part
-	parts map[string]*part
+	root  *growing
+	parts map[string]*growing
 }
 
-type part struct {
+type growing struct {
 	node    *Node
 	fields  map[string]any // nil: the node's
-	lists   map[string][]*part
-	parent  *part
+	lists   map[string][]*growing
+	parent  *growing
 	list    string
 	changed bool
 }
 
-func (t *tree) grow(n *Node, parent *part, list string) *part {
-	p := &part{node: n, parent: parent, list: list}
+func (t *tree) grow(n *Node, parent *growing, list string) *growing {
+	p := &growing{node: n, parent: parent, list: list}
 	if parent != nil && n.ID != "" {
 		t.parts[n.ID] = p
 	}
 	if n.Children != nil {
-		p.lists = make(map[string][]*part, len(n.Children))
+		p.lists = make(map[string][]*growing, len(n.Children))
 	}
 	for key, children := range n.Children {
-		p.lists[key] = make([]*part, 0, len(children))
+		p.lists[key] = make([]*growing, 0, len(children))
 		for _, child := range children {
 			p.lists[key] = append(p.lists[key], t.grow(child, p, key))
 		}
@@ -104,7 +104,7 @@ func (t *tree) unknown(n *Node) *Node {
 	return n
 }
 
-func (t *tree) forget(p *part) {
+func (t *tree) forget(p *growing) {
 	delete(t.parts, p.node.ID)
 	for _, children := range p.lists {
 		for _, child := range children {
@@ -113,7 +113,7 @@ func (t *tree) forget(p *part) {
 	}
 }
 
-func (p *part) touch() {
+func (p *growing) touch() {
 	if p.fields == nil {
 		if p.fields = p.node.Fields; p.fields == nil {
 			p.fields = map[string]any{}
@@ -122,7 +122,7 @@ func (p *part) touch() {
 	p.changed = true
 }
 
-func (p *part) within(ancestor *part) bool {
+func (p *growing) within(ancestor *growing) bool {
 	for ; p != nil; p = p.parent {
 		if p == ancestor {
 			return true
@@ -131,29 +131,29 @@ func (p *part) within(ancestor *part) bool {
 	return false
 }
 
-func (p *part) leave() {
+func (p *growing) leave() {
 	from := p.parent
-	from.lists[p.list] = slices.DeleteFunc(from.lists[p.list], func(x *part) bool { return x == p })
+	from.lists[p.list] = slices.DeleteFunc(from.lists[p.list], func(x *growing) bool { return x == p })
 	from.changed = true
 }
 
 // insert puts a part behind another one, or first; at the end if the other one is not there.
-func (p *part) insert(child *part, list, after string) {
+func (p *growing) insert(child *growing, list, after string) {
 	at := 0
 	if after != "" {
-		i := slices.IndexFunc(p.lists[list], func(x *part) bool { return x.node.ID == after })
+		i := slices.IndexFunc(p.lists[list], func(x *growing) bool { return x.node.ID == after })
 		if at = i + 1; i < 0 {
 			at = len(p.lists[list])
 		}
 	}
 	if p.lists == nil {
-		p.lists = map[string][]*part{}
+		p.lists = map[string][]*growing{}
 	}
 	p.lists[list] = slices.Insert(p.lists[list], at, child)
 	p.changed, child.parent, child.list = true, p, list
 }
 
-func (p *part) ensure(list string) {
+func (p *growing) ensure(list string) {
 	p.touch()
 	if list == inputsField {
 		if _, there := p.fields[list]; !there {
@@ -161,13 +161,13 @@ func (p *part) ensure(list string) {
 		}
 	} else if _, there := p.lists[list]; !there {
 		if p.lists == nil {
-			p.lists = map[string][]*part{}
+			p.lists = map[string][]*growing{}
 		}
-		p.lists[list] = []*part{}
+		p.lists[list] = []*growing{}
 	}
 }
 
-func (p *part) drop(list string) {
+func (p *growing) drop(list string) {
 	p.touch()
 	if list != inputsField {
 		if len(p.lists[list]) == 0 {
@@ -179,7 +179,7 @@ func (p *part) drop(list string) {
 }
 
 // settle gives the node of a part, the very same one where nothing changed.
-func (p *part) settle() *Node {
+func (p *growing) settle() *Node {
 	changed := p.changed
 	lists := make(map[string][]*Node, len(p.lists))
 	for key, children := range p.lists {

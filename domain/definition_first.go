@@ -13,11 +13,11 @@ import (
 func modernize(root *yaml.Node) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode, Line: root.Line}
 	flow := &yaml.Node{Kind: yaml.MappingNode, Line: root.Line}
-	put(m, "definitionVersion", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "7", Line: root.Line})
-	if name := entry(root, "name"); name != nil {
-		put(flow, "name", name)
+	yamlPut(m, "definitionVersion", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "7", Line: root.Line})
+	if name := yamlEntry(root, "name"); name != nil {
+		yamlPut(flow, "name", name)
 	}
-	steps, trigger := entry(root, stepList), entry(root, "trigger")
+	steps, trigger := yamlEntry(root, stepList), yamlEntry(root, "trigger")
 	if steps != nil || trigger != nil {
 		all := &yaml.Node{Kind: yaml.SequenceNode, Line: root.Line}
 		if steps != nil {
@@ -30,8 +30,8 @@ func modernize(root *yaml.Node) *yaml.Node {
 			modernReferences(steps, loops)
 			all.Content = append(all.Content, steps.Content...)
 		}
-		put(flow, stepList, all)
-		put(m, flowList, &yaml.Node{Kind: yaml.SequenceNode, Line: all.Line, Content: []*yaml.Node{flow}})
+		yamlPut(flow, stepList, all)
+		yamlPut(m, flowList, &yaml.Node{Kind: yaml.SequenceNode, Line: all.Line, Content: []*yaml.Node{flow}})
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
@@ -39,7 +39,7 @@ func modernize(root *yaml.Node) *yaml.Node {
 		case "trigger":
 		case stepList:
 			if value.Kind != yaml.SequenceNode && value.ShortTag() != "!!null" {
-				*entry(flow, stepList) = *value // refused as any other list that is none
+				*yamlEntry(flow, stepList) = *value // refused as any other list that is none
 			}
 		case "isSynchronous":
 			flow.Content = append(flow.Content, key, value)
@@ -62,57 +62,57 @@ func modernTrigger(trigger *yaml.Node, line int) *yaml.Node {
 		}
 		step.Line = trigger.Line
 		step.Content = slices.Clone(trigger.Content)
-		if schedule := entry(trigger, "schedule"); isSchedule(schedule) {
+		if schedule := yamlEntry(trigger, "schedule"); isSchedule(schedule) {
 			component, key = "schedule-triggers", "schedule"
 			if schedule.Kind == yaml.ScalarNode {
-				replace(step, "schedule", scheduleOf(schedule))
+				yamlReplace(step, "schedule", scheduleOf(schedule))
 			}
 		}
 	}
-	if scalarAt(step, "name") == "" {
-		replace(step, "name", text("Integration Trigger", step.Line))
+	if yamlScalar(step, "name") == "" {
+		yamlReplace(step, "name", yamlText("Integration Trigger", step.Line))
 	}
-	if action := entry(step, "action"); action != nil {
+	if action := yamlEntry(step, "action"); action != nil {
 		modernAction(action)
 	} else {
-		put(step, "action", mapping(step.Line, "component", componentOf(component, step.Line), "key", text(key, step.Line)))
+		yamlPut(step, "action", yamlMap(step.Line, "component", componentOf(component, step.Line), "key", yamlText(key, step.Line)))
 	}
-	if entry(step, "inputs") == nil {
-		put(step, "inputs", mapping(step.Line))
+	if yamlEntry(step, "inputs") == nil {
+		yamlPut(step, "inputs", yamlMap(step.Line))
 	}
-	replace(step, "isTrigger", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true", Line: step.Line})
+	yamlReplace(step, "isTrigger", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true", Line: step.Line})
 	return step
 }
 
 func isSchedule(n *yaml.Node) bool {
-	return n != nil && (n.Kind == yaml.MappingNode && scalarAt(n, "value") != "" ||
+	return n != nil && (n.Kind == yaml.MappingNode && yamlScalar(n, "value") != "" ||
 		n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Value != "")
 }
 
 // scheduleOf writes a bare cron text the way later versions do.
 func scheduleOf(cron *yaml.Node) *yaml.Node {
-	meta := mapping(cron.Line, "scheduleType", text("custom", cron.Line), "timeZone", text("", cron.Line))
-	return mapping(cron.Line, "meta", meta, "type", text("value", cron.Line), "value", cron)
+	meta := yamlMap(cron.Line, "scheduleType", yamlText("custom", cron.Line), "timeZone", yamlText("", cron.Line))
+	return yamlMap(cron.Line, "meta", meta, "type", yamlText("value", cron.Line), "value", cron)
 }
 
 // modernSteps rewrites the actions of a list of steps, at any depth, and collects the identifiers of
 // the loops whose references change with them.
 func modernSteps(steps *yaml.Node, loops map[string]bool) {
 	for _, step := range steps.Content {
-		if action := entry(step, "action"); action != nil {
+		if action := yamlEntry(step, "action"); action != nil {
 			modernAction(action)
-			if key := entry(action, "key"); key != nil && key.Value == "loopOverCollection" {
+			if key := yamlEntry(action, "key"); key != nil && key.Value == "loopOverCollection" {
 				key.Value = "loopOverItems"
-				loops[Identifier(scalarAt(step, "name"))] = true
-				rename(entry(step, "inputs"), "collection", "items")
+				loops[Identifier(yamlScalar(step, "name"))] = true
+				yamlRename(yamlEntry(step, "inputs"), "collection", "items")
 			}
 		}
-		if body := entry(step, stepList); body != nil {
+		if body := yamlEntry(step, stepList); body != nil {
 			modernSteps(body, loops)
 		}
-		if branches := entry(step, branchList); branches != nil {
+		if branches := yamlEntry(step, branchList); branches != nil {
 			for _, branch := range branches.Content {
-				if body := entry(branch, stepList); body != nil {
+				if body := yamlEntry(branch, stepList); body != nil {
 					modernSteps(body, loops)
 				}
 			}
@@ -122,16 +122,16 @@ func modernSteps(steps *yaml.Node, loops map[string]bool) {
 
 // modernAction replaces componentKey by a reference to the newest version of that component.
 func modernAction(action *yaml.Node) {
-	if action.Kind != yaml.MappingNode || entry(action, "component") != nil {
+	if action.Kind != yaml.MappingNode || yamlEntry(action, "component") != nil {
 		return
 	}
-	if key := entry(action, "componentKey"); key != nil {
-		rename(action, "componentKey", "component")
+	if key := yamlEntry(action, "componentKey"); key != nil {
+		yamlRename(action, "componentKey", "component")
 		component := componentOf(key.Value, key.Line)
 		if key.Value == "reformat" {
 			component = componentOf("change-data-format", key.Line) // the same component's later name
 		}
-		replace(action, "component", component)
+		yamlReplace(action, "component", component)
 	}
 }
 
@@ -139,8 +139,8 @@ var formerItem = regexp.MustCompile(`(^|\{\{\$)([0-9A-Za-z]+)\.current($|[.\[}])
 
 // modernReferences writes currentItem where a reference to one of the loops says current.
 func modernReferences(n *yaml.Node, loops map[string]bool) {
-	value := entry(n, "value")
-	if kind := scalarAt(n, "type"); value != nil && value.Kind == yaml.ScalarNode && (kind == "reference" || kind == "template") {
+	value := yamlEntry(n, "value")
+	if kind := yamlScalar(n, "type"); value != nil && value.Kind == yaml.ScalarNode && (kind == "reference" || kind == "template") {
 		value.Value = formerItem.ReplaceAllStringFunc(value.Value, func(match string) string {
 			m := formerItem.FindStringSubmatch(match)
 			if !loops[m[2]] || kind == "template" && m[1] == "" {
@@ -164,20 +164,20 @@ func modernConfigVars(vars *yaml.Node) *yaml.Node {
 	}
 	for i := 0; vars.Kind == yaml.MappingNode && i+1 < len(vars.Content); i += 2 {
 		key, value := vars.Content[i], vars.Content[i+1]
-		v := mapping(key.Line, "key", key)
+		v := yamlMap(key.Line, "key", key)
 		switch {
 		case value.Kind == yaml.MappingNode:
 			v.Content = append(v.Content, value.Content...)
 		case value.Kind == yaml.ScalarNode && value.ShortTag() != "!!null":
-			put(v, "defaultValue", text(value.Value, value.Line)) // a default is always text
+			yamlPut(v, "defaultValue", yamlText(value.Value, value.Line)) // a default is always text
 		default:
-			put(v, "defaultValue", value)
+			yamlPut(v, "defaultValue", value)
 		}
 		list.Content = append(list.Content, v)
 	}
 	for _, v := range list.Content {
-		if v.Kind == yaml.MappingNode && entry(v, "dataType") == nil && entry(v, "connection") == nil {
-			put(v, "dataType", text("string", v.Line))
+		if v.Kind == yaml.MappingNode && yamlEntry(v, "dataType") == nil && yamlEntry(v, "connection") == nil {
+			yamlPut(v, "dataType", yamlText("string", v.Line))
 		}
 	}
 	return list
@@ -185,42 +185,42 @@ func modernConfigVars(vars *yaml.Node) *yaml.Node {
 
 func componentOf(key string, line int) *yaml.Node {
 	public := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true", Line: line}
-	return mapping(line, "isPublic", public, "key", text(key, line), "version", text(latest, line))
+	return yamlMap(line, "isPublic", public, "key", yamlText(key, line), "version", yamlText(latest, line))
 }
 
-func text(value string, line int) *yaml.Node {
+func yamlText(value string, line int) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Line: line}
 }
 
-// mapping makes a mapping of alternating keys (string) and values (*yaml.Node).
-func mapping(line int, pairs ...any) *yaml.Node {
+// yamlMap makes a mapping of alternating keys (string) and values (*yaml.Node).
+func yamlMap(line int, pairs ...any) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode, Line: line}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		put(m, pairs[i].(string), pairs[i+1].(*yaml.Node))
+		yamlPut(m, pairs[i].(string), pairs[i+1].(*yaml.Node))
 	}
 	return m
 }
 
-func put(m *yaml.Node, key string, value *yaml.Node) {
-	m.Content = append(m.Content, text(key, value.Line), value)
+func yamlPut(m *yaml.Node, key string, value *yaml.Node) {
+	m.Content = append(m.Content, yamlText(key, value.Line), value)
 }
 
-// replace sets a key, whether the mapping has it or not, without changing the old value in place.
-func replace(m *yaml.Node, key string, value *yaml.Node) {
+// yamlReplace sets a key, whether the mapping has it or not, without changing the old value in place.
+func yamlReplace(m *yaml.Node, key string, value *yaml.Node) {
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		if m.Content[i].Value == key {
 			m.Content[i+1] = value
 			return
 		}
 	}
-	put(m, key, value)
+	yamlPut(m, key, value)
 }
 
-func rename(m *yaml.Node, from, to string) {
-	if m != nil && m.Kind == yaml.MappingNode && entry(m, to) == nil {
+func yamlRename(m *yaml.Node, from, to string) {
+	if m != nil && m.Kind == yaml.MappingNode && yamlEntry(m, to) == nil {
 		for i := 0; i+1 < len(m.Content); i += 2 {
 			if m.Content[i].Value == from {
-				m.Content[i] = text(to, m.Content[i].Line)
+				m.Content[i] = yamlText(to, m.Content[i].Line)
 			}
 		}
 	}

@@ -202,6 +202,7 @@ func (m *maker) edit(def *Node) {
 		made := map[string]func() *Node{
 			flowList: m.flow, configVarList: m.configVar, stepList: func() *Node { return m.step(1) },
 			branchList: func() *Node { return &Node{ID: m.newID(), Fields: map[string]any{"name": m.text()}} },
+			pageList:   func() *Node { return &Node{ID: m.newID(), Fields: map[string]any{"name": m.text()}} },
 		}[list]()
 		insert(n, list, m.n("at", len(n.Children[list])+1), made)
 	case kind == 5: // remove

@@ -133,12 +133,12 @@ func generation(root *yaml.Node) (first bool, err error) {
 	refuse := func(n *yaml.Node, format string, args ...any) (bool, error) {
 		return false, Problems{{Line: n.Line, Message: fmt.Sprintf(format, args...)}}
 	}
-	if t := entry(root, "definitionType"); t != nil && t.ShortTag() != "!!null" && t.Value != "integration" {
+	if t := yamlEntry(root, "definitionType"); t != nil && t.ShortTag() != "!!null" && t.Value != "integration" {
 		return refuse(t, "definitionType %q is not supported; only integration is", t.Value)
 	}
-	version := entry(root, "definitionVersion")
+	version := yamlEntry(root, "definitionVersion")
 	switch {
-	case version == nil && entry(root, flowList) != nil:
+	case version == nil && yamlEntry(root, flowList) != nil:
 		return refuse(root, "definitionVersion is missing; add definitionVersion: %d", DefinitionVersion)
 	case version == nil:
 		return true, nil
@@ -187,7 +187,7 @@ func (b *builder) list(value *yaml.Node, key string, kind partKind, at place) []
 			refuse(item, "each item of %s must be a map that describes a %s", key, kind)
 			continue
 		}
-		list = append(list, b.node(item, kind, at.of(kind, scalarAt(item, "name"))))
+		list = append(list, b.node(item, kind, at.of(kind, yamlScalar(item, "name"))))
 	}
 	return list
 }

@@ -132,9 +132,9 @@ func (r *reader) mapping(n *yaml.Node, depth int, at place) {
 			r.problem(value, at, "anchor &%s is not supported; remove it", value.Anchor)
 		}
 		for _, part := range value.Content {
-			inside := place{at.flow, scalarAt(part, "name")}
+			inside := place{at.flow, yamlScalar(part, "name")}
 			if key.Value == flowList {
-				inside = place{flow: scalarAt(part, "name")}
+				inside = place{flow: yamlScalar(part, "name")}
 			}
 			r.validate(part, depth+2, inside)
 		}
@@ -210,8 +210,8 @@ func valueOf(n *yaml.Node) any {
 	return v
 }
 
-// entry gives the value of a mapping's key, nil if it lacks the key or is no mapping.
-func entry(n *yaml.Node, key string) *yaml.Node {
+// yamlEntry gives the value of a mapping's key, nil if it lacks the key or is no mapping.
+func yamlEntry(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
@@ -223,8 +223,8 @@ func entry(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-func scalarAt(n *yaml.Node, key string) string {
-	if v := entry(n, key); v != nil && v.Kind == yaml.ScalarNode {
+func yamlScalar(n *yaml.Node, key string) string {
+	if v := yamlEntry(n, key); v != nil && v.Kind == yaml.ScalarNode {
 		return v.Value
 	}
 	return ""

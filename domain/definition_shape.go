@@ -15,39 +15,39 @@ type shape struct {
 type valueKind string
 
 const (
-	anyValue  valueKind = "anything"
-	textValue valueKind = "text"
-	flagValue valueKind = "true or false"
-	intValue  valueKind = "a whole number"
-	listValue valueKind = "a list"
-	mapValue  valueKind = "a map"
-	input     valueKind = "an input" // a map with type and value
+	anyValue   valueKind = "anything"
+	textValue  valueKind = "text"
+	flagValue  valueKind = "true or false"
+	intValue   valueKind = "a whole number"
+	listValue  valueKind = "a list"
+	mapValue   valueKind = "a map"
+	inputValue valueKind = "an input" // a map with type and value
 )
 
-func fields(keys map[string]shape) shape { return shape{is: mapValue, keys: keys} }
-func listOf(item shape) shape            { return shape{is: listValue, each: &item} }
-func oneOf(values ...string) shape       { return shape{is: textValue, enum: values} }
+func mapOf(keys map[string]shape) shape { return shape{is: mapValue, keys: keys} }
+func listOf(item shape) shape           { return shape{is: listValue, each: &item} }
+func oneOf(values ...string) shape      { return shape{is: textValue, enum: values} }
 
 var (
-	anything = shape{is: anyValue}
-	someText = shape{is: textValue}
-	someName = shape{is: textValue, must: true}
-	flag     = shape{is: flagValue}
-	integer  = shape{is: intValue}
-	oneInput = shape{is: input}
-	inputs   = shape{is: mapValue, each: &oneInput}
+	someValue  = shape{is: anyValue}
+	someText   = shape{is: textValue}
+	someName   = shape{is: textValue, must: true}
+	someFlag   = shape{is: flagValue}
+	someInt    = shape{is: intValue}
+	oneInput   = shape{is: inputValue}
+	someInputs = shape{is: mapValue, each: &oneInput}
 
 	componentRef = shape{is: mapValue, must: true, keys: map[string]shape{
-		"key": someName, "isPublic": flag, "version": anything, "signature": someText,
+		"key": someName, "isPublic": someFlag, "version": someValue, "signature": someText,
 	}}
-	visibility = fields(map[string]shape{
-		"visibleToCustomerDeployer": flag, "visibleToOrgDeployer": flag, "orgOnly": flag,
-		"isVisibleToCustomerDeployer": flag, "isVisibleToOrgDeployer": flag, // as older exports spell them
+	visibility = mapOf(map[string]shape{
+		"visibleToCustomerDeployer": someFlag, "visibleToOrgDeployer": someFlag, "orgOnly": someFlag,
+		"isVisibleToCustomerDeployer": someFlag, "isVisibleToOrgDeployer": someFlag, // as older exports spell them
 		"oAuthSuccessRedirectUri": someText, "oAuthFailureRedirectUri": someText,
-		"writeOnly": flag, "validationMode": someText, "dataSourceReset": oneOf("prompt", "always"),
+		"writeOnly": someFlag, "validationMode": someText, "dataSourceReset": oneOf("prompt", "always"),
 	})
 	scheduleType = oneOf("none", "once", "custom", "minute", "hour", "day", "week")
-	renames      = listOf(fields(map[string]shape{"oldName": someName, "newName": someName}))
+	renames      = listOf(mapOf(map[string]shape{"oldName": someName, "newName": someName}))
 )
 
 // inputKinds are the known types of inputs. Source: the observed format, section 4.
@@ -58,62 +58,62 @@ var inputKinds = []string{"value", "reference", "configVar", "template", "comple
 var shapes = map[partKind]map[string]shape{
 	rootPart: {
 		"name": someName, "description": someText, "documentation": someText, "category": someText,
-		"labels": listOf(someText), "definitionVersion": integer, "definitionType": someText,
-		"defaultInstanceProfile": someText, "isSynchronous": flag, "isCodeNative": flag,
-		"version": anything, "importMetadata": anything,
+		"labels": listOf(someText), "definitionVersion": someInt, "definitionType": someText,
+		"defaultInstanceProfile": someText, "isSynchronous": someFlag, "isCodeNative": someFlag,
+		"version": someValue, "importMetadata": someValue,
 		"endpointType":       oneOf("flow_specific", "instance_specific", "shared_instance"),
 		"preprocessFlowName": someText, "flowNameField": oneInput,
 		"externalCustomerIdField": oneInput, "externalCustomerUserIdField": oneInput,
-		"renameAttributes": fields(map[string]shape{configVarList: renames, flowList: renames}),
+		"renameAttributes": mapOf(map[string]shape{configVarList: renames, flowList: renames}),
 	},
 	flowPart: {
-		"name": someName, "description": someText, "isSynchronous": flag, "isAgentFlow": flag,
+		"name": someName, "description": someText, "isSynchronous": someFlag, "isAgentFlow": someFlag,
 		"stableKey":            someText,
 		"endpointSecurityType": oneOf("unsecured", "customer_optional", "customer_required", "organization"),
-		"organizationApiKeys":  listOf(anything),
-		"retryConfig": fields(map[string]shape{
-			"maxAttempts": integer, "delayMinutes": integer, "usesExponentialBackoff": flag, "uniqueRequestIdField": oneInput,
+		"organizationApiKeys":  listOf(someValue),
+		"retryConfig": mapOf(map[string]shape{
+			"maxAttempts": someInt, "delayMinutes": someInt, "usesExponentialBackoff": someFlag, "uniqueRequestIdField": oneInput,
 		}),
-		"queueConfig": fields(map[string]shape{
-			"usesFifoQueue": flag, "concurrencyLimit": integer, "dedupeIdField": oneInput, "singletonExecutions": flag,
+		"queueConfig": mapOf(map[string]shape{
+			"usesFifoQueue": someFlag, "concurrencyLimit": someInt, "dedupeIdField": oneInput, "singletonExecutions": someFlag,
 		}),
-		"triggerResolver": fields(map[string]shape{
-			"enabled": flag, "batchSize": integer, "concurrentBatchLimit": integer, "runInitialSyncOnDeploy": flag,
+		"triggerResolver": mapOf(map[string]shape{
+			"enabled": someFlag, "batchSize": someInt, "concurrentBatchLimit": someInt, "runInitialSyncOnDeploy": someFlag,
 		}),
 		"schemas":                {is: mapValue}, // plain JSON Schema
 		"supplementalComponents": listOf(componentRef),
-		"renameAttributes":       fields(map[string]shape{stepList: renames}),
+		"renameAttributes":       mapOf(map[string]shape{stepList: renames}),
 	},
 	stepPart: {
-		"name": someName, "description": someText, "stableKey": someText, "isTrigger": flag, "inputs": inputs,
+		"name": someName, "description": someText, "stableKey": someText, "isTrigger": someFlag, "inputs": someInputs,
 		"action": {is: mapValue, must: true, keys: map[string]shape{"key": someName, "component": componentRef}},
-		"schedule": fields(map[string]shape{
+		"schedule": mapOf(map[string]shape{
 			"type": oneOf("value", "configVar"), "value": someText,
-			"meta": fields(map[string]shape{"scheduleType": scheduleType, "timeZone": someText}),
+			"meta": mapOf(map[string]shape{"scheduleType": scheduleType, "timeZone": someText}),
 		}),
-		"errorConfig": fields(map[string]shape{
-			"errorHandlerType": oneOf("fail", "ignore", "retry"), "maxAttempts": integer, "delaySeconds": integer,
-			"usesExponentialBackoff": flag, "ignoreFinalError": flag,
+		"errorConfig": mapOf(map[string]shape{
+			"errorHandlerType": oneOf("fail", "ignore", "retry"), "maxAttempts": someInt, "delaySeconds": someInt,
+			"usesExponentialBackoff": someFlag, "ignoreFinalError": someFlag,
 		}),
 	},
 	branchPart: {"name": someName},
 	pagePart: {
-		"name": someName, "tagline": someText, "userLevelConfigured": flag,
-		"elements": listOf(fields(map[string]shape{
+		"name": someName, "tagline": someText, "userLevelConfigured": someFlag,
+		"elements": listOf(mapOf(map[string]shape{
 			"type": oneOf("configVar", "htmlElement", "jsonForm"), "value": someText,
 		})),
 	},
 	configVarPart: {
-		"key": someName, "description": someText, "stableKey": someText, "defaultValue": anything, "orgOnly": flag,
+		"key": someName, "description": someText, "stableKey": someText, "defaultValue": someValue, "orgOnly": someFlag,
 		"dataType": oneOf("string", "date", "timestamp", "picklist", "schedule", "code", "boolean", "number",
 			"connection", "objectSelection", "objectFieldMap", "jsonForm"),
-		"pickList": listOf(anything), "scheduleType": scheduleType, "timeZone": someText,
+		"pickList": listOf(someValue), "scheduleType": scheduleType, "timeZone": someText,
 		"codeLanguage":              oneOf("json", "xml", "html"),
 		"collectionType":            oneOf("valuelist", "keyvaluelist"),
 		"onPremiseConnectionConfig": oneOf("allowed", "disallowed", "required"),
-		"useScopedConfigVar":        someText, "header": someText, "hasDivider": flag, "credentialTypes": anything,
-		"connection": fields(map[string]shape{"key": someName, "component": componentRef, "template": someText}),
-		"dataSource": fields(map[string]shape{"key": someName, "component": componentRef}),
-		"inputs":     inputs, "meta": visibility,
+		"useScopedConfigVar":        someText, "header": someText, "hasDivider": someFlag, "credentialTypes": someValue,
+		"connection": mapOf(map[string]shape{"key": someName, "component": componentRef, "template": someText}),
+		"dataSource": mapOf(map[string]shape{"key": someName, "component": componentRef}),
+		"inputs":     someInputs, "meta": visibility,
 	},
 }

@@ -116,7 +116,7 @@ func (f *findings) value(s spot, v any, want shape) {
 		return
 	}
 	switch {
-	case want.is == input:
+	case want.is == inputValue:
 		f.input(s, v.(map[string]any))
 	case want.is == listValue && want.each != nil:
 		for i, item := range v.([]any) {
@@ -148,7 +148,7 @@ func (k valueKind) holds(v any) bool {
 	case listValue:
 		_, ok := v.([]any)
 		return ok
-	case mapValue, input:
+	case mapValue, inputValue:
 		_, ok := v.(map[string]any)
 		return ok
 	}
