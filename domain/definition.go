@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"reflect"
@@ -133,7 +134,7 @@ func (n *Node) Find(id string) *Node {
 }
 
 // All yields the node and every part below it, list by list in alphabetical order, parents first.
-func (n *Node) All() func(yield func(*Node) bool) {
+func (n *Node) All() iter.Seq[*Node] {
 	return func(yield func(*Node) bool) { n.all(yield) }
 }
 

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"encoding/json"
+	"iter"
 	"strings"
 )
 
@@ -19,7 +20,8 @@ const (
 )
 
 // Change is one semantic change of a definition. Parts are named by id, never by their place in a
-// list, so a change means the same wherever it is applied; the root is "".
+// list, so a change means the same wherever it is applied; the root is "". What was put together by
+// hand lacks From, Below and Was: Diff(def, Apply(def, changes)) gives the same changes complete.
 type Change struct {
 	Op     Op       `json:"op"`
 	Node   string   `json:"node,omitempty"`
@@ -131,7 +133,7 @@ func Overlap(a, b []Change) []string {
 }
 
 // prefixes yields the key and every key above it.
-func prefixes(key string) func(yield func(string) bool) {
+func prefixes(key string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range key {
 			// A leading slash is a field of the root, which nothing stands above.

@@ -147,3 +147,26 @@ func TestCheckTellsEverythingAtOnce(t *testing.T) {
 		t.Errorf("got\n%v", err)
 	}
 }
+
+func TestAllowRefusesEdits(t *testing.T) {
+	def := Identify(parse(t, twoFlows), nil, counter("p"))
+	var deep any = "x"
+	for range 101 {
+		deep = []any{deep}
+	}
+	for want, v := range map[string]any{
+		"the definition is nested 103 levels deep; the limit is 100: move steps to a flow of their own": deep,
+		"the definition has a key of 201 bytes; the limit is 200":                                       map[string]any{strings.Repeat("k", 201): 1},
+		"the definition holds 50070 values; the limit is 50000: split the integration":                  make([]any, 50_000),
+		"the definition has 301189 bytes when written out; the limit is 262144: split the integration":  strings.Repeat("x", 300_000),
+	} {
+		edited := Apply(def, []Change{{Op: SetOp, Path: []string{"x"}, Value: v}})
+		if err := DefaultLimits.Allow(edited); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	edited := Apply(def, []Change{{Op: SetOp, Node: def.Flows()[0].ID, Path: []string{"steps"}, Value: []any{}}})
+	if _, err := Check(edited); err == nil || !strings.Contains(err.Error(), "steps: it is a list of parts, not a field") {
+		t.Error(err)
+	}
+}

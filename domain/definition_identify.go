@@ -1,6 +1,9 @@
 package domain
 
-import "maps"
+import (
+	"iter"
+	"maps"
+)
 
 // Identify gives every part of a definition its id. A part that stands for the same as a part of old
 // (nil if there is none) takes that one's id: the part with the same stableKey, else the one that
@@ -68,7 +71,7 @@ func stepsOf(flow *Node) (triggers, steps []*Node) {
 }
 
 // walkSteps yields the steps below a flow, step or branch in the order in which they can run.
-func walkSteps(n *Node) func(yield func(*Node) bool) {
+func walkSteps(n *Node) iter.Seq[*Node] {
 	var walk func(n *Node, yield func(*Node) bool) bool
 	walk = func(n *Node, yield func(*Node) bool) bool {
 		for _, s := range n.Steps() {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 const twoFlows = `
@@ -123,4 +125,30 @@ func TestIdentifyByStableKey(t *testing.T) {
 	if got := new.Flows()[1].ID; !strings.HasPrefix(got, "new") {
 		t.Errorf("the other flow has id %s of the flow that moved on", got)
 	}
+}
+
+func TestIdentifyGivesEachPartItsOwnID(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := &maker{T: t, prefix: "n"}
+		old := m.definition()
+		new := Identify(withoutIDs(m.mutate(old)), old, counter("new"))
+		kinds := places(old)
+		for id, at := range places(new) {
+			if was, known := kinds[id]; known && (was.list != at.list || was.node.IsTrigger() != at.node.IsTrigger()) {
+				t.Fatalf("%s was in %s and is in %s", id, was.list, at.list)
+			} else if !known && !strings.HasPrefix(id, "new") {
+				t.Fatalf("id %q comes from nowhere", id)
+			}
+		}
+		parts := 0
+		for range new.All() {
+			parts++
+		}
+		if parts != len(places(new))+1 {
+			t.Fatal("two parts share an id")
+		}
+		if got := Identify(withoutIDs(new), new, counter("again")); !got.Equal(new) {
+			t.Fatal("the same again does not get the same ids")
+		}
+	})
 }

@@ -102,14 +102,25 @@ func (ps Problems) byLine() Problems {
 	return ps
 }
 
-// Allow refuses a definition that is larger than the limits when written out or encoded.
+// Allow refuses a definition that is beyond the limits, or that could not be read again once it is
+// written out. Parse asks it, and so must whoever lets people edit a definition.
 func (l Limits) Allow(def *Node) error {
+	m := measure{}
+	m.value(plain(def), 1)
+	switch {
+	case m.values > l.Values:
+		return Refuse(Invalid, "the definition holds %d values; the limit is %d: split the integration", m.values, l.Values)
+	case m.depth > l.Depth:
+		return Refuse(Invalid, "the definition is nested %d levels deep; the limit is %d: move steps to a flow of their own", m.depth, l.Depth)
+	case m.key > maxKey:
+		return Refuse(Invalid, "the definition has a key of %d bytes; the limit is %d", m.key, maxKey)
+	}
 	text, err := Export(def, ExportOptions{})
 	if err != nil {
 		return err
 	}
 	if len(text) > l.Size {
-		return Refuse(Invalid, "the definition has %d bytes when written out; the limit is %d", len(text), l.Size)
+		return Refuse(Invalid, "the definition has %d bytes when written out; the limit is %d: split the integration", len(text), l.Size)
 	}
 	data, err := EncodeDefinition(def)
 	if err != nil {
@@ -122,9 +133,28 @@ func (l Limits) Allow(def *Node) error {
 		}
 	}
 	if size > l.Encoded {
-		return Refuse(Invalid, "the definition takes %d bytes when stored; the limit is %d", size, l.Encoded)
+		return Refuse(Invalid, "the definition takes %d bytes when stored; the limit is %d: split the integration", size, l.Encoded)
 	}
 	return nil
+}
+
+// measure counts what Limits bounds.
+type measure struct{ values, depth, key int }
+
+func (m *measure) value(v any, depth int) {
+	m.values++
+	m.depth = max(m.depth, depth)
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			m.value(item, depth+1)
+		}
+	case map[string]any:
+		for key, item := range v {
+			m.key = max(m.key, len(key))
+			m.value(item, depth+1)
+		}
+	}
 }
 
 // generation refuses the versions and types that Heddle does not read, and tells whether the file is

@@ -56,7 +56,7 @@ func (f *findings) warn(s spot, format string, args ...any) {
 func structure(def *Node) *findings {
 	f := &findings{}
 	f.part(spot{node: def}, rootPart)
-	if len(def.Flows()) == 0 && len(def.Children[flowList]) == 0 {
+	if len(def.Flows()) == 0 {
 		f.refuse(spot{node: def}.below(flowList), "an integration needs at least one flow; add one with a name and steps")
 	}
 	return f
@@ -95,9 +95,14 @@ func (f *findings) fields(s spot, values map[string]any, known map[string]shape,
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if want, ok := known[key]; ok {
+		want, ok := known[key]
+		_, list := childLists[partKind(owner)][key]
+		switch {
+		case ok:
 			f.value(s.below(key), values[key], want)
-		} else {
+		case list && len(s.path) == 0:
+			f.refuse(s.below(key), "it is a list of parts, not a field; add the parts to it one by one")
+		default:
 			f.warn(s.below(key), "this key is not known; it is kept and has no effect")
 		}
 	}
