@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"gopkg.in/yaml.v3"
+
+	"heddle/domain"
+)
+
+// settings is the whole configuration of a server. A flag wins over the environment, that over the
+// YAML file, that over the default. Keys in the file are the flags' names.
+type settings struct {
+	Listen       string   `env:"HEDDLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	Data         string   `env:"HEDDLE_DATA" default:"./data" help:"Folder of all that lasts. It belongs to one process."`
+	Log          string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded, or esdb://… for EventStoreDB."`
+	Redis        string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue: embedded, or redis://…"`
+	Blobs        string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
+	MasterKey    string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`
+	AdminToken   string   `env:"HEDDLE_ADMIN_TOKEN" secret:"" help:"The first administrator's token, at least 16 characters; made at the first start and printed once when empty."`
+	Organization string   `env:"HEDDLE_ORGANIZATION" default:"Heddle" help:"Name of the organization that the first start makes."`
+	AdminEmail   string   `env:"HEDDLE_ADMIN_EMAIL" default:"admin@localhost.localdomain" help:"E-mail address of the administrator that the first start makes."`
+	PublicURL    string   `name:"public-url" env:"HEDDLE_PUBLIC_URL" help:"URL under which others reach this server; http:// and the listen address when empty."`
+	Origins      []string `env:"HEDDLE_ORIGINS" help:"Origins of other sites' pages that may call, for CORS, WebSocket and SSE."`
+	AllowHosts   []string `env:"HEDDLE_ALLOW_HOSTS" help:"Host, host:port or CIDR that steps may reach although it is private."`
+	LogLevel     string   `env:"HEDDLE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of the server's own log: ${enum}."`
+
+	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
+	MaxAnonymousRequest int64         `env:"HEDDLE_MAX_ANONYMOUS_REQUEST" default:"16384" help:"Bytes of a GraphQL request's body without a valid token."`
+	MaxTokens           int           `env:"HEDDLE_MAX_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
+	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
+	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
+	RequestTimeout      time.Duration `env:"HEDDLE_REQUEST_TIMEOUT" default:"30s" help:"How long a GraphQL request may take."`
+
+	MaxDefinition       int `env:"HEDDLE_MAX_DEFINITION" default:"${maxDefinition}" help:"Bytes of a YAML definition."`
+	MaxDefinitionDepth  int `env:"HEDDLE_MAX_DEFINITION_DEPTH" default:"${maxDefinitionDepth}" help:"Depth of a YAML definition."`
+	MaxDefinitionValues int `env:"HEDDLE_MAX_DEFINITION_VALUES" default:"${maxDefinitionValues}" help:"Values in a YAML definition."`
+	DefinitionCache     int `env:"HEDDLE_DEFINITION_CACHE" default:"33554432" help:"Bytes of definitions, as encoded, that are kept decoded."`
+
+	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
+	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`
+	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
+	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
+	ScriptTime     time.Duration `env:"HEDDLE_SCRIPT_TIME" default:"10s" help:"How long one call of a script may take."`
+	ScriptMemory   int           `env:"HEDDLE_SCRIPT_MEMORY" default:"67108864" help:"Bytes that one call of a script may hold."`
+	ScriptOutput   int           `env:"HEDDLE_SCRIPT_OUTPUT" default:"16777216" help:"Characters of a script's result as JSON."`
+	ScriptLogLines int           `env:"HEDDLE_SCRIPT_LOG_LINES" default:"1000" help:"Log lines of one call of a script."`
+}
+
+// defaults are the variables in the settings' tags whose values other packages know.
+func defaults() kong.Vars {
+	l := domain.DefaultLimits
+	return kong.Vars{"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values)}
+}
+
+// file is the YAML configuration, a [kong.Resolver] for the flags that are in it.
+type file struct {
+	path   string
+	values map[string]any
+}
+
+// readFile reads the configuration file; one that was not asked for may be missing.
+func readFile(path string, asked bool) (*file, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		return &file{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	f := &file{path: path}
+	if err := yaml.Unmarshal(text, &f.values); err != nil {
+		return nil, fmt.Errorf("reading the configuration %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Validate implements [kong.Resolver]: a key that is no setting is refused.
+func (f *file) Validate(*kong.Application) error {
+	known := settingNames()
+	for key := range f.values {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("%s: %q is no setting; there are %s", f.path, key, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// Resolve implements [kong.Resolver]. The environment, which kong has read already, wins.
+func (f *file) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, set := os.LookupEnv(name); set {
+			return nil, nil
+		}
+	}
+	if list, ok := f.values[flag.Name].([]any); ok {
+		parts := make([]string, len(list))
+		for i, v := range list {
+			parts[i] = fmt.Sprint(v)
+		}
+		return strings.Join(parts, ","), nil
+	}
+	return f.values[flag.Name], nil
+}
+
+// each calls back for every setting with its flag's name.
+func (s *settings) each(call func(name string, f reflect.StructField, v reflect.Value)) {
+	value := reflect.ValueOf(s).Elem()
+	for i := range value.NumField() {
+		f := value.Type().Field(i)
+		name := f.Tag.Get("name")
+		if name == "" {
+			name = strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(f.Tag.Get("env"), "HEDDLE_")), "_", "-")
+		}
+		call(name, f, value.Field(i))
+	}
+}
+
+func settingNames() (names []string) {
+	new(settings).each(func(name string, _ reflect.StructField, _ reflect.Value) { names = append(names, name) })
+	return names
+}
+
+// print shows the settings as a configuration file, secrets masked.
+func (s *settings) print() string {
+	var b strings.Builder
+	s.each(func(name string, f reflect.StructField, v reflect.Value) {
+		shown := v.Interface()
+		if d, ok := shown.(time.Duration); ok {
+			shown = d.String()
+		}
+		if _, secret := f.Tag.Lookup("secret"); secret && v.String() != "" {
+			shown = "********"
+		}
+		line, _ := yaml.Marshal(map[string]any{name: shown}) // plain values always have a YAML form
+		b.Write(line)
+	})
+	return b.String()
+}

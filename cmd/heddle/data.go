@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"heddle/store"
+)
+
+// lock makes the data folder this process's own until it ends, however it ends.
+func lock(dir string) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder (HEDDLE_DATA): %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking the data folder (HEDDLE_DATA): %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("the data folder %s belongs to another heddle process; stop it or set HEDDLE_DATA to another folder", dir)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// openLog opens the event log that the settings name.
+func (s *settings) openLog(logger *slog.Logger, opts ...store.SQLiteOption) (store.Log, error) {
+	if s.Log != "embedded" {
+		return nil, errors.New("HEDDLE_LOG: this version has the embedded log only; set it to embedded")
+	}
+	return store.OpenSQLite(filepath.Join(s.Data, "log.db"), append(opts, store.Logger(logger))...)
+}
+
+// openBlobs opens the blobs that the settings name.
+func (s *settings) openBlobs(ctx context.Context) (*store.Blobs, error) {
+	address := s.Blobs
+	if address == "" {
+		dir, err := filepath.Abs(filepath.Join(s.Data, "blobs"))
+		if err != nil {
+			return nil, err
+		}
+		address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+	}
+	return store.OpenBlobs(ctx, address)
+}
+
+// openVault opens the vault with the master key, telling the operator when there is a new one.
+func (s *settings) openVault(logger *slog.Logger) (*store.Vault, error) {
+	key, created, err := store.LoadMasterKey(s.MasterKey, s.Data)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		logger.Warn("made a master key; keep a copy of it apart from the data: without it all secrets are lost",
+			"file", filepath.Join(s.Data, "master.key"))
+	}
+	return store.OpenVault(key)
+}
+
+// publicURL is where others reach this server.
+func (s *settings) publicURL(address string) string {
+	if s.PublicURL != "" {
+		return strings.TrimRight(s.PublicURL, "/")
+	}
+	return "http://" + address
+}

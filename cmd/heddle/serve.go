@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"heddle/component"
+	"heddle/component/builtin"
+	"heddle/domain"
+	"heddle/graph"
+	"heddle/projections"
+	"heddle/store"
+	"heddle/worker"
+)
+
+// stopTime is how long a stopping server lets requests finish.
+const stopTime = 8 * time.Second
+
+type serveCmd struct{}
+
+// server is every floor of one process.
+type server struct {
+	*settings
+	logger   *slog.Logger
+	log      store.Log
+	blobs    *store.Blobs
+	vault    *store.Vault
+	view     *projections.View
+	runs     *projections.RunIndex
+	resolver *graph.Resolver
+	worker   *worker.Worker
+	metrics  *metrics
+	handler  atomic.Pointer[http.Handler] // nil until the views have caught up
+}
+
+// Run serves until ctx ends, then finishes or hands back what is under way.
+func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdout io.Writer) (err error) {
+	release, err := lock(s.Data)
+	if err != nil {
+		return err
+	}
+	defer release()
+	v := &server{settings: s, logger: logger, metrics: newMetrics()}
+	if err := v.open(ctx); err != nil {
+		return errors.Join(err, v.close())
+	}
+	defer func() { err = errors.Join(err, v.close()) }()
+	listener, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return fmt.Errorf("listening (HEDDLE_LISTEN): %w", err)
+	}
+	v.build(listener.Addr().String())
+	return v.serve(ctx, listener, stdout)
+}
+
+// open opens all that lasts.
+func (v *server) open(ctx context.Context) (err error) {
+	if v.vault, err = v.openVault(v.logger); err != nil {
+		return err
+	}
+	if v.log, err = v.openLog(v.logger, store.OnCommit(v.metrics.commit)); err != nil {
+		return err
+	}
+	if v.blobs, err = v.openBlobs(ctx); err != nil {
+		return err
+	}
+	v.view = projections.NewView(v.log, v.logger)
+	v.runs, err = projections.OpenRunIndex(ctx, filepath.Join(v.Data, "runs.db"), v.log, v.logger)
+	return err
+}
+
+// close closes what was opened, in reverse.
+func (v *server) close() error {
+	var errs []error
+	if v.runs != nil {
+		errs = append(errs, v.runs.Close())
+	}
+	if v.blobs != nil {
+		errs = append(errs, v.blobs.Close())
+	}
+	if v.log != nil {
+		errs = append(errs, v.log.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// build puts the two doors on top.
+func (v *server) build(address string) {
+	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
+	components := component.New(builtin.Components()...)
+	v.resolver = &graph.Resolver{Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
+		Components: components, Logger: v.logger, PublicURL: v.publicURL(address),
+		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}}
+	o := worker.DefaultOptions()
+	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
+	o.Concurrency, o.Redis = v.Concurrency, v.Redis
+	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
+	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: store.NewLiveMemory(), View: v.view, Runs: v.runs,
+		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}
+	v.metrics.watch(v.view, v.runs)
+}
+
+// serve runs every loop of the process; the first that fails ends all.
+func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Writer) (err error) {
+	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts); err != nil {
+		return errors.Join(fmt.Errorf("HEDDLE_ALLOW_HOSTS: %w", err), listener.Close())
+	}
+	front := &http.Server{Handler: v.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
+	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx)) // they outlive what still asks them
+	defer stopReaders()
+	reading, readers := errgroup.WithContext(readers)
+	reading.Go(func() error { return v.view.Run(readers) })
+	reading.Go(func() error { return v.runs.Run(readers) })
+	doors, ctx := errgroup.WithContext(ctx)
+	doors.Go(func() error {
+		if err := front.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	doors.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-readers.Done():
+		}
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		if front.Shutdown(stopping) != nil {
+			return front.Close()
+		}
+		return nil
+	})
+	doors.Go(func() error { return v.start(ctx, stdout) })
+	err = doors.Wait()
+	failed := context.Cause(readers)
+	stopReaders()
+	if err := reading.Wait(); failed != nil && err != nil {
+		return err
+	}
+	return err
+}
+
+// start opens the doors once the views have caught up, then executes runs.
+func (v *server) start(ctx context.Context, stdout io.Writer) error {
+	for _, caughtUp := range []<-chan struct{}{v.view.CaughtUp(), v.runs.CaughtUp()} {
+		select {
+		case <-caughtUp:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout); err != nil {
+		return err
+	}
+	if err := v.resolver.FinishPublishing(ctx); err != nil {
+		return err
+	}
+	if err := v.worker.Start(); err != nil {
+		return err
+	}
+	api, err := graph.NewHandler(v.resolver, graph.Options{MaxBody: v.MaxRequest, MaxAnonymousBody: v.MaxAnonymousRequest, MaxTokens: v.MaxTokens,
+		MaxDepth: v.MaxDepth, MaxComplexity: v.MaxComplexity, Timeout: v.RequestTimeout, Origins: v.Origins})
+	if err != nil {
+		return err
+	}
+	open := http.NewServeMux()
+	open.Handle("/api", api)
+	open.Handle("/api/", api)
+	open.Handle("/trigger/", v.worker)
+	var doors http.Handler = open
+	v.handler.Store(&doors)
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "log", v.Log, "redis", v.Redis)
+	return v.worker.Run(ctx)
+}
+
+// routes is what listens from the first moment on; all but the signs of life waits for start.
+func (v *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if v.handler.Load() == nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "catching up with the log\n")
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(v.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		doors := v.handler.Load()
+		if doors == nil {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, `{"errors":[{"message":"starting: catching up with the log","extensions":{"code":"UNAVAILABLE"}}]}`, http.StatusServiceUnavailable)
+			return
+		}
+		(*doors).ServeHTTP(w, r)
+	})
+	return mux
+}
+
+// metrics are what an operator watches.
+type metrics struct {
+	registry *prometheus.Registry
+	commits  prometheus.Histogram
+	events   prometheus.Counter
+	refused  prometheus.Counter
+	runs     *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(),
+		commits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "heddle_log_commit_seconds",
+			Help: "Time of one commit of the event log, fsync included.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14)}),
+		events:  prometheus.NewCounter(prometheus.CounterOpts{Name: "heddle_log_events_total", Help: "Events appended."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "heddle_log_failed_commits_total", Help: "Commits that failed."}),
+		runs: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "heddle_execution_seconds",
+			Help: "Time from queueing to end of an execution, by how it ended.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, []string{"result"})}
+	m.registry.MustRegister(m.commits, m.events, m.refused, m.runs)
+	return m
+}
+
+// commit takes in what the log tells of each commit.
+func (m *metrics) commit(c store.Commit) {
+	m.commits.Observe(c.Took.Seconds())
+	m.events.Add(float64(c.Events))
+	if c.Err != nil {
+		m.refused.Inc()
+	}
+}
+
+// finish takes in the end of an execution.
+func (m *metrics) finish(result domain.ResultType, took time.Duration) {
+	m.runs.WithLabelValues(string(result)).Observe(took.Seconds())
+}
+
+// watch shows how far the views have come.
+func (m *metrics) watch(view *projections.View, runs *projections.RunIndex) {
+	gauge := func(name, help string, p *projections.Progress) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(p.Position()) }))
+	}
+	gauge("heddle_view_position", "Position in the log that the view has reached.", &view.Progress)
+	gauge("heddle_run_index_position", "Position in the log that the index of executions has reached.", &runs.Progress)
+}
