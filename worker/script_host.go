@@ -127,16 +127,16 @@ func hostDecode(args []any) (any, error) {
 
 // hostURL takes a URL apart, as JSON for the prelude's class URL.
 func hostURL(args []any) (any, error) {
-	parts, err := urlParts(fmt.Sprint(args[0]), fmt.Sprint(args[1]))
-	if err != nil {
-		parts = map[string]string{"error": err.Error()}
+	href := fmt.Sprint(args[0])
+	parts, ok := urlParts(href, fmt.Sprint(args[1]))
+	if !ok {
+		parts = map[string]string{"error": "Invalid URL: " + href}
 	}
 	b, err := json.Marshal(parts)
 	return string(b), err
 }
 
-func urlParts(href, base string) (map[string]string, error) {
-	invalid := fmt.Errorf("Invalid URL: %s", href) //nolint:staticcheck // the text that other engines have
+func urlParts(href, base string) (map[string]string, bool) {
 	u, err := url.Parse(strings.TrimSpace(href))
 	if err == nil && base != "" {
 		var from *url.URL
@@ -145,7 +145,7 @@ func urlParts(href, base string) (map[string]string, error) {
 		}
 	}
 	if err != nil || u.Scheme == "" || u.Host == "" {
-		return nil, invalid
+		return nil, false
 	}
 	password, _ := u.User.Password()
 	parts := map[string]string{
@@ -164,5 +164,5 @@ func urlParts(href, base string) (map[string]string, error) {
 	if u.Fragment != "" {
 		parts["hash"] = "#" + u.EscapedFragment()
 	}
-	return parts, nil
+	return parts, true
 }
