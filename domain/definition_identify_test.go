@@ -132,10 +132,8 @@ func TestIdentifyGivesEachPartItsOwnID(t *testing.T) {
 		m := &maker{T: t, prefix: "n"}
 		old := m.definition()
 		edited := withoutIDs(m.mutate(old))
-		for part := range edited.All() {
-			if name, there := part.Fields["name"]; there && name == "" {
-				part.Fields["name"] = "Parse refuses empty names"
-			}
+		if len(structure(edited).problems) > 0 {
+			t.Skip("Parse refuses that")
 		}
 		new := Identify(edited, old, counter("new"))
 		kinds := places(old)
