@@ -1,11 +1,5 @@
 package domain
 
-import (
-	"maps"
-	"reflect"
-	"slices"
-)
-
 // Diff gives the changes that make new of old. Parts are compared by id, so both must have come from
 // [Identify] or [Apply]; inputs are compared one by one, every other field as a whole.
 func Diff(old, new *Node) []Change {
@@ -118,49 +112,6 @@ func (d *differ) onlyNew(n *Node) *Node {
 	return c
 }
 
-// staying picks the longest run of children that keep their order, so that as few as possible move.
-func staying(before, children []*Node) map[string]bool {
-	index := map[string]int{}
-	for i, child := range before {
-		index[child.ID] = i
-	}
-	var ids []string
-	var order []int
-	for _, child := range children {
-		if i, ok := index[child.ID]; ok {
-			ids, order = append(ids, child.ID), append(order, i)
-		}
-	}
-	stay := map[string]bool{}
-	for _, i := range longestIncreasing(order) {
-		stay[ids[i]] = true
-	}
-	return stay
-}
-
-// longestIncreasing gives the indices of a longest increasing subsequence, by patience sorting.
-func longestIncreasing(values []int) []int {
-	previous := make([]int, len(values))
-	var tails []int // index of the smallest last value of a run of each length
-	for i, v := range values {
-		at, _ := slices.BinarySearchFunc(tails, v, func(tail, v int) int { return values[tail] - v })
-		previous[i] = -1
-		if at > 0 {
-			previous[i] = tails[at-1]
-		}
-		tails = append(tails[:at], append([]int{i}, tails[min(at+1, len(tails)):]...)...)
-	}
-	var run []int
-	for i := len(tails) - 1; i >= 0; i-- {
-		if i == len(tails)-1 {
-			run = append(run, tails[i])
-		} else {
-			run = append(run, previous[run[len(run)-1]])
-		}
-	}
-	return run
-}
-
 // removals removes what is gone. Parts that live on have been moved away before.
 func (d *differ) removals(n *Node) {
 	for _, list := range listsOf(n) {
@@ -192,66 +143,4 @@ func (d *differ) rescued(n *Node) {
 			}
 		}
 	}
-}
-
-const inputsField = "inputs"
-
-func (d *differ) fields(old, new *Node) {
-	for _, key := range keysOf(old.Fields, new.Fields) {
-		a, was := old.Fields[key]
-		b, is := new.Fields[key]
-		if key == inputsField && d.inputs(new.ID, a, b, was, is) {
-			continue
-		}
-		d.field(new.ID, []string{key}, a, b, was, is)
-	}
-}
-
-func (d *differ) field(id string, path []string, a, b any, was, is bool) {
-	switch {
-	case is && (!was || !reflect.DeepEqual(a, b)):
-		d.add(Change{Op: SetOp, Node: id, Path: path, Value: b, Was: a})
-	case was && !is:
-		d.add(Change{Op: UnsetOp, Node: id, Path: path, Was: a})
-	}
-}
-
-// inputs compares inputs one by one, if both sides are inputs or not there.
-func (d *differ) inputs(id string, a, b any, was, is bool) bool {
-	before, ok := a.(map[string]any)
-	after, ok2 := b.(map[string]any)
-	if was && !ok || is && !ok2 {
-		return false
-	}
-	if is && !was {
-		d.add(Change{Op: SetOp, Node: id, List: inputsField})
-	}
-	for _, name := range keysOf(before, after) {
-		x, was := before[name]
-		y, is := after[name]
-		d.field(id, []string{inputsField, name}, x, y, was, is)
-	}
-	if was && !is {
-		d.drops = append(d.drops, Change{Op: UnsetOp, Node: id, List: inputsField})
-	}
-	return true
-}
-
-func keysOf(ms ...map[string]any) []string {
-	all := map[string]any{}
-	for _, m := range ms {
-		maps.Copy(all, m)
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// listsOf gives the names of the child lists that any of the nodes has, sorted.
-func listsOf(nodes ...*Node) []string {
-	all := map[string]bool{}
-	for _, n := range nodes {
-		for list := range n.Children {
-			all[list] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }

@@ -8,50 +8,6 @@ import (
 	"strings"
 )
 
-// findings collects what is wrong with a definition, and what is only odd.
-type findings struct{ problems, warnings Problems }
-
-// spot is a place in a definition with what is needed to tell it.
-type spot struct {
-	place
-	node *Node
-	path []string // key path within the node
-}
-
-func (s spot) below(key string) spot {
-	s.path = append(slices.Clip(s.path), key)
-	return s
-}
-
-func (s spot) part(n *Node, kind partKind) spot {
-	return spot{place: s.place.of(kind, n.Name()), node: n}
-}
-
-// problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
-func (s spot) problem(format string, args ...any) Problem {
-	where := strings.Join(s.path, ".")
-	if key := s.node.Key(); key != "" && s.flow == "" {
-		where = strings.TrimSuffix(fmt.Sprintf("config variable %q: %s", key, where), ": ")
-	}
-	message := fmt.Sprintf(format, args...)
-	if where != "" {
-		message = where + ": " + message
-	}
-	return Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
-}
-
-func (f *findings) refuse(s spot, format string, args ...any) {
-	if len(f.problems) < maxProblems {
-		f.problems = append(f.problems, s.problem(format, args...))
-	}
-}
-
-func (f *findings) warn(s spot, format string, args ...any) {
-	if len(f.warnings) < maxProblems {
-		f.warnings = append(f.warnings, s.problem(format, args...))
-	}
-}
-
 // structure checks that every field holds what its kind of field can hold.
 func structure(def *Node) *findings {
 	f := &findings{}
@@ -171,63 +127,4 @@ func describe(v any) string {
 	default:
 		return fmt.Sprint(v)
 	}
-}
-
-// input checks an input: {type, value}, in lists with a name, on config variables with meta.
-func (f *findings) input(s spot, in map[string]any) {
-	kind, isText := in["type"].(string)
-	if !isText || kind == "" {
-		f.refuse(s, "an input needs a type, one of %s", strings.Join(inputKinds, ", "))
-		return
-	}
-	if !slices.Contains(inputKinds, kind) {
-		f.warn(s.below("type"), "%q is not known; known are %s", kind, strings.Join(inputKinds, ", "))
-	}
-	if name, computed := in["name"].(map[string]any); computed {
-		f.input(s.below("name"), name)
-	}
-	for _, key := range slices.Sorted(maps.Keys(in)) {
-		if key != "type" && key != "value" && key != "name" && key != "meta" {
-			f.warn(s.below(key), "this key is not known; it is kept and has no effect")
-		}
-	}
-	value := in["value"]
-	s = s.below("value")
-	switch kind {
-	case "reference", "configVar", "template":
-		f.value(s, value, someText)
-	case "complex":
-		f.value(s, value, shape{is: listValue})
-		list, _ := value.([]any)
-		f.items(s, list)
-	}
-}
-
-// items checks the items of a complex input: inputs, and conditions, which are lists that begin with
-// an operator.
-func (f *findings) items(s spot, list []any) {
-	for i, item := range list {
-		at := s.below(strconv.Itoa(i))
-		switch item := item.(type) {
-		case map[string]any:
-			f.input(at, item)
-		case []any:
-			f.items(at, item)
-		}
-	}
-	if len(list) > 0 {
-		if op, ok := list[0].(string); ok && !slices.Contains(Operators, op) {
-			f.warn(s.below("0"), "operator %q is not known; known are %s", op, strings.Join(Operators, ", "))
-		}
-	}
-}
-
-// Operators are the operators of conditions as definitions spell them. Source: the observed format,
-// section 7.
-var Operators = []string{
-	"and", "or",
-	"isTrue", "isFalse", "doesNotExist", "exists", "isEmpty", "isNotEmpty",
-	"equal", "notEqual", "greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual", "in", "notIn",
-	"exactlyMatches", "doesNotExactlyMatch", "startsWith", "doesNotStartWith", "endsWith", "doesNotEndWith",
-	"dateTimeAfter", "dateTimeBefore", "dateTimeSame",
 }

@@ -1,0 +1,69 @@
+package domain
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+)
+
+const inputsField = "inputs"
+
+func (d *differ) fields(old, new *Node) {
+	for _, key := range keysOf(old.Fields, new.Fields) {
+		a, was := old.Fields[key]
+		b, is := new.Fields[key]
+		if key == inputsField && d.inputs(new.ID, a, b, was, is) {
+			continue
+		}
+		d.field(new.ID, []string{key}, a, b, was, is)
+	}
+}
+
+func (d *differ) field(id string, path []string, a, b any, was, is bool) {
+	switch {
+	case is && (!was || !reflect.DeepEqual(a, b)):
+		d.add(Change{Op: SetOp, Node: id, Path: path, Value: b, Was: a})
+	case was && !is:
+		d.add(Change{Op: UnsetOp, Node: id, Path: path, Was: a})
+	}
+}
+
+// inputs compares inputs one by one, if both sides are inputs or not there.
+func (d *differ) inputs(id string, a, b any, was, is bool) bool {
+	before, ok := a.(map[string]any)
+	after, ok2 := b.(map[string]any)
+	if was && !ok || is && !ok2 {
+		return false
+	}
+	if is && !was {
+		d.add(Change{Op: SetOp, Node: id, List: inputsField})
+	}
+	for _, name := range keysOf(before, after) {
+		x, was := before[name]
+		y, is := after[name]
+		d.field(id, []string{inputsField, name}, x, y, was, is)
+	}
+	if was && !is {
+		d.drops = append(d.drops, Change{Op: UnsetOp, Node: id, List: inputsField})
+	}
+	return true
+}
+
+func keysOf(ms ...map[string]any) []string {
+	all := map[string]any{}
+	for _, m := range ms {
+		maps.Copy(all, m)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// listsOf gives the names of the child lists that any of the nodes has, sorted.
+func listsOf(nodes ...*Node) []string {
+	all := map[string]bool{}
+	for _, n := range nodes {
+		for list := range n.Children {
+			all[list] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
