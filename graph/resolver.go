@@ -1,3 +1,5 @@
+//go:generate go tool gqlgen generate
+
 // Package graph is the door for people and single-page apps: GraphQL over the log and the views. It
 // knows who may do what, and turns refusals into what clients understand.
 package graph
