@@ -35,7 +35,7 @@ func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
 		return nil, domain.Refuse(domain.Invalid, "the address of the blobs is not an URL: %v", err)
 	}
 	if u.Scheme == fileblob.Scheme {
-		return openFileBlobs(filepath.FromSlash(u.Path))
+		return openFileBlobs(u.Host, filepath.FromSlash(u.Path))
 	}
 	bucket, err := blob.OpenBucket(ctx, address)
 	if err != nil {

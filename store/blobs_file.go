@@ -16,8 +16,8 @@ import (
 // In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
 // fileblob does not fsync: a crash could leave an empty file under a name that an event holds.
 
-func openFileBlobs(dir string) (*Blobs, error) {
-	if !filepath.IsAbs(dir) {
+func openFileBlobs(host, dir string) (*Blobs, error) {
+	if host != "" || !filepath.IsAbs(dir) {
 		return nil, domain.Refuse(domain.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
@@ -44,7 +44,7 @@ func (b *Blobs) sweep() error {
 	left, err := filepath.Glob(filepath.Join(b.dir, tempDir, "*"))
 	for _, path := range left {
 		if info, e := os.Stat(path); e == nil && time.Since(info.ModTime()) > time.Hour {
-			err = errors.Join(err, os.Remove(path))
+			err = errors.Join(err, os.RemoveAll(path))
 		}
 	}
 	return err
@@ -71,7 +71,10 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	return syncDir(filepath.Dir(path))
+	if err = syncDir(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
+		return nil // DeleteAll came after it
+	}
+	return err
 }
 
 // settle makes the name of a blob that is there durable.
@@ -89,8 +92,24 @@ func (b *Blobs) settle(key string) error {
 	}
 }
 
+// deleteFolder takes the folder away under another name first, so that a Put at the same time either
+// goes with it or makes a new one.
 func (b *Blobs) deleteFolder(folder string) error {
-	if err := os.RemoveAll(b.path(folder)); err != nil {
+	away, err := os.MkdirTemp(filepath.Join(b.dir, tempDir), "deleted-*")
+	if err == nil {
+		err = os.Rename(b.path(folder), filepath.Join(away, "blobs"))
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		e := os.RemoveAll(away)
+		for range 5 { // a Put may have had its last step into the folder still to do
+			if e != nil {
+				e = os.RemoveAll(away)
+			}
+		}
+		err = errors.Join(err, e)
+	}
+	if err != nil {
 		return fmt.Errorf("deleting blobs %s/: %w", folder, err)
 	}
 	return nil

@@ -43,33 +43,51 @@ func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, a
 	}
 }
 
-// followPages yields the records in (*at, until] and moves at along; false ends the iteration.
+// followPages yields the records in (*at, until] and moves at along; false ends the iteration. While
+// a page is with the caller, the next one is read: at a start, reading and folding share two cores.
 func followPages(ctx context.Context, closing <-chan struct{}, read pager, at *Position, until Position, f Filter, yield func(Recorded, error) bool) bool {
-	for *at < until {
-		if ctx.Err() != nil {
-			yield(Recorded{}, ctx.Err())
-			return false
-		}
-		select {
-		case <-closing:
-			yield(Recorded{}, errClosed)
-			return false
-		default:
-		}
-		page, all, err := read(*at, until, f)
-		if err != nil {
+	next := make(chan paged, 1)
+	fetch := func(after Position) {
+		page, all, err := read(after, until, f)
+		next <- paged{page, all || err != nil || len(page) == 0, err}
+	}
+	for fetch(*at); ; {
+		p := <-next
+		if err := followEnd(ctx, closing, p.err); err != nil {
 			yield(Recorded{}, err)
 			return false
 		}
-		for _, r := range page {
+		if !p.all {
+			go fetch(p.records[len(p.records)-1].Position)
+		}
+		for _, r := range p.records {
 			*at = r.Position
 			if !yield(r, nil) {
+				if !p.all {
+					<-next // nobody is left behind
+				}
 				return false
 			}
 		}
-		if all {
+		if p.all {
 			return true
 		}
 	}
-	return true
+}
+
+type paged struct {
+	records []Recorded
+	all     bool
+	err     error
+}
+
+func followEnd(ctx context.Context, closing <-chan struct{}, err error) error {
+	select {
+	case <-closing:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+		return err
+	}
 }

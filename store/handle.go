@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"heddle/domain"
@@ -111,14 +110,10 @@ func (h *Handle[S]) keep(at fold[S]) {
 
 // decode turns a record into the event and the meta that it is folded with.
 func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], domain.Meta, error) {
-	var meta domain.Meta
 	event, err := category.Decode(r.Kind, r.Data)
 	if err != nil {
-		return nil, meta, err
+		return nil, domain.Meta{}, err
 	}
-	if err := json.Unmarshal(r.Meta, &meta); err != nil {
-		return nil, meta, fmt.Errorf("decoding meta: %w", err)
-	}
-	meta.Aggregate = r.AggregateID()
-	return event, meta, nil
+	meta, err := MetaOf(r)
+	return event, meta, err
 }

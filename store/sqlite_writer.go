@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"heddle/domain"
@@ -25,7 +26,8 @@ type writer struct {
 	tail     *tail
 	report   func(Commit)
 	log      *slog.Logger
-	freelist int64 // free pages that are kept for reuse
+	freelist int64    // free pages that are kept for reuse
+	pragmas  []string // besides writerPragmas, for tests
 
 	conn       *conn // nil after it broke, until it can be opened again
 	version    int64 // data_version: changes when somebody else has written to the file
@@ -206,7 +208,7 @@ func (w *writer) undo() {
 }
 
 func (w *writer) open() error {
-	c, err := openConn(w.path, writerPragmas...)
+	c, err := openConn(w.path, slices.Concat(writerPragmas, w.pragmas)...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"heddle/domain"
+
+	"github.com/google/uuid"
+)
+
+// blankEvent has 512 bytes of data and meta, about what an edit has.
+func blankEvent() Event {
+	return Event{ID: uuid.Must(uuid.NewV7()), Kind: "StepFinished", Meta: bytes.Repeat([]byte("m"), 256), Data: bytes.Repeat([]byte("d"), 256)}
+}
+
+func blankEvents(n int) []Event {
+	events := make([]Event, n)
+	for i := range events {
+		events[i] = blankEvent()
+	}
+	return events
+}
+
+// rawSync is the least that a durable append can cost: writing the bytes to a file and fsync.
+func rawSync(b *testing.B, events, rounds int) time.Duration {
+	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	data := bytes.Repeat([]byte("x"), events*(512+16+12))
+	start := time.Now()
+	for range rounds {
+		if _, err := f.Write(data); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return time.Since(start) / time.Duration(rounds)
+}
+
+// BenchmarkAppend has one writer append to one stream, and compares with a bare write and fsync that
+// is measured in turns with it, since other load on the machine comes and goes.
+func BenchmarkAppend(b *testing.B) {
+	for _, n := range []int{1, 16, 64} {
+		b.Run(fmt.Sprint("events=", n), func(b *testing.B) {
+			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+			events := make([][]Event, b.N)
+			for i := range events {
+				events[i] = blankEvents(n)
+			}
+			var own, raw time.Duration
+			b.ResetTimer()
+			const turn = 500
+			for i := 0; i < b.N; i += turn {
+				rounds := min(turn, b.N-i)
+				start := time.Now()
+				for j := i; j < i+rounds; j++ {
+					mustAppend(b, log, "run-1", Revision(j*n)-1, events[j]...)
+				}
+				own += time.Since(start)
+				b.StopTimer()
+				raw += rawSync(b, n, rounds) * time.Duration(rounds)
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.N*n)/own.Seconds(), "events/s")
+			b.ReportMetric(100*raw.Seconds()/own.Seconds(), "%raw")
+		})
+	}
+}
+
+// BenchmarkAppendNewStreams is what queued runs do: every append makes a stream.
+func BenchmarkAppendNewStreams(b *testing.B) {
+	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+	for b.Loop() {
+		mustAppend(b, log, "run-"+uuid.NewString(), NoStream, blankEvent())
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkAppendConcurrent(b *testing.B) {
+	for _, writers := range []int{4, 16, 64} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			var commits, appends atomic.Int64
+			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"), OnCommit(func(c Commit) {
+				commits.Add(1)
+				appends.Add(int64(c.Appends))
+			}))
+			b.SetParallelism(writers)
+			var streams atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				stream := fmt.Sprint("run-", streams.Add(1))
+				for at := NoStream; pb.Next(); at++ {
+					mustAppend(b, log, stream, at, blankEvent())
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(appends.Load())/float64(commits.Load()), "appends/commit")
+		})
+	}
+}
+
+// filledLog has streams of 20 events each, one in ten of them a draft.
+func filledLog(b *testing.B, streams int) *SQLite {
+	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+	for i := range streams {
+		category := "run"
+		if i%10 == 0 {
+			category = "draft"
+		}
+		mustAppend(b, log, fmt.Sprintf("%s-%s", category, domain.DeriveID(fmt.Sprint(i))), NoStream, blankEvents(20)...)
+	}
+	return log
+}
+
+func BenchmarkRead(b *testing.B) {
+	log := filledLog(b, 5000)
+	events := 0
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		stream := fmt.Sprint("run-", domain.DeriveID(fmt.Sprint((i*10+1)%5000)))
+		for _, err := range log.Read(context.Background(), stream, 0) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			events++
+		}
+	}
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkFollow(b *testing.B) {
+	log := filledLog(b, 10000)
+	for name, f := range map[string]Filter{"all": {}, "drafts of 10%": {Categories: []string{"draft", "user", "customer"}}} {
+		b.Run(name, func(b *testing.B) {
+			events := 0
+			for b.Loop() {
+				all, _ := caughtUpCount(b, log, f)
+				events += all
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+func caughtUpCount(b *testing.B, log Log, f Filter) (n int, mark Position) {
+	for r, err := range log.Follow(context.Background(), 0, f) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if r.Mark() {
+			return n, r.Position
+		}
+		n++
+	}
+	return n, 0
+}
+
+// BenchmarkFold is the whole way of a view's start: read, decode data and meta, fold.
+func BenchmarkFold(b *testing.B) {
+	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+	for i := range 500 {
+		_, _, err := Change(as("ann"), log, tallies, fmt.Sprint(i), func(tally) (domain.Changes[tally], error) {
+			changes := make(domain.Changes[tally], 100)
+			for j := range changes {
+				changes[j] = counted{"somebody who counts"}
+			}
+			return changes, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	events := 0
+	for b.Loop() {
+		states := map[string]tally{}
+		for r, err := range log.Follow(context.Background(), 0, Filter{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if r.Mark() {
+				break
+			}
+			event, meta, err := decode(tallies, r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			states[r.Stream] = event.Evolve(states[r.Stream], meta)
+			events++
+		}
+	}
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkChange has writers change one stream that grows long.
+func BenchmarkChange(b *testing.B) {
+	for _, writers := range []int{1, 50} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+			b.SetParallelism(max(1, writers/2))
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, _, err := Change(as("ann"), log, tallies, "1", count); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+		})
+	}
+}

@@ -1,0 +1,59 @@
+package store
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"heddle/domain"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+// TestMetaOf compares with encoding/json, for meta of any content and for text that is broken.
+func TestMetaOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.StringMatching(`[a-z0-9:.-]{0,12}`), rapid.String())
+		m := domain.Meta{
+			ID: uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")), Organization: text.Draw(t, "organization"),
+			Actor: text.Draw(t, "actor"), Token: text.Draw(t, "token"), Remote: text.Draw(t, "remote"),
+			Time:        time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "time")).UTC(),
+			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"), Previous: text.Draw(t, "previous"),
+		}
+		stored, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "broken") {
+			i := rapid.IntRange(0, len(stored)-1).Draw(t, "at")
+			stored[i] = rapid.SampledFrom([]byte(`"{}:,\ ax`)).Draw(t, "byte")
+		}
+		var want domain.Meta
+		wantErr := json.Unmarshal(stored, &want)
+		want.Aggregate = "1"
+		got, err := MetaOf(Recorded{Stream: "draft-1", Event: Event{Meta: stored}})
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%s: got %v, encoding/json says %v", stored, err, wantErr)
+		}
+		if diff := cmp.Diff(want, got); err == nil && diff != "" {
+			t.Fatalf("%s:\n%s", stored, diff)
+		}
+	})
+}
+
+func TestMetaOfIsQuick(t *testing.T) {
+	m, err := Author{Organization: "org", Actor: "ann"}.meta(strings.Repeat("0a", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := quickMeta(stored); !ok {
+		t.Errorf("%s is not read the quick way", stored)
+	}
+}

@@ -1,0 +1,280 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"heddle/domain"
+)
+
+func TestSQLiteLasts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	log := openTestLog(t, path)
+	events := eventsOf(3)
+	mustAppend(t, log, "draft-1", NoStream, events...)
+	mustAppend(t, log, "run-1", NoStream, eventsOf(3)...)
+	newest := mustAppend(t, log, "run-2", NoStream, eventsOf(3)...)
+	if err := log.Remove(context.Background(), "run-2"); err != nil {
+		t.Fatal(err)
+	}
+	want := readAll(t, log, "draft-1", 0)
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(path + "?*"); len(left) != 0 {
+		t.Errorf("after Close there is more than the one file: %v", left)
+	}
+	log = openTestLog(t, path)
+	if got := readAll(t, log, "draft-1", 0); len(got) != 3 || got[2].Position != want[2].Position || !bytes.Equal(got[2].Data, want[2].Data) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+	if p := mustAppend(t, log, "draft-1", NoStream, events...); p != want[2].Position {
+		t.Errorf("a repeat after reopening answers %d, want %d", p, want[2].Position)
+	}
+	if p := mustAppend(t, log, "draft-1", 2, event1("Next")); p <= newest {
+		t.Errorf("position %d was given twice", p)
+	}
+	_, err := log.Append(context.Background(), "run-2", NoStream, event1("Again"))
+	wantCode(t, err, domain.NotFound)
+}
+
+func TestSQLiteRefusesOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	make := func(name, edit string) string {
+		path := filepath.Join(dir, name)
+		tamper(t, path, edit)
+		return path
+	}
+	newer := filepath.Join(dir, "newer.db")
+	if err := openTestLog(t, newer).Close(); err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, newer, `PRAGMA user_version = 99`)
+	text := filepath.Join(dir, "text.db")
+	if err := os.WriteFile(text, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		make("other.db", `CREATE TABLE cakes (name)`): "not an event log",
+		newer: "schema 99",
+		text:  "not a database",
+		filepath.Join(dir, "missing", "events.db"): "unable to open",
+	} {
+		if _, err := OpenSQLite(path); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want it to say %q", path, err, says)
+		}
+	}
+}
+
+func TestSQLiteGivesSpaceBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	log := openTestLog(t, path)
+	big := Event{Kind: "Big", Data: bytes.Repeat([]byte("x"), 100<<10)}
+	for i := range 200 {
+		big.ID = event1("").ID
+		mustAppend(t, log, fmt.Sprint("run-", i), NoStream, big)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full := size(t, path)
+	log = openTestLog(t, path)
+	for i := range 190 {
+		if err := log.Remove(context.Background(), fmt.Sprint("run-", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); size(t, path) > full/2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the file has %d bytes, before the removal it had %d", size(t, path), full)
+		}
+	}
+	if all, _ := caughtUp(t, log, 0, Filter{}); len(all) != 10 {
+		t.Errorf("%d records are left", len(all))
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// TestSQLiteWriteAheadLogResets has a follower rest in the middle of a page and a reader in the
+// middle of a stream: neither may hold back the checkpoint, or the WAL would grow for ever.
+func TestSQLiteWriteAheadLogResets(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	log := openTestLog(t, path)
+	mustAppend(t, log, "draft-1", NoStream, eventsOf(2*pageRecords)...)
+	for range log.Follow(context.Background(), 0, Filter{}) {
+		for range log.Read(context.Background(), "draft-1", 0) {
+			c, err := openConn(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
+			if err != nil || busy != 0 || size(t, path+"-wal") != 0 {
+				t.Errorf("busy %d, %v, WAL of %d bytes", busy, err, size(t, path+"-wal"))
+			}
+			if err := c.close(); err != nil {
+				t.Error(err)
+			}
+			break
+		}
+		break
+	}
+}
+
+// TestSQLiteGroup has one commit take appends that go and others that do not.
+func TestSQLiteGroup(t *testing.T) {
+	var commits []Commit
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), OnCommit(func(c Commit) { commits = append(commits, c) }))
+	ask := func(stream string, expected Revision, events ...Event) *request {
+		return &request{stream: stream, expected: expected, events: events, do: (*writer).append, done: make(chan struct{})}
+	}
+	repeated := event1("Repeated")
+	group := []*request{
+		ask("draft-1", NoStream, eventsOf(2)...),
+		ask("draft-1", NoStream, event1("Late")),
+		ask("draft-1", 1, event1("Next")),
+		ask("draft-2", 7, event1("Early")),
+		ask("draft-3", NoStream, repeated),
+		ask("draft-3", NoStream, repeated),
+		{stream: "draft-3", do: (*writer).remove, done: make(chan struct{})},
+		ask("draft-3", 0, event1("Removed")),
+		{stream: "draft-4", do: (*writer).remove, done: make(chan struct{})},
+	}
+	log.writer.serve(group)
+	for i, want := range []string{"", "conflict", "", "conflict", "", "", "", "NOT_FOUND", "NOT_FOUND"} {
+		err := group[i].err
+		got := string(domain.CodeOf(err))
+		if _, conflict := errors.AsType[*ConflictError](err); conflict {
+			got = "conflict"
+		}
+		if got != want || (err == nil) != (want == "") {
+			t.Errorf("request %d: %v, want %q", i, err, want)
+		}
+	}
+	if len(commits) != 1 || commits[0].Appends != len(group) || commits[0].Err != nil {
+		t.Errorf("commits %+v, want one for all", commits)
+	}
+	if group[4].position != group[5].position {
+		t.Error("a repeat in the same commit has another position")
+	}
+	if got := readAll(t, log, "draft-1", 0); len(got) != 3 {
+		t.Errorf("draft-1 has %d records", len(got))
+	}
+}
+
+// TestSQLiteFull limits the file so that SQLite reports a full disk, and takes the limit away.
+func TestSQLiteFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	log := openTestLog(t, path, func(w *writer) { w.pragmas = []string{"max_page_count = 100"} })
+	ask := func(stream string, size int) *request {
+		e := event1("E")
+		e.Data = bytes.Repeat([]byte("x"), size)
+		return &request{stream: stream, expected: NoStream, events: []Event{e}, do: (*writer).append, done: make(chan struct{})}
+	}
+	group := []*request{ask("draft-1", 100), ask("draft-2", 450<<10), ask("draft-3", 100)}
+	log.writer.serve(group)
+	if group[0].err != nil || group[2].err != nil {
+		t.Errorf("what has room went down with what has not: %v, %v", group[0].err, group[2].err)
+	}
+	wantCode(t, group[1].err, domain.Unavailable)
+	if !strings.Contains(group[1].err.Error(), "full") {
+		t.Error(group[1].err)
+	}
+	if got := append(readAll(t, log, "draft-2", 0), readAll(t, log, "draft-1", 0)...); len(got) != 1 {
+		t.Errorf("%d records, want that of draft-1", len(got))
+	}
+	log.writer.pragmas = nil
+	if err := log.writer.conn.run("PRAGMA max_page_count = 1000000"); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, log, "draft-2", NoStream, group[1].events...)
+	mustAppend(t, log, "draft-1", 0, event1("Next"))
+}
+
+// TestSQLiteBrokenConnection closes the writer's connection under it: what waits is refused, and the
+// next append finds a new one.
+func TestSQLiteBrokenConnection(t *testing.T) {
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
+	if err := log.writer.conn.run("PRAGMA query_only = 1"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := log.Append(context.Background(), "draft-1", NoStream, event1("A"))
+	wantCode(t, err, domain.Unavailable)
+	if err := log.writer.close(); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, log, "draft-1", NoStream, event1("A"))
+}
+
+// TestSQLiteOpenTwice shares a file between two writers, as two processes would: neither may trust
+// what it remembers.
+func TestSQLiteOpenTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	logs := []Log{openTestLog(t, path), openTestLog(t, path)}
+	var writing sync.WaitGroup
+	for w := range 8 {
+		writing.Go(func() {
+			for range 10 {
+				if _, _, err := Change(as("ann"), logs[w%2], tallies, "1", count); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writing.Wait()
+	for _, log := range logs {
+		if s, _, err := Load(context.Background(), log, tallies, "1"); err != nil || s.N != 80 {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
+	head, err := Verify(context.Background(), openTestLog(t, path), nil)
+	if err != nil || head.Events != 80 || head.Position != 80 {
+		t.Errorf("%+v, %v", head, err)
+	}
+}
+
+// TestSQLiteForgetsHeads has more streams than the writer remembers.
+func TestSQLiteForgetsHeads(t *testing.T) {
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) { w.heads = newCache[string, head](4) })
+	for round := range 3 {
+		for i := range 30 {
+			mustAppend(t, log, fmt.Sprint("draft-", i), Revision(round)-1, event1("E"))
+		}
+	}
+	if n := len(log.writer.heads.young) + len(log.writer.heads.old); n > 8 {
+		t.Errorf("%d heads are kept", n)
+	}
+}
+
+// TestSQLiteFollowPassesOver asks SQLite how it finds the drafts among many runs.
+func TestSQLiteFollowPassesOver(t *testing.T) {
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
+	var plan []string
+	err := log.read("EXPLAIN QUERY PLAN "+selectFollow(2), func(row []driver.Value) bool {
+		plan = append(plan, row[3].(string))
+		return true
+	}, int64(0), int64(10), "draft", "user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(plan, "\n")
+	if strings.Count(all, "events_category (category=? AND rowid>? AND rowid<?)") != 2 || strings.Contains(all, "TEMP B-TREE") || strings.Contains(all, "SCAN e\n") {
+		t.Errorf("plan:\n%s", all)
+	}
+}
