@@ -4,7 +4,7 @@
 // Values cross as the JSON that component.EncodeValue writes.
 const { parse, stringify } = JSON;
 const { isArray } = Array;
-const { keys, entries, fromEntries, getPrototypeOf } = Object;
+const { keys, entries, fromEntries, getPrototypeOf, defineProperty, prototype: plainPrototype } = Object;
 const indirectEval = eval; // its frames are "<input>", the ones here are "<eval>": see script_error.go
 const fromBase64 = Uint8Array.fromBase64;
 const toBase64 = (bytes) => Uint8Array.prototype.toBase64.call(bytes);
@@ -17,14 +17,25 @@ function marked(object) {
 	return names.length === 1 && (names[0] === bytesKey || names[0] === objectKey) ? names[0] : "";
 }
 
+// decode works in place, which is all right with what JSON.parse has just made.
 function decode(v) {
-	if (isArray(v)) return v.map(decode);
 	if (v === null || typeof v !== "object") return v;
-	switch (marked(v)) {
-	case bytesKey: return fromBase64(v[bytesKey]);
-	case objectKey: v = v[objectKey];
+	if (!isArray(v)) {
+		switch (marked(v)) {
+		case bytesKey: return fromBase64(v[bytesKey]);
+		case objectKey: v = v[objectKey];
+		}
 	}
-	return fromEntries(entries(v).map(([k, e]) => [k, decode(e)]));
+	for (const k of keys(v)) {
+		if (typeof v[k] === "object") v[k] = decode(v[k]);
+	}
+	return v;
+}
+
+// read leaves out the walk where nothing is marked, which is most of the time.
+function read(json) {
+	const v = parse(json);
+	return json.includes(`"${bytesKey}"`) || json.includes(`"${objectKey}"`) ? decode(v) : v;
 }
 
 // asBytes gives the bytes of anything binary, undefined for the rest.
@@ -34,49 +45,69 @@ function asBytes(v) {
 	if (ArrayBuffer.isView(v)) return new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
 }
 
-// encode gives the plain form of a value, undefined for what JSON leaves out.
-function encode(v, path, above) {
+// place tells where in a value the way has come to.
+const place = (way) => way.names.map((k, i) => (i === 0 ? k : typeof k === "number" ? `[${k}]` : `.${k}`)).join("");
+
+// encode gives the plain form of a value, undefined for what JSON leaves out. The way there is kept
+// to find a value that contains itself and for the messages.
+function encode(v, way) {
 	switch (typeof v) {
 	case "number": return isFinite(v) ? v : null;
 	case "string": case "boolean": return v;
 	case "bigint":
 		if (v > -(2n ** 53n) && v < 2n ** 53n) return Number(v);
-		throw new TypeError(`${path} is a BigInt that no number can hold; return it as text`);
-	case "object": return v === null ? null : encodeObject(v, path, above);
+		throw new TypeError(`${place(way)} is a BigInt that no number can hold; return it as text`);
+	case "object": return v === null ? null : encodeObject(v, way);
 	}
 }
 
-function encodeObject(v, path, above) {
-	if (above.includes(v)) throw new TypeError(`${path} contains itself`);
-	if (above.length >= maxDepth) throw new TypeError(`the value is nested deeper than ${maxDepth} levels`);
+function encodeObject(v, way) {
+	if (way.above.includes(v)) throw new TypeError(`${place(way)} contains itself`);
+	if (way.above.length >= maxDepth) throw new TypeError(`the value is nested deeper than ${maxDepth} levels`);
+	way.above.push(v);
+	const encoded = isArray(v) ? encodeList(v, way) : encodeInstance(v, way);
+	way.above.pop();
+	return encoded;
+}
+
+function encodeInstance(v, way) {
+	if (typeof v.toJSON === "function" && !(v instanceof Date)) return encode(v.toJSON(""), way);
+	if (getPrototypeOf(v) === plainPrototype) return encodeFields(v, way);
 	const bytes = asBytes(v);
 	if (bytes) return { [bytesKey]: toBase64(bytes) };
-	if (v instanceof Promise) throw new TypeError(`${path} is a promise: await it`);
+	if (v instanceof Promise) throw new TypeError(`${place(way)} is a promise: await it`);
 	if (v instanceof Date) return isNaN(v) ? null : v.toISOString();
-	if (v instanceof Number || v instanceof String || v instanceof Boolean) return encode(v.valueOf(), path, above);
-	const inside = [...above, v];
-	if (typeof v.toJSON === "function") return encode(v.toJSON(""), path, inside);
-	if (v instanceof Map) return encodeEntries([...v].map(([k, e]) => [String(k), e]), path, inside);
-	if (v instanceof Set) v = [...v];
-	if (isArray(v)) {
-		const list = [];
-		for (let i = 0; i < v.length; i++) list.push(encode(v[i], `${path}[${i}]`, inside) ?? null);
-		return list;
-	}
-	if (v instanceof Error) v = { name: v.name, message: v.message, ...v };
-	return encodeEntries(entries(v), path, inside);
+	if (v instanceof Number || v instanceof String || v instanceof Boolean) return encode(v.valueOf(), way);
+	if (v instanceof Map) return encodeFields(fromEntries(v), way);
+	if (v instanceof Set) return encodeList([...v], way);
+	if (v instanceof Error) return encodeFields({ name: v.name, message: v.message, ...v }, way);
+	return encodeFields(v, way);
 }
 
-function encodeEntries(list, path, inside) {
+function encodeList(v, way) {
+	const list = [];
+	for (let i = 0; i < v.length; i++) {
+		way.names.push(i);
+		list.push(encode(v[i], way) ?? null);
+		way.names.pop();
+	}
+	return list;
+}
+
+function encodeFields(v, way) {
 	const object = {};
-	for (const [k, e] of list) {
-		const plain = encode(e, `${path}.${k}`, inside);
-		if (plain !== undefined) Object.defineProperty(object, k, { value: plain, enumerable: true, configurable: true, writable: true });
+	for (const k of keys(v)) {
+		way.names.push(k);
+		const plain = encode(v[k], way);
+		way.names.pop();
+		if (plain === undefined) continue;
+		if (k !== "__proto__") object[k] = plain;
+		else defineProperty(object, k, { value: plain, enumerable: true }); // to set it would do something else
 	}
 	return marked(object) ? { [objectKey]: object } : object;
 }
 
-const plain = (v, name) => encode(v, name, []) ?? null;
+const plain = (v, name) => encode(v, { names: [name], above: [] }) ?? null;
 
 // text is how a value is shown in the log.
 function text(v) {
@@ -155,7 +186,7 @@ function finish(value, context, names) {
 return {
 	start(source, args, contextNames) {
 		try {
-			const values = decode(parse(args));
+			const values = read(args);
 			const names = parse(contextNames);
 			if (names) values[0].logger = makeLogger({ metric: "metric" });
 			const result = load(source)(...values);
