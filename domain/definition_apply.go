@@ -88,7 +88,7 @@ func (t *tree) unknown(n *Node) *Node {
 			}
 		}
 		if !slices.Equal(kept, children) {
-			n = &Node{ID: n.ID, Fields: n.Fields, Children: maps.Clone(n.Children), lines: n.lines}
+			n = &Node{ID: n.ID, Fields: n.Fields, Children: maps.Clone(n.Children)}
 			n.Children[list] = kept
 		}
 	}

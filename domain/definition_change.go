@@ -63,10 +63,10 @@ func (c *Change) UnmarshalJSON(data []byte) error {
 // nesting is touched by every move to another parent: two of them could put each part into the other.
 const nesting = "@nesting"
 
-// Touches gives the keys of what a change touches. A key stands for everything below it too, at a
-// slash: a part's id for the whole part, "id/inputs" for all its inputs. Behind an @ stand places:
-// the part's own, the one behind it, the first of a list, and whether a collection is there. Lists
-// of changes made from the same definition whose keys do not overlap give the same in either order.
+// Touches gives the keys of what a change touches: a field or an input, and behind an @ a place: the
+// part's own, the one behind it, the first of a list, whether a collection is there. Two lists of
+// changes made from the same definition that have no key in common give the same in either order.
+// An edit of what the other list removes has none in common with it and is lost: see [Overlap].
 func Touches(c Change) []string {
 	switch c.Op {
 	case SetOp, UnsetOp:
@@ -84,7 +84,11 @@ func Touches(c Change) []string {
 		}
 		return keys
 	case RemoveOp:
-		return append([]string{c.Node}, c.Below...)
+		var keys []string
+		for _, id := range append([]string{c.Node}, c.Below...) {
+			keys = append(keys, id, id+"/@place", id+"/@next", id+"/@first/"+stepList, id+"/@first/"+branchList)
+		}
+		return keys
 	case MoveOp:
 		keys := []string{c.Node + "/@place", c.Node + "/@next", slot(c)}
 		if c.From != "" {
@@ -103,8 +107,9 @@ func slot(c Change) string {
 	return c.After + "/@next"
 }
 
-// Overlap gives the keys of b that touch what a touches, in order, each once: none means that the two
-// lists, made from the same definition, can be applied one after the other in either order.
+// Overlap gives the keys of b that touch what a touches, in order, each once. It is stricter than
+// comparing keys: a key stands for everything below it too, at a slash, so that an edit inside a part
+// meets the removal of the part. None means that merging the two lists loses nothing of either.
 func Overlap(a, b []Change) []string {
 	touched, above := map[string]bool{}, map[string]bool{}
 	for _, c := range a {

@@ -138,10 +138,10 @@ func TestCheckTellsEverythingAtOnce(t *testing.T) {
 	def = Apply(def, []Change{{Op: SetOp, Node: late.ID, Path: []string{"isTrigger"}, Value: "yes"}})
 	_, err := Check(def)
 	want := []string{
-		`line 30: flow "F": step "Late": isTrigger: it must be true or false, not text`,
-		`line 30: flow "F": step "Late": inputs.a: dangling reference "gone.results": the flow has no step gone; name one of its steps`,
-		`line 30: flow "F": step "Late": inputs.b: there is no config variable "Gone"; add it or name another`,
-		`line 31: flow "F": there is another flow "F"; rename one of them`,
+		`flow "F": step "Late": isTrigger: it must be true or false, not text`,
+		`flow "F": there is another flow "F"; rename one of them`,
+		`flow "F": step "Late": inputs.a: dangling reference "gone.results": the flow has no step gone; name one of its steps`,
+		`flow "F": step "Late": inputs.b: there is no config variable "Gone"; add it or name another`,
 	}
 	if err == nil || cmp.Diff(want, strings.Split(err.Error(), "\n")) != "" {
 		t.Errorf("got\n%v", err)

@@ -97,7 +97,7 @@ func (d *differ) inside(n *Node) {
 
 // onlyNew gives an added part without the parts that are moved into it.
 func (d *differ) onlyNew(n *Node) *Node {
-	c := &Node{ID: n.ID, Fields: n.Fields, lines: n.lines}
+	c := &Node{ID: n.ID, Fields: n.Fields}
 	if n.Children != nil {
 		c.Children = make(map[string][]*Node, len(n.Children))
 	}

@@ -9,7 +9,8 @@ import (
 // (nil if there is none) takes that one's id: the part with the same stableKey, else the one that
 // renameAttributes says it was, else the one of the same name — steps anywhere in the same flow, so
 // that a step moved into a branch is still the same. All else gets an id from newID. A trigger is
-// never the same as another step. Source of the order: the contract of section 3 in the design and
+// never the same as another step. The result no longer knows the lines of a text, as edits would soon
+// make them wrong: [Check] what was parsed before. Source of the order: the contract of section 3 in the design and
 // the format's renameAttributes.
 func Identify(def, old *Node, newID func() string) *Node {
 	if old == nil {
@@ -128,7 +129,7 @@ func (i *matcher) by(name, oldName func(*Node) string, parts, olds []*Node) {
 
 // give returns the tree with ids.
 func (i *matcher) give(n *Node, id string) *Node {
-	c := &Node{ID: id, Fields: n.Fields, lines: n.lines}
+	c := &Node{ID: id, Fields: n.Fields}
 	if n.Children != nil {
 		c.Children = maps.Clone(n.Children)
 	}

@@ -93,7 +93,7 @@ func (p *growing) settle() *Node {
 	if !changed {
 		return p.node
 	}
-	n := &Node{ID: p.node.ID, Fields: p.fields, lines: p.node.lines}
+	n := &Node{ID: p.node.ID, Fields: p.fields}
 	if p.fields == nil {
 		n.Fields = p.node.Fields
 	}
