@@ -10,8 +10,8 @@ import (
 // renameAttributes says it was, else the one of the same name — steps anywhere in the same flow, so
 // that a step moved into a branch is still the same. All else gets an id from newID. A trigger is
 // never the same as another step. The result no longer knows the lines of a text, as edits would soon
-// make them wrong: [Check] what was parsed before. Source of the order: the contract of section 3 in the design and
-// the format's renameAttributes.
+// make them wrong: [Check] what was parsed before. Source: the format's stableKey and
+// renameAttributes; it has no ids of its own.
 func Identify(def, old *Node, newID func() string) *Node {
 	if old == nil {
 		old = &Node{}
