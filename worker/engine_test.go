@@ -1,0 +1,228 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// full is a log whose disk is full.
+type full struct{ store.Log }
+
+func (full) Append(context.Context, string, store.Revision, ...store.Event) (store.Position, error) {
+	return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+}
+
+// queue accepts a trigger while no worker runs.
+func (h *house) queueOnly(url string) string {
+	h.t.Helper()
+	if h.Worker.queue == nil {
+		h.Worker.offered = map[string]time.Time{}
+		q, err := openQueue("embedded", 1, time.Second, h.Logger)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.Worker.queue = q
+		h.t.Cleanup(q.close)
+	}
+	a := h.post(url, "text/plain", "x")
+	if a.Code != 200 {
+		h.t.Fatalf("answered %d %s", a.Code, a.Body)
+	}
+	return a.Header().Get(ExecutionHeader)
+}
+
+// A run that was accepted and never offered, as when Redis lost everything, is found by the sweep.
+func TestSweepFindsWhatTheQueueLost(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	run := h.queueOnly(urls["Main"])
+	again := h.again() // an empty queue
+	again.start()
+	if r := again.ended(run); paths(r) != "hook one" || h.probe.count("one") != 1 {
+		t.Errorf("ran %q, called %d times", paths(r), h.probe.count("one"))
+	}
+}
+
+// What has a StepFinished is not done again; what was in flight is, under the same key.
+func TestResume(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
+		script("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
+	blocked := make(chan struct{})
+	h.probe.block["two"] = blocked
+	h.start()
+	answered := make(chan string)
+	go func() { answered <- h.post(urls["Main"], "", "").Body.String() }()
+	<-h.probe.began
+	first := h.probe.keys["two"]
+	h.stop() // in the middle of the second step, which is cut off and hands back
+	delete(h.probe.block, "two")
+	again := h.again()
+	again.start()
+	if got := <-answered; got != `["one","two"]` {
+		t.Errorf("answered %s", got)
+	}
+	if h.probe.count("one") != 1 || h.probe.count("two") != 2 || h.probe.keys["two"] != first {
+		t.Errorf("one was called %d times, two %d times, keys %s and %s", h.probe.count("one"), h.probe.count("two"), first, h.probe.keys["two"])
+	}
+}
+
+// Two workers offered the same claim: the log lets one of them do it.
+func TestClaim(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	run := h.queueOnly(urls["Main"])
+	a, b := h.again(), h.again()
+	for _, w := range []*house{a, b} {
+		w.Worker.running, w.Worker.claims = map[string]bool{}, map[string]bool{}
+	}
+	x, err := a.claim(h.ctx, run, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.claim(h.ctx, run, 0); domain.CodeOf(err) != domain.Conflict {
+		t.Errorf("a second claim under the same number gives %v", err)
+	}
+	if _, err := b.claim(h.ctx, run, 1); err != nil { // the first worker seems dead
+		t.Fatal(err)
+	}
+	if err := x.work(h.ctx); domain.CodeOf(err) != domain.Conflict {
+		t.Errorf("a worker with an old claim records: %v", err)
+	}
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.Finished != nil || len(r.Steps()) != 0 || r.Claims != 2 {
+		t.Errorf("the run is %+v, %v", r, err)
+	}
+}
+
+// The end comes whatever happens to a step, and says which one and why.
+func TestEnds(t *testing.T) {
+	h := newHouse(t)
+	h.RunTimeout = 300 * time.Millisecond
+	h.probe.block["slow"] = make(chan struct{})
+	unknown := strings.Replace(step("none", "call", ""), "key: probe", "key: acme", 1)
+	_, urls := h.deploy(definition(
+		flow("Fails", "", "", step("one", "call", ", fail: {type: value, value: no luck}")+step("two", "call", "")),
+		flow("Unknown", "", "", unknown),
+		flow("Slow", "", "", step("slow", "call", "")),
+		flow("Script", "", "", script("Throw", `module.exports = async () => { throw new Error("my fault") }`)),
+	))
+	h.start()
+	for name, want := range map[string]string{
+		"Fails":   `step "one": no luck`,
+		"Unknown": `acme`,
+		"Slow":    `HEDDLE_RUN_TIMEOUT`,
+		"Script":  `my fault`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := h.ended(h.post(urls[name], "", "").Header().Get(ExecutionHeader))
+			if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, want) {
+				t.Errorf("ended %+v", r.Finished)
+			}
+		})
+	}
+	if h.probe.count("two") != 0 {
+		t.Error("a step after the one that failed was done")
+	}
+}
+
+func TestFailedStepsLogTheirError(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ", fail: {type: value, value: no luck}"))))
+	h.start()
+	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
+	last := r.Last()
+	if last.Error != "no luck" || len(last.Log) != 2 || last.Log[1].Severity != "ERROR" || last.Log[1].Message != "no luck" {
+		t.Errorf("the step is %+v", last)
+	}
+}
+
+// A run whose log can't be written is tried again until it can: it is neither lost nor ended.
+func TestStoreFailureIsTriedAgain(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	run := h.queueOnly(urls["Main"])
+	w := h.again()
+	w.Worker.running, w.Worker.claims = map[string]bool{}, map[string]bool{}
+	w.Worker.Log = full{h.Log}
+	err := w.execute(h.ctx, taskID(run, 0))
+	if again, ok := errors.AsType[*wait](err); !ok || again.delay != retryDelay || !waits(err) {
+		t.Errorf("execute gives %v", err)
+	}
+	w.Worker.Log = h.Log
+	if err := w.execute(h.ctx, taskID(run, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.ended(run); r.Finished.Result != domain.Completed {
+		t.Errorf("ended %+v", r.Finished)
+	}
+}
+
+// Long outputs and long logs go to blobs and come back.
+func TestLargeOutput(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "",
+		script("Make", `module.exports = async (c) => { for (let i = 0; i < 300; i++) c.logger.info("line " + i + "x".repeat(100)); return {data: "y".repeat(20000)} }`)+
+			script("Count", `module.exports = async (c, {make}) => ({data: make.results.length})`))))
+	h.start()
+	a := h.post(urls["Main"], "", "")
+	if a.Body.String() != "20000" {
+		t.Fatalf("answered %d %s", a.Code, a.Body)
+	}
+	r := h.ended(a.Header().Get(ExecutionHeader))
+	made := r.Steps()[1]
+	if made.Output.Blob == "" || made.LogBlob == nil || len(made.Log) != 0 {
+		t.Errorf("the step is %+v", made)
+	}
+}
+
+func TestState(t *testing.T) {
+	h := newHouse(t)
+	code := `module.exports = async (c) => { c.crossFlowState.n = (c.crossFlowState.n || 0) + 1; c.executionState.own = 1; return {data: c.crossFlowState.n} }`
+	own := `module.exports = async (c) => ({data: [c.crossFlowState.n, c.executionState.own || 0]})`
+	_, urls := h.deploy(definition(flow("Count", "    isSynchronous: true\n", "", script("Add", code)+script("Read", own)),
+		flow("Read", "    isSynchronous: true\n", "", script("Read", own))))
+	h.start()
+	for _, want := range []string{"[1,1]", "[2,1]"} {
+		if a := h.post(urls["Count"], "", ""); a.Body.String() != want {
+			t.Errorf("answered %s, want %s", a.Body, want)
+		}
+	}
+	if a := h.post(urls["Read"], "", ""); a.Body.String() != "[2,0]" {
+		t.Errorf("another flow reads %s", a.Body)
+	}
+}
+
+// A state stream is cut short by snapshots and keeps its values.
+func TestStateSnapshot(t *testing.T) {
+	h := newHouse(t)
+	x := &execution{Worker: h.Worker, ctxRun: h.ctx}
+	x.run.ID, x.run.Queued.Instance = "run", "i"
+	for i := range domain.SnapshotEvery + 10 {
+		s := &running{x: x, path: "step" + strings.Repeat("x", i%7)}
+		if err := x.stateOf("crossFlow", s).Set(h.ctx, "key", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := 0
+	for _, err := range h.Log.Read(h.ctx, domain.States.Stream("i"), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+	}
+	if kept > 20 {
+		t.Errorf("%d records are kept after a snapshot", kept)
+	}
+	value, found, err := x.stateOf("crossFlow", &running{x: x}).Get(h.ctx, "key")
+	if n, ok := value.(float64); err != nil || !found || !ok || int(n) != domain.SnapshotEvery+9 {
+		if m, ok := value.(int64); !ok || int(m) != domain.SnapshotEvery+9 {
+			t.Errorf("the value is %v, %v, %v", value, found, err)
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package worker
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"heddle/component"
+	"heddle/component/builtin"
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// house is a whole worker over a log in memory, with a component "probe" whose actions the test
+// looks into.
+type house struct {
+	*Worker
+	t            *testing.T
+	ctx          context.Context // of the test's own changes
+	organization string
+	probe        *probe
+	stop         func() // ends the worker and waits for it
+}
+
+// probe counts what it is asked to do, and blocks where the test wants it.
+type probe struct {
+	mu    sync.Mutex
+	calls map[string]int
+	keys  map[string]string        // idempotency keys by call
+	block map[string]chan struct{} // by call: wait until it is closed
+	began chan string              // the name of each call that blocks
+}
+
+func (p *probe) component() component.Component {
+	type inputs struct {
+		Name string `key:"name" label:"Name" doc:"What to count the call under."`
+		Fail string `key:"fail" label:"Fail" doc:"The error to fail with."`
+	}
+	perform := func(ctx context.Context, step component.Step, in inputs) (component.Result, error) {
+		p.mu.Lock()
+		p.calls[in.Name]++
+		p.keys[in.Name] = step.IdempotencyKey()
+		block := p.block[in.Name]
+		p.mu.Unlock()
+		step.Log("info", "called "+in.Name)
+		if block != nil {
+			p.began <- in.Name
+			select {
+			case <-block:
+			case <-ctx.Done():
+				return component.Result{}, ctx.Err()
+			}
+		}
+		if in.Fail != "" {
+			return component.Result{}, domain.Refuse(domain.Invalid, "%s", in.Fail)
+		}
+		return component.Result{Data: map[string]any{"did": in.Name}}, nil
+	}
+	call := component.NewAction("call", "Call", "Counts the call.", perform)
+	effect := component.NewAction("effect", "Effect", "Counts the call, outside the run.", perform)
+	effect.Effect = true
+	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect}}
+}
+
+func (p *probe) count(name string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[name]
+}
+
+// newHouse builds everything but does not start the worker.
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	log := store.NewMemory()
+	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	view := projections.NewView(log, quiet)
+	runs, err := projections.OpenRunIndex(t.Context(), filepath.Join(t.TempDir(), "runs.db"), log, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var readers sync.WaitGroup
+	readers.Go(func() { _ = view.Run(ctx) })
+	readers.Go(func() { _ = runs.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		readers.Wait()
+		for _, c := range []io.Closer{runs, blobs, log} {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	p := &probe{calls: map[string]int{}, keys: map[string]string{}, block: map[string]chan struct{}{}, began: make(chan string, 10)}
+	o := DefaultOptions()
+	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second, 100*time.Millisecond
+	organization := uuid.NewString()
+	h := &house{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: blobs, Vault: vault,
+		Live: store.NewLiveMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20),
+		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
+	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
+	return h
+}
+
+// start runs the worker until stop is called or the test ends.
+func (h *house) start() {
+	h.t.Helper()
+	if err := h.Worker.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Worker.Run(ctx) }()
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Errorf("the worker ended with %v", err)
+		}
+	})
+	h.t.Cleanup(h.stop)
+}
+
+// again makes another worker over the same log, as after a restart: nothing but the log is shared.
+func (h *house) again() *house {
+	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: store.NewLiveMemory(), View: h.View, Runs: h.Runs,
+		Definitions: h.Definitions, Components: h.Components, Client: h.Client, Logger: h.Logger}
+	return &house{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
+}
+
+// deploy imports a definition, publishes it and deploys it, and gives its flows' URLs by name.
+func (h *house) deploy(definition string) (instance string, urls map[string]string) {
+	h.t.Helper()
+	parsed, _, err := domain.Parse([]byte(definition), domain.DefaultLimits)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	node := domain.Identify(parsed, nil, uuid.NewString)
+	hash, err := h.Definitions.Save(h.ctx, h.organization, node)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	integration, instance, version := uuid.NewString(), uuid.NewString(), uuid.NewString()
+	changeAll(h, domain.Integrations, integration, domain.IntegrationCreated{}, domain.IntegrationPublished{Version: version, Number: 1, Definition: hash})
+	pos := changeAll(h, domain.Instances, instance, domain.InstanceCreated{Name: "Test", Integration: integration, Version: version},
+		domain.InstanceDeployed{Version: version})
+	if err := h.View.Wait(h.ctx, pos); err != nil {
+		h.t.Fatal(err)
+	}
+	urls = map[string]string{}
+	for _, flow := range node.Flows() {
+		urls[flow.Name()] = "/trigger/" + domain.TriggerID(instance, flow.ID)
+	}
+	return instance, urls
+}
+
+func changeAll[S any](h *house, c *domain.Category[S], id string, events ...domain.Event[S]) store.Position {
+	h.t.Helper()
+	_, pos, err := store.Change(h.ctx, h.Log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return pos
+}
+
+// post triggers a URL and gives the answer; headers are name, value pairs.
+func (h *house) post(url, contentType, body string, headers ...string) *httptest.ResponseRecorder {
+	h.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, r)
+	return answer
+}
+
+// ended waits for a run's end.
+func (h *house) ended(run string) domain.Run {
+	h.t.Helper()
+	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if record.AggregateID() == run && record.Kind == "RunFinished" {
+			break
+		}
+	}
+	state, _, err := store.Load(h.ctx, h.Log, domain.Runs, run)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return state
+}
+
+// paths lists the steps of a run in the order in which they finished.
+func paths(r domain.Run) string {
+	var all []string
+	for _, s := range r.Steps() {
+		all = append(all, s.Path)
+	}
+	return strings.Join(all, " ")
+}

@@ -1,0 +1,183 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+func testQueue(t *testing.T) *queue {
+	t.Helper()
+	q, err := openQueue("embedded", 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// serveQueue handles tasks until the test ends.
+func serveQueue(t *testing.T, q *queue, handle func(context.Context, string) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	engine, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- q.serve(ctx, engine, stop, handle) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("serve ended with %v", err)
+		}
+		q.close()
+		stop()
+	})
+}
+
+func TestQueueOffersOnce(t *testing.T) {
+	q := testQueue(t)
+	for range 3 {
+		if err := q.enqueue(t.Context(), "run", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.enqueue(t.Context(), "run", 1); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 10)
+	serveQueue(t, q, func(_ context.Context, task string) error { got <- task; return nil })
+	tasks := []string{<-got, <-got}
+	slices.Sort(tasks)
+	if !slices.Equal(tasks, []string{"run/0", "run/1"}) {
+		t.Errorf("handled %v", tasks)
+	}
+	// done with, the same task may be offered again
+	if err := q.enqueue(t.Context(), "run", 0); err != nil {
+		t.Fatal(err)
+	}
+	if task := <-got; task != "run/0" {
+		t.Errorf("handled %s", task)
+	}
+}
+
+// A wait is no failure: the task comes back as often as it asks, and is never archived.
+func TestQueueWaits(t *testing.T) {
+	q := testQueue(t)
+	var mu sync.Mutex
+	calls := 0
+	done := make(chan struct{})
+	serveQueue(t, q, func(context.Context, string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls++; calls < 3 {
+			return &wait{0, errors.New("not yet")}
+		}
+		close(done)
+		return nil
+	})
+	if err := q.enqueue(t.Context(), "run", 0); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	inspector := asynq.NewInspector(q.conn)
+	defer func() { _ = inspector.Close() }()
+	info, err := inspector.GetQueueInfo(queueName)
+	if err != nil || info.Failed != 0 || info.Archived != 0 {
+		t.Errorf("the queue counts %+v, %v", info, err)
+	}
+}
+
+func TestWaits(t *testing.T) {
+	for err, want := range map[error]bool{
+		&wait{0, errors.New("x")}: true, asynq.ErrLeaseExpired: true, fmt.Errorf("handling: %w", asynq.ErrLeaseExpired): true,
+		context.Canceled: true, errors.New("a failure"): false,
+	} {
+		if waits(err) != want {
+			t.Errorf("waits(%v) is %v", err, !want)
+		}
+	}
+}
+
+// The clock of the embedded Redis passes: what is to expire does.
+func TestEmbeddedClock(t *testing.T) {
+	conn := embedded()
+	defer conn.close()
+	client := conn.make()
+	defer func() { _ = client.Close() }()
+	if err := client.Set(t.Context(), "key", "value", time.Second).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for client.Exists(t.Context(), "key").Val() == 1 {
+		if t.Context().Err() != nil {
+			t.Fatal("the key stayed")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// A dequeue that finds nothing is held until the gate opens, looks once more, and other commands
+// pass.
+func TestGate(t *testing.T) {
+	g := newGate()
+	var mu sync.Mutex
+	looks, filled := 0, false
+	process := g.ProcessHook(func(context.Context, redis.Cmder) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if looks++; filled {
+			return nil
+		}
+		return redis.Nil
+	})
+	dequeue := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
+	other := redis.NewCmd(t.Context(), "evalsha", "sha", 1, "asynq:{runs}:pending")
+	if err := process(t.Context(), other); !errors.Is(err, redis.Nil) || looks != 1 {
+		t.Fatalf("another script gives %v after %d looks", err, looks)
+	}
+	answered := make(chan error)
+	go func() { answered <- process(t.Context(), dequeue) }()
+	for {
+		mu.Lock()
+		looked := looks == 2
+		if looked {
+			filled = true
+		}
+		mu.Unlock()
+		if looked {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-answered:
+		t.Fatalf("an empty dequeue was not held: %v", err)
+	default:
+	}
+	g.open()
+	if err := <-answered; err != nil || looks != 3 {
+		t.Errorf("after opening: %v after %d looks", err, looks)
+	}
+	filled = false
+	g.close()
+	if err := process(t.Context(), dequeue); !errors.Is(err, redis.Nil) {
+		t.Errorf("a closed gate gives %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	held := newGate().ProcessHook(func(context.Context, redis.Cmder) error { return redis.Nil })
+	if err := held(ctx, dequeue); !errors.Is(err, context.Canceled) {
+		t.Errorf("a held dequeue whose caller leaves gives %v", err)
+	}
+}
+
+func TestConnectRefuses(t *testing.T) {
+	if _, err := connect("mailto:nobody"); err == nil {
+		t.Error("an address that is none is accepted")
+	}
+}
