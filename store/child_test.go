@@ -108,12 +108,12 @@ func runChild(t *testing.T, cmd *exec.Cmd) {
 const errNoMount = "mounting a small file system"
 
 func fullTmpfs(dir string) error {
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
 		return fmt.Errorf("%s: %w", errNoMount, err)
 	}
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 4<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 8<<20), 0o600); err != nil {
 		return err
 	}
 	return fillUp(dir, func() error { return os.Remove(ballast) })

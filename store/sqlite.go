@@ -47,6 +47,15 @@ const readerCount = 4
 
 // OpenSQLite opens the log in a file and makes the file if there is none; its folder must exist.
 func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
+	s, err := openSQLite(path, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("opening the event log %s: %w", path, unavailable(err))
+	}
+	go s.writer.loop()
+	return s, nil
+}
+
+func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	w := &writer{
 		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 		heads: newCache[string, head](headsCached), categories: map[string]int64{},
@@ -56,14 +65,13 @@ func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 		o(w)
 	}
 	if err := w.open(); err != nil {
-		return nil, fmt.Errorf("opening the event log %s: %w", path, unavailable(err))
+		return nil, err
 	}
 	w.tail = newTail(w.last)
 	s := &SQLite{path: path, tail: w.tail, writer: w, closing: make(chan struct{}), readers: make(chan *conn, readerCount)}
 	for range readerCount {
 		s.readers <- nil
 	}
-	go w.loop()
 	return s, nil
 }
 

@@ -140,7 +140,7 @@ func TestSQLiteWriteAheadLogResets(t *testing.T) {
 // TestSQLiteGroup has one commit take appends that go and others that do not.
 func TestSQLiteGroup(t *testing.T) {
 	var commits []Commit
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), OnCommit(func(c Commit) { commits = append(commits, c) }))
+	log := openIdleLog(t, OnCommit(func(c Commit) { commits = append(commits, c) }))
 	ask := func(stream string, expected Revision, events ...Event) *request {
 		return &request{stream: stream, expected: expected, events: events, do: (*writer).append, done: make(chan struct{})}
 	}
@@ -173,15 +173,30 @@ func TestSQLiteGroup(t *testing.T) {
 	if group[4].position != group[5].position {
 		t.Error("a repeat in the same commit has another position")
 	}
+	go log.writer.loop()
 	if got := readAll(t, log, "draft-1", 0); len(got) != 3 {
 		t.Errorf("draft-1 has %d records", len(got))
 	}
 }
 
+// openIdleLog opens a log whose writer the test drives itself until it starts its loop.
+func openIdleLog(t *testing.T, opts ...SQLiteOption) *SQLite {
+	t.Helper()
+	log, err := openSQLite(filepath.Join(t.TempDir(), "events.db"), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return log
+}
+
 // TestSQLiteFull limits the file so that SQLite reports a full disk, and takes the limit away.
 func TestSQLiteFull(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "events.db")
-	log := openTestLog(t, path, func(w *writer) { w.pragmas = []string{"max_page_count = 100"} })
+	log := openIdleLog(t, func(w *writer) { w.pragmas = []string{"max_page_count = 100"} })
 	ask := func(stream string, size int) *request {
 		e := event1("E")
 		e.Data = bytes.Repeat([]byte("x"), size)
@@ -199,27 +214,49 @@ func TestSQLiteFull(t *testing.T) {
 	if got := append(readAll(t, log, "draft-2", 0), readAll(t, log, "draft-1", 0)...); len(got) != 1 {
 		t.Errorf("%d records, want that of draft-1", len(got))
 	}
-	log.writer.pragmas = nil
 	if err := log.writer.conn.run("PRAGMA max_page_count = 1000000"); err != nil {
 		t.Fatal(err)
 	}
+	go log.writer.loop()
 	mustAppend(t, log, "draft-2", NoStream, group[1].events...)
 	mustAppend(t, log, "draft-1", 0, event1("Next"))
 }
 
-// TestSQLiteBrokenConnection closes the writer's connection under it: what waits is refused, and the
-// next append finds a new one.
+// TestSQLiteBrokenConnection has the writer's connection fail altogether, which the next append must
+// not notice, and then refuse to write.
 func TestSQLiteBrokenConnection(t *testing.T) {
+	ctx := context.Background()
 	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
-	if err := log.writer.conn.run("PRAGMA query_only = 1"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := log.Append(context.Background(), "draft-1", NoStream, event1("A"))
-	wantCode(t, err, domain.Unavailable)
-	if err := log.writer.close(); err != nil {
-		t.Fatal(err)
-	}
 	mustAppend(t, log, "draft-1", NoStream, event1("A"))
+	dead := func(w *writer, _ *request) (Position, error) {
+		err := errors.Join(errDead, w.conn.run("ROLLBACK"), w.conn.close())
+		w.conn = &conn{raw: deadConn{}, statements: map[string]driver.Stmt{}}
+		return 0, err
+	}
+	if _, err := log.writer.submit(ctx, &request{do: dead}); !errors.Is(err, errDead) {
+		t.Fatal(err)
+	}
+	mustAppend(t, log, "draft-1", 0, event1("B"))
+	readOnly := func(w *writer, _ *request) (Position, error) { return 0, w.conn.run("PRAGMA query_only = 1") }
+	if _, err := log.writer.submit(ctx, &request{do: readOnly}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := log.Append(ctx, "draft-1", 1, event1("C"))
+	wantCode(t, err, domain.Unavailable)
+	if got := readAll(t, log, "draft-1", 0); len(got) != 2 {
+		t.Errorf("%d records, want 2", len(got))
+	}
+}
+
+var errDead = errors.New("dead")
+
+type deadConn struct{}
+
+func (deadConn) Prepare(string) (driver.Stmt, error) { return nil, errDead }
+func (deadConn) Close() error                        { return errDead }
+func (deadConn) Begin() (driver.Tx, error)           { return nil, errDead }
+func (deadConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return nil, errDead
 }
 
 // TestSQLiteOpenTwice shares a file between two writers, as two processes would: neither may trust
