@@ -14,15 +14,13 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // importDefinition makes a YAML definition the whole draft of an integration, a new one or a given.
 func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []domain.Problem, err error) {
-	parsed, warnings, err := domain.Parse([]byte(text), r.Limits)
+	parsed, _, err := domain.Parse([]byte(text), r.Limits)
 	if err != nil {
 		return i, nil, err
 	}
-	more, err := domain.Check(parsed)
-	if err != nil {
+	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
 		return i, nil, err
 	}
-	warnings = append(warnings, more...)
 	if onto == "" {
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID))
 		return i, warnings, err

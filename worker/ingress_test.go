@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"heddle/domain"
 	"heddle/store"
 )
@@ -137,9 +139,9 @@ func TestIngressRefuses(t *testing.T) {
 	h := newHouse(t)
 	instance, urls := h.deploy(definition(flow("Main", "", "", "")))
 	h.MaxBody = 10
-	waiting := "0" + instance[1:]
+	waiting, orphan := uuid.NewString(), uuid.NewString()
 	changeAll(h, domain.Instances, waiting, domain.InstanceCreated{Name: "Waiting"})
-	pos := changeAll(h, domain.Instances, "1"+instance[1:], domain.InstanceCreated{Name: "x", Integration: "gone"}, domain.InstanceDeployed{Version: "v"})
+	pos := changeAll(h, domain.Instances, orphan, domain.InstanceCreated{Name: "x", Integration: "gone"}, domain.InstanceDeployed{Version: "v"})
 	if err := h.View.Wait(h.ctx, pos); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +156,7 @@ func TestIngressRefuses(t *testing.T) {
 		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
 		"unknown flow":        {"/trigger/" + domain.TriggerID(instance, instance), "", 404, "the flow is not in what is deployed"},
 		"not deployed":        {"/trigger/" + domain.TriggerID(waiting, instance), "", 404, "has not been deployed"},
-		"no integration":      {"/trigger/" + domain.TriggerID("1"+instance[1:], instance), "", 404, "the integration is gone"},
+		"no integration":      {"/trigger/" + domain.TriggerID(orphan, instance), "", 404, "the integration is gone"},
 		"body over the limit": {urls["Main"], "01234567890", 413, "HEDDLE_MAX_BODY"},
 	} {
 		t.Run(name, func(t *testing.T) {
