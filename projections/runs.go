@@ -3,7 +3,6 @@ package projections
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -127,11 +126,11 @@ func (x *RunIndex) write(ctx context.Context, tx *sql.Tx, rec store.Recorded) er
 		x.logger.Warn("skipping an event of an unknown kind", "kind", unknown.Kind, "stream", rec.Stream)
 		return nil
 	}
-	var m domain.Meta
-	if err = errors.Join(err, json.Unmarshal(rec.Meta, &m)); err != nil {
+	m, metaErr := store.MetaOf(rec)
+	if err = errors.Join(err, metaErr); err != nil {
 		return err
 	}
-	id, at := rec.AggregateID(), m.Time.UnixMicro()
+	id, at := m.Aggregate, m.Time.UnixMicro()
 	switch e := event.(type) {
 	case domain.RunQueued:
 		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO runs

@@ -4,7 +4,6 @@ package projections
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -171,11 +170,10 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(id stri
 		if err != nil {
 			return nil, err
 		}
-		var meta domain.Meta
-		if err := json.Unmarshal(rec.Meta, &meta); err != nil {
-			return nil, fmt.Errorf("decoding meta: %w", err)
+		meta, err := store.MetaOf(rec)
+		if err != nil {
+			return nil, err
 		}
-		meta.Aggregate = rec.AggregateID()
 		return func() {
 			row := t.row(meta, rec.Position)
 			row.State = event.Evolve(row.State, meta)
