@@ -8,7 +8,7 @@ import (
 // Apply gives the definition after the changes. A change that addresses what is not there is
 // skipped: a summary holds only some of the parts, and see [Overlap] for merging.
 func Apply(def *Node, changes []Change) *Node {
-	if len(changes) == 0 {
+	if len(changes) == 0 || def == nil {
 		return def
 	}
 	t := &tree{parts: map[string]*growing{}}

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"encoding/json"
 	"iter"
 	"strings"
 )
@@ -37,27 +36,6 @@ type Change struct {
 	// Was is the old value of a set or unset. It is for people that look at a comparison and is not
 	// stored: whoever folds events has it, and stored it could double an event.
 	Was any `json:"-"`
-}
-
-// UnmarshalJSON keeps the Go types that fields have.
-func (c *Change) UnmarshalJSON(data []byte) error {
-	type bare Change // without this method
-	var b bare
-	if err := json.Unmarshal(data, &b); err != nil {
-		return err
-	}
-	var raw struct{ Value json.RawMessage }
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return err
-	}
-	if raw.Value != nil {
-		var err error
-		if b.Value, err = decodeJSON(raw.Value); err != nil {
-			return err
-		}
-	}
-	*c = Change(b)
-	return nil
 }
 
 // nesting is touched by every move to another parent: two of them could put each part into the other.

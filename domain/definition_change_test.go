@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -25,7 +24,7 @@ func stored(t interface{ Fatal(...any) }, changes []Change) []Change {
 		t.Fatal(err)
 	}
 	var back []Change
-	if err := json.Unmarshal(data, &back); err != nil {
+	if err := decodeJSON(data, &back); err != nil {
 		t.Fatal(err)
 	}
 	return back

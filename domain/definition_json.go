@@ -5,8 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // EncodeDefinition writes a definition as JSON, ids included, the same bytes for the same definition.
@@ -15,7 +19,7 @@ func EncodeDefinition(def *Node) ([]byte, error) { return encodeJSON(def) }
 // DecodeDefinition reads what EncodeDefinition wrote.
 func DecodeDefinition(data []byte) (*Node, error) {
 	def := new(Node)
-	if err := json.Unmarshal(data, def); err != nil {
+	if err := decodeJSON(data, def); err != nil {
 		return nil, fmt.Errorf("decoding definition: %w", err)
 	}
 	return def, nil
@@ -32,45 +36,6 @@ func Hash(def *Node) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// UnmarshalJSON reads a node in one pass, however deep it is, and keeps whole numbers whole.
-func (n *Node) UnmarshalJSON(data []byte) error {
-	v, err := decodeJSON(data)
-	if err != nil {
-		return err
-	}
-	node, err := nodeOf(v)
-	if err == nil {
-		*n = *node
-	}
-	return err
-}
-
-func nodeOf(v any) (*Node, error) {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("a part of a definition is %T, not an object", v)
-	}
-	n := new(Node)
-	n.ID, _ = m["id"].(string)
-	n.Fields, _ = m["fields"].(map[string]any)
-	lists, _ := m["children"].(map[string]any)
-	if len(lists) > 0 {
-		n.Children = make(map[string][]*Node, len(lists))
-	}
-	for name, v := range lists {
-		items, _ := v.([]any)
-		list := make([]*Node, len(items))
-		for i, item := range items {
-			var err error
-			if list[i], err = nodeOf(item); err != nil {
-				return nil, err
-			}
-		}
-		n.Children[name] = list
-	}
-	return n, nil
-}
-
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -81,15 +46,23 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// decodeJSON reads any JSON value with the Go types that fields have.
-func decodeJSON(data []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
+// numbers keeps whole numbers whole wherever a value of any type stands.
+var numbers = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
+	if d.PeekKind() != '0' {
+		return errors.ErrUnsupported // the default is right for everything else
 	}
-	return FieldValue(v), nil
+	token, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	*v = FieldValue(json.Number(token.String()))
+	return nil
+}))
+
+// decodeJSON reads what was stored. It is quick, since every start reads the log with it, and
+// forgiving, since nothing that is stored can be mended.
+func decodeJSON(data []byte, into any) error {
+	return jsonv2.Unmarshal(data, into, numbers, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
 // FieldValue gives a value the Go types that fields have: numbers become int64 when they are whole,

@@ -77,7 +77,7 @@ type formerKind struct {
 func Kind[E Event[S], S any](name string) KindOf[S] {
 	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte) (Event[S], error) {
 		var e E
-		if err := json.Unmarshal(data, &e); err != nil {
+		if err := decodeJSON(data, &e); err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", name, err)
 		}
 		return e, nil

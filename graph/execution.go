@@ -47,7 +47,7 @@ func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
 	if err != nil {
 		return nil, err
 	}
-	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{}, TotalCount: total}
+	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{}, total: func() int { return total }}
 	for i, e := range list {
 		if i == size {
 			page.PageInfo.HasNextPage = true

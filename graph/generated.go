@@ -4551,7 +4551,7 @@ func (ec *executionContext) _ApiTokenConnection_totalCount(ctx context.Context, 
 			return ec.fieldContext_ApiTokenConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -4562,7 +4562,7 @@ func (ec *executionContext) _ApiTokenConnection_totalCount(ctx context.Context, 
 	)
 }
 func (ec *executionContext) fieldContext_ApiTokenConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ApiTokenConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("ApiTokenConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _ApiTokenEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[APIToken]) (ret graphql.Marshaler) {
@@ -5058,7 +5058,7 @@ func (ec *executionContext) _CustomerConnection_totalCount(ctx context.Context, 
 			return ec.fieldContext_CustomerConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -5069,7 +5069,7 @@ func (ec *executionContext) _CustomerConnection_totalCount(ctx context.Context, 
 	)
 }
 func (ec *executionContext) fieldContext_CustomerConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CustomerConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("CustomerConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _CustomerEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[domain.Customer]) (ret graphql.Marshaler) {
@@ -6022,7 +6022,7 @@ func (ec *executionContext) _InstanceConfigVariableConnection_totalCount(ctx con
 			return ec.fieldContext_InstanceConfigVariableConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -6033,7 +6033,7 @@ func (ec *executionContext) _InstanceConfigVariableConnection_totalCount(ctx con
 	)
 }
 func (ec *executionContext) fieldContext_InstanceConfigVariableConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceConfigVariableConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceConfigVariableConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceConfigVariableEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[InstanceConfigVariable]) (ret graphql.Marshaler) {
@@ -6196,7 +6196,7 @@ func (ec *executionContext) _InstanceConnection_totalCount(ctx context.Context, 
 			return ec.fieldContext_InstanceConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -6207,7 +6207,7 @@ func (ec *executionContext) _InstanceConnection_totalCount(ctx context.Context, 
 	)
 }
 func (ec *executionContext) fieldContext_InstanceConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[domain.Instance]) (ret graphql.Marshaler) {
@@ -6720,7 +6720,7 @@ func (ec *executionContext) _InstanceExecutionResultConnection_totalCount(ctx co
 			return ec.fieldContext_InstanceExecutionResultConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -6731,7 +6731,7 @@ func (ec *executionContext) _InstanceExecutionResultConnection_totalCount(ctx co
 	)
 }
 func (ec *executionContext) fieldContext_InstanceExecutionResultConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceExecutionResultConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceExecutionResultConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceExecutionResultEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[InstanceExecutionResult]) (ret graphql.Marshaler) {
@@ -6995,7 +6995,7 @@ func (ec *executionContext) _InstanceFlowConfigConnection_totalCount(ctx context
 			return ec.fieldContext_InstanceFlowConfigConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -7006,7 +7006,7 @@ func (ec *executionContext) _InstanceFlowConfigConnection_totalCount(ctx context
 	)
 }
 func (ec *executionContext) fieldContext_InstanceFlowConfigConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceFlowConfigConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceFlowConfigConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceFlowConfigEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[InstanceFlowConfig]) (ret graphql.Marshaler) {
@@ -7484,7 +7484,7 @@ func (ec *executionContext) _InstanceStepResultConnection_totalCount(ctx context
 			return ec.fieldContext_InstanceStepResultConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -7495,7 +7495,7 @@ func (ec *executionContext) _InstanceStepResultConnection_totalCount(ctx context
 	)
 }
 func (ec *executionContext) fieldContext_InstanceStepResultConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceStepResultConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceStepResultConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceStepResultEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[InstanceStepResult]) (ret graphql.Marshaler) {
@@ -8160,7 +8160,7 @@ func (ec *executionContext) _IntegrationConnection_totalCount(ctx context.Contex
 			return ec.fieldContext_IntegrationConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -8171,7 +8171,7 @@ func (ec *executionContext) _IntegrationConnection_totalCount(ctx context.Contex
 	)
 }
 func (ec *executionContext) fieldContext_IntegrationConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("IntegrationConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("IntegrationConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _IntegrationEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[Integration]) (ret graphql.Marshaler) {
@@ -8472,7 +8472,7 @@ func (ec *executionContext) _IntegrationFlowConnection_totalCount(ctx context.Co
 			return ec.fieldContext_IntegrationFlowConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -8483,7 +8483,7 @@ func (ec *executionContext) _IntegrationFlowConnection_totalCount(ctx context.Co
 	)
 }
 func (ec *executionContext) fieldContext_IntegrationFlowConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("IntegrationFlowConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("IntegrationFlowConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _IntegrationFlowEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[IntegrationFlow]) (ret graphql.Marshaler) {
@@ -8802,7 +8802,7 @@ func (ec *executionContext) _LogConnection_totalCount(ctx context.Context, field
 			return ec.fieldContext_LogConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -8813,7 +8813,7 @@ func (ec *executionContext) _LogConnection_totalCount(ctx context.Context, field
 	)
 }
 func (ec *executionContext) fieldContext_LogConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("LogConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("LogConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _LogEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[Log]) (ret graphql.Marshaler) {
@@ -10538,7 +10538,7 @@ func (ec *executionContext) _UserConnection_totalCount(ctx context.Context, fiel
 			return ec.fieldContext_UserConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.TotalCount, nil
+			return obj.TotalCount(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
@@ -10549,7 +10549,7 @@ func (ec *executionContext) _UserConnection_totalCount(ctx context.Context, fiel
 	)
 }
 func (ec *executionContext) fieldContext_UserConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("UserConnection", field, false, false, errors.New("field of type Int does not have child fields"))
+	return graphql.NewScalarFieldContext("UserConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[domain.User]) (ret graphql.Marshaler) {

@@ -68,15 +68,15 @@ func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, er
 // listed yields the drafts of an organization, each with its versions behind it where asked for.
 func (r *Resolver) listed(organization string, allVersions bool, name func(string) bool) iter.Seq2[store.Position, Integration] {
 	return func(yield func(store.Position, Integration) bool) {
-		for since, i := range r.View.Integrations.Each(organization) {
-			if d, ok := r.View.MainDraft(i.ID); !ok || !name(d.Definition.Name()) {
+		for since, i := range r.View.EachListed(organization) {
+			if i.Summary == nil || !name(i.Summary.Name()) {
 				continue
 			}
-			if !yield(since*versionSpan, Integration{integration: i}) {
+			if !yield(since*versionSpan, Integration{integration: i.Integration}) {
 				return
 			}
 			for n := range i.Versions {
-				if allVersions && !yield(since*versionSpan+store.Position(n+1), at(i, i.Versions[n].ID)) {
+				if allVersions && !yield(since*versionSpan+store.Position(n+1), at(i.Integration, i.Versions[n].ID)) {
 					return
 				}
 			}

@@ -12,11 +12,14 @@ import (
 
 // Page is one page of a list: the Go side of every connection type.
 type Page[T any] struct {
-	Nodes      []T
-	Edges      []Edge[T]
-	PageInfo   PageInfo
-	TotalCount int
+	Nodes    []T
+	Edges    []Edge[T]
+	PageInfo PageInfo
+	total    func() int
 }
+
+// TotalCount is how many elements the list has in all. It is counted only when it is asked for.
+func (p Page[T]) TotalCount() int { return p.total() }
 
 // Edge is an element of a list with its cursor.
 type Edge[T any] struct {
@@ -67,14 +70,20 @@ func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) 
 	if err != nil {
 		return page, err
 	}
+	page.total = func() (n int) {
+		for range all {
+			n++
+		}
+		return n
+	}
 	for place, node := range all {
-		page.TotalCount++
 		switch {
 		case uint64(place) <= from:
 		case len(page.Nodes) < size:
 			page.add(node, uint64(place))
 		default:
 			page.PageInfo.HasNextPage = true
+			return page, nil
 		}
 	}
 	return page, nil

@@ -3,7 +3,6 @@ package projections
 import (
 	"container/list"
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -44,12 +43,12 @@ func (d *Definitions) Get(ctx context.Context, organization, hash string) (*doma
 	if err != nil {
 		return nil, fmt.Errorf("reading definition %s: %w", hash, err)
 	}
-	var node domain.Node
-	if err := json.Unmarshal(data, &node); err != nil {
-		return nil, fmt.Errorf("decoding definition %s: %w", hash, err)
+	node, err := domain.DecodeDefinition(data)
+	if err != nil {
+		return nil, fmt.Errorf("definition %s: %w", hash, err)
 	}
-	d.add(key, len(data), &node)
-	return &node, nil
+	d.add(key, len(data), node)
+	return node, nil
 }
 
 // Save makes a definition durable and gives its hash, before an event names it.

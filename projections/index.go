@@ -1,12 +1,17 @@
 package projections
 
-import "heddle/domain"
+import (
+	"iter"
+
+	"heddle/domain"
+	"heddle/store"
+)
 
 // indexUser keeps tokens findable by their hash.
-func (v *View) indexUser(id string, u domain.User) domain.User {
+func (v *View) indexUser(_, u domain.User) domain.User {
 	for _, t := range u.Tokens {
 		if t.RevokedAt.IsZero() {
-			v.tokens[t.Hash] = tokenOwner{user: id, token: t.ID}
+			v.tokens[t.Hash] = tokenOwner{user: u.ID, token: t.ID}
 		} else {
 			delete(v.tokens, t.Hash)
 		}
@@ -14,23 +19,25 @@ func (v *View) indexUser(id string, u domain.User) domain.User {
 	return u
 }
 
-func (v *View) indexIntegration(id string, i domain.Integration) domain.Integration {
+func (v *View) indexIntegration(_, i domain.Integration) domain.Integration {
 	if newest, ok := i.Newest(); ok {
-		v.versions[newest.ID] = id
+		v.versions[newest.ID] = i.ID
 	}
 	return i
 }
 
 // indexDraft keeps the newest main draft of each integration findable, and of every definition a
 // summary only; of a main draft that a newer one follows, nothing.
-func (v *View) indexDraft(id string, d domain.Draft) domain.Draft {
-	if d.Main && v.mains[d.Integration] != id {
-		if old := v.Drafts.rows[v.mains[d.Integration]]; old != nil {
-			old.State.Definition = nil
+func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
+	if newest := v.mains[d.Integration]; d.Main && (newest == nil || newest.State.ID != d.ID) {
+		if newest != nil {
+			newest.State.Definition = nil
 		}
-		v.mains[d.Integration] = id
+		v.mains[d.Integration] = v.Drafts.rows[d.ID]
 	}
-	d.Definition = domain.Summary(d.Definition)
+	if d.Definition != before.Definition {
+		d.Definition = domain.Summary(d.Definition)
+	}
 	return d
 }
 
@@ -50,9 +57,28 @@ func (v *View) TokenOwner(hash string) (domain.User, string, bool) {
 // is closed when the newest version was made from it and nobody has edited since.
 func (v *View) MainDraft(integration string) (domain.Draft, bool) {
 	v.mu.RLock()
-	id := v.mains[integration]
-	v.mu.RUnlock()
-	return v.Drafts.Find(id)
+	defer v.mu.RUnlock()
+	if r := v.mains[integration]; r != nil {
+		return r.State, true
+	}
+	return domain.Draft{}, false
+}
+
+// Listed is an integration with what lists show of its definition.
+type Listed struct {
+	domain.Integration
+	Summary *domain.Node // of its newest main draft
+}
+
+// EachListed yields an organization's integrations in the order of creation.
+func (v *View) EachListed(organization string) iter.Seq2[store.Position, Listed] {
+	return eachOf(&v.Integrations, organization, func(r *row[domain.Integration]) Listed {
+		l := Listed{Integration: r.State}
+		if draft := v.mains[r.State.ID]; draft != nil {
+			l.Summary = draft.State.Definition
+		}
+		return l
+	})
 }
 
 // IntegrationOf finds the integration that has a version.

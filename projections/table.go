@@ -12,7 +12,7 @@ import (
 type Table[S any] struct {
 	mu     *sync.RWMutex
 	rows   map[string]*row[S]
-	orders map[string][]string // ids by organization, in the order of creation
+	orders map[string][]*row[S] // by organization, in the order of creation; append-only
 }
 
 type row[S any] struct {
@@ -22,7 +22,7 @@ type row[S any] struct {
 }
 
 func (t *Table[S]) init(mu *sync.RWMutex) {
-	t.mu, t.rows, t.orders = mu, map[string]*row[S]{}, map[string][]string{}
+	t.mu, t.rows, t.orders = mu, map[string]*row[S]{}, map[string][]*row[S]{}
 }
 
 // row finds or makes the row that an event folds into.
@@ -31,7 +31,7 @@ func (t *Table[S]) row(m domain.Meta, at store.Position) *row[S] {
 	if r == nil {
 		r = &row[S]{Organization: m.Organization, Since: at}
 		t.rows[m.Aggregate] = r
-		t.orders[m.Organization] = append(t.orders[m.Organization], m.Aggregate)
+		t.orders[m.Organization] = append(t.orders[m.Organization], r)
 	}
 	return r
 }
@@ -61,17 +61,32 @@ func (t *Table[S]) Find(id string) (S, bool) {
 // Each yields an organization's aggregates in the order of creation, each with the position of its
 // first event, which never changes and so makes a cursor.
 func (t *Table[S]) Each(organization string) iter.Seq2[store.Position, S] {
-	return func(yield func(store.Position, S) bool) {
+	return eachOf(t, organization, func(r *row[S]) S { return r.State })
+}
+
+// chunk is how many rows are copied under one lock: readers wait for the fold, and it for them, no
+// longer than that.
+const chunk = 128
+
+// eachOf yields what get, called under the lock, makes of an organization's rows.
+func eachOf[S, T any](t *Table[S], organization string, get func(*row[S]) T) iter.Seq2[store.Position, T] {
+	return func(yield func(store.Position, T) bool) {
 		t.mu.RLock()
-		ids := t.orders[organization] // append-only: this part of it never changes
+		rows := t.orders[organization]
 		t.mu.RUnlock()
-		for _, id := range ids {
+		for size := 8; len(rows) > 0; size = min(2*size, chunk) { // many readers want the first few only
+			part := rows[:min(size, len(rows))]
+			rows = rows[len(part):]
+			states := make([]T, len(part))
 			t.mu.RLock()
-			r := t.rows[id]
-			since, state := r.Since, r.State
+			for i, r := range part {
+				states[i] = get(r)
+			}
 			t.mu.RUnlock()
-			if !yield(since, state) {
-				return
+			for i, s := range states {
+				if !yield(part[i].Since, s) {
+					return
+				}
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"unique"
 
 	"heddle/domain"
 	"heddle/store"
@@ -27,12 +28,12 @@ type View struct {
 	Drafts        Table[domain.Draft]
 	Instances     Table[domain.Instance]
 
-	mu        sync.RWMutex          // guards the tables and all below
-	tokens    map[string]tokenOwner // by hash
-	versions  map[string]string     // integration by version
-	mains     map[string]string     // newest main draft by integration
-	unknown   map[string]bool       // kinds already warned about
-	decodable map[string]decoder    // by category
+	mu        sync.RWMutex                  // guards the tables and all below
+	tokens    map[string]tokenOwner         // by hash
+	versions  map[string]string             // integration by version
+	mains     map[string]*row[domain.Draft] // newest main draft by integration
+	unknown   map[string]bool               // kinds already warned about
+	decodable map[string]decoder            // by category
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
@@ -43,7 +44,7 @@ type tokenOwner struct{ user, token string }
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{Progress: newProgress(), log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
-		mains: map[string]string{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+		mains: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)
 	fold(v, &v.Customers, domain.Customers, nil)
@@ -161,9 +162,9 @@ func (v *View) skip(e *domain.UnknownKindError) {
 	}
 }
 
-// fold ties a category to its table. index runs after each event with the state before and after,
-// and returns the state to keep.
-func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(id string, s S) S) {
+// fold ties a category to its table. index runs with the states before and after each event and
+// returns the state to keep.
+func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S) S) {
 	t.init(&v.mu)
 	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
 		event, err := c.Decode(rec.Kind, rec.Data)
@@ -174,11 +175,13 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(id stri
 		if err != nil {
 			return nil, err
 		}
+		meta.Organization, meta.Actor = unique.Make(meta.Organization).Value(), unique.Make(meta.Actor).Value() // a few, told with each event
 		return func() {
 			row := t.row(meta, rec.Position)
-			row.State = event.Evolve(row.State, meta)
+			before := row.State
+			row.State = event.Evolve(before, meta)
 			if index != nil {
-				row.State = index(meta.Aggregate, row.State)
+				row.State = index(before, row.State)
 			}
 		}, nil
 	}
