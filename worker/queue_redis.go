@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -35,8 +34,8 @@ func connect(address string) (*connection, error) {
 		return embedded(), nil
 	}
 	opt, err := asynq.ParseRedisURI(address)
-	if err != nil {
-		return nil, fmt.Errorf("%q is no Redis address; give embedded, redis://, rediss://, redis-socket:// or redis-sentinel://: %w", address, err)
+	if err != nil { // neither the address nor the error is shown: there may be a password in them
+		return nil, errors.New("HEDDLE_REDIS is no Redis address; give embedded, redis://, rediss://, redis-socket:// or redis-sentinel://")
 	}
 	return &connection{gate: newGate(), close: func() {}, make: func() redis.UniversalClient {
 		return opt.MakeRedisClient().(redis.UniversalClient)

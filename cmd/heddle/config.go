@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -134,8 +135,11 @@ func (s *settings) print() string {
 	var b strings.Builder
 	s.each(func(name string, f reflect.StructField, v reflect.Value) {
 		shown := v.Interface()
-		if d, ok := shown.(time.Duration); ok {
-			shown = d.String()
+		switch plain := shown.(type) {
+		case time.Duration:
+			shown = plain.String()
+		case string:
+			shown = withoutPassword(plain)
 		}
 		if _, secret := f.Tag.Lookup("secret"); secret && v.String() != "" {
 			shown = "********"
@@ -144,4 +148,26 @@ func (s *settings) print() string {
 		b.Write(line)
 	})
 	return b.String()
+}
+
+// withoutPassword masks the password that an address such as redis://user:password@host may hold.
+func withoutPassword(address string) string {
+	if !strings.Contains(address, "://") {
+		return address
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "********"
+	}
+	return u.Redacted()
+}
+
+// dropEmpty takes variables without a value out of the environment: who sets HEDDLE_LISTEN to nothing
+// wants the default, and not to listen everywhere.
+func dropEmpty() {
+	new(settings).each(func(_ string, f reflect.StructField, _ reflect.Value) {
+		if name := f.Tag.Get("env"); os.Getenv(name) == "" {
+			_ = os.Unsetenv(name) // it fails for no name that is in the tags
+		}
+	})
 }

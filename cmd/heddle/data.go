@@ -48,7 +48,11 @@ func (s *settings) openBlobs(ctx context.Context) (*store.Blobs, error) {
 		}
 		address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
 	}
-	return store.OpenBlobs(ctx, address)
+	blobs, err := store.OpenBlobs(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("HEDDLE_BLOBS: %w", err)
+	}
+	return blobs, nil
 }
 
 // openVault opens the vault with the master key, telling the operator when there is a new one.

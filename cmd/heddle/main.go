@@ -29,6 +29,7 @@ type cli struct {
 }
 
 func main() {
+	dropEmpty()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -115,7 +115,7 @@ func (v *server) build(address string) {
 // serve runs every loop of the process; the first that fails ends all.
 func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Writer) (err error) {
 	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts); err != nil {
-		return errors.Join(fmt.Errorf("HEDDLE_ALLOW_HOSTS: %w", err), listener.Close())
+		return errors.Join(err, listener.Close())
 	}
 	front := &http.Server{Handler: v.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
@@ -182,7 +182,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	open.Handle("/trigger/", v.worker)
 	var doors http.Handler = open
 	v.handler.Store(&doors)
-	v.logger.Info("ready", "url", v.resolver.PublicURL, "log", v.Log, "redis", v.Redis)
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
 	return v.worker.Run(ctx)
 }
 

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// arguments are those that root fields can't do without, or tell more with. A new root field that
+// needs one fails the stories until it is here.
+var arguments = map[string]string{
+	"customer": `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
+	"executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "integrations": "allVersions: true",
+}
+
+// rootDepth is how many objects deep below a root field the answers are compared.
+const rootDepth = 4
+
+type typeRef struct {
+	Kind, Name string
+	OfType     *typeRef
+}
+
+type fieldType struct {
+	Name string
+	Args []struct {
+		Name         string
+		Type         typeRef
+		DefaultValue *string
+	}
+	Type typeRef
+}
+
+func (t *typeRef) named() *typeRef {
+	for t.OfType != nil {
+		t = t.OfType
+	}
+	return t
+}
+
+// cmdRoots asks every field of Query for all that it has and can be asked for without arguments.
+func cmdRoots(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "roots FILE")
+	s, token := of(ts), ts.Getenv("HEDDLE_ADMIN_TOKEN")
+	types, err := schema(s.server.url, token)
+	ts.Check(err)
+	var all strings.Builder
+	for _, f := range types["Query"] {
+		document := "{ " + f.Name
+		if a := arguments[f.Name]; a != "" {
+			document += "(" + os.Expand(a, ts.Getenv) + ")"
+		} else if needs(f) {
+			ts.Fatalf("add the arguments of Query.%s to this test", f.Name)
+		}
+		document += selection(types, f.Type.named().Name, rootDepth) + " }"
+		answer, err := ask(s.server.url, token, document, nil)
+		ts.Check(err)
+		if err := refusal(answer); err != nil {
+			ts.Fatalf("%s: %v", document, err)
+		}
+		text, err := json.MarshalIndent(at(answer, "data"), "", "  ")
+		ts.Check(err)
+		all.Write(append(text, '\n'))
+	}
+	text := all.String()
+	for _, url := range s.urls { // the server listens on another port each time
+		text = strings.ReplaceAll(text, url, "http://heddle")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+func needs(f fieldType) bool {
+	for _, a := range f.Args {
+		if a.Type.Kind == "NON_NULL" && a.DefaultValue == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// schema gives the fields of all types.
+func schema(url, token string) (map[string][]fieldType, error) {
+	const ref = "kind name ofType { kind name ofType { kind name ofType { kind name } } }"
+	answer, err := ask(url, token, `{ __schema { types { name fields { name args { name defaultValue type { kind } } type { `+ref+` } } } } }`, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := refusal(answer); err != nil {
+		return nil, err
+	}
+	var types []struct {
+		Name   string
+		Fields []fieldType
+	}
+	text, err := json.Marshal(at(answer, "data.__schema.types"))
+	if err == nil {
+		err = json.Unmarshal(text, &types)
+	}
+	all := map[string][]fieldType{}
+	for _, t := range types {
+		all[t.Name] = t.Fields
+	}
+	return all, err
+}
+
+// selection asks for all that a type has, so deep. Edges repeat the nodes, so of them the cursors do.
+func selection(types map[string][]fieldType, name string, depth int) string {
+	var fields []string
+	for _, f := range types[name] {
+		t := f.Type.named()
+		switch {
+		case needs(f):
+		case t.Kind != "OBJECT":
+			fields = append(fields, f.Name)
+		case f.Name == "edges":
+			fields = append(fields, "edges { cursor }")
+		case depth > 0:
+			fields = append(fields, f.Name+selection(types, t.Name, depth-1))
+		}
+	}
+	if len(fields) == 0 {
+		return ""
+	}
+	slices.Sort(fields)
+	return fmt.Sprintf(" { %s }", strings.Join(fields, " "))
+}
