@@ -84,7 +84,8 @@ func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (In
 	if i.version != nil {
 		return i, domain.RefuseField(domain.Invalid, "id", "is a published version; give the integration's own id")
 	}
-	if attributes != "" && !json.Valid([]byte(attributes)) {
+	var object map[string]json.RawMessage
+	if attributes != "" && (json.Unmarshal([]byte(attributes), &object) != nil || object == nil) {
 		return i, domain.RefuseField(domain.Invalid, "attributes", "must be a JSON object as a string")
 	}
 	draft, ok, err := r.draft(ctx, i.integration)

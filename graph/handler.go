@@ -2,8 +2,8 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -42,8 +41,7 @@ func NewHandler(r *Resolver, o Options) (http.Handler, error) {
 	server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
-	server.Use(extension.FixedComplexityLimit(o.MaxComplexity))
-	server.Use(shield{o.MaxDepth})
+	server.Use(shield{o.MaxDepth, o.MaxComplexity})
 	server.AroundFields(permit)
 	server.SetErrorPresenter(present(r.Logger))
 	server.SetRecoverFunc(func(_ context.Context, cause any) error {
@@ -85,9 +83,10 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 	}), nil
 }
 
-// shield refuses documents that are too deep, and lets only those with a valid token look at the
-// schema itself.
-type shield struct{ maxDepth int }
+// shield refuses documents that are too deep or too large, and lets only those with a valid token
+// look at the schema itself. It stands in for gqlgen's own limit of complexity, which follows
+// fragments that spread each other however often that is: 30 of them keep it busy for minutes.
+type shield struct{ maxDepth, maxComplexity int }
 
 var _ interface {
 	graphql.OperationContextMutator
@@ -103,42 +102,41 @@ func (shield) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext implements [graphql.OperationContextMutator].
 func (s shield) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	op.DisableIntrospection = principalOf(ctx).User == ""
-	if deeper(op.Operation.SelectionSet, s.maxDepth) {
-		return &gqlerror.Error{Message: fmt.Sprintf("the document is deeper than %d fields (HEDDLE_MAX_DEPTH)", s.maxDepth),
-			Extensions: map[string]any{"code": string(domain.Invalid)}}
+	left := s.maxComplexity
+	message := ""
+	switch deep := deeper(op.Operation.SelectionSet, s.maxDepth, &left); {
+	case deep:
+		message = fmt.Sprintf("the document is deeper than %d fields (HEDDLE_MAX_DEPTH)", s.maxDepth)
+	case left < 0:
+		message = fmt.Sprintf("the document asks for more than %d fields, fragments counted wherever they are spread (HEDDLE_MAX_COMPLEXITY)", s.maxComplexity)
+	default:
+		return nil
 	}
-	return nil
+	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": string(domain.Invalid)}}
 }
 
-// deeper tells whether fields nest deeper than left. Looking at the schema itself does not count.
-func deeper(set ast.SelectionSet, left int) bool {
+// deeper tells whether fields nest deeper than depth; looking at the schema itself does not count.
+// It takes every field and fragment that it looks at off left and ends when nothing is.
+func deeper(set ast.SelectionSet, depth int, left *int) bool {
 	for _, s := range set {
+		if *left--; *left < 0 {
+			return false
+		}
+		below, inside := ast.SelectionSet(nil), depth
 		switch s := s.(type) {
 		case *ast.Field:
+			below, inside = s.SelectionSet, depth-1
 			if s.Name == "__schema" || s.Name == "__type" {
-				continue
-			}
-			if left == 0 || deeper(s.SelectionSet, left-1) {
-				return true
+				inside = math.MaxInt
 			}
 		case *ast.InlineFragment:
-			if deeper(s.SelectionSet, left) {
-				return true
-			}
+			below = s.SelectionSet
 		case *ast.FragmentSpread:
-			if s.Definition != nil && deeper(s.Definition.SelectionSet, left) {
-				return true
-			}
+			below = s.Definition.SelectionSet // validation has seen to it that there is one
+		}
+		if inside < 0 || deeper(below, inside, left) {
+			return true
 		}
 	}
 	return false
-}
-
-// tooLarge tells whether reading a body failed because of its size.
-func tooLarge(err error) (limit int64, ok bool) {
-	e, ok := errors.AsType[*http.MaxBytesError](err)
-	if ok {
-		limit = e.Limit
-	}
-	return limit, ok
 }

@@ -1,9 +1,12 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -51,6 +54,9 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if media == graphqlJSON {
 			status = http.StatusBadRequest
 		}
+		for _, err := range errs { // what the schema holds is not for everybody; gqlgen's switch misses arguments and input fields
+			err.Message, _, _ = strings.Cut(err.Message, " Did you mean ")
+		}
 		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), errs))
 		return
 	}
@@ -59,21 +65,41 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	answer(w, http.StatusOK, media, responses(ctx))
+	answer(w, http.StatusOK, media, nullWhole(responses(ctx)))
+}
+
+// nullWhole makes all data null when a root field failed, also one that may be null by itself:
+// existing clients look at errors only then. Without a response the time was up before it began.
+func nullWhole(response *graphql.Response) *graphql.Response {
+	if response == nil {
+		response = &graphql.Response{Errors: gqlerror.List{{Message: "the request was cut off", Extensions: map[string]any{"code": string(domain.Unavailable)}}}}
+	}
+	for _, err := range response.Errors {
+		if len(err.Path) == 1 {
+			response.Data = json.RawMessage("null")
+		}
+	}
+	return response
 }
 
 // read decodes a request's parameters.
 func (p post) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *graphql.Response) {
-	limit := p.MaxBody
-	if principalOf(r.Context()).User == "" {
-		limit = min(limit, p.MaxAnonymousBody)
+	limit, setting := p.MaxBody, "HEDDLE_MAX_REQUEST"
+	if principalOf(r.Context()).User == "" && p.MaxAnonymousBody < limit {
+		limit, setting = p.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST, without a valid token"
 	}
 	params := &graphql.RawParams{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: graphql.Now()}}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.UseNumber()
-	if err := d.Decode(params); err != nil {
-		if limit, large := tooLarge(err); large {
-			return nil, http.StatusRequestEntityTooLarge, fail(fmt.Sprintf("the body is larger than %d bytes (HEDDLE_MAX_REQUEST)", limit))
+	err := d.Decode(params)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF { // nothing may follow
+			err = cmp.Or(more, errors.New("more than one value"))
+		}
+	}
+	if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return nil, http.StatusRequestEntityTooLarge, fail(fmt.Sprintf("the body is larger than %d bytes (%s)", limit, setting))
 		}
 		return nil, http.StatusBadRequest, fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
 	}

@@ -1,0 +1,229 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"heddle/domain"
+)
+
+// The sets of roles that the table below gives rights to, written here a second time on purpose: a
+// slip in the table of the package must not move this one along.
+var (
+	allRoles = []domain.Role{"ADMIN", "COLLABORATOR", "REVIEWER", "VIEWER"}
+	building = []domain.Role{"ADMIN", "COLLABORATOR"}
+	adminish = []domain.Role{"ADMIN"}
+)
+
+// facts are the things that the documents of the table name.
+type facts struct {
+	h                                                          *house
+	customer, integration, version, instance, execution, token string
+	n                                                          int
+}
+
+// fresh is a word that no document has used before.
+func (f *facts) fresh() string { f.n++; return "w" + strconv.Itoa(f.n) }
+
+// rights is a valid document for each root field, and who may send it.
+var rights = map[string]struct {
+	may      []domain.Role
+	document func(f *facts) string
+}{
+	"Query.__schema":          {allRoles, static(`{ __schema { queryType { name } } }`)},
+	"Query.__type":            {allRoles, static(`{ __type(name: "User") { name } }`)},
+	"Query.authenticatedUser": {allRoles, static(`{ authenticatedUser { id } }`)},
+	"Query.organization":      {allRoles, static(`{ organization { id } }`)},
+	"Query.organizationRoles": {allRoles, static(`{ organizationRoles { id } }`)},
+	"Query.users":             {allRoles, static(`{ users { nodes { id } } }`)},
+	"Query.apiTokens":         {adminish, static(`{ apiTokens { nodes { id } } }`)},
+	"Query.customer":          {allRoles, func(f *facts) string { return `{ customer(id: "` + f.customer + `") { id } }` }},
+	"Query.customers":         {allRoles, static(`{ customers { nodes { id } } }`)},
+	"Query.integration":       {allRoles, func(f *facts) string { return `{ integration(id: "` + f.integration + `") { id } }` }},
+	"Query.integrations":      {allRoles, static(`{ integrations { nodes { id } } }`)},
+	"Query.instance":          {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
+	"Query.instances":         {allRoles, static(`{ instances { nodes { id } } }`)},
+	"Query.executionResult":   {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
+	"Query.executionResults":  {allRoles, static(`{ executionResults { nodes { id } } }`)},
+	"Query.logs":              {allRoles, func(f *facts) string { return `{ logs(executionResult: "` + f.execution + `") { nodes { message } } }` }},
+
+	"Mutation.createOrganizationUser": {adminish, func(f *facts) string {
+		return `mutation { createOrganizationUser(input: {email: "` + f.fresh() + `@weavers.example", role: "VIEWER"}) { user { id } errors { field } } }`
+	}},
+	"Mutation.createApiToken": {adminish, func(f *facts) string {
+		return `mutation { createApiToken(input: {name: "` + f.fresh() + `"}) { secret errors { field } } }`
+	}},
+	"Mutation.revokeApiToken": {adminish, func(f *facts) string {
+		return `mutation { revokeApiToken(input: {id: "` + f.token + `"}) { apiToken { id } errors { field } } }`
+	}},
+	"Mutation.createCustomer": {building, func(f *facts) string {
+		return `mutation { createCustomer(input: {name: "` + f.fresh() + `"}) { customer { id } errors { field } } }`
+	}},
+	"Mutation.importIntegration": {building, func(*facts) string {
+		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.publishIntegration": {building, func(f *facts) string {
+		return `mutation { publishIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.createInstance": {building, func(f *facts) string {
+		return `mutation { createInstance(input: {name: "I", integration: "` + f.version + `", customer: "` + f.customer + `"}) { instance { id } errors { field } } }`
+	}},
+	"Mutation.deployInstance": {building, func(f *facts) string {
+		return `mutation { deployInstance(input: {id: "` + f.instance + `"}) { instance { id } errors { field } } }`
+	}},
+}
+
+func static(document string) func(*facts) string { return func(*facts) string { return document } }
+
+func newFacts(t *testing.T) *facts {
+	h := newHouse(t)
+	f := &facts{h: h, customer: h.customer(h.org, "Acme"), integration: h.imported(h.org, shop)}
+	f.version = h.published(h.org, f.integration)
+	f.instance = h.instance(h.org, "Acme's", f.version, f.customer)
+	f.execution = h.executed(h.org, f.instance, 1)
+	f.token = h.do(`mutation { createApiToken(input: {name: "spare"}) { apiToken { id } } }`, nil).text("createApiToken.apiToken.id")
+	return f
+}
+
+// A root field without a row, or a row without a root field, fails this before anything else.
+func TestEveryRootFieldHasItsRights(t *testing.T) {
+	schema := NewExecutableSchema(Config{Resolvers: &Resolver{}}).Schema()
+	if schema.Subscription != nil {
+		t.Error("the schema has subscriptions: give each a row here and a document that this table can send")
+	}
+	var fields []string
+	for _, f := range schema.Query.Fields {
+		fields = append(fields, "Query."+f.Name)
+	}
+	for _, f := range schema.Mutation.Fields {
+		fields = append(fields, "Mutation."+f.Name)
+	}
+	for _, f := range fields {
+		if _, there := rights[f]; !there {
+			t.Errorf("%s has no row", f)
+		}
+	}
+	for f := range rights {
+		if !slices.Contains(fields, f) {
+			t.Errorf("the row %s has no field in the schema", f)
+		}
+	}
+}
+
+func TestRights(t *testing.T) {
+	f := newFacts(t)
+	revoked := f.h.do(`mutation { createApiToken(input: {name: "gone"}) { secret apiToken { id } } }`, nil)
+	f.h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { revokedAt } } }`, vars{"id": revoked.text("createApiToken.apiToken.id")})
+	nobody := map[string]string{"no token": "", "a garbage token": "heddle_" + uuid.NewString(), "a revoked token": revoked.text("createApiToken.secret")}
+	for _, field := range slices.Sorted(maps.Keys(rights)) {
+		row := rights[field]
+		_, name, _ := strings.Cut(field, ".")
+		for role, token := range f.h.tokens {
+			document := row.document(f)
+			before := len(f.h.events())
+			a := f.h.ask(token, document, nil)
+			if slices.Contains(row.may, role) {
+				f.served(field+" as "+string(role), a, name)
+				continue
+			}
+			f.refused(field+" as "+string(role), a, "FORBIDDEN", name, before)
+		}
+		for who, token := range nobody {
+			document := row.document(f)
+			before := len(f.h.events())
+			f.refused(field+" with "+who, f.h.ask(token, document, nil), "UNAUTHENTICATED", name, before)
+		}
+	}
+}
+
+func (f *facts) served(who string, a reply, field string) {
+	f.h.t.Helper()
+	refusals, _ := a.at(field + ".errors").([]any)
+	if a.status != 200 || len(a.Errors) > 0 || a.at(field) == nil || len(refusals) > 0 {
+		f.h.t.Errorf("%s: answered %d %s", who, a.status, a.body)
+	}
+}
+
+func (f *facts) refused(who string, a reply, code, field string, before int) {
+	f.h.t.Helper()
+	if a.status != 200 || string(a.Data) != "null" || a.code() != code {
+		f.h.t.Errorf("%s: answered %d %s, want null and %s", who, a.status, a.body, code)
+	}
+	if len(a.Errors) == 1 && (len(a.Errors[0].Path) != 1 || a.Errors[0].Path[0] != field) {
+		f.h.t.Errorf("%s: the error is at %v, want %s", who, a.Errors[0].Path, field)
+	}
+	if wrote := f.h.since(before); wrote != "" {
+		f.h.t.Errorf("%s: was refused and yet wrote %s", who, wrote)
+	}
+}
+
+// Every right that the package gives is one that the table above tests, and none is for nobody.
+func TestRightsNameNoOtherField(t *testing.T) {
+	for field := range permissions {
+		if len(rights[field].may) == 0 {
+			t.Errorf("permissions has %s, which is no root field", field)
+		}
+	}
+}
+
+// A document that touches no data is for everybody: clients send it to see whether anyone is there.
+func TestTypenameNeedsNoToken(t *testing.T) {
+	h := newHouse(t)
+	for _, token := range []string{"", "garbage", h.tokens[domain.Viewer]} {
+		if a := h.ask(token, `{ __typename }`, nil); a.status != 200 || a.text("__typename") != "Query" || len(a.Errors) > 0 {
+			t.Errorf("%q: answered %d %s", token, a.status, a.body)
+		}
+	}
+	if a := h.ask("", `mutation { __typename }`, nil); a.status != 200 || a.text("__typename") != "Mutation" {
+		t.Errorf("mutation: answered %d %s", a.status, a.body)
+	}
+}
+
+// A refusal is per field, but as root fields are non-null the rest of the answer is lost with it;
+// mutations before the refused one in the document have happened.
+func TestOneRefusedFieldAmongOthers(t *testing.T) {
+	h := newHouse(t)
+	a := h.ask(h.tokens[domain.Collaborator], `mutation { createCustomer(input: {name: "A"}) { customer { id } }
+		createApiToken(input: {name: "B"}) { secret } }`, nil)
+	if string(a.Data) != "null" || a.code() != "FORBIDDEN" || a.Errors[0].Path[0] != "createApiToken" {
+		t.Errorf("answered %s", a.body)
+	}
+	if strings.Contains(h.since(0), "TokenIssued TokenIssued") {
+		t.Error("a token was made")
+	}
+}
+
+// Fragments, aliases and directives are no way around the table.
+func TestRightsAreOfTheFieldNotItsName(t *testing.T) {
+	h := newHouse(t)
+	for _, document := range []string{
+		`{ users: apiTokens { nodes { id } } }`,
+		`{ ...F } fragment F on Query { apiTokens { nodes { id } } }`,
+		`{ ... on Query { ... { apiTokens @include(if: true) { nodes { id } } } } }`,
+	} {
+		if a := h.ask(h.tokens[domain.Viewer], document, nil); string(a.Data) != "null" || a.code() != "FORBIDDEN" {
+			t.Errorf("%s: answered %s", document, a.body)
+		}
+		if a := h.ask("", document, nil); string(a.Data) != "null" || a.code() != "UNAUTHENTICATED" {
+			t.Errorf("%s without a token: answered %s", document, a.body)
+		}
+	}
+}
+
+func TestBearerSpelling(t *testing.T) {
+	h := newHouse(t)
+	token := h.tokens[domain.Viewer]
+	for header, want := range map[string]bool{"Bearer " + token: true, "bearer " + token: true, "Bearer  " + token: true,
+		token: false, "Basic " + token: false, "Bearer": false, "Bearer ": false, "Bearer undefined": false,
+		"Bearer " + TokenHash(token): false, "Bearer " + strings.ToUpper(token): false} {
+		a := h.send(request(`{"query":"{ authenticatedUser { id } }"}`, "Authorization", header))
+		if got := a.text("authenticatedUser.id") != ""; got != want {
+			t.Errorf("%.20q: let in is %v", header, got)
+		}
+	}
+}
