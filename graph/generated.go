@@ -46,6 +46,17 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	Action struct {
+		Component        func(childComplexity int) int
+		IsPollingTrigger func(childComplexity int) int
+		Key              func(childComplexity int) int
+		ScheduleSupport  func(childComplexity int) int
+	}
+
+	ActionComponent struct {
+		Key func(childComplexity int) int
+	}
+
 	ApiToken struct {
 		CreatedAt func(childComplexity int) int
 		ID        func(childComplexity int) int
@@ -111,6 +122,15 @@ type ComplexityRoot struct {
 		Step    func(childComplexity int) int
 	}
 
+	Expression struct {
+		Name  func(childComplexity int) int
+		Value func(childComplexity int) int
+	}
+
+	ExpressionConnection struct {
+		Nodes func(childComplexity int) int
+	}
+
 	FieldError struct {
 		Field    func(childComplexity int) int
 		Messages func(childComplexity int) int
@@ -141,6 +161,7 @@ type ComplexityRoot struct {
 	InstanceConfigVariable struct {
 		AuthorizeURL           func(childComplexity int) int
 		ID                     func(childComplexity int) int
+		Inputs                 func(childComplexity int) int
 		RequiredConfigVariable func(childComplexity int) int
 		Status                 func(childComplexity int) int
 		Value                  func(childComplexity int) int
@@ -267,6 +288,10 @@ type ComplexityRoot struct {
 		VersionSequence     func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) int
 	}
 
+	IntegrationAction struct {
+		Action func(childComplexity int) int
+	}
+
 	IntegrationConnection struct {
 		Edges      func(childComplexity int) int
 		Nodes      func(childComplexity int) int
@@ -286,6 +311,7 @@ type ComplexityRoot struct {
 		Name          func(childComplexity int) int
 		StableKey     func(childComplexity int) int
 		TestURL       func(childComplexity int) int
+		Trigger       func(childComplexity int) int
 	}
 
 	IntegrationFlowConnection struct {
@@ -356,7 +382,7 @@ type ComplexityRoot struct {
 		Instance          func(childComplexity int, id string) int
 		Instances         func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
 		Integration       func(childComplexity int, id string) int
-		Integrations      func(childComplexity int, nameIcontains *string, allVersions *bool, after *string, first *int) int
+		Integrations      func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) int
 		Logs              func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
 		Organization      func(childComplexity int) int
 		OrganizationRoles func(childComplexity int) int
@@ -476,7 +502,7 @@ type QueryResolver interface {
 	Customer(ctx context.Context, id string) (*domain.Customer, error)
 	Customers(ctx context.Context, nameIcontains *string, isSystem *bool, after *string, first *int) (*Page[domain.Customer], error)
 	Integration(ctx context.Context, id string) (*Integration, error)
-	Integrations(ctx context.Context, nameIcontains *string, allVersions *bool, after *string, first *int) (*Page[Integration], error)
+	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) (*Page[Integration], error)
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
@@ -507,6 +533,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "Action.component":
+		if e.ComplexityRoot.Action.Component == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Action.Component(childComplexity), true
+	case "Action.isPollingTrigger":
+		if e.ComplexityRoot.Action.IsPollingTrigger == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Action.IsPollingTrigger(childComplexity), true
+	case "Action.key":
+		if e.ComplexityRoot.Action.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Action.Key(childComplexity), true
+	case "Action.scheduleSupport":
+		if e.ComplexityRoot.Action.ScheduleSupport == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Action.ScheduleSupport(childComplexity), true
+
+	case "ActionComponent.key":
+		if e.ComplexityRoot.ActionComponent.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ActionComponent.Key(childComplexity), true
 
 	case "ApiToken.createdAt":
 		if e.ComplexityRoot.ApiToken.CreatedAt == nil {
@@ -733,6 +791,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DefinitionProblem.Step(childComplexity), true
 
+	case "Expression.name":
+		if e.ComplexityRoot.Expression.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Expression.Name(childComplexity), true
+	case "Expression.value":
+		if e.ComplexityRoot.Expression.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Expression.Value(childComplexity), true
+
+	case "ExpressionConnection.nodes":
+		if e.ComplexityRoot.ExpressionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionConnection.Nodes(childComplexity), true
+
 	case "FieldError.field":
 		if e.ComplexityRoot.FieldError.Field == nil {
 			break
@@ -866,6 +944,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceConfigVariable.ID(childComplexity), true
+	case "InstanceConfigVariable.inputs":
+		if e.ComplexityRoot.InstanceConfigVariable.Inputs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceConfigVariable.Inputs(childComplexity), true
 	case "InstanceConfigVariable.requiredConfigVariable":
 		if e.ComplexityRoot.InstanceConfigVariable.RequiredConfigVariable == nil {
 			break
@@ -1391,6 +1475,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Integration.VersionSequence(childComplexity, args["versionIsAvailable"].(*bool), args["sortBy"].([]VersionOrder), args["after"].(*string), args["first"].(*int)), true
 
+	case "IntegrationAction.action":
+		if e.ComplexityRoot.IntegrationAction.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationAction.Action(childComplexity), true
+
 	case "IntegrationConnection.edges":
 		if e.ComplexityRoot.IntegrationConnection.Edges == nil {
 			break
@@ -1465,6 +1556,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.IntegrationFlow.TestURL(childComplexity), true
+	case "IntegrationFlow.trigger":
+		if e.ComplexityRoot.IntegrationFlow.Trigger == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationFlow.Trigger(childComplexity), true
 
 	case "IntegrationFlowConnection.edges":
 		if e.ComplexityRoot.IntegrationFlowConnection.Edges == nil {
@@ -1810,7 +1907,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
 
 	case "Query.logs":
 		if e.ComplexityRoot.Query.Logs == nil {
@@ -2144,7 +2241,15 @@ type Query {
   "An integration's draft by the integration's id, or a published version by the version's."
   integration(id: ID!): Integration!
   "The draft of each integration, oldest first; with allVersions its published versions after it."
-  integrations(name_Icontains: String, allVersions: Boolean, after: String, first: Int): IntegrationConnection!
+  integrations(
+    name_Icontains: String
+    "Those built for one customer alone; none is, so an id finds nothing."
+    customer: ID
+    customer_Isnull: Boolean
+    allVersions: Boolean
+    after: String
+    first: Int
+  ): IntegrationConnection!
 
   instance(id: ID!): Instance!
   instances(
@@ -2390,6 +2495,29 @@ type IntegrationFlow {
   isSynchronous: Boolean!
   "Runs the draft's flow on the system instance. Absolute; it authorises itself."
   testUrl: String!
+  trigger: IntegrationAction!
+}
+
+type IntegrationAction {
+  action: Action!
+}
+
+"What a step runs, as the definition names it."
+type Action {
+  key: String!
+  component: ActionComponent
+  isPollingTrigger: Boolean
+  scheduleSupport: ActionScheduleSupport
+}
+
+type ActionComponent {
+  key: String!
+}
+
+enum ActionScheduleSupport {
+  INVALID
+  REQUIRED
+  VALID
 }
 
 type IntegrationFlowConnection {
@@ -2517,6 +2645,8 @@ type InstanceConfigVariable {
   status: InstanceConfigVariableStatus
   "Where a person authorises a pending OAuth 2.0 connection."
   authorizeUrl: String
+  "The fields of a connection; what an instance sets for them is sealed and never shown."
+  inputs: ExpressionConnection!
   requiredConfigVariable: RequiredConfigVariable!
 }
 
@@ -2530,6 +2660,15 @@ type InstanceConfigVariableConnection {
 type InstanceConfigVariableEdge {
   node: InstanceConfigVariable!
   cursor: String!
+}
+
+type Expression {
+  name: String!
+  value: String
+}
+
+type ExpressionConnection {
+  nodes: [Expression!]!
 }
 
 type RequiredConfigVariable {
@@ -2720,6 +2859,28 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_Action(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_Action_key(ctx, field)
+	case "component":
+		return ec.fieldContext_Action_component(ctx, field)
+	case "isPollingTrigger":
+		return ec.fieldContext_Action_isPollingTrigger(ctx, field)
+	case "scheduleSupport":
+		return ec.fieldContext_Action_scheduleSupport(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Action", field.Name)
+}
+
+func (ec *executionContext) childFields_ActionComponent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ActionComponent_key(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ActionComponent", field.Name)
+}
+
 func (ec *executionContext) childFields_ApiToken(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -2850,6 +3011,24 @@ func (ec *executionContext) childFields_DefinitionProblem(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DefinitionProblem", field.Name)
 }
 
+func (ec *executionContext) childFields_Expression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Expression_name(ctx, field)
+	case "value":
+		return ec.fieldContext_Expression_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Expression", field.Name)
+}
+
+func (ec *executionContext) childFields_ExpressionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_ExpressionConnection_nodes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExpressionConnection", field.Name)
+}
+
 func (ec *executionContext) childFields_FieldError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "field":
@@ -2914,6 +3093,8 @@ func (ec *executionContext) childFields_InstanceConfigVariable(ctx context.Conte
 		return ec.fieldContext_InstanceConfigVariable_status(ctx, field)
 	case "authorizeUrl":
 		return ec.fieldContext_InstanceConfigVariable_authorizeUrl(ctx, field)
+	case "inputs":
+		return ec.fieldContext_InstanceConfigVariable_inputs(ctx, field)
 	case "requiredConfigVariable":
 		return ec.fieldContext_InstanceConfigVariable_requiredConfigVariable(ctx, field)
 	}
@@ -3162,6 +3343,14 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type Integration", field.Name)
 }
 
+func (ec *executionContext) childFields_IntegrationAction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "action":
+		return ec.fieldContext_IntegrationAction_action(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationAction", field.Name)
+}
+
 func (ec *executionContext) childFields_IntegrationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "nodes":
@@ -3200,6 +3389,8 @@ func (ec *executionContext) childFields_IntegrationFlow(ctx context.Context, fie
 		return ec.fieldContext_IntegrationFlow_isSynchronous(ctx, field)
 	case "testUrl":
 		return ec.fieldContext_IntegrationFlow_testUrl(ctx, field)
+	case "trigger":
+		return ec.fieldContext_IntegrationFlow_trigger(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IntegrationFlow", field.Name)
 }
@@ -4175,30 +4366,46 @@ func (ec *executionContext) field_Query_integrations_args(ctx context.Context, r
 		return nil, err
 	}
 	args["name_Icontains"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "customer",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["customer"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "customer_Isnull",
 		func(ctx context.Context, v any) (*bool, error) {
 			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["allVersions"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["customer_Isnull"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["allVersions"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["after"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg3
+	args["first"] = arg5
 	return args, nil
 }
 
@@ -4321,6 +4528,130 @@ func (ec *executionContext) field___Type_fields_args(ctx context.Context, rawArg
 // endregion ***************************** args.gotpl *****************************
 
 // region    **************************** field.gotpl *****************************
+
+func (ec *executionContext) _Action_key(ctx context.Context, field graphql.CollectedField, obj *Action) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Action_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Action_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Action", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Action_component(ctx context.Context, field graphql.CollectedField, obj *Action) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Action_component(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Component, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ActionComponent) graphql.Marshaler {
+			return ec.marshalOActionComponent2ᚖheddleᚋgraphᚐActionComponent(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Action_component(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Action",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ActionComponent(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Action_isPollingTrigger(ctx context.Context, field graphql.CollectedField, obj *Action) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Action_isPollingTrigger(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsPollingTrigger, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Action_isPollingTrigger(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Action", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Action_scheduleSupport(ctx context.Context, field graphql.CollectedField, obj *Action) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Action_scheduleSupport(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ScheduleSupport, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ActionScheduleSupport) graphql.Marshaler {
+			return ec.marshalOActionScheduleSupport2ᚖheddleᚋgraphᚐActionScheduleSupport(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Action_scheduleSupport(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Action", field, false, false, errors.New("field of type ActionScheduleSupport does not have child fields"))
+}
+
+func (ec *executionContext) _ActionComponent_key(ctx context.Context, field graphql.CollectedField, obj *ActionComponent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ActionComponent_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ActionComponent_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ActionComponent", field, false, false, errors.New("field of type String does not have child fields"))
+}
 
 func (ec *executionContext) _ApiToken_id(ctx context.Context, field graphql.CollectedField, obj *APIToken) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
@@ -5283,6 +5614,84 @@ func (ec *executionContext) fieldContext_DefinitionProblem_message(_ context.Con
 	return graphql.NewScalarFieldContext("DefinitionProblem", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Expression_name(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Expression_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Expression_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Expression", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Expression_value(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Expression_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Expression_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Expression", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ExpressionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *ExpressionConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Expression) graphql.Marshaler {
+			return ec.marshalNExpression2ᚕheddleᚋgraphᚐExpressionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExpressionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Expression(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _FieldError_field(ctx context.Context, field graphql.CollectedField, obj *FieldError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5883,6 +6292,38 @@ func (ec *executionContext) _InstanceConfigVariable_authorizeUrl(ctx context.Con
 }
 func (ec *executionContext) fieldContext_InstanceConfigVariable_authorizeUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceConfigVariable", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _InstanceConfigVariable_inputs(ctx context.Context, field graphql.CollectedField, obj *InstanceConfigVariable) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceConfigVariable_inputs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Inputs(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ExpressionConnection) graphql.Marshaler {
+			return ec.marshalNExpressionConnection2heddleᚋgraphᚐExpressionConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceConfigVariable_inputs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InstanceConfigVariable",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExpressionConnection(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _InstanceConfigVariable_requiredConfigVariable(ctx context.Context, field graphql.CollectedField, obj *InstanceConfigVariable) (ret graphql.Marshaler) {
@@ -8055,6 +8496,38 @@ func (ec *executionContext) fieldContext_Integration_testConfigVariables(ctx con
 	return fc, nil
 }
 
+func (ec *executionContext) _IntegrationAction_action(ctx context.Context, field graphql.CollectedField, obj *IntegrationAction) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationAction_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Action) graphql.Marshaler {
+			return ec.marshalNAction2ᚖheddleᚋgraphᚐAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationAction_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationAction",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Action(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _IntegrationConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[Integration]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8365,6 +8838,38 @@ func (ec *executionContext) _IntegrationFlow_testUrl(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_IntegrationFlow_testUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("IntegrationFlow", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _IntegrationFlow_trigger(ctx context.Context, field graphql.CollectedField, obj *IntegrationFlow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationFlow_trigger(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Trigger(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v IntegrationAction) graphql.Marshaler {
+			return ec.marshalNIntegrationAction2heddleᚋgraphᚐIntegrationAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationFlow_trigger(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationFlow",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationAction(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _IntegrationFlowConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[IntegrationFlow]) (ret graphql.Marshaler) {
@@ -9685,7 +10190,7 @@ func (ec *executionContext) _Query_integrations(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["allVersions"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["allVersions"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Integration]) graphql.Marshaler {
@@ -12273,6 +12778,97 @@ func (ec *executionContext) unmarshalInputVersionOrder(ctx context.Context, obj 
 
 // region    **************************** object.gotpl ****************************
 
+var actionImplementors = []string{"Action"}
+
+func (ec *executionContext) _Action(ctx context.Context, sel ast.SelectionSet, obj *Action) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, actionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Action")
+		case "key":
+			out.Values[i] = ec._Action_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "component":
+			out.Values[i] = ec._Action_component(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "isPollingTrigger":
+			out.Values[i] = ec._Action_isPollingTrigger(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "scheduleSupport":
+			out.Values[i] = ec._Action_scheduleSupport(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var actionComponentImplementors = []string{"ActionComponent"}
+
+func (ec *executionContext) _ActionComponent(ctx context.Context, sel ast.SelectionSet, obj *ActionComponent) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, actionComponentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ActionComponent")
+		case "key":
+			out.Values[i] = ec._ActionComponent_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var apiTokenImplementors = []string{"ApiToken"}
 
 func (ec *executionContext) _ApiToken(ctx context.Context, sel ast.SelectionSet, obj *APIToken) graphql.Marshaler {
@@ -12811,6 +13407,87 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var expressionImplementors = []string{"Expression"}
+
+func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSet, obj *Expression) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, expressionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Expression")
+		case "name":
+			out.Values[i] = ec._Expression_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "value":
+			out.Values[i] = ec._Expression_value(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var expressionConnectionImplementors = []string{"ExpressionConnection"}
+
+func (ec *executionContext) _ExpressionConnection(ctx context.Context, sel ast.SelectionSet, obj *ExpressionConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, expressionConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExpressionConnection")
+		case "nodes":
+			out.Values[i] = ec._ExpressionConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var fieldErrorImplementors = []string{"FieldError"}
 
 func (ec *executionContext) _FieldError(ctx context.Context, sel ast.SelectionSet, obj *FieldError) graphql.Marshaler {
@@ -13261,6 +13938,11 @@ func (ec *executionContext) _InstanceConfigVariable(ctx context.Context, sel ast
 		case "authorizeUrl":
 			out.Values[i] = ec._InstanceConfigVariable_authorizeUrl(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "inputs":
+			out.Values[i] = ec._InstanceConfigVariable_inputs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "requiredConfigVariable":
@@ -14659,6 +15341,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
+var integrationActionImplementors = []string{"IntegrationAction"}
+
+func (ec *executionContext) _IntegrationAction(ctx context.Context, sel ast.SelectionSet, obj *IntegrationAction) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, integrationActionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IntegrationAction")
+		case "action":
+			out.Values[i] = ec._IntegrationAction_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var integrationConnectionImplementors = []string{"IntegrationConnection"}
 
 func (ec *executionContext) _IntegrationConnection(ctx context.Context, sel ast.SelectionSet, obj *Page[Integration]) graphql.Marshaler {
@@ -14830,6 +15550,11 @@ func (ec *executionContext) _IntegrationFlow(ctx context.Context, sel ast.Select
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "trigger":
+			out.Values[i] = ec._IntegrationFlow_trigger(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -16570,6 +17295,16 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) marshalNAction2ᚖheddleᚋgraphᚐAction(ctx context.Context, sel ast.SelectionSet, v *Action) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Action(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNApiToken2heddleᚋgraphᚐAPIToken(ctx context.Context, sel ast.SelectionSet, v APIToken) graphql.Marshaler {
 	return ec._ApiToken(ctx, sel, &v)
 }
@@ -16815,6 +17550,30 @@ func (ec *executionContext) unmarshalNExecutionStatus2heddleᚋgraphᚐExecution
 
 func (ec *executionContext) marshalNExecutionStatus2heddleᚋgraphᚐExecutionStatus(ctx context.Context, sel ast.SelectionSet, v ExecutionStatus) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNExpression2heddleᚋgraphᚐExpression(ctx context.Context, sel ast.SelectionSet, v Expression) graphql.Marshaler {
+	return ec._Expression(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExpression2ᚕheddleᚋgraphᚐExpressionᚄ(ctx context.Context, sel ast.SelectionSet, v []Expression) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExpression2heddleᚋgraphᚐExpression(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNExpressionConnection2heddleᚋgraphᚐExpressionConnection(ctx context.Context, sel ast.SelectionSet, v ExpressionConnection) graphql.Marshaler {
+	return ec._ExpressionConnection(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNFieldError2heddleᚋgraphᚐFieldError(ctx context.Context, sel ast.SelectionSet, v FieldError) graphql.Marshaler {
@@ -17230,6 +17989,10 @@ func (ec *executionContext) marshalNIntegration2ᚖheddleᚋgraphᚐIntegration(
 		return graphql.Null
 	}
 	return ec._Integration(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNIntegrationAction2heddleᚋgraphᚐIntegrationAction(ctx context.Context, sel ast.SelectionSet, v IntegrationAction) graphql.Marshaler {
+	return ec._IntegrationAction(ctx, sel, &v)
 }
 
 func (ec *executionContext) marshalNIntegrationConnection2heddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v Page[Integration]) graphql.Marshaler {
@@ -17756,6 +18519,29 @@ func (ec *executionContext) marshalN__TypeKind2string(ctx context.Context, sel a
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) marshalOActionComponent2ᚖheddleᚋgraphᚐActionComponent(ctx context.Context, sel ast.SelectionSet, v *ActionComponent) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ActionComponent(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOActionScheduleSupport2ᚖheddleᚋgraphᚐActionScheduleSupport(ctx context.Context, v any) (*ActionScheduleSupport, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ActionScheduleSupport)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOActionScheduleSupport2ᚖheddleᚋgraphᚐActionScheduleSupport(ctx context.Context, sel ast.SelectionSet, v *ActionScheduleSupport) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalOApiToken2ᚖheddleᚋgraphᚐAPIToken(ctx context.Context, sel ast.SelectionSet, v *APIToken) graphql.Marshaler {

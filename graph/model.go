@@ -50,6 +50,21 @@ func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("de
 // IsSynchronous tells whether callers wait for the flow's result.
 func (f IntegrationFlow) IsSynchronous() bool { return f.flow.Flag("isSynchronous") }
 
+// Trigger is what starts the flow.
+func (f IntegrationFlow) Trigger() IntegrationAction {
+	ref, support, polls := domain.ActionRef{}, ActionScheduleSupportInvalid, false
+	if trigger := f.flow.Trigger(); trigger != nil {
+		ref = trigger.Action()
+		if ref.Component == scheduleComponent || trigger.Map("schedule") != nil { // what needs a schedule has one
+			support, polls = ActionScheduleSupportRequired, ref.Component != scheduleComponent
+		}
+	}
+	return IntegrationAction{Action: &Action{Key: ref.Key, Component: &ActionComponent{Key: ref.Component}, ScheduleSupport: &support, IsPollingTrigger: &polls}}
+}
+
+// scheduleComponent has the trigger that only a schedule fires. Source: existing clients.
+const scheduleComponent = "schedule-triggers"
+
 // InstanceFlowConfig is a flow of an instance.
 type InstanceFlowConfig struct {
 	instance domain.Instance

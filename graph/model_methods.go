@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +69,17 @@ func (v InstanceConfigVariable) Status() *InstanceConfigVariableStatus {
 
 // AuthorizeURL is null: no connection needs a person's authorisation yet.
 func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
+
+// Inputs are a connection's fields, by name; their values stay inside.
+func (v InstanceConfigVariable) Inputs() ExpressionConnection {
+	all := ExpressionConnection{Nodes: []Expression{}}
+	if v.connection() {
+		for _, name := range slices.Sorted(maps.Keys(v.variable.Inputs())) {
+			all.Nodes = append(all.Nodes, Expression{Name: name})
+		}
+	}
+	return all
+}
 
 // RequiredConfigVariable is what the definition says of it.
 func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable {

@@ -10,6 +10,18 @@ import (
 	"strconv"
 )
 
+// What a step runs, as the definition names it.
+type Action struct {
+	Key              string                 `json:"key"`
+	Component        *ActionComponent       `json:"component,omitempty"`
+	IsPollingTrigger *bool                  `json:"isPollingTrigger,omitempty"`
+	ScheduleSupport  *ActionScheduleSupport `json:"scheduleSupport,omitempty"`
+}
+
+type ActionComponent struct {
+	Key string `json:"key"`
+}
+
 type APITokenPayload struct {
 	APIToken *APIToken    `json:"apiToken,omitempty"`
 	Errors   []FieldError `json:"errors"`
@@ -74,6 +86,15 @@ type DeployInstanceInput struct {
 	Force *bool `json:"force,omitempty"`
 }
 
+type Expression struct {
+	Name  string  `json:"name"`
+	Value *string `json:"value,omitempty"`
+}
+
+type ExpressionConnection struct {
+	Nodes []Expression `json:"nodes"`
+}
+
 // One reason why a mutation was refused; field is __all__ when it concerns no single input field.
 type FieldError struct {
 	Field    string   `json:"field"`
@@ -115,6 +136,10 @@ type InstancePayload struct {
 type InstanceStepResultOrder struct {
 	Field     InstanceStepResultOrderField `json:"field"`
 	Direction OrderDirection               `json:"direction"`
+}
+
+type IntegrationAction struct {
+	Action *Action `json:"action"`
 }
 
 type IntegrationPayload struct {
@@ -162,6 +187,63 @@ type UserPayload struct {
 type VersionOrder struct {
 	Field     VersionOrderField `json:"field"`
 	Direction OrderDirection    `json:"direction"`
+}
+
+type ActionScheduleSupport string
+
+const (
+	ActionScheduleSupportInvalid  ActionScheduleSupport = "INVALID"
+	ActionScheduleSupportRequired ActionScheduleSupport = "REQUIRED"
+	ActionScheduleSupportValid    ActionScheduleSupport = "VALID"
+)
+
+var AllActionScheduleSupport = []ActionScheduleSupport{
+	ActionScheduleSupportInvalid,
+	ActionScheduleSupportRequired,
+	ActionScheduleSupportValid,
+}
+
+func (e ActionScheduleSupport) IsValid() bool {
+	switch e {
+	case ActionScheduleSupportInvalid, ActionScheduleSupportRequired, ActionScheduleSupportValid:
+		return true
+	}
+	return false
+}
+
+func (e ActionScheduleSupport) String() string {
+	return string(e)
+}
+
+func (e *ActionScheduleSupport) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ActionScheduleSupport(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ActionScheduleSupport", str)
+	}
+	return nil
+}
+
+func (e ActionScheduleSupport) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ActionScheduleSupport) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 type ExecutionStatus string

@@ -282,9 +282,12 @@ func (r *queryResolver) Integration(ctx context.Context, id string) (*Integratio
 	return &i, err
 }
 
-func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, allVersions *bool, after *string, first *int) (*Page[Integration], error) {
-	all := allVersions != nil && *allVersions
-	page, err := paginate(r.listed(principalOf(ctx).Organization, all, contains(nameIcontains)), after, first)
+func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) (*Page[Integration], error) {
+	name, all := contains(nameIcontains), allVersions != nil && *allVersions
+	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
+		name = func(string) bool { return false } // no integration belongs to a customer
+	}
+	page, err := paginate(r.listed(principalOf(ctx).Organization, all, name), after, first)
 	return &page, err
 }
 
