@@ -206,10 +206,12 @@ func (r Run) Record(claim int, steps []StepFinished, end *RunFinished) (Changes[
 		}
 		s.Claim = claim
 		changes = append(changes, s)
+		r = s.Evolve(r, Meta{}) // the next one must not be the same
 	}
 	if end != nil {
-		end.Claim = claim
-		changes = append(changes, *end)
+		finished := *end // the caller's stays as it is
+		finished.Claim = claim
+		changes = append(changes, finished)
 	}
 	return changes, nil
 }

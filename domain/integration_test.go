@@ -1,0 +1,157 @@
+package domain
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestIntegrationDecides(t *testing.T) {
+	closed := DraftClosed{Version: "v1", Definition: "hash", Note: "n", Attributes: "{}"}
+	first := IntegrationPublished{Version: "v1", Number: 1, Note: "n", Attributes: "{}", Definition: "hash", Draft: "d0"}
+	second := IntegrationPublished{Version: "v2", Number: 2, Definition: "hash2", Draft: "d1"}
+	publish := func(draft string, c DraftClosed) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.Publish(draft, c) }
+	}
+	decides(t, Integrations, map[string]row[Integration]{
+		"a new one":         {when: Integration.Create, then: events[Integration](IntegrationCreated{})},
+		"one there":         {given: events[Integration](IntegrationCreated{}), when: Integration.Create},
+		"the first version": {given: events[Integration](IntegrationCreated{}), when: publish("d0", closed), then: events[Integration](first)},
+		"the next version":  {given: events[Integration](IntegrationCreated{}, first), when: publish("d1", DraftClosed{Version: "v2", Definition: "hash2"}), then: events[Integration](second)},
+		"a version there":   {given: events[Integration](IntegrationCreated{}, first, second), when: publish("d0", closed)},
+		"of no integration": {when: publish("d0", closed), refused: "NOT_FOUND id: Record not found: integration"},
+	})
+	i := folded(t, Integrations, events[Integration](IntegrationCreated{}, first, second))
+	want := Integration{ID: "id", Organization: "org", CreatedAt: start, CreatedBy: "actor", Versions: []Version{
+		{ID: "v1", Number: 1, Note: "n", Attributes: "{}", Definition: "hash", Draft: "d0", PublishedAt: start.Add(time.Second), PublishedBy: "actor"},
+		{ID: "v2", Number: 2, Definition: "hash2", Draft: "d1", PublishedAt: start.Add(2 * time.Second), PublishedBy: "actor"}}}
+	if diff := cmp.Diff(want, i); diff != "" {
+		t.Error(diff)
+	}
+	if newest, ok := i.Newest(); !ok || newest.ID != "v2" {
+		t.Errorf("the newest is %+v", newest)
+	}
+	if _, ok := (Integration{}).Newest(); ok {
+		t.Error("an integration without versions has a newest one")
+	}
+	if v, ok := i.Version("v1"); !ok || v.Number != 1 {
+		t.Errorf("v1 is %+v", v)
+	}
+	if _, ok := i.Version(""); ok {
+		t.Error("finds a version without an id")
+	}
+}
+
+func TestDraftDecides(t *testing.T) {
+	def := Identify(parse(t, oneFlow("", "")), nil, counter("a"))
+	renamed := Identify(parse(t, oneFlow("description: other\n", "")), def, counter("b"))
+	broken := deepCopy(def)
+	broken.Fields["preprocessFlowName"] = "gone"
+	edits := Diff(def, renamed)
+	if len(edits) == 0 {
+		t.Fatal("the two definitions do not differ")
+	}
+	opened, edited := DraftOpened{Integration: "i", Main: true, Definition: def}, DraftEdited{Changes: edits}
+	based := DraftOpened{Integration: "i", Main: true, Base: "v1", Definition: def}
+	closed := DraftClosed{Version: "v1", Definition: Hash(def)}
+	reopened := DraftReopened{Version: "v1", Reason: "r"}
+	importing := func(base DraftOpened, def *Node) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Import(base, def) }
+	}
+	open := func(e DraftOpened) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Open(e) }
+	}
+	edit := func(changes []Change) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Edit(changes) }
+	}
+	closing := func(e DraftClosed) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Close(e) }
+	}
+	reopen := func(version string) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
+	}
+	const isClosed = "CONFLICT the draft is closed: it is being published, or was, by actor at 2026-01-02T03:04:06Z; edits go to the next draft"
+	decides(t, Drafts, map[string]row[Draft]{
+		"opening":                     {when: open(opened), then: events[Draft](opened)},
+		"opening again":               {given: events[Draft](opened), when: open(opened), refused: "CONFLICT the draft is open already"},
+		"importing what is there":     {given: events[Draft](opened), when: importing(based, def)},
+		"importing something new":     {given: events[Draft](opened), when: importing(based, renamed), then: events[Draft](edited)},
+		"importing from the base":     {when: importing(based, renamed), then: events[Draft](based, edited)},
+		"importing the base":          {when: importing(based, def)},
+		"importing into a closed one": {given: events[Draft](opened, closed), when: importing(based, renamed), refused: isClosed},
+		"editing":                     {given: events[Draft](opened), when: edit(edits), then: events[Draft](edited)},
+		"editing nothing":             {given: events[Draft](opened), when: edit(nil)},
+		"editing a closed one":        {given: events[Draft](opened, closed), when: edit(edits), refused: isClosed},
+		"editing none":                {when: edit(edits), refused: "NOT_FOUND Record not found: draft"},
+		"editing a reopened one":      {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
+		"closing":                     {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
+		"closing again":               {given: events[Draft](opened, closed), when: closing(closed)},
+		"closing for another":         {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: Hash(def)}), refused: isClosed},
+		"closing what was edited":     {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
+		"closing none":                {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
+		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
+			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
+		"reopening":              {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
+		"reopening an open one":  {given: events[Draft](opened), when: reopen("v1")},
+		"reopening for another":  {given: events[Draft](opened, closed), when: reopen("v2")},
+		"closing a reopened one": {given: events[Draft](opened, closed, reopened), when: closing(closed), then: events[Draft](closed)},
+	})
+	d := folded(t, Drafts, events[Draft](based, edited))
+	if d.Base != "v1" || !d.Main || d.Integration != "i" || !d.Definition.Equal(renamed) || d.UpdatedAt != start.Add(time.Second) || d.OpenedAt != start {
+		t.Errorf("folded to %+v", d)
+	}
+	if MainDraftID("i", 0) == MainDraftID("i", 1) || MainDraftID("i", 0) == MainDraftID("j", 0) {
+		t.Error("main drafts share an id")
+	}
+}
+
+func TestInstanceDecides(t *testing.T) {
+	created := InstanceCreated{Name: "I", Customer: "c", Integration: "i", Version: "v1", Labels: []string{"a"}}
+	system := InstanceCreated{Name: "Test", Integration: "i", System: true}
+	plain, sealed := ConfigValue{Variable: "x", Key: "X", Value: "1"}, ConfigValue{Variable: "y", Key: "Y", Sealed: []byte("s")}
+	create := func(e InstanceCreated, config ...ConfigValue) func(Instance) (Changes[Instance], error) {
+		return func(i Instance) (Changes[Instance], error) { return i.Create(e, config) }
+	}
+	asked := created
+	asked.Labels = []string{"A", "a "}
+	decides(t, Instances, map[string]row[Instance]{
+		"a new one":            {when: create(asked), then: events[Instance](created)},
+		"with values":          {when: create(created, plain, sealed), then: events[Instance](created, InstanceConfigured{Values: []ConfigValue{plain, sealed}})},
+		"one there":            {given: events[Instance](created), when: create(InstanceCreated{Name: "J"}, plain)},
+		"without a name":       {when: create(InstanceCreated{}), refused: "INVALID name: must not be empty"},
+		"deploying":            {given: events[Instance](created), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
+		"deploying again":      {given: events[Instance](created, InstanceDeployed{Version: "v1"}), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
+		"deploying none":       {when: Instance.Deploy, refused: "NOT_FOUND id: Record not found: instance"},
+		"deploying the system": {given: events[Instance](system), when: Instance.Deploy, refused: "INVALID id: the system instance always runs the draft and is never deployed"},
+	})
+	other := ConfigValue{Variable: "x", Key: "X", Value: "2"}
+	set := []Event[Instance]{created, InstanceConfigured{Values: []ConfigValue{plain, sealed}}, InstanceDeployed{Version: "v1"}, InstanceConfigured{Values: []ConfigValue{other}}}
+	pure(t, "configuring", Instances, set)
+	i := folded(t, Instances, set)
+	if diff := cmp.Diff(map[string]ConfigValue{"x": other, "y": sealed}, i.Config); diff != "" || !i.NeedsDeploy {
+		t.Errorf("the later value does not stand beside the others, or needs no deploy: %+v", i)
+	}
+	for _, c := range []struct {
+		given       []Event[Instance]
+		runs, needs bool
+		why         string
+	}{
+		{nil, false, false, "there is no such instance"},
+		{events[Instance](created), false, true, "the instance has not been deployed"},
+		{set[:3], true, false, ""},
+		{set, true, true, ""},
+		{events[Instance](system), true, false, ""},
+		{events[Instance](system, InstanceConfigured{Values: []ConfigValue{plain}}), true, false, ""},
+	} {
+		i := folded(t, Instances, c.given)
+		if why, ok := i.Runs(); ok != c.runs || why != c.why || i.NeedsDeploy != c.needs {
+			t.Errorf("after %d events: runs %v %q, needs a deploy %v", len(c.given), ok, why, i.NeedsDeploy)
+		}
+	}
+	disabled := folded(t, Instances, set)
+	disabled.Enabled = false
+	if why, ok := disabled.Runs(); ok || why != "the instance is disabled" {
+		t.Errorf("a disabled one runs: %v %q", ok, why)
+	}
+}

@@ -1,0 +1,159 @@
+package domain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+)
+
+func TestRunDecides(t *testing.T) {
+	queued := RunQueued{Instance: "i", Flow: "f", Payload: Content{Inline: json.RawMessage(`1`), Size: 1}}
+	claim := func(n int) RunClaimed { return RunClaimed{Claim: n, Worker: "w"} }
+	step := func(claim int, path string) StepFinished { return StepFinished{Claim: claim, Path: path, Step: "s"} }
+	end := func(claim int) RunFinished { return RunFinished{Claim: claim, Result: Completed} }
+	given := events[Run]
+	queue := func(r Run) (Changes[Run], error) { return r.Queue(queued) }
+	take := func(last int) func(Run) (Changes[Run], error) {
+		return func(r Run) (Changes[Run], error) { return r.Claim(last, "w") }
+	}
+	finish := RunFinished{Result: Completed}
+	record := func(claim int, end *RunFinished, paths ...string) func(Run) (Changes[Run], error) {
+		var steps []StepFinished
+		for _, p := range paths {
+			steps = append(steps, step(99, p)) // the claim that counts is the one it is recorded under
+		}
+		return func(r Run) (Changes[Run], error) { return r.Record(claim, steps, end) }
+	}
+	const ended, taken = "CONFLICT the execution has ended", "CONFLICT another worker has claimed the execution (claim 2)"
+	decides(t, Runs, map[string]row[Run]{
+		"queueing":                   {when: queue, then: given(queued)},
+		"a repeated delivery":        {given: given(queued), when: queue},
+		"after the end":              {given: given(queued, claim(1), end(1)), when: queue},
+		"the first claim":            {given: given(queued), when: take(0), then: given(claim(1))},
+		"the next claim":             {given: given(queued, claim(1), step(1, "a")), when: take(1), then: given(claim(2))},
+		"a late claim":               {given: given(queued, claim(1), claim(2)), when: take(1), refused: taken},
+		"a claim ahead":              {given: given(queued), when: take(1), refused: "CONFLICT another worker has claimed the execution (claim 0)"},
+		"a claim of nothing":         {when: take(0), refused: "NOT_FOUND Record not found: execution"},
+		"a claim after the end":      {given: given(queued, claim(1), end(1)), when: take(1), refused: ended},
+		"steps":                      {given: given(queued, claim(1)), when: record(1, nil, "a", "b"), then: given(step(1, "a"), step(1, "b"))},
+		"steps and the end":          {given: given(queued, claim(1)), when: record(1, &finish, "a"), then: given(step(1, "a"), end(1))},
+		"nothing":                    {given: given(queued, claim(1)), when: record(1, nil)},
+		"a step done":                {given: given(queued, claim(1), step(1, "a"), claim(2)), when: record(2, nil, "b", "a"), refused: "CONFLICT step a has a result already"},
+		"the same step twice":        {given: given(queued, claim(1)), when: record(1, nil, "a", "a"), refused: "CONFLICT step a has a result already"},
+		"steps of an older claim":    {given: given(queued, claim(1), claim(2)), when: record(1, nil, "a"), refused: taken},
+		"an end of an older claim":   {given: given(queued, claim(1), claim(2)), when: record(1, &finish), refused: taken},
+		"steps after the end":        {given: given(queued, claim(1), end(1)), when: record(1, nil, "a"), refused: ended},
+		"a second end":               {given: given(queued, claim(1), end(1)), when: record(1, &finish), refused: ended},
+		"another iteration's result": {given: given(queued, claim(1), step(1, "loop[1]/a")), when: record(1, nil, "loop[2]/a"), then: given(step(1, "loop[2]/a"))},
+	})
+	if finish.Claim != 0 {
+		t.Error("the decision edited the caller's end")
+	}
+	r := folded(t, Runs, given(queued, claim(1), step(1, "a"), claim(2), step(2, "b"), end(2)))
+	var paths []string
+	for _, s := range r.Steps() {
+		paths = append(paths, fmt.Sprint(s.Claim, s.Path))
+	}
+	if got := strings.Join(paths, " "); got != "1a 2b" || r.Last().Path != "b" || r.Claims != 2 || r.StartedAt != start.Add(time.Second) ||
+		r.ClaimedAt != start.Add(3*time.Second) || r.FinishedAt != start.Add(5*time.Second) || r.Finished.Result != Completed {
+		t.Errorf("folded to %+v with steps %s", r, got)
+	}
+	if (Run{}).Last() != nil || len((Run{}).Steps()) != 0 {
+		t.Error("a run without steps has some")
+	}
+}
+
+func TestStateDecides(t *testing.T) {
+	save := func(key, value, path string) ValueSaved {
+		return ValueSaved{Scope: "flow", Key: key, Value: json.RawMessage(value), Run: "r", Path: path}
+	}
+	saving := func(e ValueSaved) func(State) (Changes[State], error) {
+		return func(s State) (Changes[State], error) { return s.Save(e) }
+	}
+	removed := ValueRemoved{Scope: "flow", Key: "k", Run: "r", Path: "q"}
+	remove := func(s State) (Changes[State], error) { return s.Remove(removed) }
+	var full []Event[State]
+	for i := range SnapshotEvery {
+		full = append(full, save("k", fmt.Sprint(i), "p"))
+	}
+	snapshot := StateSnapshot{Scopes: map[string]map[string]StateValue{"flow": {"k": {Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}}}
+	given := events[State]
+	elsewhere := save("k", "1", "p")
+	elsewhere.Scope = "crossFlow"
+	decides(t, States, map[string]row[State]{
+		"a new value":                 {when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
+		"the same step again":         {given: given(save("k", "1", "p")), when: saving(save("k", "1", "p"))},
+		"the same value, other step":  {given: given(save("k", "1", "p")), when: saving(save("k", "1", "q")), then: given(save("k", "1", "q"))},
+		"the same step, other value":  {given: given(save("k", "1", "p")), when: saving(save("k", "2", "p")), then: given(save("k", "2", "p"))},
+		"another scope":               {given: given(save("k", "1", "p")), when: saving(elsewhere), then: given(elsewhere)},
+		"a value after removing":      {given: given(save("k", "1", "p"), removed), when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
+		"no key":                      {when: saving(save("", "1", "p")), refused: "INVALID key: must not be empty"},
+		"removing":                    {given: given(save("k", "1", "p")), when: remove, then: given(removed)},
+		"removing what is not there":  {when: remove},
+		"removing again":              {given: given(save("k", "1", "p"), removed), when: remove},
+		"removing from another scope": {given: given(elsewhere), when: remove},
+		"a snapshot too early":        {given: full[1:], when: State.Snapshot},
+		"a snapshot":                  {given: full, when: State.Snapshot, then: given(snapshot)},
+		"a snapshot again":            {given: given(snapshot), when: State.Snapshot},
+	})
+	s := folded(t, States, append(full, snapshot, save("j", "2", "p"), removed))
+	want := State{Since: 2, Scopes: map[string]map[string]StateValue{"flow": {"j": {Value: json.RawMessage("2"), Run: "r", Path: "p"}}}}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is folded after a snapshot equals what is folded without it.
+func TestSnapshotsChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var whole, short State
+		for n := range rapid.IntRange(0, 30).Draw(t, "events") {
+			key, scope := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "scope")
+			var e Event[State] = ValueSaved{Scope: scope, Key: key, Value: json.RawMessage(fmt.Sprint(n))}
+			if rapid.Bool().Draw(t, "remove") {
+				e = ValueRemoved{Scope: scope, Key: key}
+			}
+			whole, short = e.Evolve(whole, Meta{}), e.Evolve(short, Meta{})
+			if rapid.Bool().Draw(t, "snapshot") {
+				short = StateSnapshot{Scopes: short.Scopes}.Evolve(short, Meta{})
+			}
+		}
+		if diff := cmp.Diff(whole.Scopes, short.Scopes); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestTriggerIDs(t *testing.T) {
+	id := rapid.Custom(func(t *rapid.T) string {
+		return uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")).String()
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		instance, flow := id.Draw(t, "instance"), id.Draw(t, "flow")
+		gotInstance, gotFlow, ok := ParseTriggerID(TriggerID(instance, flow))
+		if !ok || gotInstance != instance || gotFlow != flow {
+			t.Fatalf("%s and %s came back as %s and %s, %v", instance, flow, gotInstance, gotFlow, ok)
+		}
+	})
+	// What is read has one spelling only, so that one trigger never has two addresses.
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9a-fA-F]{64}`), rapid.StringMatching(`[0-9a-f-]{64}`), rapid.StringMatching(`[{]?[0-9a-f]{30,66}[}]?`)).Draw(t, "text")
+		if instance, flow, ok := ParseTriggerID(text); ok && TriggerID(instance, flow) != text {
+			t.Fatalf("%q is read as %s and %s", text, instance, flow)
+		}
+	})
+	for _, bad := range []string{"", "x", strings.Repeat("0", 63), strings.Repeat("0", 65), strings.Repeat("g", 64), strings.Repeat("A", 64), TriggerID(uuid.NewString(), "")} {
+		if _, _, ok := ParseTriggerID(bad); ok {
+			t.Errorf("%q is read", bad)
+		}
+	}
+	if got := TriggerURL("http://x", "a-b", "c-d"); got != "http://x/trigger/abcd" {
+		t.Errorf("the URL is %s", got)
+	}
+}
