@@ -86,7 +86,12 @@ func (q *queue) enqueue(ctx context.Context, run string, claims int) error {
 // stop, which ends the engine's context, so that they hand back.
 func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
 	q.config.BaseContext = func() context.Context { return engine }
-	handler := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error { return handle(ctx, string(t.Payload())) })
+	var handling sync.RWMutex // read by each handler: Asynq does not wait for those that it gives up
+	handler := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		handling.RLock()
+		defer handling.RUnlock()
+		return handle(ctx, string(t.Payload()))
+	})
 	for range servers {
 		s := asynq.NewServer(q.conn, q.config)
 		if err := s.Start(handler); err != nil {
@@ -103,6 +108,9 @@ func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(cont
 		wg.Go(s.Shutdown)
 	}
 	wg.Wait()
+	stop()
+	handling.Lock() // waits for them; one that begins only now finds its context ended
+	defer handling.Unlock()
 	return ctx.Err()
 }
 
