@@ -156,8 +156,12 @@ func newHouse(t testing.TB, env ...string) *house {
 	h := &house{TB: t, dir: t.TempDir(), token: testToken}
 	h.env = slices.Concat([]string{"HEDDLE_LISTEN=127.0.0.1:0", "HEDDLE_DATA=" + filepath.Join(h.dir, "data")}, env)
 	t.Cleanup(func() {
-		if h.process != nil {
-			_ = h.kill()
+		if h.process == nil {
+			return
+		}
+		_ = h.kill()
+		if t.Failed() {
+			t.Logf("the server wrote:\n%s", h.stderr)
 		}
 	})
 	return h

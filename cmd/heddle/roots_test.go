@@ -114,12 +114,16 @@ func selection(types map[string][]fieldType, name string, depth int) string {
 		t := f.Type.named()
 		switch {
 		case needs(f):
-		case t.Kind != "OBJECT":
+		case t.Kind == "SCALAR" || t.Kind == "ENUM":
 			fields = append(fields, f.Name)
+		case t.Kind == "UNION":
+			fields = append(fields, f.Name+" { __typename }")
 		case f.Name == "edges":
 			fields = append(fields, "edges { cursor }")
 		case depth > 0:
-			fields = append(fields, f.Name+selection(types, t.Name, depth-1))
+			if sub := selection(types, t.Name, depth-1); sub != "" {
+				fields = append(fields, f.Name+sub)
+			}
 		}
 	}
 	if len(fields) == 0 {
