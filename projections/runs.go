@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"heddle/domain"
 	"heddle/store"
@@ -89,7 +91,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 			continue
 		}
 		if len(pending) > 0 {
-			if err := x.apply(ctx, pending, rec.Position); err != nil {
+			if err := x.applyInTime(ctx, pending, rec.Position); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 		}
@@ -97,6 +99,32 @@ func (x *RunIndex) Run(ctx context.Context) error {
 		pending = pending[:0]
 	}
 	return errors.New("the log ended")
+}
+
+// again is how long the index waits after a write that failed.
+const again = time.Second
+
+// applyInTime is apply, again and again until it succeeds: a full disk must not end the process, and
+// what waits meanwhile is safe in the log.
+func (x *RunIndex) applyInTime(ctx context.Context, records []store.Recorded, upTo store.Position) error {
+	for {
+		err := x.apply(ctx, records, upTo)
+		if !passing(err) || ctx.Err() != nil {
+			return err
+		}
+		x.logger.Error("writing the run index failed; trying again", "error", err)
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// passing tells errors that end when somebody makes room or lets go of the file.
+func passing(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
 }
 
 // apply writes records and the checkpoint in one transaction.
