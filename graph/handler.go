@@ -43,6 +43,7 @@ func NewHandler(r *Resolver, o Options) (http.Handler, error) {
 	server.SetDisableSuggestion(true)
 	server.Use(shield{o.MaxDepth, o.MaxComplexity})
 	server.AroundFields(permit)
+	server.AroundFields(bound)
 	server.SetErrorPresenter(present(r.Logger))
 	server.SetRecoverFunc(func(_ context.Context, cause any) error {
 		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())

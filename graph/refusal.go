@@ -65,6 +65,7 @@ func present(logger *slog.Logger) graphql.ErrorPresenterFunc {
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			shown.Message = "the request was cut off"
 			extend(shown, "code", string(domain.Unavailable))
+		case errors.Is(err, errTooMuch): // told once for all, see enough
 		case shown.Err == nil || isGraphQL(err):
 			if shown.Extensions["code"] == nil { // about the document itself: gqlgen's own words
 				extend(shown, "code", string(domain.Invalid))

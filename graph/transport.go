@@ -47,7 +47,7 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		answer(w, status, media, refusal)
 		return
 	}
-	ctx = graphql.StartOperationTrace(ctx)
+	ctx = graphql.StartOperationTrace(bounded(ctx))
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		status := http.StatusOK
@@ -65,7 +65,7 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	answer(w, http.StatusOK, media, nullWhole(responses(ctx)))
+	answer(w, http.StatusOK, media, enough(ctx, nullWhole(responses(ctx))))
 }
 
 // nullWhole makes all data null when a root field failed, also one that may be null by itself:

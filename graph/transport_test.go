@@ -3,6 +3,7 @@ package graph
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,23 @@ func TestDocumentLimits(t *testing.T) {
 			t.Errorf("%s: refused: %d %.300s", name, a.status, a.body)
 		case c.want != "" && (a.Data != nil || len(a.Errors) == 0 || !strings.Contains(a.Errors[0].Message, c.want)):
 			t.Errorf("%s: answered %d %.300s, want %s", name, a.status, a.body, c.want)
+		}
+	}
+}
+
+// Lists inside lists multiply beyond what a limit on the document can see.
+func TestAnswersAreBounded(t *testing.T) {
+	h := newHouse(t)
+	for i := range 60 {
+		happen(h, h.as(h.org), domain.Users, domain.DeriveID(h.id, strconv.Itoa(i)), domain.UserCreated{Email: "x", Role: domain.Viewer})
+	}
+	for levels, refused := range map[int]bool{0: false, 1: false, 2: true, 5: true} {
+		a := h.ask(h.tokens[domain.Viewer], "{ users { nodes"+strings.Repeat(" { org { users { nodes", levels)+" { id }"+strings.Repeat(" } } }", levels)+" } }", nil)
+		if !refused && (len(a.Errors) > 0 || strings.Count(a.body, `"id"`) < 64) {
+			t.Errorf("%d lists: answered %d %.300s", levels, a.status, a.body)
+		}
+		if refused && (a.status != 200 || string(a.Data) != "null" || a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, "more than 100000 fields")) {
+			t.Errorf("%d lists: answered %d %.300s", levels, a.status, a.body)
 		}
 	}
 }
