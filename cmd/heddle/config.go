@@ -22,7 +22,7 @@ import (
 type settings struct {
 	Listen       string   `env:"HEDDLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Data         string   `env:"HEDDLE_DATA" default:"./data" help:"Folder of all that lasts. It belongs to one process."`
-	Log          string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded, or esdb://… for EventStoreDB."`
+	Log          string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded. (esdb://… is reserved for EventStoreDB and refused by this version.)"`
 	Redis        string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue: embedded, or redis://…"`
 	Blobs        string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
 	MasterKey    string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +118,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	front := &http.Server{Handler: v.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	front := &http.Server{Handler: v.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
 	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx)) // they outlive what still asks them
 	defer stopReaders()
@@ -162,6 +163,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 			return ctx.Err()
 		}
 	}
+	debug.FreeOSMemory() // the views' rebuild leaves much behind that is never needed again
 	if err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout); err != nil {
 		return err
 	}
