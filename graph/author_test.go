@@ -353,7 +353,7 @@ func TestRefusedVersionReopensTheDraft(t *testing.T) {
 	draft := domain.MainDraftID(id, 0)
 	before := len(h.events())
 	full := *h.Resolver
-	full.Log = fullLog{h.Log}
+	full.Log = fullLog{h.Log, domain.Integrations.Name}
 	if _, err := full.finishPublish(h.as(h.org), id, draft, closed); domain.CodeOf(err) != domain.Unavailable || h.since(before) != "" {
 		t.Errorf("a full disk: %v, wrote %q", err, h.since(before))
 	}
@@ -366,14 +366,21 @@ func TestRefusedVersionReopensTheDraft(t *testing.T) {
 	}
 }
 
-// fullLog is a log whose disk is full, brokenLog one that fails as nobody expects.
+// fullLog is a log whose disk is full when it comes to a category, brokenLog one that fails as nobody
+// expects.
 type (
-	fullLog   struct{ store.Log }
+	fullLog struct {
+		store.Log
+		category string
+	}
 	brokenLog struct{ store.Log }
 )
 
-func (fullLog) Append(context.Context, string, store.Revision, ...store.Event) (store.Position, error) {
-	return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+	if strings.HasPrefix(stream, l.category+"-") {
+		return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+	}
+	return l.Log.Append(ctx, stream, expected, events...)
 }
 
 func (brokenLog) Append(context.Context, string, store.Revision, ...store.Event) (store.Position, error) {
@@ -385,7 +392,7 @@ func TestMutationsThatFail(t *testing.T) {
 	h := newHouse(t)
 	whole := h.Log
 	t.Cleanup(func() { h.Log = whole })
-	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole}, "INTERNAL": brokenLog{whole}} {
+	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole, domain.Claims.Name}, "INTERNAL": brokenLog{whole}} {
 		h.Log = log
 		a := h.ask(h.tokens[domain.Admin], customerDocument, vars{"name": "Acme", "externalId": "x"})
 		if a.status != http.StatusOK || string(a.Data) != "null" || a.code() != code || strings.Contains(a.body, "inner secret") {
