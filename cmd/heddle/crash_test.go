@@ -169,7 +169,23 @@ func TestTerminate(t *testing.T) {
 			t.Errorf("%d calls, %v", len(requests), err)
 		}
 	})
+	t.Run("a caller waits", func(t *testing.T) {
+		t.Parallel()
+		h, hook, _, _ := inFlight(t)
+		answered := make(chan string, 1)
+		go func() {
+			status, header, _, err := send(http.MethodPost, h.url+h.path, http.Header{"Prismatic-Synchronous": {"true"}}, nil)
+			answered <- fmt.Sprint(status, err, header.Get("prismatic-executionid") != "")
+		}()
+		_, err := hook.got(2)
+		h.must(err)
+		terminate(t, h)
+		if answer := <-answered; answer != "504 <nil> true" {
+			t.Errorf("the caller was answered %s", answer)
+		}
+	})
 	t.Run("the run is handed back", func(t *testing.T) {
+		t.Parallel()
 		h, hook, run, release := inFlight(t)
 		terminate(t, h)
 		release()
@@ -192,10 +208,10 @@ func inFlight(t *testing.T) (h *house, hook *hook, run string, release func()) {
 	t.Cleanup(hook.Close)
 	h = newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
-	trigger := h.deploy(callsDefinition(hook.URL, "a", "b"))
+	h.path = h.deploy(callsDefinition(hook.URL, "a", "b"))
 	release = hook.block()
 	t.Cleanup(release)
-	run = h.trigger(trigger, "{}")
+	run = h.trigger(h.path, "{}")
 	_, err := hook.got(1)
 	h.must(err)
 	return h, hook, run, release

@@ -145,6 +145,7 @@ type house struct {
 	dir   string
 	env   []string
 	token string // the administrator's
+	path  string // of the trigger, where a test has one
 	*process
 }
 

@@ -26,8 +26,12 @@ import (
 	"heddle/worker"
 )
 
-// stopTime is how long a stopping server lets requests finish.
-const stopTime = 8 * time.Second
+// stopTime is how long a stopping server lets requests finish; a little before, those that wait for
+// something are told to answer without it.
+const (
+	stopTime = 8 * time.Second
+	waitTime = 7 * time.Second
+)
 
 type serveCmd struct{}
 
@@ -118,7 +122,10 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	front := &http.Server{Handler: v.routes(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRequests()
+	front := &http.Server{Handler: v.routes(), BaseContext: func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
 	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx)) // they outlive what still asks them
 	defer stopReaders()
@@ -139,6 +146,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 		}
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
+		defer time.AfterFunc(waitTime, endRequests).Stop()
 		if front.Shutdown(stopping) != nil {
 			return front.Close()
 		}
