@@ -224,7 +224,10 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
 	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
 		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
-	body := map[string]any{"error": err.Error()}
+	body := map[string]any{}
+	if refusal, ok := errors.AsType[*domain.Error](err); ok {
+		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders
+	}
 	if status == 0 {
 		id := uuid.NewString()
 		w.Logger.Error("a trigger could not be accepted", "id", id, "run", run, "error", err)
