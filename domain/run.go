@@ -121,6 +121,8 @@ type StepFinished struct {
 	LogBlob     *Content          `json:"logBlob,omitempty"` // the log lines when they are too many for the event
 	// State holds the values of the execution's own scope that the step set, null for removed.
 	State map[string]json.RawMessage `json:"state,omitempty"`
+	// StateBlob is State when it is too large for the event.
+	StateBlob *Content `json:"stateBlob,omitempty"`
 }
 
 // Evolve implements [Event].

@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 )
 
 // SnapshotEvery is how many events a state stream gathers before a snapshot takes their place.
@@ -58,20 +59,32 @@ func (e ValueRemoved) Evolve(s State, _ Meta) State {
 	return s.with(e.Scope, func(values map[string]StateValue) { delete(values, e.Key) })
 }
 
-// StateSnapshot repeats the whole state, so that what is older can be dropped.
+// StateSnapshot repeats the whole state, so that what is older can be dropped. A large state takes
+// several, in one append: the first replaces everything, the others add to it.
 type StateSnapshot struct {
+	Part   int                              `json:"part,omitempty"` // counted from 0
 	Scopes map[string]map[string]StateValue `json:"scopes"`
 }
 
 // Evolve implements [Event].
-func (e StateSnapshot) Evolve(State, Meta) State { return State{Scopes: e.Scopes} }
+func (e StateSnapshot) Evolve(s State, _ Meta) State {
+	if e.Part == 0 {
+		return State{Scopes: e.Scopes}
+	}
+	for scope, more := range e.Scopes {
+		s = s.with(scope, func(values map[string]StateValue) { maps.Copy(values, more) })
+	}
+	s.Since = 0
+	return s
+}
 
-// Save sets a key, unless this very step of this run has set it already.
+// Save sets a key, unless this very step of this run has set it already: a repeated step does not
+// overwrite what others have written since it was first done.
 func (s State) Save(e ValueSaved) (Changes[State], error) {
 	if e.Key == "" {
 		return nil, RefuseField(Invalid, "key", "must not be empty")
 	}
-	if old, there := s.Scopes[e.Scope][e.Key]; there && old.Run == e.Run && old.Path == e.Path && string(old.Value) == string(e.Value) {
+	if old, there := s.Scopes[e.Scope][e.Key]; there && old.Run == e.Run && old.Path == e.Path {
 		return nil, nil
 	}
 	return Changes[State]{e}, nil
@@ -85,12 +98,30 @@ func (s State) Remove(e ValueRemoved) (Changes[State], error) {
 	return Changes[State]{e}, nil
 }
 
+// snapshotPart is how much one snapshot event holds, well inside what an event may.
+const snapshotPart = 256 << 10 // bytes of keys and values
+
 // Snapshot repeats the state once enough events have gathered.
 func (s State) Snapshot() (Changes[State], error) {
 	if s.Since < SnapshotEvery {
 		return nil, nil
 	}
-	return Changes[State]{StateSnapshot{Scopes: s.Scopes}}, nil
+	var changes Changes[State]
+	part, size := StateSnapshot{Scopes: map[string]map[string]StateValue{}}, 0
+	for _, scope := range slices.Sorted(maps.Keys(s.Scopes)) {
+		for _, key := range slices.Sorted(maps.Keys(s.Scopes[scope])) {
+			value := s.Scopes[scope][key]
+			if size += len(key) + len(value.Value); size > snapshotPart && len(part.Scopes) > 0 {
+				changes = append(changes, part)
+				part, size = StateSnapshot{Part: part.Part + 1, Scopes: map[string]map[string]StateValue{}}, len(key)+len(value.Value)
+			}
+			if part.Scopes[scope] == nil {
+				part.Scopes[scope] = map[string]StateValue{}
+			}
+			part.Scopes[scope][key] = value
+		}
+	}
+	return append(changes, part), nil
 }
 
 func (s State) with(scope string, edit func(map[string]StateValue)) State {

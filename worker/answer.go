@@ -7,6 +7,13 @@ import (
 	"heddle/component"
 )
 
+// contain keeps what integrations answer from acting as a page of this server: its origin is the
+// explorer's too, which keeps an administrator's token.
+func contain(h http.Header) {
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
 // answer is an HTTP answer made from a step's result.
 type answer struct {
 	status      int
@@ -46,6 +53,7 @@ func (a *answer) write(rw http.ResponseWriter) {
 	for name, value := range a.headers {
 		rw.Header().Set(name, value)
 	}
+	contain(rw.Header())
 	rw.Header().Set("Content-Type", a.contentType)
 	rw.WriteHeader(a.status)
 	_, _ = rw.Write(a.body) // the caller has gone; nobody is left to tell

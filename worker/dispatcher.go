@@ -77,7 +77,13 @@ func (w *Worker) enqueue(ctx context.Context, run string, claims int) error {
 	w.mu.Lock()
 	w.offered[taskID(run, claims)] = time.Now()
 	w.mu.Unlock()
-	return w.queue.enqueue(ctx, run, claims)
+	err := w.queue.enqueue(ctx, run, claims)
+	if err != nil {
+		w.mu.Lock()
+		delete(w.offered, taskID(run, claims))
+		w.mu.Unlock()
+	}
+	return err
 }
 
 func (w *Worker) forgetOffers() {

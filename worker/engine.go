@@ -17,6 +17,9 @@ import (
 // retryDelay is when a run is offered again after the log or a blob could not be reached.
 const retryDelay = time.Second
 
+// maxClaims is how often a run is begun: one that takes its process down each time must not do so for ever.
+const maxClaims = 100
+
 // execution is one worker's attempt at a run, under one claim.
 type execution struct {
 	*Worker
@@ -80,11 +83,15 @@ func (w *Worker) occupy(run string) bool {
 }
 
 func (w *Worker) release(run string, claim int) {
+	key := claimKey(run, claim)
 	w.mu.Lock()
+	held := w.claims[key]
 	delete(w.running, run)
-	delete(w.claims, claimKey(run, claim))
+	delete(w.claims, key)
 	w.mu.Unlock()
-	_ = w.Live.Delete(context.Background(), claimKey(run, claim)) // else it expires
+	if held {
+		_ = w.Live.Delete(context.Background(), key) // else it expires
+	}
 }
 
 // claim makes this worker the only one whose records the run takes.
@@ -95,16 +102,16 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	}
 	x := &execution{Worker: w, handle: handle, claim: claims + 1, done: map[string]domain.StepFinished{}, flushed: time.Now()}
 	x.ctxRun = w.as(context.WithoutCancel(ctx), handle.State().Organization, run)
-	key := claimKey(run, x.claim)
-	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
-		return nil, err
-	}
-	w.mu.Lock()
-	w.claims[key] = true
-	w.mu.Unlock()
 	x.run, _, err = handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Claim(claims, w.name) })
 	if err != nil {
 		return nil, err
+	}
+	key := claimKey(run, x.claim)
+	w.mu.Lock()
+	w.claims[key] = true
+	w.mu.Unlock()
+	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
+		w.Logger.Warn("showing a claim's sign of life failed", "run", run, "error", err)
 	}
 	for _, s := range x.run.Steps() {
 		x.done[s.Path] = s
@@ -115,10 +122,15 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 // work does the steps that are not done and ends the run. An error means that it has not ended and
 // is to be tried again.
 func (x *execution) work(ctx context.Context) error {
-	deadline := x.run.StartedAt.Add(x.RunTimeout)
+	deadline := x.run.ClaimedAt.Add(x.RunTimeout) // of this claim: time without a worker does not count
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errRunTimeout)
 	defer cancel()
-	err := x.prepare(ctx)
+	var err error
+	if x.claim > maxClaims {
+		err = &stepError{x.run.Queued.FlowName, fmt.Errorf("the execution was begun %d times and cut off each time", maxClaims)}
+	} else {
+		err = x.prepare(ctx)
+	}
 	if err == nil {
 		err = x.steps(ctx, x.flow.Steps(), "")
 	}
@@ -127,13 +139,19 @@ func (x *execution) work(ctx context.Context) error {
 	switch {
 	case err == nil, errors.Is(err, errStop):
 	case errors.As(err, &failed):
-		end = domain.RunFinished{Result: domain.Failed, Error: failed.Error()}
+		end = domain.RunFinished{Result: domain.Failed, Error: cut(failed.Error(), maxLogLine)}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
 		end = domain.RunFinished{Result: domain.Failed, Error: fmt.Sprintf("the execution took longer than %s (HEDDLE_RUN_TIMEOUT)", x.RunTimeout)}
 	default:
 		return errors.Join(err, x.flush(nil)) // what is done is worth keeping
 	}
-	if err := x.flush(&end); err != nil {
+	err = x.flush(&end)
+	if domain.CodeOf(err) == domain.Invalid { // never for what the limits allow; else it would be tried for ever
+		x.pending = nil
+		end = domain.RunFinished{Result: domain.Failed, Error: cut("the steps' results could not be recorded: "+err.Error(), maxLogLine)}
+		err = x.flush(&end)
+	}
+	if err != nil {
 		return err
 	}
 	if x.OnFinish != nil {
@@ -191,15 +209,6 @@ func (x *execution) flush(end *domain.RunFinished) error {
 	}
 	x.pending, x.flushed = nil, time.Now()
 	return nil
-}
-
-// keep makes a value ready to be told by an event of the run.
-func (x *execution) keep(ctx context.Context, path string, value any) (domain.Content, error) {
-	data, err := component.EncodeValue(value)
-	if err != nil {
-		return domain.Content{}, err
-	}
-	return x.Blobs.Keep(ctx, runBlob(x.run.ID, path), data)
 }
 
 // runBlob is the key of a blob that goes with a run.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,101 @@ func TestLargeOutput(t *testing.T) {
 	made := r.Steps()[1]
 	if made.Output.Blob == "" || made.LogBlob == nil || len(made.Log) != 0 {
 		t.Errorf("the step is %+v", made)
+	}
+}
+
+// What a step's event can't hold goes to a blob or fails the step; it never repeats what was done.
+func TestLargeEvents(t *testing.T) {
+	h := newHouse(t)
+	large := `"x".repeat(600000)`
+	_, urls := h.deploy(definition(
+		flow("State", "    isSynchronous: true\n", "", step("one", "effect", "")+
+			script("Keep", `module.exports = async () => ({data: 1, executionState: {big: `+large+`}})`)+
+			script("Count", `module.exports = async (c) => ({data: c.executionState.big.length})`)),
+		flow("Headers", "", "", step("two", "effect", "")+
+			script("Big", `module.exports = async () => ({data: 1, headers: {"X-A": `+large+`}})`)),
+		flow("Message", "", "", step("three", "effect", "")+script("Big", `module.exports = async () => { throw new Error(`+large+`) }`)),
+	))
+	h.start()
+	if a := h.post(urls["State"], "", ""); a.Body.String() != "600000" {
+		t.Errorf("answered %d %.200s", a.Code, a.Body)
+	}
+	for name, want := range map[string]string{"Headers": "may have 32768 bytes", "Message": "xxxx"} {
+		r := h.ended(h.post(urls[name], "", "").Header().Get(ExecutionHeader))
+		if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, want) || len(r.Finished.Error) > 2*maxLogLine {
+			t.Errorf("%s ended with %.300s", name, r.Finished.Error)
+		}
+	}
+	for _, name := range []string{"one", "two", "three"} {
+		if n := h.probe.count(name); n != 1 {
+			t.Errorf("%s was done %d times", name, n)
+		}
+	}
+}
+
+// An outside effect that is done is in the log before the next step begins.
+func TestEffectsAreDurableAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.probe.block["two"] = make(chan struct{})
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")+step("two", "call", ""))))
+	h.start()
+	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
+	<-h.probe.began
+	r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run)
+	if err != nil || paths(r) != "hook one" {
+		t.Errorf("the log holds %q, %v", paths(r), err)
+	}
+	close(h.probe.block["two"])
+	h.ended(run)
+}
+
+// A run that takes its worker down every time ends at last.
+func TestClaimsAreLimited(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	run := h.queueOnly(urls["Main"])
+	var claims []domain.Event[domain.Run]
+	for n := range maxClaims {
+		claims = append(claims, domain.RunClaimed{Claim: n + 1, Worker: "gone"})
+	}
+	changeAll(h, domain.Runs, run, claims...)
+	again := h.again()
+	again.start()
+	if r := again.ended(run); r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "cut off each time") || h.probe.count("one") != 0 {
+		t.Errorf("ended %+v", r.Finished)
+	}
+}
+
+// State over what one event holds is still cut short by snapshots, and nothing of it is lost.
+func TestLargeStateSnapshot(t *testing.T) {
+	h := newHouse(t)
+	x := &execution{Worker: h.Worker, ctxRun: h.ctx}
+	x.run.ID, x.run.Queued.Instance = "run", "i"
+	for i := range domain.SnapshotEvery + 20 {
+		s := &running{x: x, path: fmt.Sprint("step", i)}
+		if err := x.stateOf("crossFlow", s).Set(h.ctx, fmt.Sprint("key", i%6), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := 0
+	for _, err := range h.Log.Read(h.ctx, domain.States.Stream("i"), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+	}
+	all, err := x.stateOf("crossFlow", &running{x: x}).All(h.ctx)
+	if err != nil || len(all) != 6 || kept > 40 {
+		t.Fatalf("%d values in %d records, %v", len(all), kept, err)
+	}
+	for i := range 6 {
+		last := domain.SnapshotEvery + 20 - 1
+		for last%6 != i {
+			last--
+		}
+		if text, _ := all[fmt.Sprint("key", i)].(string); !strings.HasSuffix(text, "v"+fmt.Sprint(last)) {
+			t.Errorf("key%d ends with %s, not %d", i, text[len(text)-5:], last)
+		}
 	}
 }
 

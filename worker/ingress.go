@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,14 @@ import (
 // ExecutionHeader names, in every answer to a trigger, the execution that it started.
 const ExecutionHeader = "prismatic-executionid"
 
+// keyed are the endpoint security types that never let a caller in without a key.
+var keyed = []string{"customer_required", "organization"}
+
 // synchronousHeader asks for this one request to be answered with the run's result.
 const synchronousHeader = "prismatic-synchronous"
+
+// methods are those that trigger. Source: the format's documentation.
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // target is what a trigger's URL leads to.
 type target struct {
@@ -34,6 +41,12 @@ type target struct {
 
 // ServeHTTP accepts a trigger at /trigger/{id}/…: the run is durable before the caller hears of it.
 func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	contain(rw.Header())
+	if !slices.Contains(methods, r.Method) {
+		rw.Header().Set("Allow", strings.Join(methods, ", "))
+		reply(rw, http.StatusMethodNotAllowed, map[string]any{"error": "a trigger takes " + strings.Join(methods, ", ")})
+		return
+	}
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/trigger/"), "/")
 	t, err := w.target(r.Context(), id)
 	if err != nil {
@@ -83,6 +96,9 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 	for _, flow := range definition.Flows() {
 		if flow.ID == flowID {
 			t.content, t.flow = definition, flow
+			if security := flow.Text("endpointSecurityType"); !instance.System && slices.Contains(keyed, security) {
+				return target{}, domain.Refuse(domain.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key of its own is set for it", security)
+			}
 			return t, nil
 		}
 	}
@@ -138,7 +154,7 @@ func (w *Worker) accept(r *http.Request, run string, t target, delivery map[stri
 	}); err != nil {
 		return err
 	}
-	if err := w.enqueue(ctx, run, 0); err != nil {
+	if err := w.enqueue(context.WithoutCancel(ctx), run, 0); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", run, "error", err)
 	}
 	return nil
@@ -223,12 +239,17 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 // refuse tells why a trigger was not accepted. Internals stay inside.
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
 	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
-		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+		domain.Unauthenticated: http.StatusUnauthorized, domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*domain.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders
 	}
-	if status == 0 {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return // the caller has gone
+	case status == http.StatusServiceUnavailable:
+		w.Logger.Warn("a trigger could not be accepted", "run", run, "error", err)
+	case status == 0:
 		id := uuid.NewString()
 		w.Logger.Error("a trigger could not be accepted", "id", id, "run", run, "error", err)
 		status, body["error"] = http.StatusInternalServerError, "internal error "+id

@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,25 @@ func TestIngressAsynchronous(t *testing.T) {
 	}
 }
 
+// What integrations answer must not act as a page of the server, and only methods that trigger do.
+func TestIngressContains(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", script("Give",
+		`module.exports = async () => ({data: "<script>", contentType: "text/html", headers: {"Content-Security-Policy": "default-src *"}})`))))
+	h.start()
+	if a := h.post(urls["Main"], "", ""); a.Body.String() != "<script>" || a.Header().Get("Content-Security-Policy") != "sandbox" ||
+		a.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("answered %s with %v", a.Body, a.Header())
+	}
+	for _, method := range []string{http.MethodHead, http.MethodOptions, http.MethodTrace} {
+		a := httptest.NewRecorder()
+		h.ServeHTTP(a, httptest.NewRequest(method, urls["Main"], nil))
+		if a.Code != http.StatusMethodNotAllowed || a.Header().Get(ExecutionHeader) != "" || a.Header().Get("Allow") == "" {
+			t.Errorf("%s answers %d %v", method, a.Code, a.Header())
+		}
+	}
+}
+
 func TestIngressTriggersOwnAnswer(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(definition(flow("Main", "", `statusCode: {type: value, value: '202'}, contentType: {type: value, value: text/x-thanks},
@@ -139,6 +159,7 @@ func TestIngressRefuses(t *testing.T) {
 	h := newHouse(t)
 	instance, urls := h.deploy(definition(flow("Main", "", "", "")))
 	h.MaxBody = 10
+	_, keyed := h.deploy(definition(flow("Keyed", "    endpointSecurityType: customer_required\n", "", "")))
 	waiting, orphan := uuid.NewString(), uuid.NewString()
 	changeAll(h, domain.Instances, waiting, domain.InstanceCreated{Name: "Waiting"})
 	pos := changeAll(h, domain.Instances, orphan, domain.InstanceCreated{Name: "x", Integration: "gone"}, domain.InstanceDeployed{Version: "v"})
@@ -153,6 +174,7 @@ func TestIngressRefuses(t *testing.T) {
 	}{
 		"no id":               {"/trigger/", "", 404, "no trigger has this URL"},
 		"bad id":              {"/trigger/xyz", "", 404, "no trigger has this URL"},
+		"needs a key":         {keyed["Keyed"], "", 401, "customer_required"},
 		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
 		"unknown flow":        {"/trigger/" + domain.TriggerID(instance, instance), "", 404, "the flow is not in what is deployed"},
 		"not deployed":        {"/trigger/" + domain.TriggerID(waiting, instance), "", 404, "has not been deployed"},

@@ -82,6 +82,10 @@ func (s *sharedState) Remove(_ context.Context, key string) error {
 // change writes, and now and then puts a snapshot in the place of what is older.
 func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.State], error)) error {
 	ctx := s.x.ctxRun
+	if err := s.x.flush(nil); err != nil { // what was read before is what this write rests on
+		return err
+	}
+	s.step.durable = true
 	handle, err := store.Open(ctx, s.x.Log, domain.States, s.stream)
 	if err != nil {
 		return err
@@ -90,10 +94,24 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 	if err != nil || state.Since < domain.SnapshotEvery {
 		return err
 	}
-	if _, _, err := handle.Change(ctx, domain.State.Snapshot); err != nil || handle.State().Since > 0 {
-		return err // somebody has written more meanwhile: the next one makes the snapshot
+	if err := s.snapshot(handle); err != nil { // the write is done; the next one tries again
+		s.x.Logger.Warn("a snapshot of persisted values failed", "stream", domain.States.Stream(s.stream), "error", err)
 	}
-	return s.x.Log.Truncate(ctx, domain.States.Stream(s.stream), handle.Revision())
+	return nil
+}
+
+// snapshot puts the whole state in the place of what is older.
+func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
+	parts := 0
+	state, _, err := handle.Change(s.x.ctxRun, func(st domain.State) (domain.Changes[domain.State], error) {
+		changes, err := st.Snapshot()
+		parts = len(changes)
+		return changes, err
+	})
+	if err != nil || parts == 0 || state.Since > 0 {
+		return err // somebody else has made it
+	}
+	return s.x.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), handle.Revision()-store.Revision(parts-1))
 }
 
 // ownState is the execution's own scope: kept in its steps' events, gone with the run.

@@ -11,11 +11,13 @@ import (
 
 // running is the step that is being done, as its action sees it.
 type running struct {
-	x     *execution
-	path  string
-	log   *runLog
-	stop  bool
-	state map[string]json.RawMessage // of the execution's own scope, as this step changed it
+	x    *execution
+	path string
+	log  *runLog
+	stop bool
+	// durable says that the step has done something outside the run: its end is to be recorded at once
+	durable bool
+	state   map[string]json.RawMessage // of the execution's own scope, as this step changed it
 }
 
 var _ component.Step = (*running)(nil)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -62,7 +63,17 @@ func (x *execution) recall(ctx context.Context, step *domain.Node, finished doma
 		return fmt.Errorf("reading the result of %s: %w", finished.Path, err)
 	}
 	x.scope.set(domain.Identifier(step.Name()), value)
-	x.adopt(finished.State)
+	writes := finished.State
+	if finished.StateBlob != nil {
+		data, err := x.Blobs.Load(ctx, *finished.StateBlob)
+		if err == nil {
+			err = json.Unmarshal(data, &writes)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the values that %s set: %w", finished.Path, err)
+		}
+	}
+	x.adopt(writes)
 	return nil
 }
 
@@ -85,13 +96,19 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 	}
 	finished.Ended, finished.State = now(), s.state
 	if failure == nil {
-		finished.Output, failure = x.keep(ctx, path, result.Data)
-		if domain.CodeOf(failure) == domain.Unavailable {
-			return domain.StepFinished{}, failure
+		failure = fits(result)
+	}
+	var data json.RawMessage
+	if failure == nil {
+		data, failure = component.EncodeValue(result.Data)
+	}
+	if failure == nil {
+		if finished.Output, err = x.Blobs.Keep(ctx, runBlob(x.run.ID, path), data); err != nil {
+			return domain.StepFinished{}, err
 		}
 	}
 	if failure != nil {
-		finished.Error = failure.Error()
+		finished.Error = cut(failure.Error(), maxLogLine)
 		s.Log("error", failure.Error())
 	} else {
 		x.scope.set(domain.Identifier(step.Name()), result.Data)
@@ -101,8 +118,45 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 	if err := s.log.into(ctx, x, &finished); err != nil {
 		return domain.StepFinished{}, err
 	}
+	if err := x.keepState(ctx, &finished); err != nil {
+		return domain.StepFinished{}, err
+	}
 	x.pending = append(x.pending, finished)
+	if s.durable {
+		if err := x.flush(nil); err != nil {
+			return domain.StepFinished{}, err
+		}
+	}
 	return finished, nil
+}
+
+// maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
+const maxAnswer = 32 << 10 // bytes
+
+// fits refuses what a step's event could not hold.
+func fits(r component.Result) error {
+	size := len(r.ContentType) + len(r.Branch)
+	for name, value := range r.Headers {
+		size += len(name) + len(value)
+	}
+	if size > maxAnswer {
+		return domain.Refuse(domain.Invalid, "the headers, content type and branch of a step's result may have %d bytes; these have %d", maxAnswer, size)
+	}
+	return nil
+}
+
+// keepState puts the execution's own values that a step has set into a blob when they are many.
+func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished) error {
+	if len(finished.State) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(finished.State)
+	if err != nil || len(data) <= domain.MaxInline {
+		return err
+	}
+	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "state/"+finished.Path), data)
+	finished.State, finished.StateBlob = nil, &content
+	return err
 }
 
 // attempt finds the step's action or trigger, resolves its inputs and calls it. failure is the
@@ -131,7 +185,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 			return result, nil, err
 		}
 	}
-	s.stop = action.Stop
+	s.stop, s.durable = action.Stop, action.Effect
 	result, failure = action.Perform(ctx, s, inputs)
 	return result, failure, nil
 }

@@ -3,6 +3,8 @@ package builtin
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"heddle/component"
 	"heddle/domain"
@@ -83,8 +85,8 @@ func saveValue(ctx context.Context, state component.State, in saveValueInputs) (
 		}
 		saved[pair.Key] = pair.Value
 	}
-	for _, pair := range in.Dynamic {
-		if err := state.Set(ctx, pair.Key, pair.Value); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(saved)) { // each once: a step's first write of a key stands
+		if err := state.Set(ctx, key, saved[key]); err != nil {
 			return component.Result{}, err
 		}
 	}
