@@ -55,6 +55,13 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node) (Int
 
 // replaceDraft edits the main draft, opening it from the newest version where it is not there.
 func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *domain.Node) error {
+	if d, ok, err := r.draft(ctx, i.integration); err != nil {
+		return err
+	} else if ok && d.Closed != nil { // it becomes a version; these edits are the next draft's
+		if i, err = r.complete(ctx, d); err != nil {
+			return err
+		}
+	}
 	base := domain.DraftOpened{Integration: i.integration.ID, Main: true}
 	if newest, ok := i.integration.Newest(); ok {
 		var err error
@@ -92,6 +99,13 @@ func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (In
 	if err != nil {
 		return i, err
 	}
+	if ok && draft.Closed != nil { // another publish is under way, or was cut off: it is completed, whoever began it
+		done, err := r.complete(ctx, draft)
+		if err != nil {
+			return i, err
+		}
+		return i, domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", done.VersionNumber())
+	}
 	if !ok {
 		return i, domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", len(i.integration.Versions))
 	}
@@ -114,6 +128,7 @@ func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (In
 // finishPublish gives the integration the version that a draft was closed for, or, if that is
 // refused, opens the draft again.
 func (r *Resolver) finishPublish(ctx context.Context, integration, draft string, closed domain.DraftClosed) (Integration, error) {
+	ctx = context.WithoutCancel(ctx) // the pair is begun: a caller who leaves does not end it
 	published, err := change(ctx, r, domain.Integrations, integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
 		return i.Publish(draft, closed)
 	})
@@ -130,6 +145,12 @@ func (r *Resolver) finishPublish(ctx context.Context, integration, draft string,
 	return Integration{}, err
 }
 
+// complete finishes the publish that a draft was closed for, in the name of who closed it.
+func (r *Resolver) complete(ctx context.Context, d domain.Draft) (Integration, error) {
+	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.UpdatedBy})
+	return r.finishPublish(ctx, d.Integration, d.ID, *d.Closed)
+}
+
 // FinishPublishing completes what a crash left between a draft's closing and its version. It is
 // called once the view has caught up, before anybody can ask.
 func (r *Resolver) FinishPublishing(ctx context.Context) error {
@@ -143,9 +164,9 @@ func (r *Resolver) FinishPublishing(ctx context.Context) error {
 			} else if _, there := i.Version(d.Closed.Version); there {
 				continue
 			}
-			author := store.Author{Organization: o.ID, Actor: d.UpdatedBy}
-			if _, err := r.finishPublish(store.As(ctx, author), d.Integration, d.ID, *d.Closed); err != nil {
-				return err
+			if _, err := r.complete(ctx, d); err != nil {
+				r.Logger.Error("a publish that was cut off could not be finished; publish again", "integration", d.Integration, "error", err)
+				continue
 			}
 			r.Logger.Info("finished a publish that was cut off", "integration", d.Integration, "version", d.Closed.Version)
 		}

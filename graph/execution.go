@@ -12,11 +12,12 @@ import (
 	"heddle/store"
 )
 
-// execution finds an execution in the index, or, when it is too young for that, in its stream.
+// execution finds an ended execution in the index, and one that has not ended, as far as the index
+// knows, in its stream.
 func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionResult, bool, error) {
 	organization := principalOf(ctx).Organization
 	e, ok, err := r.Runs.Execution(ctx, organization, id)
-	if err != nil || ok {
+	if err != nil || (ok && e.Result != "") {
 		return InstanceExecutionResult{e}, ok, err
 	}
 	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)

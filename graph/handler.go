@@ -38,7 +38,7 @@ func DefaultOptions() Options {
 func NewHandler(r *Resolver, o Options) (http.Handler, error) {
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
 	server.AddTransport(post{o})
-	server.SetQueryCache(lru.New[*ast.QueryDocument](1000))
+	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
 	server.Use(shield{o.MaxDepth, o.MaxComplexity})
@@ -53,6 +53,21 @@ func NewHandler(r *Resolver, o Options) (http.Handler, error) {
 	mux.Handle("POST /api/{$}", server)
 	explore(mux)
 	return crossOrigin(Authenticate(r.View, mux), o.Origins)
+}
+
+// smallDocuments caches parsed documents that are small and come from somebody with a token: what
+// anybody can send must not fill the memory.
+type smallDocuments struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+const maxCachedDocument = 4 << 10 // bytes
+
+// Add implements [graphql.Cache].
+func (c smallDocuments) Add(ctx context.Context, text string, d *ast.QueryDocument) {
+	if len(text) <= maxCachedDocument && principalOf(ctx).User != "" {
+		c.Cache.Add(ctx, text, d)
+	}
 }
 
 // crossOrigin lets pages of the listed origins call, answers their preflights, and refuses writes

@@ -293,12 +293,18 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 
 func (r *queryResolver) Instance(ctx context.Context, id string) (*domain.Instance, error) {
 	i, ok := r.View.Instances.Get(principalOf(ctx).Organization, id)
+	if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
+		ok = false // what an import that was cut off left
+	}
 	return found(i, ok, "instance")
 }
 
 func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error) {
 	name, of := contains(nameIcontains), given(integration)
 	fits := func(i domain.Instance) bool {
+		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
+			return false // what an import that was cut off left
+		}
 		return name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}

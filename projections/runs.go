@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -40,7 +41,7 @@ type Execution struct {
 }
 
 const runSchema = `
-CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, event BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
 	id TEXT PRIMARY KEY, organization TEXT NOT NULL, instance TEXT NOT NULL, integration TEXT NOT NULL,
 	version TEXT NOT NULL, customer TEXT NOT NULL, flow TEXT NOT NULL, flow_name TEXT NOT NULL,
@@ -74,9 +75,8 @@ func (x *RunIndex) Close() error { return x.db.Close() }
 
 // Run follows the log from the index's checkpoint until ctx ends.
 func (x *RunIndex) Run(ctx context.Context) error {
-	var from store.Position
-	err := x.db.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&from)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	from, err := x.checkpoint(ctx)
+	if err != nil {
 		return fmt.Errorf("reading run index: %w", err)
 	}
 	var pending []store.Recorded
@@ -91,7 +91,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 			continue
 		}
 		if len(pending) > 0 {
-			if err := x.applyInTime(ctx, pending, rec.Position); err != nil {
+			if err := x.applyInTime(ctx, pending); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 		}
@@ -101,14 +101,39 @@ func (x *RunIndex) Run(ctx context.Context) error {
 	return errors.New("the log ended")
 }
 
+// checkpoint tells where to go on. An index that was made from another log, such as one restored
+// from a backup since, is emptied: the log is the truth.
+func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
+	var at store.Position
+	var event []byte
+	err := x.db.QueryRowContext(ctx, `SELECT position, event FROM checkpoint`).Scan(&at, &event)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	for rec, err := range x.log.Follow(ctx, at-1, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			return 0, err
+		}
+		if rec.Position == at && bytes.Equal(rec.ID[:], event) {
+			return at, nil
+		}
+		break
+	}
+	x.logger.Warn("the index of executions is not of this log; rebuilding it")
+	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM checkpoint`)
+	return 0, err
+}
+
 // again is how long the index waits after a write that failed.
 const again = time.Second
 
 // applyInTime is apply, again and again until it succeeds: a full disk must not end the process, and
 // what waits meanwhile is safe in the log.
-func (x *RunIndex) applyInTime(ctx context.Context, records []store.Recorded, upTo store.Position) error {
+func (x *RunIndex) applyInTime(ctx context.Context, records []store.Recorded) error {
 	for {
-		err := x.apply(ctx, records, upTo)
+		err := x.apply(ctx, records)
 		if !passing(err) || ctx.Err() != nil {
 			return err
 		}
@@ -128,7 +153,7 @@ func passing(err error) bool {
 }
 
 // apply writes records and the checkpoint in one transaction.
-func (x *RunIndex) apply(ctx context.Context, records []store.Recorded, upTo store.Position) error {
+func (x *RunIndex) apply(ctx context.Context, records []store.Recorded) error {
 	tx, err := x.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -139,7 +164,8 @@ func (x *RunIndex) apply(ctx context.Context, records []store.Recorded, upTo sto
 			return fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO checkpoint VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET position = excluded.position`, upTo); err != nil {
+	last := records[len(records)-1]
+	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)`, last.Position, last.ID[:]); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -185,6 +185,27 @@ func TestRunIndexRebuilds(t *testing.T) {
 	}
 }
 
+// An index made from a log that was put back to an older state since does not claim to know more.
+func TestRunIndexOfAnotherLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runs.db")
+	log := store.NewMemory()
+	x, stop := index(t, log, path)
+	if err := x.Wait(t.Context(), runs(t, log)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	older := store.NewMemory()
+	last := write(t, as("o"), older, domain.Runs, "other", queued("n1", "v"))
+	again, _ := index(t, older, path)
+	if err := again.Wait(t.Context(), last); err != nil {
+		t.Fatal(err)
+	}
+	list, total, err := again.Executions(t.Context(), ExecutionQuery{Organization: "o", Limit: 10})
+	if diff := cmp.Diff([]string{"other"}, ids(list)); err != nil || total != 1 || diff != "" {
+		t.Errorf("the index knows %v of %d, %v", ids(list), total, err)
+	}
+}
+
 func TestRunIndexRefusesAForeignFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	if err := os.WriteFile(path, []byte("this is no database, whatever its name says; it is long enough to be looked at"), 0o600); err != nil {

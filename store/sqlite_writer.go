@@ -200,6 +200,7 @@ func (w *writer) load() error {
 // undo rolls back; a connection that can't even do that is given up and opened again later.
 func (w *writer) undo() {
 	clear(w.categories)
+	w.version = -1 // what is in memory is read again: the file alone knows what has landed
 	err := w.conn.exec("ROLLBACK")
 	if err == nil || w.conn.exec("BEGIN") == nil && w.conn.exec("ROLLBACK") == nil {
 		return // in the second case SQLite had rolled back by itself

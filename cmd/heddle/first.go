@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"heddle/domain"
 	"heddle/graph"
@@ -22,6 +23,7 @@ const minAdminToken = 16
 // missing, all under derived ids: two processes that start at once make the same. It refuses a wrong
 // master key.
 func firstStart(ctx context.Context, s *settings, log store.Log, view *projections.View, vault *store.Vault, stdout io.Writer) error {
+	email := strings.ToLower(strings.TrimSpace(s.AdminEmail))
 	organization := domain.DeriveID("first organization")
 	admin := domain.DeriveID("first administrator")
 	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
@@ -39,9 +41,9 @@ func firstStart(ctx context.Context, s *settings, log store.Log, view *projectio
 	}); err != nil {
 		return fmt.Errorf("making the organization: %w", err)
 	}
-	claim := domain.ClaimID(organization, "user.email", s.AdminEmail)
+	claim := domain.ClaimID(organization, "user.email", email)
 	user, _, err := store.Change(ctx, log, domain.Users, admin, func(u domain.User) (domain.Changes[domain.User], error) {
-		return u.Create(s.AdminEmail, "Administrator", domain.Admin)
+		return u.Create(email, "Administrator", domain.Admin)
 	})
 	if err != nil {
 		return fmt.Errorf("making the administrator: %w", err)
@@ -78,6 +80,11 @@ func adminToken(ctx context.Context, s *settings, log store.Log, user domain.Use
 	case len(secret) < minAdminToken:
 		return 0, fmt.Errorf("HEDDLE_ADMIN_TOKEN must have at least %d characters", minAdminToken)
 	}
+	if made { // shown before it counts: one that was shown and never counted does no harm, the reverse locks everybody out
+		if _, err := fmt.Fprintf(stdout, "The administrator's API token, shown this once:\n\n    %s\n\n", secret); err != nil {
+			return 0, err
+		}
+	}
 	hash := graph.TokenHash(secret)
 	id := domain.DeriveID("token", user.ID, hash)
 	_, pos, err := store.Change(ctx, log, domain.Users, user.ID, func(u domain.User) (domain.Changes[domain.User], error) {
@@ -95,8 +102,5 @@ func adminToken(ctx context.Context, s *settings, log store.Log, user domain.Use
 	if err != nil {
 		return 0, fmt.Errorf("setting the administrator's token: %w", err)
 	}
-	if made {
-		_, err = fmt.Fprintf(stdout, "The administrator's API token, shown this once:\n\n    %s\n\n", secret)
-	}
-	return pos, err
+	return pos, nil
 }

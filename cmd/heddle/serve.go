@@ -139,11 +139,16 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 		}
 		return nil
 	})
-	doors.Go(func() error {
+	doors.Go(func() error { // without its readers the server knows nothing: it ends, and says why
 		select {
 		case <-ctx.Done():
+			return nil
 		case <-readers.Done():
+			return fmt.Errorf("following the log: %w", context.Cause(readers))
 		}
+	})
+	doors.Go(func() error {
+		<-ctx.Done()
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		defer time.AfterFunc(waitTime, endRequests).Stop()
@@ -154,11 +159,8 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 	})
 	doors.Go(func() error { return v.start(ctx, stdout) })
 	err = doors.Wait()
-	failed := context.Cause(readers)
 	stopReaders()
-	if err := reading.Wait(); failed != nil && err != nil {
-		return err
-	}
+	_ = reading.Wait() // what ended them before, if anything did, is in err
 	return err
 }
 
