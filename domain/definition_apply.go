@@ -8,8 +8,8 @@ import (
 // Apply gives the definition after the changes. A change that addresses what is not there is
 // skipped: a summary holds only some of the parts, and see [Overlap] for merging.
 func Apply(def *Node, changes []Change) *Node {
-	if len(changes) == 0 || def == nil {
-		return def
+	if def == nil || !addressed(def, changes) {
+		return def // as for most edits and a summary: not worth growing a tree for
 	}
 	t := &tree{parts: map[string]*growing{}}
 	t.root = t.grow(def, nil, "")
@@ -18,6 +18,23 @@ func Apply(def *Node, changes []Change) *Node {
 		t.apply(c)
 	}
 	return t.root.settle()
+}
+
+// addressed tells whether any of the changes is about the node or a part below it.
+func addressed(n *Node, changes []Change) bool {
+	for _, c := range changes {
+		if c.Node == n.ID && c.Op != AddOp || c.Parent == n.ID && (c.Op == AddOp || c.Op == MoveOp) {
+			return true
+		}
+	}
+	for _, children := range n.Children {
+		for _, child := range children {
+			if addressed(child, changes) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // tree is a definition that is being changed; the nodes that it grew from stay as they are.

@@ -38,6 +38,15 @@ type Change struct {
 	Was any `json:"-"`
 }
 
+func (c *Change) makeWhole() {
+	if m, ok := c.Value.(map[string]any); ok {
+		makeMapWhole(m) // it was just read: nobody else has it
+	} else {
+		c.Value = FieldValue(c.Value)
+	}
+	c.Part.makeWhole()
+}
+
 // nesting is touched by every move to another parent: two of them could put each part into the other.
 const nesting = "@nesting"
 

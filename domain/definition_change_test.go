@@ -19,15 +19,15 @@ func mustEncode(t interface{ Fatal(...any) }, def *Node) string {
 
 // stored gives the changes as they come back from an event.
 func stored(t interface{ Fatal(...any) }, changes []Change) []Change {
-	data, err := encodeJSON(changes)
+	data, err := encodeJSON(DraftEdited{Changes: changes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back []Change
+	var back DraftEdited
 	if err := decodeJSON(data, &back); err != nil {
 		t.Fatal(err)
 	}
-	return back
+	return back.Changes
 }
 
 func TestChangesLeadFromOldToNew(t *testing.T) {

@@ -46,7 +46,7 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// numbers keeps whole numbers whole wherever a value of any type stands.
+// numbers keeps whole numbers whole wherever a value of any type stands, whatever their size.
 var numbers = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
 	if d.PeekKind() != '0' {
 		return errors.ErrUnsupported // the default is right for everything else
@@ -59,10 +59,65 @@ var numbers = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.
 	return nil
 }))
 
-// decodeJSON reads what was stored. It is quick, since every start reads the log with it, and
-// forgiving, since nothing that is stored can be mended.
+// forgiving reads what is there, since nothing that is stored can be mended.
+var forgiving = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// decodeJSON reads what was stored. Every start reads the log with it, so it takes the slow way, which
+// looks at each number, only where a number may be too long for a float. A type that has room for
+// values of any type has a makeWhole.
 func decodeJSON(data []byte, into any) error {
-	return jsonv2.Unmarshal(data, into, numbers, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	v, holdsAny := into.(interface{ makeWhole() })
+	if holdsAny && holdsLongNumber(data) {
+		return jsonv2.Unmarshal(data, into, forgiving, numbers)
+	}
+	if err := jsonv2.Unmarshal(data, into, forgiving); err != nil {
+		return err
+	}
+	if holdsAny {
+		v.makeWhole()
+	}
+	return nil
+}
+
+// exactDigits is how many digits a float keeps.
+const exactDigits = 15
+
+func holdsLongNumber(data []byte) bool {
+	digits := 0
+	for _, c := range data {
+		if c < '0' || c > '9' {
+			digits = 0
+		} else if digits++; digits > exactDigits {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) makeWhole() {
+	if n == nil {
+		return
+	}
+	makeMapWhole(n.Fields)
+	for _, children := range n.Children {
+		for _, child := range children {
+			child.makeWhole()
+		}
+	}
+}
+
+// makeMapWhole gives the numbers of values that were just read the types that fields have.
+func makeMapWhole(m map[string]any) {
+	for key, v := range m {
+		switch v := v.(type) {
+		case float64:
+			m[key] = FieldValue(v)
+		case map[string]any:
+			makeMapWhole(v)
+		case []any:
+			m[key] = FieldValue(v)
+		}
+	}
 }
 
 // FieldValue gives a value the Go types that fields have: numbers become int64 when they are whole,

@@ -47,6 +47,8 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 		Definition: e.Definition, OpenedAt: m.Time, UpdatedAt: m.Time, UpdatedBy: m.Actor}
 }
 
+func (e *DraftOpened) makeWhole() { e.Definition.makeWhole() }
+
 // DraftEdited changes the definition.
 type DraftEdited struct {
 	Changes []Change `json:"changes"`
@@ -57,6 +59,12 @@ func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
 	d.Definition = Apply(d.Definition, e.Changes)
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
 	return d
+}
+
+func (e *DraftEdited) makeWhole() {
+	for i := range e.Changes {
+		e.Changes[i].makeWhole()
+	}
 }
 
 // Touches names what the edit touches: two edits that touch different things both survive.

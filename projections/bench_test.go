@@ -40,7 +40,7 @@ func appendAll(b *testing.B, log store.Log, stream string, expected store.Revisi
 }
 
 // BenchmarkReplay rebuilds the view from a SQLite file. Events are 512 bytes of data, half of them
-// edits of drafts, the others of customers and instances.
+// edits of a step in drafts, the others of customers and instances.
 func BenchmarkReplay(b *testing.B) {
 	log, err := store.OpenSQLite(filepath.Join(b.TempDir(), "log.db"))
 	if err != nil {
@@ -52,7 +52,7 @@ func BenchmarkReplay(b *testing.B) {
 		id := uuid.NewString()
 		edits := []store.Event{encode(b, domain.Drafts, domain.DraftOpened{Integration: id, Main: true, Definition: node("Draft")})}
 		for range 99 {
-			edits = append(edits, encode(b, domain.Drafts, domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Node: "step",
+			edits = append(edits, encode(b, domain.Drafts, domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Node: "send",
 				Path: []string{"inputs", "message"}, Value: map[string]any{"type": "value", "value": strings.Repeat("x", 400)}}}}))
 		}
 		appendAll(b, log, domain.Drafts.Stream(id), store.NoStream, edits...)
