@@ -82,12 +82,22 @@ func decodeJSON(data []byte, into any) error {
 // exactDigits is how many digits a float keeps.
 const exactDigits = 15
 
+// holdsLongNumber looks for a run of more digits than that. Any such run holds a place that is a
+// multiple of its length, so it is enough to look around those.
 func holdsLongNumber(data []byte) bool {
-	digits := 0
-	for _, c := range data {
-		if c < '0' || c > '9' {
-			digits = 0
-		} else if digits++; digits > exactDigits {
+	digit := func(i int) bool { return data[i] >= '0' && data[i] <= '9' }
+	for i := exactDigits; i < len(data); i += exactDigits + 1 {
+		if !digit(i) {
+			continue
+		}
+		from, to := i, i+1
+		for from > 0 && digit(from-1) {
+			from--
+		}
+		for to < len(data) && digit(to) {
+			to++
+		}
+		if to-from > exactDigits {
 			return true
 		}
 	}

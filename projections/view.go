@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"unique"
 
 	"heddle/domain"
@@ -154,6 +155,17 @@ func (v *View) apply(b *batch) {
 	v.reach(b.upTo, len(b.apply) > 0, b.mark)
 }
 
+// one gives the string that was seen last where it is the same: the same few come with each event,
+// and are kept once.
+func one(last *atomic.Pointer[string], s string) string {
+	if p := last.Load(); p != nil && *p == s {
+		return *p
+	}
+	s = unique.Make(s).Value()
+	last.Store(&s)
+	return s
+}
+
 // skip tells once of a kind that a newer version of heddle wrote.
 func (v *View) skip(e *domain.UnknownKindError) {
 	if !v.unknown[e.Kind] {
@@ -166,6 +178,7 @@ func (v *View) skip(e *domain.UnknownKindError) {
 // returns the state to keep.
 func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S) S) {
 	t.init(&v.mu)
+	var organization, actor atomic.Pointer[string]
 	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
 		event, err := c.Decode(rec.Kind, rec.Data)
 		if err != nil {
@@ -175,7 +188,7 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 		if err != nil {
 			return nil, err
 		}
-		meta.Organization, meta.Actor = unique.Make(meta.Organization).Value(), unique.Make(meta.Actor).Value() // a few, told with each event
+		meta.Organization, meta.Actor = one(&organization, meta.Organization), one(&actor, meta.Actor)
 		return func() {
 			row := t.row(meta, rec.Position)
 			before := row.State
