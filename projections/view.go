@@ -102,6 +102,7 @@ func (v *View) Run(ctx context.Context) error {
 // read cuts the log into batches, ends one at each mark, and has each decoded by a goroutine.
 func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGroup) error {
 	var pending []store.Recorded
+	room := batchSize
 	flush := func(upTo store.Position, mark bool) error {
 		b := &batch{upTo: upTo, mark: mark, done: make(chan struct{})}
 		records := pending
@@ -122,7 +123,13 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 			return err
 		}
 		if !rec.Mark() {
+			if pending == nil {
+				pending = make([]store.Recorded, 0, room)
+			}
 			pending = append(pending, rec)
+		}
+		if rec.Mark() {
+			room = 1 // it has caught up: from now on records come one by one
 		}
 		if rec.Mark() || len(pending) == batchSize {
 			if err := flush(rec.Position, rec.Mark()); err != nil {
@@ -134,6 +141,7 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 }
 
 func (v *View) decode(b *batch, records []store.Recorded) error {
+	b.apply = make([]func(), 0, len(records))
 	for _, rec := range records {
 		apply, err := v.decodable[rec.Category()](rec)
 		if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
