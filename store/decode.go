@@ -1,9 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"heddle/domain"
@@ -27,9 +27,14 @@ func MetaOf(r Recorded) (domain.Meta, error) {
 }
 
 func quickMeta(data []byte) (m domain.Meta, ok bool) {
-	rest, ok := bytes.CutPrefix(data, []byte(`{`))
+	for _, c := range data {
+		if c == '\\' || c < 0x20 || c >= 0x80 {
+			return m, false
+		}
+	}
+	rest, ok := strings.CutPrefix(string(data), `{`) // one copy, which all the strings are parts of
 	for ok && len(rest) > 0 {
-		var name, value []byte
+		var name, value string
 		if name, rest, ok = quickString(rest); !ok || len(rest) == 0 || rest[0] != ':' {
 			return m, false
 		}
@@ -37,32 +42,32 @@ func quickMeta(data []byte) (m domain.Meta, ok bool) {
 			return m, false
 		}
 		var err error
-		switch string(name) {
+		switch name {
 		case "id":
-			m.ID, err = uuid.ParseBytes(value)
+			m.ID, err = uuid.Parse(value)
 		case "organization":
-			m.Organization = string(value)
+			m.Organization = value
 		case "actor":
-			m.Actor = string(value)
+			m.Actor = value
 		case "token":
-			m.Token = string(value)
+			m.Token = value
 		case "remote":
-			m.Remote = string(value)
+			m.Remote = value
 		case "time":
-			err = m.Time.UnmarshalText(value)
+			err = m.Time.UnmarshalText([]byte(value))
 		case "correlation":
-			m.Correlation = string(value)
+			m.Correlation = value
 		case "causation":
-			m.Causation = string(value)
+			m.Causation = value
 		case "previous":
-			m.Previous = string(value)
+			m.Previous = value
 		default:
 			return m, false
 		}
 		if err != nil {
 			return m, false
 		}
-		if string(rest) == "}" {
+		if rest == "}" {
 			return m, m.Time.Location() == time.UTC
 		}
 		ok = rest[0] == ','
@@ -71,18 +76,10 @@ func quickMeta(data []byte) (m domain.Meta, ok bool) {
 	return m, false
 }
 
-// quickString takes a JSON string of plain ASCII from the front.
-func quickString(data []byte) (text, rest []byte, ok bool) {
-	if len(data) == 0 || data[0] != '"' {
-		return nil, nil, false
+// quickString takes a JSON string without escapes from the front.
+func quickString(text string) (value, rest string, ok bool) {
+	if text == "" || text[0] != '"' {
+		return "", "", false
 	}
-	for i, c := range data[1:] {
-		switch {
-		case c == '"':
-			return data[1 : 1+i], data[2+i:], true
-		case c == '\\' || c < 0x20 || c >= 0x80:
-			return nil, nil, false
-		}
-	}
-	return nil, nil, false
+	return strings.Cut(text[1:], `"`)
 }
