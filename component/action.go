@@ -57,3 +57,21 @@ func (a Action) WithStop() Action {
 	a.Stop = true
 	return a
 }
+
+// WithLoop gives a copy of the action whose result says what to run the step's own steps for.
+func (a Action) WithLoop() Action {
+	a.Loop = true
+	return a
+}
+
+// WithBreak gives a copy of the action that ends the innermost loop.
+func (a Action) WithBreak() Action {
+	a.Break = true
+	return a
+}
+
+// Starting gives a copy of the trigger that starts runs in another way than by webhook.
+func (t Trigger) Starting(by Start) Trigger {
+	t.Start = by
+	return t
+}

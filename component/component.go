@@ -34,6 +34,10 @@ type Action struct {
 	Branches bool
 	// Stop ends the run after this step, as a success.
 	Stop bool
+	// Loop says that the step's own steps run once for each of the result's Items.
+	Loop bool
+	// Break ends the innermost loop that the step is in.
+	Break bool
 	// Perform does it. A [domain.Error] of a bad input names the input as its field.
 	Perform func(ctx context.Context, step Step, inputs map[string]any) (Result, error)
 }
@@ -44,10 +48,22 @@ type Trigger struct {
 	Label       string
 	Description string
 	Inputs      []Input
+	Start       Start
 	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
 }
+
+// Start says what makes the runs of a flow begin.
+type Start string
+
+// The ways a trigger starts runs. Each may be started by a request to its URL, too.
+const (
+	StartWebhook  Start = ""         // a request to the flow's URL
+	StartSchedule Start = "schedule" // the schedule beside the trigger's action
+	StartDeploy   Start = "deploy"   // each deploy of the instance
+	StartRemove   Start = "remove"   // the removal of the instance
+)
 
 // Input describes one input of an action or trigger.
 type Input struct {
@@ -67,6 +83,7 @@ type Result struct {
 	StatusCode  int               // HTTP status for a synchronous caller, 0 for the default
 	Headers     map[string]string // HTTP headers for a synchronous caller
 	Branch      string            // for actions with Branches and for triggers: the branch to run
+	Items       []any             // for actions with Loop: what to run the step's own steps for
 	Response    *Response         // for triggers: what an asynchronous caller is told, nil for the default
 }
 
