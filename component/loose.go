@@ -1,30 +1,102 @@
 package component
 
 import (
+	"maps"
 	"math"
+	"math/big"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 )
 
-// LooseEqual compares two values as JavaScript's == does, which is what branches are defined by:
-// "5" equals 5, true equals 1, and nothing equals nothing only. Lists and objects are compared with
-// other lists and objects by what they hold; JavaScript would compare their identity, which values
+// LooseEqual compares two values as branches do: by JavaScript's ==, so that "5" equals 5, true
+// equals 1, and nothing equals nothing only; and lists and objects with their like by what they hold,
+// element by element, each loosely again. JavaScript would compare those by identity, which values
 // that went through a log do not have.
 func LooseEqual(a, b any) bool {
 	a, b = primitive(a), primitive(b)
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}
-	if sameKind(a, b) {
-		return equalJSON(a, b)
-	}
 	if isCompound(a) && isCompound(b) {
-		return false
+		return sameElements(a, b, func(x, y any) bool {
+			x, y = primitive(x), primitive(y)
+			return isCompound(x) == isCompound(y) && LooseEqual(x, y) // within, a list never equals its text
+		})
 	}
-	return looseNumber(a) == looseNumber(b) || isCompound(a) && b == compoundText(a) || isCompound(b) && a == compoundText(b)
+	if a, b = comparable(a), comparable(b); sameKind(a, b) {
+		return a == b
+	}
+	return looseNumber(a) == looseNumber(b)
 }
 
-// primitive reduces the kinds of values: all numbers are float64 and binary data is its text.
+// ExactEqual compares without conversion: "5" is not 5. Lists and objects are equal if they hold the same.
+func ExactEqual(a, b any) bool {
+	a, b = primitive(a), primitive(b)
+	if isCompound(a) && isCompound(b) {
+		return sameElements(a, b, ExactEqual)
+	}
+	if x, ok := a.(float64); ok && math.IsNaN(x) {
+		y, ok := b.(float64)
+		return ok && math.IsNaN(y)
+	}
+	return sameKind(a, b) && a == b || a == nil && b == nil
+}
+
+// LooseLess is JavaScript's a < b: two texts by their UTF-16 code units, all else by number. Where
+// one side has no number, neither is less than the other and ordered is false. Nothing counts as 0.
+func LooseLess(a, b any) (less, ordered bool) {
+	a, b = comparable(a), comparable(b)
+	left, isText := a.(string)
+	right, areTexts := b.(string)
+	if isText && areTexts {
+		return slices.Compare(utf16.Encode([]rune(left)), utf16.Encode([]rune(right))) < 0, true
+	}
+	x, y := looseNumber(a), looseNumber(b)
+	return x < y, !math.IsNaN(x) && !math.IsNaN(y)
+}
+
+// comparable is what JavaScript compares in place of a value: lists and objects by their text.
+func comparable(v any) any {
+	if v = primitive(v); v == nil {
+		return 0.0
+	}
+	if isCompound(v) {
+		return compoundText(v)
+	}
+	return v
+}
+
+// LooseText is JavaScript's String(v): nothing is "null", a list its elements with commas between.
+func LooseText(v any) string {
+	switch v = primitive(v); {
+	case v == nil:
+		return "null"
+	case isCompound(v):
+		return compoundText(v)
+	}
+	return Text(v)
+}
+
+// Truthy is JavaScript's !!v: nothing, false, 0, NaN and empty text are not, all else is.
+func Truthy(v any) bool {
+	switch x := primitive(v).(type) {
+	case nil:
+		return false
+	case bool:
+		return x
+	case float64:
+		return x != 0 && !math.IsNaN(x)
+	case string:
+		return x != ""
+	}
+	return true
+}
+
+// primitive reduces the kinds of values: all numbers are float64, binary data is its text, and keys
+// with values are the list of objects that they are read back as.
 func primitive(v any) any {
 	switch x := v.(type) {
 	case int64:
@@ -33,6 +105,9 @@ func primitive(v any) any {
 		return float64(x)
 	case []byte:
 		return string(x)
+	case []KeyValue:
+		list, _ := toList(x)
+		return list
 	}
 	return v
 }
@@ -48,13 +123,8 @@ func sameKind(a, b any) bool {
 	case bool:
 		_, ok := b.(bool)
 		return ok
-	case map[string]any:
-		_, ok := b.(map[string]any)
-		return ok
 	}
-	_, aIsMap := a.(map[string]any)
-	_, bIsMap := b.(map[string]any)
-	return isCompound(a) && isCompound(b) && aIsMap == bIsMap
+	return false
 }
 
 func isCompound(v any) bool {
@@ -65,17 +135,20 @@ func isCompound(v any) bool {
 	return true
 }
 
-// equalJSON compares two values of one kind by their canonical JSON; NaN equals nothing.
-func equalJSON(a, b any) bool {
-	if !isCompound(a) {
-		return a == b
+// sameElements compares two lists or two objects element by element.
+func sameElements(a, b any, equal func(a, b any) bool) bool {
+	switch x := a.(type) {
+	case []any:
+		y, ok := b.([]any)
+		return ok && slices.EqualFunc(x, y, equal)
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(x, y, equal)
 	}
-	left, errLeft := JSON(a)
-	right, errRight := JSON(b)
-	return errLeft == nil && errRight == nil && string(left) == string(right)
+	return false
 }
 
-// looseNumber is JavaScript's conversion to a number.
+// looseNumber is JavaScript's conversion of what comparable gives to a number.
 func looseNumber(v any) float64 {
 	switch x := v.(type) {
 	case float64:
@@ -85,14 +158,12 @@ func looseNumber(v any) float64 {
 			return 1
 		}
 		return 0
-	case string:
-		return stringNumber(x)
 	}
-	return stringNumber(compoundText(v))
+	return stringNumber(v.(string))
 }
 
 func stringNumber(s string) float64 {
-	s = strings.TrimSpace(s)
+	s = strings.TrimFunc(s, isSpace)
 	switch {
 	case s == "":
 		return 0
@@ -102,12 +173,19 @@ func stringNumber(s string) float64 {
 	case strings.ContainsAny(s, "_pPnNiI"): // spellings that Go knows and JavaScript does not
 		return math.NaN()
 	case len(s) > 2 && s[0] == '0' && strings.ContainsRune("xXoObB", rune(s[1])):
-		n, err := strconv.ParseUint(s, 0, 64)
-		return orNaN(float64(n), err)
+		n, ok := new(big.Int).SetString(s, 0)
+		if !ok {
+			return math.NaN()
+		}
+		f, _ := n.Float64()
+		return f
 	}
 	n, err := strconv.ParseFloat(s, 64)
 	return orNaN(n, err)
 }
+
+// isSpace knows what JavaScript trims: a byte order mark, and no NEL.
+func isSpace(r rune) bool { return unicode.IsSpace(r) && r != 0x85 || r == 0xFEFF }
 
 func orNaN(n float64, err error) float64 {
 	if err != nil && !math.IsInf(n, 0) { // too large is Infinity, as in JavaScript

@@ -13,6 +13,8 @@ func init() {
 		Actions: []component.Action{
 			component.NewAction("writeLog", "Write log message",
 				"Adds a line to the log of the execution.", writeLog),
+			component.NewAction("writeMetric", "Write metrics",
+				"Adds a line of level metric to the log of the execution: the names with their values as JSON.", writeMetric),
 		},
 	})
 }
@@ -24,5 +26,20 @@ type writeLogInputs struct {
 
 func writeLog(_ context.Context, step component.Step, in writeLogInputs) (component.Result, error) {
 	step.Log(in.Level, component.Text(in.Message))
+	return component.Result{}, nil
+}
+
+type writeMetricInputs struct {
+	Metrics []component.KeyValue `key:"metrics" label:"Metrics" doc:"Names and values."`
+}
+
+func writeMetric(_ context.Context, step component.Step, in writeMetricInputs) (component.Result, error) {
+	metrics := make(map[string]any, len(in.Metrics))
+	for _, pair := range in.Metrics {
+		metrics[pair.Key] = unquoted(pair.Value)
+	}
+	if len(metrics) > 0 {
+		step.Log("metric", component.Text(metrics))
+	}
 	return component.Result{}, nil
 }

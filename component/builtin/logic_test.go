@@ -1,7 +1,11 @@
 package builtin
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -72,6 +76,140 @@ func TestWebhookTrigger(t *testing.T) {
 	for _, status := range []string{"99", "700", "ok"} {
 		if _, err := trigger.Receive(t.Context(), payload, map[string]any{"statusCode": status}); domain.CodeOf(err) != domain.Invalid {
 			t.Errorf("%s: got %v", status, err)
+		}
+	}
+}
+
+func TestWriteMetric(t *testing.T) {
+	s := newStep(t)
+	for _, metrics := range []any{[]component.KeyValue{{Key: "rows", Value: "5"}, {Key: "kind", Value: "full"}}, []any{}} {
+		if _, err := s.perform("log", "writeMetric", map[string]any{"metrics": metrics}); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff([]string{`metric: {"kind":"full","rows":5}`}, s.lines); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSelectExecutedStepResult(t *testing.T) {
+	for _, c := range []struct{ results, want any }{
+		{[]any{nil, false, "later"}, false}, {[]any{nil, nil}, nil}, {[]any{}, nil}, {nil, nil},
+	} {
+		got, err := newStep(t).perform("branch", "selectExecutedStepResult", map[string]any{"stepResults": c.results})
+		if !cmp.Equal(c.want, got.Data) || err != nil {
+			t.Errorf("%v: got %v, %v", c.results, got.Data, err)
+		}
+	}
+}
+
+func TestLoopOverItems(t *testing.T) {
+	for name, c := range map[string]struct {
+		items any
+		want  []any
+	}{
+		"list":            {[]any{1.0, nil}, []any{1.0, nil}},
+		"empty":           {[]any{}, []any{}},
+		"object":          {map[string]any{"b": 2.0, "a": 1.0}, []any{map[string]any{"key": "a", "value": 1.0}, map[string]any{"key": "b", "value": 2.0}}},
+		"empty object":    {map[string]any{}, []any{}},
+		"keys and values": {[]component.KeyValue{{Key: "a", Value: 1.0}}, []any{map[string]any{"key": "a", "value": 1.0}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": c.items})
+			if diff := cmp.Diff(component.Result{Items: c.want}, got); diff != "" || err != nil {
+				t.Error(err, diff)
+			}
+		})
+	}
+	for _, bad := range []any{nil, "", "abc", "[1]", 5.0, true, []byte("x")} {
+		if got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": bad}); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%v: got %v, %v", bad, got, err)
+		}
+	}
+}
+
+func TestLoopNTimes(t *testing.T) {
+	for count, want := range map[any]int{"3": 3, 2.0: 2, "0": 0, "": 1000, nil: 1000} {
+		got, err := newStep(t).perform("loop", "loopNTimes", map[string]any{"iterationCount": count})
+		if len(got.Items) != want || err != nil || want > 0 && got.Items[want-1] != float64(want-1) {
+			t.Errorf("%v: got %d items, %v", count, len(got.Items), err)
+		}
+	}
+	for _, bad := range []any{"-1", "1000001", "many", "1.5"} {
+		if _, err := newStep(t).perform("loop", "loopNTimes", map[string]any{"iterationCount": bad}); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%v: got %v", bad, err)
+		}
+	}
+}
+
+// The engine goes by what an action or trigger says of itself.
+func TestWhatActionsAre(t *testing.T) {
+	registry := component.New(Components()...)
+	action := func(key, action string) component.Action {
+		a, err := registry.Lookup(key, action)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if !action("loop", "loopOverItems").Loop || !action("loop", "loopNTimes").Loop || !action("loop", "breakLoop").Break ||
+		!action("stop-execution", "stopExecution").Stop || !action("branch", "branchOnExpression").Branches || action("sleep", "sleep").Stop {
+		t.Error("an action does not say what it is")
+	}
+	if got, err := newStep(t).perform("loop", "breakLoop", nil); got.Data != nil || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for key, want := range map[[2]string]component.Start{
+		{"schedule-triggers", "schedule"}: component.StartSchedule, {"management-triggers", "instanceDeploy"}: component.StartDeploy,
+		{"management-triggers", "instanceRemove"}: component.StartRemove, {"webhook-triggers", "webhook"}: component.StartWebhook,
+	} {
+		trigger, err := registry.LookupTrigger(key[0], key[1])
+		if err != nil || trigger.Start != want {
+			t.Fatalf("%v: got %v, %v", key, trigger.Start, err)
+		}
+		payload := map[string]any{"body": nil}
+		if got, err := trigger.Receive(t.Context(), payload, nil); !cmp.Equal(got.Data, any(payload)) || err != nil {
+			t.Errorf("%v: got %v, %v", key, got, err)
+		}
+	}
+}
+
+func TestStopExecution(t *testing.T) {
+	got, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": "", "contentType": "", "jsonBody": "", "headers": []any{}})
+	if diff := cmp.Diff(component.Result{Data: "", StatusCode: 200, ContentType: "application/json"}, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	got, err = newStep(t).perform("stop-execution", "stopExecution", map[string]any{
+		"statusCode": "404", "contentType": "text/plain", "jsonBody": map[string]any{"a": 1.0}, "headers": []component.KeyValue{{Key: "X-A", Value: 1.0}}})
+	want := component.Result{Data: map[string]any{"a": 1.0}, StatusCode: 404, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	for _, status := range []string{"99", "600", "no"} {
+		if _, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": status}); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%s: got %v", status, err)
+		}
+	}
+}
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for ms, want := range map[any]time.Duration{"": time.Second, "250": 250 * time.Millisecond, 0.0: 0} {
+			started := time.Now()
+			if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": ms}); err != nil || time.Since(started) != want {
+				t.Errorf("%v: slept %v, %v", ms, time.Since(started), err)
+			}
+		}
+		gone := errors.New("the run is over")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(gone) })
+		if _, err := sleep(ctx, nil, sleepInputs{Milliseconds: 60_000}); !errors.Is(err, gone) {
+			t.Errorf("got %v", err)
+		}
+	})
+	for _, bad := range []any{"-1", "3600001", "soon"} {
+		if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": bad}); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%v: got %v", bad, err)
 		}
 	}
 }

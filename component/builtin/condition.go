@@ -1,0 +1,195 @@
+package builtin
+
+import (
+	"slices"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// arity is how many operands the operators of conditions take; -1 for and and or, which take conditions.
+var arity = map[string]int{
+	"and": -1, "or": -1,
+	"isTrue": 1, "isFalse": 1, "exists": 1, "doesNotExist": 1, "isEmpty": 1, "isNotEmpty": 1,
+	"equal": 2, "notEqual": 2, "exactlyMatches": 2, "doesNotExactlyMatch": 2,
+	"greaterThan": 2, "greaterThanOrEqual": 2, "lessThan": 2, "lessThanOrEqual": 2,
+	"in": 2, "notIn": 2, "startsWith": 2, "doesNotStartWith": 2, "endsWith": 2, "doesNotEndWith": 2,
+	"dateTimeAfter": 2, "dateTimeBefore": 2, "dateTimeSame": 2,
+}
+
+// checkCondition refuses what is no condition, also where it would never be looked at.
+func checkCondition(condition any) error {
+	list, ok := condition.([]any)
+	if !ok || len(list) == 0 {
+		return domain.RefuseField(domain.Invalid, "conditions", "a condition is a list that begins with an operator")
+	}
+	operator, _ := list[0].(string)
+	n, known := arity[operator]
+	switch {
+	case !known:
+		return domain.RefuseField(domain.Invalid, "conditions", "%q is no operator of conditions", component.Text(list[0]))
+	case n > len(list)-1:
+		return domain.RefuseField(domain.Invalid, "conditions", "%s takes %d operands, not %d", operator, n, len(list)-1)
+	case n > 0:
+		return nil
+	}
+	for _, part := range list[1:] {
+		if err := checkCondition(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds evaluates a condition that was checked. and and or stop as soon as they know, and what they
+// do not ask for is not resolved.
+func holds(condition any) (bool, error) {
+	list := condition.([]any)
+	operator := list[0].(string)
+	if arity[operator] < 0 {
+		for _, part := range list[1:] {
+			if is, err := holds(part); err != nil || is == (operator == "or") {
+				return is, err
+			}
+		}
+		return operator == "and", nil
+	}
+	operands := make([]any, arity[operator]) // a unary operator may come with a second one, which says nothing
+	for i := range operands {
+		var err error
+		if operands[i], err = operand(list[i+1]); err != nil {
+			return false, err
+		}
+	}
+	if len(operands) == 1 {
+		return unary(operator, operands[0])
+	}
+	return binary(operator, operands[0], operands[1])
+}
+
+func operand(v any) (any, error) {
+	if wait, ok := v.(component.Operand); ok {
+		var err error
+		if v, err = wait(); err != nil {
+			return nil, err
+		}
+	}
+	if b, ok := v.([]byte); ok {
+		return string(b), nil
+	}
+	return v, nil
+}
+
+func unary(operator string, raw any) (bool, error) {
+	v := unquoted(raw)
+	switch operator {
+	case "isTrue":
+		return isTrue(v), nil
+	case "isFalse":
+		return !isTrue(v), nil
+	case "exists":
+		return component.Truthy(v), nil
+	case "doesNotExist":
+		return !component.Truthy(v), nil
+	}
+	length := 0
+	switch x := v.(type) {
+	case []any:
+		length = len(x)
+	default:
+		text, isText := raw.(string) // as it was: "123" is text here
+		if !isText {
+			return false, domain.RefuseField(domain.Invalid, "conditions", "%s takes a list or text, not %s; test with exists first", operator, shape(v))
+		}
+		length = len(text)
+	}
+	return (length == 0) == (operator == "isEmpty"), nil
+}
+
+func isTrue(v any) bool {
+	if text, ok := v.(string); ok {
+		switch strings.ToLower(text) {
+		case "t", "true", "y", "yes":
+			return true
+		case "f", "false", "n", "no":
+			return false
+		}
+	}
+	return component.Truthy(v)
+}
+
+// negated names for each operator that says the opposite of another one that other one.
+var negated = map[string]string{
+	"notEqual": "equal", "doesNotExactlyMatch": "exactlyMatches", "notIn": "in",
+	"doesNotStartWith": "startsWith", "doesNotEndWith": "endsWith",
+}
+
+func binary(operator string, rawLeft, rawRight any) (bool, error) {
+	if opposite, ok := negated[operator]; ok {
+		is, err := binary(opposite, rawLeft, rawRight)
+		return err == nil && !is, err
+	}
+	left, right := unquoted(rawLeft), unquoted(rawRight)
+	switch operator {
+	case "equal":
+		return component.LooseEqual(left, right), nil
+	case "exactlyMatches":
+		return component.ExactEqual(left, right), nil
+	case "in":
+		return contains(right, rawLeft, left)
+	case "startsWith":
+		return strings.HasPrefix(component.LooseText(right), component.LooseText(left)), nil
+	case "endsWith":
+		return strings.HasSuffix(component.LooseText(right), component.LooseText(left)), nil
+	case "dateTimeAfter", "dateTimeBefore", "dateTimeSame":
+		return compareTimes(operator, left, right)
+	}
+	switch operator {
+	case "greaterThan", "lessThanOrEqual":
+		left, right = right, left
+	}
+	less, ordered := component.LooseLess(left, right)
+	return ordered && less == (operator == "lessThan" || operator == "greaterThan"), nil
+}
+
+// contains looks for an element, as it is and read as JSON.
+func contains(container, raw, read any) (bool, error) {
+	switch x := container.(type) {
+	case string:
+		return strings.Contains(x, component.LooseText(raw)), nil
+	case []any:
+		return slices.ContainsFunc(x, func(element any) bool { return identical(element, raw) || identical(element, read) }), nil
+	case map[string]any:
+		_, has := x[component.LooseText(raw)]
+		return has, nil
+	}
+	return false, domain.RefuseField(domain.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
+}
+
+// identical is how JavaScript looks for an element: a list or an object is none but itself.
+func identical(a, b any) bool {
+	switch a.(type) {
+	case []any, map[string]any, []component.KeyValue:
+		return false
+	}
+	return component.ExactEqual(a, b)
+}
+
+func compareTimes(operator string, left, right any) (bool, error) {
+	a, err := timeOf("conditions", left)
+	if err != nil {
+		return false, err
+	}
+	b, err := timeOf("conditions", right)
+	if err != nil {
+		return false, err
+	}
+	switch operator {
+	case "dateTimeAfter":
+		return a.After(b), nil
+	case "dateTimeBefore":
+		return a.Before(b), nil
+	}
+	return a.Equal(b), nil
+}

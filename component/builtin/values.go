@@ -1,0 +1,117 @@
+package builtin
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// unquoted reads text that is JSON and leaves all else as it is: literals in a definition are always
+// text. Keys with values become the list of objects that they are.
+func unquoted(v any) any {
+	switch x := v.(type) {
+	case string:
+		if read, ok := readJSON(x); ok {
+			return read
+		}
+	case []component.KeyValue:
+		list := make([]any, len(x))
+		for i, pair := range x {
+			list[i] = map[string]any{"key": pair.Key, "value": pair.Value}
+		}
+		return list
+	case int64:
+		return float64(x)
+	case int:
+		return float64(x)
+	}
+	return v
+}
+
+// readJSON reads as JavaScript does: a number that is too large is infinite, not an error.
+func readJSON(text string) (any, bool) {
+	var value any
+	if json.Unmarshal([]byte(text), &value) == nil {
+		return value, true
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return nil, false
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, false
+	}
+	return numbers(value), true
+}
+
+func numbers(v any) any {
+	switch x := v.(type) {
+	case json.Number:
+		n, _ := strconv.ParseFloat(string(x), 64) // it is a number; only its size can be wrong, and then it is infinite
+		return n
+	case []any:
+		for i := range x {
+			x[i] = numbers(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = numbers(x[k])
+		}
+	}
+	return v
+}
+
+// shape tells in a message what a value is, not what it holds.
+func shape(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "nothing"
+	case bool, float64:
+		return component.Text(x)
+	case string:
+		return strconv.Quote(excerpt(x, 40))
+	case []byte:
+		return "binary data"
+	case []any, []component.KeyValue:
+		return "a list"
+	}
+	return "an object"
+}
+
+// timeLayouts are the forms of ISO 8601 that are read. Without a zone, UTC is meant.
+var timeLayouts = func() (layouts []string) {
+	for _, date := range []string{"2006-01-02", "20060102"} {
+		for _, clock := range []string{"T15:04:05", "T15:04", "T150405", " 15:04:05", " 15:04", "T15"} {
+			for _, zone := range []string{"Z07:00", "Z0700", "Z07", " Z07:00", ""} {
+				layouts = append(layouts, date+clock+zone)
+			}
+		}
+		layouts = append(layouts, date)
+	}
+	return append(layouts, "2006-01", "2006", time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC)
+}()
+
+// timeOf reads a moment: ISO text, or a number of seconds since 1970, which is what the format's own
+// conditions take a number for.
+func timeOf(field string, v any) (time.Time, error) {
+	switch x := v.(type) {
+	case float64:
+		if !math.IsNaN(x) && math.Abs(x) <= 8.64e12 {
+			return time.UnixMilli(int64(x * 1000)).UTC(), nil
+		}
+	case string:
+		for _, layout := range timeLayouts {
+			if t, err := time.Parse(layout, strings.TrimSpace(x)); err == nil {
+				return t.UTC(), nil
+			}
+		}
+	}
+	return time.Time{}, domain.RefuseField(domain.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
+}
