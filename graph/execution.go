@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -39,24 +40,47 @@ func fromStream(r domain.Run) projections.Execution {
 
 // executions gives a page of executions, the newest first.
 func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, after *string, first *int) (*Page[InstanceExecutionResult], error) {
-	from, size, err := pageOf(after, first)
+	size, err := sizeOf(first)
 	if err != nil {
 		return nil, err
 	}
-	q.Organization, q.Before, q.Limit = principalOf(ctx).Organization, store.Position(from), size+1
-	list, total, err := r.Runs.Executions(ctx, q)
+	if q.After, err = parseExecutionCursor(given(after)); err != nil {
+		return nil, err
+	}
+	q.Organization, q.Limit = principalOf(ctx).Organization, size+1
+	list, err := r.Runs.Executions(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{}, total: func() int { return total }}
+	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{},
+		total: func(ctx context.Context) (int, error) { return r.Runs.Count(ctx, q) }}
 	for i, e := range list {
 		if i == size {
 			page.PageInfo.HasNextPage = true
 			break
 		}
-		page.add(InstanceExecutionResult{e}, uint64(e.Position))
+		page.add(InstanceExecutionResult{e}, executionCursor(e.Place()))
 	}
 	return page, nil
+}
+
+// An execution's cursor holds its place, which changes once, when it starts.
+func executionCursor(p projections.ExecutionPlace) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "e%d.%d", p.At, p.Position))
+}
+
+func parseExecutionCursor(s string) (p projections.ExecutionPlace, err error) {
+	if s == "" {
+		return p, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(s)
+	if err == nil {
+		_, err = fmt.Sscanf(string(text), "e%d.%d", &p.At, &p.Position)
+	}
+	if err != nil || executionCursor(p) != s {
+		return p, refuseCursor(s)
+	}
+	return p, nil
 }
 
 // stepResults lists the finished steps of an execution in the order in which they finished; that

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"encoding/base64"
 	"iter"
 	"slices"
@@ -15,11 +16,11 @@ type Page[T any] struct {
 	Nodes    []T
 	Edges    []Edge[T]
 	PageInfo PageInfo
-	total    func() int
+	total    func(context.Context) (int, error)
 }
 
 // TotalCount is how many elements the list has in all. It is counted only when it is asked for.
-func (p Page[T]) TotalCount() int { return p.total() }
+func (p Page[T]) TotalCount(ctx context.Context) (int, error) { return p.total(ctx) }
 
 // Edge is an element of a list with its cursor.
 type Edge[T any] struct {
@@ -35,14 +36,18 @@ func pageOf(after *string, first *int) (from uint64, size int, err error) {
 	if from, err = parseCursor(given(after)); err != nil {
 		return 0, 0, err
 	}
-	size = maxPage
-	if first != nil {
-		if *first < 0 || *first > maxPage {
-			return 0, 0, domain.RefuseField(domain.Invalid, "first", "must be between 0 and %d", maxPage)
-		}
-		size = *first
+	size, err = sizeOf(first)
+	return from, size, err
+}
+
+func sizeOf(first *int) (int, error) {
+	switch {
+	case first == nil:
+		return maxPage, nil
+	case *first < 0 || *first > maxPage:
+		return 0, domain.RefuseField(domain.Invalid, "first", "must be between 0 and %d", maxPage)
 	}
-	return from, size, nil
+	return *first, nil
 }
 
 // A cursor is a place that never changes, such as a position in the log, made opaque.
@@ -60,7 +65,11 @@ func parseCursor(s string) (uint64, error) {
 			return place, nil
 		}
 	}
-	return 0, domain.RefuseField(domain.Invalid, "after", "%q is not a cursor that this server gave", s)
+	return 0, refuseCursor(s)
+}
+
+func refuseCursor(s string) error {
+	return domain.RefuseField(domain.Invalid, "after", "%q is not a cursor that this server gave", s)
 }
 
 // paginate takes one page of a sequence whose elements come with their places, in ascending order.
@@ -70,17 +79,17 @@ func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) 
 	if err != nil {
 		return page, err
 	}
-	page.total = func() (n int) {
+	page.total = func(context.Context) (n int, _ error) {
 		for range all {
 			n++
 		}
-		return n
+		return n, nil
 	}
 	for place, node := range all {
 		switch {
 		case uint64(place) <= from:
 		case len(page.Nodes) < size:
-			page.add(node, uint64(place))
+			page.add(node, cursor(uint64(place)))
 		default:
 			page.PageInfo.HasNextPage = true
 			return page, nil
@@ -89,8 +98,7 @@ func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) 
 	return page, nil
 }
 
-func (p *Page[T]) add(node T, place uint64) {
-	c := cursor(place)
+func (p *Page[T]) add(node T, c string) {
 	p.Nodes = append(p.Nodes, node)
 	p.Edges = append(p.Edges, Edge[T]{Node: node, Cursor: c})
 	p.PageInfo.EndCursor = &c

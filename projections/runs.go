@@ -7,23 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"heddle/domain"
 	"heddle/store"
 )
 
 // RunIndex keeps every execution findable, in a SQLite file of its own that can be deleted at any
-// time: it is rebuilt from the log. Steps and log lines are read from the run's stream.
+// time: it is rebuilt from the log. Steps and log lines are read from the run's stream; the index
+// knows their words only.
 type RunIndex struct {
 	Progress
+	// Blobs is where log lines are that were too many for an event; without it they can't be found.
+	Blobs *store.Blobs
+
 	log    store.Log
 	logger *slog.Logger
 	db     *sql.DB
+	writer sync.Mutex // held for each transaction that writes
+	write  writing
+	wanted atomic.Uint64 // the newest position that somebody waits for
+	hurry  chan struct{} // told when it has grown
 }
 
 // Execution is what the index knows of a run.
@@ -33,168 +40,134 @@ type Execution struct {
 	Customer, Flow, FlowName       string
 	Invoke                         domain.InvokeType
 	Test                           bool
-	Position                       store.Position // of its first event: the sort key and cursor
+	Position                       store.Position // of its first event
 	QueuedAt, StartedAt, EndedAt   time.Time      // zero when not yet
 	Result                         domain.ResultType
 	Error                          string
 	Claims                         int
 }
 
-const runSchema = `
-CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, event BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-	id TEXT PRIMARY KEY, organization TEXT NOT NULL, instance TEXT NOT NULL, integration TEXT NOT NULL,
-	version TEXT NOT NULL, customer TEXT NOT NULL, flow TEXT NOT NULL, flow_name TEXT NOT NULL,
-	invoke TEXT NOT NULL, test INTEGER NOT NULL, position INTEGER NOT NULL,
-	queued INTEGER NOT NULL, started INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0,
-	result TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '', claims INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS runs_by_organization ON runs (organization, position);
-CREATE INDEX IF NOT EXISTS runs_by_instance ON runs (instance, position);
-CREATE INDEX IF NOT EXISTS runs_by_flow ON runs (flow, position);
-CREATE INDEX IF NOT EXISTS runs_unfinished ON runs (position) WHERE ended = 0;
-PRAGMA user_version = 1;`
+const runSchemaVersion = 2
 
-// OpenRunIndex opens or makes the index file.
+// A run has one row, and one entry in each of few indexes: what the runs of a flow share is one row
+// of sources, what they all do one of step_sets, and only those that failed or logged have a row in
+// texts. A run's place in lists is when it started, or was queued before that.
+const runSchema = `
+CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, event BLOB NOT NULL, stream TEXT NOT NULL);
+CREATE TABLE organizations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE sources (
+	id INTEGER PRIMARY KEY, organization INTEGER NOT NULL, instance TEXT NOT NULL, integration TEXT NOT NULL, version TEXT NOT NULL,
+	customer TEXT NOT NULL, flow TEXT NOT NULL, flow_name TEXT NOT NULL, invoke TEXT NOT NULL,
+	UNIQUE (instance, flow, version, invoke, organization, integration, customer, flow_name)
+);
+CREATE INDEX sources_by_flow ON sources (flow);
+CREATE INDEX sources_by_customer ON sources (customer);
+CREATE INDEX sources_by_integration ON sources (integration);
+CREATE TABLE step_sets (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE step_words USING fts5 (names, content='step_sets', content_rowid='id', detail=none);
+CREATE TRIGGER step_sets_words AFTER INSERT ON step_sets BEGIN
+	INSERT INTO step_words (rowid, names) VALUES (new.id, new.names);
+END;
+CREATE TABLE runs (
+	position INTEGER PRIMARY KEY, id NOT NULL UNIQUE, organization INTEGER NOT NULL, source INTEGER NOT NULL, steps INTEGER NOT NULL,
+	at INTEGER NOT NULL, queued INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
+	result TEXT NOT NULL, error TEXT NOT NULL, failed INTEGER NOT NULL, claims INTEGER NOT NULL
+);
+CREATE INDEX runs_by_organization ON runs (organization, at);
+CREATE INDEX runs_by_source ON runs (source, at);
+CREATE INDEX runs_failed ON runs (organization, at) WHERE failed = 1;
+CREATE INDEX runs_unfinished ON runs (position) WHERE ended = 0;
+CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, detail=none);
+`
+
+// OpenRunIndex opens or makes the index file. One that another version made is made anew.
 func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.Logger) (*RunIndex, error) {
-	db, err := sql.Open("sqlite", "file:"+path+
-		"?_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
+	db, err := openRunFile(ctx, path)
+	if errors.Is(err, errOtherVersion) {
+		logger.Info("the index of executions is another version's; rebuilding it", "file", path)
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, fmt.Errorf("removing run index: %w", err)
+			}
+		}
+		db, err = openRunFile(ctx, path)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening run index: %w", err)
+		return nil, fmt.Errorf("preparing run index %s: %w (it may be deleted: it is rebuilt from the log)", path, err)
+	}
+	return &RunIndex{Progress: newProgress(), log: log, logger: logger, db: db, write: newWriting(), hurry: make(chan struct{}, 1)}, nil
+}
+
+var errOtherVersion = errors.New("made by another version")
+
+func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+path+
+		"?_txlock=immediate&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
 	}
 	db.SetMaxOpenConns(4)
 	db.SetConnMaxIdleTime(time.Minute)
-	if _, err := db.ExecContext(ctx, runSchema); err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing run index %s: %w (it may be deleted: it is rebuilt from the log)", path, err), db.Close())
+	var version int
+	var made bool
+	err = db.QueryRowContext(ctx, `SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &made)
+	switch {
+	case err != nil:
+	case made && version != runSchemaVersion:
+		err = errOtherVersion
+	case !made:
+		_, err = db.ExecContext(ctx, runSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
 	}
-	return &RunIndex{Progress: newProgress(), log: log, logger: logger, db: db}, nil
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // Close releases the file. Run must have returned.
 func (x *RunIndex) Close() error { return x.db.Close() }
 
-// Run follows the log from the index's checkpoint until ctx ends.
-func (x *RunIndex) Run(ctx context.Context) error {
-	from, err := x.checkpoint(ctx)
-	if err != nil {
-		return fmt.Errorf("reading run index: %w", err)
-	}
-	var pending []store.Recorded
-	for rec, err := range x.log.Follow(ctx, from, store.Filter{Categories: []string{domain.Runs.Name}}) {
-		if err != nil {
-			return err
-		}
-		if !rec.Mark() {
-			pending = append(pending, rec)
-		}
-		if !rec.Mark() && len(pending) < batchSize {
-			continue
-		}
-		if len(pending) > 0 {
-			if err := x.applyInTime(ctx, pending); err != nil {
-				return fmt.Errorf("writing run index: %w", err)
-			}
-		}
-		x.reach(rec.Position, len(pending) > 0, rec.Mark())
-		pending = pending[:0]
-	}
-	return errors.New("the log ended")
-}
-
 // checkpoint tells where to go on. An index that was made from another log, such as one restored
-// from a backup since, is emptied: the log is the truth.
+// from a backup since, is emptied: the log is the truth. Where the record that the index reached
+// last was removed in its time, the log still knows that it had that stream.
 func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 	var at store.Position
 	var event []byte
-	err := x.db.QueryRowContext(ctx, `SELECT position, event FROM checkpoint`).Scan(&at, &event)
+	var stream string
+	err := x.db.QueryRowContext(ctx, `SELECT position, event, stream FROM checkpoint`).Scan(&at, &event, &stream)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	} else if err != nil {
 		return 0, err
 	}
-	for rec, err := range x.log.Follow(ctx, at-1, store.Filter{Categories: []string{domain.Runs.Name}}) {
-		if err != nil {
+	for rec, err := range x.log.Read(ctx, stream, 0) {
+		if domain.CodeOf(err) == domain.NotFound {
+			return at, nil // removed, which only a log says that had it
+		} else if err != nil {
 			return 0, err
 		}
 		if rec.Position == at && bytes.Equal(rec.ID[:], event) {
 			return at, nil
 		}
-		break
 	}
 	x.logger.Warn("the index of executions is not of this log; rebuilding it")
-	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM checkpoint`)
+	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM checkpoint; DELETE FROM sources; DELETE FROM organizations; DELETE FROM step_sets;
+		INSERT INTO step_words (step_words) VALUES ('delete-all'); INSERT INTO texts (texts) VALUES ('delete-all')`)
 	return 0, err
 }
 
-// again is how long the index waits after a write that failed.
-const again = time.Second
-
-// applyInTime is apply, again and again until it succeeds: a full disk must not end the process, and
-// what waits meanwhile is safe in the log.
-func (x *RunIndex) applyInTime(ctx context.Context, records []store.Recorded) error {
+// Wait returns once the index shows what was appended up to a position, or with ctx's error.
+// Somebody who waits is served at once.
+func (x *RunIndex) Wait(ctx context.Context, pos store.Position) error {
 	for {
-		err := x.apply(ctx, records)
-		if !passing(err) || ctx.Err() != nil {
-			return err
-		}
-		x.logger.Error("writing the run index failed; trying again", "error", err)
-		select {
-		case <-time.After(again):
-		case <-ctx.Done():
-			return ctx.Err()
+		wanted := x.wanted.Load()
+		if wanted >= uint64(pos) || x.wanted.CompareAndSwap(wanted, uint64(pos)) {
+			break
 		}
 	}
-}
-
-// passing tells errors that end when somebody makes room or lets go of the file.
-func passing(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
-}
-
-// apply writes records and the checkpoint in one transaction.
-func (x *RunIndex) apply(ctx context.Context, records []store.Recorded) error {
-	tx, err := x.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+	select {
+	case x.hurry <- struct{}{}:
+	default: // it is told already
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	for _, rec := range records {
-		if err := x.write(ctx, tx, rec); err != nil {
-			return fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
-		}
-	}
-	last := records[len(records)-1]
-	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)`, last.Position, last.ID[:]); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-func (x *RunIndex) write(ctx context.Context, tx *sql.Tx, rec store.Recorded) error {
-	if rec.Kind == "StepFinished" {
-		return nil // nothing that the index keeps
-	}
-	event, err := domain.Runs.Decode(rec.Kind, rec.Data)
-	if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
-		x.logger.Warn("skipping an event of an unknown kind", "kind", unknown.Kind, "stream", rec.Stream)
-		return nil
-	}
-	m, metaErr := store.MetaOf(rec)
-	if err = errors.Join(err, metaErr); err != nil {
-		return err
-	}
-	id, at := m.Aggregate, m.Time.UnixMicro()
-	switch e := event.(type) {
-	case domain.RunQueued:
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO runs
-			(id, organization, instance, integration, version, customer, flow, flow_name, invoke, test, position, queued)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, m.Organization, e.Instance, e.Integration, e.Version,
-			e.Customer, e.Flow, e.FlowName, e.Invoke, e.Version == "", rec.Position, at)
-	case domain.RunClaimed:
-		_, err = tx.ExecContext(ctx, `UPDATE runs SET claims = ?, started = iif(started = 0, ?, started) WHERE id = ?`, e.Claim, at, id)
-	case domain.RunFinished:
-		_, err = tx.ExecContext(ctx, `UPDATE runs SET ended = ?, result = ?, error = ? WHERE id = ?`, at, e.Result, e.Error, id)
-	}
-	return err
+	return x.Progress.Wait(ctx, pos)
 }

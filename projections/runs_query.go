@@ -5,79 +5,91 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
+	"heddle/domain"
 	"heddle/store"
 )
 
-// ExecutionQuery chooses executions; empty fields choose all. The newest come first.
+// ExecutionQuery chooses executions; empty fields choose all. The one that started last comes first,
+// or was queued last as long as it has not started.
 type ExecutionQuery struct {
-	Organization                string
-	Instance, Integration, Flow string
-	Test                        *bool
-	StartedFrom, StartedTo      time.Time
-	Before                      store.Position // only those that were queued before this one; 0 for all
-	Limit                       int
+	Organization                         string
+	Instance, Integration, Version, Flow string
+	Customer                             string
+	Invoke                               domain.InvokeType
+	Test                                 *bool
+	StartedFrom, StartedTo               time.Time
+	Started, Ended                       *bool
+	Failed                               *bool // whether it ended with the result ERROR; one that has not ended has not
+	Result                               domain.ResultType
+	HasError                             *bool
+	Text                                 string // words that begin words of its step names, errors and log lines, all of them
+	Ascending                            bool
+	After                                ExecutionPlace // only those behind it; the zero place for all
+	Limit                                int
 }
 
-const runColumns = `id, organization, instance, integration, version, customer, flow, flow_name, invoke, test,
-	position, queued, started, ended, result, error, claims`
+// ExecutionPlace is where an execution stands in lists.
+type ExecutionPlace struct {
+	At       int64 // when it started or, before that, was queued, in microseconds
+	Position store.Position
+}
 
-// Executions gives a page of executions and how many there are in all.
-func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Execution, int, error) {
-	where, args := q.where()
-	var total int
-	if err := x.db.QueryRowContext(ctx, `SELECT count(*) FROM runs WHERE `+where, args...).Scan(&total); err != nil {
-		return nil, 0, fmt.Errorf("counting executions: %w", err)
+// Place is where the execution stands in lists.
+func (e Execution) Place() ExecutionPlace {
+	at := e.StartedAt
+	if at.IsZero() {
+		at = e.QueuedAt
 	}
-	if q.Before > 0 {
-		where, args = where+` AND position < ?`, append(args, q.Before)
+	return ExecutionPlace{at.UnixMicro(), e.Position}
+}
+
+const runColumns = `r.id, o.name, s.instance, s.integration, s.version, s.customer, s.flow, s.flow_name, s.invoke,
+	r.position, r.queued, r.started, r.ended, r.result, r.error, r.claims`
+
+// listed joins a run with what it shares with others.
+const listed = ` JOIN sources s ON s.id = r.source JOIN organizations o ON o.id = r.organization `
+
+// Executions gives a page of executions.
+func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Execution, error) {
+	chosen, args, err := x.choose(ctx, q, true)
+	if err != nil || chosen == "" {
+		return nil, err
 	}
-	page, err := x.list(ctx, where+` ORDER BY position DESC LIMIT ?`, append(args, q.Limit)...)
-	return page, total, err
+	return x.list(ctx, `(`+chosen+`) p CROSS JOIN runs r ON r.position = p.position`+listed+q.order()+` LIMIT ?`, append(args, q.Limit)...)
+}
+
+// Count tells how many executions a query chooses on all its pages.
+func (x *RunIndex) Count(ctx context.Context, q ExecutionQuery) (n int, err error) {
+	chosen, args, err := x.choose(ctx, q, false)
+	if err != nil || chosen == "" {
+		return 0, err
+	}
+	if err := x.db.QueryRowContext(ctx, `SELECT count(*) FROM (`+chosen+`)`, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting executions: %w", err)
+	}
+	return n, nil
 }
 
 // Unfinished gives the executions that have not ended and were queued after a position, oldest first.
 func (x *RunIndex) Unfinished(ctx context.Context, after store.Position, limit int) ([]Execution, error) {
-	return x.list(ctx, `ended = 0 AND position > ? ORDER BY position LIMIT ?`, after, limit)
+	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`, after, limit)
 }
 
 // Execution finds one execution of an organization.
 func (x *RunIndex) Execution(ctx context.Context, organization, id string) (Execution, bool, error) {
-	found, err := x.list(ctx, `id = ? AND organization = ?`, id, organization)
+	found, err := x.list(ctx, `runs r`+listed+`WHERE r.id = ? AND o.name = ?`, key(id), organization)
 	if err != nil || len(found) == 0 {
 		return Execution{}, false, err
 	}
 	return found[0], true, nil
 }
 
-func (q ExecutionQuery) where() (string, []any) {
-	terms, args := []string{"organization = ?"}, []any{q.Organization}
-	add := func(term string, arg any) { terms, args = append(terms, term), append(args, arg) }
-	if q.Instance != "" {
-		add("instance = ?", q.Instance)
-	}
-	if q.Integration != "" {
-		add("integration = ?", q.Integration)
-	}
-	if q.Flow != "" {
-		add("flow = ?", q.Flow)
-	}
-	if q.Test != nil {
-		add("test = ?", *q.Test)
-	}
-	if !q.StartedFrom.IsZero() {
-		add("started >= ?", q.StartedFrom.UnixMicro())
-	}
-	if !q.StartedTo.IsZero() {
-		add("started BETWEEN 1 AND ?", q.StartedTo.UnixMicro())
-	}
-	return strings.Join(terms, " AND "), args
-}
-
-func (x *RunIndex) list(ctx context.Context, tail string, args ...any) (list []Execution, err error) {
-	rows, err := x.db.QueryContext(ctx, `SELECT `+runColumns+` FROM runs WHERE `+tail, args...)
+func (x *RunIndex) list(ctx context.Context, from string, args ...any) (list []Execution, err error) {
+	rows, err := x.db.QueryContext(ctx, `SELECT `+runColumns+` FROM `+from, args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing executions: %w", err)
 	}
@@ -94,9 +106,14 @@ func (x *RunIndex) list(ctx context.Context, tail string, args ...any) (list []E
 
 func scan(rows *sql.Rows) (Execution, error) {
 	var e Execution
+	var id []byte
 	var queued, started, ended int64
-	err := rows.Scan(&e.ID, &e.Organization, &e.Instance, &e.Integration, &e.Version, &e.Customer, &e.Flow, &e.FlowName,
-		&e.Invoke, &e.Test, &e.Position, &queued, &started, &ended, &e.Result, &e.Error, &e.Claims)
+	err := rows.Scan(&id, &e.Organization, &e.Instance, &e.Integration, &e.Version, &e.Customer, &e.Flow, &e.FlowName, &e.Invoke,
+		&e.Position, &queued, &started, &ended, &e.Result, &e.Error, &e.Claims)
+	if e.ID = string(id); len(id) == len(uuid.Nil) {
+		e.ID = uuid.UUID(id).String()
+	}
+	e.Test = e.Version == ""
 	e.QueuedAt, e.StartedAt, e.EndedAt = fromMicro(queued), fromMicro(started), fromMicro(ended)
 	return e, err
 }

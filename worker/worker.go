@@ -26,6 +26,7 @@ type Options struct {
 	MaxBody         int64         // bytes of a webhook request's body
 	SyncTimeout     time.Duration // how long a synchronous caller waits
 	RunTimeout      time.Duration // how long a run may take
+	RunRetention    time.Duration // how long after its end a run is kept; 0 for ever
 	Concurrency     int           // runs executed at once
 	Redis           string        // "embedded" or a Redis URL
 	Sweep           time.Duration // between two looks for runs that nobody works on
@@ -86,6 +87,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error { return w.queue.serve(ctx, engine, stop, w.execute) })
 	g.Go(func() error { return w.sweep(ctx) })
 	g.Go(func() error { return w.keepAlive(ctx) })
+	g.Go(func() error { return w.retain(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

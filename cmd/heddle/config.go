@@ -49,6 +49,7 @@ type settings struct {
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
 	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
+	RunRetention   time.Duration `env:"HEDDLE_RUN_RETENTION" default:"720h" help:"How long after its end an execution is kept, with its log and payloads; 0 keeps all."`
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
 	ScriptTime     time.Duration `env:"HEDDLE_SCRIPT_TIME" default:"10s" help:"How long one call of a script may take."`
 	ScriptMemory   int           `env:"HEDDLE_SCRIPT_MEMORY" default:"67108864" help:"Bytes that one call of a script may hold."`

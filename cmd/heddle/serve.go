@@ -83,6 +83,9 @@ func (v *server) open(ctx context.Context) (err error) {
 	}
 	v.view = projections.NewView(v.log, v.logger)
 	v.runs, err = projections.OpenRunIndex(ctx, filepath.Join(v.Data, "runs.db"), v.log, v.logger)
+	if err == nil {
+		v.runs.Blobs = v.blobs
+	}
 	return err
 }
 
@@ -110,7 +113,7 @@ func (v *server) build(address string) {
 		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}}
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
-	o.Concurrency, o.Redis = v.Concurrency, v.Redis
+	o.Concurrency, o.Redis, o.RunRetention = v.Concurrency, v.Redis, v.RunRetention
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: store.NewLiveMemory(), View: v.view, Runs: v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}

@@ -1,0 +1,187 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// The index shares its cores with the runs themselves. While they come in numbers it writes what
+// gathers in a quarter of a second in one transaction; most runs are then over when they are written.
+const (
+	gatherFor  = 250 * time.Millisecond
+	gatherMost = 4096    // records
+	gatherSize = 8 << 20 // bytes, about
+)
+
+// touched is a run that changed since the last transaction.
+type touched struct {
+	id       string
+	position store.Position // of its first event, 0 when that was written before
+	run      domain.Run     // as folded, while position is known
+	dirty    bool           // something happened that its row shows
+}
+
+// gathered is what the next transaction will write.
+type gathered struct {
+	runs  map[string]*touched
+	order []*touched // of their first events
+	last  store.Recorded
+	count int
+	size  int
+}
+
+func newGathered() *gathered { return &gathered{runs: map[string]*touched{}} }
+
+func (g *gathered) full() bool { return g.count >= gatherMost || g.size >= gatherSize }
+
+// Run follows the log from the index's checkpoint until ctx ends.
+func (x *RunIndex) Run(ctx context.Context) error {
+	from, err := x.checkpoint(ctx)
+	if err != nil {
+		return fmt.Errorf("reading run index: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	records := make(chan store.Recorded, 64)
+	var reader sync.WaitGroup
+	reader.Go(func() { cancel(x.read(ctx, from, records)) })
+	defer reader.Wait()
+	err = x.gather(ctx, records)
+	cancel(err)
+	return err
+}
+
+// read hands on what the log has.
+func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
+	for rec, err := range x.log.Follow(ctx, from, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			return err
+		}
+		select {
+		case records <- rec:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.New("the log ended")
+}
+
+// gather folds records and writes them when it is time: at once when there was quiet or somebody
+// waits for them, else together with what comes soon after.
+func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) error {
+	g, due := newGathered(), time.NewTimer(0)
+	defer due.Stop()
+	var written time.Time
+	var reached store.Position // marked while records before it are not written yet
+	marked := false
+	for {
+		flush := false
+		select {
+		case rec := <-records:
+			reached, marked = rec.Position, rec.Mark()
+			if !rec.Mark() {
+				if err := x.fold(g, rec); err != nil {
+					return err
+				}
+			}
+			flush = g.full() || marked && (g.count == 0 || time.Since(written) >= gatherFor || x.awaited())
+			if marked && !flush {
+				due.Reset(gatherFor - time.Since(written))
+			}
+		case <-due.C:
+			flush = marked
+		case <-x.hurry:
+			flush = g.count > 0 && x.awaited()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if !flush {
+			continue
+		}
+		if g.count > 0 {
+			if err := x.applyInTime(ctx, g); err != nil {
+				return fmt.Errorf("writing run index: %w", err)
+			}
+			written = time.Now()
+		}
+		x.reach(reached, g.count > 0, marked)
+		g = newGathered()
+	}
+}
+
+// awaited tells whether somebody waits for what is not written yet.
+func (x *RunIndex) awaited() bool { return x.wanted.Load() > uint64(x.Position()) }
+
+// fold adds a record to what will be written.
+func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
+	g.last = rec
+	g.count++
+	id := rec.AggregateID()
+	t := g.runs[id]
+	if t == nil {
+		t = &touched{id: id}
+		g.runs[id] = t
+		g.order = append(g.order, t)
+		if rec.Revision == 0 {
+			t.position = rec.Position
+		}
+	}
+	t.dirty = t.dirty || rec.Kind != "StepFinished" // a row shows steps only once the run has ended
+	if t.position == 0 {
+		return nil // it began earlier: its stream is read when it is written
+	}
+	g.size += len(rec.Data)
+	var err error
+	t.run, err = x.evolve(t.run, rec)
+	return err
+}
+
+// evolve folds a record into a run, and leaves out what a newer version of heddle wrote.
+func (x *RunIndex) evolve(r domain.Run, rec store.Recorded) (domain.Run, error) {
+	event, err := domain.Runs.Decode(rec.Kind, rec.Data)
+	if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
+		x.logger.Warn("skipping an event of an unknown kind", "kind", unknown.Kind, "stream", rec.Stream)
+		return r, nil
+	}
+	meta, metaErr := store.MetaOf(rec)
+	if err = errors.Join(err, metaErr); err != nil {
+		return r, fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
+	}
+	return event.Evolve(r, meta), nil
+}
+
+// again is how long the index waits after a write that failed.
+const again = time.Second
+
+// applyInTime is apply, again and again until it succeeds: a full disk must not end the process, and
+// what waits meanwhile is safe in the log.
+func (x *RunIndex) applyInTime(ctx context.Context, g *gathered) error {
+	for {
+		err := x.apply(ctx, g)
+		if !passing(err) || ctx.Err() != nil {
+			return err
+		}
+		x.logger.Error("writing the run index failed; trying again", "error", err)
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// passing tells errors that end when somebody makes room or lets go of the file.
+func passing(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
+}

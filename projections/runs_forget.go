@@ -1,0 +1,73 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Expired gives executions that ended before a time, in no order.
+func (x *RunIndex) Expired(ctx context.Context, before time.Time, limit int) ([]Execution, error) {
+	at := before.UnixMicro() // one that ended before it started before it, too
+	return x.list(ctx, `organizations o CROSS JOIN runs r INDEXED BY runs_by_organization ON r.organization = o.id JOIN sources s ON s.id = r.source
+		WHERE r.at < ? AND r.ended BETWEEN 1 AND ? LIMIT ?`, at, at-1, limit)
+}
+
+// Forget takes executions out of the index, whose streams were removed from the log.
+func (x *RunIndex) Forget(ctx context.Context, gone []Execution) (err error) {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	tx, err := x.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback() // err says what happened
+		}
+	}()
+	for _, from := range []string{`texts WHERE rowid`, `runs WHERE position`} {
+		stmt, err := tx.PrepareContext(ctx, `DELETE FROM `+from+` = ?`)
+		if err != nil {
+			return err
+		}
+		for _, e := range gone {
+			if _, err := stmt.ExecContext(ctx, e.Position); err != nil {
+				return fmt.Errorf("forgetting execution %s: %w", e.ID, err)
+			}
+		}
+	}
+	return tx.Commit()
+}
+
+const (
+	freePagesKept = 256 // of 4 KiB: new rows will want them
+	vacuumStep    = 512 // pages given back in one transaction
+)
+
+// GiveBack returns the space of what was forgotten to the file system.
+func (x *RunIndex) GiveBack(ctx context.Context) error {
+	for {
+		free, err := x.giveBackSome(ctx)
+		if err != nil {
+			return fmt.Errorf("giving back space of the run index: %w", err)
+		}
+		if free <= freePagesKept {
+			return nil
+		}
+	}
+}
+
+func (x *RunIndex) giveBackSome(ctx context.Context) (free int, err error) {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	if err := x.db.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil {
+		return 0, err
+	}
+	what := `PRAGMA wal_checkpoint(PASSIVE)`
+	if free > freePagesKept {
+		what = fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, vacuumStep)
+	}
+	_, err = x.db.ExecContext(ctx, what)
+	return free, err
+}

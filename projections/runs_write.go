@@ -1,0 +1,248 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// writing is what the index's writer remembers from one transaction to the next.
+type writing struct {
+	organizations map[string]int64
+	sources       map[source]int64
+	stepSets      map[string]int64
+}
+
+// remembered is how many ids of each kind are kept in memory.
+const remembered = 1 << 16
+
+func newWriting() writing {
+	return writing{organizations: map[string]int64{}, sources: map[source]int64{}, stepSets: map[string]int64{}}
+}
+
+// source is what the runs of one flow of one instance share.
+type source struct {
+	organization                                                     int64
+	instance, integration, version, customer, flow, flowName, invoke string
+}
+
+// transaction is one transaction of the index with its statements.
+type transaction struct {
+	*RunIndex
+	ctx        context.Context
+	tx         *sql.Tx
+	insert     *sql.Stmt
+	insertText *sql.Stmt
+}
+
+// apply writes what was gathered and the checkpoint in one transaction.
+func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	tx, err := x.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			x.write = newWriting() // what it remembers may not be in the file
+			_ = tx.Rollback()      // err says what happened
+		}
+	}()
+	t := &transaction{RunIndex: x, ctx: ctx, tx: tx}
+	if t.insert, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
+		return err
+	}
+	if t.insertText, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO texts (rowid, words) VALUES (?, ?)`); err != nil {
+		return err
+	}
+	for _, run := range g.order {
+		if err := t.put(run); err != nil {
+			return fmt.Errorf("run %s: %w", run.id, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// put writes the row of a run. Of one that began in an earlier transaction it reads the stream, which
+// may be ahead: then the row is too, and is written again.
+func (t *transaction) put(run *touched) error {
+	if !run.dirty {
+		return nil
+	}
+	r, position := run.run, run.position
+	if position == 0 {
+		err := t.tx.QueryRowContext(t.ctx, `SELECT position FROM runs WHERE id = ?`, key(run.id)).Scan(&position)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil // forgotten meanwhile
+		} else if err != nil {
+			return err
+		}
+		if r, err = t.load(run.id); domain.CodeOf(err) == domain.NotFound {
+			return nil // removed meanwhile
+		} else if err != nil {
+			return err
+		}
+	}
+	organization, err := t.organization(r.Organization)
+	if err != nil {
+		return err
+	}
+	from, err := t.source(source{organization, r.Queued.Instance, r.Queued.Integration, r.Queued.Version, r.Queued.Customer,
+		r.Queued.Flow, r.Queued.FlowName, string(r.Queued.Invoke)})
+	if err != nil {
+		return err
+	}
+	var steps int64
+	var end domain.RunFinished
+	if r.Finished != nil {
+		end = *r.Finished
+		if steps, err = t.words(position, r); err != nil {
+			return err
+		}
+	}
+	at := r.StartedAt
+	if at.IsZero() {
+		at = r.QueuedAt
+	}
+	_, err = t.insert.ExecContext(t.ctx, position, key(run.id), organization, from, steps, micro(at), micro(r.QueuedAt), micro(r.StartedAt), micro(r.FinishedAt),
+		string(end.Result), end.Error, end.Result == domain.Failed || end.Error != "", r.Claims)
+	return err
+}
+
+// load reads a run's stream.
+func (t *transaction) load(id string) (r domain.Run, err error) {
+	for rec, err := range t.log.Read(t.ctx, domain.Runs.Stream(id), 0) {
+		if err == nil {
+			r, err = t.evolve(r, rec)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// words makes an ended run findable: by the names of its steps, which it shares with others, and by
+// what it alone has, its errors and log lines.
+func (t *transaction) words(position store.Position, r domain.Run) (steps int64, err error) {
+	var names []string
+	var own strings.Builder
+	add := func(text string) {
+		if own.Len() < maxWords {
+			own.WriteString(text)
+			own.WriteByte('\n')
+		}
+	}
+	for _, s := range r.Steps() {
+		if !slices.Contains(names, s.Name) && len(names) < maxNames {
+			names = append(names, s.Name)
+		}
+		if s.Error != "" {
+			add(s.Error)
+		}
+		for _, line := range t.lines(s) {
+			add(line.Message)
+		}
+	}
+	if r.Finished.Error != "" {
+		add(r.Finished.Error)
+	}
+	if len(names) > 0 {
+		if steps, err = t.stepSet(strings.Join(names, "\n")); err != nil {
+			return 0, err
+		}
+	}
+	if own.Len() == 0 {
+		return steps, nil
+	}
+	_, err = t.insertText.ExecContext(t.ctx, position, own.String()+strings.Join(names, "\n"))
+	return steps, err
+}
+
+// What can be found of one run; the rest is only in its log.
+const (
+	maxWords = 64 << 10 // bytes of errors and log lines
+	maxNames = 200      // names of steps
+)
+
+// lines gives a step's log lines. What can't be read is left out: it must not hold up the index.
+func (t *transaction) lines(s domain.StepFinished) []domain.LogLine {
+	if s.LogBlob == nil || t.Blobs == nil {
+		return s.Log
+	}
+	var lines []domain.LogLine
+	data, err := t.Blobs.Load(t.ctx, *s.LogBlob)
+	if err == nil {
+		err = json.Unmarshal(data, &lines)
+	}
+	if err != nil && domain.CodeOf(err) != domain.NotFound {
+		t.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
+	}
+	return lines
+}
+
+func (t *transaction) organization(name string) (int64, error) {
+	return number(t, t.write.organizations, name, `SELECT id FROM organizations WHERE name = ?`, `INSERT INTO organizations (name) VALUES (?)`, name)
+}
+
+func (t *transaction) source(s source) (int64, error) {
+	return number(t, t.write.sources, s, `SELECT id FROM sources WHERE organization = ? AND instance = ? AND integration = ? AND version = ? AND customer = ?
+			AND flow = ? AND flow_name = ? AND invoke = ?`,
+		`INSERT INTO sources (organization, instance, integration, version, customer, flow, flow_name, invoke) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.organization, s.instance, s.integration, s.version, s.customer, s.flow, s.flowName, s.invoke)
+}
+
+func (t *transaction) stepSet(names string) (int64, error) {
+	return number(t, t.write.stepSets, names, `SELECT id FROM step_sets WHERE names = ?`, `INSERT INTO step_sets (names) VALUES (?)`, names)
+}
+
+// number finds the id of something that many runs name, or gives it one.
+func number[K comparable](t *transaction, known map[K]int64, k K, find, insert string, args ...any) (id int64, err error) {
+	if id, ok := known[k]; ok {
+		return id, nil
+	}
+	err = t.tx.QueryRowContext(t.ctx, find, args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		var done sql.Result
+		if done, err = t.tx.ExecContext(t.ctx, insert, args...); err == nil {
+			id, err = done.LastInsertId()
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(known) >= remembered {
+		clear(known)
+	}
+	known[k] = id
+	return id, nil
+}
+
+// key is a run's id as the file holds it: UUIDs, and all but those of tests are, take 16 bytes.
+func key(id string) any {
+	if u, err := uuid.Parse(id); err == nil && u.String() == id {
+		return u[:]
+	}
+	return id
+}
+
+func micro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}

@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"heddle/domain"
+	"heddle/projections"
+)
+
+const (
+	retentionPause  = time.Minute // between two looks for what has expired
+	retentionBatch  = 256         // executions that are forgotten together
+	retentionAtOnce = 16          // removals that may share one commit of the log
+)
+
+// retain removes what ended longer ago than runs are kept, now and then until ctx ends. Every process
+// with an index does so: a stream that another one has removed is removed already.
+func (w *Worker) retain(ctx context.Context) error {
+	if w.RunRetention <= 0 {
+		return nil
+	}
+	tick := time.NewTicker(retentionPause)
+	defer tick.Stop()
+	for {
+		if n, err := w.RetainSince(ctx, time.Now().Add(-w.RunRetention)); err != nil && ctx.Err() == nil {
+			w.Logger.Warn("removing old executions failed; trying again", "error", err)
+		} else if n > 0 {
+			w.Logger.Info("removed old executions", "executions", n)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// RetainSince removes the executions that ended before a time, with all that they left, and tells how
+// many. The stream goes first: from then on nothing names the blobs, and the index, which names the
+// rest, goes last, so that what a crash leaves is found again.
+func (w *Worker) RetainSince(ctx context.Context, before time.Time) (removed int, err error) {
+	for {
+		old, err := w.Runs.Expired(ctx, before, retentionBatch)
+		if err != nil {
+			return removed, err
+		}
+		if len(old) == 0 {
+			break
+		}
+		if err := w.removeRuns(ctx, old); err != nil {
+			return removed, err
+		}
+		if err := w.Runs.Forget(ctx, old); err != nil {
+			return removed, err
+		}
+		removed += len(old)
+	}
+	if removed == 0 {
+		return 0, nil
+	}
+	return removed, w.Runs.GiveBack(ctx)
+}
+
+func (w *Worker) removeRuns(ctx context.Context, old []projections.Execution) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(retentionAtOnce)
+	for _, e := range old {
+		g.Go(func() error {
+			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil && domain.CodeOf(err) != domain.NotFound {
+				return err
+			}
+			return w.Blobs.DeleteAll(ctx, "run/"+e.ID+"/")
+		})
+	}
+	return g.Wait()
+}
