@@ -105,6 +105,11 @@ type KeyValue struct {
 type Step interface {
 	// IdempotencyKey is the same at every attempt of this step in this run and iteration.
 	IdempotencyKey() string
+	// ID is the step's own, the same in every run and iteration.
+	ID() string
+	// Reach must be called before the step first reaches outside the run, unless its action is marked
+	// as one with an effect: it makes durable what came before, and the step's end as soon as it is there.
+	Reach() error
 	// Log adds a line to the run's log. Levels: "trace", "debug", "info", "warn", "error", "fatal", "metric".
 	Log(level, message string)
 	// State gives access to the persisted values of one scope.
@@ -128,6 +133,10 @@ type ScriptCall struct {
 	Args []any
 	// Log gets what the script writes with console and with its context's logger.
 	Log func(level, message string)
+	// HTTP makes the requests of the script's fetch; nil if it may make none. Reach is called before
+	// each, see [Step].
+	HTTP  *http.Client
+	Reach func() error
 	// Context, if not nil, says that the first argument is a step context: the script finds a logger
 	// in it, and the result is {"value": what the function gave, "context": {…}} with those of the
 	// context's properties that are named here as the function left them. This is how code that
@@ -157,4 +166,8 @@ type State interface {
 	All(ctx context.Context) (map[string]any, error)
 	Set(ctx context.Context, key string, value any) error
 	Remove(ctx context.Context, key string) error
+	// Update sets a key to what change makes of the value that is there, so that no write by another
+	// run gets lost in between; change may be called more than once. A step that is repeated changes
+	// nothing and gets what it has set.
+	Update(ctx context.Context, key string, change func(old any, found bool) (any, error)) (any, error)
 }

@@ -28,6 +28,8 @@ type flowRun struct {
 }
 
 func (r *flowRun) IdempotencyKey() string                { return "run/step" }
+func (r *flowRun) ID() string                            { return "step" }
+func (r *flowRun) Reach() error                          { return nil }
 func (r *flowRun) Log(level, message string)             { r.lines = append(r.lines, level+": "+message) }
 func (r *flowRun) State(component.Scope) component.State { return r.kept }
 func (r *flowRun) HTTP() *http.Client                    { return r.client }
@@ -44,6 +46,12 @@ func (k keptValues) Get(_ context.Context, key string) (any, bool, error) {
 	return v, ok, nil
 }
 func (k keptValues) All(context.Context) (map[string]any, error) { return k, nil }
+func (k keptValues) Update(_ context.Context, key string, change func(any, bool) (any, error)) (any, error) {
+	old, found := k[key]
+	value, err := change(old, found)
+	k[key] = value
+	return value, err
+}
 func (k keptValues) Set(_ context.Context, key string, value any) error {
 	k[key] = value
 	return nil

@@ -11,16 +11,24 @@ import (
 
 	"code.dny.dev/ssrf"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
-// The limits of outgoing requests. A request that wants less says so itself.
 const (
 	dialTimeout    = 10 * time.Second
-	requestTimeout = 2 * time.Minute // of one attempt, reading its answer included
 	maxRedirects   = 10
 	maxHeaderBytes = 1 << 20
 )
+
+// HTTPLimits bound outgoing requests. A request that wants less says so itself.
+type HTTPLimits struct {
+	Time     time.Duration // HEDDLE_HTTP_TIMEOUT: of one attempt, reading its answer included
+	Response int64         // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
+}
+
+// DefaultHTTPLimits are the limits where the configuration says nothing.
+var DefaultHTTPLimits = HTTPLimits{Time: 2 * time.Minute, Response: 32 << 20}
 
 // NewHTTPClient makes the client for all requests that integrations cause. It reaches public
 // addresses only, and private ones that the operator allows: each entry is a host name, an address,
@@ -30,14 +38,14 @@ const (
 // The check is made on the address that is dialled, after the name was resolved and at each redirect
 // again, so no spelling of an address and no change of a DNS answer gets around it. There is no
 // proxy: the check would see the proxy's address.
-func NewHTTPClient(allow []string) (*http.Client, error) {
+func NewHTTPClient(allow []string, limits HTTPLimits) (*http.Client, error) {
 	g, err := newGuard(allow)
 	if err != nil {
 		return nil, err
 	}
 	return &http.Client{
-		Timeout: requestTimeout,
-		Transport: &http.Transport{
+		Timeout: limits.Time,
+		Transport: component.Transport{MaxBody: limits.Response, Transport: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            g.dial,
 			ForceAttemptHTTP2:      true,
@@ -46,7 +54,7 @@ func NewHTTPClient(allow []string) (*http.Client, error) {
 			MaxIdleConns:           200,
 			MaxIdleConnsPerHost:    10,
 			MaxResponseHeaderBytes: maxHeaderBytes,
-		},
+		}},
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) >= maxRedirects {
 				return domain.Refuse(domain.Invalid, "stopped after %d redirects", maxRedirects)

@@ -12,12 +12,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
 func guarded(t *testing.T, allow ...string) *http.Client {
 	t.Helper()
-	client, err := NewHTTPClient(allow)
+	client, err := NewHTTPClient(allow, DefaultHTTPLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestGuardAllowList(t *testing.T) {
 
 func TestGuardRefusesBadEntries(t *testing.T) {
 	for _, entry := range []string{"http://localhost", "*.internal", "10.0.0.0/33", "a b", "host:http", ":80", "user@host", "[::1"} {
-		if _, err := NewHTTPClient([]string{entry}); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
+		if _, err := NewHTTPClient([]string{entry}, DefaultHTTPLimits); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}
@@ -196,7 +197,7 @@ func TestGuardIgnoresProxies(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("http_proxy", proxy.URL)
 	client := guarded(t)
-	if p := client.Transport.(*http.Transport).Proxy; p != nil {
+	if p := client.Transport.(component.Transport).Proxy; p != nil {
 		u, err := p(&http.Request{URL: &url.URL{Scheme: "http", Host: "example.com"}})
 		t.Errorf("a proxy is used: %v, %v", u, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -35,21 +36,30 @@ var (
 	preludeSource string
 	//go:embed script_web.js
 	webSource string
+	//go:embed script_fetch.js
+	fetchSource string
+
+	// They are compiled once: parsing takes longer than most scripts run.
+	prelude = sync.OnceValues(func() ([]byte, error) { return compile("hostNames, limits", preludeSource) })
+	web     = sync.OnceValues(func() ([]byte, error) { return compile("host, limits", webSource+fetchSource) })
 )
 
-// prelude is compiled once: parsing takes longer than most scripts run.
-var prelude = sync.OnceValues(func() ([]byte, error) {
+func compile(parameters, source string) ([]byte, error) {
 	vm, err := quickjs.NewVM()
 	if err != nil {
 		return nil, fmt.Errorf("starting the script engine: %w", err)
 	}
 	defer vm.Close()
-	code, err := vm.Compile("(function (host, limits) { 'use strict';\n"+webSource+preludeSource+"\n})", quickjs.EvalGlobal)
+	code, err := vm.Compile("(function ("+parameters+") { 'use strict';\n"+source+"\n})", quickjs.EvalGlobal)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the script prelude: %w", err)
 	}
 	return code, nil
-})
+}
+
+// webNames tells by its text whether a script can need the functions of the web: half of the prelude,
+// which most scripts have no use for. Whoever looks for names in other ways gets them all.
+var webNames = regexp.MustCompile(`btoa|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
 // RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
 // result are plain values as in component/values.go; binary data is Uint8Array in the script.
@@ -67,7 +77,7 @@ func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimi
 	if err != nil {
 		return nil, err
 	}
-	run, err := newScriptRun(ctx, call.Log, limits)
+	run, err := newScriptRun(ctx, call, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +94,12 @@ type scriptRun struct {
 	vm      *quickjs.VM
 	driver  map[string]quickjs.Value
 	log     *scriptLog
+	fetch   *scriptFetch
 	stopped chan struct{}
 	watcher sync.WaitGroup
 }
 
-func newScriptRun(ctx context.Context, log func(level, message string), limits ScriptLimits) (*scriptRun, error) {
+func newScriptRun(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (*scriptRun, error) {
 	vm, err := quickjs.NewVM()
 	if err != nil {
 		return nil, fmt.Errorf("starting the script engine: %w", err)
@@ -96,8 +107,9 @@ func newScriptRun(ctx context.Context, log func(level, message string), limits S
 	vm.SetMemoryLimit(uintptr(limits.Memory))
 	r := &scriptRun{
 		ctx: ctx, limits: limits, ends: time.Now().Add(limits.Time), vm: vm,
-		driver: map[string]quickjs.Value{}, log: &scriptLog{to: log, limits: limits}, stopped: make(chan struct{}),
+		driver: map[string]quickjs.Value{}, log: &scriptLog{to: call.Log, limits: limits}, stopped: make(chan struct{}),
 	}
+	r.fetch = newScriptFetch(ctx, call, limits, r.ends)
 	r.watcher.Go(r.watch)
 	return r, nil
 }
@@ -123,6 +135,7 @@ func (r *scriptRun) watch() {
 func (r *scriptRun) close() {
 	close(r.stopped)
 	r.watcher.Wait()
+	r.fetch.close()
 	for _, f := range r.driver {
 		f.Free()
 	}
@@ -137,7 +150,7 @@ func (r *scriptRun) do(source, args, names string) (result any, err error) {
 			err = fmt.Errorf("the script engine failed: %v", p)
 		}
 	}()
-	if err := r.load(); err != nil {
+	if err := r.load(webNames.MatchString(source)); err != nil {
 		return nil, err
 	}
 	if _, err := r.call("start", source, args, names); err != nil {
@@ -153,7 +166,7 @@ func (r *scriptRun) do(source, args, names string) (result any, err error) {
 	return r.outcome(answer)
 }
 
-// wait runs the script's jobs and timers until its function is done.
+// wait runs the script's jobs, timers and requests until its function is done.
 func (r *scriptRun) wait() error {
 	for {
 		if err := r.drain(); err != nil {
@@ -167,16 +180,37 @@ func (r *scriptRun) wait() error {
 		switch {
 		case pause == scriptDone:
 			return nil
-		case pause < 0:
+		case pause < 0 && r.fetch.open == 0:
 			return domain.Refuse(domain.Invalid, "the code waits for a promise that nothing is left to settle")
 		}
-		if err := r.sleep(pause); err != nil {
-			return err
-		}
-		if _, err := r.call("fire"); err != nil {
+		if err := r.happen(pause); err != nil {
 			return err
 		}
 	}
+}
+
+// happen waits for the next timer, if there is one, or for the answer to a request, and tells the script.
+func (r *scriptRun) happen(pause time.Duration) error {
+	until := time.Until(r.ends)
+	if pause >= 0 {
+		until = min(until, pause)
+	}
+	timer := time.NewTimer(until)
+	defer timer.Stop()
+	select {
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	case answer := <-r.fetch.answers:
+		r.fetch.open--
+		_, err := r.call("settle", answer.id, answer.json)
+		return err
+	case <-timer.C:
+	}
+	if err := r.arm(); err != nil || pause < 0 {
+		return err
+	}
+	_, err := r.call("fire")
+	return err
 }
 
 const scriptDone = -1 * time.Millisecond
@@ -205,17 +239,6 @@ func (r *scriptRun) drain() error {
 		if _, thrown := errors.AsType[*quickjs.Error](err); thrown {
 			return r.explain(err)
 		}
-	}
-}
-
-func (r *scriptRun) sleep(d time.Duration) error {
-	timer := time.NewTimer(min(d, time.Until(r.ends)))
-	defer timer.Stop()
-	select {
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	case <-timer.C:
-		return r.arm()
 	}
 }
 

@@ -6,46 +6,69 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 	"modernc.org/quickjs"
 )
 
-// load runs the prelude and keeps the functions that it gives.
-func (r *scriptRun) load() error {
-	code, err := prelude()
+// load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
+func (r *scriptRun) load(withWeb bool) error {
+	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
+	names, err := r.registerHost()
 	if err != nil {
 		return err
 	}
-	if err := r.arm(); err != nil {
+	driver, err := r.setUp(prelude, []string{"start", "next", "fire", "result"}, names, limits)
+	if err != nil {
 		return err
+	}
+	defer driver.Free()
+	if !withWeb {
+		return nil
+	}
+	host, err := r.property(driver, "host")
+	if err != nil {
+		return r.explain(err)
+	}
+	defer host.Free()
+	functions, err := r.setUp(web, []string{"settle"}, host, limits)
+	if err != nil {
+		return err
+	}
+	functions.Free()
+	return nil
+}
+
+// setUp evaluates compiled code, which is a function, calls that and keeps what it gives by name.
+func (r *scriptRun) setUp(compiled func() ([]byte, error), names []string, args ...any) (quickjs.Value, error) {
+	code, err := compiled()
+	if err != nil {
+		return quickjs.Value{}, err
+	}
+	if err := r.arm(); err != nil {
+		return quickjs.Value{}, err
 	}
 	setup, err := r.vm.EvalBytecodeValue(code)
 	if err != nil {
-		return r.explain(err)
+		return quickjs.Value{}, r.explain(err)
 	}
 	defer setup.Free()
-	host, err := r.host()
+	given, err := setup.CallValue(quickjs.UndefinedValue, args...)
 	if err != nil {
-		return err
+		return quickjs.Value{}, r.explain(err)
 	}
-	defer host.Free()
-	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
-	driver, err := setup.CallValue(quickjs.UndefinedValue, host, limits)
-	if err != nil {
-		return r.explain(err)
-	}
-	defer driver.Free()
-	for _, name := range []string{"start", "next", "fire", "result"} {
-		f, err := r.property(driver, name)
+	for _, name := range names {
+		f, err := r.property(given, name)
 		if err != nil {
-			return r.explain(err)
+			return quickjs.Value{}, r.explain(err)
 		}
 		r.driver[name] = f
 	}
-	return nil
+	return given, nil
 }
 
 func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, error) {
@@ -56,9 +79,8 @@ func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, erro
 	return of.GetPropertyValue(atom)
 }
 
-// host makes the object of Go functions that the prelude gets. The engine can only register global
-// functions, so each is moved from there into the object, out of the script's reach.
-func (r *scriptRun) host() (quickjs.Value, error) {
+// registerHost makes the Go functions that the prelude gets global, which it ends, and lists them.
+func (r *scriptRun) registerHost() ([]string, error) {
 	functions := map[string]quickjs.HostFunc{
 		"log":    r.hostLog,
 		"uuid":   func([]any) (any, error) { return uuid.NewString(), nil },
@@ -66,20 +88,14 @@ func (r *scriptRun) host() (quickjs.Value, error) {
 		"encode": hostEncode,
 		"decode": hostDecode,
 		"url":    hostURL,
+		"fetch":  r.fetch.start,
 	}
-	var moves strings.Builder
 	for name, f := range functions {
-		global := "heddle_" + name
-		if err := r.vm.RegisterHostFunc(global, f); err != nil {
-			return quickjs.Value{}, fmt.Errorf("preparing the script engine: %w", err)
+		if err := r.vm.RegisterHostFunc("heddle_"+name, f); err != nil {
+			return nil, fmt.Errorf("preparing the script engine: %w", err)
 		}
-		fmt.Fprintf(&moves, "host.%s = globalThis.%s; delete globalThis.%s;\n", name, global, global)
 	}
-	host, err := r.vm.EvalValue("(function () { const host = {};\n"+moves.String()+"return host; })()", quickjs.EvalGlobal)
-	if err != nil {
-		return quickjs.Value{}, r.explain(err)
-	}
-	return host, nil
+	return slices.Collect(maps.Keys(functions)), nil
 }
 
 func (r *scriptRun) hostLog(args []any) (any, error) {

@@ -2,6 +2,13 @@
 // for what it gives and turns that into plain values again. It runs before the script and keeps the
 // intrinsics that it needs, so that a script which changes them only confuses itself.
 // Values cross as the JSON that component.EncodeValue writes.
+// The Go functions that it uses are registered as globals, the only way there is; it takes them out of
+// the script's reach.
+const host = {};
+for (const name of hostNames) {
+	host[name] = globalThis[`heddle_${name}`];
+	delete globalThis[`heddle_${name}`];
+}
 const { parse, stringify } = JSON;
 const { isArray } = Array;
 const { keys, entries, fromEntries, getPrototypeOf, defineProperty, prototype: plainPrototype } = Object;
@@ -142,7 +149,6 @@ globalThis.clearTimeout = (id) => { timers = timers.filter((t) => t.id !== id); 
 globalThis.queueMicrotask = (call) => { Promise.resolve().then(call); };
 
 const unavailable = (message) => { throw new Error(message); };
-globalThis.fetch = () => unavailable("fetch is not available in code; use a step of the HTTP component");
 const require = (name) => unavailable(`require(${stringify(String(name))}) is not available: code runs without modules`);
 
 // load makes the function of a source. A source that is one expression is the function itself;
@@ -184,6 +190,7 @@ function finish(value, context, names) {
 }
 
 return {
+	host,
 	start(source, args, contextNames) {
 		try {
 			const values = read(args);
@@ -196,7 +203,7 @@ return {
 		}
 	},
 	// next tells what to do when no job is left: -1 take the result, -2 nothing can happen any more,
-	// else sleep so many milliseconds and call fire.
+	// unless a request is under way, else sleep so many milliseconds and call fire.
 	next() {
 		if (outcome) return -1;
 		return timers.length ? Math.max(0, timers[0].at - Date.now()) : -2;

@@ -84,7 +84,7 @@ func TestScriptErrors(t *testing.T) {
 		"large BigInt":      {"() => ({ n: 2n ** 64n })", "TypeError: result.n is a BigInt that no number can hold; return it as text"},
 		"not awaited":       {"() => ({ data: Promise.resolve(1) })", "TypeError: result.data is a promise: await it"},
 		"never settled":     {"() => new Promise(() => {})", "the code waits for a promise that nothing is left to settle"},
-		"fetch":             {"async () => {\n  await fetch('https://example.com');\n}", "fetch is not available in code; use a step of the HTTP component (line 2)"},
+		"fetch":             {"async () => {\n  await fetch(\"http://example.com\");\n}", "TypeError: fetch failed: this code may not make requests (line 2)"},
 		"require":           {"const fs = require('fs');\nmodule.exports = () => fs;", `require("fs") is not available: code runs without modules (line 1)`},
 		"import":            {"async () => (await import('fs')).default", "ReferenceError: could not load module 'fs'"},
 		"host out of reach": {"() => heddle_log('info', 'x')", "ReferenceError: 'heddle_log' is not defined (line 1)"},

@@ -55,6 +55,8 @@ type settings struct {
 	ScriptMemory   int           `env:"HEDDLE_SCRIPT_MEMORY" default:"67108864" help:"Bytes that one call of a script may hold."`
 	ScriptOutput   int           `env:"HEDDLE_SCRIPT_OUTPUT" default:"16777216" help:"Characters of a script's result as JSON."`
 	ScriptLogLines int           `env:"HEDDLE_SCRIPT_LOG_LINES" default:"1000" help:"Log lines of one call of a script."`
+	HTTPTimeout    time.Duration `name:"http-timeout" env:"HEDDLE_HTTP_TIMEOUT" default:"2m" help:"How long one request of a step to another service may take, its answer included."`
+	HTTPResponse   int64         `name:"http-response" env:"HEDDLE_HTTP_RESPONSE" default:"33554432" help:"Bytes of an answer that a step reads, after decompression."`
 }
 
 // defaults are the variables in the settings' tags whose values other packages know.

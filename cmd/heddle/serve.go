@@ -122,7 +122,7 @@ func (v *server) build(address string) {
 
 // serve runs every loop of the process; the first that fails ends all.
 func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Writer) (err error) {
-	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts); err != nil {
+	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts, worker.HTTPLimits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))

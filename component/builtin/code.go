@@ -18,7 +18,9 @@ func init() {
 			component.NewAction("runCode", "Code block",
 				"Runs a JavaScript function (context, stepResults) and gives the data property of what it returns. "+
 					"The function may also return contentType, statusCode and headers for the caller of a synchronous flow, "+
-					"and executionState, instanceState, crossFlowState and integrationState with values to keep.",
+					"and executionState, instanceState, crossFlowState and integrationState with values to keep. "+
+					"fetch reaches what steps may reach; a step that uses it is recorded at once, so that after a crash no other is repeated, "+
+					"and this one only if it had not ended. Promises that the function does not await end with it.",
 				runCode),
 		},
 	})
@@ -42,6 +44,7 @@ func runCode(ctx context.Context, step component.Step, in runCodeInputs) (compon
 	if facts == nil {
 		facts = map[string]any{}
 	}
+	facts["stepId"] = step.ID()
 	before := map[string]map[string]any{}
 	for _, name := range names {
 		values, err := step.State(stateScopes[name]).All(ctx)
@@ -51,7 +54,7 @@ func runCode(ctx context.Context, step component.Step, in runCodeInputs) (compon
 		before[name], facts[name] = values, values
 	}
 	answer, err := step.Script(ctx, component.ScriptCall{
-		Source: in.Code, Args: []any{facts, step.Results()}, Log: step.Log, Context: names,
+		Source: in.Code, Args: []any{facts, step.Results()}, Log: step.Log, Context: names, HTTP: step.HTTP(), Reach: step.Reach,
 	})
 	if err != nil {
 		return component.Result{}, err

@@ -39,7 +39,7 @@ func TestRunCodeCall(t *testing.T) {
 	s.State(component.CrossFlowScope).(*state).values["k"] = "v"
 	s.script = func(call component.ScriptCall) (any, error) {
 		want := []any{
-			map[string]any{"executionId": "e1", "crossFlowState": map[string]any{"k": "v"}, "executionState": map[string]any{},
+			map[string]any{"executionId": "e1", "stepId": "step-1", "crossFlowState": map[string]any{"k": "v"}, "executionState": map[string]any{},
 				"instanceState": map[string]any{}, "integrationState": map[string]any{}},
 			map[string]any{"trigger": map[string]any{"results": 1.0}},
 		}

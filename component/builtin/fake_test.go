@@ -11,12 +11,13 @@ import (
 
 // step is a run as the components see it, in memory.
 type step struct {
-	t      *testing.T
-	key    string
-	client *http.Client
-	lines  []string
-	states map[component.Scope]*state
-	facts  map[string]any
+	t       *testing.T
+	key     string
+	client  *http.Client
+	lines   []string
+	reached int
+	states  map[component.Scope]*state
+	facts   map[string]any
 	// script answers in place of the engine, which is the worker's.
 	script func(component.ScriptCall) (any, error)
 }
@@ -27,6 +28,8 @@ func newStep(t *testing.T) *step {
 
 func (s *step) IdempotencyKey() string    { return s.key }
 func (s *step) Log(level, message string) { s.lines = append(s.lines, level+": "+message) }
+func (s *step) ID() string                { return "step-1" }
+func (s *step) Reach() error              { s.reached++; return nil }
 func (s *step) HTTP() *http.Client        { return s.client }
 func (s *step) Facts() map[string]any     { return s.facts }
 func (s *step) Results() map[string]any {
@@ -78,4 +81,13 @@ func (s *step) perform(componentKey, actionKey string, inputs map[string]any) (c
 		s.t.Fatal(err)
 	}
 	return action.Perform(s.t.Context(), s, inputs)
+}
+
+func (s *state) Update(_ context.Context, key string, change func(any, bool) (any, error)) (any, error) {
+	old, found := s.values[key]
+	value, err := change(old, found)
+	if err != nil {
+		return nil, err
+	}
+	return value, s.Set(context.Background(), key, value)
 }

@@ -7,9 +7,6 @@ import (
 	"heddle/component"
 )
 
-// HTTPResponseLimit is how many bytes of a response the http component reads, after decompression.
-const HTTPResponseLimit = 32 << 20
-
 func init() {
 	register(component.Component{
 		Key: "http", Label: "HTTP", Category: "Data",

@@ -92,7 +92,7 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	}
 	defer response.Body.Close()
 	got := answer{status: response.StatusCode, reason: http.StatusText(response.StatusCode), header: response.Header}
-	got.body, err = io.ReadAll(io.LimitReader(response.Body, HTTPResponseLimit+1))
+	got.body, err = io.ReadAll(response.Body)
 	if c.in.Debug {
 		c.step.Log("debug", fmt.Sprintf("%s %s, headers %s, %d bytes: %d after %d ms, headers %s, %d bytes", c.method, bare(c.url), headerNames(c.header),
 			len(c.body), got.status, time.Since(started).Milliseconds(), headerNames(got.header), len(got.body)))
@@ -100,8 +100,6 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	switch {
 	case err != nil:
 		return answer{header: got.header}, c.unreachable(err)
-	case len(got.body) > HTTPResponseLimit:
-		return answer{}, domain.Refuse(domain.Invalid, "%s %s answered with more than %d MiB (HTTPResponseLimit)", c.method, bare(c.url), HTTPResponseLimit>>20)
 	case got.status < 200 || got.status > 299:
 		return got, c.refused(got)
 	}

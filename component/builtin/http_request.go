@@ -3,7 +3,6 @@ package builtin
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"net/http"
 	"net/url"
 	"strings"
@@ -136,15 +135,11 @@ func clientFor(step component.Step, in httpInputs) (*http.Client, func(), error)
 	if !in.IgnoreSSLErrors {
 		return guarded, func() {}, nil
 	}
-	transport, ok := guarded.Transport.(*http.Transport)
+	transport, ok := guarded.Transport.(component.Transport)
 	if !ok {
 		return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
 	}
-	lenient := transport.Clone()
-	if lenient.TLSClientConfig == nil {
-		lenient.TLSClientConfig = &tls.Config{}
-	}
-	lenient.TLSClientConfig.InsecureSkipVerify = true
+	lenient := transport.Lenient()
 	client := *guarded
 	client.Transport = lenient
 	return &client, lenient.CloseIdleConnections, nil

@@ -301,15 +301,13 @@ func TestHTTPTimeoutAndCancel(t *testing.T) {
 }
 
 func TestHTTPResponseLimit(t *testing.T) {
-	chunk := strings.Repeat("x", 1<<20)
-	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
-		for range HTTPResponseLimit>>20 + 1 {
-			_, _ = io.WriteString(w, chunk)
-		}
-	})
-	_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL})
-	if err == nil || !strings.Contains(err.Error(), "more than 32 MiB (HTTPResponseLimit)") {
-		t.Errorf("got %v", err)
+	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 11)) })
+	s := newStep(t)
+	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 10}}
+	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "2", "retryOnAllErrors": "false"})
+	want := "GET " + server.URL + ": the answer is larger than 10 bytes (HEDDLE_HTTP_RESPONSE)"
+	if err == nil || err.Error() != want || domain.CodeOf(err) != domain.Invalid || len(s.lines) != 1 {
+		t.Errorf("got %v, log %v", err, s.lines)
 	}
 }
 
@@ -318,14 +316,14 @@ func TestHTTPTLSErrors(t *testing.T) {
 	defer server.Close()
 	server.Config.ErrorLog = nil
 	s := newStep(t)
-	s.client = &http.Client{Transport: &http.Transport{}}
+	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 1 << 20}}
 	if _, err := s.perform("http", "httpGet", map[string]any{"url": server.URL}); err == nil {
 		t.Error("an unknown certificate was accepted")
 	}
 	if got, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); err != nil || got.Data != 1.0 {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if s.client.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify {
+	if c := s.client.Transport.(component.Transport).TLSClientConfig; c != nil && c.InsecureSkipVerify {
 		t.Error("the shared client was changed")
 	}
 	s.client = &http.Client{Transport: failing{}}

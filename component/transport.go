@@ -1,0 +1,55 @@
+package component
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+
+	"heddle/domain"
+)
+
+// Transport is what the guarded client sends requests with. It bounds what is read of an answer.
+type Transport struct {
+	*http.Transport
+	MaxBody int64 // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
+}
+
+// RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused.
+func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	if _, upgraded := response.Body.(io.Writer); !upgraded {
+		response.Body = &boundedBody{ReadCloser: response.Body, left: t.MaxBody, limit: t.MaxBody}
+	}
+	return response, nil
+}
+
+// Lenient gives a transport of its own that accepts any certificate. The dialer is the same, and with
+// it the check of addresses. Its idle connections must be closed.
+func (t Transport) Lenient() Transport {
+	clone := t.Clone()
+	if clone.TLSClientConfig == nil {
+		clone.TLSClientConfig = &tls.Config{}
+	}
+	clone.TLSClientConfig.InsecureSkipVerify = true
+	return Transport{clone, t.MaxBody}
+}
+
+// boundedBody reads one byte more than is allowed to tell the limit from an end.
+type boundedBody struct {
+	io.ReadCloser
+	left, limit int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n + int(b.left), domain.Refuse(domain.Invalid, "the answer is larger than %d bytes (HEDDLE_HTTP_RESPONSE)", b.limit)
+	}
+	return n, err
+}

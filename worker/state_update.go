@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"context"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// Update implements [component.State].
+func (s *sharedState) Update(_ context.Context, key string, change func(old any, found bool) (any, error)) (value any, err error) {
+	err = s.change(func(st domain.State) (domain.Changes[domain.State], error) {
+		value = nil
+		kept, found := st.Scopes[s.scope][key]
+		if found {
+			if value, err = component.DecodeValue(kept.Value); err != nil {
+				return nil, err
+			}
+			if kept.Run == s.x.run.ID && kept.Path == s.step.path { // done before a crash
+				return nil, nil
+			}
+		}
+		if value, err = change(value, found); err != nil {
+			return nil, err
+		}
+		data, err := component.EncodeValue(value)
+		if err != nil {
+			return nil, err
+		}
+		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.path})
+	})
+	return value, err
+}
+
+// Update implements [component.State].
+func (s *ownState) Update(ctx context.Context, key string, change func(old any, found bool) (any, error)) (any, error) {
+	old, found, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	value, err := change(old, found)
+	if err != nil {
+		return nil, err
+	}
+	return value, s.Set(ctx, key, value)
+}
