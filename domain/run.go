@@ -2,6 +2,7 @@ package domain
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 )
@@ -12,6 +13,10 @@ type InvokeType string
 // The ways an execution starts.
 const (
 	InvokedByWebhook  InvokeType = "WEBHOOK"
+	InvokedBySchedule InvokeType = "SCHEDULED"
+	InvokedByFlow     InvokeType = "CROSS_FLOW"
+	InvokedByDeploy   InvokeType = "DEPLOY_FLOW"
+	InvokedByRemoval  InvokeType = "TEAR_DOWN_FLOW"
 	InvokedByFlowTest InvokeType = "INTEGRATION_FLOW_TEST"
 )
 
@@ -22,6 +27,8 @@ type ResultType string
 const (
 	Completed ResultType = "COMPLETED"
 	Failed    ResultType = "ERROR"
+	Canceled  ResultType = "CANCELED"              // by a person
+	Duplicate ResultType = "CANCELED_AS_DUPLICATE" // one of the same kind was waiting or running
 )
 
 // Content is a value kept in an event when it is small and in a blob of the run when it is not.
@@ -48,11 +55,15 @@ type Run struct {
 	Queued       RunQueued
 	QueuedAt     time.Time
 	Claims       int // the newest claim, 0 before the first
+	Worker       string
 	ClaimedAt    time.Time
 	StartedAt    time.Time // of the first claim
+	Attempt      int       // of the whole flow, 0 for the first
+	Due          time.Time // not to be gone on with before; zero for at once
 	Finished     *RunFinished
 	FinishedAt   time.Time
-	steps        *finished // newest first: adding one shares all the older, whatever their number
+	steps        *finished              // newest first: adding one shares all the older, whatever their number
+	retried      map[string]StepRetried // the newest failed attempt of each step that is to be tried again, by path
 }
 
 type finished struct {
@@ -65,6 +76,8 @@ var Runs = NewCategory("run",
 	Kind[RunQueued]("RunQueued"),
 	Kind[RunClaimed]("RunClaimed"),
 	Kind[StepFinished]("StepFinished"),
+	Kind[StepRetried]("StepRetried"),
+	Kind[RunRestarted]("RunRestarted"),
 	Kind[RunFinished]("RunFinished"),
 )
 
@@ -80,6 +93,18 @@ type RunQueued struct {
 	Invoke      InvokeType `json:"invoke"`
 	Synchronous bool       `json:"synchronous,omitempty"`
 	Payload     Content    `json:"payload"`
+	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
+	Limit       int        `json:"limit,omitempty"`     // how many runs of the flow in the instance may be under way; 0 for any number
+	Duplicate   string     `json:"duplicate,omitempty"` // what another waiting run of the flow must not have, empty for none
+	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
+	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload it has again
+}
+
+// InvokedBy says which step of which execution started a run.
+type InvokedBy struct {
+	Execution string `json:"execution"`
+	Path      string `json:"path,omitempty"` // of the step
+	Depth     int    `json:"depth"`          // how many runs started each other before this one
 }
 
 // Evolve implements [Event].
@@ -89,15 +114,20 @@ func (e RunQueued) Evolve(_ Run, m Meta) Run {
 
 // RunClaimed says that a worker works on the run from now on, and no one before it.
 type RunClaimed struct {
-	Claim  int    `json:"claim"` // counted from 1
-	Worker string `json:"worker"`
+	Claim  int       `json:"claim"` // counted from 1
+	Worker string    `json:"worker"`
+	At     time.Time `json:"at,omitzero"` // when work began, which is recorded with its first outcome
 }
 
 // Evolve implements [Event].
 func (e RunClaimed) Evolve(r Run, m Meta) Run {
-	r.Claims, r.ClaimedAt = e.Claim, m.Time
+	at := e.At
+	if at.IsZero() {
+		at = m.Time
+	}
+	r.Claims, r.Worker, r.ClaimedAt, r.Due = e.Claim, e.Worker, at, time.Time{}
 	if r.StartedAt.IsZero() {
-		r.StartedAt = m.Time
+		r.StartedAt = at
 	}
 	return r
 }
@@ -115,8 +145,11 @@ type StepFinished struct {
 	StatusCode  int               `json:"statusCode,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	Branch      string            `json:"branch,omitempty"`
-	Stop        bool              `json:"stop,omitempty"` // ends the run as a success
+	Stop        bool              `json:"stop,omitempty"`  // ends the run as a success
+	Break       bool              `json:"break,omitempty"` // ends the innermost loop
 	Error       string            `json:"error,omitempty"`
+	Ignored     bool              `json:"ignored,omitempty"` // the error does not end the run
+	Attempt     int               `json:"attempt,omitempty"` // of the flow, see [Run]
 	Log         []LogLine         `json:"log,omitempty"`
 	LogBlob     *Content          `json:"logBlob,omitempty"` // the log lines when they are too many for the event
 	// State holds the values of the execution's own scope that the step set, null for removed.
@@ -128,6 +161,42 @@ type StepFinished struct {
 // Evolve implements [Event].
 func (e StepFinished) Evolve(r Run, _ Meta) Run {
 	r.steps = &finished{StepFinished: e, older: r.steps}
+	return r
+}
+
+// StepRetried is an attempt of a step that failed and is made again.
+type StepRetried struct {
+	Claim   int       `json:"claim"`
+	Path    string    `json:"path"`
+	Name    string    `json:"name"`
+	Attempt int       `json:"attempt"` // failed so far, counted from 1
+	Error   string    `json:"error"`
+	Due     time.Time `json:"due"` // when it is tried again
+	Log     []LogLine `json:"log,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e StepRetried) Evolve(r Run, _ Meta) Run {
+	retried := maps.Clone(r.retried)
+	if retried == nil {
+		retried = map[string]StepRetried{}
+	}
+	retried[e.Path] = e
+	r.retried, r.Due = retried, e.Due
+	return r
+}
+
+// RunRestarted says that the run failed and begins again at its first step, with the same payload.
+type RunRestarted struct {
+	Claim   int       `json:"claim"`
+	Attempt int       `json:"attempt"` // failed so far, counted from 1
+	Error   string    `json:"error"`
+	Due     time.Time `json:"due"` // when it begins again
+}
+
+// Evolve implements [Event].
+func (e RunRestarted) Evolve(r Run, _ Meta) Run {
+	r.Attempt, r.Due, r.retried = e.Attempt, e.Due, nil
 	return r
 }
 
@@ -144,7 +213,7 @@ func (e RunFinished) Evolve(r Run, m Meta) Run {
 	return r
 }
 
-// Steps lists the finished steps in the order in which they finished.
+// Steps lists the finished steps of all attempts in the order in which they finished.
 func (r Run) Steps() []StepFinished {
 	var steps []StepFinished
 	for s := r.steps; s != nil; s = s.older {
@@ -162,9 +231,18 @@ func (r Run) Last() *StepFinished {
 	return &r.steps.StepFinished
 }
 
+// Retried is the newest failed attempt of the step at a path that is tried again; its Attempt is 0
+// if none has failed.
+func (r Run) Retried(path string) StepRetried { return r.retried[path] }
+
+// recentSteps is how far back a step is looked for that must not be recorded twice. The claim is
+// what keeps workers apart; this catches a worker's own mistake without a cost that grows with the run.
+const recentSteps = 100
+
 func (r Run) done(path string) bool {
-	for s := r.steps; s != nil; s = s.older {
-		if s.Path == path {
+	s := r.steps
+	for n := 0; n < recentSteps && s != nil; n, s = n+1, s.older {
+		if s.Path == path && s.Attempt == r.Attempt {
 			return true
 		}
 	}
@@ -179,41 +257,56 @@ func (r Run) Queue(e RunQueued) (Changes[Run], error) {
 	return Changes[Run]{e}, nil
 }
 
-// Claim takes the run over after the claim numbered last, which is refused once another stands.
-func (r Run) Claim(last int, worker string) (Changes[Run], error) {
+// Claimable tells whether the run may be taken over after the claim numbered last.
+func (r Run) Claimable(last int) error {
 	switch {
 	case r.ID == "":
-		return nil, Refuse(NotFound, "Record not found: execution")
+		return Refuse(NotFound, "Record not found: execution")
 	case r.Finished != nil:
-		return nil, Refuse(Conflict, "the execution has ended")
+		return Refuse(Conflict, "the execution has ended")
 	case r.Claims != last:
-		return nil, Refuse(Conflict, "another worker has claimed the execution (claim %d)", r.Claims)
+		return Refuse(Conflict, "another worker has claimed the execution (claim %d)", r.Claims)
 	}
-	return Changes[Run]{RunClaimed{Claim: last + 1, Worker: worker}}, nil
+	return nil
 }
 
-// Record adds what the engine did under its claim: finished steps, and perhaps the end. It is
-// refused once a newer claim stands or the run has ended.
-func (r Run) Record(claim int, steps []StepFinished, end *RunFinished) (Changes[Run], error) {
-	if r.Claims != claim {
-		return nil, Refuse(Conflict, "another worker has claimed the execution (claim %d)", r.Claims)
+// Record adds what a worker did under its claim: finished steps, and then perhaps a [StepRetried],
+// [RunRestarted] or [RunFinished]. The first record of a claim makes the claim, too. It is refused
+// once another claim stands or the run has ended.
+func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Changes[Run], error) {
+	var changes Changes[Run]
+	if r.Claims != by.Claim || r.Worker != by.Worker {
+		if err := r.Claimable(by.Claim - 1); err != nil {
+			return nil, err
+		}
+		changes = append(changes, by)
 	}
 	if r.Finished != nil {
 		return nil, Refuse(Conflict, "the execution has ended")
 	}
-	var changes Changes[Run]
 	for _, s := range steps {
 		if r.done(s.Path) {
 			return nil, Refuse(Conflict, "step %s has a result already", s.Path)
 		}
-		s.Claim = claim
+		s.Claim, s.Attempt = by.Claim, r.Attempt
 		changes = append(changes, s)
 		r = s.Evolve(r, Meta{}) // the next one must not be the same
 	}
-	if end != nil {
-		finished := *end // the caller's stays as it is
-		finished.Claim = claim
-		changes = append(changes, finished)
+	if then != nil {
+		changes = append(changes, then)
 	}
 	return changes, nil
+}
+
+// Cancel ends the run, whatever it is doing. A worker that is at it learns of it at its next record.
+func (r Run) Cancel() (Changes[Run], error) {
+	switch {
+	case r.ID == "":
+		return nil, Refuse(NotFound, "Record not found: execution")
+	case r.Finished == nil:
+		return Changes[Run]{RunFinished{Claim: r.Claims, Result: Canceled, Error: "the execution was canceled"}}, nil
+	case r.Finished.Result == Canceled:
+		return nil, nil
+	}
+	return nil, Refuse(Conflict, "the execution has ended already")
 }

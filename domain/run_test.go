@@ -20,41 +20,60 @@ func TestRunDecides(t *testing.T) {
 	given := events[Run]
 	queue := func(r Run) (Changes[Run], error) { return r.Queue(queued) }
 	take := func(last int) func(Run) (Changes[Run], error) {
-		return func(r Run) (Changes[Run], error) { return r.Claim(last, "w") }
+		return func(r Run) (Changes[Run], error) { return r.Record(claim(last+1), nil, nil) }
 	}
-	finish := RunFinished{Result: Completed}
-	record := func(claim int, end *RunFinished, paths ...string) func(Run) (Changes[Run], error) {
+	retry := StepRetried{Claim: 1, Path: "a", Attempt: 1, Error: "no", Due: start}
+	restart := RunRestarted{Claim: 1, Attempt: 1, Error: "no", Due: start}
+	cancel := func(r Run) (Changes[Run], error) { return r.Cancel() }
+	canceled := func(claim int) RunFinished {
+		return RunFinished{Claim: claim, Result: Canceled, Error: "the execution was canceled"}
+	}
+	again := func(s StepFinished) StepFinished {
+		s.Attempt = 1
+		return s
+	}
+	record := func(n int, end Event[Run], paths ...string) func(Run) (Changes[Run], error) {
 		var steps []StepFinished
 		for _, p := range paths {
 			steps = append(steps, step(99, p)) // the claim that counts is the one it is recorded under
 		}
-		return func(r Run) (Changes[Run], error) { return r.Record(claim, steps, end) }
+		return func(r Run) (Changes[Run], error) { return r.Record(claim(n), steps, end) }
 	}
 	const ended, taken = "CONFLICT the execution has ended", "CONFLICT another worker has claimed the execution (claim 2)"
 	decides(t, Runs, map[string]row[Run]{
-		"queueing":                   {when: queue, then: given(queued)},
-		"a repeated delivery":        {given: given(queued), when: queue},
-		"after the end":              {given: given(queued, claim(1), end(1)), when: queue},
-		"the first claim":            {given: given(queued), when: take(0), then: given(claim(1))},
-		"the next claim":             {given: given(queued, claim(1), step(1, "a")), when: take(1), then: given(claim(2))},
-		"a late claim":               {given: given(queued, claim(1), claim(2)), when: take(1), refused: taken},
-		"a claim ahead":              {given: given(queued), when: take(1), refused: "CONFLICT another worker has claimed the execution (claim 0)"},
-		"a claim of nothing":         {when: take(0), refused: "NOT_FOUND Record not found: execution"},
-		"a claim after the end":      {given: given(queued, claim(1), end(1)), when: take(1), refused: ended},
-		"steps":                      {given: given(queued, claim(1)), when: record(1, nil, "a", "b"), then: given(step(1, "a"), step(1, "b"))},
-		"steps and the end":          {given: given(queued, claim(1)), when: record(1, &finish, "a"), then: given(step(1, "a"), end(1))},
-		"nothing":                    {given: given(queued, claim(1)), when: record(1, nil)},
-		"a step done":                {given: given(queued, claim(1), step(1, "a"), claim(2)), when: record(2, nil, "b", "a"), refused: "CONFLICT step a has a result already"},
-		"the same step twice":        {given: given(queued, claim(1)), when: record(1, nil, "a", "a"), refused: "CONFLICT step a has a result already"},
-		"steps of an older claim":    {given: given(queued, claim(1), claim(2)), when: record(1, nil, "a"), refused: taken},
-		"an end of an older claim":   {given: given(queued, claim(1), claim(2)), when: record(1, &finish), refused: taken},
-		"steps after the end":        {given: given(queued, claim(1), end(1)), when: record(1, nil, "a"), refused: ended},
-		"a second end":               {given: given(queued, claim(1), end(1)), when: record(1, &finish), refused: ended},
+		"queueing":                 {when: queue, then: given(queued)},
+		"a repeated delivery":      {given: given(queued), when: queue},
+		"after the end":            {given: given(queued, claim(1), end(1)), when: queue},
+		"the first claim":          {given: given(queued), when: take(0), then: given(claim(1))},
+		"the next claim":           {given: given(queued, claim(1), step(1, "a")), when: take(1), then: given(claim(2))},
+		"a late claim":             {given: given(queued, claim(1), RunClaimed{Claim: 2, Worker: "other"}), when: take(1), refused: taken},
+		"a claim ahead":            {given: given(queued), when: take(1), refused: "CONFLICT another worker has claimed the execution (claim 0)"},
+		"a claim of nothing":       {when: take(0), refused: "NOT_FOUND Record not found: execution"},
+		"a claim after the end":    {given: given(queued, claim(1), end(1)), when: take(1), refused: ended},
+		"steps":                    {given: given(queued, claim(1)), when: record(1, nil, "a", "b"), then: given(step(1, "a"), step(1, "b"))},
+		"steps and the end":        {given: given(queued, claim(1)), when: record(1, end(1), "a"), then: given(step(1, "a"), end(1))},
+		"nothing":                  {given: given(queued, claim(1)), when: record(1, nil)},
+		"a step done":              {given: given(queued, claim(1), step(1, "a"), claim(2)), when: record(2, nil, "b", "a"), refused: "CONFLICT step a has a result already"},
+		"the same step twice":      {given: given(queued, claim(1)), when: record(1, nil, "a", "a"), refused: "CONFLICT step a has a result already"},
+		"steps of an older claim":  {given: given(queued, claim(1), claim(2)), when: record(1, nil, "a"), refused: taken},
+		"an end of an older claim": {given: given(queued, claim(1), claim(2)), when: record(1, end(1)), refused: taken},
+		"steps after the end":      {given: given(queued, claim(1), end(1)), when: record(1, nil, "a"), refused: ended},
+		"a second end":             {given: given(queued, claim(1), end(1)), when: record(1, end(1)), refused: ended},
+		"the first record claims":  {given: given(queued), when: record(1, end(1), "a"), then: given(claim(1), step(1, "a"), end(1))},
+		"another worker's record": {given: given(queued, RunClaimed{Claim: 1, Worker: "other"}), when: record(1, end(1), "a"),
+			refused: "CONFLICT another worker has claimed the execution (claim 1)"},
+		"a step tried again":         {given: given(queued, claim(1)), when: record(1, retry), then: given(retry)},
+		"the flow tried again":       {given: given(queued, claim(1)), when: record(1, restart, "a"), then: given(step(1, "a"), restart)},
+		"a step of the next attempt": {given: given(queued, claim(1), step(1, "a"), restart), when: record(2, nil, "a"), then: given(claim(2), again(step(2, "a")))},
+		"canceling what waits":       {given: given(queued), when: cancel, then: given(canceled(0))},
+		"canceling what runs":        {given: given(queued, claim(1), step(1, "a")), when: cancel, then: given(canceled(1))},
+		"canceling a retry":          {given: given(queued, claim(1), restart), when: cancel, then: given(canceled(1))},
+		"canceling twice":            {given: given(queued, canceled(0)), when: cancel},
+		"canceling the end":          {given: given(queued, claim(1), end(1)), when: cancel, refused: "CONFLICT the execution has ended already"},
+		"canceling nothing":          {when: cancel, refused: "NOT_FOUND Record not found: execution"},
+		"a record after canceling":   {given: given(queued, claim(1), canceled(1)), when: record(1, nil, "a"), refused: ended},
 		"another iteration's result": {given: given(queued, claim(1), step(1, "loop[1]/a")), when: record(1, nil, "loop[2]/a"), then: given(step(1, "loop[2]/a"))},
 	})
-	if finish.Claim != 0 {
-		t.Error("the decision edited the caller's end")
-	}
 	r := folded(t, Runs, given(queued, claim(1), step(1, "a"), claim(2), step(2, "b"), end(2)))
 	var paths []string
 	for _, s := range r.Steps() {

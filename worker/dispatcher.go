@@ -30,9 +30,18 @@ func (w *Worker) sweep(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+		case <-w.awake:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// wake has the dispatcher look for runs now and not at the next tick only.
+func (w *Worker) wake() {
+	select {
+	case w.awake <- struct{}{}:
+	default: // it will
 	}
 }
 
@@ -56,17 +65,17 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 	}
 }
 
-// offer puts a run into the queue unless it is there or somebody works on it.
+// offer puts a run into the queue unless it is there, is not due or somebody works on it.
 func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
 	id := taskID(e.ID, e.Claims)
 	w.mu.Lock()
-	skip := w.running[e.ID] || !w.offered[id].IsZero()
+	skip := w.running[e.ID] != nil || !w.offered[id].IsZero()
 	w.mu.Unlock()
 	if skip {
 		return nil
 	}
-	if e.Claims > 0 {
-		if _, alive, err := w.Live.Get(ctx, claimKey(e.ID, e.Claims)); err != nil || alive {
+	for _, claim := range []int{e.Claims, e.Claims + 1} { // the next one may have begun and recorded nothing yet
+		if _, alive, err := w.Live.Get(ctx, claimKey(e.ID, claim)); err != nil || alive {
 			return err
 		}
 	}
@@ -74,23 +83,33 @@ func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
 }
 
 func (w *Worker) enqueue(ctx context.Context, run string, claims int) error {
-	w.mu.Lock()
-	w.offered[taskID(run, claims)] = time.Now()
-	w.mu.Unlock()
+	w.offeredUntil(run, claims, time.Now().Add(reoffer))
 	err := w.queue.enqueue(ctx, run, claims)
 	if err != nil {
-		w.mu.Lock()
-		delete(w.offered, taskID(run, claims))
-		w.mu.Unlock()
+		w.offeredUntil(run, claims, time.Time{})
 	}
 	return err
+}
+
+// postpone keeps a run from being offered before it is due.
+func (w *Worker) postpone(run string, n *notYet) { w.offeredUntil(run, n.claims, n.due) }
+
+func (w *Worker) offeredUntil(run string, claims int, until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if until.IsZero() {
+		delete(w.offered, taskID(run, claims))
+	} else {
+		w.offered[taskID(run, claims)] = until
+	}
 }
 
 func (w *Worker) forgetOffers() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id, at := range w.offered {
-		if time.Since(at) > reoffer {
+	now := time.Now()
+	for id, until := range w.offered {
+		if now.After(until) {
 			delete(w.offered, id)
 		}
 	}

@@ -14,27 +14,27 @@ import (
 	"heddle/store"
 )
 
-// retryDelay is when a run is offered again after the log or a blob could not be reached.
-const retryDelay = time.Second
-
-// maxClaims is how often a run is begun: one that takes its process down each time must not do so for ever.
-const maxClaims = 100
+// againAfter is when a run is offered again after the log or a blob could not be reached.
+const againAfter = time.Second
 
 // execution is one worker's attempt at a run, under one claim.
 type execution struct {
 	*Worker
-	handle  *store.Handle[domain.Run]
-	run     domain.Run
-	claim   int
-	ctxRun  context.Context // of changes made for the run
-	flow    *domain.Node
-	done    map[string]domain.StepFinished // what earlier claims have finished, by path
-	pending []domain.StepFinished          // finished, not yet in the log
-	flushed time.Time
-	scope   *Scope
-	facts   map[string]any
-	config  map[string]any
-	own     map[string]json.RawMessage // persisted values of the execution's own scope
+	handle *store.Handle[domain.Run]
+	run    domain.Run
+	claim  domain.RunClaimed
+	// recorded says that the claim is in the log: that happens with the first outcome.
+	recorded bool
+	ctxRun   context.Context // of changes made for the run
+	flow     *domain.Node
+	done     map[string]domain.StepFinished // what earlier claims have finished, by path
+	pending  []domain.StepFinished          // finished, not yet in the log
+	flushed  time.Time
+	count    int // steps done in this attempt of the flow
+	scope    *Scope
+	facts    map[string]any
+	config   map[string]any
+	own      map[string]json.RawMessage // persisted values of the execution's own scope
 }
 
 // execute does the task with an id: it claims the run, does what is not done yet and ends it.
@@ -43,7 +43,9 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
-	if !w.occupy(run) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if !w.occupy(run, cancel) {
 		return nil // this process is at it already
 	}
 	defer w.release(run, claims+1)
@@ -54,15 +56,34 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 	if err == nil {
 		err = x.work(ctx)
 	}
+	later, waits := errors.AsType[*notYet](err)
 	switch {
-	case err == nil, domain.CodeOf(err) == domain.Conflict:
+	case err == nil, domain.CodeOf(err) == domain.Conflict, errors.Is(context.Cause(ctx), errCanceled):
+		return nil
+	case waits:
+		w.postpone(run, later)
 		return nil
 	case ctx.Err() != nil:
 		return &wait{0, ctx.Err()}
 	}
 	w.Logger.Warn("a run could not go on; trying again", "run", run, "error", err)
-	return &wait{retryDelay, err}
+	return &wait{againAfter, err}
 }
+
+// notYet says that a run is to be gone on with later, under the next claim.
+type notYet struct {
+	due    time.Time
+	claims int // made so far
+}
+
+func (n *notYet) Error() string { return "not before " + n.due.Format(time.RFC3339) }
+
+var (
+	errStop       = errors.New("the flow was stopped by a step")
+	errBreak      = errors.New("the loop was left by a step")
+	errRunTimeout = errors.New("run timeout")
+	errCanceled   = errors.New("the execution was canceled")
+)
 
 func parseTask(task string) (run string, claims int, err error) {
 	run, number, _ := strings.Cut(task, "/")
@@ -72,13 +93,13 @@ func parseTask(task string) (run string, claims int, err error) {
 	return run, claims, nil
 }
 
-func (w *Worker) occupy(run string) bool {
+func (w *Worker) occupy(run string, cancel context.CancelCauseFunc) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.running[run] {
+	if w.running[run] != nil {
 		return false
 	}
-	w.running[run] = true
+	w.running[run] = cancel
 	return true
 }
 
@@ -94,19 +115,31 @@ func (w *Worker) release(run string, claim int) {
 	}
 }
 
-// claim makes this worker the only one whose records the run takes.
+// claim makes this worker the only one whose records the run takes. The claim itself is recorded
+// with the first outcome, which is refused if somebody else was quicker: until then nothing has been
+// done that the run's stream alone would not undo.
 func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution, error) {
 	handle, err := store.Open(ctx, w.Log, domain.Runs, run)
 	if err != nil {
 		return nil, err
 	}
-	x := &execution{Worker: w, handle: handle, claim: claims + 1, done: map[string]domain.StepFinished{}, flushed: time.Now()}
-	x.ctxRun = w.as(context.WithoutCancel(ctx), handle.State().Organization, run)
-	x.run, _, err = handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Claim(claims, w.name) })
-	if err != nil {
+	state := handle.State()
+	if err := state.Claimable(claims); err != nil {
 		return nil, err
 	}
-	key := claimKey(run, x.claim)
+	if due := state.Due; now().Before(due) {
+		return nil, &notYet{due, claims}
+	}
+	x := &execution{Worker: w, handle: handle, done: map[string]domain.StepFinished{}, flushed: time.Now(),
+		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
+	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
+	x.run = x.claim.Evolve(state, domain.Meta{})
+	if claims > 0 { // something has ended an earlier claim early: should that be this run's doing, it is to count
+		if err := x.flush(nil); err != nil {
+			return nil, err
+		}
+	}
+	key := claimKey(run, x.claim.Claim)
 	w.mu.Lock()
 	w.claims[key] = true
 	w.mu.Unlock()
@@ -114,7 +147,9 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 		w.Logger.Warn("showing a claim's sign of life failed", "run", run, "error", err)
 	}
 	for _, s := range x.run.Steps() {
-		x.done[s.Path] = s
+		if s.Attempt == x.run.Attempt {
+			x.done[s.Path] = s
+		}
 	}
 	return x, nil
 }
@@ -126,30 +161,38 @@ func (x *execution) work(ctx context.Context) error {
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errRunTimeout)
 	defer cancel()
 	var err error
-	if x.claim > maxClaims {
-		err = &stepError{x.run.Queued.FlowName, fmt.Errorf("the execution was begun %d times and cut off each time", maxClaims)}
+	if x.claim.Claim > x.MaxClaims {
+		err = &stepError{x.run.Queued.FlowName, fmt.Errorf("the execution was begun %d times and cut off each time (HEDDLE_MAX_CLAIMS)", x.MaxClaims)}
 	} else {
 		err = x.prepare(ctx)
 	}
 	if err == nil {
-		err = x.steps(ctx, x.flow.Steps(), "")
+		_, err = x.steps(ctx, x.flow.Steps(), "")
 	}
-	end := domain.RunFinished{Result: domain.Completed}
+	end := domain.RunFinished{Claim: x.claim.Claim, Result: domain.Completed}
 	var failed *stepError
 	switch {
-	case err == nil, errors.Is(err, errStop):
+	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
-		end = domain.RunFinished{Result: domain.Failed, Error: cut(failed.Error(), maxLogLine)}
+		end.Result, end.Error = domain.Failed, cut(failed.Error(), maxLogLine)
+		if restart, again := x.restart(end.Error); again {
+			return x.later(restart, restart.Due)
+		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
-		end = domain.RunFinished{Result: domain.Failed, Error: fmt.Sprintf("the execution took longer than %s (HEDDLE_RUN_TIMEOUT)", x.RunTimeout)}
+		end.Result, end.Error = domain.Failed, fmt.Sprintf("the execution took longer than %s (HEDDLE_RUN_TIMEOUT)", x.RunTimeout)
 	default:
 		return errors.Join(err, x.flush(nil)) // what is done is worth keeping
 	}
-	err = x.flush(&end)
+	return x.end(ctx, end)
+}
+
+// end records the run's end and tells those who wait for it.
+func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
+	err := x.flush(end)
 	if domain.CodeOf(err) == domain.Invalid { // never for what the limits allow; else it would be tried for ever
 		x.pending = nil
-		end = domain.RunFinished{Result: domain.Failed, Error: cut("the steps' results could not be recorded: "+err.Error(), maxLogLine)}
-		err = x.flush(&end)
+		end.Result, end.Error = domain.Failed, cut("the steps' results could not be recorded: "+err.Error(), maxLogLine)
+		err = x.flush(end)
 	}
 	if err != nil {
 		return err
@@ -157,13 +200,11 @@ func (x *execution) work(ctx context.Context) error {
 	if x.OnFinish != nil {
 		x.OnFinish(end.Result, time.Since(x.run.QueuedAt))
 	}
-	return x.Live.Publish(ctx, endTopic(x.run.ID), nil)
+	if x.run.Queued.Limit > 0 {
+		x.wake() // another run of the flow may go on now
+	}
+	return x.Live.Publish(context.WithoutCancel(ctx), store.EndTopic(x.run.ID), nil)
 }
-
-var (
-	errStop       = errors.New("the flow was stopped by a step")
-	errRunTimeout = errors.New("run timeout")
-)
 
 // stepError is a step's failure that fails the run.
 type stepError struct {
@@ -195,24 +236,40 @@ func (x *execution) prepare(ctx context.Context) error {
 	return nil
 }
 
-// flush makes what is done, and perhaps the end, part of the log.
-func (x *execution) flush(end *domain.RunFinished) error {
-	if len(x.pending) == 0 && end == nil {
+// flush makes what is done, and what follows from it, part of the log.
+func (x *execution) flush(then domain.Event[domain.Run]) error {
+	if len(x.pending) == 0 && then == nil && x.recorded {
 		return nil
 	}
 	steps := x.pending
 	_, _, err := x.handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) {
-		return r.Record(x.claim, steps, end)
+		return r.Record(x.claim, steps, then)
 	})
 	if err != nil {
 		return err
 	}
-	x.pending, x.flushed = nil, time.Now()
+	x.pending, x.flushed, x.recorded = nil, time.Now(), true
 	return nil
+}
+
+// later records why the run goes on later, and hands it back until then.
+func (x *execution) later(why domain.Event[domain.Run], due time.Time) error {
+	if err := x.flush(why); err != nil {
+		return err
+	}
+	return &notYet{due, x.claim.Claim}
 }
 
 // runBlob is the key of a blob that goes with a run.
 func runBlob(run, name string) string { return "run/" + run + "/" + domain.DeriveID(name) }
+
+// place names a step's place in this attempt of the flow, apart from those of the attempts before.
+func (x *execution) place(path string) string {
+	if x.run.Attempt == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s@%d", path, x.run.Attempt)
+}
 
 func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {
 	data, err := x.Blobs.Load(ctx, c)

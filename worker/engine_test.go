@@ -80,12 +80,23 @@ func TestClaim(t *testing.T) {
 	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	a, b := h.again(), h.again()
+	a.name, b.name = "a", "b"
 	for _, w := range []*house{a, b} {
-		w.Worker.running, w.Worker.claims = map[string]bool{}, map[string]bool{}
+		w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	}
 	x, err := a.claim(h.ctx, run, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	same, err := b.claim(h.ctx, run, 0) // neither has recorded anything yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.flush(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := same.work(h.ctx); domain.CodeOf(err) != domain.Conflict {
+		t.Errorf("a second worker under the same number records: %v", err)
 	}
 	if _, err := b.claim(h.ctx, run, 0); domain.CodeOf(err) != domain.Conflict {
 		t.Errorf("a second claim under the same number gives %v", err)
@@ -149,10 +160,10 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	w := h.again()
-	w.Worker.running, w.Worker.claims = map[string]bool{}, map[string]bool{}
+	w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	w.Worker.Log = full{h.Log}
 	err := w.execute(h.ctx, taskID(run, 0))
-	if again, ok := errors.AsType[*wait](err); !ok || again.delay != retryDelay || !waits(err) {
+	if again, ok := errors.AsType[*wait](err); !ok || again.delay != againAfter || !waits(err) {
 		t.Errorf("execute gives %v", err)
 	}
 	w.Worker.Log = h.Log
@@ -233,7 +244,7 @@ func TestClaimsAreLimited(t *testing.T) {
 	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	var claims []domain.Event[domain.Run]
-	for n := range maxClaims {
+	for n := range h.MaxClaims {
 		claims = append(claims, domain.RunClaimed{Claim: n + 1, Worker: "gone"})
 	}
 	changeAll(h, domain.Runs, run, claims...)
@@ -247,7 +258,7 @@ func TestClaimsAreLimited(t *testing.T) {
 // State over what one event holds is still cut short by snapshots, and nothing of it is lost.
 func TestLargeStateSnapshot(t *testing.T) {
 	h := newHouse(t)
-	x := &execution{Worker: h.Worker, ctxRun: h.ctx}
+	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
 		s := &running{x: x, path: fmt.Sprint("step", i)}
@@ -297,7 +308,7 @@ func TestState(t *testing.T) {
 // A state stream is cut short by snapshots and keeps its values.
 func TestStateSnapshot(t *testing.T) {
 	h := newHouse(t)
-	x := &execution{Worker: h.Worker, ctxRun: h.ctx}
+	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 10 {
 		s := &running{x: x, path: "step" + strings.Repeat("x", i%7)}

@@ -65,7 +65,7 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	run := uuid.Must(uuid.NewV7()).String()
 	rw.Header().Set(ExecutionHeader, run)
 	synchronous := t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")
-	ended, stop := w.Live.Subscribe(endTopic(run)) // before the run can end
+	ended, stop := w.Live.Subscribe(store.EndTopic(run)) // before the run can end
 	defer stop()
 	if err := w.accept(r, run, t, delivery, synchronous); err != nil {
 		w.refuse(rw, run, err)

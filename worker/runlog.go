@@ -13,6 +13,7 @@ import (
 type runLog struct {
 	mu    sync.Mutex
 	lines []domain.LogLine
+	limit int  // bytes that all messages may have
 	size  int  // bytes of all messages
 	full  bool // the rest is left out
 }
@@ -20,20 +21,29 @@ type runLog struct {
 // maxLogLine is how long a log line may be. Source: the format's documentation.
 const maxLogLine = 4096 // characters
 
-// maxStepLog is how much one step may log.
-const maxStepLog = 1 << 20 // bytes
-
 func (l *runLog) add(level, message string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full {
 		return
 	}
-	if l.size += len(message); l.size > maxStepLog {
+	if l.size += len(message); l.size > l.limit {
 		l.full = true
-		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes; the rest is left out", maxStepLog)
+		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes (HEDDLE_MAX_STEP_LOG); the rest is left out", l.limit)
 	}
 	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: cut(message, maxLogLine)})
+}
+
+// inline gives the newest lines that an event has room for.
+func (l *runLog) inline() []domain.LogLine {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	size, from := 0, len(l.lines)
+	for from > 0 && size+len(l.lines[from-1].Message) < domain.MaxInline {
+		from--
+		size += len(l.lines[from].Message)
+	}
+	return l.lines[from:]
 }
 
 // into puts the lines into the step's event, or, when they are many, into a blob that it names.
@@ -51,7 +61,7 @@ func (l *runLog) into(ctx context.Context, x *execution, finished *domain.StepFi
 		finished.Log = l.lines
 		return nil
 	}
-	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "log/"+finished.Path), data)
+	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "log/"+x.place(finished.Path)), data)
 	finished.LogBlob = &content
 	return err
 }

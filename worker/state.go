@@ -68,14 +68,14 @@ func (s *sharedState) Set(_ context.Context, key string, value any) error {
 		return err
 	}
 	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.path})
+		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
 	})
 }
 
 // Remove implements [component.State].
 func (s *sharedState) Remove(_ context.Context, key string) error {
 	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		return st.Remove(domain.ValueRemoved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.step.path})
+		return st.Remove(domain.ValueRemoved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
 	})
 }
 

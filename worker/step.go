@@ -11,10 +11,11 @@ import (
 
 // running is the step that is being done, as its action sees it.
 type running struct {
-	x    *execution
-	path string
-	log  *runLog
-	stop bool
+	x     *execution
+	path  string
+	log   *runLog
+	stop  bool // ends the flow
+	leave bool // ends the innermost loop
 	// durable says that the step has done something outside the run: its end is to be recorded at once
 	durable bool
 	state   map[string]json.RawMessage // of the execution's own scope, as this step changed it
@@ -23,7 +24,9 @@ type running struct {
 var _ component.Step = (*running)(nil)
 
 // IdempotencyKey implements [component.Step].
-func (s *running) IdempotencyKey() string { return domain.DeriveID("step", s.x.run.ID, s.path) }
+func (s *running) IdempotencyKey() string {
+	return domain.DeriveID("step", s.x.run.ID, s.x.place(s.path))
+}
 
 // Log implements [component.Step].
 func (s *running) Log(level, message string) { s.log.add(level, message) }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,30 +18,36 @@ const flushAfter = 200 * time.Millisecond
 // maxPending is how many finished steps gather before they are appended.
 const maxPending = 32
 
-// steps does a list of steps, one after another, skipping what is done already.
-func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix string) error {
+// steps does a list of steps, one after another, and gives the result of the last one.
+func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix string) (last any, err error) {
 	for _, step := range list {
-		path := prefix + domain.Identifier(step.Name())
-		finished, done := x.done[path]
-		if !done {
-			var err error
-			if finished, err = x.perform(ctx, step, path); err != nil {
-				return err
-			}
-		} else if err := x.recall(ctx, step, finished); err != nil {
-			return err
-		}
-		switch {
-		case finished.Error != "":
-			return &stepError{step.Name(), fmt.Errorf("%s", finished.Error)}
-		case finished.Stop:
-			return errStop
-		}
-		if err := x.branch(ctx, step, finished.Branch, prefix); err != nil {
-			return err
+		if last, err = x.step(ctx, step, prefix); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return last, nil
+}
+
+// step does a step, unless it is done already, and the branch that it chooses. It gives the step's own result.
+func (x *execution) step(ctx context.Context, step *domain.Node, prefix string) (value any, err error) {
+	path := prefix + domain.Identifier(step.Name())
+	finished, done := x.done[path]
+	if done {
+		value, err = x.recall(ctx, step, finished)
+	} else {
+		finished, value, err = x.perform(ctx, step, path)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case finished.Error != "" && !finished.Ignored:
+		return nil, &stepError{step.Name(), errors.New(finished.Error)}
+	case finished.Stop:
+		return nil, errStop
+	case finished.Break:
+		return nil, errBreak
+	}
+	return value, x.branch(ctx, step, finished.Branch, prefix)
 }
 
 // branch does the steps of the branch that a step chose.
@@ -50,19 +57,24 @@ func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefi
 	}
 	for _, b := range step.Branches() {
 		if b.Name() == chosen {
-			return x.steps(ctx, b.Steps(), prefix)
+			_, err := x.steps(ctx, b.Steps(), prefix)
+			return err
 		}
 	}
 	return nil // the file lists no such branch, so there is nothing to do in it
 }
 
 // recall makes the result of a step that an earlier claim finished visible to the following ones.
-func (x *execution) recall(ctx context.Context, step *domain.Node, finished domain.StepFinished) error {
+func (x *execution) recall(ctx context.Context, step *domain.Node, finished domain.StepFinished) (any, error) {
 	value, err := x.load(ctx, finished.Output)
 	if err != nil {
-		return fmt.Errorf("reading the result of %s: %w", finished.Path, err)
+		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
 	}
-	x.scope.set(domain.Identifier(step.Name()), value)
+	if finished.Ignored {
+		x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
+	} else {
+		x.scope.set(domain.Identifier(step.Name()), value)
+	}
 	writes := finished.State
 	if finished.StateBlob != nil {
 		data, err := x.Blobs.Load(ctx, *finished.StateBlob)
@@ -70,64 +82,95 @@ func (x *execution) recall(ctx context.Context, step *domain.Node, finished doma
 			err = json.Unmarshal(data, &writes)
 		}
 		if err != nil {
-			return fmt.Errorf("reading the values that %s set: %w", finished.Path, err)
+			return nil, fmt.Errorf("reading the values that %s set: %w", finished.Path, err)
 		}
 	}
 	x.adopt(writes)
+	return value, nil
+}
+
+// perform does one step, as often as its error handling wants, and notes what it left. The error is
+// not the step's but the worker's, or says how the flow goes on: the step is not done.
+func (x *execution) perform(ctx context.Context, step *domain.Node, path string) (domain.StepFinished, any, error) {
+	if err := x.room(step); err != nil {
+		return domain.StepFinished{}, nil, err
+	}
+	handling := handlingOf(step)
+	for {
+		if len(x.pending) >= maxPending || (len(x.pending) > 0 && time.Since(x.flushed) > flushAfter) {
+			if err := x.flush(nil); err != nil {
+				return domain.StepFinished{}, nil, err
+			}
+		}
+		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog}}
+		finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
+		result, failure, err := x.attempt(ctx, step, s)
+		if err != nil {
+			return finished, nil, err
+		}
+		if ctx.Err() != nil && failure != nil {
+			return finished, nil, ctx.Err() // cut short by the end of the run's time or the worker's
+		}
+		var data json.RawMessage
+		if failure == nil {
+			data, failure = x.encode(result)
+		}
+		if failure != nil {
+			if failed := x.handle.State().Retried(path).Attempt; failed < handling.retries {
+				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
+					return finished, nil, err
+				}
+				continue
+			}
+			finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
+			s.Log("error", failure.Error())
+			x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
+			return finished, nil, x.finish(ctx, s, &finished)
+		}
+		if finished.Output, err = x.Blobs.Keep(ctx, runBlob(x.run.ID, x.place(path)), data); err != nil {
+			return finished, nil, err
+		}
+		x.scope.set(domain.Identifier(step.Name()), result.Data)
+		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
+		finished.Branch, finished.Stop, finished.Break = result.Branch, s.stop, s.leave
+		return finished, result.Data, x.finish(ctx, s, &finished)
+	}
+}
+
+// finish notes that a step is done, at once where it has reached outside the run.
+func (x *execution) finish(ctx context.Context, s *running, finished *domain.StepFinished) error {
+	finished.Ended, finished.State = now(), s.state
+	if err := s.log.into(ctx, x, finished); err != nil {
+		return err
+	}
+	if err := x.keepState(ctx, finished); err != nil {
+		return err
+	}
+	x.pending = append(x.pending, *finished)
+	if s.durable {
+		return x.flush(nil)
+	}
 	return nil
 }
 
-// perform does one step and notes what it left. The error is not the step's but the worker's: the
-// step is to be done again.
-func (x *execution) perform(ctx context.Context, step *domain.Node, path string) (domain.StepFinished, error) {
-	if len(x.pending) >= maxPending || (len(x.pending) > 0 && time.Since(x.flushed) > flushAfter) {
-		if err := x.flush(nil); err != nil {
-			return domain.StepFinished{}, err
-		}
+// room refuses a step when the run has done as many as it may.
+func (x *execution) room(step *domain.Node) error {
+	if x.count++; x.count > x.MaxSteps {
+		return &stepError{step.Name(), fmt.Errorf("an execution may do %d steps, counting each iteration of a loop (HEDDLE_MAX_STEPS)", x.MaxSteps)}
 	}
-	s := &running{x: x, path: path, log: &runLog{}}
-	finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
-	result, failure, err := x.attempt(ctx, step, s)
-	if err != nil {
-		return domain.StepFinished{}, err
+	return nil
+}
+
+// encode gives the stored form of a step's result, or says why it can't be kept.
+func (x *execution) encode(r component.Result) (json.RawMessage, error) {
+	if err := fits(r); err != nil {
+		return nil, err
 	}
-	if ctx.Err() != nil && failure != nil {
-		return domain.StepFinished{}, ctx.Err() // cut short by the end of the run's time or the worker's
+	data, err := component.EncodeValue(r.Data)
+	if err == nil && len(data) > x.MaxOutput {
+		err = domain.Refuse(domain.Invalid, "the step's result has %d bytes, more than %d (HEDDLE_MAX_STEP_OUTPUT)", len(data), x.MaxOutput)
 	}
-	finished.Ended, finished.State = now(), s.state
-	if failure == nil {
-		failure = fits(result)
-	}
-	var data json.RawMessage
-	if failure == nil {
-		data, failure = component.EncodeValue(result.Data)
-	}
-	if failure == nil {
-		if finished.Output, err = x.Blobs.Keep(ctx, runBlob(x.run.ID, path), data); err != nil {
-			return domain.StepFinished{}, err
-		}
-	}
-	if failure != nil {
-		finished.Error = cut(failure.Error(), maxLogLine)
-		s.Log("error", failure.Error())
-	} else {
-		x.scope.set(domain.Identifier(step.Name()), result.Data)
-		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
-		finished.Branch, finished.Stop = result.Branch, s.stop
-	}
-	if err := s.log.into(ctx, x, &finished); err != nil {
-		return domain.StepFinished{}, err
-	}
-	if err := x.keepState(ctx, &finished); err != nil {
-		return domain.StepFinished{}, err
-	}
-	x.pending = append(x.pending, finished)
-	if s.durable {
-		if err := x.flush(nil); err != nil {
-			return domain.StepFinished{}, err
-		}
-	}
-	return finished, nil
+	return data, err
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
@@ -154,7 +197,7 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 	if err != nil || len(data) <= domain.MaxInline {
 		return err
 	}
-	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "state/"+finished.Path), data)
+	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "state/"+x.place(finished.Path)), data)
 	finished.State, finished.StateBlob = nil, &content
 	return err
 }
@@ -185,9 +228,16 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 			return result, nil, err
 		}
 	}
-	s.stop, s.durable = action.Stop, action.Effect
+	s.stop, s.leave, s.durable = action.Stop, action.Break, action.Effect
 	result, failure = action.Perform(ctx, s, inputs)
-	return result, failure, nil
+	switch {
+	case failure != nil:
+	case action.Loop:
+		result.Data, err = x.loop(ctx, step, s.path, result.Items)
+	case action.Break && !strings.Contains(s.path, "/"):
+		failure = errors.New("there is no loop here to leave")
+	}
+	return result, failure, err
 }
 
 func firstOf(errs ...error) error {

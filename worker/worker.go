@@ -32,6 +32,11 @@ type Options struct {
 	Sweep           time.Duration // between two looks for runs that nobody works on
 	Lease           time.Duration // how long a claim stands without a sign of life
 	ShutdownTimeout time.Duration // for runs to finish before they are handed back
+	MaxClaims       int           // how often a run is begun: one that takes its process down each time must not do so for ever
+	MaxSteps        int           // steps of a run, counting each iteration of a loop
+	MaxOutput       int           // bytes of a step's result
+	MaxState        int           // bytes of all values that a scope keeps
+	MaxStepLog      int           // bytes that a step may log
 	Script          ScriptLimits
 }
 
@@ -39,6 +44,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 6 << 20, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
+		MaxClaims: 100, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
 		Script: DefaultScriptLimits}
 }
 
@@ -60,15 +66,17 @@ type Worker struct {
 	name    string // of this process, in RunClaimed
 	queue   *queue
 	mu      sync.Mutex
-	running map[string]bool      // runs that this process executes
-	claims  map[string]bool      // claim keys that this process keeps alive
-	offered map[string]time.Time // when a run's claim was last put into the queue
+	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
+	claims  map[string]bool                    // claim keys that this process keeps alive
+	offered map[string]time.Time               // until when a run's claim needs no new offer: it is in the queue, or not due
+	awake   chan struct{}                      // one slot: the dispatcher is to look now
 }
 
 // Start connects to the queue. Run must follow.
 func (w *Worker) Start() error {
 	w.name = uuid.NewString()
-	w.running, w.claims, w.offered = map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]time.Time{}
+	w.awake = make(chan struct{}, 1)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
@@ -88,6 +96,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error { return w.sweep(ctx) })
 	g.Go(func() error { return w.keepAlive(ctx) })
 	g.Go(func() error { return w.retain(ctx) })
+	g.Go(func() error { return w.interrupt(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -102,5 +111,21 @@ func (w *Worker) as(ctx context.Context, organization, run string) context.Conte
 // claimKey names the sign of life of a claim.
 func claimKey(run string, claim int) string { return fmt.Sprintf("claim/%s/%d", run, claim) }
 
-// endTopic is where the end of a run is told.
-func endTopic(run string) string { return "end/" + run }
+// interrupt ends the work on runs that were canceled. Should it miss one, the run's next record is
+// refused all the same.
+func (w *Worker) interrupt(ctx context.Context) error {
+	canceled, stop := w.Live.Subscribe(store.CancelTopic)
+	defer stop()
+	for {
+		select {
+		case run := <-canceled:
+			w.mu.Lock()
+			if cancel := w.running[string(run)]; cancel != nil {
+				cancel(errCanceled)
+			}
+			w.mu.Unlock()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

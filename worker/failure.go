@@ -1,0 +1,110 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"heddle/domain"
+)
+
+// waitHere is the longest time that a worker keeps a run for which there is nothing to do; for longer
+// it is handed back, so that others can be done meanwhile.
+const waitHere = 5 * time.Second
+
+// The most that the format allows; what a file says beyond it counts as this. Source: the format's
+// documentation of step and flow retries.
+const (
+	maxStepRetries = 5
+	maxStepDelay   = 60 * time.Second
+	maxFlowRetries = 10
+	maxFlowDelay   = 60 * time.Minute
+	maxBackoff     = 24 * time.Hour
+)
+
+// handling is what is to be done when a step fails: its errorConfig.
+type handling struct {
+	retries     int
+	delay       time.Duration
+	exponential bool
+	ignores     bool // in the end the flow goes on
+}
+
+func handlingOf(step *domain.Node) handling {
+	config := step.Map("errorConfig")
+	switch config["errorHandlerType"] {
+	case "ignore":
+		return handling{ignores: true}
+	case "retry":
+		ignores, _ := config["ignoreFinalError"].(bool)
+		exponential, _ := config["usesExponentialBackoff"].(bool)
+		return handling{retries: min(whole(config["maxAttempts"]), maxStepRetries), exponential: exponential, ignores: ignores,
+			delay: min(time.Duration(whole(config["delaySeconds"]))*time.Second, maxStepDelay)}
+	}
+	return handling{}
+}
+
+// whole gives a number of the definition, 0 for what is none or negative.
+func whole(v any) int {
+	switch n := v.(type) {
+	case int64:
+		return int(max(n, 0))
+	case float64:
+		return int(max(n, 0))
+	}
+	return 0
+}
+
+// backoff is how long to wait after so many failures, counted from 1.
+func backoff(delay time.Duration, exponential bool, failures int) time.Duration {
+	if !exponential {
+		return delay
+	}
+	for range failures - 1 {
+		delay = min(2*delay, maxBackoff)
+	}
+	return delay
+}
+
+// failureValue is what later steps see of a failure that was ignored, as "<step>.error".
+func failureValue(message string) any { return map[string]any{"message": message} }
+
+// tryAgain records a failed attempt of a step and waits until the next one is due, here or, when that
+// takes long, by handing the run back.
+func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step domain.StepFinished, failures int, failure error) error {
+	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
+	wait := backoff(h.delay, h.exponential, failures)
+	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
+		Error: cut(failure.Error(), maxLogLine), Due: now().Add(wait), Log: s.log.inline()}
+	if wait > waitHere {
+		return x.later(retried, retried.Due)
+	}
+	if err := x.flush(retried); err != nil {
+		return err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// restart tells whether a failed run begins again, and when: its flow's retryConfig. Nobody can wait
+// for that in a synchronous call.
+func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
+	if x.flow == nil || x.run.Queued.Synchronous {
+		return domain.RunRestarted{}, false
+	}
+	config := x.flow.Map("retryConfig")
+	if x.run.Attempt >= min(whole(config["maxAttempts"]), maxFlowRetries) {
+		return domain.RunRestarted{}, false
+	}
+	exponential, _ := config["usesExponentialBackoff"].(bool)
+	delay := min(time.Duration(whole(config["delayMinutes"]))*time.Minute, maxFlowDelay)
+	failures := x.run.Attempt + 1
+	return domain.RunRestarted{Claim: x.claim.Claim, Attempt: failures, Error: failure,
+		Due: now().Add(backoff(delay, exponential, failures))}, true
+}

@@ -1,0 +1,50 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"heddle/domain"
+)
+
+// loop does a loop's own steps for each item and gives the result of the last of them for each. An
+// iteration that is broken off leaves no result. Source: the format leaves that open.
+func (x *execution) loop(ctx context.Context, step *domain.Node, path string, items []any) ([]any, error) {
+	identifier, body := domain.Identifier(step.Name()), identifiers(step.Steps())
+	results := make([]any, 0, min(len(items), x.MaxSteps))
+	for i, item := range items {
+		if err := x.room(step); err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		for _, inner := range body {
+			x.scope.forget(inner)
+		}
+		x.scope.setLoop(identifier, item, i)
+		last, err := x.steps(ctx, step.Steps(), fmt.Sprintf("%s[%d]/", path, i))
+		if errors.Is(err, errBreak) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, last)
+	}
+	return results, nil
+}
+
+// identifiers lists the steps of a list and of all below it.
+func identifiers(list []*domain.Node) []string {
+	var all []string
+	for _, step := range list {
+		all = append(all, domain.Identifier(step.Name()))
+		all = append(all, identifiers(step.Steps())...)
+		for _, b := range step.Branches() {
+			all = append(all, identifiers(b.Steps())...)
+		}
+	}
+	return all
+}
