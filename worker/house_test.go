@@ -45,12 +45,14 @@ func (p *probe) component() component.Component {
 	type inputs struct {
 		Name string `key:"name" label:"Name" doc:"What to count the call under."`
 		Fail string `key:"fail" label:"Fail" doc:"The error to fail with."`
+		Once int    `key:"times" label:"Times" doc:"How many calls fail, 0 for all."`
+		Echo any    `key:"echo" label:"Echo" doc:"What to give back."`
 	}
 	perform := func(ctx context.Context, step component.Step, in inputs) (component.Result, error) {
 		p.mu.Lock()
 		p.calls[in.Name]++
 		p.keys[in.Name] = step.IdempotencyKey()
-		block := p.block[in.Name]
+		block, called := p.block[in.Name], p.calls[in.Name]
 		p.mu.Unlock()
 		step.Log("info", "called "+in.Name)
 		if block != nil {
@@ -61,15 +63,28 @@ func (p *probe) component() component.Component {
 				return component.Result{}, ctx.Err()
 			}
 		}
-		if in.Fail != "" {
+		if in.Fail != "" && (in.Once == 0 || called <= in.Once) {
 			return component.Result{}, domain.Refuse(domain.Invalid, "%s", in.Fail)
+		}
+		if in.Echo != nil {
+			return component.Result{Data: in.Echo}, nil
 		}
 		return component.Result{Data: map[string]any{"did": in.Name}}, nil
 	}
 	call := component.NewAction("call", "Call", "Counts the call.", perform)
 	effect := component.NewAction("effect", "Effect", "Counts the call, outside the run.", perform)
 	effect.Effect = true
-	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect}}
+	type list struct {
+		Items []any `key:"items" label:"Items" doc:"What to loop over."`
+	}
+	each := component.NewAction("each", "Each", "Loops.", func(_ context.Context, _ component.Step, in list) (component.Result, error) {
+		return component.Result{Items: in.Items}, nil
+	}).WithLoop()
+	leave := component.NewAction("leave", "Leave", "Leaves the loop.", perform).WithBreak()
+	choose := component.NewAction("choose", "Choose", "Takes the branch that echo names.", func(_ context.Context, _ component.Step, in inputs) (component.Result, error) {
+		return component.Result{Data: in.Echo, Branch: component.Text(in.Echo)}, nil
+	}).WithBranches()
+	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect, each, leave, choose}}
 }
 
 func (p *probe) count(name string) int {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -223,7 +224,8 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 			continue
 		}
 		if state.Finished.Result != domain.Completed {
-			reply(rw, http.StatusInternalServerError, map[string]any{"executionId": run, "error": "the execution failed; see its result"})
+			told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[state.Finished.Result]
+			reply(rw, http.StatusInternalServerError, map[string]any{"executionId": run, "error": cmp.Or(told, "the execution failed; see its result")})
 			return
 		}
 		a, err := w.answerOf(ctx, state)
