@@ -249,9 +249,14 @@ func (r Run) done(path string) bool {
 	return false
 }
 
-// Queue accepts the run. An id made from a repeated delivery meets the run that is there already.
+// Queue accepts the run. An id made from a repeated delivery meets the run that is there already, and
+// is refused if the request was another one then.
 func (r Run) Queue(e RunQueued) (Changes[Run], error) {
-	if r.ID != "" {
+	switch {
+	case r.ID == "":
+	case r.Queued.Digest != e.Digest:
+		return nil, Refuse(Conflict, "another request came under the same key before")
+	default:
 		return nil, nil
 	}
 	return Changes[Run]{e}, nil

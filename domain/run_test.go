@@ -41,8 +41,10 @@ func TestRunDecides(t *testing.T) {
 	}
 	const ended, taken = "CONFLICT the execution has ended", "CONFLICT another worker has claimed the execution (claim 2)"
 	decides(t, Runs, map[string]row[Run]{
-		"queueing":                 {when: queue, then: given(queued)},
-		"a repeated delivery":      {given: given(queued), when: queue},
+		"queueing":            {when: queue, then: given(queued)},
+		"a repeated delivery": {given: given(queued), when: queue},
+		"the same key, another request": {given: given(queued), when: func(r Run) (Changes[Run], error) { return r.Queue(RunQueued{Digest: "other"}) },
+			refused: "CONFLICT another request came under the same key before"},
 		"after the end":            {given: given(queued, claim(1), end(1)), when: queue},
 		"the first claim":          {given: given(queued), when: take(0), then: given(claim(1))},
 		"the next claim":           {given: given(queued, claim(1), step(1, "a")), when: take(1), then: given(claim(2))},

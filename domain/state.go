@@ -101,6 +101,17 @@ func (s State) Remove(e ValueRemoved) (Changes[State], error) {
 // snapshotPart is how much one snapshot event holds, well inside what an event may.
 const snapshotPart = 256 << 10 // bytes of keys and values
 
+// Size is how many bytes the keys and values have.
+func (s State) Size() int {
+	size := 0
+	for _, values := range s.Scopes {
+		for key, value := range values {
+			size += len(key) + len(value.Value)
+		}
+	}
+	return size
+}
+
 // Snapshot repeats the state once enough events have gathered.
 func (s State) Snapshot() (Changes[State], error) {
 	if s.Since < SnapshotEvery {

@@ -1,16 +1,23 @@
 package worker
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
@@ -31,26 +38,26 @@ func readDelivery(r *http.Request, rest string, limit int64) (map[string]any, er
 	for name, values := range r.URL.Query() {
 		query[name] = values[len(values)-1]
 	}
-	d := map[string]any{"method": r.Method, "headers": headers, "queryParameters": query, "pathFragment": rest,
-		"contentType": r.Header.Get("Content-Type"), "data": nil}
-	switch {
-	case len(body) == 0:
-	case utf8.Valid(body):
-		d["data"] = string(body)
-	default:
-		d["data"] = body
+	return map[string]any{"method": r.Method, "headers": headers, "queryParameters": query, "pathFragment": rest,
+		"contentType": r.Header.Get("Content-Type"), "data": textOrBytes(body)}, nil
+}
+
+// digest tells whether a request that comes again is the same: its method, where it went and its body.
+func digest(r *http.Request, delivery map[string]any) string {
+	h := sha256.New()
+	for _, part := range []string{r.Method, r.URL.Path, r.URL.RawQuery, component.Text(delivery["data"])} {
+		fmt.Fprintf(h, "%d %s\n", len(part), part)
 	}
-	return d, nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // payload is the trigger step's raw material: what was delivered, and the facts. Source: the
 // trigger payload of the format's SDK.
 func (x *execution) payload(ctx context.Context) (map[string]any, error) {
-	stored, err := x.load(ctx, x.run.Queued.Payload)
+	d, err := x.delivery(ctx, x.run)
 	if err != nil {
 		return nil, fmt.Errorf("reading the payload: %w", err)
 	}
-	d, _ := stored.(map[string]any)
 	p := maps.Clone(x.facts)
 	delete(p, "configVars")
 	contentType, _ := d["contentType"].(string)
@@ -60,18 +67,73 @@ func (x *execution) payload(ctx context.Context) (map[string]any, error) {
 	return p, nil
 }
 
-// parseBody gives JSON bodies as values and all others as they came.
+// parseBody gives JSON bodies as values, multipart forms by field, and all others as they came. So
+// does a body that is not what its content type says: the flow may know better.
 func parseBody(data any, contentType string) any {
-	text, ok := data.(string)
-	media, _, _ := mime.ParseMediaType(contentType)
-	if !ok || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
-		return data
+	media, params, _ := mime.ParseMediaType(contentType)
+	var body []byte
+	switch d := data.(type) {
+	case string:
+		body = []byte(d)
+	case []byte:
+		body = d
 	}
-	var value any
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
-		return data // the flow sees what came; it may know better than the header
+	switch {
+	case media == "application/json" || strings.HasSuffix(media, "+json"):
+		var value any
+		if err := json.Unmarshal(body, &value); err == nil {
+			return value
+		}
+	case media == "multipart/form-data":
+		if fields, err := parseForm(body, params["boundary"]); err == nil {
+			return fields
+		}
 	}
-	return value
+	return data
+}
+
+// parseForm gives each field of a multipart form as {data, contentType}, with the fileName of a file
+// and a list for a field that comes more than once. Source: the format's documentation of triggers.
+func parseForm(body []byte, boundary string) (map[string]any, error) {
+	fields := map[string]any{}
+	parts := multipart.NewReader(bytes.NewReader(body), boundary)
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) && len(fields) > 0 {
+			return fields, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			return nil, err
+		}
+		contentType := cmp.Or(part.Header.Get("Content-Type"), "text/plain")
+		field := map[string]any{"data": parseBody(textOrBytes(content), contentType), "contentType": contentType}
+		if name := part.FileName(); name != "" {
+			field["fileName"] = name
+		}
+		switch before := fields[part.FormName()].(type) {
+		case nil:
+			fields[part.FormName()] = field
+		case []any:
+			fields[part.FormName()] = append(before, field)
+		default:
+			fields[part.FormName()] = []any{before, field}
+		}
+	}
+}
+
+// textOrBytes gives text where the bytes are some.
+func textOrBytes(body []byte) any {
+	switch {
+	case len(body) == 0:
+		return nil
+	case utf8.Valid(body):
+		return string(body)
+	}
+	return body
 }
 
 // answerOf is what a synchronous caller gets from a run that has completed: what its last step left.

@@ -14,13 +14,18 @@ import (
 
 	"github.com/google/uuid"
 
-	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
 )
 
 // ExecutionHeader names, in every answer to a trigger, the execution that it started.
 const ExecutionHeader = "prismatic-executionid"
+
+// keyHeader makes a request that comes again the same delivery: one run, and the first one's answer.
+const keyHeader = "Idempotency-Key"
+
+// maxKey is how long an idempotency key may be.
+const maxKey = 255 // characters
 
 // keyed are the endpoint security types that never let a caller in without a key.
 var keyed = []string{"customer_required", "organization"}
@@ -63,20 +68,35 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, http.StatusBadRequest, map[string]any{"error": "the body could not be read"})
 		return
 	}
-	run := uuid.Must(uuid.NewV7()).String()
-	rw.Header().Set(ExecutionHeader, run)
-	synchronous := t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")
-	ended, stop := w.Live.Subscribe(store.EndTopic(run)) // before the run can end
+	key := r.Header.Get(keyHeader)
+	if len(key) > maxKey {
+		reply(rw, http.StatusBadRequest, map[string]any{"error": fmt.Sprintf("%s may have %d characters", keyHeader, maxKey)})
+		return
+	}
+	s := start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, run: uuid.Must(uuid.NewV7()).String(),
+		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
+	if key != "" {
+		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), digest(r, delivery)
+	}
+	if s.invokedBy = invokedBy(r.Header); s.invokedBy != nil {
+		s.invoke = domain.InvokedByFlow
+	}
+	rw.Header().Set(ExecutionHeader, s.run)
+	ended, stop := w.Live.Subscribe(store.EndTopic(s.run)) // before the run can end
 	defer stop()
-	if err := w.accept(r, run, t, delivery, synchronous); err != nil {
-		w.refuse(rw, run, err)
-		return
+	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
+	ctx := store.As(r.Context(), store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run})
+	accepted, err := w.accept(ctx, s)
+	switch {
+	case domain.CodeOf(err) == domain.Conflict:
+		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
+	case err != nil:
+		w.refuse(rw, s.run, err)
+	case accepted.Queued.Synchronous:
+		w.answerWhenDone(r.Context(), rw, s.run, ended)
+	default:
+		w.answerNow(r.Context(), rw, accepted)
 	}
-	if !synchronous {
-		w.answerNow(r.Context(), rw, run, t, delivery)
-		return
-	}
-	w.answerWhenDone(r.Context(), rw, run, ended)
 }
 
 // target finds what a trigger's id stands for, or says why nothing runs there.
@@ -128,80 +148,6 @@ func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error
 	}
 	t.definition = version.Definition
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
-}
-
-// accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
-// sweep makes it again.
-func (w *Worker) accept(r *http.Request, run string, t target, delivery map[string]any, synchronous bool) error {
-	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
-	ctx := store.As(r.Context(), store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: run})
-	data, err := component.EncodeValue(delivery)
-	if err != nil {
-		return err
-	}
-	payload, err := w.Blobs.Keep(ctx, runBlob(run, "payload"), data)
-	if err != nil {
-		return err
-	}
-	invoke := domain.InvokedByWebhook
-	if t.instance.System {
-		invoke = domain.InvokedByFlowTest
-	}
-	queued := domain.RunQueued{Instance: t.instance.ID, Integration: t.instance.Integration, Customer: t.instance.Customer,
-		Version: t.version, Definition: t.definition, Flow: t.flow.ID, FlowName: t.flow.Name(), Invoke: invoke,
-		Synchronous: synchronous, Payload: payload}
-	if _, _, err := store.Change(ctx, w.Log, domain.Runs, run, func(s domain.Run) (domain.Changes[domain.Run], error) {
-		return s.Queue(queued)
-	}); err != nil {
-		return err
-	}
-	if err := w.enqueue(context.WithoutCancel(ctx), run, 0); err != nil {
-		w.Logger.Warn("offering a run failed; the sweep does it", "run", run, "error", err)
-	}
-	return nil
-}
-
-// answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
-func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, run string, t target, delivery map[string]any) {
-	response, err := w.ownResponse(ctx, t, delivery)
-	if err != nil { // the run will say so too, where it can be seen
-		w.Logger.Info("a trigger's own answer is left out", "run", run, "error", err)
-	}
-	if response == nil {
-		response = &component.Response{}
-	}
-	a := answer{status: response.StatusCode, contentType: response.ContentType, headers: response.Headers, body: []byte(response.Body)}
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
-	if len(a.body) == 0 {
-		a.contentType = "application/json"
-		a.body, _ = json.Marshal(map[string]string{"executionId": run}) // strings always have a JSON form
-	}
-	if a.contentType == "" {
-		a.contentType = "text/plain; charset=utf-8"
-	}
-	a.write(rw)
-}
-
-// ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
-func (w *Worker) ownResponse(ctx context.Context, t target, delivery map[string]any) (*component.Response, error) {
-	step := t.flow.Trigger()
-	ref := step.Action()
-	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
-	if err != nil {
-		return nil, err
-	}
-	config, err := w.configValues(t.content, t.instance)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := resolveInputs(step, newScope(config))
-	if err != nil {
-		return nil, err
-	}
-	result, err := trigger.Receive(ctx, delivery, inputs)
-	return result.Response, err
 }
 
 // answerWhenDone gives a synchronous caller the run's result, however the run came to its end.

@@ -68,7 +68,11 @@ func (s *sharedState) Set(_ context.Context, key string, value any) error {
 		return err
 	}
 	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
+		changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
+		if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.MaxState {
+			return nil, tooMuchState(key, size, s.x.MaxState)
+		}
+		return changes, err
 	})
 }
 
@@ -146,10 +150,22 @@ func (s *ownState) All(context.Context) (map[string]any, error) {
 // Set implements [component.State].
 func (s *ownState) Set(_ context.Context, key string, value any) error {
 	data, err := component.EncodeValue(value)
-	if err == nil {
-		s.write(key, data)
+	if err != nil {
+		return err
 	}
-	return err
+	size := len(key) + len(data)
+	for key, data := range s.x.own {
+		size += len(key) + len(data)
+	}
+	if size > s.x.MaxState {
+		return tooMuchState(key, size, s.x.MaxState)
+	}
+	s.write(key, data)
+	return nil
+}
+
+func tooMuchState(key string, size, limit int) error {
+	return domain.RefuseField(domain.Invalid, key, "with this value %d bytes would be persisted, more than %d (HEDDLE_MAX_STATE)", size, limit)
 }
 
 // Remove implements [component.State].

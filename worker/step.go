@@ -43,7 +43,14 @@ func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, e
 }
 
 // HTTP implements [component.Step].
-func (s *running) HTTP() *http.Client { return s.x.Client }
+func (s *running) HTTP() *http.Client {
+	client := *s.x.Client
+	if client.Transport == nil {
+		client.Transport = http.DefaultTransport
+	}
+	client.Transport = lineage{client.Transport, s}
+	return &client
+}
 
 // Facts implements [component.Step].
 func (s *running) Facts() map[string]any { return s.x.facts }

@@ -51,6 +51,11 @@ type settings struct {
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
 	RunRetention   time.Duration `env:"HEDDLE_RUN_RETENTION" default:"720h" help:"How long after its end an execution is kept, with its log and payloads; 0 keeps all."`
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
+	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"100" help:"How often an execution is begun again after a crash of its process."`
+	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
+	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`
+	MaxStepLog     int           `env:"HEDDLE_MAX_STEP_LOG" default:"1048576" help:"Bytes that a step may log."`
+	MaxState       int           `env:"HEDDLE_MAX_STATE" default:"67108864" help:"Bytes that an instance, an integration or an execution may persist."`
 	ScriptTime     time.Duration `env:"HEDDLE_SCRIPT_TIME" default:"10s" help:"How long one call of a script may take."`
 	ScriptMemory   int           `env:"HEDDLE_SCRIPT_MEMORY" default:"67108864" help:"Bytes that one call of a script may hold."`
 	ScriptOutput   int           `env:"HEDDLE_SCRIPT_OUTPUT" default:"16777216" help:"Characters of a script's result as JSON."`

@@ -1,0 +1,114 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/store"
+)
+
+// start is all that makes a run begin.
+type start struct {
+	target
+	run         string         // its id: the same for the same delivery or tick, which begins it once
+	delivery    map[string]any // see readDelivery
+	digest      string         // see domain.RunQueued
+	invoke      domain.InvokeType
+	invokedBy   *domain.InvokedBy
+	synchronous bool
+}
+
+// accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
+// sweep makes it again. It gives the run as it stands, which may be older than this call.
+func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
+	queued := domain.RunQueued{Instance: s.instance.ID, Integration: s.instance.Integration, Customer: s.instance.Customer,
+		Version: s.version, Definition: s.definition, Flow: s.flow.ID, FlowName: s.flow.Name(), Invoke: s.invoke,
+		Synchronous: s.synchronous, Digest: s.digest, InvokedBy: s.invokedBy}
+	if s.instance.System && s.invoke == domain.InvokedByWebhook {
+		queued.Invoke = domain.InvokedByFlowTest
+	}
+	data, err := component.EncodeValue(s.delivery)
+	if err != nil {
+		return domain.Run{}, err
+	}
+	if queued.Payload, err = w.Blobs.Keep(ctx, runBlob(s.run, "payload"+s.digest), data); err != nil {
+		return domain.Run{}, err
+	}
+	run, _, err := store.Change(ctx, w.Log, domain.Runs, s.run, func(r domain.Run) (domain.Changes[domain.Run], error) {
+		return r.Queue(queued)
+	})
+	if err != nil || run.Claims > 0 || run.Finished != nil {
+		return run, err
+	}
+	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0); err != nil {
+		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)
+	}
+	return run, nil
+}
+
+// answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
+func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
+	response, err := w.ownResponse(ctx, r)
+	if err != nil { // the run will say so too, where it can be seen
+		w.Logger.Info("a trigger's own answer is left out", "run", r.ID, "error", err)
+	}
+	if response == nil {
+		response = &component.Response{}
+	}
+	a := answer{status: response.StatusCode, contentType: response.ContentType, headers: response.Headers, body: []byte(response.Body)}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	if len(a.body) == 0 {
+		a.contentType = "application/json"
+		a.body, _ = json.Marshal(map[string]string{"executionId": r.ID}) // strings always have a JSON form
+	}
+	if a.contentType == "" {
+		a.contentType = "text/plain; charset=utf-8"
+	}
+	a.write(rw)
+}
+
+// ownResponse asks the flow's trigger whether it answers asynchronous callers itself. All it is given
+// comes from the run, so that a delivery that comes again is answered as the first time.
+func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
+	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
+	if err != nil {
+		return nil, err
+	}
+	instance, _ := w.View.Instances.Get(r.Organization, r.Queued.Instance)
+	step := definition.Find(r.Queued.Flow).Trigger()
+	ref := step.Action()
+	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	config, err := w.configValues(definition, instance)
+	if err != nil {
+		return nil, err
+	}
+	inputs, err := resolveInputs(step, newScope(config))
+	if err != nil {
+		return nil, err
+	}
+	delivery, err := w.delivery(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	result, err := trigger.Receive(ctx, delivery, inputs)
+	return result.Response, err
+}
+
+// delivery is what the run was started with.
+func (w *Worker) delivery(ctx context.Context, r domain.Run) (map[string]any, error) {
+	data, err := w.Blobs.Load(ctx, r.Queued.Payload)
+	if err != nil || len(data) == 0 {
+		return nil, err
+	}
+	value, err := component.DecodeValue(data)
+	delivery, _ := value.(map[string]any)
+	return delivery, err
+}

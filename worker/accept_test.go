@@ -1,0 +1,208 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+func TestIdempotencyKey(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "body: {type: value, value: hello}", step("one", "effect", "")),
+		flow("Sync", "    isSynchronous: true\n", "", step("two", "effect", "")), flow("Other", "", "", "")))
+	h.start()
+	for name, want := range map[string]string{"Main": "hello", "Sync": `{"did":"two"}`} {
+		first := h.post(urls[name], "text/plain", "x", keyHeader, "k1")
+		again := h.post(urls[name], "text/plain", "x", keyHeader, "k1", "Date", "later")
+		if first.Body.String() != want || again.Body.String() != want || again.Code != first.Code ||
+			again.Header().Get(ExecutionHeader) != first.Header().Get(ExecutionHeader) {
+			t.Errorf("%s: first %s, again %d %s", name, first.Body, again.Code, again.Body)
+		}
+		other := h.post(urls[name], "text/plain", "y", keyHeader, "k1")
+		if other.Code != http.StatusUnprocessableEntity || !strings.Contains(other.Body.String(), keyHeader) {
+			t.Errorf("%s: another body under the key is answered %d %s", name, other.Code, other.Body)
+		}
+		run := h.ended(first.Header().Get(ExecutionHeader))
+		if payload := string(run.Queued.Payload.Inline); !strings.Contains(payload, `"x"`) {
+			t.Errorf("%s: the payload became %s", name, payload)
+		}
+	}
+	if h.probe.count("one") != 1 || h.probe.count("two") != 1 {
+		t.Errorf("done %d and %d times", h.probe.count("one"), h.probe.count("two"))
+	}
+	one := h.post(urls["Main"], "text/plain", "x", keyHeader, "k2").Header().Get(ExecutionHeader)
+	if two := h.post(urls["Other"], "text/plain", "x", keyHeader, "k2").Header().Get(ExecutionHeader); one == two {
+		t.Error("two flows share a key")
+	}
+	if a := h.post(urls["Main"], "text/plain", "x", keyHeader, strings.Repeat("k", maxKey+1)); a.Code != http.StatusBadRequest {
+		t.Errorf("a long key is answered %d", a.Code)
+	}
+}
+
+// Of many that come at once under one key one begins the run, and all hear of the same.
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", ""))))
+	h.start()
+	answers := make(chan string, 20)
+	var posts sync.WaitGroup
+	for range cap(answers) {
+		posts.Go(func() { answers <- h.post(urls["Main"], "text/plain", "x", keyHeader, "k").Body.String() })
+	}
+	posts.Wait()
+	first := <-answers
+	for range cap(answers) - 1 {
+		if a := <-answers; a != first {
+			t.Errorf("answered %s and %s", first, a)
+		}
+	}
+	var body struct{ ExecutionID string }
+	if err := json.Unmarshal([]byte(first), &body); err != nil {
+		t.Fatal(err)
+	}
+	h.ended(body.ExecutionID)
+	if h.probe.count("one") != 1 {
+		t.Errorf("done %d times", h.probe.count("one"))
+	}
+}
+
+func TestMultipart(t *testing.T) {
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	for _, part := range []struct{ name, file, contentType, data string }{
+		{"text", "", "", "plain"}, {"json", "", "application/json", `{"a":[1]}`}, {"file", "f.bin", "application/octet-stream", "\xff\x00"},
+		{"many", "", "", "1"}, {"many", "", "", "2"}, {"many", "", "", "3"},
+	} {
+		header := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + part.name + `"`}}
+		if part.file != "" {
+			header.Set("Content-Disposition", header.Get("Content-Disposition")+`; filename="`+part.file+`"`)
+		}
+		if part.contentType != "" {
+			header.Set("Content-Type", part.contentType)
+		}
+		body, err := w.CreatePart(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := body.Write([]byte(part.data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body")))))
+	h.start()
+	a := h.post(urls["Main"], w.FormDataContentType(), form.String())
+	var got struct {
+		Data map[string]any
+	}
+	if err := json.Unmarshal(a.Body.Bytes(), &got); err != nil {
+		t.Fatal(err, a.Body)
+	}
+	for name, want := range map[string]string{"text": `{"contentType":"text/plain","data":"plain"}`, "json": `{"contentType":"application/json","data":{"a":[1]}}`,
+		"many": `[{"contentType":"text/plain","data":"1"},{"contentType":"text/plain","data":"2"},{"contentType":"text/plain","data":"3"}]`} {
+		if data, _ := json.Marshal(got.Data[name]); string(data) != want {
+			t.Errorf("%s gives %s", name, data)
+		}
+	}
+	if file, _ := got.Data["file"].(map[string]any); file["fileName"] != "f.bin" || file["contentType"] != "application/octet-stream" || file["data"] == nil {
+		t.Errorf("the file is %v", got.Data["file"])
+	}
+	// what is no form stays as it came
+	if a := h.post(urls["Main"], w.FormDataContentType(), "no form"); !strings.Contains(a.Body.String(), `"data":"no form"`) {
+		t.Errorf("answered %s", a.Body)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.method")))))
+	h.start()
+	for _, method := range methods {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(method, urls["Main"]+"/a?b=c", nil))
+		if answer.Code != http.StatusOK || answer.Body.String() != `"`+method+`"` {
+			t.Errorf("%s is answered %d %s", method, answer.Code, answer.Body)
+		}
+	}
+}
+
+// A run that calls another flow's trigger is named by what it started.
+func TestLineage(t *testing.T) {
+	h := newHouse(t)
+	server := httptest.NewServer(h.Worker)
+	defer server.Close()
+	h.PublicURL = server.URL
+	h.Client = server.Client()
+	call := func(name, path string) string {
+		return "      - name: " + name + "\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpPost}\n" +
+			"        inputs: {url: {type: reference, value: " + path + "}, data: {type: value, value: x}, responseType: {type: value, value: json}}\n"
+	}
+	_, urls := h.deploy(definition(flow("First", "    isSynchronous: true\n", "", call("Go", "hook.results.webhookUrls.Second")),
+		flow("Second", "    isSynchronous: true\n", "", call("On", "hook.results.webhookUrls.Third")), flow("Third", "", "", "")))
+	h.start()
+	first := h.post(urls["First"], "", "").Header().Get(ExecutionHeader)
+	byDepth := map[int]domain.Run{}
+	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record.Mark() {
+			break
+		}
+		if record.Kind == "RunQueued" {
+			run, _, err := store.Load(h.ctx, h.Log, domain.Runs, record.AggregateID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if by := run.Queued.InvokedBy; by != nil {
+				byDepth[by.Depth] = run
+			}
+		}
+	}
+	second, third := byDepth[1].Queued, byDepth[2].Queued
+	if second.InvokedBy == nil || second.InvokedBy.Execution != first || second.InvokedBy.Path != "go" || second.Invoke != domain.InvokedByFlow ||
+		third.InvokedBy == nil || third.InvokedBy.Execution != byDepth[1].ID || third.FlowName != "Third" {
+		t.Errorf("second %+v, third %+v", second, third)
+	}
+	for name, headers := range map[string][]string{"no type": {ExecutionHeader, "x"}, "no id": {invokeTypeHeader, crossFlow},
+		"too long": {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxLineage)}} {
+		run := h.ended(h.post(urls["Third"], "", "", headers...).Header().Get(ExecutionHeader))
+		if run.Queued.InvokedBy != nil || run.Queued.Invoke != domain.InvokedByWebhook {
+			t.Errorf("%s: %+v", name, run.Queued)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	h := newHouse(t)
+	h.MaxState, h.MaxOutput, h.MaxStepLog = 100, 2000, 10
+	h.start()
+	save := func(scope, value string) string {
+		return "      - name: Save\n        action: {component: {key: persist-data, isPublic: true, version: LATEST}, key: save" + scope + "Value}\n" +
+			"        inputs: {keyInput: {type: value, value: k}, valueInput: {type: value, value: " + value + "}}\n"
+	}
+	long := strings.Repeat("v", 110)
+	for steps, want := range map[string]string{
+		save("Execution", long): "HEDDLE_MAX_STATE", save("CrossFlow", long): "HEDDLE_MAX_STATE",
+		step("one", "call", ", echo: {type: value, value: "+strings.Repeat(long, 20)+"}"): "HEDDLE_MAX_STEP_OUTPUT",
+	} {
+		if r := h.runs("", steps); r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, want) {
+			t.Errorf("ended %+v, want %s", r.Finished, want)
+		}
+	}
+	if r := h.runs("", step("a name that is long", "call", "")); len(r.Last().Log) != 1 || !strings.Contains(r.Last().Log[0].Message, "HEDDLE_MAX_STEP_LOG") {
+		t.Errorf("logged %+v", r.Last().Log)
+	}
+}

@@ -1,0 +1,66 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"heddle/domain"
+)
+
+// Headers by which a run that calls a trigger of this server says which step of it calls. Source: the
+// format's SDK; what the frame holds is our own.
+const (
+	invokedByHeader  = "prismatic-invoked-by"
+	invokeTypeHeader = "prismatic-invoke-type"
+	crossFlow        = "Cross Flow"
+)
+
+// frame is the header's content.
+type frame struct {
+	Path  string `json:"stepPath"`
+	Depth int    `json:"depth"`
+}
+
+// lineage adds to requests that go to triggers of this server which step makes them.
+type lineage struct {
+	next http.RoundTripper
+	step *running
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
+	x := l.step.x
+	if strings.HasPrefix(r.URL.String(), x.PublicURL+"/trigger/") {
+		f := frame{Path: l.step.path, Depth: 1}
+		if by := x.run.Queued.InvokedBy; by != nil {
+			f.Depth += by.Depth
+		}
+		data, err := json.Marshal(f)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the lineage: %w", err)
+		}
+		r = r.Clone(r.Context())
+		r.Header.Set(invokedByHeader, string(data))
+		r.Header.Set(invokeTypeHeader, crossFlow)
+		r.Header.Set(ExecutionHeader, x.run.ID)
+	}
+	return l.next.RoundTrip(r)
+}
+
+// maxLineage is how much of a header is believed to be a lineage.
+const maxLineage = 1024 // bytes
+
+// invokedBy reads who calls, nil if that is no run. Nothing but the history rests on it.
+func invokedBy(h http.Header) *domain.InvokedBy {
+	execution, text := h.Get(ExecutionHeader), h.Get(invokedByHeader)
+	if h.Get(invokeTypeHeader) != crossFlow || execution == "" || len(execution)+len(text) > maxLineage {
+		return nil
+	}
+	var f frame
+	if json.Unmarshal([]byte(text), &f) != nil {
+		f = frame{}
+	}
+	return &domain.InvokedBy{Execution: execution, Path: f.Path, Depth: max(1, f.Depth)}
+}
