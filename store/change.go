@@ -152,7 +152,8 @@ func deliver(ctx context.Context, log Log, stream string, expected Revision, eve
 	return backoff.Retry(ctx, func() (Position, error) {
 		position, err := log.Append(ctx, stream, expected, events...)
 		_, conflict := errors.AsType[*ConflictError](err)
-		if conflict || domain.CodeOf(err) != "" || err != nil && ctx.Err() != nil {
+		final := conflict || domain.CodeOf(err) != "" && !errors.Is(err, errUnknown)
+		if final || err != nil && ctx.Err() != nil {
 			return 0, backoff.Permanent(err)
 		}
 		return position, err

@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ type Event struct {
 	Kind string
 	Meta []byte // JSON of domain.Meta
 	Data []byte // JSON
+	// Binary says that data is not JSON. Only other programs append such events, see [Server].
+	Binary bool
 }
 
 // Recorded is an event as stored, called a record; or a mark, when Stream is empty: all matching
@@ -46,6 +49,7 @@ type Recorded struct {
 	Stream   string
 	Revision Revision
 	Position Position
+	Created  int64 // µs since 1970; 0 when the log does not know
 }
 
 // Mark tells a position without an event.
@@ -66,6 +70,9 @@ func (r Recorded) AggregateID() string {
 // Filter chooses the streams that Follow yields by their category; none chosen means all.
 type Filter struct {
 	Categories []string
+	// System includes, where no category is chosen, the streams that the store itself keeps, such as
+	// the metadata of others: their names begin with $.
+	System bool
 }
 
 // Log is the one place where facts are kept. Every adapter passes the suite in log_test.go.
@@ -105,6 +112,10 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	return "stream " + e.Stream + " was changed meanwhile"
 }
+
+// errUnknown is in the error of an append that may have come through although it failed. Repeating it
+// with the same event ids tells.
+var errUnknown = errors.New("whether it was written is not known")
 
 // errClosed is what a log that was closed answers.
 var errClosed = domain.Refuse(domain.Unavailable, "the event log is closed")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -27,6 +28,10 @@ type memoryStream struct {
 	records []Recorded // never edited in place
 	next    Revision
 	removed bool
+}
+
+func (s *memoryStream) is(expected Revision) bool {
+	return head{revision: s.next - 1, first: s.next - Revision(len(s.records))}.is(expected)
 }
 
 // NewMemory returns an empty log.
@@ -75,8 +80,13 @@ func (m *Memory) Append(ctx context.Context, stream string, expected Revision, e
 	if err := checkAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
+	w, err := m.write(ctx, stream, expected, events)
+	return w.position, err
+}
+
+func (m *Memory) write(ctx context.Context, stream string, expected Revision, events []Event) (written, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return written{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,42 +94,48 @@ func (m *Memory) Append(ctx context.Context, stream string, expected Revision, e
 	if s == nil {
 		s = &memoryStream{}
 	}
+	if at := slices.IndexFunc(s.records, func(r Recorded) bool { return r.ID == events[0].ID }); at >= 0 && expected < NoStream {
+		expected = s.records[at].Revision - 1
+	}
 	switch {
 	case m.closed():
-		return 0, errClosed
+		return written{}, errClosed
 	case s.removed:
-		return 0, refuseRemoved(stream)
-	case expected != s.next-1:
+		return written{}, refuseRemoved(stream)
+	case !s.is(expected):
 		return s.repeated(stream, expected, events)
 	}
 	m.streams[stream] = s
+	revived := len(s.records) == 0 && s.next > 0
+	created := time.Now().UnixMicro()
 	for _, e := range events {
 		m.last++
 		e.Meta, e.Data = bytes.Clone(e.Meta), bytes.Clone(e.Data)
-		r := Recorded{Event: e, Stream: stream, Revision: s.next, Position: m.last}
+		r := Recorded{Event: e, Stream: stream, Revision: s.next, Position: m.last, Created: created}
 		s.next++
 		s.records = append(s.records, r)
 		m.all = append(m.all, r)
 	}
 	m.tail.publish(map[string]Position{Recorded{Stream: stream}.Category(): m.last})
-	return m.last, nil
+	return written{revision: s.next - 1, position: m.last, revived: revived}, nil
 }
 
 // repeated answers an append that was made before, and refuses any other.
-func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (Position, error) {
+func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (written, error) {
 	conflict := &ConflictError{Stream: stream, Expected: expected, Actual: s.next - 1}
 	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision > expected })
 	if at+len(events) > len(s.records) || s.records[at].Revision != expected+1 {
-		return 0, conflict
+		return written{}, conflict
 	}
 	var ids []uuid.UUID
 	for _, r := range s.records[at : at+len(events)] {
 		ids = append(ids, r.ID)
 	}
 	if !sameIDs(ids, events) {
-		return 0, conflict
+		return written{}, conflict
 	}
-	return s.records[at+len(events)-1].Position, nil
+	last := s.records[at+len(events)-1]
+	return written{revision: last.Revision, position: last.Position}, nil
 }
 
 // Follow implements [Log].
@@ -137,7 +153,7 @@ func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error)
 		if r.Position > until {
 			break
 		}
-		if f.takes(r.Category()) {
+		if f.takes(r) {
 			if page = append(page, r); len(page) == pageRecords {
 				return page, false, nil
 			}
@@ -148,7 +164,11 @@ func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error)
 
 // Remove implements [Log].
 func (m *Memory) Remove(_ context.Context, stream string) error {
-	return m.edit(stream, func(s *memoryStream) {
+	return m.remove(stream, anyRevision, false)
+}
+
+func (m *Memory) remove(stream string, expected Revision, whole bool) error {
+	return m.edit(stream, expected, whole, func(s *memoryStream) {
 		s.records, s.removed = nil, true
 		m.all = slices.DeleteFunc(slices.Clone(m.all), func(r Recorded) bool { return r.Stream == stream })
 	})
@@ -156,14 +176,19 @@ func (m *Memory) Remove(_ context.Context, stream string) error {
 
 // Truncate implements [Log].
 func (m *Memory) Truncate(_ context.Context, stream string, before Revision) error {
+	return m.truncate(stream, anyRevision, before, false)
+}
+
+func (m *Memory) truncate(stream string, expected, before Revision, whole bool) error {
 	var removed bool
-	err := m.edit(stream, func(s *memoryStream) {
+	err := m.edit(stream, expected, whole, func(s *memoryStream) {
 		if removed = s.removed; removed {
 			return
 		}
-		gone := func(r Recorded) bool {
-			return r.Stream == stream && r.Revision < min(before, s.next-1)
+		if !whole {
+			before = min(before, s.next-1)
 		}
+		gone := func(r Recorded) bool { return r.Stream == stream && r.Revision < before }
 		s.records = slices.DeleteFunc(slices.Clone(s.records), gone)
 		m.all = slices.DeleteFunc(slices.Clone(m.all), gone)
 	})
@@ -173,7 +198,7 @@ func (m *Memory) Truncate(_ context.Context, stream string, before Revision) err
 	return err
 }
 
-func (m *Memory) edit(stream string, edit func(*memoryStream)) error {
+func (m *Memory) edit(stream string, expected Revision, whole bool, edit func(*memoryStream)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed() {
@@ -181,9 +206,17 @@ func (m *Memory) edit(stream string, edit func(*memoryStream)) error {
 	}
 	s := m.streams[stream]
 	if s == nil {
-		return refuseUnknown(stream)
+		if !whole {
+			return refuseUnknown(stream)
+		}
+		s = &memoryStream{}
 	}
-	edit(s)
+	if !s.removed && !s.is(expected) {
+		return &ConflictError{Stream: stream, Expected: expected, Actual: s.next - 1}
+	}
+	if edit(s); s.removed {
+		m.streams[stream] = s
+	}
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // SQLite is a [Log] in one file, with `-wal` and `-shm` files beside it while it is open. Every
@@ -58,7 +60,7 @@ func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	w := &writer{
 		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
-		heads: newCache[string, head](headsCached), categories: map[string]int64{},
+		heads: newCache[string, head](headsCached), recent: newCache[uuid.UUID, place](headsCached), categories: map[string]int64{},
 		report: func(Commit) {}, log: slog.New(slog.DiscardHandler), freelist: freelistKept,
 	}
 	for _, o := range opts {
@@ -85,13 +87,13 @@ func (s *SQLite) Append(ctx context.Context, stream string, expected Revision, e
 
 // Remove implements [Log].
 func (s *SQLite) Remove(ctx context.Context, stream string) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, do: (*writer).remove})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: anyRevision, do: (*writer).remove})
 	return err
 }
 
 // Truncate implements [Log].
 func (s *SQLite) Truncate(ctx context.Context, stream string, before Revision) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, before: before, do: (*writer).truncate})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: anyRevision, before: before, do: (*writer).truncate})
 	return err
 }
 

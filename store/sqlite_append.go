@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql/driver"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -11,15 +12,17 @@ type head struct {
 	id       int64 // of its row, 0 when there is none
 	category int64
 	revision Revision
+	first    Revision // records before it are gone; the one after revision when all are
 	removed  bool
 }
 
 const (
-	selectHead = `SELECT s.id, s.removed, ifnull((SELECT max(revision) FROM events WHERE stream = s.id), s.first - 1)
+	selectHead = `SELECT s.id, s.removed, ifnull((SELECT max(revision) FROM events WHERE stream = s.id), s.first - 1), s.first
 		FROM streams s WHERE s.name = ?`
 	insertStream = `INSERT INTO streams (name) VALUES (?)`
-	insertEvent  = `INSERT INTO events (position, stream, revision, category, id, kind, meta, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	selectIDs    = `SELECT position, id FROM events WHERE stream = ? AND revision > ? AND revision <= ? ORDER BY revision`
+	insertEvent  = `INSERT INTO events (position, stream, revision, category, id, kind, meta, data, created, binary)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectIDs = `SELECT position, id FROM events WHERE stream = ? AND revision > ? AND revision <= ? ORDER BY revision`
 )
 
 // head reads what is known about a stream.
@@ -29,7 +32,7 @@ func (w *writer) head(stream string) (head, error) {
 	}
 	h := head{revision: NoStream}
 	err := w.conn.query(selectHead, func(row []driver.Value) bool {
-		h.id, h.removed, h.revision = row[0].(int64), row[1].(int64) != 0, Revision(row[2].(int64))
+		h.id, h.removed, h.revision, h.first = row[0].(int64), row[1].(int64) != 0, Revision(row[2].(int64)), Revision(row[3].(int64))
 		return false
 	}, stream)
 	if err == nil && h.id != 0 {
@@ -46,7 +49,11 @@ func (w *writer) append(r *request) (Position, error) {
 		return 0, err
 	case h.removed:
 		return 0, refuseRemoved(r.stream)
-	case h.revision != r.expected:
+	}
+	if place, ok := w.recent.get(r.events[0].ID); ok && r.expected < NoStream && place.stream == h.id {
+		r.expected = place.revision - 1
+	}
+	if !h.is(r.expected) {
 		return w.repeated(h, r)
 	}
 	if h.id == 0 {
@@ -54,10 +61,15 @@ func (w *writer) append(r *request) (Position, error) {
 			return 0, err
 		}
 	}
+	if r.expected < NoStream {
+		w.recent.put(r.events[0].ID, place{h.id, h.revision + 1})
+	}
+	r.revived = h.empty() && h.first > 0
+	created := time.Now().UnixMicro()
 	for _, e := range r.events {
 		h.revision++
 		err := w.conn.exec(insertEvent, int64(w.last)+1, h.id, int64(h.revision), h.category,
-			e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data))
+			e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data), created, e.Binary)
 		if err != nil {
 			return 0, err
 		}
@@ -65,7 +77,31 @@ func (w *writer) append(r *request) (Position, error) {
 	}
 	w.heads.put(r.stream, h)
 	w.grown[Recorded{Stream: r.stream}.Category()] = w.last
+	r.revision = h.revision
 	return w.last, nil
+}
+
+// place is where an append went whose caller did not say where, to know it again when it is repeated.
+type place struct {
+	stream   int64
+	revision Revision
+}
+
+// empty tells that all records were dropped, or never were.
+func (h head) empty() bool { return h.revision < h.first }
+
+// is tells whether the stream is as an append expects it. One whose records were all dropped may be
+// begun again.
+func (h head) is(expected Revision) bool {
+	switch expected {
+	case anyRevision:
+		return true
+	case someStream:
+		return !h.empty()
+	case NoStream:
+		return h.empty()
+	}
+	return h.revision == expected
 }
 
 // repeated answers an append that was made before, and refuses any other.
@@ -81,6 +117,7 @@ func (w *writer) repeated(h head, r *request) (Position, error) {
 	case err != nil:
 		return 0, err
 	case sameIDs(ids, r.events):
+		r.revision = r.expected + Revision(len(ids))
 		return last, nil
 	}
 	return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}

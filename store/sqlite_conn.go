@@ -118,6 +118,15 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.raw.Close())...)
 }
 
+// uncertain marks the error of a commit that may have landed all the same; without room it never does.
+func uncertain(err error) error {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if err == nil || ok && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_BUSY) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUnknown, err)
+}
+
 // unavailable turns what SQLite says when it can't write or read now into a refusal that an operator
 // understands; other errors stay as they are.
 func unavailable(err error) error {

@@ -10,7 +10,7 @@ import (
 
 // selectStream finds the stream and a page of its records in one statement, so that the two can't
 // disagree; the first row tells a stream without records apart from none.
-const selectStream = `SELECT s.removed, e.position, e.revision, e.id, e.kind, e.meta, e.data
+const selectStream = `SELECT s.removed, e.position, e.revision, e.id, e.kind, e.meta, e.data, e.created, e.binary
 	FROM streams s LEFT JOIN events e ON e.stream = s.id AND e.revision >= ?2
 	WHERE s.name = ?1 ORDER BY e.revision LIMIT 512`
 
@@ -46,7 +46,7 @@ func (s *SQLite) readPage(stream string, from Revision) (page []Recorded, all bo
 		rows++
 		removed = row[0].(int64) != 0
 		if row[1] != nil {
-			r := Recorded{Stream: stream, Position: Position(row[1].(int64)), Revision: Revision(row[2].(int64)), Event: event(row[3:])}
+			r := recorded(stream, row[1], row[2], row[3:])
 			page = append(page, r)
 			size += len(r.Meta) + len(r.Data)
 		}
@@ -60,17 +60,18 @@ func (s *SQLite) readPage(stream string, from Revision) (page []Recorded, all bo
 
 // Follow implements [Log].
 func (s *SQLite) Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error] {
-	return follow(ctx, s.tail, s.closing, s.followPage, after, filter)
+	return follow(ctx, s.tail, s.closing, s.page, after, filter)
 }
 
-func (s *SQLite) followPage(after, until Position, f Filter) (page []Recorded, all bool, err error) {
+// page is a pager.
+func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all bool, err error) {
 	args := []any{int64(after), int64(until)}
 	for _, category := range f.Categories {
 		args = append(args, category)
 	}
 	size := 0
-	err = s.read(selectFollow(len(f.Categories)), func(row []driver.Value) bool {
-		r := Recorded{Position: Position(row[0].(int64)), Stream: row[1].(string), Revision: Revision(row[2].(int64)), Event: event(row[3:])}
+	err = s.read(selectFollow(len(f.Categories), f.System), func(row []driver.Value) bool {
+		r := recorded(row[1].(string), row[0], row[2], row[3:])
 		page = append(page, r)
 		size += len(r.Meta) + len(r.Data)
 		return size < pageBytes
@@ -78,30 +79,37 @@ func (s *SQLite) followPage(after, until Position, f Filter) (page []Recorded, a
 	return page, len(page) < pageRecords && size < pageBytes, err
 }
 
+const followColumns = `SELECT e.position, s.name, e.revision, e.id, e.kind, e.meta, e.data, e.created, e.binary FROM `
+
 // selectFollow selects a page of the whole log, or of some categories by merging their indexes:
 // SQLite reads each in order and stops at the page's end.
-func selectFollow(categories int) string {
-	const columns = `SELECT e.position, s.name, e.revision, e.id, e.kind, e.meta, e.data FROM `
+func selectFollow(categories int, system bool) string {
 	if categories == 0 {
-		return columns + `events e JOIN streams s ON s.id = e.stream
-			WHERE e.position > ?1 AND e.position <= ?2 ORDER BY e.position LIMIT 512`
+		which := ` AND s.name NOT GLOB '$*'`
+		if system {
+			which = ``
+		}
+		return followColumns + `events e JOIN streams s ON s.id = e.stream
+			WHERE e.position > ?1 AND e.position <= ?2` + which + ` ORDER BY e.position LIMIT 512`
 	}
 	each := make([]string, categories)
 	for i := range each {
 		each[i] = fmt.Sprintf(`SELECT position AS p FROM events
 			WHERE category = (SELECT id FROM categories WHERE name = ?%d) AND position > ?1 AND position <= ?2`, i+3)
 	}
-	return columns + `(` + strings.Join(each, ` UNION ALL `) + ` ORDER BY p LIMIT 512) CROSS JOIN events e ON e.position = p
+	return followColumns + `(` + strings.Join(each, ` UNION ALL `) + ` ORDER BY p LIMIT 512) CROSS JOIN events e ON e.position = p
 		JOIN streams s ON s.id = e.stream ORDER BY p`
 }
 
-// event takes the columns id, kind, meta and data. An empty blob comes as nil.
-func event(row []driver.Value) Event {
-	e := Event{Kind: row[1].(string)}
-	copy(e.ID[:], row[0].([]byte))
-	e.Meta, _ = row[2].([]byte)
-	e.Data, _ = row[3].([]byte)
-	return e
+// recorded takes, after position and revision, the columns id, kind, meta, data, created and binary.
+// An empty blob comes as nil.
+func recorded(stream string, position, revision driver.Value, row []driver.Value) Recorded {
+	r := Recorded{Stream: stream, Position: Position(position.(int64)), Revision: Revision(revision.(int64)), Created: row[4].(int64)}
+	r.Kind, r.Binary = row[1].(string), row[5].(int64) != 0
+	copy(r.ID[:], row[0].([]byte))
+	r.Meta, _ = row[2].([]byte)
+	r.Data, _ = row[3].([]byte)
+	return r
 }
 
 // read runs one query on a connection of the pool; the statement is done before it returns.

@@ -7,16 +7,22 @@ const (
 	vacuumStep   = 256  // pages given back between two commits
 )
 
-// remove leaves the stream's row as a tombstone.
+// remove leaves the stream's row as a tombstone, even of a stream that never was if that is asked for.
 func (w *writer) remove(r *request) (Position, error) {
 	h, err := w.head(r.stream)
 	switch {
 	case err != nil:
 		return 0, err
-	case h.id == 0:
-		return 0, refuseUnknown(r.stream)
 	case h.removed:
 		return 0, nil
+	case h.id == 0 && !r.whole:
+		return 0, refuseUnknown(r.stream)
+	case !h.is(r.expected):
+		return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}
+	case h.id == 0:
+		if h, err = w.create(r.stream); err != nil {
+			return 0, err
+		}
 	}
 	if err := w.conn.exec(`UPDATE streams SET removed = 1 WHERE id = ?`, h.id); err != nil {
 		return 0, err
@@ -25,17 +31,27 @@ func (w *writer) remove(r *request) (Position, error) {
 	return 0, w.drop(h, h.revision+1)
 }
 
+// truncate keeps the last record unless all may go.
 func (w *writer) truncate(r *request) (Position, error) {
 	h, err := w.head(r.stream)
 	switch {
 	case err != nil:
 		return 0, err
-	case h.id == 0:
-		return 0, refuseUnknown(r.stream)
 	case h.removed:
 		return 0, refuseRemoved(r.stream)
+	case h.id == 0 && !r.whole:
+		return 0, refuseUnknown(r.stream)
+	case !h.is(r.expected):
+		return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}
+	case h.id == 0:
+		return 0, nil
 	}
-	before := max(0, min(r.before, h.revision))
+	last := h.revision
+	if r.whole {
+		last++
+	}
+	before := max(0, min(r.before, last))
+	w.heads.remove(r.stream)
 	if err := w.conn.exec(`UPDATE streams SET first = max(first, ?) WHERE id = ?`, int64(before), h.id); err != nil {
 		return 0, err
 	}

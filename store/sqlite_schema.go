@@ -7,7 +7,7 @@ import (
 
 const (
 	applicationID = 0x6864646c // "hddl", at a fixed place in the file so that file(1) can tell
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // The schema is meant to stay: what is stored is read by all later versions, and events are upcast
@@ -33,7 +33,9 @@ var schema = []string{
 		id       BLOB NOT NULL,
 		kind     TEXT NOT NULL,
 		meta     BLOB NOT NULL,
-		data     BLOB NOT NULL
+		data     BLOB NOT NULL,
+		created  INTEGER NOT NULL DEFAULT 0, -- microseconds since 1970, 0 before schema 2
+		binary   INTEGER NOT NULL DEFAULT 0  -- data is not JSON
 	)`,
 	`CREATE UNIQUE INDEX events_stream ON events (stream, revision)`,
 	`CREATE INDEX events_category ON events (category)`,
@@ -41,6 +43,13 @@ var schema = []string{
 	`INSERT INTO high_water VALUES (0)`,
 	fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
 	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
+}
+
+// upgrade1 makes schema 2 of schema 1, which did not know when events were appended.
+var upgrade1 = []string{
+	`ALTER TABLE events ADD COLUMN created INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE events ADD COLUMN binary INTEGER NOT NULL DEFAULT 0`,
+	`PRAGMA user_version = 2`,
 }
 
 // writerPragmas in this order: auto_vacuum can only be chosen while the file is empty.
@@ -75,20 +84,22 @@ func prepareSchema(c *conn) error {
 	case err != nil:
 		return err
 	case tables == 0 && application == 0:
-		return createSchema(c)
+		return changeSchema(c, schema)
 	case application != applicationID:
 		return errors.New("the file is not an event log of heddle")
 	case version > schemaVersion:
 		return fmt.Errorf("the event log has schema %d, this version of heddle knows %d", version, schemaVersion)
+	case version == 1:
+		return changeSchema(c, upgrade1)
 	}
 	return nil
 }
 
-func createSchema(c *conn) error {
+func changeSchema(c *conn, statements []string) error {
 	if err := c.run("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	for _, statement := range schema {
+	for _, statement := range statements {
 		if err := c.run(statement); err != nil {
 			return errors.Join(err, c.run("ROLLBACK"))
 		}

@@ -309,7 +309,7 @@ func TestSQLiteForgetsHeads(t *testing.T) {
 func TestSQLiteFollowPassesOver(t *testing.T) {
 	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
 	var plan []string
-	err := log.read("EXPLAIN QUERY PLAN "+selectFollow(2), func(row []driver.Value) bool {
+	err := log.read("EXPLAIN QUERY PLAN "+selectFollow(2, false), func(row []driver.Value) bool {
 		plan = append(plan, row[3].(string))
 		return true
 	}, int64(0), int64(10), "draft", "user")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"heddle/domain"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -34,6 +37,7 @@ type writer struct {
 	version    int64 // data_version: changes when somebody else has written to the file
 	last       Position
 	heads      *cache[string, head]
+	recent     *cache[uuid.UUID, place] // first ids of appends that expected nothing in particular
 	categories map[string]int64
 	grown      map[string]Position // by the group at work
 	shrunk     bool                // records were removed since space was given back
@@ -47,8 +51,11 @@ type request struct {
 	expected Revision
 	before   Revision
 	events   []Event
+	whole    bool // all records may go, and the stream need not exist
 
 	position Position
+	revision Revision // of the last event
+	revived  bool     // all records of the stream had been dropped
 	err      error
 	done     chan struct{}
 }
@@ -167,7 +174,7 @@ func (w *writer) transact(group []*request) error {
 		}
 	}
 	if err == nil {
-		err = w.conn.exec("COMMIT")
+		err = uncertain(w.conn.exec("COMMIT"))
 	}
 	if err != nil {
 		w.undo()
@@ -188,17 +195,31 @@ func (w *writer) begin() error {
 	return w.load()
 }
 
-// load reads what the writer keeps in memory, at the start and after somebody else has written.
+// load reads what the writer keeps in memory, at the start, after somebody else has written and after
+// a commit that failed: it may have landed, and then followers have to hear of it.
 func (w *writer) load() error {
 	w.heads.clear()
 	clear(w.categories)
 	last, err := w.conn.number("SELECT max(ifnull((SELECT max(position) FROM events), 0), position) FROM high_water")
 	w.last = Position(last)
+	if err != nil || w.tail == nil || w.last <= w.tail.end() {
+		return err
+	}
+	grown := map[string]Position{}
+	err = w.conn.query(`SELECT c.name, max(e.position) FROM events e JOIN categories c ON c.id = e.category
+		WHERE e.position > ? GROUP BY c.id`, func(row []driver.Value) bool {
+		grown[row[0].(string)] = Position(row[1].(int64))
+		return true
+	}, int64(w.tail.end()))
+	if err == nil && len(grown) > 0 {
+		w.tail.publish(grown)
+	}
 	return err
 }
 
 // undo rolls back; a connection that can't even do that is given up and opened again later.
 func (w *writer) undo() {
+	w.recent.clear()
 	clear(w.categories)
 	w.version = -1 // what is in memory is read again: the file alone knows what has landed
 	err := w.conn.exec("ROLLBACK")

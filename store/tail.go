@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -29,6 +30,13 @@ func (t *tail) publish(categories map[string]Position) {
 	t.grown = make(chan struct{})
 }
 
+// end is the log's last position.
+func (t *tail) end() Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
+
 // look returns the log's last position, the last one that may match the filter among those published
 // since the log was opened, and a channel that is closed when there is more.
 func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
@@ -43,6 +51,12 @@ func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
 	return t.last, matching, t.grown
 }
 
-func (f Filter) takes(category string) bool {
-	return len(f.Categories) == 0 || slices.Contains(f.Categories, category)
+func (f Filter) takes(r Recorded) bool {
+	if len(f.Categories) == 0 {
+		return f.System || !isSystem(r.Stream)
+	}
+	return slices.Contains(f.Categories, r.Category())
 }
+
+// isSystem tells whether a stream is one that the store itself keeps.
+func isSystem(stream string) bool { return strings.HasPrefix(stream, "$") }
