@@ -29,6 +29,7 @@ type RunIndex struct {
 	db     *sql.DB
 	writer sync.Mutex // held for each transaction that writes
 	write  writing
+	seen   atomic.Uint64 // the newest position that the log has shown
 	wanted atomic.Uint64 // the newest position that somebody waits for
 	hurry  chan struct{} // told when it has grown
 }

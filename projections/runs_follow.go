@@ -67,6 +67,7 @@ func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<-
 		if err != nil {
 			return err
 		}
+		x.seen.Store(uint64(rec.Position))
 		select {
 		case records <- rec:
 		case <-ctx.Done():
@@ -117,6 +118,21 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 		x.reach(reached, g.count > 0, marked)
 		g = newGathered()
 	}
+}
+
+// freshWait is how long a query waits for what has happened before it.
+const freshWait = 2 * time.Second
+
+// fresh waits until what the log has shown so far is written, so that a query finds it. An index that
+// is further behind than the wait answers with what it has.
+func (x *RunIndex) fresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, freshWait)
+	defer cancel()
+	err := x.Wait(ctx, store.Position(x.seen.Load()))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 // awaited tells whether somebody waits for what is not written yet.

@@ -55,6 +55,9 @@ const listed = ` JOIN sources s ON s.id = r.source JOIN organizations o ON o.id 
 
 // Executions gives a page of executions.
 func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Execution, error) {
+	if err := x.fresh(ctx); err != nil {
+		return nil, err
+	}
 	chosen, args, err := x.choose(ctx, q, true)
 	if err != nil || chosen == "" {
 		return nil, err
@@ -64,6 +67,9 @@ func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Executio
 
 // Count tells how many executions a query chooses on all its pages.
 func (x *RunIndex) Count(ctx context.Context, q ExecutionQuery) (n int, err error) {
+	if err := x.fresh(ctx); err != nil {
+		return 0, err
+	}
 	chosen, args, err := x.choose(ctx, q, false)
 	if err != nil || chosen == "" {
 		return 0, err

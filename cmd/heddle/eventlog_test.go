@@ -110,7 +110,7 @@ func (n *names) line(r store.Recorded) (string, error) {
 }
 
 // volatile are keys whose values differ at each run and tell a reader nothing.
-var volatile = []string{"started", "ended", "time", "worker", "hash", "size"}
+var volatile = []string{"started", "ended", "at", "due", "time", "worker", "hash", "size"}
 
 // digest is the value as a reader of the story wants it.
 func (n *names) digest(key string, value any) any {
