@@ -163,7 +163,7 @@ func looseNumber(v any) float64 {
 }
 
 func stringNumber(s string) float64 {
-	s = strings.TrimFunc(s, isSpace)
+	s = strings.TrimFunc(s, IsSpace)
 	switch {
 	case s == "":
 		return 0
@@ -184,8 +184,8 @@ func stringNumber(s string) float64 {
 	return orNaN(n, err)
 }
 
-// isSpace knows what JavaScript trims: a byte order mark, and no NEL.
-func isSpace(r rune) bool { return unicode.IsSpace(r) && r != 0x85 || r == 0xFEFF }
+// IsSpace tells what JavaScript trims: a byte order mark, and no NEL.
+func IsSpace(r rune) bool { return unicode.IsSpace(r) && r != 0x85 || r == 0xFEFF }
 
 func orNaN(n float64, err error) float64 {
 	if err != nil && !math.IsInf(n, 0) { // too large is Infinity, as in JavaScript

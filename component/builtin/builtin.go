@@ -3,6 +3,7 @@
 package builtin
 
 import (
+	"context"
 	"slices"
 
 	"heddle/component"
@@ -15,3 +16,14 @@ func register(c component.Component) { all = append(all, c) }
 
 // Components lists the components that come with Heddle.
 func Components() []component.Component { return slices.Clone(all) }
+
+// actionFunc is what an action does with inputs that are read.
+type actionFunc[I any] = func(context.Context, component.Step, I) (component.Result, error)
+
+// pure makes an action's function of one that needs nothing but the inputs.
+func pure[I any](do func(I) (any, error)) actionFunc[I] {
+	return func(_ context.Context, _ component.Step, in I) (component.Result, error) {
+		data, err := do(in)
+		return component.Result{Data: data}, err
+	}
+}

@@ -68,6 +68,38 @@ func numbers(v any) any {
 	return v
 }
 
+// listOf reads a list: one, or text that is the JSON of one.
+func listOf(field string, v any) ([]any, error) {
+	if list, ok := unquoted(v).([]any); ok {
+		return list, nil
+	}
+	return nil, domain.RefuseField(domain.Invalid, field, "a list is needed, not %s", shape(v))
+}
+
+// objectOf reads an object: one, text that is the JSON of one, or nothing.
+func objectOf(field string, v any) (map[string]any, error) {
+	switch x := unquoted(v).(type) {
+	case map[string]any:
+		return x, nil
+	case nil:
+		return map[string]any{}, nil
+	case string:
+		if x == "" {
+			return map[string]any{}, nil
+		}
+	}
+	return nil, domain.RefuseField(domain.Invalid, field, "an object is needed, not %s", shape(v))
+}
+
+// objectFrom makes an object of keys with values; of a key that is there twice, the last one counts.
+func objectFrom(pairs []component.KeyValue) map[string]any {
+	object := make(map[string]any, len(pairs))
+	for _, pair := range pairs {
+		object[pair.Key] = pair.Value
+	}
+	return object
+}
+
 // shape tells in a message what a value is, not what it holds.
 func shape(v any) string {
 	switch x := v.(type) {

@@ -1,0 +1,125 @@
+package builtin
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+type createObjectInputs struct {
+	Pairs []component.KeyValue `key:"keyValueInput" label:"Key and value pairs" doc:"The keys with their values; of a key given twice, the last one counts."`
+}
+
+type addKeyInputs struct {
+	Object any    `key:"object" label:"Object" doc:"The object; if empty, a new one."`
+	Key    string `key:"key" label:"Key" required:"true" doc:"The key to set."`
+	Value  any    `key:"value" label:"Value" doc:"The value to set."`
+	Path   string `key:"objectPath" label:"Insert path" doc:"Where inside the object to set it, such as order.customer; the object itself if empty. Objects that are missing on the way are made."`
+}
+
+type addKeysInputs struct {
+	Object  any                  `key:"object" label:"Object" doc:"The object; if empty, a new one."`
+	Path    string               `key:"objectPath" label:"Insert path" doc:"Where inside the object to set them, such as order.customer; the object itself if empty."`
+	Dynamic any                  `key:"dynamicFields" label:"Dynamic keys and values" doc:"An object, or a list of keys with values. If it is not empty, the keys and values below are ignored."`
+	Pairs   []component.KeyValue `key:"keyValueListInput" label:"Keys and values" doc:"The keys to set, with their values."`
+}
+
+type toObjectInputs struct {
+	Pairs []component.KeyValue `key:"keyValueList" label:"Key/value list" required:"true" doc:"A list of objects with key and value."`
+}
+
+type fromObjectInputs struct {
+	Object any `key:"object" label:"Object" required:"true" doc:"The object."`
+}
+
+type fieldMappingInputs struct {
+	Keys   []component.KeyValue `key:"keyMappings" label:"Key mappings" doc:"For each field, the key that it gets."`
+	Values []component.KeyValue `key:"valueMappings" label:"Value mappings" doc:"For each field, its value."`
+}
+
+func objectActions() []component.Action {
+	return []component.Action{
+		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(in addKeyInputs) (any, error) {
+			return withKeys(in.Object, in.Path, map[string]any{in.Key: in.Value})
+		})),
+		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
+		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(in createObjectInputs) (any, error) {
+			return objectFrom(in.Pairs), nil
+		})),
+		component.NewAction("fieldValueMapping", "Field value mapping",
+			"Pairs two mappings by their fields and gives a list of objects with key and value, in the order of the key mappings; the value is null where there is none.",
+			pure(fieldMapping)),
+		component.NewAction("fromObject", "Object to key value pair list", "Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
+		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(in toObjectInputs) (any, error) {
+			return objectFrom(in.Pairs), nil
+		})),
+	}
+}
+
+func addKeys(in addKeysInputs) (any, error) {
+	added := objectFrom(in.Pairs)
+	switch dynamic := unquoted(in.Dynamic).(type) {
+	case nil:
+	case map[string]any:
+		added = dynamic
+	case []any:
+		added = map[string]any{}
+		for _, element := range dynamic {
+			pair, ok := element.(map[string]any)
+			if _, hasKey := pair["key"]; !ok || !hasKey {
+				return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "every element needs a key and a value")
+			}
+			added[component.Text(pair["key"])] = pair["value"]
+		}
+	default:
+		if dynamic != "" {
+			return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "an object or a list of keys with values is needed, not %s", shape(dynamic))
+		}
+	}
+	return withKeys(in.Object, in.Path, added)
+}
+
+// withKeys copies what it changes: other steps hold the object, too.
+func withKeys(v any, path string, added map[string]any) (any, error) {
+	object, err := objectOf("object", v)
+	if err != nil {
+		return nil, err
+	}
+	changed := maps.Clone(object)
+	into := changed
+	for name := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '.' }) {
+		inner, err := objectOf("objectPath", into[name])
+		if err != nil {
+			return nil, err
+		}
+		inner = maps.Clone(inner)
+		into[name] = inner
+		into = inner
+	}
+	maps.Copy(into, added)
+	return changed, nil
+}
+
+func fromObject(in fromObjectInputs) (any, error) {
+	object, err := objectOf("object", in.Object)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]any, 0, len(object))
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		list = append(list, map[string]any{"key": key, "value": object[key]})
+	}
+	return list, nil
+}
+
+func fieldMapping(in fieldMappingInputs) (any, error) {
+	values := objectFrom(in.Values)
+	list := make([]any, len(in.Keys))
+	for i, pair := range in.Keys {
+		list[i] = map[string]any{"key": component.Text(pair.Value), "value": values[pair.Key]}
+	}
+	return list, nil
+}

@@ -1,0 +1,121 @@
+package builtin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+type schemaInputs struct {
+	JSON   any `key:"jsonInput" label:"JSON object" doc:"The value to check, or JSON text."`
+	Schema any `key:"jsonSchema" label:"JSON schema" type:"code" required:"true" doc:"A JSON Schema of draft 4 to 2020-12. It may refer to parts of itself and nowhere else."`
+}
+
+type inOrderInputs struct {
+	Collection string `key:"collectionId" label:"Collection ID" required:"true" doc:"Tells collections apart that are processed at the same time."`
+	Length     int    `key:"collectionLength" label:"Collection length" required:"true" doc:"How many items the collection has. After the last one, nothing is kept of it."`
+	Item       any    `key:"item" label:"Item" doc:"The item that has arrived."`
+	Index      int    `key:"itemIndex" label:"Item index" required:"true" doc:"The place of the item, counted from 0."`
+}
+
+func processActions() []component.Action {
+	return []component.Action{
+		component.NewAction("processInOrder", "Process in order",
+			"Keeps items that arrive too early, for the flow. When the next one in order arrives, the branch Process gets the list of it and those kept behind it; otherwise the branch Skip gets the item.",
+			processInOrder).WithBranches(),
+		component.NewAction("validateJsonSchema", "Validate JSON schema",
+			"Checks a value by a JSON Schema and gives it, read. What does not fit fails the step, which says where.", pure(validateSchema)),
+	}
+}
+
+// readsNothing is the loader of schemas: a schema comes from an input and must not reach elsewhere.
+type readsNothing struct{}
+
+func (readsNothing) Load(string) (any, error) {
+	return nil, errors.New("a schema may refer to itself only")
+}
+
+func validateSchema(in schemaInputs) (any, error) {
+	schema, err := plainJSON("jsonSchema", in.Schema)
+	if err != nil {
+		return nil, err
+	}
+	value, err := plainJSON("jsonInput", in.JSON)
+	if err != nil {
+		return nil, err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.UseLoader(readsNothing{})
+	const place = "schema.json"
+	if err := compiler.AddResource(place, schema); err != nil {
+		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
+	}
+	compiled, err := compiler.Compile(place)
+	if err != nil {
+		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
+	}
+	if err := compiled.Validate(value); err != nil {
+		_, findings, _ := strings.Cut(err.Error(), "\n") // the first line names the schema
+		return nil, domain.RefuseField(domain.Invalid, "jsonInput", "the value does not fit the schema:\n%s", excerpt(findings, 2000))
+	}
+	return unquoted(in.JSON), nil
+}
+
+// plainJSON gives a value, or what text says as JSON, as the validator wants it: with numbers as written.
+func plainJSON(field string, v any) (any, error) {
+	text, isText := v.(string)
+	if !isText || !json.Valid([]byte(text)) {
+		raw, err := component.JSON(v)
+		if err != nil {
+			return nil, domain.RefuseField(domain.Invalid, field, "%v", err)
+		}
+		text = string(raw)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
+	if err != nil {
+		return nil, domain.RefuseField(domain.Invalid, field, "%v", err)
+	}
+	return value, nil
+}
+
+// processInOrder keeps, under one key, the next index, what waits, and what it handed out last, so
+// that a step repeated after a crash hands out the same.
+func processInOrder(ctx context.Context, step component.Step, in inOrderInputs) (component.Result, error) {
+	if in.Index < 0 || in.Index >= in.Length {
+		return component.Result{}, domain.RefuseField(domain.Invalid, "itemIndex", "Item index must be from 0 to %d, not %d", in.Length-1, in.Index)
+	}
+	state, key := step.State(component.FlowScope), "processInOrder/"+in.Collection
+	kept, err := state.Update(ctx, key, func(old any, _ bool) (any, error) {
+		next, _ := mapOf(old)["next"].(float64)
+		waiting := map[string]any{strconv.Itoa(in.Index): in.Item}
+		for index, item := range mapOf(mapOf(old)["waiting"]) {
+			waiting[index] = item
+		}
+		ready := []any{}
+		for item, there := waiting[strconv.Itoa(int(next))]; there; item, there = waiting[strconv.Itoa(int(next))] {
+			ready = append(ready, item)
+			delete(waiting, strconv.Itoa(int(next)))
+			next++
+		}
+		return map[string]any{"next": next, "waiting": waiting, "ready": ready}, nil
+	})
+	if err != nil {
+		return component.Result{}, err
+	}
+	ready, _ := mapOf(kept)["ready"].([]any)
+	if len(ready) == 0 {
+		return component.Result{Data: in.Item, Branch: "Skip"}, nil
+	}
+	if next, _ := mapOf(kept)["next"].(float64); int(next) >= in.Length {
+		err = state.Remove(ctx, key)
+	}
+	return component.Result{Data: ready, Branch: "Process"}, err
+}
