@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 
@@ -32,6 +33,9 @@ type link struct {
 
 func (l *link) configure(address string, logger *slog.Logger) error {
 	config, err := esdb.ParseConnectionString(address)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // without the address, which holds the password
+	}
 	if err != nil {
 		return fmt.Errorf("the event log's address can't be used: %w", err)
 	}

@@ -22,7 +22,12 @@ import (
 type settings struct {
 	Listen       string   `env:"HEDDLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
 	Data         string   `env:"HEDDLE_DATA" default:"./data" help:"Folder of all that lasts. It belongs to one process."`
-	Log          string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded. (esdb://… is reserved for EventStoreDB and refused by this version.)"`
+	Log          string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded, or that of another process or of EventStoreDB as esdb://user:password@host:2113."`
+	ServeLog     string   `env:"HEDDLE_SERVE_LOG" help:"Address on which other processes and EventStoreDB's clients reach the embedded event log; it is not served when empty, and log serve then takes 127.0.0.1:2113."`
+	LogUser      string   `env:"HEDDLE_LOG_USER" default:"heddle" help:"User name that is asked of those who reach the served event log."`
+	LogPassword  string   `env:"HEDDLE_LOG_PASSWORD" secret:"" help:"Their password, at least 16 characters; made, printed once and kept in the data folder when empty."`
+	LogCert      string   `env:"HEDDLE_LOG_CERT" help:"PEM file of the served event log's certificate; needed off loopback addresses, on them made in the data folder (log.crt) when empty."`
+	LogKey       string   `env:"HEDDLE_LOG_KEY" help:"PEM file of its key."`
 	Redis        string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue: embedded, or redis://…"`
 	Blobs        string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
 	MasterKey    string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`

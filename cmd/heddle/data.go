@@ -32,10 +32,21 @@ func lock(dir string) (release func(), err error) {
 
 // openLog opens the event log that the settings name.
 func (s *settings) openLog(logger *slog.Logger, opts ...store.SQLiteOption) (store.Log, error) {
-	if s.Log != "embedded" {
-		return nil, errors.New("HEDDLE_LOG: this version has the embedded log only; set it to embedded")
+	switch {
+	case strings.HasPrefix(s.Log, "esdb://"), strings.HasPrefix(s.Log, "esdb+discover://"):
+		log, err := store.OpenEventStoreDB(s.Log, logger)
+		if err != nil {
+			return nil, fmt.Errorf("HEDDLE_LOG: %w", err)
+		}
+		return log, nil
+	case s.Log != "embedded":
+		return nil, errors.New("HEDDLE_LOG: set it to embedded, or to an address that begins with esdb://")
 	}
-	return store.OpenSQLite(filepath.Join(s.Data, "log.db"), append(opts, store.Logger(logger))...)
+	log, err := store.OpenSQLite(filepath.Join(s.Data, "log.db"), append(opts, store.Logger(logger))...)
+	if err != nil {
+		return nil, err
+	}
+	return log, nil
 }
 
 // openBlobs opens the blobs that the settings name.

@@ -23,6 +23,7 @@ type cli struct {
 	PrintConfig bool       `help:"Print the settings in force, secrets masked, and stop."`
 	Serve       serveCmd   `cmd:"" help:"Run the server."`
 	Verify      verifyCmd  `cmd:"" help:"Check that the event log is whole and unchanged, and print its head."`
+	EventLog    logCmd     `cmd:"" name:"log" help:"Serve the event log."`
 	Token       tokenCmd   `cmd:"" help:"Make, list and revoke API tokens of a running server."`
 	Version     versionCmd `cmd:"" help:"Print the version."`
 	settings
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func isCommand(arg string) bool {
-	return slices.Contains([]string{"serve", "verify", "token", "version"}, arg)
+	return slices.Contains([]string{"serve", "verify", "log", "token", "version"}, arg)
 }
 
 // configPath finds the configuration file's name before anything else is parsed.

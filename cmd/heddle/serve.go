@@ -66,8 +66,16 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	if err != nil {
 		return fmt.Errorf("listening (HEDDLE_LISTEN): %w", err)
 	}
+	serveLog := func(context.Context) error { return nil }
+	if v.ServeLog != "" {
+		var address string
+		if serveLog, address, err = v.logServer(v.log, logger, stdout); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		logger.Info("serving the event log", "url", "esdb://"+address)
+	}
 	v.build(listener.Addr().String())
-	return v.serve(ctx, listener, stdout)
+	return v.serve(ctx, listener, serveLog, stdout)
 }
 
 // open opens all that lasts.
@@ -122,7 +130,7 @@ func (v *server) build(address string) {
 }
 
 // serve runs every loop of the process; the first that fails ends all.
-func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Writer) (err error) {
+func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func(context.Context) error, stdout io.Writer) (err error) {
 	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts, worker.HTTPLimits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -161,6 +169,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, stdout io.Wri
 		}
 		return nil
 	})
+	doors.Go(func() error { return serveLog(ctx) })
 	doors.Go(func() error { return v.start(ctx, stdout) })
 	err = doors.Wait()
 	stopReaders()
