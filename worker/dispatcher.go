@@ -11,6 +11,9 @@ import (
 // reoffer is how long an offer is trusted before it is made again: the queue may have been emptied.
 const reoffer = 10 * time.Second
 
+// enqueueTimeout is how long a Redis that is away holds up an offer, and with it the caller of a trigger.
+const enqueueTimeout = 500 * time.Millisecond
+
 // sweepPage is how many unfinished runs are looked at together.
 const sweepPage = 500
 
@@ -84,6 +87,8 @@ func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
 
 func (w *Worker) enqueue(ctx context.Context, run string, claims int) error {
 	w.offeredUntil(run, claims, time.Now().Add(reoffer))
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
+	defer cancel()
 	err := w.queue.enqueue(ctx, run, claims)
 	if err != nil {
 		w.offeredUntil(run, claims, time.Time{})

@@ -3,9 +3,12 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -16,9 +19,11 @@ import (
 
 // connection makes the Redis clients that Asynq asks for, all through one gate.
 type connection struct {
-	make  func() redis.UniversalClient
-	gate  *gate
-	close func()
+	make     func() redis.UniversalClient
+	gate     *gate
+	enqueue  func(offer func() error) error // runs around each offer
+	close    func()
+	embedded *embeddedRedis // nil for a real one
 }
 
 // MakeRedisClient implements [asynq.RedisConnOpt].
@@ -26,6 +31,16 @@ func (c *connection) MakeRedisClient() any {
 	client := c.make()
 	client.AddHook(c.gate)
 	return client
+}
+
+// SetRedisLogger has what the Redis client says of its own accord go to the server's log.
+func SetRedisLogger(logger *slog.Logger) { redis.SetLogger(redisLogger{logger.With("part", "redis")}) }
+
+type redisLogger struct{ *slog.Logger }
+
+// Printf implements the client's logger.
+func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
+	l.Warn(fmt.Sprintf(format, args...))
 }
 
 // connect understands "embedded" and the addresses that Asynq does.
@@ -37,45 +52,95 @@ func connect(address string) (*connection, error) {
 	if err != nil { // neither the address nor the error is shown: there may be a password in them
 		return nil, errors.New("HEDDLE_REDIS is no Redis address; give embedded, redis://, rediss://, redis-socket:// or redis-sentinel://")
 	}
-	return &connection{gate: newGate(), close: func() {}, make: func() redis.UniversalClient {
+	return &connection{gate: newGate(), close: func() {}, enqueue: func(offer func() error) error { return offer() }, make: func() redis.UniversalClient {
 		return opt.MakeRedisClient().(redis.UniversalClient)
 	}}, nil
 }
 
-// embedded is a Redis inside this process, reached through in-memory connections only. Its clock is
-// moved by hand: following the wall clock would cost more with every task that waits.
+// embeddedRedis is a Redis inside this process, reached through in-memory connections only.
+type embeddedRedis struct {
+	mu      sync.RWMutex // held for writing while the server is replaced
+	server  *miniredis.Miniredis
+	offered atomic.Int64 // tasks that the server has seen
+}
+
+// replaceAfter is how many tasks the embedded Redis has seen when it is replaced by an empty one: it
+// remembers about 100 bytes of each for ever. That is done when it holds none, and at the latest
+// after replaceAtLast; what it held then is offered again, like all that a Redis may lose.
+const (
+	replaceAfter  = 100_000
+	replaceAtLast = 5 * replaceAfter
+)
+
 func embedded() *connection {
-	server := miniredis.NewMiniRedis()
+	e := &embeddedRedis{server: miniredis.NewMiniRedis()}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				server.FastForward(time.Second)
-			case <-done:
-				return
-			}
-		}
-	})
+	wg.Go(func() { e.tick(done) })
 	return &connection{
-		gate: newGate(),
+		gate: newGate(), embedded: e,
+		enqueue: func(offer func() error) error {
+			e.mu.RLock()
+			defer e.mu.RUnlock()
+			e.offered.Add(1)
+			return offer()
+		},
 		close: func() {
 			close(done)
 			wg.Wait()
-			server.Close()
+			e.server.Close()
 		},
 		make: func() redis.UniversalClient {
 			return redis.NewClient(&redis.Options{
-				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return server.Dial() },
+				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return e.dial() },
 				Protocol:                 2,
 				DisableIdentity:          true,
 				MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 			})
 		},
 	}
+}
+
+// tick moves the server's clock by hand: following the wall clock would cost more with every task that waits.
+func (e *embeddedRedis) tick(done <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			e.server.FastForward(time.Second)
+			if n := e.offered.Load(); n >= replaceAtLast || n >= replaceAfter && e.empty() {
+				e.replace()
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+func (e *embeddedRedis) dial() (net.Conn, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.server.Dial()
+}
+
+// empty tells whether no task waits or is worked on.
+func (e *embeddedRedis) empty() bool {
+	for _, list := range []string{"pending", "active", "retry", "scheduled"} {
+		if e.server.Exists("asynq:{" + queueName + "}:" + list) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *embeddedRedis) replace() {
+	e.mu.Lock()
+	old := e.server
+	e.server = miniredis.NewMiniRedis()
+	e.offered.Store(0)
+	e.mu.Unlock()
+	old.Close() // its clients connect again, to the new one
 }
 
 // hold is how long a dequeue that found nothing waits for a wake-up before it answers so.

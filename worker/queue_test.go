@@ -14,9 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func testQueue(t *testing.T) *queue {
+func testQueue(t *testing.T, address string) *queue {
 	t.Helper()
-	q, err := openQueue("embedded", 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
+	q, err := openQueue(address, 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +40,10 @@ func serveQueue(t *testing.T, q *queue, handle func(context.Context, string) err
 	})
 }
 
-func TestQueueOffersOnce(t *testing.T) {
-	q := testQueue(t)
+func TestQueueOffersOnce(t *testing.T) { eachRedis(t, testQueueOffersOnce) }
+
+func testQueueOffersOnce(t *testing.T, redis *testRedis) {
+	q := testQueue(t, redis.address)
 	for range 3 {
 		if err := q.enqueue(t.Context(), "run", 0); err != nil {
 			t.Fatal(err)
@@ -73,8 +75,10 @@ func TestQueueOffersOnce(t *testing.T) {
 }
 
 // A wait is no failure: the task comes back as often as it asks, and is never archived.
-func TestQueueWaits(t *testing.T) {
-	q := testQueue(t)
+func TestQueueWaits(t *testing.T) { eachRedis(t, testQueueWaits) }
+
+func testQueueWaits(t *testing.T, redis *testRedis) {
+	q := testQueue(t, redis.address)
 	var mu sync.Mutex
 	calls := 0
 	done := make(chan struct{})

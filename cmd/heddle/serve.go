@@ -126,6 +126,7 @@ func (v *server) build(address string) {
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: store.NewLiveMemory(), View: v.view, Runs: v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}
+	worker.SetRedisLogger(v.logger)
 	v.metrics.watch(v.view, v.runs)
 }
 
