@@ -48,6 +48,7 @@ func TestPersistDataRefuses(t *testing.T) {
 		"saveInstanceValue":    {"dynamicValues": []component.KeyValue{{Key: "a"}, {Key: ""}}},
 		"getCrossFlowValue":    {"keyInput": ""},
 		"removeCrossFlowValue": {},
+		"removeInstanceValue":  {"multipleKeys": []any{"a", nil}},
 	} {
 		s := newStep(t)
 		if _, err := s.perform("persist-data", action, inputs); domain.CodeOf(err) != domain.Invalid {

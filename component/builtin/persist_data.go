@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"heddle/component"
 	"heddle/domain"
@@ -25,11 +26,15 @@ func init() {
 	var actions []component.Action
 	for _, p := range persisted {
 		actions = append(actions, persistActions(p.scope, p.infix, p.label, p.shared)...)
+		actions = append(actions, updateActions(p.scope, p.infix, p.label, p.shared)...)
 	}
+	actions = append(actions, component.NewAction("getPersistDataUsageMetrics", "Get persist data usage metrics",
+		"Gives for each scope how many keys it has and how many bytes their values take as JSON.", usageMetrics))
 	register(component.Component{
 		Key: "persist-data", Label: "Persist data", Category: "Data",
-		Description: "Keeps values beyond a step: for the execution, its flow, the instance or the integration.",
-		Actions:     actions,
+		Description: "Keeps values beyond a step: for the execution, its flow, the instance or the integration. " +
+			"No change by another execution gets lost, and a step that is repeated after a crash changes nothing twice.",
+		Actions: actions,
 	})
 }
 
@@ -45,7 +50,8 @@ type getValueInputs struct {
 }
 
 type removeValueInputs struct {
-	Key string `key:"keyInput" label:"Key" doc:"Name that the value is kept under." required:"true"`
+	Key  string `key:"keyInput" label:"Key" doc:"Name that the value is kept under."`
+	Keys []any  `key:"multipleKeys" label:"Multiple keys" doc:"Several names at once. If there are any, the key is ignored."`
 }
 
 // persistActions makes the actions of one scope. None is an effect in the engine's sense although
@@ -64,9 +70,24 @@ func persistActions(scope component.Scope, infix, label, shared string) []compon
 				return getValue(ctx, step.State(scope), in)
 			}),
 		component.NewAction("remove"+infix+"Value", label+" - Remove value",
-			"Forgets the value that is kept under a key, if there is one. "+about,
+			"Forgets the values that are kept under a key or several, if there are any. "+about,
 			func(ctx context.Context, step component.Step, in removeValueInputs) (component.Result, error) {
-				return component.Result{}, step.State(scope).Remove(ctx, in.Key)
+				return component.Result{}, removeValues(ctx, step.State(scope), in)
+			}),
+		component.NewAction("list"+infix+"Keys", label+" - List keys",
+			"Lists the keys that values are kept under, in alphabetical order. "+about,
+			func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
+				return listKeys(ctx, step.State(scope))
+			}),
+		component.NewAction("remove"+infix+"State", label+" - Clear all state",
+			"Forgets all values. "+about,
+			func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
+				return component.Result{}, clearState(ctx, step.State(scope))
+			}),
+		component.NewAction("save"+infix+"CurrentTime", label+" - Save current time",
+			"Keeps the current time in UTC under a key. "+about+" The result is an object with the key and the value.",
+			func(ctx context.Context, step component.Step, in keyInputs) (component.Result, error) {
+				return saveValue(ctx, step.State(scope), saveValueInputs{Key: in.Key, Value: time.Now().UTC().Format(isoMillis)})
 			}),
 	}
 }
@@ -102,4 +123,64 @@ func getValue(ctx context.Context, state component.State, in getValueInputs) (co
 		value = in.Default
 	}
 	return component.Result{Data: value}, nil
+}
+
+func removeValues(ctx context.Context, state component.State, in removeValueInputs) error {
+	keys := in.Keys
+	if len(keys) == 0 {
+		keys = []any{in.Key}
+	}
+	for _, key := range keys {
+		if component.Text(key) == "" {
+			return domain.RefuseField(domain.Invalid, "keyInput", "Key is required")
+		}
+	}
+	for _, key := range keys {
+		if err := state.Remove(ctx, component.Text(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func listKeys(ctx context.Context, state component.State) (component.Result, error) {
+	values, err := state.All(ctx)
+	keys := make([]any, 0, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		keys = append(keys, key)
+	}
+	return component.Result{Data: keys}, err
+}
+
+func clearState(ctx context.Context, state component.State) error {
+	values, err := state.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if err := state.Remove(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func usageMetrics(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
+	usage := map[string]any{}
+	for _, p := range persisted {
+		values, err := step.State(p.scope).All(ctx)
+		if err != nil {
+			return component.Result{}, err
+		}
+		size := 0
+		for key, value := range values {
+			form, err := component.EncodeValue(value)
+			if err != nil {
+				return component.Result{}, err
+			}
+			size += len(key) + len(form)
+		}
+		usage[string(p.scope)] = map[string]any{"keys": float64(len(values)), "bytes": float64(size)}
+	}
+	return component.Result{Data: usage}, nil
 }

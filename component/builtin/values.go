@@ -130,6 +130,9 @@ var timeLayouts = func() (layouts []string) {
 	return append(layouts, "2006-01", "2006", time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC)
 }()
 
+// isoMillis is how JavaScript writes a moment in UTC.
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
 // timeOf reads a moment: ISO text, or a number of seconds since 1970, which is what the format's own
 // conditions take a number for.
 func timeOf(field string, v any) (time.Time, error) {
