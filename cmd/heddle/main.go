@@ -25,6 +25,7 @@ type cli struct {
 	Verify      verifyCmd  `cmd:"" help:"Check that the event log is whole and unchanged, and print its head."`
 	EventLog    logCmd     `cmd:"" name:"log" help:"Serve the event log."`
 	Token       tokenCmd   `cmd:"" help:"Make, list and revoke API tokens of a running server."`
+	Bench       benchCmd   `cmd:"" help:"Measure a server on this machine."`
 	Version     versionCmd `cmd:"" help:"Print the version."`
 	settings
 }
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func isCommand(arg string) bool {
-	return slices.Contains([]string{"serve", "verify", "log", "token", "version"}, arg)
+	return slices.Contains([]string{"serve", "verify", "log", "token", "bench", "version"}, arg)
 }
 
 // configPath finds the configuration file's name before anything else is parsed.
