@@ -51,6 +51,12 @@ func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 	return h, nil
 }
 
+// Fresh is a handle on an aggregate that is believed not to exist, without looking: its first change
+// finds out, and decides again if it does.
+func Fresh[S any](log Log, category *domain.Category[S], id string) *Handle[S] {
+	return &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
+}
+
 // Load reads an aggregate's state and revision; one that does not exist has the zero state at [NoStream].
 func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
 	h, err := Open(ctx, log, category, id)

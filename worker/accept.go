@@ -37,13 +37,12 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if queued.Payload, err = w.Blobs.Keep(ctx, runBlob(s.run, "payload"+s.digest), data); err != nil {
 		return domain.Run{}, err
 	}
-	run, _, err := store.Change(ctx, w.Log, domain.Runs, s.run, func(r domain.Run) (domain.Changes[domain.Run], error) {
-		return r.Queue(queued)
-	})
+	handle := store.Fresh(w.Log, domain.Runs, s.run)
+	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
 	if err != nil || run.Claims > 0 || run.Finished != nil {
 		return run, err
 	}
-	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0); err != nil {
+	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, handle); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)
 	}
 	return run, nil

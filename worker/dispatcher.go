@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -72,7 +73,7 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
 	id := taskID(e.ID, e.Claims)
 	w.mu.Lock()
-	skip := w.running[e.ID] != nil || !w.offered[id].IsZero()
+	skip := w.running[e.ID] != nil || !w.offered[id].until.IsZero()
 	w.mu.Unlock()
 	if skip {
 		return nil
@@ -82,40 +83,65 @@ func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
 			return err
 		}
 	}
-	return w.enqueue(ctx, e.ID, e.Claims)
+	return w.enqueue(ctx, e.ID, e.Claims, nil)
 }
 
-func (w *Worker) enqueue(ctx context.Context, run string, claims int) error {
-	w.offeredUntil(run, claims, time.Now().Add(reoffer))
+// offered is what a process remembers of a run that needs no new offer.
+type offered struct {
+	until  time.Time                 // it is in the queue, or not due
+	handle *store.Handle[domain.Run] // as the run stood when this process accepted it, so that it need not read it again
+}
+
+// enqueue offers a run. handle, if this process has one, is handed to the worker of it that takes the run.
+func (w *Worker) enqueue(ctx context.Context, run string, claims int, handle *store.Handle[domain.Run]) error {
+	id := taskID(run, claims)
+	w.remember(id, offered{time.Now().Add(reoffer), handle})
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	err := w.queue.enqueue(ctx, run, claims)
+	err := w.queue.enqueue(ctx, id)
 	if err != nil {
-		w.offeredUntil(run, claims, time.Time{})
+		w.remember(id, offered{})
 	}
 	return err
 }
 
 // postpone keeps a run from being offered before it is due.
-func (w *Worker) postpone(run string, n *notYet) { w.offeredUntil(run, n.claims, n.due) }
+func (w *Worker) postpone(run string, n *notYet) {
+	w.remember(taskID(run, n.claims), offered{until: n.due})
+}
 
-func (w *Worker) offeredUntil(run string, claims int, until time.Time) {
+func (w *Worker) remember(task string, o offered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if until.IsZero() {
-		delete(w.offered, taskID(run, claims))
+	if o.until.IsZero() {
+		delete(w.offered, task)
 	} else {
-		w.offered[taskID(run, claims)] = until
+		w.offered[task] = o
 	}
+}
+
+// open gives a run that this process accepted as it was then, and any other as it is. What is not
+// the newest is found out by the first record.
+func (w *Worker) open(ctx context.Context, run string, claims int) (*store.Handle[domain.Run], error) {
+	w.mu.Lock()
+	o := w.offered[taskID(run, claims)]
+	if o.handle != nil {
+		w.offered[taskID(run, claims)] = offered{until: o.until} // a handle is for one
+	}
+	w.mu.Unlock()
+	if o.handle != nil {
+		return o.handle, nil
+	}
+	return store.Open(ctx, w.Log, domain.Runs, run)
 }
 
 func (w *Worker) forgetOffers() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	for id, until := range w.offered {
-		if now.After(until) {
-			delete(w.offered, id)
+	for task, o := range w.offered {
+		if now.After(o.until) {
+			delete(w.offered, task)
 		}
 	}
 }

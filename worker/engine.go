@@ -119,7 +119,7 @@ func (w *Worker) release(run string, claim int) {
 // with the first outcome, which is refused if somebody else was quicker: until then nothing has been
 // done that the run's stream alone would not undo.
 func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution, error) {
-	handle, err := store.Open(ctx, w.Log, domain.Runs, run)
+	handle, err := w.open(ctx, run, claims)
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +202,9 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	}
 	if x.run.Queued.Limit > 0 {
 		x.wake() // another run of the flow may go on now
+	}
+	if x.tell(x.handle.State()) {
+		return nil
 	}
 	return x.Live.Publish(context.WithoutCancel(ctx), store.EndTopic(x.run.ID), nil)
 }

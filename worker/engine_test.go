@@ -23,7 +23,7 @@ func (full) Append(context.Context, string, store.Revision, ...store.Event) (sto
 func (h *house) queueOnly(url string) string {
 	h.t.Helper()
 	if h.Worker.queue == nil {
-		h.Worker.offered = map[string]time.Time{}
+		h.Worker.offered = map[string]offered{}
 		q, err := openQueue("embedded", 1, time.Second, h.Logger)
 		if err != nil {
 			h.t.Fatal(err)

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -82,8 +80,11 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.invoke = domain.InvokedByFlow
 	}
 	rw.Header().Set(ExecutionHeader, s.run)
-	ended, stop := w.Live.Subscribe(store.EndTopic(s.run)) // before the run can end
-	defer stop()
+	var ended waiter
+	if s.synchronous {
+		ended = w.await(s.run) // before the run can end
+		defer ended.stop()
+	}
 	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
 	ctx := store.As(r.Context(), store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run})
 	accepted, err := w.accept(ctx, s)
@@ -92,6 +93,8 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
 	case err != nil:
 		w.refuse(rw, s.run, err)
+	case accepted.Queued.Synchronous && accepted.Finished != nil:
+		w.answerEnded(r.Context(), rw, accepted)
 	case accepted.Queued.Synchronous:
 		w.answerWhenDone(r.Context(), rw, s.run, ended)
 	default:
@@ -148,40 +151,6 @@ func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error
 	}
 	t.definition = version.Definition
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
-}
-
-// answerWhenDone gives a synchronous caller the run's result, however the run came to its end.
-func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended <-chan []byte) {
-	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
-	defer cancel()
-	poll := time.NewTicker(time.Second) // what Live tells may be lost
-	defer poll.Stop()
-	for {
-		select {
-		case <-ended:
-		case <-poll.C:
-		case <-ctx.Done():
-			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run,
-				"error": fmt.Sprintf("the execution goes on, but took longer than a synchronous caller waits: %s (HEDDLE_SYNC_TIMEOUT)", w.SyncTimeout)})
-			return
-		}
-		state, _, err := store.Load(ctx, w.Log, domain.Runs, run)
-		if err != nil || state.Finished == nil {
-			continue
-		}
-		if state.Finished.Result != domain.Completed {
-			told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[state.Finished.Result]
-			reply(rw, http.StatusInternalServerError, map[string]any{"executionId": run, "error": cmp.Or(told, "the execution failed; see its result")})
-			return
-		}
-		a, err := w.answerOf(ctx, state)
-		if err != nil {
-			w.refuse(rw, run, err)
-			return
-		}
-		a.write(rw)
-		return
-	}
 }
 
 // refuse tells why a trigger was not accepted. Internals stay inside.

@@ -71,15 +71,15 @@ func waits(err error) bool {
 
 func taskID(run string, claims int) string { return fmt.Sprintf("%s/%d", run, claims) }
 
-// enqueue offers a run under the claim it stands at; one that is offered already stays so.
-func (q *queue) enqueue(ctx context.Context, run string, claims int) error {
+// enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
+func (q *queue) enqueue(ctx context.Context, task string) error {
 	err := q.conn.enqueue(func() error {
-		_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(taskID(run, claims))),
-			asynq.TaskID(taskID(run, claims)), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
+		_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(task)),
+			asynq.TaskID(task), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
 		return err
 	})
 	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("enqueueing run %s: %w", run, err)
+		return fmt.Errorf("enqueueing run %s: %w", task, err)
 	}
 	q.conn.gate.open()
 	return nil

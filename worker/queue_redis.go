@@ -143,30 +143,58 @@ func (e *embeddedRedis) replace() {
 	old.Close() // its clients connect again, to the new one
 }
 
-// hold is how long a dequeue that found nothing waits for a wake-up before it answers so.
+// hold is how long a dequeue waits for a wake-up where the last one found nothing.
 const hold = time.Second
 
-// gate is a go-redis hook that holds dequeues which find nothing until something is enqueued, in
-// place of Asynq's polling: work starts at once, and waiting for it costs nothing.
+// gate is a go-redis hook that holds dequeues until something is enqueued, in place of Asynq's
+// polling: work starts at once, and waiting for it costs nothing. Each offer lets one dequeue
+// through; while dequeues find tasks, none waits.
 type gate struct {
-	mu     sync.Mutex
-	opened chan struct{} // closed and replaced by open
+	offers chan struct{} // one for each offer that no dequeue has looked for yet
+	empty  atomic.Bool   // the last dequeue found nothing
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newGate() *gate { return &gate{opened: make(chan struct{}), closed: make(chan struct{})} }
+// maxOffers is more than there are dequeues: what does not fit need not be told.
+const maxOffers = 1024
 
-// open wakes every held dequeue.
+func newGate() *gate {
+	return &gate{offers: make(chan struct{}, maxOffers), closed: make(chan struct{})}
+}
+
+// open lets one more dequeue look.
 func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	close(g.opened)
-	g.opened = make(chan struct{})
+	select {
+	case g.offers <- struct{}{}:
+	default:
+	}
 }
 
 // close stops holding for good.
 func (g *gate) close() { g.once.Do(func() { close(g.closed) }) }
+
+// wait returns when there is a reason to look.
+func (g *gate) wait(ctx context.Context) error {
+	select {
+	case <-g.offers:
+		return nil
+	default:
+	}
+	if !g.empty.Load() {
+		return nil
+	}
+	timer := time.NewTimer(hold)
+	defer timer.Stop()
+	select {
+	case <-g.offers:
+	case <-timer.C: // something may have come in through another process
+	case <-g.closed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
 
 // DialHook implements [redis.Hook].
 func (g *gate) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -182,24 +210,12 @@ func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !isDequeue(cmd) {
 			return next(ctx, cmd)
 		}
-		g.mu.Lock()
-		opened := g.opened // taken before looking, so that what comes in from now on is not missed
-		g.mu.Unlock()
+		if err := g.wait(ctx); err != nil {
+			return err
+		}
 		err := next(ctx, cmd)
-		if !errors.Is(err, redis.Nil) {
-			return err
-		}
-		timer := time.NewTimer(hold)
-		defer timer.Stop()
-		select {
-		case <-opened:
-		case <-timer.C: // something may have come in through another process
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-g.closed:
-			return err
-		}
-		return next(ctx, cmd)
+		g.empty.Store(errors.Is(err, redis.Nil))
+		return err
 	}
 }
 

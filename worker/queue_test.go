@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,11 +46,11 @@ func TestQueueOffersOnce(t *testing.T) { eachRedis(t, testQueueOffersOnce) }
 func testQueueOffersOnce(t *testing.T, redis *testRedis) {
 	q := testQueue(t, redis.address)
 	for range 3 {
-		if err := q.enqueue(t.Context(), "run", 0); err != nil {
+		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := q.enqueue(t.Context(), "run", 1); err != nil {
+	if err := q.enqueue(t.Context(), taskID("run", 1)); err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan string, 10)
@@ -60,7 +61,7 @@ func testQueueOffersOnce(t *testing.T, redis *testRedis) {
 		t.Errorf("handled %v", tasks)
 	}
 	for { // done with, the same task may be offered again
-		if err := q.enqueue(t.Context(), "run", 0); err != nil {
+		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -91,7 +92,7 @@ func testQueueWaits(t *testing.T, redis *testRedis) {
 		close(done)
 		return nil
 	})
-	if err := q.enqueue(t.Context(), "run", 0); err != nil {
+	if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
 		t.Fatal(err)
 	}
 	<-done
@@ -131,57 +132,58 @@ func TestEmbeddedClock(t *testing.T) {
 	}
 }
 
-// A dequeue that finds nothing is held until the gate opens, looks once more, and other commands
-// pass.
+// After a dequeue that found nothing the next one is held until something is offered; other
+// commands pass.
 func TestGate(t *testing.T) {
 	g := newGate()
-	var mu sync.Mutex
-	looks, filled := 0, false
+	var looks, filled atomic.Int32
 	process := g.ProcessHook(func(context.Context, redis.Cmder) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if looks++; filled {
+		looks.Add(1)
+		if filled.Load() > 0 {
 			return nil
 		}
 		return redis.Nil
 	})
 	dequeue := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
 	other := redis.NewCmd(t.Context(), "evalsha", "sha", 1, "asynq:{runs}:pending")
-	if err := process(t.Context(), other); !errors.Is(err, redis.Nil) || looks != 1 {
-		t.Fatalf("another script gives %v after %d looks", err, looks)
+	if err := process(t.Context(), dequeue); !errors.Is(err, redis.Nil) {
+		t.Fatalf("the first dequeue gives %v", err)
+	}
+	if err := process(t.Context(), other); !errors.Is(err, redis.Nil) || looks.Load() != 2 {
+		t.Fatalf("another script gives %v after %d looks", err, looks.Load())
 	}
 	answered := make(chan error)
-	go func() { answered <- process(t.Context(), dequeue) }()
-	for {
-		mu.Lock()
-		looked := looks == 2
-		if looked {
-			filled = true
-		}
-		mu.Unlock()
-		if looked {
-			break
-		}
-		time.Sleep(time.Millisecond)
+	for range 2 {
+		go func() { answered <- process(t.Context(), dequeue) }()
 	}
 	select {
 	case err := <-answered:
 		t.Fatalf("an empty dequeue was not held: %v", err)
-	default:
+	case <-time.After(20 * time.Millisecond):
 	}
+	g.open() // for one of the two
+	if err := <-answered; !errors.Is(err, redis.Nil) || looks.Load() != 3 {
+		t.Errorf("after opening: %v after %d looks", err, looks.Load())
+	}
+	filled.Store(1)
 	g.open()
-	if err := <-answered; err != nil || looks != 3 {
-		t.Errorf("after opening: %v after %d looks", err, looks)
+	if err := <-answered; err != nil || looks.Load() != 4 {
+		t.Errorf("after opening again: %v after %d looks", err, looks.Load())
 	}
-	filled = false
+	if err := process(t.Context(), dequeue); err != nil { // while there is something none waits
+		t.Error(err)
+	}
+	filled.Store(0)
+	_ = process(t.Context(), dequeue)
 	g.close()
 	if err := process(t.Context(), dequeue); !errors.Is(err, redis.Nil) {
 		t.Errorf("a closed gate gives %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	held := newGate().ProcessHook(func(context.Context, redis.Cmder) error { return redis.Nil })
-	if err := held(ctx, dequeue); !errors.Is(err, context.Canceled) {
+	held := newGate()
+	held.empty.Store(true)
+	if err := held.ProcessHook(func(context.Context, redis.Cmder) error { return redis.Nil })(ctx, dequeue); !errors.Is(err, context.Canceled) {
 		t.Errorf("a held dequeue whose caller leaves gives %v", err)
 	}
 }

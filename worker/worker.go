@@ -68,14 +68,16 @@ type Worker struct {
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
 	claims  map[string]bool                    // claim keys that this process keeps alive
-	offered map[string]time.Time               // until when a run's claim needs no new offer: it is in the queue, or not due
+	offered map[string]offered                 // by task
+	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	awake   chan struct{}                      // one slot: the dispatcher is to look now
 }
 
 // Start connects to the queue. Run must follow.
 func (w *Worker) Start() error {
 	w.name = uuid.NewString()
-	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]time.Time{}
+	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
+	w.waiting = map[string]chan domain.Run{}
 	w.awake = make(chan struct{}, 1)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {

@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// waiter hears of a run's end: with its state when this process ended it, without when another did.
+type waiter struct {
+	here  chan domain.Run
+	there <-chan []byte
+	stop  func()
+}
+
+// await listens for a run's end.
+func (w *Worker) await(run string) waiter {
+	there, stop := w.Live.Subscribe(store.EndTopic(run))
+	a := waiter{here: make(chan domain.Run, 1), there: there}
+	w.mu.Lock()
+	w.waiting[run] = a.here
+	w.mu.Unlock()
+	a.stop = func() {
+		stop()
+		w.mu.Lock()
+		if w.waiting[run] == a.here {
+			delete(w.waiting, run)
+		}
+		w.mu.Unlock()
+	}
+	return a
+}
+
+// tell hands an ended run to a caller who waits here, and says whether there is one and no other
+// process needs to hear of it.
+func (w *Worker) tell(r domain.Run) bool {
+	w.mu.Lock()
+	here := w.waiting[r.ID]
+	w.mu.Unlock()
+	if here == nil {
+		return false
+	}
+	select {
+	case here <- r:
+	default: // it knows
+	}
+	return r.Queued.Digest == "" // a delivery that comes again may be waited for elsewhere
+}
+
+// answerWhenDone gives a synchronous caller the run's result, however the run came to its end.
+func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended waiter) {
+	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
+	defer cancel()
+	poll := time.NewTicker(time.Second) // what Live tells may be lost
+	defer poll.Stop()
+	for {
+		var state domain.Run
+		select {
+		case state = <-ended.here:
+		case <-ended.there:
+		case <-poll.C:
+		case <-ctx.Done():
+			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run,
+				"error": fmt.Sprintf("the execution goes on, but took longer than a synchronous caller waits: %s (HEDDLE_SYNC_TIMEOUT)", w.SyncTimeout)})
+			return
+		}
+		if state.Finished == nil {
+			loaded, _, err := store.Load(ctx, w.Log, domain.Runs, run)
+			if err != nil || loaded.Finished == nil {
+				continue
+			}
+			state = loaded
+		}
+		w.answerEnded(ctx, rw, state)
+		return
+	}
+}
+
+// answerEnded tells a synchronous caller how a run ended.
+func (w *Worker) answerEnded(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
+	if r.Finished.Result != domain.Completed {
+		told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[r.Finished.Result]
+		reply(rw, http.StatusInternalServerError, map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
+		return
+	}
+	a, err := w.answerOf(ctx, r)
+	if err != nil {
+		w.refuse(rw, r.ID, err)
+		return
+	}
+	a.write(rw)
+}
