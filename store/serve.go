@@ -77,6 +77,7 @@ func NewServer(log Log, o ServerOptions) (*Server, error) {
 
 // Serve answers on a listener until ctx ends, and closes it. Off loopback addresses it needs TLS.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	defer s.groups.close()
 	address, ok := listener.Addr().(*net.TCPAddr)
 	loopback := ok && address.IP.IsLoopback()
 	if s.tls == nil && !loopback {
@@ -107,7 +108,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	<-done
-	s.groups.close()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"math"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -70,14 +71,14 @@ func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOpt
 	if err := r.confirm(); err != nil {
 		return err
 	}
-	return r.tailStream(name, next, r.give, r.caughtUp)
+	return r.tailStream(r.ctx, name, next, r.give, r.caughtUp)
 }
 
 // tailStream calls back for each record of a stream from a revision on, and once when there is no more
 // for now. It ends with the context or an error.
-func (r *reading) tailStream(name string, next Revision, give func(Recorded) error, caughtUp func() error) error {
-	end, oldest := r.log.end(), r.oldest(name)
-	for record, err := range r.log.Read(r.ctx, name, next) {
+func (s *Server) tailStream(ctx context.Context, name string, next Revision, give func(Recorded) error, caughtUp func() error) error {
+	end, oldest := s.log.end(), s.oldest(name)
+	for record, err := range s.log.Read(ctx, name, next) {
 		if err != nil {
 			return err
 		}
@@ -92,7 +93,7 @@ func (r *reading) tailStream(name string, next Revision, give func(Recorded) err
 		return err
 	}
 	category := Recorded{Stream: name}.Category()
-	for record, err := range r.log.Follow(r.ctx, end, Filter{Categories: []string{category}}) {
+	for record, err := range s.log.Follow(ctx, end, Filter{Categories: []string{category}}) {
 		if err != nil {
 			return err
 		}
@@ -104,5 +105,5 @@ func (r *reading) tailStream(name string, next Revision, give func(Recorded) err
 			return err
 		}
 	}
-	return r.ctx.Err()
+	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -21,9 +22,11 @@ func TestEventStoreDBLog(t *testing.T) {
 }
 
 // serveTestLog serves a log until the test ends and returns its address.
-func serveTestLog(t testing.TB, log Log) string {
+func serveTestLog(t testing.TB, log Log) string { return serveTestLogOver(t, log, nil) }
+
+func serveTestLogOver(t testing.TB, log Log, secure *tls.Config) string {
 	t.Helper()
-	server, err := NewServer(log, ServerOptions{User: "ann", Password: "p@ss", Logger: slog.New(slog.DiscardHandler)})
+	server, err := NewServer(log, ServerOptions{User: "ann", Password: "p@ss", TLS: secure, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
