@@ -15,7 +15,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		for _, a := range c.Actions {
 			checkWords(t, c.Key+"."+a.Key, a.Label, a.Description, a.Inputs)
-			if effect := c.Key == "http"; a.Effect != effect {
+			if effect := c.Key == "http" || c.Key == "customHttp"; a.Effect != effect {
 				t.Errorf("%s.%s: effect is %v", c.Key, a.Key, a.Effect)
 			}
 		}

@@ -3,22 +3,34 @@ package builtin
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"heddle/component"
 )
 
 func init() {
-	register(component.Component{
-		Key: "http", Label: "HTTP", Category: "Data",
-		Description: "Calls HTTP services.",
-		Actions: []component.Action{
-			component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutData(http.MethodGet)).WithEffect(),
-			component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withData(http.MethodPost)).WithEffect(),
-			component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withData(http.MethodPut)).WithEffect(),
-			component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withData(http.MethodPatch)).WithEffect(),
-			component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutData(http.MethodDelete)).WithEffect(),
-		},
-	})
+	// Definitions also have a private copy of the component, with the same actions.
+	for _, c := range []struct{ key, label string }{{"http", "HTTP"}, {"customHttp", "Custom HTTP"}} {
+		register(component.Component{
+			Key: c.key, Label: c.label, Category: "Data", Description: "Calls HTTP services.",
+			Actions: httpActions(),
+			Triggers: []component.Trigger{
+				component.NewTrigger("webhook", "Webhook", "Starts the flow when its URL is called, as the trigger of the component Webhook does.", receiveWebhook),
+			},
+		})
+	}
+}
+
+func httpActions() []component.Action {
+	return []component.Action{
+		component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutData(http.MethodGet)).WithEffect(),
+		component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withData(http.MethodPost)).WithEffect(),
+		component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withData(http.MethodPut)).WithEffect(),
+		component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withData(http.MethodPatch)).WithEffect(),
+		component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutData(http.MethodDelete)).WithEffect(),
+		component.NewAction("httpPostFormData", "POST/PUT form data request", httpDoc("POST or PUT")+" The body is multipart/form-data.", sendForm).WithEffect(),
+		component.NewAction("httpRequest", "Request", httpDoc("freely chosen"), sendAny).WithEffect(),
+	}
 }
 
 func httpDoc(method string) string {
@@ -28,7 +40,7 @@ func httpDoc(method string) string {
 // httpInputs are the inputs that all requests have.
 type httpInputs struct {
 	URL                string               `key:"url" label:"URL" required:"true" doc:"Where to send the request. With an HTTP connection that has a base URL it may be a path."`
-	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate. A header named Authorization takes precedence."`
+	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate: by an OAuth 2.0 token, by the fields username and password, or by the field apiKey, with the fields scheme (Bearer if it is missing) and headerKey (Authorization if it is missing). A header of that name among the headers below takes precedence."`
 	Headers            []component.KeyValue `key:"headers" label:"Headers" doc:"Headers to send. Unless Idempotency-Key is among them, requests other than GET carry one that stays the same if the step is repeated."`
 	QueryParams        []component.KeyValue `key:"queryParams" label:"Query parameters" doc:"Parameters to add to the URL, encoded as needed."`
 	ResponseType       string               `key:"responseType" label:"Response type" default:"json" options:"json,text,binary" doc:"How to read the answer: json gives the value (or the text, if it is no JSON), text the text, binary an object with data and contentType."`
@@ -39,6 +51,7 @@ type httpInputs struct {
 	RetryOnAllErrors   bool                 `key:"retryOnAllErrors" label:"Retry on all errors" default:"false" doc:"Also retry answers that a repetition rarely mends, such as 404."`
 	FullResponse       bool                 `key:"includeFullResponse" label:"Include full response" default:"false" doc:"Give an object with data, status, statusText and headers instead of the body alone."`
 	Debug              bool                 `key:"debugRequest" label:"Debug request" default:"false" doc:"Write requests and answers to the log, without secrets and bodies."`
+	MaxRedirects       int                  `key:"maxRedirects" label:"Max redirects" default:"5" doc:"How many redirects to follow, at most 20. One to another host does not get the connection's credentials."`
 	IgnoreSSLErrors    bool                 `key:"ignoreSslErrors" label:"Ignore TLS errors" default:"false" doc:"Accept a certificate that cannot be verified. For tests only: the other side can be anyone."`
 }
 
@@ -59,12 +72,29 @@ func withData(method string) func(context.Context, component.Step, httpDataInput
 	}
 }
 
+type httpAnyInputs struct {
+	httpDataInputs
+	Method string `key:"method" label:"Method" default:"GET" options:"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS,get,post,put,patch,delete,head,options" doc:"The HTTP method."`
+}
+
+func sendAny(ctx context.Context, step component.Step, in httpAnyInputs) (component.Result, error) {
+	return sendHTTP(ctx, step, strings.ToUpper(in.Method), in.httpInputs, in.Data)
+}
+
 func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs, data any) (component.Result, error) {
-	call, err := newCall(step, method, in, data)
+	body, contentType, err := encodeBody(data)
 	if err != nil {
 		return component.Result{}, err
 	}
-	client, done, err := clientFor(step, in)
+	return send(ctx, step, method, in, body, contentType)
+}
+
+func send(ctx context.Context, step component.Step, method string, in httpInputs, body []byte, contentType string) (component.Result, error) {
+	call, err := newCall(step, method, in, body, contentType)
+	if err != nil {
+		return component.Result{}, err
+	}
+	client, done, err := call.client()
 	if err != nil {
 		return component.Result{}, err
 	}

@@ -3,6 +3,7 @@ package builtin
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,19 +20,18 @@ type call struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
+	secret string // the header that the connection set
 }
 
-func newCall(step component.Step, method string, in httpInputs, data any) (*call, error) {
+func newCall(step component.Step, method string, in httpInputs, body []byte, contentType string) (*call, error) {
 	target, err := targetURL(in)
 	if err != nil {
 		return nil, err
 	}
-	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}}
-	body, contentType, err := encodeBody(data)
-	if err != nil {
-		return nil, err
+	if in.MaxRedirects < 0 || in.MaxRedirects > 20 {
+		return nil, domain.RefuseField(domain.Invalid, "maxRedirects", "Max redirects must be from 0 to 20, not %d", in.MaxRedirects)
 	}
-	c.body = body
+	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}, body: body}
 	for _, pair := range in.Headers {
 		if pair.Key != "" {
 			c.header.Add(pair.Key, component.Text(pair.Value))
@@ -46,7 +46,7 @@ func newCall(step component.Step, method string, in httpInputs, data any) (*call
 	if c.header.Get("User-Agent") == "" {
 		c.header.Set("User-Agent", "Heddle")
 	}
-	authenticate(c.header, in.Connection)
+	c.secret = authenticate(c.header, in.Connection)
 	return c, nil
 }
 
@@ -98,22 +98,32 @@ func encodeBody(data any) (body []byte, contentType string, err error) {
 	return body, "application/json", nil
 }
 
-// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password.
-func authenticate(header http.Header, connection any) {
+// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password. It
+// tells which header it set.
+func authenticate(header http.Header, connection any) (name string) {
 	fields := mapOf(mapOf(connection)["fields"])
 	token := component.Text(mapOf(mapOf(connection)["token"])["access_token"])
-	key := component.Text(fields["apiKey"])
+	key, scheme := component.Text(fields["apiKey"]), component.Text(fields["scheme"])
 	user, password := component.Text(fields["username"]), component.Text(fields["password"])
+	name, value := "Authorization", ""
 	switch {
-	case header.Get("Authorization") != "":
 	case token != "":
-		header.Set("Authorization", "Bearer "+token)
+		value = "Bearer " + token
 	case key != "":
-		header.Set("Authorization", "Bearer "+key)
+		if other := component.Text(fields["headerKey"]); other != "" {
+			name = other
+		} else if scheme == "" {
+			scheme = "Bearer"
+		}
+		value = strings.TrimSpace(scheme + " " + key)
 	case user != "" || password != "":
-		r := http.Request{Header: header}
-		r.SetBasicAuth(user, password)
+		value = "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
+	if value == "" || header.Get(name) != "" {
+		return ""
+	}
+	header.Set(name, value)
+	return name
 }
 
 func (c *call) request(ctx context.Context) (*http.Request, error) {
@@ -128,19 +138,29 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
-// clientFor gives the client to use and what to call when it is done with. The one that ignores TLS
+// client gives the client to use and what to call when it is done with. The one that ignores TLS
 // errors keeps the dialer of the other one, and with it the check of the address.
-func clientFor(step component.Step, in httpInputs) (*http.Client, func(), error) {
-	guarded := step.HTTP()
-	if !in.IgnoreSSLErrors {
-		return guarded, func() {}, nil
+func (c *call) client() (*http.Client, func(), error) {
+	client, done := *c.step.HTTP(), func() {}
+	client.CheckRedirect = c.redirected
+	if c.in.IgnoreSSLErrors {
+		transport, ok := client.Transport.(component.Transport)
+		if !ok {
+			return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
+		}
+		lenient := transport.Lenient()
+		client.Transport, done = lenient, lenient.CloseIdleConnections
 	}
-	transport, ok := guarded.Transport.(component.Transport)
-	if !ok {
-		return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
+	return &client, done, nil
+}
+
+// redirected keeps the connection's credentials from other hosts, whatever header they are in.
+func (c *call) redirected(next *http.Request, via []*http.Request) error {
+	if len(via) > c.in.MaxRedirects {
+		return domain.Refuse(domain.Invalid, "stopped after %d redirects", c.in.MaxRedirects)
 	}
-	lenient := transport.Lenient()
-	client := *guarded
-	client.Transport = lenient
-	return &client, lenient.CloseIdleConnections, nil
+	if next.URL.Host != c.url.Host || next.URL.Scheme != c.url.Scheme {
+		next.Header.Del(c.secret)
+	}
+	return nil
 }

@@ -1,0 +1,66 @@
+package builtin
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"mime/multipart"
+	"net/textproto"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+type httpFormInputs struct {
+	httpInputs
+	Method    string               `key:"httpMethod" label:"HTTP method" default:"post" options:"post,put,POST,PUT" doc:"The HTTP method."`
+	Form      []component.KeyValue `key:"formData" label:"Form data" doc:"Fields to send. Lists and objects are sent as JSON."`
+	Files     []component.KeyValue `key:"fileData" label:"File data" doc:"Files to send: text, binary data, or objects with data and contentType, such as what a binary response gives."`
+	FileNames []component.KeyValue `key:"fileDataFileNames" label:"File data file names" doc:"For each file its name, under the same key; the key is the name of one that is not here."`
+}
+
+// sendForm makes the body once, so that every attempt sends the same.
+func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (component.Result, error) {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if err := in.write(form); err != nil {
+		return component.Result{}, err
+	}
+	if err := form.Close(); err != nil {
+		return component.Result{}, fmt.Errorf("writing a form: %w", err)
+	}
+	return send(ctx, step, strings.ToUpper(in.Method), in.httpInputs, body.Bytes(), form.FormDataContentType())
+}
+
+func (in httpFormInputs) write(form *multipart.Writer) error {
+	for _, field := range in.Form {
+		if err := form.WriteField(field.Key, component.Text(field.Value)); err != nil {
+			return fmt.Errorf("writing a form: %w", err)
+		}
+	}
+	names := objectFrom(in.FileNames)
+	for _, file := range in.Files {
+		data, contentType, err := encodeBody(file.Value)
+		if err != nil {
+			return domain.RefuseField(domain.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
+		}
+		name := component.Text(names[file.Key])
+		if name == "" {
+			name = file.Key
+		}
+		header := textproto.MIMEHeader{}
+		header.Set("Content-Disposition", multipart.FileContentDisposition(file.Key, name))
+		if contentType != "" && !strings.ContainsAny(contentType, "\r\n") {
+			header.Set("Content-Type", contentType)
+		}
+		part, err := form.CreatePart(header)
+		if err == nil {
+			_, err = part.Write(data)
+		}
+		if err != nil {
+			return fmt.Errorf("writing a form: %w", err)
+		}
+	}
+	return nil
+}
