@@ -21,6 +21,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
 		return i, nil, err
 	}
+	warnings = append(warnings, domain.UnknownActions(parsed, r.known)...)
 	if onto == "" {
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID))
 		return i, warnings, err
@@ -33,6 +34,17 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		return i, nil, domain.RefuseField(domain.Invalid, "integrationId", "is a published version, which never changes; give the integration's own id")
 	}
 	return i, warnings, r.replaceDraft(ctx, i, parsed)
+}
+
+// known refuses what no step can do here. Such a step is imported all the same, and fails when it is
+// reached.
+func (r *Resolver) known(ref domain.ActionRef, trigger bool) (err error) {
+	if trigger {
+		_, err = r.Components.LookupTrigger(ref.Component, ref.Key)
+	} else {
+		_, err = r.Components.Lookup(ref.Component, ref.Key)
+	}
+	return err
 }
 
 // createFrom makes a new integration. Its draft and its system instance come first: a crash in

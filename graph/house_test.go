@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/component"
+	"heddle/component/builtin"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -86,7 +87,7 @@ func newHouse(t *testing.T, edit ...func(*Options)) *house {
 		}
 	})
 	h.Resolver = &Resolver{Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
-		Components: component.New(), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits}
+		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits}
 	o := DefaultOptions()
 	for _, e := range edit {
 		e(&o)

@@ -3,6 +3,7 @@ package graph
 import (
 	"time"
 
+	"heddle/component"
 	"heddle/domain"
 	"heddle/projections"
 )
@@ -59,7 +60,8 @@ func (f IntegrationFlow) Trigger() IntegrationAction {
 			support, polls = ActionScheduleSupportRequired, ref.Component != scheduleComponent
 		}
 	}
-	return IntegrationAction{Action: &Action{Key: ref.Key, Component: &ActionComponent{Key: ref.Component}, ScheduleSupport: &support, IsPollingTrigger: &polls}}
+	of := Component{component.Component{Key: ref.Component, Label: ref.Component}}
+	return IntegrationAction{Action: &Action{of: of, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}}
 }
 
 // scheduleComponent has the trigger that only a schedule fires. Source: existing clients.
@@ -134,6 +136,12 @@ type (
 	InstanceExecutionResultEdge       = Edge[InstanceExecutionResult]
 	InstanceStepResultConnection      = Page[InstanceStepResult]
 	InstanceStepResultEdge            = Edge[InstanceStepResult]
+	ComponentConnection               = Page[Component]
+	ComponentEdge                     = Edge[Component]
+	ActionConnection                  = Page[Action]
+	ActionEdge                        = Edge[Action]
+	ActionInputConnection             = Page[ActionInput]
+	ActionInputEdge                   = Edge[ActionInput]
 	LogConnection                     = Page[Log]
 	LogEdge                           = Edge[Log]
 )

@@ -10,16 +10,17 @@ import (
 	"strconv"
 )
 
-// What a step runs, as the definition names it.
-type Action struct {
-	Key              string                 `json:"key"`
-	Component        *ActionComponent       `json:"component,omitempty"`
-	IsPollingTrigger *bool                  `json:"isPollingTrigger,omitempty"`
-	ScheduleSupport  *ActionScheduleSupport `json:"scheduleSupport,omitempty"`
-}
-
-type ActionComponent struct {
-	Key string `json:"key"`
+type ActionInput struct {
+	Key         string `json:"key"`
+	Label       string `json:"label"`
+	Description string `json:"description"`
+	// string, number, boolean, data, code, connection, list, keyvalue or conditions
+	Type     string `json:"type"`
+	Required bool   `json:"required"`
+	// Used where the step says nothing.
+	Default *string `json:"default,omitempty"`
+	// The values allowed; empty for any.
+	Options []string `json:"options"`
 }
 
 type APITokenPayload struct {

@@ -24,6 +24,8 @@ var permissions = map[string][]domain.Role{
 	"Query.apiTokens":         admins,
 	"Query.customer":          everyone,
 	"Query.customers":         everyone,
+	"Query.component":         everyone,
+	"Query.components":        everyone,
 	"Query.integration":       everyone,
 	"Query.integrations":      everyone,
 	"Query.instance":          everyone,

@@ -44,6 +44,8 @@ var rights = map[string]struct {
 	"Query.apiTokens":         {adminish, static(`{ apiTokens { nodes { id } } }`)},
 	"Query.customer":          {allRoles, func(f *facts) string { return `{ customer(id: "` + f.customer + `") { id } }` }},
 	"Query.customers":         {allRoles, static(`{ customers { nodes { id } } }`)},
+	"Query.component":         {allRoles, func(*facts) string { return `{ component(id: "` + domain.DeriveID("component", "code") + `") { id } }` }},
+	"Query.components":        {allRoles, static(`{ components { nodes { id } } }`)},
 	"Query.integration":       {allRoles, func(f *facts) string { return `{ integration(id: "` + f.integration + `") { id } }` }},
 	"Query.integrations":      {allRoles, static(`{ integrations { nodes { id } } }`)},
 	"Query.instance":          {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},

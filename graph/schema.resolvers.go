@@ -277,6 +277,16 @@ func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, is
 	return &page, err
 }
 
+func (r *queryResolver) Component(ctx context.Context, id string) (*Component, error) {
+	c, ok := r.componentByID(id)
+	return found(c, ok, "component")
+}
+
+func (r *queryResolver) Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error) {
+	page, err := r.components(key, public, versionNumber, filterQuery, after, first)
+	return &page, err
+}
+
 func (r *queryResolver) Integration(ctx context.Context, id string) (*Integration, error) {
 	i, err := r.integration(ctx, id)
 	return &i, err
