@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,50 +74,6 @@ func TestCrashInFlight(t *testing.T) {
 	if second[0].key == requests[0].key {
 		t.Error("two runs share an idempotency key")
 	}
-}
-
-// TestCrashAnywhere kills servers at random moments of runs: whatever was answered 200 is done to its
-// end, and no call is made again once its step is in the log.
-func TestCrashAnywhere(t *testing.T) {
-	const rounds, runsPerRound, atMost = 25, 2, 20 * time.Second
-	hook := newHook()
-	defer hook.Close()
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
-	h.start()
-	paths := []string{"a", "b", "c", "d", "e", "f"}
-	trigger := h.deploy(callsDefinition(hook.URL, paths...))
-	var runs []string
-	settled := map[string]int{} // how often a call had been made when its step was in the log
-	kills := 0
-	for end := time.Now().Add(atMost); kills < rounds && time.Now().Before(end); kills++ {
-		for range runsPerRound {
-			runs = append(runs, h.trigger(trigger, "{}"))
-		}
-		// A random moment is the point here: nothing is waited for.
-		time.Sleep(time.Duration(rand.Int64N(int64(40 * time.Millisecond))))
-		h.must(h.kill())
-		settle(t, h, hook, settled)
-		h.start()
-	}
-	inTime := len(settled)
-	for _, run := range runs {
-		if result := h.ended(run); at(result, "resultType") != "COMPLETED" || len(finishedSteps(result)) != len(paths)+1 {
-			t.Errorf("run %s ended with %v", run, result)
-		}
-	}
-	counts := hook.counts()
-	if len(counts) != len(runs)*len(paths) {
-		t.Errorf("%d different calls, not %d", len(counts), len(runs)*len(paths))
-	}
-	again := 0
-	for key, n := range counts {
-		again += n - 1
-		if then, is := settled[key]; is && n != then {
-			t.Errorf("call %s was made %d times, although its step had finished when it had been made %d times", key, n, then)
-		}
-	}
-	t.Logf("%d kills in %d runs of %d calls; %d calls had their step in the log at a kill, %d were in flight and made again",
-		kills, len(runs), len(paths), inTime, again)
 }
 
 // settle notes the calls whose steps are in the log of a killed server.
