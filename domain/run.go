@@ -94,8 +94,7 @@ type RunQueued struct {
 	Synchronous bool       `json:"synchronous,omitempty"`
 	Payload     Content    `json:"payload"`
 	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
-	Limit       int        `json:"limit,omitempty"`     // how many runs of the flow in the instance may be under way; 0 for any number
-	Duplicate   string     `json:"duplicate,omitempty"` // what another waiting run of the flow must not have, empty for none
+	Duplicate   string     `json:"duplicate,omitempty"` // what no other waiting run of the flow may have, empty for none
 	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
 	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload it has again
 }
@@ -301,6 +300,14 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 		changes = append(changes, then)
 	}
 	return changes, nil
+}
+
+// Drop ends a run that has not begun because another of its flow stands for it.
+func (r Run) Drop() (Changes[Run], error) {
+	if r.ID == "" || r.Claims > 0 || r.Finished != nil {
+		return nil, nil
+	}
+	return Changes[Run]{RunFinished{Result: Duplicate, Error: "another execution of the flow was waiting or running already"}}, nil
 }
 
 // Cancel ends the run, whatever it is doing. A worker that is at it learns of it at its next record.

@@ -85,6 +85,16 @@ func (x *RunIndex) Unfinished(ctx context.Context, after store.Position, limit i
 	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`, after, limit)
 }
 
+// UnfinishedOf gives the oldest executions of a flow in an instance that have not ended, as of all
+// that has happened before a position.
+func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf store.Position, limit int) ([]Execution, error) {
+	if err := x.Wait(ctx, asOf); err != nil {
+		return nil, err
+	}
+	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND s.instance = ? AND s.flow = ? ORDER BY r.position LIMIT ?`,
+		instance, flow, limit)
+}
+
 // Execution finds one execution of an organization.
 func (x *RunIndex) Execution(ctx context.Context, organization, id string) (Execution, bool, error) {
 	found, err := x.list(ctx, `runs r`+listed+`WHERE r.id = ? AND o.name = ?`, key(id), organization)

@@ -37,10 +37,20 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if queued.Payload, err = w.Blobs.Keep(ctx, runBlob(s.run, "payload"+s.digest), data); err != nil {
 		return domain.Run{}, err
 	}
+	policy := policyOf(s.flow)
+	if s.instance.System || s.synchronous { // somebody waits for it, now
+		policy.limit, policy.duplicate = 0, nil
+	} else if policy.duplicate != nil {
+		queued.Duplicate = w.duplicateOf(ctx, policy, s)
+	}
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
 	if err != nil || run.Claims > 0 || run.Finished != nil {
 		return run, err
+	}
+	if !policy.all() {
+		w.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
+		return run, nil
 	}
 	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, handle); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)

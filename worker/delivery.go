@@ -60,11 +60,20 @@ func (x *execution) payload(ctx context.Context) (map[string]any, error) {
 	}
 	p := maps.Clone(x.facts)
 	delete(p, "configVars")
+	return payloadOf(p, d), nil
+}
+
+// payloadOf adds to what is known of a run what was delivered.
+func payloadOf(facts, d map[string]any) map[string]any {
+	p := maps.Clone(facts)
+	if p == nil {
+		p = map[string]any{}
+	}
 	contentType, _ := d["contentType"].(string)
 	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
 	p["rawBody"] = map[string]any{"data": d["data"], "contentType": contentType}
 	p["body"] = map[string]any{"data": parseBody(d["data"], contentType), "contentType": contentType}
-	return p, nil
+	return p
 }
 
 // parseBody gives JSON bodies as values, multipart forms by field, and all others as they came. So

@@ -28,29 +28,28 @@ func (w *Worker) sweep(ctx context.Context) error {
 	}
 	tick := time.NewTicker(w.Sweep)
 	defer tick.Stop()
+	if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+		w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
+	}
 	for {
-		if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-			w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
-		}
+		var err error
 		select {
 		case <-tick.C:
+			err = w.sweepOnce(ctx)
 		case <-w.awake:
+			err = w.admitWoken(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// wake has the dispatcher look for runs now and not at the next tick only.
-func (w *Worker) wake() {
-	select {
-	case w.awake <- struct{}{}:
-	default: // it will
+		if err != nil && ctx.Err() == nil {
+			w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
+		}
 	}
 }
 
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
+	policies := map[queueKey]policy{} // of flows that this sweep has met
 	var after store.Position
 	for {
 		page, err := w.Runs.Unfinished(ctx, after, sweepPage)
@@ -58,7 +57,7 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 			return err
 		}
 		for _, e := range page {
-			if err := w.offer(ctx, e); err != nil {
+			if err := w.sweepRun(ctx, policies, e); err != nil {
 				return err
 			}
 			after = e.Position
@@ -67,6 +66,26 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on.
+func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]policy, e projections.Execution) error {
+	key := queueKey{e.Instance, e.Flow}
+	p, met := policies[key]
+	if !met {
+		var err error
+		if p, err = w.policyFor(ctx, e); err != nil {
+			w.Logger.Warn("reading a flow's queueConfig failed; its runs go on without", "instance", e.Instance, "error", err)
+		}
+		policies[key] = p
+		if !p.all() {
+			return w.admit(ctx, key, p, 0)
+		}
+	}
+	if !p.all() {
+		return nil
+	}
+	return w.offer(ctx, e)
 }
 
 // offer puts a run into the queue unless it is there, is not due or somebody works on it.

@@ -70,6 +70,7 @@ type Worker struct {
 	claims  map[string]bool                    // claim keys that this process keeps alive
 	offered map[string]offered                 // by task
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
+	woken   map[queueKey]woken                 // what the dispatcher is to look at
 	awake   chan struct{}                      // one slot: the dispatcher is to look now
 }
 
@@ -78,6 +79,7 @@ func (w *Worker) Start() error {
 	w.name = uuid.NewString()
 	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
 	w.waiting = map[string]chan domain.Run{}
+	w.woken = map[queueKey]woken{}
 	w.awake = make(chan struct{}, 1)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {

@@ -1,0 +1,178 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// policy says which runs of a flow in an instance may go on: the flow's queueConfig. The zero policy
+// lets all.
+type policy struct {
+	limit     int            // runs under way at once, 0 for any number
+	singleton bool           // a run that finds another is dropped
+	duplicate map[string]any // the input whose value no two waiting runs may have; nil for none
+}
+
+// The number of runs at once that the format allows for a queue. Source: definition-format, queueConfig.
+const maxQueueLimit = 15
+
+// waitingMost is how many waiting runs of a flow are compared with each other.
+const waitingMost = 1000
+
+func policyOf(flow *domain.Node) policy {
+	config := flow.Map("queueConfig")
+	var p policy
+	fifo, _ := config["usesFifoQueue"].(bool)
+	if p.limit = min(whole(config["concurrencyLimit"]), maxQueueLimit); p.limit == 0 && fifo {
+		p.limit = 1
+	}
+	if p.singleton, _ = config["singletonExecutions"].(bool); p.singleton {
+		p.limit = 1
+	}
+	p.duplicate, _ = config["dedupeIdField"].(map[string]any)
+	return p
+}
+
+func (p policy) all() bool { return p.limit == 0 && p.duplicate == nil }
+
+// unfinished is a run as a policy sees it.
+type unfinished struct {
+	run       string
+	began     bool
+	duplicate string
+}
+
+// admit tells which unfinished runs of one flow, the oldest first, may go on and which are dropped.
+func (p policy) admit(runs []unfinished) (admitted, dropped []string) {
+	seen := map[string]bool{}
+	for _, r := range runs {
+		twice := r.duplicate != "" && seen[r.duplicate]
+		switch {
+		case !r.began && (twice || p.singleton && len(admitted) > 0):
+			dropped = append(dropped, r.run)
+			continue
+		case r.began || p.limit == 0 || len(admitted) < p.limit:
+			admitted = append(admitted, r.run)
+		}
+		seen[r.duplicate] = true
+	}
+	return admitted, dropped
+}
+
+// queueKey is a flow in an instance: what a policy is about.
+type queueKey struct{ instance, flow string }
+
+// policyFor gives the policy of the version that a run was queued for. Test runs have none.
+func (w *Worker) policyFor(ctx context.Context, e projections.Execution) (policy, error) {
+	integration, _ := w.View.Integrations.Get(e.Organization, e.Integration)
+	version, ok := integration.Version(e.Version)
+	if !ok {
+		return policy{}, nil
+	}
+	definition, err := w.Definitions.Get(ctx, e.Organization, version.Definition)
+	if err != nil {
+		return policy{}, err
+	}
+	flow := definition.Find(e.Flow)
+	if flow == nil {
+		return policy{}, nil // the run will say so
+	}
+	return policyOf(flow), nil
+}
+
+// admit offers those runs of a flow that its policy lets go on, as of a position, and drops duplicates.
+func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.Position) error {
+	page, err := w.Runs.UnfinishedOf(ctx, key.instance, key.flow, asOf, waitingMost)
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]projections.Execution, len(page))
+	runs := make([]unfinished, len(page))
+	for i, e := range page {
+		byID[e.ID] = e
+		runs[i] = unfinished{run: e.ID, began: e.Claims > 0}
+		if p.duplicate != nil && !runs[i].began {
+			state, _, err := store.Load(ctx, w.Log, domain.Runs, e.ID)
+			if err != nil {
+				return err
+			}
+			runs[i].duplicate = state.Queued.Duplicate
+		}
+	}
+	admitted, dropped := p.admit(runs)
+	for _, run := range dropped {
+		if _, _, err := store.Change(w.as(ctx, byID[run].Organization, run), w.Log, domain.Runs, run, domain.Run.Drop); err != nil {
+			return err
+		}
+		if err := w.Live.Publish(ctx, store.EndTopic(run), nil); err != nil {
+			return err
+		}
+	}
+	for _, run := range admitted {
+		if err := w.offer(ctx, byID[run]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wake has the dispatcher look at a flow now and not at the next tick only.
+func (w *Worker) wake(key queueKey, p policy, asOf store.Position) {
+	w.mu.Lock()
+	w.woken[key] = woken{p, max(asOf, w.woken[key].asOf)}
+	w.mu.Unlock()
+	select {
+	case w.awake <- struct{}{}:
+	default: // it will
+	}
+}
+
+// woken is what the dispatcher is to look at.
+type woken struct {
+	policy policy
+	asOf   store.Position
+}
+
+func (w *Worker) admitWoken(ctx context.Context) error {
+	w.mu.Lock()
+	all := w.woken
+	w.woken = map[queueKey]woken{}
+	w.mu.Unlock()
+	for key, k := range all {
+		if err := w.admit(ctx, key, k.policy, k.asOf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// duplicateOf gives what no other waiting run of the flow may have: a reference into what the trigger
+// gives. One that can't be resolved is none: the run itself will say so.
+func (w *Worker) duplicateOf(ctx context.Context, p policy, s start) string {
+	step := s.flow.Trigger()
+	ref := step.Action()
+	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
+	if err != nil {
+		return ""
+	}
+	scope := newScope(nil)
+	inputs, err := resolveInputs(step, scope)
+	if err != nil {
+		return ""
+	}
+	result, err := trigger.Receive(ctx, payloadOf(nil, s.delivery), inputs)
+	if err != nil {
+		return ""
+	}
+	scope.set(domain.Identifier(step.Name()), result.Data)
+	value, err := Resolve(p.duplicate, scope)
+	if err != nil || value == nil || value == "" {
+		return ""
+	}
+	return fmt.Sprintf("%.200s", component.Text(value))
+}

@@ -1,0 +1,99 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"heddle/domain"
+)
+
+func TestAdmit(t *testing.T) {
+	began := func(run string) unfinished { return unfinished{run: run, began: true} }
+	waits := func(run string) unfinished { return unfinished{run: run} }
+	like := func(run, key string) unfinished { return unfinished{run: run, duplicate: key} }
+	for name, c := range map[string]struct {
+		policy
+		runs              []unfinished
+		admitted, dropped string
+	}{
+		"no limit":                     {policy{}, []unfinished{waits("a"), began("b"), waits("c")}, "a b c", ""},
+		"one after another":            {policy{limit: 1}, []unfinished{waits("a"), waits("b")}, "a", ""},
+		"one is at it":                 {policy{limit: 1}, []unfinished{began("a"), waits("b")}, "a", ""},
+		"one was let in out of order":  {policy{limit: 1}, []unfinished{waits("a"), began("b"), waits("c")}, "a b", ""},
+		"a few at once":                {policy{limit: 2}, []unfinished{began("a"), waits("b"), waits("c")}, "a b", ""},
+		"no second":                    {policy{limit: 1, singleton: true}, []unfinished{began("a"), waits("b"), waits("c")}, "a", "b c"},
+		"duplicates":                   {policy{limit: 1}, []unfinished{began("a"), like("b", "k"), like("c", "k"), like("d", "l")}, "a", "c"},
+		"a duplicate of what began":    {policy{}, []unfinished{{"a", true, "k"}, like("b", "k")}, "a", "b"},
+		"what began is never a double": {policy{}, []unfinished{like("a", "k"), {"b", true, "k"}}, "a b", ""},
+		"nothing waits":                {policy{limit: 1}, nil, "", ""},
+	} {
+		admitted, dropped := c.admit(c.runs)
+		if got := strings.Join(admitted, " "); got != c.admitted || strings.Join(dropped, " ") != c.dropped {
+			t.Errorf("%s: admitted %s, dropped %s", name, got, dropped)
+		}
+	}
+}
+
+// queued triggers a flow often, with bodies 0, 1, 2 …, while its first run is held, and gives the runs
+// and in which order they were done.
+func (h *house) queued(settings string, times int) (runs []domain.Run, most int) {
+	h.t.Helper()
+	h.probe.block["hold"] = make(chan struct{})
+	hold := step("hold", "effect", "")
+	_, urls := h.deploy(definition(flow("Main", settings, "", hold)))
+	h.start()
+	var ids []string
+	for i := range times {
+		ids = append(ids, h.post(urls["Main"], "application/json", fmt.Sprintf(`{"key": "k%d"}`, i/2)).Header().Get(ExecutionHeader))
+	}
+	<-h.probe.began
+	close(h.probe.block["hold"])
+	for _, id := range ids {
+		runs = append(runs, h.ended(id))
+	}
+	var starts, ends []domain.Run
+	starts, ends = slices.Clone(runs), slices.Clone(runs)
+	slices.SortFunc(starts, func(a, b domain.Run) int { return a.StartedAt.Compare(b.StartedAt) })
+	slices.SortFunc(ends, func(a, b domain.Run) int { return a.FinishedAt.Compare(b.FinishedAt) })
+	under, next := 0, 0
+	for _, s := range starts {
+		for ; next < len(ends) && ends[next].FinishedAt.Before(s.StartedAt); next++ {
+			under--
+		}
+		under++
+		most = max(most, under)
+	}
+	return runs, most
+}
+
+func TestQueueConfig(t *testing.T) {
+	t.Run("one after another", func(t *testing.T) {
+		runs, most := newHouse(t).queued("    queueConfig: {usesFifoQueue: true}\n", 8)
+		if most != 1 || !slices.IsSortedFunc(runs, func(a, b domain.Run) int { return a.StartedAt.Compare(b.StartedAt) }) {
+			t.Errorf("%d at once, in the order %v", most, runs)
+		}
+	})
+	t.Run("two at once", func(t *testing.T) {
+		if _, most := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, concurrencyLimit: 2}\n", 8); most > 2 {
+			t.Errorf("%d at once", most)
+		}
+	})
+	t.Run("no duplicates", func(t *testing.T) {
+		runs, _ := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n", 6)
+		var results []string
+		for _, r := range runs {
+			results = append(results, string(r.Finished.Result))
+		}
+		if got := strings.Join(results, " "); got != strings.TrimSpace(strings.Repeat("COMPLETED CANCELED_AS_DUPLICATE ", 3)) {
+			t.Errorf("ended %s", got)
+		}
+	})
+	t.Run("only one", func(t *testing.T) {
+		runs, _ := newHouse(t).queued("    queueConfig: {singletonExecutions: true}\n", 3)
+		if runs[0].Finished.Result != domain.Completed || runs[2].Finished.Result != domain.Duplicate {
+			t.Errorf("ended %+v and %+v", runs[0].Finished, runs[2].Finished)
+		}
+	})
+}
