@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"heddle/component"
@@ -14,15 +15,44 @@ func init() {
 	register(component.Component{
 		Key: "change-data-format", Label: "Change data format", Category: "Data",
 		Description: "Reads and writes the formats that data comes in.",
-		Actions: []component.Action{
-			component.NewAction("deserializeFormData", "Deserialize URL-encoded form data",
-				"Reads what a form or a webhook sent as application/x-www-form-urlencoded into an object. A name that occurs more than once gives a list.",
-				deserializeFormData),
-			component.NewAction("deserializeFromJson", "Deserialize JSON",
-				"Reads JSON text into the value that it stands for. What is no text has been read already and is passed on.",
-				deserializeFromJSON),
-		},
+		Actions:     slices.Concat(readActions(), conversionActions(), writeActions()),
 	})
+}
+
+// readActions make values of what comes as text or bytes.
+func readActions() []component.Action {
+	return []component.Action{
+		component.NewAction("deserializeFormData", "Deserialize URL-encoded form data",
+			"Reads what a form or a webhook sent as application/x-www-form-urlencoded into an object. A name that occurs more than once gives a list.",
+			deserializeFormData),
+		component.NewAction("deserializeFromJson", "Deserialize JSON",
+			"Reads JSON text into the value that it stands for. What is no text has been read already and is passed on.",
+			pure(deserializeFromJSON)),
+		component.NewAction("deserializeJsonl", "Deserialize JSON lines",
+			"Reads text with a JSON value on each line into a list; empty lines are skipped.", pure(deserializeJSONLines)),
+		component.NewAction("deserializeFromXml", "Deserialize XML", "Reads XML text into an object. "+xmlDoc, pure(readXML)),
+		component.NewAction("deserializeFromCsv", "Deserialize CSV", "Reads CSV text into a list. "+csvDoc, pure(readCSV)),
+		component.NewAction("deserializeFromYaml", "Deserialize YAML", "Reads YAML text into the value that it stands for. "+yamlDoc, pure(readYAML)),
+		component.NewAction("deserializeFromBinary", "Deserialize binary", "Reads binary data that is text: what it stands for if it is JSON, else the text. Binary data that is no UTF-8 is passed on.",
+			pure(deserializeBinary)),
+	}
+}
+
+// writeActions make text, or simple values, of values.
+func writeActions() []component.Action {
+	return []component.Action{
+		component.NewAction("serializeFormData", "Serialize URL-encoded form data",
+			"Writes an object as application/x-www-form-urlencoded, with names in alphabetical order. A list gives its name for each element; other values inside are JSON.",
+			pure(serializeFormData)),
+		component.NewAction("serializeJsonl", "Serialize JSON lines", "Writes a list with a JSON value on each line.", pure(serializeJSONLines)),
+		component.NewAction("prettyPrint", "Pretty print", "Writes a value, or what JSON text stands for, as JSON on several lines. Other text stays as it is.", pure(prettyPrint)),
+		component.NewAction("convertToBoolean", "Convert to boolean", "Takes true, t, yes, y and 1 for true, false, f, no, n, 0 and nothing for false, in either case; other values as JavaScript does.",
+			pure(func(in convertInputs) (any, error) { return isTrue(unquoted(in.Value)), nil })),
+		component.NewAction("convertToInt", "Convert to integer", "Gives the whole part of a number, or of text that is one.", pure(convertToInt)),
+		component.NewAction("convertToNumber", "Convert to number", "Gives a number, or the number that text is.", pure(convertToNumber)),
+		component.NewAction("convertToString", "Convert to string", "Gives text: of lists and objects their JSON, of nothing an empty one.",
+			pure(func(in convertInputs) (any, error) { return component.Text(in.Value), nil })),
+	}
 }
 
 type dataInputs struct {
@@ -57,16 +87,16 @@ func deserializeFormData(_ context.Context, _ component.Step, in dataInputs) (co
 	return component.Result{Data: form}, nil
 }
 
-func deserializeFromJSON(_ context.Context, _ component.Step, in dataInputs) (component.Result, error) {
+func deserializeFromJSON(in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
-		return component.Result{Data: rest}, nil
+		return rest, nil
 	}
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
 	}
-	return component.Result{Data: value}, nil
+	return value, nil
 }
 
 // textOf gives the text in v: v itself, binary data or the data of a body. If it is something else,

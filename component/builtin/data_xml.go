@@ -1,0 +1,217 @@
+package builtin
+
+import (
+	"encoding/xml"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// xmlDoc is the convention for XML, which the format leaves open.
+const xmlDoc = "XML is an object with the root element's name as its key. An element is its text, or an object if it has attributes (keys that begin with @) " +
+	"or elements inside; its text then is under #text. Elements of one name are a list. Prefixes of names are kept, comments and doctypes are not. " +
+	"A value that is no object with a single key is written inside an element root, and elements of a list as item."
+
+const (
+	xmlText      = "#text"
+	xmlAttribute = "@"
+	maxXMLDepth  = 200
+)
+
+type xmlInputs struct {
+	dataInputs
+	Strings bool `key:"numbersAsStrings" label:"Parse numbers as strings?" default:"false" doc:"Leave text that is a number text."`
+}
+
+func readXML(in xmlInputs) (any, error) {
+	text, err := requiredText(in.Data, "XML")
+	if err != nil {
+		return nil, err
+	}
+	reader := xmlReader{decoder: xml.NewDecoder(strings.NewReader(text)), strings: in.Strings}
+	for {
+		token, err := reader.decoder.RawToken()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %v", err)
+		}
+		if start, isStart := token.(xml.StartElement); isStart {
+			value, err := reader.element(start, 0)
+			if err != nil {
+				return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %v", err)
+			}
+			return map[string]any{xmlName(start.Name): value}, nil
+		}
+	}
+}
+
+// xmlReader reads raw tokens, so that prefixes stay as they are. No entity but XML's own is known, and
+// nothing outside the text is read.
+type xmlReader struct {
+	decoder *xml.Decoder
+	strings bool
+}
+
+func xmlName(name xml.Name) string {
+	if name.Space != "" {
+		return name.Space + ":" + name.Local
+	}
+	return name.Local
+}
+
+func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
+	if depth > maxXMLDepth {
+		return nil, domain.Refuse(domain.Invalid, "elements are nested deeper than %d", maxXMLDepth)
+	}
+	object := map[string]any{}
+	for _, a := range start.Attr {
+		object[xmlAttribute+xmlName(a.Name)] = r.value(a.Value)
+	}
+	var text strings.Builder
+	for {
+		token, err := r.decoder.RawToken()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch t := token.(type) {
+		case xml.CharData:
+			text.Write(t)
+		case xml.StartElement:
+			inner, err := r.element(t, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			addElement(object, xmlName(t.Name), inner)
+		case xml.EndElement:
+			if t.Name != start.Name {
+				return nil, domain.Refuse(domain.Invalid, "<%s> is closed by </%s>", xmlName(start.Name), xmlName(t.Name))
+			}
+			return r.finished(object, strings.TrimSpace(text.String())), nil
+		}
+	}
+}
+
+func (r xmlReader) finished(object map[string]any, text string) any {
+	switch {
+	case len(object) == 0:
+		return r.value(text)
+	case text != "":
+		object[xmlText] = r.value(text)
+	}
+	return object
+}
+
+// value makes numbers of text that says nothing else: no leading zeros, no signs before, no loss.
+func (r xmlReader) value(text string) any {
+	if n, err := strconv.ParseFloat(text, 64); err == nil && !r.strings && component.Text(n) == text {
+		return n
+	}
+	return text
+}
+
+// addElement makes a list of elements of one name.
+func addElement(object map[string]any, name string, value any) {
+	old, there := object[name]
+	if !there {
+		object[name] = value
+		return
+	}
+	if list, isList := old.([]any); isList { // an element is never a list itself
+		object[name] = append(list, value)
+		return
+	}
+	object[name] = []any{old, value}
+}
+
+func writeXML(v any) (string, error) {
+	name, value := "root", unquoted(v)
+	if object, isObject := value.(map[string]any); isObject && len(object) == 1 {
+		for only, inner := range object {
+			if _, isList := inner.([]any); !isList && only != xmlText && !strings.HasPrefix(only, xmlAttribute) {
+				name, value = only, inner
+			}
+		}
+	}
+	if list, isList := value.([]any); isList {
+		value = map[string]any{"item": list}
+	}
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
+	if err := writeElement(&b, name, value, 0); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+func writeElement(b *strings.Builder, name string, v any, depth int) error {
+	if !isXMLName(name) {
+		return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML element or attribute", excerpt(name, 40))
+	}
+	if depth > maxXMLDepth {
+		return domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d", maxXMLDepth)
+	}
+	object, isObject := v.(map[string]any)
+	if !isObject {
+		b.WriteString("<" + name + ">")
+		escapeXML(b, v)
+		b.WriteString("</" + name + ">")
+		return nil
+	}
+	b.WriteString("<" + name)
+	keys := slices.Sorted(maps.Keys(object))
+	for _, key := range keys {
+		if attribute, is := strings.CutPrefix(key, xmlAttribute); is {
+			if !isXMLName(attribute) {
+				return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML attribute", excerpt(attribute, 40))
+			}
+			b.WriteString(" " + attribute + `="`)
+			escapeXML(b, object[key])
+			b.WriteString(`"`)
+		}
+	}
+	b.WriteString(">")
+	escapeXML(b, object[xmlText])
+	for _, key := range keys {
+		if key == xmlText || strings.HasPrefix(key, xmlAttribute) {
+			continue
+		}
+		elements, isList := object[key].([]any)
+		if !isList {
+			elements = []any{object[key]}
+		}
+		for _, element := range elements {
+			if list, isList := element.([]any); isList {
+				element = map[string]any{"item": list}
+			}
+			if err := writeElement(b, key, element, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	b.WriteString("</" + name + ">")
+	return nil
+}
+
+func escapeXML(b *strings.Builder, v any) {
+	_ = xml.EscapeText(b, []byte(component.Text(v))) // a builder takes everything
+}
+
+func isXMLName(name string) bool {
+	for i, r := range name {
+		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= 0xC0 && r != 0xD7 && r != 0xF7
+		if !letter && (i == 0 || !strings.ContainsRune("-.:0123456789\u00b7", r)) {
+			return false
+		}
+	}
+	return name != ""
+}
