@@ -19,6 +19,7 @@ type Principal struct {
 	User         string
 	Token        string // id
 	Role         domain.Role
+	hash         string // of the token
 }
 
 type principalKey struct{}
@@ -32,22 +33,40 @@ func principalOf(ctx context.Context) Principal {
 // goes on as nobody's: what it may not see is refused field by field.
 func Authenticate(view *projections.View, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			next.ServeHTTP(w, r)
-			return
+		token := bearer(r.Header.Get("Authorization"))
+		if token == "" && r.Method == http.MethodGet && isStream(r) { // a browser's EventSource sends no headers
+			token = r.URL.Query().Get("authToken")
 		}
-		user, id, ok := view.TokenOwner(TokenHash(strings.TrimSpace(token)))
-		if !ok {
-			next.ServeHTTP(w, r)
-			return
+		if ctx, ok := authenticated(r.Context(), view, token, r.RemoteAddr); ok {
+			r = r.WithContext(ctx)
 		}
-		remote, _, _ := net.SplitHostPort(r.RemoteAddr)
-		ctx := context.WithValue(r.Context(), principalKey{},
-			Principal{Organization: user.Organization, User: user.ID, Token: id, Role: user.Role})
-		ctx = store.As(ctx, store.Author{Organization: user.Organization, Actor: user.ID, Token: id, Remote: remote, Correlation: newID()})
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// bearer gives the token in an Authorization header, empty when there is none.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// authenticated gives the context of what the owner of a token asks for from a network address.
+func authenticated(ctx context.Context, view *projections.View, token, address string) (context.Context, bool) {
+	p, ok := ownerOf(view, TokenHash(token))
+	if token == "" || !ok {
+		return ctx, false
+	}
+	remote, _, _ := net.SplitHostPort(address)
+	ctx = context.WithValue(ctx, principalKey{}, p)
+	return store.As(ctx, store.Author{Organization: p.Organization, Actor: p.User, Token: p.Token, Remote: remote, Correlation: newID()}), true
+}
+
+func ownerOf(view *projections.View, hash string) (Principal, bool) {
+	user, id, ok := view.TokenOwner(hash)
+	return Principal{Organization: user.Organization, User: user.ID, Token: id, Role: user.Role, hash: hash}, ok
 }
 
 // permit refuses root fields that the caller's role has no right to.

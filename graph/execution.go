@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"heddle/domain"
 	"heddle/projections"
@@ -131,22 +132,52 @@ func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after
 	}
 	var list []Log
 	if !run.StartedAt.IsZero() {
-		list = append(list, Log{line: domain.LogLine{Time: run.StartedAt, Severity: "INFO", Message: startLine}})
+		list = append(list, startOf(id, run.StartedAt))
 	}
 	for _, s := range run.Steps() {
-		lines, err := r.lines(ctx, s)
+		lines, err := r.stepLines(ctx, id, s)
 		if err != nil {
 			return nil, err
 		}
-		for _, l := range lines {
-			list = append(list, Log{line: l, step: s.Name})
-		}
+		list = append(list, lines...)
 	}
 	if run.Finished != nil {
-		list = append(list, Log{line: domain.LogLine{Time: run.FinishedAt, Severity: "INFO", Message: endLine}})
+		list = append(list, endOf(id, run.FinishedAt))
 	}
 	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
 	return &page, err
+}
+
+func startOf(run string, at time.Time) Log {
+	return Log{run: run, line: domain.LogLine{Time: at, Severity: "INFO", Message: startLine}}
+}
+
+func endOf(run string, at time.Time) Log {
+	return Log{run: run, line: domain.LogLine{Time: at, Severity: "INFO", Message: endLine}}
+}
+
+// linesOf gives the log lines that a record adds.
+func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
+	switch event := h.event.(type) {
+	case domain.RunClaimed:
+		if event.Claim == 1 {
+			return []Log{startOf(h.AggregateID(), h.time)}, nil
+		}
+	case domain.StepFinished:
+		return r.stepLines(ctx, h.AggregateID(), event)
+	case domain.RunFinished:
+		return []Log{endOf(h.AggregateID(), h.time)}, nil
+	}
+	return nil, nil
+}
+
+func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinished) ([]Log, error) {
+	lines, err := r.lines(ctx, s)
+	logs := make([]Log, len(lines))
+	for i, l := range lines {
+		logs[i] = Log{run: run, line: l, step: s.Name}
+	}
+	return logs, err
 }
 
 func (r *Resolver) lines(ctx context.Context, s domain.StepFinished) ([]domain.LogLine, error) {

@@ -14,19 +14,22 @@ import (
 //go:embed explorer
 var explorer embed.FS
 
-// explore serves the explorer's page at GET /api and its files below.
-func explore(mux *http.ServeMux) {
-	const files = "/api/explorer/"
-	page := playground.Handler("Heddle", "/api",
-		playground.WithGraphiqlVersion(files+"graphiql.min.js", files+"graphiql.min.css",
+const explorerFiles = "/api/explorer/"
+
+// explorerPage is what a browser sees at GET /api.
+func explorerPage() http.Handler {
+	return playground.Handler("Heddle", "/api",
+		playground.WithGraphiqlVersion(explorerFiles+"graphiql.min.js", explorerFiles+"graphiql.min.css",
 			"sha256-hnImuor1znlJkD/FOTL3jayfS/xsyNoP04abi8bFJWs=", "sha256-MEh+B2NdMSpj9kexQNN3QKc8UzMrCXW/Sx/phcpuyIU="),
-		playground.WithGraphiqlReactVersion(files+"react.production.min.js", files+"react-dom.production.min.js",
+		playground.WithGraphiqlReactVersion(explorerFiles+"react.production.min.js", explorerFiles+"react-dom.production.min.js",
 			"sha256-S0lp+k7zWUMk2ixteM6HZvu8L9Eh//OVrt+ZfbCpmgY=", "sha256-IXWO0ITNDjfnNXIu5POVfqlgYoop36bDzhodR6LW5Pc="))
+}
+
+// exploreFiles serves the page's own files.
+func exploreFiles(mux *http.ServeMux) {
 	folder, err := fs.Sub(explorer, "explorer")
 	if err != nil {
 		panic(err) // the name is the one above
 	}
-	mux.Handle("GET /api", page)
-	mux.Handle("GET /api/{$}", page)
-	mux.Handle("GET "+files, http.StripPrefix(files, http.FileServerFS(folder)))
+	mux.Handle("GET "+explorerFiles, http.StripPrefix(explorerFiles, http.FileServerFS(folder)))
 }

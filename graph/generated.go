@@ -39,6 +39,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Organization() OrganizationResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 	User() UserResolver
 }
 
@@ -182,6 +183,14 @@ type ComplexityRoot struct {
 		Line    func(childComplexity int) int
 		Message func(childComplexity int) int
 		Step    func(childComplexity int) int
+	}
+
+	ExecutionEvent struct {
+		Cursor          func(childComplexity int) int
+		ExecutionResult func(childComplexity int) int
+		StepResult      func(childComplexity int) int
+		Timestamp       func(childComplexity int) int
+		Type            func(childComplexity int) int
 	}
 
 	Expression struct {
@@ -394,10 +403,11 @@ type ComplexityRoot struct {
 	}
 
 	Log struct {
-		Message   func(childComplexity int) int
-		Severity  func(childComplexity int) int
-		StepName  func(childComplexity int) int
-		Timestamp func(childComplexity int) int
+		ExecutionID func(childComplexity int) int
+		Message     func(childComplexity int) int
+		Severity    func(childComplexity int) int
+		StepName    func(childComplexity int) int
+		Timestamp   func(childComplexity int) int
 	}
 
 	LogConnection struct {
@@ -465,6 +475,13 @@ type ComplexityRoot struct {
 		ID          func(childComplexity int) int
 		Level       func(childComplexity int) int
 		Name        func(childComplexity int) int
+	}
+
+	Subscription struct {
+		ExecutionProgress  func(childComplexity int, executionID string, after *string) int
+		InstanceChanged    func(childComplexity int, id string) int
+		IntegrationChanged func(childComplexity int, id string) int
+		LogTail            func(childComplexity int, executionID *string, instanceID *string, after *string) int
 	}
 
 	User struct {
@@ -574,6 +591,12 @@ type QueryResolver interface {
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
 	ExecutionResults(ctx context.Context, instance *string, integration *string, flowConfigFlow *string, isTestExecution *bool, startedAtGte *time.Time, startedAtLte *time.Time, after *string, first *int) (*Page[InstanceExecutionResult], error)
 	Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
+}
+type SubscriptionResolver interface {
+	ExecutionProgress(ctx context.Context, executionID string, after *string) (<-chan *ExecutionEvent, error)
+	LogTail(ctx context.Context, executionID *string, instanceID *string, after *string) (<-chan *Edge[Log], error)
+	InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error)
+	IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error)
 }
 type UserResolver interface {
 	TenantID(ctx context.Context, obj *domain.User) (*string, error)
@@ -1119,6 +1142,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DefinitionProblem.Step(childComplexity), true
+
+	case "ExecutionEvent.cursor":
+		if e.ComplexityRoot.ExecutionEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.Cursor(childComplexity), true
+	case "ExecutionEvent.executionResult":
+		if e.ComplexityRoot.ExecutionEvent.ExecutionResult == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.ExecutionResult(childComplexity), true
+	case "ExecutionEvent.stepResult":
+		if e.ComplexityRoot.ExecutionEvent.StepResult == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.StepResult(childComplexity), true
+	case "ExecutionEvent.timestamp":
+		if e.ComplexityRoot.ExecutionEvent.Timestamp == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.Timestamp(childComplexity), true
+	case "ExecutionEvent.type":
+		if e.ComplexityRoot.ExecutionEvent.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.Type(childComplexity), true
 
 	case "Expression.name":
 		if e.ComplexityRoot.Expression.Name == nil {
@@ -1943,6 +1997,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.IntegrationPayload.Integration(childComplexity), true
 
+	case "Log.executionId":
+		if e.ComplexityRoot.Log.ExecutionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Log.ExecutionID(childComplexity), true
 	case "Log.message":
 		if e.ComplexityRoot.Log.Message == nil {
 			break
@@ -2345,6 +2405,51 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Role.Name(childComplexity), true
 
+	case "Subscription.executionProgress":
+		if e.ComplexityRoot.Subscription.ExecutionProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_executionProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.ExecutionProgress(childComplexity, args["executionId"].(string), args["after"].(*string)), true
+	case "Subscription.instanceChanged":
+		if e.ComplexityRoot.Subscription.InstanceChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_instanceChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.InstanceChanged(childComplexity, args["id"].(string)), true
+	case "Subscription.integrationChanged":
+		if e.ComplexityRoot.Subscription.IntegrationChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_integrationChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.IntegrationChanged(childComplexity, args["id"].(string)), true
+	case "Subscription.logTail":
+		if e.ComplexityRoot.Subscription.LogTail == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_logTail_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.LogTail(childComplexity, args["executionId"].(*string), args["instanceId"].(*string), args["after"].(*string)), true
+
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
 			break
@@ -2520,6 +2625,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 				Data: buf.Bytes(),
 			}
 		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
 
 	default:
 		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
@@ -2663,6 +2785,20 @@ type Mutation {
 
   createInstance(input: CreateInstanceInput!): InstancePayload!
   deployInstance(input: DeployInstanceInput!): InstancePayload!
+}
+
+# Over WebSocket (graphql-transport-ws) and as server-sent events. What changes is either a state, of
+# which the newest is sent and those between may be skipped, or a feed, of which nothing is skipped:
+# it goes on after the cursor that was seen last.
+type Subscription {
+  "A feed of what an execution does, from its beginning; it ends with the execution."
+  executionProgress(executionId: ID!, after: String): ExecutionEvent!
+  "A feed of log lines: of one execution from its beginning to its end, or of all of an instance from now on."
+  logTail(executionId: ID, instanceId: ID, after: String): LogEdge!
+  "A state: the instance as it is now, and again after each change."
+  instanceChanged(id: ID!): Instance!
+  "A state: the integration's draft as it is now, and again after each change of it or a new version."
+  integrationChanged(id: ID!): Integration!
 }
 
 # ------------------------------------------------------------- organization, users, roles, tokens
@@ -3215,6 +3351,29 @@ type InstanceExecutionResultEdge {
   cursor: String!
 }
 
+enum ExecutionEventType {
+  "It waits for its turn."
+  QUEUED
+  "A worker has begun, or goes on after another one was lost."
+  CLAIMED
+  STEP_FINISHED
+  FINISHED
+  "Anything else that happened to it."
+  OTHER
+}
+
+"What happened to an execution."
+type ExecutionEvent {
+  "Goes on behind this event when it is given as after."
+  cursor: String!
+  type: ExecutionEventType!
+  timestamp: DateTime!
+  "The step that has finished."
+  stepResult: InstanceStepResult
+  "As it was after this event."
+  executionResult: InstanceExecutionResult!
+}
+
 enum InstanceStepResultOrderField {
   ENDED_AT
   STARTED_AT
@@ -3276,6 +3435,7 @@ type Log {
   timestamp: DateTime!
   severity: LogSeverityLevel!
   message: String!
+  executionId: ID!
   "The step that wrote it; null for a line of the execution itself."
   stepName: String
 }
@@ -3573,6 +3733,22 @@ func (ec *executionContext) childFields_DefinitionProblem(ctx context.Context, f
 		return ec.fieldContext_DefinitionProblem_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DefinitionProblem", field.Name)
+}
+
+func (ec *executionContext) childFields_ExecutionEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ExecutionEvent_cursor(ctx, field)
+	case "type":
+		return ec.fieldContext_ExecutionEvent_type(ctx, field)
+	case "timestamp":
+		return ec.fieldContext_ExecutionEvent_timestamp(ctx, field)
+	case "stepResult":
+		return ec.fieldContext_ExecutionEvent_stepResult(ctx, field)
+	case "executionResult":
+		return ec.fieldContext_ExecutionEvent_executionResult(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecutionEvent", field.Name)
 }
 
 func (ec *executionContext) childFields_Expression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4001,6 +4177,8 @@ func (ec *executionContext) childFields_Log(ctx context.Context, field graphql.C
 		return ec.fieldContext_Log_severity(ctx, field)
 	case "message":
 		return ec.fieldContext_Log_message(ctx, field)
+	case "executionId":
+		return ec.fieldContext_Log_executionId(ctx, field)
 	case "stepName":
 		return ec.fieldContext_Log_stepName(ctx, field)
 	}
@@ -5174,6 +5352,86 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["first"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_executionProgress_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "executionId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["executionId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_instanceChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_integrationChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_logTail_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "executionId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["executionId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "instanceId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["instanceId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
 	return args, nil
 }
 
@@ -7422,6 +7680,139 @@ func (ec *executionContext) _DefinitionProblem_message(ctx context.Context, fiel
 }
 func (ec *executionContext) fieldContext_DefinitionProblem_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DefinitionProblem", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionEvent", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionEvent_type(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ExecutionEventType) graphql.Marshaler {
+			return ec.marshalNExecutionEventType2heddleᚋgraphᚐExecutionEventType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionEvent", field, false, false, errors.New("field of type ExecutionEventType does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionEvent_timestamp(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_timestamp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Timestamp, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_timestamp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionEvent", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionEvent_stepResult(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_stepResult(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StepResult, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstanceStepResult) graphql.Marshaler {
+			return ec.marshalOInstanceStepResult2ᚖheddleᚋgraphᚐInstanceStepResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_stepResult(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionEvent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceStepResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionEvent_executionResult(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_executionResult(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExecutionResult, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v InstanceExecutionResult) graphql.Marshaler {
+			return ec.marshalNInstanceExecutionResult2heddleᚋgraphᚐInstanceExecutionResult(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_executionResult(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionEvent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceExecutionResult(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Expression_name(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
@@ -10989,6 +11380,29 @@ func (ec *executionContext) fieldContext_Log_message(_ context.Context, field gr
 	return graphql.NewScalarFieldContext("Log", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Log_executionId(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Log_executionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExecutionID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Log_executionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Log", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _Log_stepName(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12600,6 +13014,182 @@ func (ec *executionContext) _Role_level(ctx context.Context, field graphql.Colle
 }
 func (ec *executionContext) fieldContext_Role_level(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Role", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Subscription_executionProgress(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_executionProgress(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().ExecutionProgress(ctx, fc.Args["executionId"].(string), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ExecutionEvent) graphql.Marshaler {
+			return ec.marshalNExecutionEvent2ᚖheddleᚋgraphᚐExecutionEvent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_executionProgress(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionEvent(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_executionProgress_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_logTail(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_logTail(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().LogTail(ctx, fc.Args["executionId"].(*string), fc.Args["instanceId"].(*string), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Edge[Log]) graphql.Marshaler {
+			return ec.marshalNLogEdge2ᚖheddleᚋgraphᚐEdge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_logTail(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LogEdge(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_logTail_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_instanceChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_instanceChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().InstanceChanged(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.Instance) graphql.Marshaler {
+			return ec.marshalNInstance2ᚖheddleᚋdomainᚐInstance(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_instanceChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Instance(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_instanceChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_integrationChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_integrationChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().IntegrationChanged(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_integrationChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_integrationChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *domain.User) (ret graphql.Marshaler) {
@@ -15906,6 +16496,64 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var executionEventImplementors = []string{"ExecutionEvent"}
+
+func (ec *executionContext) _ExecutionEvent(ctx context.Context, sel ast.SelectionSet, obj *ExecutionEvent) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executionEventImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecutionEvent")
+		case "cursor":
+			out.Values[i] = ec._ExecutionEvent_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "type":
+			out.Values[i] = ec._ExecutionEvent_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "timestamp":
+			out.Values[i] = ec._ExecutionEvent_timestamp(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stepResult":
+			out.Values[i] = ec._ExecutionEvent_stepResult(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "executionResult":
+			out.Values[i] = ec._ExecutionEvent_executionResult(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var expressionImplementors = []string{"Expression"}
 
 func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSet, obj *Expression) graphql.Marshaler {
@@ -18472,6 +19120,11 @@ func (ec *executionContext) _Log(ctx context.Context, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "executionId":
+			out.Values[i] = ec._Log_executionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "stepName":
 			out.Values[i] = ec._Log_stepName(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -19359,6 +20012,32 @@ func (ec *executionContext) _Role(ctx context.Context, sel ast.SelectionSet, obj
 	})
 
 	return out
+}
+
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "executionProgress":
+		return ec._Subscription_executionProgress(ctx, fields[0])
+	case "logTail":
+		return ec._Subscription_logTail(ctx, fields[0])
+	case "instanceChanged":
+		return ec._Subscription_instanceChanged(ctx, fields[0])
+	case "integrationChanged":
+		return ec._Subscription_integrationChanged(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
 }
 
 var userImplementors = []string{"User"}
@@ -20534,6 +21213,30 @@ func (ec *executionContext) unmarshalNDeployInstanceInput2heddleᚋgraphᚐDeplo
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalNExecutionEvent2heddleᚋgraphᚐExecutionEvent(ctx context.Context, sel ast.SelectionSet, v ExecutionEvent) graphql.Marshaler {
+	return ec._ExecutionEvent(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExecutionEvent2ᚖheddleᚋgraphᚐExecutionEvent(ctx context.Context, sel ast.SelectionSet, v *ExecutionEvent) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ExecutionEvent(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNExecutionEventType2heddleᚋgraphᚐExecutionEventType(ctx context.Context, v any) (ExecutionEventType, error) {
+	var res ExecutionEventType
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNExecutionEventType2heddleᚋgraphᚐExecutionEventType(ctx context.Context, sel ast.SelectionSet, v ExecutionEventType) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNExecutionStatus2heddleᚋgraphᚐExecutionStatus(ctx context.Context, v any) (ExecutionStatus, error) {
 	var res ExecutionStatus
 	err := res.UnmarshalGQL(v)
@@ -21143,6 +21846,16 @@ func (ec *executionContext) marshalNLogEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx cont
 	return ret
 }
 
+func (ec *executionContext) marshalNLogEdge2ᚖheddleᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[Log]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._LogEdge(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNLogOrderField2heddleᚋgraphᚐLogOrderField(ctx context.Context, v any) (LogOrderField, error) {
 	var res LogOrderField
 	err := res.UnmarshalGQL(v)
@@ -21701,6 +22414,13 @@ func (ec *executionContext) marshalOInstanceExecutionResultResultType2ᚖheddle�
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalOInstanceStepResult2ᚖheddleᚋgraphᚐInstanceStepResult(ctx context.Context, sel ast.SelectionSet, v *InstanceStepResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InstanceStepResult(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOInstanceStepResultOrder2ᚖheddleᚋgraphᚐInstanceStepResultOrder(ctx context.Context, v any) (*InstanceStepResultOrder, error) {

@@ -27,16 +27,37 @@ type Options struct {
 	MaxComplexity    int           // fields a document asks for
 	Timeout          time.Duration // of a query or mutation
 	Origins          []string      // other sites whose pages may call
+
+	MaxSubscriptions int             // operations at once on one WebSocket
+	InitTimeout      time.Duration   // how long a WebSocket may be open before it asks to be let in
+	WriteTimeout     time.Duration   // how long a client of a stream may take for a message
+	KeepAlive        time.Duration   // between two signs of life on a stream
+	Stopping         context.Context // streams end with it; nil for never
 }
 
 // DefaultOptions are limits that no client known needs to exceed.
 func DefaultOptions() Options {
-	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second}
+	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
+		MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
-// NewHandler is the GraphQL endpoint: documents by POST, the explorer's page by GET.
-func NewHandler(r *Resolver, o Options) (http.Handler, error) {
+// Door is the GraphQL endpoint.
+type Door struct {
+	http.Handler
+	*streams
+}
+
+// NewHandler is the GraphQL endpoint: documents by POST, subscriptions by WebSocket and server-sent
+// events, the explorer's page by GET.
+func NewHandler(r *Resolver, o Options) (*Door, error) {
+	open := &streams{view: r.View, stopping: o.Stopping}
+	if open.stopping == nil {
+		open.stopping = context.Background()
+	}
+	answering := streaming{o, present(r.Logger)}
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
+	server.AddTransport(sockets{answering, open})
+	server.AddTransport(events{answering, open})
 	server.AddTransport(post{o})
 	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)
@@ -49,10 +70,24 @@ func NewHandler(r *Resolver, o Options) (http.Handler, error) {
 		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 	})
 	mux := http.NewServeMux()
-	mux.Handle("POST /api", server)
-	mux.Handle("POST /api/{$}", server)
-	explore(mux)
-	return crossOrigin(Authenticate(r.View, mux), o.Origins)
+	for _, path := range []string{"/api", "/api/{$}"} {
+		mux.Handle("POST "+path, server)
+		mux.Handle("GET "+path, streamOr(server, explorerPage()))
+	}
+	exploreFiles(mux)
+	front, err := crossOrigin(Authenticate(r.View, mux), o.Origins)
+	return &Door{front, open}, err
+}
+
+// streamOr serves a GET: streams by the server, all others by the page.
+func streamOr(server, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isStream(r) {
+			server.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
 }
 
 // smallDocuments caches parsed documents that are small and come from somebody with a token: what
@@ -92,6 +127,14 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Prismatic-Client")
 				h.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		if isStream(r) { // a GET that does what a POST does, as that
+			written := r.Clone(r.Context())
+			written.Method = http.MethodPost
+			if err := protection.Check(written); err != nil {
+				http.Error(w, err.Error(), http.StatusForbidden)
 				return
 			}
 		}

@@ -34,8 +34,10 @@ type house struct {
 	*Resolver
 	t       *testing.T
 	handler http.Handler
+	address string // of the handler on a real socket, once listen was called
 	logged  *logged
-	org     // the organization that tests act in
+	client  *http.Client // of WebSockets, nil for the usual one
+	org                  // the organization that tests act in
 }
 
 // org is an organization with a user and a token of each role.
@@ -89,11 +91,18 @@ func newHouse(t *testing.T, edit ...func(*Options)) *house {
 	h.Resolver = &Resolver{Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
 		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits}
 	o := DefaultOptions()
+	stopping, stop := context.WithCancel(context.Background())
+	o.Stopping = stopping
 	for _, e := range edit {
 		e(&o)
 	}
-	h.handler, err = NewHandler(h.Resolver, o)
+	door, err := NewHandler(h.Resolver, o)
 	h.must(err)
+	h.handler = door
+	t.Cleanup(func() {
+		stop()
+		door.Wait()
+	})
 	h.org = h.organization("Weavers")
 	return h
 }

@@ -20,6 +20,7 @@ type (
 type Integration struct {
 	integration domain.Integration
 	version     *domain.Version // nil for the draft
+	draft       domain.Draft    // what a subscription has seen of the draft, to tell whether it has changed
 }
 
 // ID is the integration's, or the version's.
@@ -108,11 +109,24 @@ type InstanceStepResult struct {
 	step domain.StepFinished
 }
 
+// ExecutionEvent is an event of an execution with the execution after it.
+type ExecutionEvent struct {
+	Cursor          string
+	Type            ExecutionEventType
+	Timestamp       time.Time
+	StepResult      *InstanceStepResult
+	ExecutionResult InstanceExecutionResult
+}
+
 // Log is a log line with the step that wrote it.
 type Log struct {
+	run  string
 	line domain.LogLine
 	step string
 }
+
+// ExecutionID is the execution that wrote it.
+func (l Log) ExecutionID() string { return l.run }
 
 // The connections and edges of the schema.
 type (

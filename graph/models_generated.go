@@ -247,6 +247,70 @@ func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+type ExecutionEventType string
+
+const (
+	// It waits for its turn.
+	ExecutionEventTypeQueued ExecutionEventType = "QUEUED"
+	// A worker has begun, or goes on after another one was lost.
+	ExecutionEventTypeClaimed      ExecutionEventType = "CLAIMED"
+	ExecutionEventTypeStepFinished ExecutionEventType = "STEP_FINISHED"
+	ExecutionEventTypeFinished     ExecutionEventType = "FINISHED"
+	// Anything else that happened to it.
+	ExecutionEventTypeOther ExecutionEventType = "OTHER"
+)
+
+var AllExecutionEventType = []ExecutionEventType{
+	ExecutionEventTypeQueued,
+	ExecutionEventTypeClaimed,
+	ExecutionEventTypeStepFinished,
+	ExecutionEventTypeFinished,
+	ExecutionEventTypeOther,
+}
+
+func (e ExecutionEventType) IsValid() bool {
+	switch e {
+	case ExecutionEventTypeQueued, ExecutionEventTypeClaimed, ExecutionEventTypeStepFinished, ExecutionEventTypeFinished, ExecutionEventTypeOther:
+		return true
+	}
+	return false
+}
+
+func (e ExecutionEventType) String() string {
+	return string(e)
+}
+
+func (e *ExecutionEventType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExecutionEventType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExecutionEventType", str)
+	}
+	return nil
+}
+
+func (e ExecutionEventType) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExecutionEventType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExecutionEventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 type ExecutionStatus string
 
 const (

@@ -34,6 +34,11 @@ var permissions = map[string][]domain.Role{
 	"Query.executionResults":  everyone,
 	"Query.logs":              everyone,
 
+	"Subscription.executionProgress":  everyone,
+	"Subscription.logTail":            everyone,
+	"Subscription.instanceChanged":    everyone,
+	"Subscription.integrationChanged": everyone,
+
 	"Mutation.createOrganizationUser": admins,
 	"Mutation.createApiToken":         admins,
 	"Mutation.revokeApiToken":         admins,

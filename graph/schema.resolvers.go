@@ -352,6 +352,23 @@ func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderB
 	return r.Resolver.logs(ctx, e.ID, orderBy, after, first)
 }
 
+func (r *subscriptionResolver) ExecutionProgress(ctx context.Context, executionID string, after *string) (<-chan *ExecutionEvent, error) {
+	return r.progress(ctx, executionID, after)
+}
+
+func (r *subscriptionResolver) LogTail(ctx context.Context, executionID *string, instanceID *string, after *string) (<-chan *Edge[Log], error) {
+	return r.logTail(ctx, executionID, instanceID, after)
+}
+
+func (r *subscriptionResolver) InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error) {
+	organization := principalOf(ctx).Organization
+	return state(ctx, r.Resolver, "instance", func() (domain.Instance, bool) { return r.View.Instances.Get(organization, id) })
+}
+
+func (r *subscriptionResolver) IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error) {
+	return r.integrationState(ctx, id)
+}
+
 func (r *userResolver) TenantID(ctx context.Context, obj *domain.User) (*string, error) {
 	return &obj.Organization, nil
 }
@@ -400,6 +417,8 @@ func (r *Resolver) Organization() OrganizationResolver { return &organizationRes
 
 func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
+
 func (r *Resolver) User() UserResolver { return &userResolver{r} }
 
 type (
@@ -413,5 +432,6 @@ type (
 	mutationResolver                struct{ *Resolver }
 	organizationResolver            struct{ *Resolver }
 	queryResolver                   struct{ *Resolver }
+	subscriptionResolver            struct{ *Resolver }
 	userResolver                    struct{ *Resolver }
 )

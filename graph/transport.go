@@ -36,7 +36,7 @@ func (post) Supports(r *http.Request) bool { return r.Method == http.MethodPost 
 // Do implements [graphql.Transport].
 func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	media := accepted(r.Header.Values("Accept"))
-	if content, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || content != plainJSON {
+	if !isJSON(r) {
 		answer(w, http.StatusUnsupportedMediaType, media, fail("Content-Type must be application/json"))
 		return
 	}
@@ -54,18 +54,20 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if media == graphqlJSON {
 			status = http.StatusBadRequest
 		}
-		for _, err := range errs { // what the schema holds is not for everybody; gqlgen's switch misses arguments and input fields
-			err.Message, _, _ = strings.Cut(err.Message, " Did you mean ")
-		}
-		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), errs))
+		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), unsuggested(errs)))
 		return
 	}
 	if op.Operation.Operation == "subscription" {
-		answer(w, http.StatusBadRequest, media, fail("subscriptions are not served by POST"))
+		answer(w, http.StatusBadRequest, media, fail("a subscription needs WebSocket with the subprotocol "+Subprotocol+", or Accept: "+eventStream))
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
 	answer(w, http.StatusOK, media, enough(ctx, nullWhole(responses(ctx))))
+}
+
+func isJSON(r *http.Request) bool {
+	content, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && content == plainJSON
 }
 
 // nullWhole makes all data null when a root field failed, also one that may be null by itself:

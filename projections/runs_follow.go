@@ -68,6 +68,7 @@ func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<-
 			return err
 		}
 		x.seen.Store(uint64(rec.Position))
+		x.tails.pass(rec)
 		select {
 		case records <- rec:
 		case <-ctx.Done():

@@ -141,6 +141,7 @@ func (t *transaction) load(id string) (r domain.Run, err error) {
 func (t *transaction) words(position store.Position, r domain.Run) (steps int64, err error) {
 	var names []string
 	var own strings.Builder
+	left := maxNames
 	add := func(text string) {
 		if own.Len() < maxWords {
 			own.WriteString(text)
@@ -148,8 +149,9 @@ func (t *transaction) words(position store.Position, r domain.Run) (steps int64,
 		}
 	}
 	for _, s := range r.Steps() {
-		if !slices.Contains(names, s.Name) && len(names) < maxNames {
+		if !slices.Contains(names, s.Name) && left >= len(s.Name) {
 			names = append(names, s.Name)
+			left -= len(s.Name)
 		}
 		if s.Error != "" {
 			add(s.Error)
@@ -176,7 +178,7 @@ func (t *transaction) words(position store.Position, r domain.Run) (steps int64,
 // What can be found of one run; the rest is only in its log.
 const (
 	maxWords = 64 << 10 // bytes of errors and log lines
-	maxNames = 200      // names of steps
+	maxNames = 16 << 10 // bytes of the names of steps
 )
 
 // lines gives a step's log lines. What can't be read is left out: it must not hold up the index.

@@ -44,6 +44,7 @@ type settings struct {
 	MaxTokens           int           `env:"HEDDLE_MAX_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
+	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"100" help:"Operations at once on one WebSocket."`
 	RequestTimeout      time.Duration `env:"HEDDLE_REQUEST_TIMEOUT" default:"30s" help:"How long a GraphQL request may take."`
 
 	MaxDefinition       int `env:"HEDDLE_MAX_DEFINITION" default:"${maxDefinition}" help:"Bytes of a YAML definition."`

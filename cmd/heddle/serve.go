@@ -197,11 +197,19 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	if err := v.worker.Start(); err != nil {
 		return err
 	}
-	api, err := graph.NewHandler(v.resolver, graph.Options{MaxBody: v.MaxRequest, MaxAnonymousBody: v.MaxAnonymousRequest, MaxTokens: v.MaxTokens,
-		MaxDepth: v.MaxDepth, MaxComplexity: v.MaxComplexity, Timeout: v.RequestTimeout, Origins: v.Origins})
+	streams, endStreams := context.WithCancel(ctx)
+	o := graph.DefaultOptions()
+	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
+	o.Timeout, o.Origins, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxSubscriptions, streams
+	api, err := graph.NewHandler(v.resolver, o)
 	if err != nil {
+		endStreams()
 		return err
 	}
+	defer func() {
+		endStreams()
+		api.Wait() // they read the log until then
+	}()
 	open := http.NewServeMux()
 	open.Handle("/api", api)
 	open.Handle("/api/", api)

@@ -1,0 +1,160 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+const eventStream = "text/event-stream"
+
+// events is the transport over server-sent events, one connection for each operation, by POST or by
+// the GET of a browser's EventSource. Source: the graphql-sse protocol, distinct connections mode.
+type events struct {
+	streaming
+	*streams
+}
+
+var _ graphql.Transport = events{}
+
+// Supports implements [graphql.Transport].
+func (events) Supports(r *http.Request) bool {
+	return (r.Method == http.MethodPost || r.Method == http.MethodGet) && strings.Contains(r.Header.Get("Accept"), eventStream)
+}
+
+// Do implements [graphql.Transport].
+func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	read := post{t.Options}.read
+	if r.Method == http.MethodGet {
+		read = t.readQuery
+	} else if !isJSON(r) {
+		answer(w, http.StatusUnsupportedMediaType, plainJSON, fail("Content-Type must be application/json"))
+		return
+	}
+	params, status, refusal := read(w, r)
+	if refusal != nil {
+		answer(w, status, plainJSON, refusal)
+		return
+	}
+	ctx, leave, ok := t.enter(r.Context())
+	if !ok {
+		answer(w, http.StatusServiceUnavailable, plainJSON, fail("the server is stopping"))
+		return
+	}
+	defer leave()
+	o := &outlet{w: w, control: http.NewResponseController(w), timeout: t.WriteTimeout}
+	if o.open() != nil {
+		return // the client has gone; nobody is left to tell
+	}
+	t.serve(ctx, o, exec, params, &operation{resume: r.Header.Get("Last-Event-ID"), readOnly: r.Method == http.MethodGet})
+}
+
+// serve runs the operation, while others keep the connection open and watch the caller's right.
+func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor, params *graphql.RawParams, op *operation) {
+	ctx, cancel := context.WithCancel(ctx)
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	defer cancel()
+	owned.Go(func() {
+		if principalOf(ctx).User != "" && t.revoked(ctx) {
+			cancel()
+		}
+	})
+	owned.Go(func() { o.keepOpen(ctx, cancel, t.KeepAlive) })
+	errs := t.perform(ctx, exec, op, params, func(response *graphql.Response) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return o.write(event(op.sent(), response))
+	})
+	if len(errs) > 0 && ctx.Err() == nil {
+		_ = o.write(event("", &graphql.Response{Errors: errs})) // what can't be written ends here anyway
+	}
+	_ = o.write("event: complete\ndata:\n\n")
+}
+
+// readQuery takes the parameters from the address.
+func (t events) readQuery(_ http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *graphql.Response) {
+	query := r.URL.Query()
+	params := &graphql.RawParams{Query: query.Get("query"), OperationName: query.Get("operationName"), Headers: r.Header,
+		ReadTime: graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}}
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		d := json.NewDecoder(strings.NewReader(query.Get(name)))
+		d.UseNumber()
+		if query.Has(name) && d.Decode(into) != nil {
+			return nil, http.StatusBadRequest, fail(name + " is not a JSON object")
+		}
+	}
+	if strings.TrimSpace(params.Query) == "" {
+		return nil, http.StatusBadRequest, fail("query is missing: send a GraphQL document in it")
+	}
+	return params, 0, nil
+}
+
+// outlet writes events to a client.
+type outlet struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	mu      sync.Mutex
+}
+
+func (o *outlet) open() error {
+	h := o.w.Header()
+	h.Set("Content-Type", eventStream+"; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // of nginx, which would hold events back
+	if err := o.control.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return o.write(":\n\n")
+}
+
+// write waits for a slow client no longer than it may take.
+func (o *outlet) write(text string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.control.SetWriteDeadline(time.Now().Add(o.timeout)); err != nil {
+		return err
+	}
+	if _, err := o.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return o.control.Flush()
+}
+
+// keepOpen sends a comment now and then, for what is in between, and to find out that the client has
+// vanished; then it ends the operation.
+func (o *outlet) keepOpen(ctx context.Context, cancel context.CancelFunc, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if o.write(":\n\n") != nil {
+			cancel()
+		}
+	}
+}
+
+// event is a response as the protocol writes it. JSON has no line breaks.
+func event(cursor string, response *graphql.Response) string {
+	data, err := json.Marshal(response)
+	if err != nil {
+		data = []byte(`{"errors":[{"message":"internal error"}]}`)
+	}
+	id := ""
+	if cursor != "" {
+		id = "id: " + cursor + "\n"
+	}
+	return fmt.Sprintf("event: next\n%sdata: %s\n\n", id, data)
+}

@@ -1,0 +1,164 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// operation is what a client has asked for over a transport that answers more than once.
+type operation struct {
+	resume   string         // the cursor that the client has seen last, if the transport knows
+	readOnly bool           // it came in a way in which nothing may be changed
+	readers  sync.WaitGroup // the goroutines that feed it
+	mu       sync.Mutex
+	failure  error    // why its feed broke off
+	cursors  []string // of what has been fed and not been sent yet
+}
+
+// placed is an element of a feed.
+type placed interface{ place() string }
+
+func (e ExecutionEvent) place() string { return e.Cursor }
+func (e Edge[T]) place() string        { return e.Cursor }
+
+// feeding notes the cursor of an element before it is fed.
+func (o *operation) feeding(v any) {
+	if p, ok := v.(placed); ok {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.cursors = append(o.cursors, p.place())
+	}
+}
+
+// sent gives the cursor of the element that was fed first and not told of yet.
+func (o *operation) sent() (cursor string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.cursors) > 0 {
+		cursor, o.cursors = o.cursors[0], o.cursors[1:]
+	}
+	return cursor
+}
+
+type operationKey struct{}
+
+func operationOf(ctx context.Context) *operation {
+	return ctx.Value(operationKey{}).(*operation)
+}
+
+func (o *operation) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failure = err
+}
+
+func (o *operation) failed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failure
+}
+
+// streaming executes operations for the transports that answer more than once.
+type streaming struct {
+	Options
+	present graphql.ErrorPresenterFunc
+}
+
+// perform executes one operation and hands on each response. What it returns is what ended it early:
+// the errors that the client is to be told of, if any.
+func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams, next func(*graphql.Response) error) (refused gqlerror.List) {
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(bounded(context.WithValue(ctx, operationKey{}, op))))
+	defer op.readers.Wait()
+	defer cancel()
+	defer func() {
+		if cause := recover(); cause != nil { // gqlgen recovers in resolvers only
+			refused = gqlerror.List{s.present(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))}
+		}
+	}()
+	rc, errs := exec.CreateOperationContext(ctx, params)
+	if len(errs) > 0 {
+		return exec.DispatchError(graphql.WithOperationContext(ctx, rc), unsuggested(errs)).Errors
+	}
+	if rc.Operation.Operation == ast.Mutation && op.readOnly {
+		return fail("mutations are not served by GET: use POST").Errors
+	}
+	if rc.Operation.Operation != ast.Subscription {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, s.Timeout)
+		defer end()
+	}
+	if refusal := oneStream(rc); refusal != nil {
+		return refusal.Errors
+	}
+	responses, ctx := exec.DispatchOperation(ctx, rc)
+	if rc.Operation.Operation != ast.Subscription {
+		response := enough(ctx, nullWhole(responses(ctx)))
+		if len(response.Data) == 0 {
+			return response.Errors
+		}
+		_ = next(response) // the client has gone; nobody is left to tell
+		return nil
+	}
+	for response := responses(ctx); response != nil; response = responses(ctx) {
+		if len(response.Data) == 0 {
+			return response.Errors // it never began
+		}
+		if next(enough(ctx, response)) != nil {
+			return nil
+		}
+		ctx.Value(spentKey{}).(*spent).Store(0) // each response may be as large as an answer may
+	}
+	if err := op.failed(); err != nil {
+		return gqlerror.List{s.present(ctx, err)}
+	}
+	return nil
+}
+
+// oneStream refuses subscriptions that are not of exactly one stream.
+func oneStream(rc *graphql.OperationContext) *graphql.Response {
+	if rc.Operation.Operation == ast.Subscription {
+		fields := graphql.CollectFields(rc, rc.Operation.SelectionSet, []string{"Subscription"})
+		if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {
+			return fail("a subscription has exactly one field at its root, and not __typename")
+		}
+	}
+	return nil
+}
+
+// unsuggested takes out of errors about a document what they tell of the schema: it is not for
+// everybody, and gqlgen's switch for it misses arguments and input fields.
+func unsuggested(errs gqlerror.List) gqlerror.List {
+	for _, err := range errs {
+		err.Message, _, _ = strings.Cut(err.Message, " Did you mean ")
+	}
+	return errs
+}
+
+// stream starts what feeds a subscription. run sends until it returns or send says that nobody
+// listens any more; its error ends the subscription.
+func stream[T any](ctx context.Context, run func(ctx context.Context, send func(T) bool) error) <-chan *T {
+	op, out := operationOf(ctx), make(chan *T)
+	op.readers.Go(func() {
+		defer close(out)
+		err := run(ctx, func(v T) bool {
+			op.feeding(v)
+			select {
+			case out <- &v:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			op.fail(err)
+		}
+	})
+	return out
+}
