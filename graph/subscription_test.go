@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,11 +46,10 @@ func TestFeedsGoOn(t *testing.T) {
 	h := newHouse(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	other := h.started(instance) // its beginning is before the feed's
-	start := h.connect(h.tokens[domain.Viewer])
-	start.subscribe("a", tailDocument, vars{"instance": instance})
-	start.send(`{"type":"ping"}`)
-	start.expect(`{"type":"pong"}`)
 	h.stepped(other, "zero")
+	start := h.connect(h.tokens[domain.Viewer])
+	start.subscribe("a", tailDocument, vars{"execution": other})
+	start.next("a")
 	first := start.next("a").text("logTail.cursor")
 	run := h.started(instance)
 	h.stepped(h.started("another instance"), "unseen")
@@ -92,6 +92,30 @@ func TestFeedsGoOn(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Without a cursor, an instance's log is told from now on.
+func TestLogOfAnInstanceFromNow(t *testing.T) {
+	h := newHouse(t)
+	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
+	run := h.started(instance)
+	h.stepped(run, "before")
+	c := h.connect(h.tokens[domain.Viewer])
+	c.subscribe("a", tailDocument, vars{"instance": instance})
+	done := make(chan reply)
+	go func() { done <- c.next("a") }()
+	for n := range 2000 { // nothing tells when the feed has begun
+		h.stepped(run, fmt.Sprint("now", n))
+		select {
+		case a := <-done:
+			if !strings.HasPrefix(a.text("logTail.node.message"), "now") || a.text("logTail.node.executionId") != run {
+				t.Errorf("got %s", a.body)
+			}
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+	t.Error("nothing is told")
 }
 
 // A feed of another organization's execution or instance is of none.
