@@ -63,9 +63,9 @@ func holds(condition any) (bool, error) {
 		}
 	}
 	if len(operands) == 1 {
-		return unary(operator, operands[0])
+		return testOne(operator, operands[0])
 	}
-	return binary(operator, operands[0], operands[1])
+	return testTwo(operator, operands[0], operands[1])
 }
 
 func operand(v any) (any, error) {
@@ -81,7 +81,7 @@ func operand(v any) (any, error) {
 	return v, nil
 }
 
-func unary(operator string, raw any) (bool, error) {
+func testOne(operator string, raw any) (bool, error) {
 	v := unquoted(raw)
 	switch operator {
 	case "isTrue":
@@ -125,9 +125,9 @@ var negated = map[string]string{
 	"doesNotStartWith": "startsWith", "doesNotEndWith": "endsWith",
 }
 
-func binary(operator string, rawLeft, rawRight any) (bool, error) {
+func testTwo(operator string, rawLeft, rawRight any) (bool, error) {
 	if opposite, ok := negated[operator]; ok {
-		is, err := binary(opposite, rawLeft, rawRight)
+		is, err := testTwo(opposite, rawLeft, rawRight)
 		return err == nil && !is, err
 	}
 	left, right := unquoted(rawLeft), unquoted(rawRight)

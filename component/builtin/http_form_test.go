@@ -72,8 +72,7 @@ func TestHTTPAnyMethod(t *testing.T) {
 // A redirect is followed so often, and to another host without the connection's credentials.
 func TestHTTPRedirects(t *testing.T) {
 	elsewhere, last := echo(t, nil)
-	var server *httptest.Server
-	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/away":
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)

@@ -1,0 +1,136 @@
+package builtin
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
+// the same manner.
+func init() {
+	register(component.Component{
+		Key: "datetime", Label: "Date/time", Category: "Data",
+		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970.",
+		Actions: []component.Action{
+			component.NewAction("adjustDateTime", "Adjust date/time", "Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
+			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(in zonedInputs) (any, error) {
+				at, err := in.time()
+				return at.UTC().Format(isoMillis), err
+			})),
+			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(in zonedInputs) (any, error) {
+				at, err := in.time()
+				return at.Format("2006-01-02T15:04:05.000Z07:00"), err
+			})),
+			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(in epochInputs) (any, error) {
+				at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+				return epoch(at, in.Seconds), err
+			})),
+			component.NewAction("convertFromEpoch", "Convert epoch timestamp to date", "Gives ISO text in UTC of milliseconds, or seconds, since 1970.", pure(convertFromEpoch)),
+			component.NewAction("formatDateTime", "Format date/time", "Writes a date by a pattern: YYYY year, MM month, DD day, HH hour to 24, hh hour to 12, A AM or PM, mm minute, ss second, SSS milliseconds, Z offset; all else as it is.", pure(formatDateTime)),
+			component.NewAction("getCurrentDateTime", "Get current date/time", "Gives the time as ISO text in UTC, or the seconds since 1970.", getCurrentDateTime),
+		},
+	})
+}
+
+type adjustInputs struct {
+	DateTime any     `key:"dateTimeInput" label:"Date/time" required:"true" doc:"The date."`
+	Seconds  float64 `key:"secondsInput" label:"Seconds" default:"0" doc:"Seconds to add."`
+	Minutes  float64 `key:"minutesInput" label:"Minutes" default:"0" doc:"Minutes to add."`
+	Hours    float64 `key:"hoursInput" label:"Hours" default:"0" doc:"Hours to add."`
+	Days     float64 `key:"daysInput" label:"Days" default:"0" doc:"Days to add."`
+}
+
+type zonedInputs struct {
+	DateTime any    `key:"dateTimeInput" label:"Date/time" required:"true" doc:"The date."`
+	Zone     string `key:"timezoneInput" label:"Time zone" default:"UTC" doc:"An IANA time zone, such as Europe/Berlin."`
+}
+
+type formatInputs struct {
+	zonedInputs
+	Format string `key:"formatInput" label:"Format" default:"YYYY-MM-DDTHH:mm:ss.SSSZ" doc:"The pattern."`
+}
+
+type epochInputs struct {
+	DateTime any  `key:"dateTimeInput" label:"Date/time" required:"true" doc:"The date."`
+	Seconds  bool `key:"displayEpochInSeconds" label:"Display epoch in seconds" default:"false" doc:"Give seconds instead of milliseconds."`
+}
+
+type fromEpochInputs struct {
+	Epoch   float64 `key:"epochInput" label:"Epoch timestamp" required:"true" doc:"Milliseconds, or seconds, since 1970."`
+	Seconds bool    `key:"epochInSeconds" label:"Epoch timestamp in seconds" default:"false" doc:"Whether it is in seconds."`
+}
+
+type currentInputs struct {
+	Seconds bool `key:"displayEpochInSeconds" label:"Display epoch in seconds" default:"false" doc:"Give the seconds since 1970 instead."`
+}
+
+func (in zonedInputs) time() (time.Time, error) {
+	at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+	if err != nil {
+		return at, err
+	}
+	name := in.Zone
+	if strings.EqualFold(name, "etc/UTC") || strings.EqualFold(name, "local") { // the server's own zone is nobody's business
+		name = "UTC"
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return at, domain.RefuseField(domain.Invalid, "timezoneInput", "there is no time zone %q", excerpt(in.Zone, 40))
+	}
+	return at.In(zone), nil
+}
+
+func adjustDateTime(in adjustInputs) (any, error) {
+	at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+	if err != nil {
+		return nil, err
+	}
+	seconds := in.Seconds + 60*(in.Minutes+60*(in.Hours+24*in.Days))
+	if math.Abs(seconds) > 8e9 { // about 250 years, what a duration can hold
+		return nil, domain.RefuseField(domain.Invalid, "daysInput", "a date can be moved by 250 years at most")
+	}
+	return at.Add(time.Duration(seconds * float64(time.Second))).Format(isoMillis), nil
+}
+
+func epoch(at time.Time, seconds bool) any {
+	if seconds {
+		return float64(at.Unix())
+	}
+	return float64(at.UnixMilli())
+}
+
+func convertFromEpoch(in fromEpochInputs) (any, error) {
+	seconds := in.Epoch
+	if !in.Seconds {
+		seconds /= 1000
+	}
+	at, err := timeOf("epochInput", seconds)
+	return at.Format(isoMillis), err
+}
+
+func formatDateTime(in formatInputs) (any, error) {
+	at, err := in.time()
+	if err != nil {
+		return nil, err
+	}
+	words := []struct{ pattern, layout string }{
+		{"YYYY", "2006"}, {"MM", "01"}, {"DD", "02"}, {"HH", "15"}, {"hh", "03"}, {"mm", "04"}, {"ss", "05"}, {"Z", "-07:00"}, {"A", "PM"},
+	}
+	pairs := []string{"SSS", at.Format(".000")[1:]}
+	for _, w := range words {
+		pairs = append(pairs, w.pattern, at.Format(w.layout))
+	}
+	return strings.NewReplacer(pairs...).Replace(in.Format), nil
+}
+
+func getCurrentDateTime(_ context.Context, _ component.Step, in currentInputs) (component.Result, error) {
+	if in.Seconds {
+		return component.Result{Data: epoch(time.Now(), true)}, nil
+	}
+	return component.Result{Data: time.Now().UTC().Format(isoMillis)}, nil
+}
