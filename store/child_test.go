@@ -25,6 +25,8 @@ func child(role string) int {
 	switch role {
 	case "append":
 		err = appendForever(dir)
+	case "serve":
+		err = serveForever(dir)
 	case "full tmpfs":
 		err = fullTmpfs(dir)
 	case "file size limit":
@@ -39,7 +41,7 @@ func child(role string) int {
 	return 0
 }
 
-func childCommand(t *testing.T, role, dir string) *exec.Cmd {
+func childCommand(t testing.TB, role, dir string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -309,6 +309,21 @@ func TestOfficialClientMetadata(t *testing.T) {
 	})
 }
 
+// TestOfficialClientRepeats repeats an append that expects nothing after the server has begun anew.
+func TestOfficialClientRepeats(t *testing.T) {
+	path, events := filepath.Join(t.TempDir(), "events.db"), proposals("A", "B")
+	for round := range 2 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			c := officialClient(t, openTestLog(t, path))
+			for range 2 {
+				if w, err := c.AppendToStream(context.Background(), "s", esdb.AppendToStreamOptions{}, events...); err != nil || w.NextExpectedVersion != 1 {
+					t.Errorf("%+v, %v", w, err)
+				}
+			}
+		})
+	}
+}
+
 // subscribed reads events, checkpoints and so on from a subscription until as many events have come.
 func subscribed(t *testing.T, s *esdb.Subscription, err error, until string) (all []string) {
 	t.Helper()
@@ -408,8 +423,10 @@ func TestServedToThoseWhoMay(t *testing.T) {
 	}
 	for _, wrong := range []string{strings.Replace(address, "p%40ss", "wrong", 1), strings.Replace(address, "ann:p%40ss@", "", 1), strings.Replace(address, "tlsCAFile="+ca, "tls=false", 1)} {
 		client := dialOfficial(t, wrong)
-		_, err := client.AppendToStream(context.Background(), "s", esdb.AppendToStreamOptions{}, proposals("A")...)
-		wantClientCode(t, "without the right password", err, esdb.ErrorCodeUnauthenticated)
+		_, err := client.DeleteStream(context.Background(), "s", esdb.DeleteStreamOptions{})
+		if e, ok := errors.AsType[*esdb.Error](err); !ok || e.Code() != esdb.ErrorCodeUnauthenticated {
+			t.Errorf("deleting without the right password: %v", err)
+		}
 		_, err = client.SubscribeToAll(context.Background(), esdb.SubscribeToAllOptions{})
 		wantClientCode(t, "without the right password", err, esdb.ErrorCodeUnauthenticated)
 	}

@@ -2,9 +2,11 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -198,4 +200,40 @@ func sameFilter(f *persistent.CreateReq_AllOptions_FilterOptions) *streams.ReadR
 	same.Filter = &streams.ReadReq_Options_FilterOptions_StreamIdentifier{
 		StreamIdentifier: &streams.ReadReq_Options_FilterOptions_Expression{Regex: e.GetRegex(), Prefix: e.GetPrefix()}}
 	return same
+}
+
+// modernCreate puts a stream that is named the old way, as the client for Node does, where it belongs.
+func modernCreate(o *persistent.CreateReq_Options) {
+	if o == nil || o.StreamOption != nil {
+		return
+	}
+	//lint:ignore SA1019 the client for Node sends nothing else
+	revision, stream := o.GetSettings().GetRevision(), &persistent.CreateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	switch revision {
+	case 0:
+		stream.RevisionOption = &persistent.CreateReq_StreamOptions_Start{}
+	case math.MaxUint64:
+		stream.RevisionOption = &persistent.CreateReq_StreamOptions_End{End: &shared.Empty{}}
+	default:
+		stream.RevisionOption = &persistent.CreateReq_StreamOptions_Revision{Revision: revision}
+	}
+	o.StreamOption = &persistent.CreateReq_Options_Stream{Stream: stream}
+}
+
+// modernUpdate is modernCreate for the other call.
+func modernUpdate(o *persistent.UpdateReq_Options) {
+	if o == nil || o.StreamOption != nil {
+		return
+	}
+	//lint:ignore SA1019 the client for Node sends nothing else
+	revision, stream := o.GetSettings().GetRevision(), &persistent.UpdateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	switch revision {
+	case 0:
+		stream.RevisionOption = &persistent.UpdateReq_StreamOptions_Start{}
+	case math.MaxUint64:
+		stream.RevisionOption = &persistent.UpdateReq_StreamOptions_End{End: &shared.Empty{}}
+	default:
+		stream.RevisionOption = &persistent.UpdateReq_StreamOptions_Revision{Revision: revision}
+	}
+	o.StreamOption = &persistent.UpdateReq_Options_Stream{Stream: stream}
 }

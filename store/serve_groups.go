@@ -118,6 +118,7 @@ func unknownGroup(ctx context.Context, key groupKey) error {
 
 // Create implements the service.
 func (f *groupsFace) Create(ctx context.Context, req *persistent.CreateReq) (*persistent.CreateResp, error) {
+	modernCreate(req.GetOptions())
 	c, err := f.describe(req.GetOptions())
 	if err != nil {
 		return nil, f.refuse(ctx, c.Source, err)
@@ -144,6 +145,7 @@ func (f *groupsFace) Create(ctx context.Context, req *persistent.CreateReq) (*pe
 // Update implements the service: consumers are dropped and come back to the new configuration.
 func (f *groupsFace) Update(ctx context.Context, req *persistent.UpdateReq) (*persistent.UpdateResp, error) {
 	o, g := req.GetOptions(), f.groups
+	modernUpdate(o)
 	key := groupKey{allStream, o.GetGroupName()}
 	if o.GetAll() == nil {
 		key.source = string(o.GetStream().GetStreamIdentifier().GetStreamName())

@@ -43,6 +43,7 @@ func (w *writer) head(stream string) (head, error) {
 
 // append checks everything before it writes anything, so that a refusal leaves nothing behind.
 func (w *writer) append(r *request) (Position, error) {
+	_, warm := w.heads.get(r.stream)
 	h, err := w.head(r.stream)
 	switch {
 	case err != nil:
@@ -50,8 +51,16 @@ func (w *writer) append(r *request) (Position, error) {
 	case h.removed:
 		return 0, refuseRemoved(r.stream)
 	}
-	if place, ok := w.recent.get(r.events[0].ID); ok && r.expected < NoStream && place.stream == h.id {
-		r.expected = place.revision - 1
+	if r.expected < NoStream {
+		if !warm {
+			err = w.remember(h)
+		}
+		if place, ok := w.recent.get(r.events[0].ID); ok && place.stream == h.id {
+			r.expected = place.revision - 1
+		}
+	}
+	if err != nil {
+		return 0, err
 	}
 	if !h.is(r.expected) {
 		return w.repeated(h, r)
@@ -61,9 +70,7 @@ func (w *writer) append(r *request) (Position, error) {
 			return 0, err
 		}
 	}
-	if r.expected < NoStream {
-		w.recent.put(r.events[0].ID, place{h.id, h.revision + 1})
-	}
+	w.recent.put(r.events[0].ID, place{h.id, h.revision + 1})
 	r.revived = h.empty() && h.first > 0
 	created := time.Now().UnixMicro()
 	for _, e := range r.events {
@@ -81,7 +88,17 @@ func (w *writer) append(r *request) (Position, error) {
 	return w.last, nil
 }
 
-// place is where an append went whose caller did not say where, to know it again when it is repeated.
+const remembered = 256 // records of a stream that is appended to for the first time since the start
+
+// remember reads what an append without an expected revision may repeat.
+func (w *writer) remember(h head) error {
+	return w.conn.query(`SELECT revision, id FROM events WHERE stream = ? AND revision > ?`, func(row []driver.Value) bool {
+		w.recent.put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
+		return true
+	}, h.id, int64(h.revision)-remembered)
+}
+
+// place is where an append went, to know it again when it is repeated by a caller who does not say.
 type place struct {
 	stream   int64
 	revision Revision

@@ -37,7 +37,7 @@ type writer struct {
 	version    int64 // data_version: changes when somebody else has written to the file
 	last       Position
 	heads      *cache[string, head]
-	recent     *cache[uuid.UUID, place] // first ids of appends that expected nothing in particular
+	recent     *cache[uuid.UUID, place] // first ids of appends, and where they went
 	categories map[string]int64
 	grown      map[string]Position // by the group at work
 	shrunk     bool                // records were removed since space was given back

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -32,6 +33,10 @@ type logCmd struct {
 
 type logServeCmd struct{}
 
+// logGC is what the heap may grow by before it is collected, in percent: such a process holds little
+// and allocates much.
+const logGC = 400
+
 // defaultServeLog is where EventStoreDB listens too.
 const defaultServeLog = "127.0.0.1:2113"
 
@@ -42,6 +47,7 @@ func (logServeCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 		return err
 	}
 	defer release()
+	debug.SetGCPercent(logGC)
 	if s.ServeLog == "" {
 		s.ServeLog = defaultServeLog
 	}

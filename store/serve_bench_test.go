@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
+)
+
+// BenchmarkServedAppend has callers append through EventStoreDB's own client to a log that another
+// process serves, each to a stream of its own, one event after another. As in [BenchmarkAppend] a bare
+// write and fsync is measured beside it: %raw is its share of the time of one append.
+func BenchmarkServedAppend(b *testing.B) {
+	for _, callers := range []int{1, 64} {
+		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+			server, address := startServer(b, filepath.Join(b.TempDir(), "events.db"), "127.0.0.1:0")
+			defer killServer(b, server)
+			client := benchClient(b, "esdb://ann:p@"+address+"?tls=false")
+			raw := rawSync(b, 1, 200)
+			var started atomic.Int64
+			begin, before := time.Now(), processorTime(b)
+			b.ResetTimer()
+			var appending sync.WaitGroup
+			for range callers {
+				stream := "run-" + uuid.NewString()
+				appending.Go(func() {
+					for at := int64(-1); started.Add(1) <= int64(b.N); at++ {
+						if err := client(stream, at); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			appending.Wait()
+			b.StopTimer()
+			report(b, b.N, "events", before)
+			raw = (raw + rawSync(b, 1, 200)) / 2
+			b.ReportMetric(1/raw.Seconds(), "fsyncs/s")
+			b.ReportMetric(100*raw.Seconds()*float64(b.N)/time.Since(begin).Seconds(), "%raw")
+		})
+	}
+}
+
+// benchClient appends one event of about 512 bytes at a revision.
+func benchClient(b *testing.B, address string) func(stream string, at int64) error {
+	log := openEventStoreDB(b, address)
+	if _, err := log.link.connected(); err != nil {
+		b.Fatal(err)
+	}
+	return func(stream string, at int64) error {
+		e := blankEvent()
+		expected := esdb.ExpectedRevision(esdb.NoStream{})
+		if at >= 0 {
+			expected = esdb.Revision(uint64(at))
+		}
+		return log.link.use(context.Background(), stream, func(ctx context.Context, c *esdb.Client) error {
+			_, err := c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: expected},
+				esdb.EventData{EventID: e.ID, EventType: e.Kind, ContentType: esdb.ContentTypeJson, Data: e.Data, Metadata: e.Meta})
+			return err
+		})
+	}
+}

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNodeClient has EventStoreDB's client for Node use a served log, where it is installed: see
+// testdata/node/package.json.
+func TestNodeClient(t *testing.T) {
+	if os.Getenv("HEDDLE_TEST_NODE") == "" {
+		t.Skip("HEDDLE_TEST_NODE is not set: EventStoreDB's client for Node is not tried")
+	}
+	for name, log := range map[string]Log{"memory": NewMemory(), "SQLite": openTestLog(t, filepath.Join(t.TempDir(), "events.db"))} {
+		t.Run(name, func(t *testing.T) {
+			config, ca := testTLS(t)
+			address := strings.Replace(serveTestLogOver(t, log, config), "tls=false", "tlsCAFile="+ca, 1)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "node", "client.js", address)
+			cmd.Dir = "testdata/node"
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
