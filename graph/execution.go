@@ -65,6 +65,21 @@ func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
 	return page, nil
 }
 
+// inStatus chooses the executions that [InstanceExecutionResult.Status] says this of.
+func inStatus(q *projections.ExecutionQuery, s ExecutionStatus) {
+	yes, no := true, false
+	switch s {
+	case ExecutionStatusQueued:
+		q.Started, q.Ended = &no, &no
+	case ExecutionStatusPending:
+		q.Started, q.Ended = &yes, &no
+	case ExecutionStatusSuccess:
+		q.Ended, q.Failed = &yes, &no
+	case ExecutionStatusError:
+		q.Failed = &yes
+	}
+}
+
 // An execution's cursor holds its place, which changes once, when it starts.
 func executionCursor(p projections.ExecutionPlace) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "e%d.%d", p.At, p.Position))
@@ -179,6 +194,33 @@ func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinis
 	}
 	return logs, err
 }
+
+// sections lists the steps of an execution that wrote log lines, in the order in which they first did.
+func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error) {
+	if err := r.hasExecution(ctx, id); err != nil {
+		return nil, err
+	}
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	if err != nil {
+		return nil, err
+	}
+	all, seen := ExecutionSectionConnection{Nodes: []ExecutionSection{}}, map[string]bool{}
+	for _, s := range run.Steps() {
+		section := sectionID(id, s.Name)
+		if seen[section] || (s.LogBlob == nil && len(s.Log) == 0) || (len(among) > 0 && !slices.Contains(among, section)) {
+			continue
+		}
+		seen[section] = true
+		all.Nodes = append(all.Nodes, ExecutionSection{SectionID: section, Label: s.Name})
+	}
+	if orderBy != nil && descending(orderBy.Direction) {
+		slices.Reverse(all.Nodes)
+	}
+	return &all, nil
+}
+
+// logSeverities gives each severity a number that grows with it; the metrics stand beside information.
+var logSeverities = []LogSeverity{{10, "TRACE"}, {20, "DEBUG"}, {30, "INFO"}, {35, "METRIC"}, {40, "WARN"}, {50, "ERROR"}, {60, "FATAL"}}
 
 func (r *Resolver) lines(ctx context.Context, s domain.StepFinished) ([]domain.LogLine, error) {
 	if s.LogBlob == nil {

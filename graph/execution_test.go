@@ -101,3 +101,61 @@ func TestPollingSteps(t *testing.T) {
 		t.Errorf("saw %s", got)
 	}
 }
+
+func TestExecutionFilters(t *testing.T) {
+	h := newHouse(t)
+	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
+	waiting, failed, working := h.executed(h.org, instance, 0), h.executed(h.org, instance, 1), h.started(instance)
+	done := h.started(instance)
+	h.stepped(done, "Ship")
+	h.finished(done)
+	names := strings.NewReplacer(waiting, "waiting", failed, "failed", working, "working", done, "done")
+	for filter, want := range map[string]string{
+		``: "done working failed waiting",
+		`orderBy: {field: STARTED_AT, direction: ASC}`: "waiting failed working done",
+		`status: QUEUED`:                              "waiting",
+		`status: PENDING`:                             "working",
+		`status: SUCCESS`:                             "done",
+		`status: ERROR`:                               "failed",
+		`error_Isnull: false`:                         "failed",
+		`error_Isnull: true`:                          "done working waiting",
+		`resultType: COMPLETED`:                       "done",
+		`invokeType: WEBHOOK`:                         "done working failed waiting",
+		`invokeType: SCHEDULED`:                       "",
+		`search: "ship"`:                              "done",
+		`search: "careful broke"`:                     "failed",
+		`customer: "none"`:                            "",
+		`startedAt_Lte: "2001-01-01T00:00:00Z"`:       "",
+		`instance: "` + instance + `", status: ERROR`: "failed",
+	} {
+		a := h.do(`{ executionResults(first: 10 `+filter+`) { totalCount nodes { id status } } }`, nil)
+		if got := names.Replace(a.texts("executionResults.nodes", "id")); got != want || a.at("executionResults.totalCount") != float64(len(strings.Fields(want))) {
+			t.Errorf("%s: got %s", filter, got)
+		}
+	}
+	a := h.ask(h.tokens[domain.Viewer], `{ executionResults(after: "Yw") { totalCount } }`, nil)
+	if a.code() != "INVALID" {
+		t.Errorf("a bad cursor: %s", a.body)
+	}
+}
+
+func TestSections(t *testing.T) {
+	h := newHouse(t)
+	run := h.started("n")
+	for _, step := range []string{"one", "two", "three"} {
+		h.stepped(run, step)
+	}
+	a := h.do(`query ($id: ID!) { executionSections(executionResult: $id, orderBy: {field: STARTED_AT, direction: ASC}) { nodes { sectionId label } }
+		logs(executionResult: $id) { nodes { sectionId stepName } } }`, vars{"id": run})
+	if got := a.texts("executionSections.nodes", "label"); got != "one two three" {
+		t.Errorf("sections are %s", got)
+	}
+	if a.at("logs.nodes.0.sectionId") != nil || a.text("logs.nodes.3.sectionId") != a.text("executionSections.nodes.1.sectionId") {
+		t.Errorf("lines are %s", a.body)
+	}
+	second := a.text("executionSections.nodes.1.sectionId")
+	a = h.do(`query ($id: ID!, $in: [UUID!]) { executionSections(executionResult: $id, sectionId_In: $in) { nodes { label } } }`, vars{"id": run, "in": []string{second}})
+	if got := a.texts("executionSections.nodes", "label"); got != "two" {
+		t.Errorf("the second is %s", got)
+	}
+}

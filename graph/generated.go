@@ -193,6 +193,15 @@ type ComplexityRoot struct {
 		Type            func(childComplexity int) int
 	}
 
+	ExecutionSection struct {
+		Label     func(childComplexity int) int
+		SectionID func(childComplexity int) int
+	}
+
+	ExecutionSectionConnection struct {
+		Nodes func(childComplexity int) int
+	}
+
 	Expression struct {
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
@@ -263,19 +272,21 @@ type ComplexityRoot struct {
 	}
 
 	InstanceExecutionResult struct {
-		EndedAt         func(childComplexity int) int
-		Error           func(childComplexity int) int
-		FlowName        func(childComplexity int) int
-		ID              func(childComplexity int) int
-		Instance        func(childComplexity int) int
-		InvokeType      func(childComplexity int) int
-		IsTestExecution func(childComplexity int) int
-		Logs            func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
-		QueuedAt        func(childComplexity int) int
-		ResultType      func(childComplexity int) int
-		StartedAt       func(childComplexity int) int
-		Status          func(childComplexity int) int
-		StepResults     func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
+		EndedAt            func(childComplexity int) int
+		Error              func(childComplexity int) int
+		FlowName           func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Instance           func(childComplexity int) int
+		InvokeType         func(childComplexity int) int
+		IsTestExecution    func(childComplexity int) int
+		Logs               func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
+		QueuedAt           func(childComplexity int) int
+		RequestPayloadURL  func(childComplexity int) int
+		ResponsePayloadURL func(childComplexity int) int
+		ResultType         func(childComplexity int) int
+		StartedAt          func(childComplexity int) int
+		Status             func(childComplexity int) int
+		StepResults        func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
 	}
 
 	InstanceExecutionResultConnection struct {
@@ -323,6 +334,7 @@ type ComplexityRoot struct {
 		Path            func(childComplexity int) int
 		Result          func(childComplexity int, resultLimit *int) int
 		ResultSize      func(childComplexity int) int
+		ResultsURL      func(childComplexity int) int
 		StartedAt       func(childComplexity int) int
 		StepName        func(childComplexity int) int
 	}
@@ -405,6 +417,7 @@ type ComplexityRoot struct {
 	Log struct {
 		ExecutionID func(childComplexity int) int
 		Message     func(childComplexity int) int
+		SectionID   func(childComplexity int) int
 		Severity    func(childComplexity int) int
 		StepName    func(childComplexity int) int
 		Timestamp   func(childComplexity int) int
@@ -420,6 +433,11 @@ type ComplexityRoot struct {
 	LogEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	LogSeverity struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -452,11 +470,13 @@ type ComplexityRoot struct {
 		Customer          func(childComplexity int, id string) int
 		Customers         func(childComplexity int, nameIcontains *string, isSystem *bool, after *string, first *int) int
 		ExecutionResult   func(childComplexity int, id string) int
-		ExecutionResults  func(childComplexity int, instance *string, integration *string, flowConfigFlow *string, isTestExecution *bool, startedAtGte *time.Time, startedAtLte *time.Time, after *string, first *int) int
+		ExecutionResults  func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
+		ExecutionSections func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) int
 		Instance          func(childComplexity int, id string) int
 		Instances         func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
 		Integration       func(childComplexity int, id string) int
 		Integrations      func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) int
+		LogSeverityLevels func(childComplexity int) int
 		Logs              func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
 		Organization      func(childComplexity int) int
 		OrganizationRoles func(childComplexity int) int
@@ -534,6 +554,8 @@ type InstanceResolver interface {
 type InstanceExecutionResultResolver interface {
 	Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error)
 
+	RequestPayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error)
+	ResponsePayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error)
 	StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) (*Page[InstanceStepResult], error)
 	Logs(ctx context.Context, obj *InstanceExecutionResult, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
 }
@@ -542,6 +564,8 @@ type InstanceFlowConfigResolver interface {
 }
 type InstanceStepResultResolver interface {
 	Result(ctx context.Context, obj *InstanceStepResult, resultLimit *int) (*string, error)
+
+	ResultsURL(ctx context.Context, obj *InstanceStepResult) (string, error)
 }
 type IntegrationResolver interface {
 	Name(ctx context.Context, obj *Integration) (string, error)
@@ -589,8 +613,10 @@ type QueryResolver interface {
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
-	ExecutionResults(ctx context.Context, instance *string, integration *string, flowConfigFlow *string, isTestExecution *bool, startedAtGte *time.Time, startedAtLte *time.Time, after *string, first *int) (*Page[InstanceExecutionResult], error)
+	ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error)
+	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error)
 	Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
+	LogSeverityLevels(ctx context.Context) ([]LogSeverity, error)
 }
 type SubscriptionResolver interface {
 	ExecutionProgress(ctx context.Context, executionID string, after *string) (<-chan *ExecutionEvent, error)
@@ -1174,6 +1200,26 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExecutionEvent.Type(childComplexity), true
 
+	case "ExecutionSection.label":
+		if e.ComplexityRoot.ExecutionSection.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSection.Label(childComplexity), true
+	case "ExecutionSection.sectionId":
+		if e.ComplexityRoot.ExecutionSection.SectionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSection.SectionID(childComplexity), true
+
+	case "ExecutionSectionConnection.nodes":
+		if e.ComplexityRoot.ExecutionSectionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionConnection.Nodes(childComplexity), true
+
 	case "Expression.name":
 		if e.ComplexityRoot.Expression.Name == nil {
 			break
@@ -1487,6 +1533,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceExecutionResult.QueuedAt(childComplexity), true
+	case "InstanceExecutionResult.requestPayloadUrl":
+		if e.ComplexityRoot.InstanceExecutionResult.RequestPayloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.RequestPayloadURL(childComplexity), true
+	case "InstanceExecutionResult.responsePayloadUrl":
+		if e.ComplexityRoot.InstanceExecutionResult.ResponsePayloadURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.ResponsePayloadURL(childComplexity), true
 	case "InstanceExecutionResult.resultType":
 		if e.ComplexityRoot.InstanceExecutionResult.ResultType == nil {
 			break
@@ -1684,6 +1742,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceStepResult.ResultSize(childComplexity), true
+	case "InstanceStepResult.resultsUrl":
+		if e.ComplexityRoot.InstanceStepResult.ResultsURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceStepResult.ResultsURL(childComplexity), true
 	case "InstanceStepResult.startedAt":
 		if e.ComplexityRoot.InstanceStepResult.StartedAt == nil {
 			break
@@ -2009,6 +2073,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Log.Message(childComplexity), true
+	case "Log.sectionId":
+		if e.ComplexityRoot.Log.SectionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Log.SectionID(childComplexity), true
 	case "Log.severity":
 		if e.ComplexityRoot.Log.Severity == nil {
 			break
@@ -2065,6 +2135,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LogEdge.Node(childComplexity), true
+
+	case "LogSeverity.id":
+		if e.ComplexityRoot.LogSeverity.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogSeverity.ID(childComplexity), true
+	case "LogSeverity.name":
+		if e.ComplexityRoot.LogSeverity.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogSeverity.Name(childComplexity), true
 
 	case "Mutation.createApiToken":
 		if e.ComplexityRoot.Mutation.CreateAPIToken == nil {
@@ -2274,7 +2357,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.ExecutionResults(childComplexity, args["instance"].(*string), args["integration"].(*string), args["flowConfig_Flow"].(*string), args["isTestExecution"].(*bool), args["startedAt_Gte"].(*time.Time), args["startedAt_Lte"].(*time.Time), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.ExecutionResults(childComplexity, args["instance"].(*string), args["integration"].(*string), args["customer"].(*string), args["flowConfig_Flow"].(*string), args["isTestExecution"].(*bool), args["status"].(*ExecutionStatus), args["resultType"].(*InstanceExecutionResultResultType), args["invokeType"].(*InstanceExecutionResultInvokeType), args["error_Isnull"].(*bool), args["startedAt_Gte"].(*time.Time), args["startedAt_Lte"].(*time.Time), args["search"].(*string), args["orderBy"].(*InstanceExecutionResultOrder), args["after"].(*string), args["first"].(*int)), true
+	case "Query.executionSections":
+		if e.ComplexityRoot.Query.ExecutionSections == nil {
+			break
+		}
+
+		args, err := ec.field_Query_executionSections_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ExecutionSections(childComplexity, args["executionResult"].(string), args["sectionId_In"].([]string), args["orderBy"].(*ExecutionSectionOrder)), true
 	case "Query.instance":
 		if e.ComplexityRoot.Query.Instance == nil {
 			break
@@ -2320,6 +2414,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
 
+	case "Query.logSeverityLevels":
+		if e.ComplexityRoot.Query.LogSeverityLevels == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.LogSeverityLevels(childComplexity), true
 	case "Query.logs":
 		if e.ComplexityRoot.Query.Logs == nil {
 			break
@@ -2569,8 +2669,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateInstanceInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
 		ec.unmarshalInputDeployInstanceInput,
+		ec.unmarshalInputExecutionSectionOrder,
 		ec.unmarshalInputImportIntegrationInput,
 		ec.unmarshalInputInputInstanceConfigVariable,
+		ec.unmarshalInputInstanceExecutionResultOrder,
 		ec.unmarshalInputInstanceStepResultOrder,
 		ec.unmarshalInputLogOrder,
 		ec.unmarshalInputPublishIntegrationInput,
@@ -2681,6 +2783,8 @@ var sources = []*ast.Source{
 "RFC 3339 date-time, UTC."
 scalar DateTime
 
+scalar UUID
+
 "A JSON document encoded as a string."
 scalar JSONString
 
@@ -2761,16 +2865,28 @@ type Query {
   executionResults(
     instance: ID
     integration: ID
+    customer: ID
     "The id of a flow."
     flowConfig_Flow: ID
     isTestExecution: Boolean
+    status: ExecutionStatus
+    resultType: InstanceExecutionResultResultType
+    invokeType: InstanceExecutionResultInvokeType
+    error_Isnull: Boolean
     startedAt_Gte: DateTime
     startedAt_Lte: DateTime
+    "Words that begin words of the names of its steps, its errors and its log lines, all of them; what has not ended is not found."
+    search: String
+    "By the start, or by the queueing as long as it has not started; descending unless asked otherwise."
+    orderBy: InstanceExecutionResultOrder
     after: String
     first: Int
   ): InstanceExecutionResultConnection!
+  "The regions that the log lines of an execution are grouped under: the steps that wrote some."
+  executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder): ExecutionSectionConnection!
   "The log of one execution, in the order in which it was written."
   logs(executionResult: ID!, orderBy: LogOrder, after: String, first: Int): LogConnection!
+  logSeverityLevels: [LogSeverity!]!
 }
 
 type Mutation {
@@ -3329,6 +3445,10 @@ type InstanceExecutionResult {
   error: String
   instance: Instance
   flowName: String!
+  "JSON with method, headers, contentType and, as base64, body: what came in. The address is absolute, authorises itself and expires after an hour."
+  requestPayloadUrl: String!
+  "JSON with statusCode, headers, contentType and, as base64, body: what the last step left. The address is like the other."
+  responsePayloadUrl: String!
   stepResults(
     displayStepName: String
     orderBy: InstanceStepResultOrder
@@ -3374,6 +3494,15 @@ type ExecutionEvent {
   executionResult: InstanceExecutionResult!
 }
 
+enum InstanceExecutionResultOrderField {
+  STARTED_AT
+}
+
+input InstanceExecutionResultOrder {
+  field: InstanceExecutionResultOrderField!
+  direction: OrderDirection!
+}
+
 enum InstanceStepResultOrderField {
   ENDED_AT
   STARTED_AT
@@ -3398,6 +3527,8 @@ type InstanceStepResult {
   result(resultLimit: Int): JSONString
   "In bytes."
   resultSize: Int!
+  "A MessagePack map with data and contentType. The address is absolute, authorises itself and expires after an hour."
+  resultsUrl: String!
 }
 
 type InstanceStepResultConnection {
@@ -3436,6 +3567,8 @@ type Log {
   severity: LogSeverityLevel!
   message: String!
   executionId: ID!
+  "The region that it is grouped under, see executionSections; null for a line of the execution itself."
+  sectionId: UUID
   "The step that wrote it; null for a line of the execution itself."
   stepName: String
 }
@@ -3450,6 +3583,30 @@ type LogConnection {
 type LogEdge {
   node: Log!
   cursor: String!
+}
+
+enum ExecutionSectionOrderField {
+  STARTED_AT
+}
+
+input ExecutionSectionOrder {
+  field: ExecutionSectionOrderField!
+  direction: OrderDirection!
+}
+
+type ExecutionSection {
+  sectionId: UUID!
+  label: String!
+}
+
+type ExecutionSectionConnection {
+  nodes: [ExecutionSection!]!
+}
+
+type LogSeverity {
+  "Grows with the severity."
+  id: Int!
+  name: String!
 }
 `, BuiltIn: false},
 }
@@ -3751,6 +3908,24 @@ func (ec *executionContext) childFields_ExecutionEvent(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type ExecutionEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_ExecutionSection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sectionId":
+		return ec.fieldContext_ExecutionSection_sectionId(ctx, field)
+	case "label":
+		return ec.fieldContext_ExecutionSection_label(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecutionSection", field.Name)
+}
+
+func (ec *executionContext) childFields_ExecutionSectionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_ExecutionSectionConnection_nodes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecutionSectionConnection", field.Name)
+}
+
 func (ec *executionContext) childFields_Expression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -3913,6 +4088,10 @@ func (ec *executionContext) childFields_InstanceExecutionResult(ctx context.Cont
 		return ec.fieldContext_InstanceExecutionResult_instance(ctx, field)
 	case "flowName":
 		return ec.fieldContext_InstanceExecutionResult_flowName(ctx, field)
+	case "requestPayloadUrl":
+		return ec.fieldContext_InstanceExecutionResult_requestPayloadUrl(ctx, field)
+	case "responsePayloadUrl":
+		return ec.fieldContext_InstanceExecutionResult_responsePayloadUrl(ctx, field)
 	case "stepResults":
 		return ec.fieldContext_InstanceExecutionResult_stepResults(ctx, field)
 	case "logs":
@@ -4015,6 +4194,8 @@ func (ec *executionContext) childFields_InstanceStepResult(ctx context.Context, 
 		return ec.fieldContext_InstanceStepResult_result(ctx, field)
 	case "resultSize":
 		return ec.fieldContext_InstanceStepResult_resultSize(ctx, field)
+	case "resultsUrl":
+		return ec.fieldContext_InstanceStepResult_resultsUrl(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InstanceStepResult", field.Name)
 }
@@ -4179,6 +4360,8 @@ func (ec *executionContext) childFields_Log(ctx context.Context, field graphql.C
 		return ec.fieldContext_Log_message(ctx, field)
 	case "executionId":
 		return ec.fieldContext_Log_executionId(ctx, field)
+	case "sectionId":
+		return ec.fieldContext_Log_sectionId(ctx, field)
 	case "stepName":
 		return ec.fieldContext_Log_stepName(ctx, field)
 	}
@@ -4207,6 +4390,16 @@ func (ec *executionContext) childFields_LogEdge(ctx context.Context, field graph
 		return ec.fieldContext_LogEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LogEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_LogSeverity(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LogSeverity_id(ctx, field)
+	case "name":
+		return ec.fieldContext_LogSeverity_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LogSeverity", field.Name)
 }
 
 func (ec *executionContext) childFields_Organization(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5108,54 +5301,140 @@ func (ec *executionContext) field_Query_executionResults_args(ctx context.Contex
 		return nil, err
 	}
 	args["integration"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "flowConfig_Flow",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "customer",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOID2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["flowConfig_Flow"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "isTestExecution",
+	args["customer"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "flowConfig_Flow",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["flowConfig_Flow"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "isTestExecution",
 		func(ctx context.Context, v any) (*bool, error) {
 			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["isTestExecution"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "startedAt_Gte",
+	args["isTestExecution"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*ExecutionStatus, error) {
+			return ec.unmarshalOExecutionStatus2ᚖheddleᚋgraphᚐExecutionStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "resultType",
+		func(ctx context.Context, v any) (*InstanceExecutionResultResultType, error) {
+			return ec.unmarshalOInstanceExecutionResultResultType2ᚖheddleᚋgraphᚐInstanceExecutionResultResultType(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["resultType"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "invokeType",
+		func(ctx context.Context, v any) (*InstanceExecutionResultInvokeType, error) {
+			return ec.unmarshalOInstanceExecutionResultInvokeType2ᚖheddleᚋgraphᚐInstanceExecutionResultInvokeType(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["invokeType"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "error_Isnull",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["error_Isnull"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "startedAt_Gte",
 		func(ctx context.Context, v any) (*time.Time, error) {
 			return ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["startedAt_Gte"] = arg4
-	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "startedAt_Lte",
+	args["startedAt_Gte"] = arg9
+	arg10, err := graphql.ProcessArgField(ctx, rawArgs, "startedAt_Lte",
 		func(ctx context.Context, v any) (*time.Time, error) {
 			return ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["startedAt_Lte"] = arg5
-	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["startedAt_Lte"] = arg10
+	arg11, err := graphql.ProcessArgField(ctx, rawArgs, "search",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg6
-	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["search"] = arg11
+	arg12, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*InstanceExecutionResultOrder, error) {
+			return ec.unmarshalOInstanceExecutionResultOrder2ᚖheddleᚋgraphᚐInstanceExecutionResultOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg12
+	arg13, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg13
+	arg14, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg7
+	args["first"] = arg14
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_executionSections_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "executionResult",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["executionResult"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "sectionId_In",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalOUUID2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sectionId_In"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) (*ExecutionSectionOrder, error) {
+			return ec.unmarshalOExecutionSectionOrder2ᚖheddleᚋgraphᚐExecutionSectionOrder(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg2
 	return args, nil
 }
 
@@ -7815,6 +8094,84 @@ func (ec *executionContext) fieldContext_ExecutionEvent_executionResult(_ contex
 	return fc, nil
 }
 
+func (ec *executionContext) _ExecutionSection_sectionId(ctx context.Context, field graphql.CollectedField, obj *ExecutionSection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSection_sectionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SectionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNUUID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSection_sectionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionSection", field, false, false, errors.New("field of type UUID does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionSection_label(ctx context.Context, field graphql.CollectedField, obj *ExecutionSection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSection_label(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Label, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSection_label(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionSection", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionSectionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *ExecutionSectionConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []ExecutionSection) graphql.Marshaler {
+			return ec.marshalNExecutionSection2ᚕheddleᚋgraphᚐExecutionSectionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionSectionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionSection(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Expression_name(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9169,6 +9526,52 @@ func (ec *executionContext) fieldContext_InstanceExecutionResult_flowName(_ cont
 	return graphql.NewScalarFieldContext("InstanceExecutionResult", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _InstanceExecutionResult_requestPayloadUrl(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_requestPayloadUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().RequestPayloadURL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_requestPayloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InstanceExecutionResult", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _InstanceExecutionResult_responsePayloadUrl(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_responsePayloadUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().ResponsePayloadURL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_responsePayloadUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InstanceExecutionResult", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _InstanceExecutionResult_stepResults(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10019,6 +10422,29 @@ func (ec *executionContext) _InstanceStepResult_resultSize(ctx context.Context, 
 }
 func (ec *executionContext) fieldContext_InstanceStepResult_resultSize(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InstanceStepResult", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _InstanceStepResult_resultsUrl(ctx context.Context, field graphql.CollectedField, obj *InstanceStepResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceStepResult_resultsUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceStepResult().ResultsURL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceStepResult_resultsUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InstanceStepResult", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceStepResultConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[InstanceStepResult]) (ret graphql.Marshaler) {
@@ -11403,6 +11829,29 @@ func (ec *executionContext) fieldContext_Log_executionId(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Log", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
+func (ec *executionContext) _Log_sectionId(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Log_sectionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SectionID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOUUID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Log_sectionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Log", field, true, false, errors.New("field of type UUID does not have child fields"))
+}
+
 func (ec *executionContext) _Log_stepName(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11598,6 +12047,52 @@ func (ec *executionContext) _LogEdge_cursor(ctx context.Context, field graphql.C
 }
 func (ec *executionContext) fieldContext_LogEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LogEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _LogSeverity_id(ctx context.Context, field graphql.CollectedField, obj *LogSeverity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogSeverity_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogSeverity_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogSeverity", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _LogSeverity_name(ctx context.Context, field graphql.CollectedField, obj *LogSeverity) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LogSeverity_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LogSeverity_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LogSeverity", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Mutation_createOrganizationUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -12678,7 +13173,7 @@ func (ec *executionContext) _Query_executionResults(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().ExecutionResults(ctx, fc.Args["instance"].(*string), fc.Args["integration"].(*string), fc.Args["flowConfig_Flow"].(*string), fc.Args["isTestExecution"].(*bool), fc.Args["startedAt_Gte"].(*time.Time), fc.Args["startedAt_Lte"].(*time.Time), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().ExecutionResults(ctx, fc.Args["instance"].(*string), fc.Args["integration"].(*string), fc.Args["customer"].(*string), fc.Args["flowConfig_Flow"].(*string), fc.Args["isTestExecution"].(*bool), fc.Args["status"].(*ExecutionStatus), fc.Args["resultType"].(*InstanceExecutionResultResultType), fc.Args["invokeType"].(*InstanceExecutionResultInvokeType), fc.Args["error_Isnull"].(*bool), fc.Args["startedAt_Gte"].(*time.Time), fc.Args["startedAt_Lte"].(*time.Time), fc.Args["search"].(*string), fc.Args["orderBy"].(*InstanceExecutionResultOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceExecutionResult]) graphql.Marshaler {
@@ -12706,6 +13201,50 @@ func (ec *executionContext) fieldContext_Query_executionResults(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_executionResults_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_executionSections(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_executionSections(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ExecutionSections(ctx, fc.Args["executionResult"].(string), fc.Args["sectionId_In"].([]string), fc.Args["orderBy"].(*ExecutionSectionOrder))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ExecutionSectionConnection) graphql.Marshaler {
+			return ec.marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐExecutionSectionConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_executionSections(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionSectionConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_executionSections_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -12752,6 +13291,38 @@ func (ec *executionContext) fieldContext_Query_logs(ctx context.Context, field g
 	if fc.Args, err = ec.field_Query_logs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_logSeverityLevels(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_logSeverityLevels(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().LogSeverityLevels(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []LogSeverity) graphql.Marshaler {
+			return ec.marshalNLogSeverity2ᚕheddleᚋgraphᚐLogSeverityᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_logSeverityLevels(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LogSeverity(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -14957,6 +15528,43 @@ func (ec *executionContext) unmarshalInputDeployInstanceInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputExecutionSectionOrder(ctx context.Context, obj any) (ExecutionSectionOrder, error) {
+	var it ExecutionSectionOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNExecutionSectionOrderField2heddleᚋgraphᚐExecutionSectionOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputImportIntegrationInput(ctx context.Context, obj any) (ImportIntegrationInput, error) {
 	var it ImportIntegrationInput
 	if obj == nil {
@@ -15068,6 +15676,43 @@ func (ec *executionContext) unmarshalInputInputInstanceConfigVariable(ctx contex
 				return it, err
 			}
 			it.OnPremiseResourceID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputInstanceExecutionResultOrder(ctx context.Context, obj any) (InstanceExecutionResultOrder, error) {
+	var it InstanceExecutionResultOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNInstanceExecutionResultOrderField2heddleᚋgraphᚐInstanceExecutionResultOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
 		}
 	}
 	return it, nil
@@ -16554,6 +17199,87 @@ func (ec *executionContext) _ExecutionEvent(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var executionSectionImplementors = []string{"ExecutionSection"}
+
+func (ec *executionContext) _ExecutionSection(ctx context.Context, sel ast.SelectionSet, obj *ExecutionSection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executionSectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecutionSection")
+		case "sectionId":
+			out.Values[i] = ec._ExecutionSection_sectionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "label":
+			out.Values[i] = ec._ExecutionSection_label(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var executionSectionConnectionImplementors = []string{"ExecutionSectionConnection"}
+
+func (ec *executionContext) _ExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, obj *ExecutionSectionConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executionSectionConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecutionSectionConnection")
+		case "nodes":
+			out.Values[i] = ec._ExecutionSectionConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var expressionImplementors = []string{"Expression"}
 
 func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSet, obj *Expression) graphql.Marshaler {
@@ -17476,6 +18202,82 @@ func (ec *executionContext) _InstanceExecutionResult(ctx context.Context, sel as
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "requestPayloadUrl":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceExecutionResult_requestPayloadUrl(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "responsePayloadUrl":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceExecutionResult_responsePayloadUrl(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "stepResults":
 			field := field
 
@@ -18055,6 +18857,44 @@ func (ec *executionContext) _InstanceStepResult(ctx context.Context, sel ast.Sel
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "resultsUrl":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceStepResult_resultsUrl(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -19125,6 +19965,11 @@ func (ec *executionContext) _Log(ctx context.Context, sel ast.SelectionSet, obj 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "sectionId":
+			out.Values[i] = ec._Log_sectionId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "stepName":
 			out.Values[i] = ec._Log_stepName(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -19256,6 +20101,49 @@ func (ec *executionContext) _LogEdge(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "cursor":
 			out.Values[i] = ec._LogEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var logSeverityImplementors = []string{"LogSeverity"}
+
+func (ec *executionContext) _LogSeverity(ctx context.Context, sel ast.SelectionSet, obj *LogSeverity) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, logSeverityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LogSeverity")
+		case "id":
+			out.Values[i] = ec._LogSeverity_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._LogSeverity_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -19851,6 +20739,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "executionSections":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_executionSections(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "logs":
 			field := field
 
@@ -19861,6 +20771,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_logs(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "logSeverityLevels":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_logSeverityLevels(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -21237,6 +22169,50 @@ func (ec *executionContext) marshalNExecutionEventType2heddleᚋgraphᚐExecutio
 	return v
 }
 
+func (ec *executionContext) marshalNExecutionSection2heddleᚋgraphᚐExecutionSection(ctx context.Context, sel ast.SelectionSet, v ExecutionSection) graphql.Marshaler {
+	return ec._ExecutionSection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExecutionSection2ᚕheddleᚋgraphᚐExecutionSectionᚄ(ctx context.Context, sel ast.SelectionSet, v []ExecutionSection) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExecutionSection2heddleᚋgraphᚐExecutionSection(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNExecutionSectionConnection2heddleᚋgraphᚐExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, v ExecutionSectionConnection) graphql.Marshaler {
+	return ec._ExecutionSectionConnection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, v *ExecutionSectionConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ExecutionSectionConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNExecutionSectionOrderField2heddleᚋgraphᚐExecutionSectionOrderField(ctx context.Context, v any) (ExecutionSectionOrderField, error) {
+	var res ExecutionSectionOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNExecutionSectionOrderField2heddleᚋgraphᚐExecutionSectionOrderField(ctx context.Context, sel ast.SelectionSet, v ExecutionSectionOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNExecutionStatus2heddleᚋgraphᚐExecutionStatus(ctx context.Context, v any) (ExecutionStatus, error) {
 	var res ExecutionStatus
 	err := res.UnmarshalGQL(v)
@@ -21505,6 +22481,16 @@ func (ec *executionContext) unmarshalNInstanceExecutionResultInvokeType2heddle�
 }
 
 func (ec *executionContext) marshalNInstanceExecutionResultInvokeType2heddleᚋgraphᚐInstanceExecutionResultInvokeType(ctx context.Context, sel ast.SelectionSet, v InstanceExecutionResultInvokeType) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNInstanceExecutionResultOrderField2heddleᚋgraphᚐInstanceExecutionResultOrderField(ctx context.Context, v any) (InstanceExecutionResultOrderField, error) {
+	var res InstanceExecutionResultOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInstanceExecutionResultOrderField2heddleᚋgraphᚐInstanceExecutionResultOrderField(ctx context.Context, sel ast.SelectionSet, v InstanceExecutionResultOrderField) graphql.Marshaler {
 	return v
 }
 
@@ -21866,6 +22852,26 @@ func (ec *executionContext) marshalNLogOrderField2heddleᚋgraphᚐLogOrderField
 	return v
 }
 
+func (ec *executionContext) marshalNLogSeverity2heddleᚋgraphᚐLogSeverity(ctx context.Context, sel ast.SelectionSet, v LogSeverity) graphql.Marshaler {
+	return ec._LogSeverity(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLogSeverity2ᚕheddleᚋgraphᚐLogSeverityᚄ(ctx context.Context, sel ast.SelectionSet, v []LogSeverity) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLogSeverity2heddleᚋgraphᚐLogSeverity(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNLogSeverityLevel2heddleᚋgraphᚐLogSeverityLevel(ctx context.Context, v any) (LogSeverityLevel, error) {
 	var res LogSeverityLevel
 	err := res.UnmarshalGQL(v)
@@ -21991,6 +22997,22 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNUUID2string(ctx context.Context, v any) (string, error) {
+	res, err := graphql.UnmarshalString(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUUID2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
@@ -22311,6 +23333,30 @@ func (ec *executionContext) marshalODateTime2ᚖtimeᚐTime(ctx context.Context,
 	return res
 }
 
+func (ec *executionContext) unmarshalOExecutionSectionOrder2ᚖheddleᚋgraphᚐExecutionSectionOrder(ctx context.Context, v any) (*ExecutionSectionOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputExecutionSectionOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOExecutionStatus2ᚖheddleᚋgraphᚐExecutionStatus(ctx context.Context, v any) (*ExecutionStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ExecutionStatus)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOExecutionStatus2ᚖheddleᚋgraphᚐExecutionStatus(ctx context.Context, sel ast.SelectionSet, v *ExecutionStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -22398,6 +23444,30 @@ func (ec *executionContext) marshalOInstanceExecutionResult2ᚖheddleᚋgraphᚐ
 		return graphql.Null
 	}
 	return ec._InstanceExecutionResult(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOInstanceExecutionResultInvokeType2ᚖheddleᚋgraphᚐInstanceExecutionResultInvokeType(ctx context.Context, v any) (*InstanceExecutionResultInvokeType, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(InstanceExecutionResultInvokeType)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInstanceExecutionResultInvokeType2ᚖheddleᚋgraphᚐInstanceExecutionResultInvokeType(ctx context.Context, sel ast.SelectionSet, v *InstanceExecutionResultInvokeType) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalOInstanceExecutionResultOrder2ᚖheddleᚋgraphᚐInstanceExecutionResultOrder(ctx context.Context, v any) (*InstanceExecutionResultOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputInstanceExecutionResultOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOInstanceExecutionResultResultType2ᚖheddleᚋgraphᚐInstanceExecutionResultResultType(ctx context.Context, v any) (*InstanceExecutionResultResultType, error) {
@@ -22574,6 +23644,59 @@ func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v an
 }
 
 func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOUUID2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNUUID2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOUUID2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNUUID2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOUUID2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalString(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOUUID2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -75,6 +75,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 		mux.Handle("GET "+path, streamOr(server, explorerPage()))
 	}
 	exploreFiles(mux)
+	mux.HandleFunc("GET "+payloadPath+"{run}/{what...}", r.servePayload)
 	front, err := crossOrigin(Authenticate(r.View, mux), o.Origins)
 	return &Door{front, open}, err
 }

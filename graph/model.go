@@ -125,6 +125,16 @@ type Log struct {
 	step string
 }
 
+// SectionID is the same for all lines of a step, nil for those of the execution itself.
+func (l Log) SectionID() *string {
+	if l.step == "" {
+		return nil
+	}
+	return optional(sectionID(l.run, l.step))
+}
+
+func sectionID(run, step string) string { return domain.DeriveID("section", run, step) }
+
 // ExecutionID is the execution that wrote it.
 func (l Log) ExecutionID() string { return l.run }
 

@@ -87,6 +87,20 @@ type DeployInstanceInput struct {
 	Force *bool `json:"force,omitempty"`
 }
 
+type ExecutionSection struct {
+	SectionID string `json:"sectionId"`
+	Label     string `json:"label"`
+}
+
+type ExecutionSectionConnection struct {
+	Nodes []ExecutionSection `json:"nodes"`
+}
+
+type ExecutionSectionOrder struct {
+	Field     ExecutionSectionOrderField `json:"field"`
+	Direction OrderDirection             `json:"direction"`
+}
+
 type Expression struct {
 	Name  string  `json:"name"`
 	Value *string `json:"value,omitempty"`
@@ -129,6 +143,11 @@ type InputInstanceConfigVariable struct {
 	OnPremiseResourceID      *string `json:"onPremiseResourceId,omitempty"`
 }
 
+type InstanceExecutionResultOrder struct {
+	Field     InstanceExecutionResultOrderField `json:"field"`
+	Direction OrderDirection                    `json:"direction"`
+}
+
 type InstancePayload struct {
 	Instance *domain.Instance `json:"instance,omitempty"`
 	Errors   []FieldError     `json:"errors"`
@@ -152,6 +171,12 @@ type IntegrationPayload struct {
 type LogOrder struct {
 	Field     LogOrderField  `json:"field"`
 	Direction OrderDirection `json:"direction"`
+}
+
+type LogSeverity struct {
+	// Grows with the severity.
+	ID   int    `json:"id"`
+	Name string `json:"name"`
 }
 
 type PageInfo struct {
@@ -306,6 +331,59 @@ func (e *ExecutionEventType) UnmarshalJSON(b []byte) error {
 }
 
 func (e ExecutionEventType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type ExecutionSectionOrderField string
+
+const (
+	ExecutionSectionOrderFieldStartedAt ExecutionSectionOrderField = "STARTED_AT"
+)
+
+var AllExecutionSectionOrderField = []ExecutionSectionOrderField{
+	ExecutionSectionOrderFieldStartedAt,
+}
+
+func (e ExecutionSectionOrderField) IsValid() bool {
+	switch e {
+	case ExecutionSectionOrderFieldStartedAt:
+		return true
+	}
+	return false
+}
+
+func (e ExecutionSectionOrderField) String() string {
+	return string(e)
+}
+
+func (e *ExecutionSectionOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExecutionSectionOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExecutionSectionOrderField", str)
+	}
+	return nil
+}
+
+func (e ExecutionSectionOrderField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExecutionSectionOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExecutionSectionOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -550,6 +628,59 @@ func (e *InstanceExecutionResultInvokeType) UnmarshalJSON(b []byte) error {
 }
 
 func (e InstanceExecutionResultInvokeType) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type InstanceExecutionResultOrderField string
+
+const (
+	InstanceExecutionResultOrderFieldStartedAt InstanceExecutionResultOrderField = "STARTED_AT"
+)
+
+var AllInstanceExecutionResultOrderField = []InstanceExecutionResultOrderField{
+	InstanceExecutionResultOrderFieldStartedAt,
+}
+
+func (e InstanceExecutionResultOrderField) IsValid() bool {
+	switch e {
+	case InstanceExecutionResultOrderFieldStartedAt:
+		return true
+	}
+	return false
+}
+
+func (e InstanceExecutionResultOrderField) String() string {
+	return string(e)
+}
+
+func (e *InstanceExecutionResultOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InstanceExecutionResultOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InstanceExecutionResultOrderField", str)
+	}
+	return nil
+}
+
+func (e InstanceExecutionResultOrderField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InstanceExecutionResultOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InstanceExecutionResultOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

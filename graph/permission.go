@@ -32,6 +32,8 @@ var permissions = map[string][]domain.Role{
 	"Query.instances":         everyone,
 	"Query.executionResult":   everyone,
 	"Query.executionResults":  everyone,
+	"Query.executionSections": everyone,
+	"Query.logSeverityLevels": everyone,
 	"Query.logs":              everyone,
 
 	"Subscription.executionProgress":  everyone,

@@ -53,6 +53,10 @@ var rights = map[string]struct {
 	"Query.instances":         {allRoles, static(`{ instances { nodes { id } } }`)},
 	"Query.executionResult":   {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
 	"Query.executionResults":  {allRoles, static(`{ executionResults { nodes { id } } }`)},
+	"Query.executionSections": {allRoles, func(f *facts) string {
+		return `{ executionSections(executionResult: "` + f.execution + `") { nodes { label } } }`
+	}},
+	"Query.logSeverityLevels": {allRoles, static(`{ logSeverityLevels { id name } }`)},
 	"Query.logs":              {allRoles, func(f *facts) string { return `{ logs(executionResult: "` + f.execution + `") { nodes { message } } }` }},
 
 	"Subscription.executionProgress": {allRoles, func(f *facts) string {

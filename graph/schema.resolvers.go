@@ -87,6 +87,14 @@ func (r *instanceExecutionResultResolver) Instance(ctx context.Context, obj *Ins
 	return &i, nil
 }
 
+func (r *instanceExecutionResultResolver) RequestPayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error) {
+	return r.payloadURL(obj.ID, requestPart), nil
+}
+
+func (r *instanceExecutionResultResolver) ResponsePayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error) {
+	return r.payloadURL(obj.ID, responsePart), nil
+}
+
 func (r *instanceExecutionResultResolver) StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) (*Page[InstanceStepResult], error) {
 	return r.stepResults(ctx, obj.ID, displayStepName, orderBy, after, first, last)
 }
@@ -105,6 +113,10 @@ func (r *instanceStepResultResolver) Result(ctx context.Context, obj *InstanceSt
 	}
 	data, err := r.Blobs.Load(ctx, obj.step.Output)
 	return optional(string(data)), err
+}
+
+func (r *instanceStepResultResolver) ResultsURL(ctx context.Context, obj *InstanceStepResult) (string, error) {
+	return r.payloadURL(obj.run, stepPart+obj.ID()), nil
 }
 
 func (r *integrationResolver) Name(ctx context.Context, obj *Integration) (string, error) {
@@ -330,15 +342,33 @@ func (r *queryResolver) ExecutionResult(ctx context.Context, id string) (*Instan
 	return &e, nil
 }
 
-func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, flowConfigFlow *string, isTestExecution *bool, startedAtGte *time.Time, startedAtLte *time.Time, after *string, first *int) (*Page[InstanceExecutionResult], error) {
-	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Flow: given(flowConfigFlow), Test: isTestExecution}
+func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error) {
+	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Customer: given(customer), Flow: given(flowConfigFlow),
+		Test: isTestExecution, Text: given(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
 	if startedAtGte != nil {
 		q.StartedFrom = *startedAtGte
 	}
 	if startedAtLte != nil {
 		q.StartedTo = *startedAtLte
 	}
+	if resultType != nil {
+		q.Result = domain.ResultType(*resultType)
+	}
+	if invokeType != nil {
+		q.Invoke = domain.InvokeType(*invokeType)
+	}
+	if errorIsnull != nil {
+		has := !*errorIsnull
+		q.HasError = &has
+	}
+	if status != nil {
+		inStatus(&q, *status)
+	}
 	return r.executions(ctx, q, after, first)
+}
+
+func (r *queryResolver) ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error) {
+	return r.sections(ctx, executionResult, sectionIDIn, orderBy)
 }
 
 func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
@@ -350,6 +380,10 @@ func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderB
 		return nil, missing("execution")
 	}
 	return r.Resolver.logs(ctx, e.ID, orderBy, after, first)
+}
+
+func (r *queryResolver) LogSeverityLevels(ctx context.Context) ([]LogSeverity, error) {
+	return logSeverities, nil
 }
 
 func (r *subscriptionResolver) ExecutionProgress(ctx context.Context, executionID string, after *string) (<-chan *ExecutionEvent, error) {

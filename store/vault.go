@@ -18,6 +18,7 @@ import (
 type Vault struct {
 	master tink.AEAD
 	keys   *cache[string, tink.AEAD] // by place and wrapped form
+	mac    []byte
 }
 
 const keysCached = 512 // data keys, in each of two generations
@@ -31,7 +32,11 @@ func OpenVault(masterKey []byte) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the vault: %w", err)
 	}
-	return &Vault{master: master, keys: newCache[string, tink.AEAD](keysCached)}, nil
+	mac, err := macKey(masterKey)
+	if err != nil {
+		return nil, err
+	}
+	return &Vault{master: master, keys: newCache[string, tink.AEAD](keysCached), mac: mac}, nil
 }
 
 // NewDataKey draws a data key and returns it wrapped for its place.

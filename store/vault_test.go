@@ -190,3 +190,25 @@ func TestMasterKeyIsMadeOnce(t *testing.T) {
 		t.Errorf("%d say they made it", made)
 	}
 }
+
+// A MAC holds for one master key, purpose and message.
+func TestMAC(t *testing.T) {
+	v := func(first byte) *Vault {
+		key := make([]byte, MasterKeySize)
+		key[0] = first
+		v, err := OpenVault(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	mac := string(v(1).MAC("a", "b"))
+	if mac != string(v(1).MAC("a", "b")) {
+		t.Error("it is another one the second time")
+	}
+	for _, other := range [][]byte{v(2).MAC("a", "b"), v(1).MAC("b", "b"), v(1).MAC("a", "a"), v(1).MAC("ab", ""), v(1).MAC("", "ab")} {
+		if string(other) == mac {
+			t.Error("something else has the same")
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"heddle/component"
+	"heddle/domain"
+	"heddle/store"
+)
+
+// What executions received and left is fetched from addresses that authorise themselves: clients
+// follow them without a token, and hand them on.
+const (
+	payloadPath  = "/api/executions/"
+	payloadTime  = time.Hour
+	payloadMAC   = "payload address" // what its authentication is for
+	requestPart  = "request"
+	responsePart = "response"
+	stepPart     = "steps/"
+)
+
+// payloadURL is the address of a part of an execution from now on.
+func (r *Resolver) payloadURL(run, part string) string {
+	until := strconv.FormatInt(time.Now().Add(payloadTime).Unix(), 10)
+	return r.PublicURL + payloadPath + url.PathEscape(run) + "/" + part + "?until=" + until + "&mac=" + r.payloadMAC(run, part, until)
+}
+
+func (r *Resolver) payloadMAC(run, part, until string) string {
+	return base64.RawURLEncoding.EncodeToString(r.Vault.MAC(payloadMAC, run+"/"+part+"?"+until))
+}
+
+// servePayload serves what a payload's address names.
+func (r *Resolver) servePayload(w http.ResponseWriter, q *http.Request) {
+	run, part, until := q.PathValue("run"), q.PathValue("what"), q.URL.Query().Get("until")
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "sandbox") // what integrations move must not act as a page of this server
+	h.Set("X-Content-Type-Options", "nosniff")
+	ends, err := strconv.ParseInt(until, 10, 64)
+	if err != nil || !hmac.Equal([]byte(r.payloadMAC(run, part, until)), []byte(q.URL.Query().Get("mac"))) || time.Now().Unix() > ends {
+		http.Error(w, "this address was changed or has expired; ask for the execution again", http.StatusForbidden)
+		return
+	}
+	data, media, err := r.payload(q.Context(), run, part)
+	switch {
+	case domain.CodeOf(err) == domain.NotFound:
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case err != nil:
+		id := newID()
+		r.Logger.Error("a payload can't be served", "id", id, "execution", run, "part", part, "error", err)
+		http.Error(w, "internal error "+id, http.StatusInternalServerError)
+	default:
+		h.Set("Content-Type", media)
+		h.Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data) // the caller has gone; nobody is left to tell
+	}
+}
+
+// payload makes the content of a part of an execution, and its media type.
+func (r *Resolver) payload(ctx context.Context, id, part string) (data []byte, media string, err error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	if err == nil && run.ID == "" {
+		err = missing("execution")
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	step, of := strings.CutPrefix(part, stepPart)
+	switch {
+	case part == requestPart:
+		data, err = r.request(ctx, run)
+		return data, plainJSON, err
+	case part == responsePart && run.Finished == nil:
+		return nil, "", domain.Refuse(domain.NotFound, "the execution has not ended yet")
+	case part == responsePart:
+		data, err = r.response(ctx, run)
+		return data, plainJSON, err
+	}
+	for _, s := range run.Steps() {
+		if of && (InstanceStepResult{run: id, step: s}).ID() == step {
+			data, err = r.stepResult(ctx, s)
+			return data, "application/msgpack", err
+		}
+	}
+	return nil, "", missing("step result")
+}
+
+// envelope is the form in which clients read what came in and went out.
+type envelope struct {
+	Method      string         `json:"method,omitempty"`
+	StatusCode  int            `json:"statusCode,omitempty"`
+	ContentType string         `json:"contentType"`
+	Headers     map[string]any `json:"headers"`
+	Query       map[string]any `json:"queryParameters,omitempty"`
+	Body        string         `json:"body"` // base64
+}
+
+// request is what an execution received.
+func (r *Resolver) request(ctx context.Context, run domain.Run) ([]byte, error) {
+	value, err := r.value(ctx, run.Queued.Payload)
+	if err != nil {
+		return nil, err
+	}
+	e := envelope{Headers: map[string]any{}}
+	content := value
+	if delivery, ok := value.(map[string]any); ok && holds(delivery, "data") {
+		e.Method, _ = delivery["method"].(string)
+		e.ContentType, _ = delivery["contentType"].(string)
+		e.Query, _ = delivery["queryParameters"].(map[string]any)
+		if headers, ok := delivery["headers"].(map[string]any); ok {
+			e.Headers = headers
+		}
+		content = delivery["data"]
+	}
+	return e.with(content)
+}
+
+func holds(m map[string]any, key string) bool { _, ok := m[key]; return ok }
+
+// response is what the last step of an ended execution left.
+func (r *Resolver) response(ctx context.Context, run domain.Run) ([]byte, error) {
+	e := envelope{StatusCode: http.StatusOK, Headers: map[string]any{}}
+	last := run.Last()
+	if last == nil {
+		return e.with(nil)
+	}
+	e.StatusCode, e.ContentType = cmp.Or(last.StatusCode, http.StatusOK), last.ContentType
+	for name, value := range last.Headers {
+		e.Headers[name] = value
+	}
+	value, err := r.value(ctx, last.Output)
+	if err != nil {
+		return nil, err
+	}
+	return e.with(value)
+}
+
+// with puts the content in: text and bytes as they are, everything else as JSON.
+func (e envelope) with(content any) ([]byte, error) {
+	var body []byte
+	switch c := content.(type) {
+	case nil:
+	case string:
+		body = []byte(c)
+	case []byte:
+		body = c
+	default:
+		var err error
+		if body, err = component.JSON(c); err != nil {
+			return nil, err
+		}
+		e.ContentType = cmp.Or(e.ContentType, plainJSON)
+	}
+	e.Body = base64.StdEncoding.EncodeToString(body)
+	return json.Marshal(e)
+}
+
+// stepResult is what a step left, as MessagePack.
+func (r *Resolver) stepResult(ctx context.Context, s domain.StepFinished) ([]byte, error) {
+	value, err := r.value(ctx, s.Output)
+	if err != nil {
+		return nil, err
+	}
+	return appendMessagePack(nil, map[string]any{"data": value, "contentType": s.ContentType})
+}
+
+// value reads content; that of a step that has failed is none.
+func (r *Resolver) value(ctx context.Context, c domain.Content) (any, error) {
+	data, err := r.Blobs.Load(ctx, c)
+	if err != nil || len(data) == 0 {
+		return nil, err
+	}
+	return component.DecodeValue(data)
+}
