@@ -39,7 +39,6 @@ type target struct {
 	instance   domain.Instance
 	version    string // empty for the draft
 	definition string // hash
-	content    *domain.Node
 	flow       *domain.Node
 }
 
@@ -109,6 +108,18 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 		return target{}, domain.Refuse(domain.NotFound, "no trigger has this URL")
 	}
 	instance, _ := w.View.Instances.Find(instanceID)
+	t, err := w.targetFlow(ctx, instance, flowID)
+	if err != nil {
+		return target{}, err
+	}
+	if security := t.flow.Text("endpointSecurityType"); !instance.System && slices.Contains(keyed, security) {
+		return target{}, domain.Refuse(domain.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key of its own is set for it", security)
+	}
+	return t, nil
+}
+
+// targetFlow finds a flow in what is deployed, or says why nothing runs there.
+func (w *Worker) targetFlow(ctx context.Context, instance domain.Instance, flowID string) (target, error) {
 	if why, ok := instance.Runs(); !ok {
 		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: %s", why)
 	}
@@ -119,10 +130,7 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 	}
 	for _, flow := range definition.Flows() {
 		if flow.ID == flowID {
-			t.content, t.flow = definition, flow
-			if security := flow.Text("endpointSecurityType"); !instance.System && slices.Contains(keyed, security) {
-				return target{}, domain.Refuse(domain.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key of its own is set for it", security)
-			}
+			t.flow = flow
 			return t, nil
 		}
 	}

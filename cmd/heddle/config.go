@@ -57,6 +57,7 @@ type settings struct {
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
 	RunRetention   time.Duration `env:"HEDDLE_RUN_RETENTION" default:"720h" help:"How long after its end an execution is kept, with its log and payloads; 0 keeps all."`
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
+	MissedTicks    time.Duration `env:"HEDDLE_MISSED_TICKS" default:"1h" help:"How late a scheduled execution that was missed is made up."`
 	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"100" help:"How often an execution is begun again after a crash of its process."`
 	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
 	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`

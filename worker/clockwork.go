@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// clockwork starts runs that nobody asks for: at the times of schedules and after deploys. Every
+// process with workers has one, and they need not know of each other: the id of a run is made from
+// the flow and the tick or deploy that it is for, and the log takes it once.
+type clockwork struct {
+	*Worker
+	plans     map[string]plan // by version
+	instances map[string]*timetable
+}
+
+// timetable is what an instance has to be started for.
+type timetable struct {
+	of        domain.Instance // as it was when this was made
+	variables []string        // ids of the config variables that it rests on
+	ticks     []*ticker
+	begins    []pending
+}
+
+// ticker is a flow with a schedule.
+type ticker struct {
+	flow string
+	schedule
+	due time.Time // zero for never again
+}
+
+// pending is a flow that is to be started a single time.
+type pending struct {
+	flow   string
+	run    string
+	invoke domain.InvokeType
+}
+
+// clockStep is how late a tick may be for want of a look at the clock.
+const clockStep = time.Second
+
+// keepTime starts runs until ctx ends.
+func (w *Worker) keepTime(ctx context.Context) error {
+	c := &clockwork{Worker: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
+	for _, ready := range []<-chan struct{}{w.View.CaughtUp(), w.Runs.CaughtUp()} {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	changed, stop := w.View.Watch()
+	defer stop()
+	clock := time.NewTicker(clockStep)
+	defer clock.Stop()
+	look := true
+	for {
+		select { // at most once for each step of the clock, however much is edited
+		case <-changed:
+			look = true
+		default:
+		}
+		if look {
+			look = !c.refresh(ctx, time.Now())
+		}
+		c.strike(ctx, time.Now())
+		select {
+		case <-clock.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// refresh makes the timetables of instances that have changed. It reports whether all could be made.
+func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
+	all := true
+	seen := map[string]bool{}
+	for instance := range c.View.Instances.All() {
+		if _, runs := instance.Runs(); !runs || instance.System {
+			continue
+		}
+		seen[instance.ID] = true
+		known := c.instances[instance.ID]
+		if known != nil && known.holds(instance) {
+			continue
+		}
+		t, err := c.timetable(ctx, instance, now)
+		if err != nil {
+			c.Logger.Warn("reading what an instance is to be started for failed; trying again", "instance", instance.ID, "error", err)
+			all = false
+			continue
+		}
+		c.instances[instance.ID] = t
+	}
+	for id := range c.instances {
+		if !seen[id] {
+			delete(c.instances, id)
+		}
+	}
+	return all
+}
+
+// holds tells whether the instance is as it was when the timetable was made, as far as that rests on it.
+func (t *timetable) holds(instance domain.Instance) bool {
+	for _, v := range t.variables {
+		if t.of.Config[v].Value != instance.Config[v].Value {
+			return false
+		}
+	}
+	return t.of.Deployed == instance.Deployed && t.of.DeployedAt.Equal(instance.DeployedAt)
+}
+
+func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
+	t := &timetable{of: instance}
+	integration, ok := c.View.Integrations.Get(instance.Organization, instance.Integration)
+	if !ok {
+		return t, nil
+	}
+	p, err := c.plan(ctx, integration, instance.Deployed)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range p.flows {
+		if f.starts == component.StartDeploy {
+			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow, instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
+		}
+		if f.schedule == nil {
+			continue
+		}
+		if f.variable != nil {
+			t.variables = append(t.variables, f.variable.ID)
+		}
+		s, once, none, err := f.timesOf(instance)
+		switch {
+		case err != nil:
+			c.Logger.Warn("a flow's schedule is left out", "instance", instance.ID, "flow", f.flow, "error", err)
+		case none:
+		case once:
+			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow), domain.InvokedBySchedule})
+		default:
+			t.ticks = append(t.ticks, &ticker{flow: f.flow, schedule: s, due: c.firstDue(s, instance.DeployedAt, now)})
+		}
+	}
+	return t, nil
+}
+
+// firstDue is the newest time that was missed while no worker ran, or else the next: of many that
+// were missed one is made up, and none that is older than MissedTicks or the deploy.
+func (w *Worker) firstDue(s schedule, deployed, now time.Time) time.Time {
+	from := now.Add(-w.MissedTicks)
+	if deployed.After(from) {
+		from = deployed
+	}
+	due := s.next(from)
+	for !due.IsZero() {
+		next := s.next(due)
+		if next.IsZero() || next.After(now) {
+			break
+		}
+		due = next
+	}
+	return due
+}
+
+// strike starts what is due. What could not be started stays due.
+func (c *clockwork) strike(ctx context.Context, now time.Time) {
+	for _, t := range c.instances {
+		for len(t.begins) > 0 && ctx.Err() == nil {
+			b := t.begins[0]
+			if err := c.begin(ctx, t, b, nil); err != nil {
+				c.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
+				break
+			}
+			t.begins = t.begins[1:]
+		}
+		for _, tick := range t.ticks {
+			if tick.due.IsZero() || tick.due.After(now) || ctx.Err() != nil {
+				continue
+			}
+			at := tick.due.UTC().Format(time.RFC3339)
+			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}
+			if err := c.begin(ctx, t, run, map[string]any{"scheduledAt": at}); err != nil {
+				c.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
+				continue
+			}
+			tick.due = tick.next(tick.due)
+		}
+	}
+}
+
+// begin starts a run unless it was started before, by whomever, even if its history has been removed since.
+func (c *clockwork) begin(ctx context.Context, t *timetable, b pending, more map[string]any) error {
+	organization := t.of.Organization
+	if _, known, err := c.Runs.Execution(ctx, organization, b.run); err != nil || known {
+		return err
+	}
+	instance, _ := c.View.Instances.Get(organization, t.of.ID)
+	if _, runs := instance.Runs(); !runs || !t.holds(instance) {
+		return nil // it is as it was no longer; the next look makes another timetable
+	}
+	to, err := c.targetFlow(ctx, instance, b.flow)
+	if err == nil {
+		delivery := map[string]any{"method": "", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "", "contentType": "", "data": nil}
+		maps.Copy(delivery, more)
+		_, err = c.accept(c.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
+	}
+	if domain.CodeOf(err) == domain.NotFound {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,181 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// timed is a flow that starts by itself.
+func timed(name, component, trigger, more string) string {
+	return "  - name: " + name + "\n    steps:\n      - name: Start\n        isTrigger: true\n        action: {component: {key: " + component +
+		", isPublic: true, version: LATEST}, key: " + trigger + "}\n" + more
+}
+
+func cronFlow(name, cron, kind, zone string) string {
+	return timed(name, "schedule-triggers", "schedule", fmt.Sprintf("        schedule: {type: value, value: '%s', meta: {scheduleType: %s, timeZone: '%s'}}\n", cron, kind, zone))
+}
+
+// clockwork makes what Run makes, without a clock of its own.
+func (h *house) clockwork() *clockwork {
+	h.t.Helper()
+	for _, ready := range []<-chan struct{}{h.View.CaughtUp(), h.Runs.CaughtUp()} {
+		<-ready
+	}
+	return &clockwork{Worker: h.Worker, plans: map[string]plan{}, instances: map[string]*timetable{}}
+}
+
+// started lists what runs were started, as flow names, in order.
+func (h *house) started() string {
+	h.t.Helper()
+	var flows []string
+	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if record.Mark() {
+			break
+		}
+		if record.Kind == "RunQueued" {
+			event, err := domain.Runs.Decode(record.Kind, record.Data)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			q := event.(domain.RunQueued)
+			flows = append(flows, q.FlowName+" "+string(q.Invoke))
+		}
+	}
+	slices.Sort(flows)
+	return strings.Join(flows, ", ")
+}
+
+func TestClockworkTicks(t *testing.T) {
+	h := newHouse(t)
+	instance, urls := h.deploy(definition(cronFlow("Often", "*/5 * * * *", "minute", ""), cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
+		flow("Hook", "", "", "")))
+	h.queueOnly(urls["Hook"]) // makes the queue
+	state, _ := h.View.Instances.Find(instance)
+	deployed := state.DeployedAt
+	due := deployed.Truncate(5 * time.Minute).Add(5 * time.Minute)
+	a, b := h.clockwork(), h.again().clockwork()
+	b.queue, b.offered, b.woken, b.awake = a.queue, map[string]offered{}, map[queueKey]woken{}, make(chan struct{}, 1)
+	for _, c := range []*clockwork{a, b} { // two processes, each with its look at the same clock
+		if !c.refresh(h.ctx, deployed) {
+			t.Fatal("the timetables could not be made")
+		}
+	}
+	for i := range 3 {
+		for _, c := range []*clockwork{a, b, a} {
+			c.strike(h.ctx, due.Add(time.Duration(i)*5*time.Minute))
+			c.strike(h.ctx, due.Add(time.Duration(i)*5*time.Minute+time.Second))
+		}
+	}
+	if got := h.started(); got != "Hook WEBHOOK, Often SCHEDULED, Often SCHEDULED, Often SCHEDULED" {
+		t.Errorf("started %s", got)
+	}
+}
+
+// Of the times that were missed the newest is made up, unless it is too old or before the deploy.
+func TestFirstDue(t *testing.T) {
+	w := &Worker{Options: DefaultOptions()}
+	now := time.Date(2026, 5, 1, 12, 7, 30, 0, time.UTC)
+	at := func(clock string) time.Time {
+		d, err := time.Parse("15:04:05", clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Date(2026, 5, 1, d.Hour(), d.Minute(), d.Second(), 0, time.UTC)
+	}
+	for name, c := range map[string]struct {
+		cron           string
+		deployed, want time.Time
+	}{
+		"the newest of many":    {"*/5 * * * *", at("01:00:00"), at("12:05:00")},
+		"deployed since":        {"*/5 * * * *", at("12:06:00"), at("12:10:00")},
+		"deployed before one":   {"*/5 * * * *", at("12:04:59"), at("12:05:00")},
+		"older than an hour":    {"0 11 * * *", at("01:00:00"), at("11:00:00").AddDate(0, 0, 1)},
+		"within the hour":       {"30 11 * * *", at("01:00:00"), at("11:30:00")},
+		"now":                   {"7 12 * * *", at("01:00:00"), at("12:07:00")},
+		"never":                 {"0 0 30 2 *", at("01:00:00"), time.Time{}},
+		"the first comes later": {"0 13 * * *", at("12:06:00"), at("13:00:00")},
+	} {
+		s, err := parseSchedule(c.cron, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.firstDue(s, c.deployed, now); !got.Equal(c.want) {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// Deploy flows run after each deploy and once-schedules a single time, whatever is started again.
+func TestClockworkDeploys(t *testing.T) {
+	h := newHouse(t)
+	instance, _ := h.deploy(definition(timed("Set up", "management-triggers", "instanceDeploy", ""), timed("Tear down", "management-triggers", "instanceRemove", ""),
+		cronFlow("First", "", "once", "")))
+	h.start()
+	for _, want := range []string{"First SCHEDULED, Set up DEPLOY_FLOW", "First SCHEDULED, Set up DEPLOY_FLOW, Set up DEPLOY_FLOW"} {
+		for deadline := time.Now().Add(10 * time.Second); h.started() != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("started %s, want %s", h.started(), want)
+			}
+		}
+		h.stop()
+		state, _ := h.View.Instances.Find(instance)
+		if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceDeployed{Version: state.Deployed})); err != nil {
+			t.Fatal(err)
+		}
+		h.start()
+	}
+}
+
+func TestTimesOf(t *testing.T) {
+	variable := &domain.Node{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *", "scheduleType": "day", "timeZone": "Europe/Berlin"}}
+	set := func(value string) domain.Instance {
+		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}}
+	}
+	value := func(cron, kind, zone string) map[string]any {
+		return map[string]any{"type": "value", "value": cron, "meta": map[string]any{"scheduleType": kind, "timeZone": zone}}
+	}
+	fromVariable := map[string]any{"type": "configVar", "value": "When", "meta": map[string]any{"scheduleType": "custom"}}
+	from := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		schedule map[string]any
+		variable *domain.Node
+		instance domain.Instance
+		want     string
+	}{
+		"cron":                 {value("00 00 */1 * *", "day", ""), nil, domain.Instance{}, "2026-01-02T00:00:00Z"},
+		"cron in a zone":       {value("0 9 * * *", "custom", "America/New_York"), nil, domain.Instance{}, "2026-01-01T14:00:00Z"},
+		"none":                 {value("", "none", ""), nil, domain.Instance{}, "none"},
+		"empty":                {value("", "custom", ""), nil, domain.Instance{}, "none"},
+		"once":                 {value("", "once", ""), nil, domain.Instance{}, "once"},
+		"bad":                  {value("x", "custom", ""), nil, domain.Instance{}, "INVALID"},
+		"a variable's default": {fromVariable, variable, domain.Instance{}, "2026-01-02T00:00:00Z"},
+		"a variable":           {fromVariable, variable, set("30 12 * * *"), "2026-01-02T11:30:00Z"},
+		"a variable's object":  {fromVariable, variable, set(`{"value": "30 12 * * *", "schedule_type": "custom", "time_zone": "Asia/Kolkata"}`), "2026-01-02T07:00:00Z"},
+		"a variable with once": {fromVariable, variable, set(`{"value": "", "schedule_type": "once"}`), "once"},
+		"no such variable":     {fromVariable, nil, domain.Instance{}, "INVALID"},
+	} {
+		s, once, none, err := planned{schedule: c.schedule, variable: c.variable}.timesOf(c.instance)
+		got := string(domain.CodeOf(err))
+		switch {
+		case err != nil:
+		case once:
+			got = "once"
+		case none:
+			got = "none"
+		default:
+			got = s.next(from).UTC().Format(time.RFC3339)
+		}
+		if got != c.want {
+			t.Errorf("%s: %s (%v), want %s", name, got, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// plan is which flows of a version start by themselves. It never changes.
+type plan struct {
+	flows []planned
+}
+
+type planned struct {
+	flow     string // id
+	starts   component.Start
+	schedule map[string]any // the trigger's, nil for none
+	variable *domain.Node   // the config variable that holds it, nil for none
+}
+
+// planOf reads a version's definition. A schedule may stand beside any trigger, such as one that polls.
+func (w *Worker) planOf(definition *domain.Node) plan {
+	var p plan
+	for _, flow := range definition.Flows() {
+		step := flow.Trigger()
+		if step == nil {
+			continue
+		}
+		ref := step.Action()
+		one := planned{flow: flow.ID, schedule: step.Map("schedule")}
+		if trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
+			one.starts = trigger.Start
+		}
+		if one.schedule["type"] == "configVar" {
+			for _, v := range definition.ConfigVars() {
+				if v.Key() == one.schedule["value"] {
+					one.variable = v
+				}
+			}
+		}
+		if one.schedule != nil || one.starts == component.StartDeploy {
+			p.flows = append(p.flows, one)
+		}
+	}
+	return p
+}
+
+// plan gives the plan of a version, which is read once.
+func (c *clockwork) plan(ctx context.Context, integration domain.Integration, version string) (plan, error) {
+	if p, known := c.plans[version]; known {
+		return p, nil
+	}
+	v, ok := integration.Version(version)
+	if !ok {
+		return plan{}, fmt.Errorf("integration %s has no version %s", integration.ID, version)
+	}
+	definition, err := c.Definitions.Get(ctx, integration.Organization, v.Definition)
+	if err != nil {
+		return plan{}, err
+	}
+	c.plans[version] = c.planOf(definition)
+	return c.plans[version], nil
+}
+
+// times are a schedule as the definition or a config variable says it.
+type times struct {
+	cron, kind, zone string
+}
+
+// timesOf says when a flow of an instance is due. once is true for a flow that is due a single time;
+// the error says what is wrong with what was configured.
+func (p planned) timesOf(instance domain.Instance) (s schedule, once, none bool, err error) {
+	meta, _ := p.schedule["meta"].(map[string]any)
+	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}
+	if p.schedule["type"] == "configVar" {
+		if p.variable == nil {
+			return s, false, false, domain.Refuse(domain.Invalid, "there is no config variable %q for the schedule", t.cron)
+		}
+		t = variableTimes(p.variable, instance)
+	}
+	switch {
+	case t.kind == "once":
+		return s, true, false, nil
+	case t.kind == "none" || t.cron == "":
+		return s, false, true, nil
+	}
+	s, err = parseSchedule(t.cron, t.zone)
+	return s, false, false, err
+}
+
+// variableTimes reads a schedule from a config variable: cron fields, or an object with value,
+// schedule_type and time_zone. Source: execution-semantics, schedules.
+func variableTimes(v *domain.Node, instance domain.Instance) times {
+	t := times{cron: v.Text("defaultValue"), kind: v.Text("scheduleType"), zone: v.Text("timeZone")}
+	if set, ok := instance.Config[v.ID]; ok {
+		t.cron = set.Value
+	}
+	var object struct {
+		Value    string `json:"value"`
+		Kind     string `json:"schedule_type"`
+		TimeZone string `json:"time_zone"`
+	}
+	if json.Unmarshal([]byte(t.cron), &object) == nil {
+		t = times{cron: object.Value, kind: object.Kind, zone: object.TimeZone}
+	}
+	return t
+}
+
+func textOf(v any) string {
+	s, _ := v.(string)
+	return s
+}
