@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"heddle/domain"
 )
 
 // arguments are those that root fields can't do without, or tell more with. A new root field that
 // needs one fails the stories until it is here.
 var arguments = map[string]string{
 	"customer": `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
-	"executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",
+	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",
 }
 
 // rootDepth is how many objects deep below a root field the answers are compared.
