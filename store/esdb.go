@@ -2,41 +2,46 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"math"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
 	"heddle/domain"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
 )
 
 // EventStoreDB is a [Log] on a server that speaks EventStoreDB's protocol, such as [Server].
 type EventStoreDB struct {
 	link    link
+	tries   time.Duration // for all tries of a call
 	closing chan struct{}
 	once    sync.Once
 	mu      sync.RWMutex // held for reading by what Close waits for
 }
 
 const (
-	callTime   = 10 * time.Second // for one try of a call
-	appendTime = 20 * time.Second // for all tries of an append whose outcome is not known
-	pageCall   = 60 * time.Second // for a page of records
+	callTime  = 10 * time.Second // for one try of a call
+	triesTime = 20 * time.Second // for all tries of a call while the server can't be reached
+	pageCall  = 60 * time.Second // for a page of records
 )
 
 // OpenEventStoreDB takes an address as EventStoreDB's clients do: esdb://user:password@host:2113 with
 // tls, tlsCAFile, tlsVerifyCert and so on as query, several hosts or esdb+discover:// for a cluster. It
 // does not wait for the server. User and password go over plain connections to loopback addresses only.
 func OpenEventStoreDB(address string, logger *slog.Logger) (*EventStoreDB, error) {
-	e := &EventStoreDB{closing: make(chan struct{})}
+	e := &EventStoreDB{tries: triesTime, closing: make(chan struct{})}
 	if err := e.link.configure(address, logger); err != nil {
 		return nil, err
 	}
@@ -50,7 +55,7 @@ func (e *EventStoreDB) Read(ctx context.Context, stream string, from Revision) i
 			var page []Recorded
 			var all bool
 			err := e.again(ctx, func() (err error) {
-				page, all, err = e.readPage(ctx, stream, esdb.Revision(uint64(from)), esdb.Forwards, pageRecords)
+				page, all, err = e.readPage(ctx, stream, from, pageRecords)
 				return err
 			})
 			if err != nil {
@@ -72,7 +77,7 @@ func (e *EventStoreDB) Read(ctx context.Context, stream string, from Revision) i
 
 // again repeats what only asks while the connection is lost.
 func (e *EventStoreDB) again(ctx context.Context, call func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, appendTime, errUnreachable)
+	ctx, cancel := context.WithTimeoutCause(ctx, e.tries, errUnreachable)
 	defer cancel()
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := e.call(call)
@@ -120,48 +125,76 @@ func (e *EventStoreDB) closed() bool {
 	}
 }
 
-// readPage reads some records of a stream; one that does not exist has none.
-func (e *EventStoreDB) readPage(ctx context.Context, stream string, from esdb.StreamPosition, direction esdb.Direction, count int) (page []Recorded, all bool, err error) {
-	limit := pageCall
-	err = e.link.use(ctx, stream, func(ctx context.Context, c *esdb.Client) error {
+// readPage reads some records of a stream from a revision on, or the newest ones downwards from
+// endOfStream; a stream that does not exist has none.
+func (e *EventStoreDB) readPage(ctx context.Context, stream string, from Revision, count int) (page []Recorded, all bool, err error) {
+	o := &streams.ReadReq_Options_StreamOptions{StreamIdentifier: identifier(stream)}
+	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_Stream{Stream: o}, UuidOption: structuredIDs,
+		FilterOption: &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}}, CountOption: &streams.ReadReq_Options_Count{Count: uint64(count)}}
+	if o.RevisionOption = (&streams.ReadReq_Options_StreamOptions_Revision{Revision: uint64(from)}); from == endOfStream {
+		o.RevisionOption = &streams.ReadReq_Options_StreamOptions_End{End: &shared.Empty{}}
+		options.ReadDirection = streams.ReadReq_Options_Backwards
+	}
+	err = e.link.use(ctx, stream, func(c streams.StreamsClient, trailer grpc.CallOption) error {
 		page = nil
-		records, err := c.ReadStream(ctx, stream, esdb.ReadStreamOptions{Direction: direction, From: from, Deadline: &limit}, uint64(count))
+		ctx, cancel := context.WithTimeout(ctx, pageCall)
+		defer cancel()
+		records, err := c.Read(ctx, &streams.ReadReq{Options: options}, trailer)
 		if err != nil {
 			return err
 		}
-		defer records.Close()
-		for size := 0; len(page) < count && size < pageBytes; {
-			record, err := records.Recv()
+		for size := 0; size < pageBytes; {
+			answer, err := records.Recv()
 			if errors.Is(err, io.EOF) {
-				all = true
+				all = len(page) < count
 				return nil
 			}
 			if err != nil {
 				return err
 			}
-			page = append(page, recordOf(record))
-			size += len(record.Event.Data) + len(record.Event.UserMetadata)
+			if event := answer.GetEvent(); event != nil {
+				r, err := recordOf(event)
+				if err != nil {
+					return err
+				}
+				page = append(page, r)
+				size += len(r.Data) + len(r.Meta)
+			}
 		}
 		return nil
 	})
-	if codeOf(err) == esdb.ErrorCodeResourceNotFound {
-		return nil, true, nil
-	}
 	return page, all, err
 }
 
-// recordOf takes a record from the wire. Nothing here makes links, and nothing is written that way.
-func recordOf(r *esdb.ResolvedEvent) Recorded {
-	e := r.OriginalEvent()
-	record := Recorded{Stream: e.StreamID, Revision: Revision(e.EventNumber), Position: Position(e.Position.Commit), Created: e.CreatedDate.UnixMicro(),
-		Event: Event{ID: e.EventID, Kind: e.EventType, Binary: e.ContentType != jsonContent}}
-	if len(e.UserMetadata) > 0 {
-		record.Meta = e.UserMetadata
+const endOfStream Revision = math.MaxInt64
+
+var structuredIDs = &streams.ReadReq_Options_UUIDOption{Content: &streams.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}}}
+
+func identifier(stream string) *shared.StreamIdentifier {
+	return &shared.StreamIdentifier{StreamName: []byte(stream)}
+}
+
+// recordOf takes a record from the wire. Links are not followed, and so none comes.
+func recordOf(event *streams.ReadResp_ReadEvent) (Recorded, error) {
+	e := event.GetEvent()
+	id, err := idOf(e.GetId())
+	if err != nil {
+		return Recorded{}, fmt.Errorf("the event log's server tells an id that is none: %w", err)
 	}
-	if len(e.Data) > 0 {
-		record.Data = e.Data
+	created, err := strconv.ParseInt(e.GetMetadata()["created"], 10, 64)
+	if err != nil {
+		return Recorded{}, fmt.Errorf("the event log's server tells a time that is none: %w", err)
 	}
-	return record
+	r := Recorded{Stream: string(e.GetStreamIdentifier().GetStreamName()), Revision: Revision(e.GetStreamRevision()),
+		Position: Position(e.GetCommitPosition()), Created: created / ticksPerMicrosecond,
+		Event: Event{ID: id, Kind: e.GetMetadata()["type"], Binary: e.GetMetadata()["content-type"] != jsonContent}}
+	if len(e.GetCustomMetadata()) > 0 {
+		r.Meta = e.GetCustomMetadata()
+	}
+	if len(e.GetData()) > 0 {
+		r.Data = e.GetData()
+	}
+	return r, nil
 }
 
 // Append implements [Log]. An outcome that is not known is asked for by repeating the append with the
@@ -170,69 +203,90 @@ func (e *EventStoreDB) Append(ctx context.Context, stream string, expected Revis
 	if err := checkAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
+	return e.write(ctx, stream, expected, events)
+}
+
+func (e *EventStoreDB) write(ctx context.Context, stream string, expected Revision, events []Event) (position Position, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	proposed := make([]esdb.EventData, len(events))
-	for i, event := range events {
-		proposed[i] = esdb.EventData{EventID: event.ID, EventType: event.Kind, Data: event.Data, Metadata: event.Meta, ContentType: esdb.ContentTypeJson}
-		if event.Binary {
-			proposed[i].ContentType = esdb.ContentTypeBinary
-		}
-	}
-	var position Position
-	err := e.again(context.WithoutCancel(ctx), func() error {
-		return e.link.use(context.WithoutCancel(ctx), stream, func(ctx context.Context, c *esdb.Client) error {
-			limit := callTime
-			w, err := c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: expectation(expected), Deadline: &limit}, proposed...)
-			if err == nil {
-				position = Position(w.CommitPosition)
-			}
-			return conflictOf(stream, expected, err)
+	ctx = context.WithoutCancel(ctx)
+	messages := appendMessages(stream, expected, events)
+	err = e.again(ctx, func() error {
+		return e.link.use(ctx, stream, func(c streams.StreamsClient, trailer grpc.CallOption) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, callTime)
+			defer cancel()
+			position, err = writeOnce(ctx, c, messages, trailer, &ConflictError{Stream: stream, Expected: expected, Actual: NoStream})
+			return err
 		})
 	})
-	if err == nil && position == 0 { // a server may answer a repeat without a position
-		return e.positionOf(ctx, stream, expected+Revision(len(events)))
+	if err == nil && position == 0 && expected >= NoStream { // a server may answer a repeat without a position
+		for r, err := range e.Read(ctx, stream, expected+Revision(len(events))) {
+			return r.Position, err
+		}
 	}
 	return position, err
 }
 
-func (e *EventStoreDB) positionOf(ctx context.Context, stream string, at Revision) (Position, error) {
-	for r, err := range e.Read(ctx, stream, at) {
-		return r.Position, err
+// writeOnce sends an append and takes the answer; conflict is filled in where that is the answer.
+func writeOnce(ctx context.Context, c streams.StreamsClient, messages []*streams.AppendReq, trailer grpc.CallOption, conflict *ConflictError) (Position, error) {
+	call, err := c.Append(ctx, trailer)
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("%s has no revision %d, which was appended", stream, at)
-}
-
-func expectation(expected Revision) esdb.ExpectedRevision {
-	if expected == NoStream {
-		return esdb.NoStream{}
-	}
-	return esdb.Revision(uint64(expected))
-}
-
-// conflictOf finds out what revision a stream is at from the only place where the client tells it.
-func conflictOf(stream string, expected Revision, err error) error {
-	e, ok := errors.AsType[*esdb.Error](err)
-	if !ok || e.Code() != esdb.ErrorCodeWrongExpectedVersion {
-		return err
-	}
-	conflict := &ConflictError{Stream: stream, Expected: expected, Actual: NoStream}
-	if _, actual, _ := strings.Cut(e.Err().Error(), "but got '"); actual != "no_stream'" {
-		if _, err := fmt.Sscanf(actual, "%d'", &conflict.Actual); err != nil {
-			return fmt.Errorf("the client tells a conflict in words that are not known: %w", e)
+	for _, m := range messages {
+		if err := call.Send(m); errors.Is(err, io.EOF) {
+			break // the server has answered already
+		} else if err != nil {
+			return 0, err
 		}
 	}
-	return conflict
+	answer, err := call.CloseAndRecv()
+	if err != nil {
+		return 0, err
+	}
+	wrong := answer.GetWrongExpectedVersion()
+	if wrong == nil {
+		return Position(answer.GetSuccess().GetPosition().GetCommitPosition()), nil
+	}
+	if at, ok := wrong.GetCurrentRevisionOption().(*streams.AppendResp_WrongExpectedVersion_CurrentRevision); ok {
+		conflict.Actual = Revision(at.CurrentRevision)
+	}
+	return 0, conflict
+}
+
+func appendMessages(stream string, expected Revision, events []Event) []*streams.AppendReq {
+	o := &streams.AppendReq_Options{StreamIdentifier: identifier(stream)}
+	switch expected {
+	case NoStream:
+		o.ExpectedStreamRevision = &streams.AppendReq_Options_NoStream{NoStream: &shared.Empty{}}
+	case anyRevision:
+		o.ExpectedStreamRevision = &streams.AppendReq_Options_Any{Any: &shared.Empty{}}
+	default:
+		o.ExpectedStreamRevision = &streams.AppendReq_Options_Revision{Revision: uint64(expected)}
+	}
+	messages := []*streams.AppendReq{{Content: &streams.AppendReq_Options_{Options: o}}}
+	for _, e := range events {
+		content := jsonContent
+		if e.Binary {
+			content = binaryContent
+		}
+		messages = append(messages, &streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: &streams.AppendReq_ProposedMessage{
+			Id: wireID(e.ID, false), Metadata: map[string]string{"type": e.Kind, "content-type": content}, CustomMetadata: e.Meta, Data: e.Data}}})
+	}
+	return messages
 }
 
 // Remove implements [Log] by a tombstone. EventStoreDB shows the records to followers until it is
 // scavenged.
 func (e *EventStoreDB) Remove(ctx context.Context, stream string) error {
-	limit := callTime
+	req := &streams.TombstoneReq{Options: &streams.TombstoneReq_Options{StreamIdentifier: identifier(stream),
+		ExpectedStreamRevision: &streams.TombstoneReq_Options_StreamExists{StreamExists: &shared.Empty{}}}}
 	err := e.again(ctx, func() error {
-		return e.link.use(ctx, stream, func(ctx context.Context, c *esdb.Client) error {
-			_, err := c.TombstoneStream(ctx, stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.StreamExists{}, Deadline: &limit})
+		return e.link.use(ctx, stream, func(c streams.StreamsClient, trailer grpc.CallOption) error {
+			ctx, cancel := context.WithTimeout(ctx, callTime)
+			defer cancel()
+			_, err := c.Tombstone(ctx, req, trailer)
 			return err
 		})
 	})
@@ -248,41 +302,44 @@ func (e *EventStoreDB) Remove(ctx context.Context, stream string) error {
 // Truncate implements [Log] by the stream's metadata. EventStoreDB shows the records to followers until
 // it is scavenged.
 func (e *EventStoreDB) Truncate(ctx context.Context, stream string, before Revision) error {
-	return e.again(ctx, func() error {
-		newest, _, err := e.readPage(ctx, stream, esdb.End{}, esdb.Backwards, 1)
-		if err != nil {
-			return err
+	var newest, described []Recorded
+	err := e.again(ctx, func() (err error) {
+		if newest, _, err = e.readPage(ctx, stream, endOfStream, 1); err == nil {
+			described, _, err = e.readPage(ctx, metaPrefix+stream, endOfStream, 1)
 		}
-		if len(newest) == 0 {
-			return refuseUnknown(stream)
-		}
-		return e.link.use(ctx, stream, func(ctx context.Context, c *esdb.Client) error {
-			limit := callTime
-			m, err := c.GetStreamMetadata(ctx, stream, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, Deadline: &limit})
-			if codeOf(err) == esdb.ErrorCodeResourceNotFound {
-				m, err = &esdb.StreamMetadata{}, nil
-			}
-			if err != nil {
-				return err
-			}
-			at := uint64(max(0, min(before, newest[0].Revision)))
-			if now := m.TruncateBefore(); now != nil && *now >= at && *now < math.MaxInt64 {
-				return nil
-			}
-			m.SetTruncateBefore(at)
-			_, err = c.SetStreamMetadata(ctx, stream, esdb.AppendToStreamOptions{Deadline: &limit}, *m)
-			return err
-		})
+		return err
 	})
+	switch {
+	case err != nil:
+		return err
+	case len(newest) == 0:
+		return refuseUnknown(stream)
+	}
+	all, expected, now := map[string]any{}, NoStream, streamMetadata{}
+	if len(described) == 1 {
+		expected = described[0].Revision
+		if err := errors.Join(json.Unmarshal(described[0].Data, &all), json.Unmarshal(described[0].Data, &now)); err != nil {
+			return fmt.Errorf("reading the metadata of %s: %w", stream, err)
+		}
+	}
+	if before = max(0, min(before, newest[0].Revision)); int64(before) <= now.Before {
+		return nil
+	}
+	all["$tb"] = int64(before)
+	data, err := json.Marshal(all)
+	if err == nil {
+		_, err = e.write(ctx, metaPrefix+stream, expected, []Event{{ID: uuid.New(), Kind: "$metadata", Data: data}})
+	}
+	return err
 }
 
 // Close implements [Log].
-func (e *EventStoreDB) Close() error {
+func (e *EventStoreDB) Close() (err error) {
 	e.once.Do(func() {
 		close(e.closing)
 		e.mu.Lock() // what was handed over has been answered
 		defer e.mu.Unlock()
-		e.link.close()
+		err = e.link.close()
 	})
-	return nil
+	return err
 }

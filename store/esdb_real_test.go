@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
 )
 
@@ -86,7 +85,7 @@ func (s *scoped) Remove(ctx context.Context, stream string) error {
 }
 
 func (s *scoped) Truncate(ctx context.Context, stream string, before Revision) error {
-	newest, _, err := s.readPage(ctx, s.name(stream), esdb.End{}, esdb.Backwards, 1)
+	newest, _, err := s.readPage(ctx, s.name(stream), endOfStream, 1)
 	if err == nil && len(newest) == 1 {
 		before = min(before, newest[0].Revision)
 	}

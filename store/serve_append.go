@@ -287,6 +287,10 @@ func (f *streamsFace) Tombstone(ctx context.Context, req *streams.TombstoneReq) 
 	if err == nil {
 		err = f.log.bury(ctx, name, expectedOf(o.GetExpectedStreamRevision()))
 	}
+	if err == nil {
+		f.limits.set(name, limit{})
+		err = f.log.drop(ctx, metaPrefix+name, anyRevision, math.MaxInt64)
+	}
 	if err != nil {
 		return nil, f.refuse(ctx, name, err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
+	"google.golang.org/grpc/metadata"
 )
 
 // BenchmarkServedAppend has callers append through EventStoreDB's own client to a log that another
@@ -21,7 +23,7 @@ func BenchmarkServedAppend(b *testing.B) {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
 			server, address := startServer(b, filepath.Join(b.TempDir(), "events.db"), "127.0.0.1:0")
 			defer killServer(b, server)
-			client := benchClient(b, "esdb://ann:p@"+address+"?tls=false")
+			client := benchClient(b, address)
 			raw := rawSync(b, 1, 200)
 			var started atomic.Int64
 			begin, before := time.Now(), processorTime(b)
@@ -50,8 +52,9 @@ func BenchmarkServedAppend(b *testing.B) {
 
 // benchClient appends one event of about 512 bytes at a revision.
 func benchClient(b *testing.B, address string) func(stream string, at int64) error {
-	log := openEventStoreDB(b, address)
-	if _, err := log.link.connected(); err != nil {
+	client := dialOfficial(b, "esdb://"+address+"?tls=false")
+	asAnn := metadata.AppendToOutgoingContext(context.Background(), "authorization", plainGrant("ann", "p"))
+	if _, err := client.GetServerVersion(); err != nil {
 		b.Fatal(err)
 	}
 	return func(stream string, at int64) error {
@@ -60,10 +63,13 @@ func benchClient(b *testing.B, address string) func(stream string, at int64) err
 		if at >= 0 {
 			expected = esdb.Revision(uint64(at))
 		}
-		return log.link.use(context.Background(), stream, func(ctx context.Context, c *esdb.Client) error {
-			_, err := c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: expected},
-				esdb.EventData{EventID: e.ID, EventType: e.Kind, ContentType: esdb.ContentTypeJson, Data: e.Data, Metadata: e.Meta})
-			return err
-		})
+		_, err := client.AppendToStream(asAnn, stream, esdb.AppendToStreamOptions{ExpectedRevision: expected},
+			esdb.EventData{EventID: e.ID, EventType: e.Kind, ContentType: esdb.ContentTypeJson, Data: e.Data, Metadata: e.Meta})
+		return err
 	}
+}
+
+// plainGrant is what EventStoreDB's client does not send by itself over plain connections.
+func plainGrant(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }

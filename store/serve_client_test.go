@@ -73,6 +73,15 @@ func proposals(kinds ...string) []esdb.EventData {
 	return all
 }
 
+// codeOf is the client's code of an error, -1 when it has none. Its own function for that tells the
+// reverse of what it found.
+func codeOf(err error) esdb.ErrorCode {
+	if e, ok := errors.AsType[*esdb.Error](err); ok {
+		return e.Code()
+	}
+	return -1
+}
+
 func received(t *testing.T, s *esdb.ReadStream, err error) (kinds []string) {
 	t.Helper()
 	if err != nil {

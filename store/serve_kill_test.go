@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,6 +78,7 @@ func TestKilledServer(t *testing.T) {
 	}
 	all := make([][]done, writers)
 	var writing sync.WaitGroup
+	var acknowledged atomic.Int64
 	for w := range writers {
 		writing.Go(func() {
 			for i := range each {
@@ -87,17 +89,22 @@ func TestKilledServer(t *testing.T) {
 					return
 				}
 				all[w] = append(all[w], done{e, p})
+				acknowledged.Add(1)
 			}
 		})
 	}
 	finished := make(chan struct{})
 	go func() { writing.Wait(); close(finished) }()
 	random, kills := rand.New(rand.NewPCG(5, 6)), 0
-	for again := true; again; {
+	for again, next := true, int64(20); again; {
 		select {
 		case <-finished:
 			again = false
-		case <-time.After(time.Duration(20+random.IntN(80)) * time.Millisecond):
+		case <-time.After(time.Duration(1+random.IntN(20)) * time.Millisecond):
+			if acknowledged.Load() < next { // clients wait longer and longer for a server that never lives
+				continue
+			}
+			next = acknowledged.Load() + int64(20+random.IntN(100))
 			killServer(t, server)
 			server, _ = startServer(t, path, address)
 			kills++

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"heddle/domain"
-
-	"github.com/google/uuid"
 )
 
 // metaPrefix begins the name of the stream that holds another one's metadata.
@@ -110,7 +108,7 @@ func (s *Server) put(ctx context.Context, name string, expected Revision, events
 	}
 	if isMetadata && err == nil {
 		s.limits.set(described, m.limit())
-		if m.Before > 0 {
+		if err = s.log.drop(ctx, name, anyRevision, w.revision); err == nil && m.Before > 0 { // only the newest counts
 			err = s.log.drop(ctx, described, anyRevision, Revision(m.Before))
 		}
 		name = described
@@ -189,6 +187,5 @@ func (s *Server) rememberTruncation(ctx context.Context, name string, before Rev
 	if err != nil {
 		return err
 	}
-	_, err = s.log.write(ctx, metaPrefix+name, anyRevision, []Event{{ID: uuid.New(), Kind: "$metadata", Data: data}})
-	return err
+	return s.keepNewest(ctx, metaPrefix+name, "$metadata", data)
 }
