@@ -21,6 +21,8 @@ type Instance struct {
 	Config       map[string]ConfigValue // by the config variable's id
 	Deployed     string                 // the version deployed last
 	DeployedAt   time.Time              // zero before the first deploy
+	RemovedAt    time.Time              // zero while it is there
+	Keys         map[string][]FlowKey   // API keys of its endpoints, by flow id
 	NeedsDeploy  bool                   // changed since the last deploy
 	CreatedAt    time.Time
 }
@@ -52,6 +54,11 @@ var Instances = NewCategory("instance",
 	Kind[InstanceCreated]("InstanceCreated"),
 	Kind[InstanceConfigured]("InstanceConfigured"),
 	Kind[InstanceDeployed]("InstanceDeployed"),
+	Kind[InstanceUpdated]("InstanceUpdated"),
+	Kind[InstanceEnabled]("InstanceEnabled"),
+	Kind[InstanceDisabled]("InstanceDisabled"),
+	Kind[FlowKeysSet]("FlowKeysSet"),
+	Kind[InstanceRemoved]("InstanceRemoved"),
 )
 
 // InstanceCreated is the first event of an instance.
@@ -72,15 +79,17 @@ func (e InstanceCreated) Evolve(_ Instance, m Meta) Instance {
 		Labels: e.Labels, NeedsDeploy: !e.System, CreatedAt: m.Time}
 }
 
-// InstanceConfigured sets the values of some config variables and leaves the others.
+// InstanceConfigured sets the values of some config variables and leaves the others, or has them go
+// back to their defaults.
 type InstanceConfigured struct {
-	Values []ConfigValue `json:"values"`
+	Values  []ConfigValue `json:"values"`
+	Replace bool          `json:"replace,omitempty"` // the others go back to their defaults
 }
 
 // Evolve implements [Event].
 func (e InstanceConfigured) Evolve(i Instance, _ Meta) Instance {
 	config := maps.Clone(i.Config)
-	if config == nil {
+	if config == nil || e.Replace {
 		config = map[string]ConfigValue{}
 	}
 	for _, v := range e.Values {
@@ -102,6 +111,83 @@ func (e InstanceDeployed) Evolve(i Instance, m Meta) Instance {
 	return i
 }
 
+// InstanceUpdated changes what is said and leaves what is nil.
+type InstanceUpdated struct {
+	Name        *string   `json:"name,omitempty"`
+	Description *string   `json:"description,omitempty"`
+	Version     *string   `json:"version,omitempty"` // to be deployed next
+	Labels      *[]string `json:"labels,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e InstanceUpdated) Evolve(i Instance, _ Meta) Instance {
+	set(&i.Name, e.Name)
+	set(&i.Description, e.Description)
+	set(&i.Labels, e.Labels)
+	if e.Version != nil && *e.Version != i.Version {
+		i.Version, i.NeedsDeploy = *e.Version, true
+	}
+	return i
+}
+
+func set[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// InstanceEnabled has triggers start runs again.
+type InstanceEnabled struct{}
+
+// Evolve implements [Event].
+func (InstanceEnabled) Evolve(i Instance, _ Meta) Instance {
+	i.Enabled = true
+	return i
+}
+
+// InstanceDisabled has triggers start no runs. Those that were accepted go on.
+type InstanceDisabled struct{}
+
+// Evolve implements [Event].
+func (InstanceDisabled) Evolve(i Instance, _ Meta) Instance {
+	i.Enabled = false
+	return i
+}
+
+// FlowKey is an API key of a flow's endpoint, sealed for [FlowKeyPlace].
+type FlowKey struct {
+	Sealed []byte `json:"sealed"`
+}
+
+// FlowKeyPlace names the place that a flow's sealed API keys are bound to.
+func FlowKeyPlace(instance, flow string) string { return "instance/" + instance + "/flow/" + flow }
+
+// FlowKeysSet replaces the API keys of a flow's endpoint.
+type FlowKeysSet struct {
+	Flow string    `json:"flow"` // id
+	Keys []FlowKey `json:"keys"`
+}
+
+// Evolve implements [Event].
+func (e FlowKeysSet) Evolve(i Instance, _ Meta) Instance {
+	keys := maps.Clone(i.Keys)
+	if keys == nil {
+		keys = map[string][]FlowKey{}
+	}
+	keys[e.Flow] = e.Keys
+	i.Keys = keys
+	return i
+}
+
+// InstanceRemoved ends the instance: its URLs are free, its remove flows run a last time.
+type InstanceRemoved struct{}
+
+// Evolve implements [Event].
+func (InstanceRemoved) Evolve(i Instance, m Meta) Instance {
+	i.RemovedAt = m.Time
+	return i
+}
+
 // Create makes the instance; config are the values it starts with, none for defaults.
 func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Instance], error) {
 	if i.ID != "" {
@@ -118,13 +204,70 @@ func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Insta
 	return changes, nil
 }
 
+// Update changes the instance: its description, the version to deploy next, its config variables and
+// the API keys of its flows, all or nothing.
+func (i Instance) Update(e InstanceUpdated, enabled *bool, config *InstanceConfigured, keys []FlowKeysSet) (Changes[Instance], error) {
+	if err := i.there(); err != nil {
+		return nil, err
+	}
+	if e.Name != nil && strings.TrimSpace(*e.Name) == "" {
+		return nil, RefuseField(Invalid, "name", "must not be empty")
+	}
+	if i.System && e.Version != nil {
+		return nil, RefuseField(Invalid, "integration", "the system instance always runs the draft")
+	}
+	if e.Labels != nil {
+		labels := Labels(*e.Labels)
+		e.Labels = &labels
+	}
+	var changes Changes[Instance]
+	if e != (InstanceUpdated{}) {
+		changes = append(changes, e)
+	}
+	switch {
+	case enabled == nil || *enabled == i.Enabled:
+	case *enabled:
+		changes = append(changes, InstanceEnabled{})
+	default:
+		changes = append(changes, InstanceDisabled{})
+	}
+	if config != nil {
+		changes = append(changes, *config)
+	}
+	for _, k := range keys {
+		changes = append(changes, k)
+	}
+	return changes, nil
+}
+
+// Remove ends the instance. One that is gone is removed already.
+func (i Instance) Remove() (Changes[Instance], error) {
+	switch {
+	case i.ID != "" && !i.RemovedAt.IsZero():
+		return nil, nil
+	case i.System:
+		return nil, RefuseField(Invalid, "id", "the system instance goes with its integration only")
+	}
+	if err := i.there(); err != nil {
+		return nil, err
+	}
+	return Changes[Instance]{InstanceRemoved{}}, nil
+}
+
+func (i Instance) there() error {
+	if i.ID == "" || !i.RemovedAt.IsZero() {
+		return RefuseField(NotFound, "id", "Record not found: instance")
+	}
+	return nil
+}
+
 // Deploy makes the instance's chosen version live. Deploying again what is live is recorded too:
 // it is asked for to run deploy flows once more.
 func (i Instance) Deploy() (Changes[Instance], error) {
-	switch {
-	case i.ID == "":
-		return nil, RefuseField(NotFound, "id", "Record not found: instance")
-	case i.System:
+	if err := i.there(); err != nil {
+		return nil, err
+	}
+	if i.System {
 		return nil, RefuseField(Invalid, "id", "the system instance always runs the draft and is never deployed")
 	}
 	return Changes[Instance]{InstanceDeployed{Version: i.Version}}, nil
@@ -135,6 +278,8 @@ func (i Instance) Runs() (why string, ok bool) {
 	switch {
 	case i.ID == "":
 		return "there is no such instance", false
+	case !i.RemovedAt.IsZero():
+		return "the instance has been removed", false
 	case !i.Enabled:
 		return "the instance is disabled", false
 	case i.System:

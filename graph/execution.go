@@ -74,7 +74,9 @@ func inStatus(q *projections.ExecutionQuery, s ExecutionStatus) {
 	case ExecutionStatusPending:
 		q.Started, q.Ended = &yes, &no
 	case ExecutionStatusSuccess:
-		q.Ended, q.Failed = &yes, &no
+		q.Ended, q.Failed, q.Canceled = &yes, &no, &no
+	case ExecutionStatusCanceled:
+		q.Canceled = &yes
 	case ExecutionStatusError:
 		q.Failed = &yes
 	}

@@ -193,6 +193,11 @@ type ComplexityRoot struct {
 		Type            func(childComplexity int) int
 	}
 
+	ExecutionPayload struct {
+		Errors          func(childComplexity int) int
+		ExecutionResult func(childComplexity int) int
+	}
+
 	ExecutionSection struct {
 		Label     func(childComplexity int) int
 		SectionID func(childComplexity int) int
@@ -278,12 +283,15 @@ type ComplexityRoot struct {
 		ID                 func(childComplexity int) int
 		Instance           func(childComplexity int) int
 		InvokeType         func(childComplexity int) int
+		InvokedBy          func(childComplexity int) int
 		IsTestExecution    func(childComplexity int) int
 		Logs               func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
 		QueuedAt           func(childComplexity int) int
+		ReplayForExecution func(childComplexity int) int
 		RequestPayloadURL  func(childComplexity int) int
 		ResponsePayloadURL func(childComplexity int) int
 		ResultType         func(childComplexity int) int
+		RetryCount         func(childComplexity int) int
 		StartedAt          func(childComplexity int) int
 		Status             func(childComplexity int) int
 		StepResults        func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
@@ -414,6 +422,12 @@ type ComplexityRoot struct {
 		Integration func(childComplexity int) int
 	}
 
+	InvokedBy struct {
+		Depth       func(childComplexity int) int
+		ExecutionID func(childComplexity int) int
+		StepPath    func(childComplexity int) int
+	}
+
 	Log struct {
 		ExecutionID func(childComplexity int) int
 		Message     func(childComplexity int) int
@@ -441,14 +455,19 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CreateAPIToken         func(childComplexity int, input CreateAPITokenInput) int
-		CreateCustomer         func(childComplexity int, input CreateCustomerInput) int
-		CreateInstance         func(childComplexity int, input CreateInstanceInput) int
-		CreateOrganizationUser func(childComplexity int, input CreateOrganizationUserInput) int
-		DeployInstance         func(childComplexity int, input DeployInstanceInput) int
-		ImportIntegration      func(childComplexity int, input ImportIntegrationInput) int
-		PublishIntegration     func(childComplexity int, input PublishIntegrationInput) int
-		RevokeAPIToken         func(childComplexity int, input RevokeAPITokenInput) int
+		CancelExecution               func(childComplexity int, input CancelExecutionInput) int
+		CreateAPIToken                func(childComplexity int, input CreateAPITokenInput) int
+		CreateCustomer                func(childComplexity int, input CreateCustomerInput) int
+		CreateInstance                func(childComplexity int, input CreateInstanceInput) int
+		CreateOrganizationUser        func(childComplexity int, input CreateOrganizationUserInput) int
+		DeleteInstance                func(childComplexity int, input DeleteInstanceInput) int
+		DeployInstance                func(childComplexity int, input DeployInstanceInput) int
+		ImportIntegration             func(childComplexity int, input ImportIntegrationInput) int
+		PublishIntegration            func(childComplexity int, input PublishIntegrationInput) int
+		ReplayExecution               func(childComplexity int, input ReplayExecutionInput) int
+		RevokeAPIToken                func(childComplexity int, input RevokeAPITokenInput) int
+		UpdateInstance                func(childComplexity int, input UpdateInstanceInput) int
+		UpdateInstanceConfigVariables func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
 	}
 
 	Organization struct {
@@ -552,6 +571,9 @@ type InstanceResolver interface {
 	FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int) (*Page[InstanceFlowConfig], error)
 }
 type InstanceExecutionResultResolver interface {
+	RetryCount(ctx context.Context, obj *InstanceExecutionResult) (int, error)
+	ReplayForExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error)
+	InvokedBy(ctx context.Context, obj *InstanceExecutionResult) (*InvokedBy, error)
 	Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error)
 
 	RequestPayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error)
@@ -561,6 +583,7 @@ type InstanceExecutionResultResolver interface {
 }
 type InstanceFlowConfigResolver interface {
 	WebhookURL(ctx context.Context, obj *InstanceFlowConfig) (string, error)
+	APIKeys(ctx context.Context, obj *InstanceFlowConfig) ([]string, error)
 }
 type InstanceStepResultResolver interface {
 	Result(ctx context.Context, obj *InstanceStepResult, resultLimit *int) (*string, error)
@@ -593,7 +616,12 @@ type MutationResolver interface {
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
 	CreateInstance(ctx context.Context, input CreateInstanceInput) (*InstancePayload, error)
+	UpdateInstance(ctx context.Context, input UpdateInstanceInput) (*InstancePayload, error)
+	UpdateInstanceConfigVariables(ctx context.Context, input UpdateInstanceConfigVariablesInput) (*InstancePayload, error)
 	DeployInstance(ctx context.Context, input DeployInstanceInput) (*InstancePayload, error)
+	DeleteInstance(ctx context.Context, input DeleteInstanceInput) (*InstancePayload, error)
+	CancelExecution(ctx context.Context, input CancelExecutionInput) (*ExecutionPayload, error)
+	ReplayExecution(ctx context.Context, input ReplayExecutionInput) (*ExecutionPayload, error)
 }
 type OrganizationResolver interface {
 	Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error)
@@ -1200,6 +1228,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExecutionEvent.Type(childComplexity), true
 
+	case "ExecutionPayload.errors":
+		if e.ComplexityRoot.ExecutionPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionPayload.Errors(childComplexity), true
+	case "ExecutionPayload.executionResult":
+		if e.ComplexityRoot.ExecutionPayload.ExecutionResult == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionPayload.ExecutionResult(childComplexity), true
+
 	case "ExecutionSection.label":
 		if e.ComplexityRoot.ExecutionSection.Label == nil {
 			break
@@ -1510,6 +1551,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceExecutionResult.InvokeType(childComplexity), true
+	case "InstanceExecutionResult.invokedBy":
+		if e.ComplexityRoot.InstanceExecutionResult.InvokedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.InvokedBy(childComplexity), true
 	case "InstanceExecutionResult.isTestExecution":
 		if e.ComplexityRoot.InstanceExecutionResult.IsTestExecution == nil {
 			break
@@ -1533,6 +1580,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceExecutionResult.QueuedAt(childComplexity), true
+	case "InstanceExecutionResult.replayForExecution":
+		if e.ComplexityRoot.InstanceExecutionResult.ReplayForExecution == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.ReplayForExecution(childComplexity), true
 	case "InstanceExecutionResult.requestPayloadUrl":
 		if e.ComplexityRoot.InstanceExecutionResult.RequestPayloadURL == nil {
 			break
@@ -1551,6 +1604,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InstanceExecutionResult.ResultType(childComplexity), true
+	case "InstanceExecutionResult.retryCount":
+		if e.ComplexityRoot.InstanceExecutionResult.RetryCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.RetryCount(childComplexity), true
 	case "InstanceExecutionResult.startedAt":
 		if e.ComplexityRoot.InstanceExecutionResult.StartedAt == nil {
 			break
@@ -2061,6 +2120,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.IntegrationPayload.Integration(childComplexity), true
 
+	case "InvokedBy.depth":
+		if e.ComplexityRoot.InvokedBy.Depth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvokedBy.Depth(childComplexity), true
+	case "InvokedBy.executionId":
+		if e.ComplexityRoot.InvokedBy.ExecutionID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvokedBy.ExecutionID(childComplexity), true
+	case "InvokedBy.stepPath":
+		if e.ComplexityRoot.InvokedBy.StepPath == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvokedBy.StepPath(childComplexity), true
+
 	case "Log.executionId":
 		if e.ComplexityRoot.Log.ExecutionID == nil {
 			break
@@ -2149,6 +2227,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogSeverity.Name(childComplexity), true
 
+	case "Mutation.cancelExecution":
+		if e.ComplexityRoot.Mutation.CancelExecution == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelExecution_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelExecution(childComplexity, args["input"].(CancelExecutionInput)), true
 	case "Mutation.createApiToken":
 		if e.ComplexityRoot.Mutation.CreateAPIToken == nil {
 			break
@@ -2193,6 +2282,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateOrganizationUser(childComplexity, args["input"].(CreateOrganizationUserInput)), true
+	case "Mutation.deleteInstance":
+		if e.ComplexityRoot.Mutation.DeleteInstance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteInstance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(DeleteInstanceInput)), true
 	case "Mutation.deployInstance":
 		if e.ComplexityRoot.Mutation.DeployInstance == nil {
 			break
@@ -2226,6 +2326,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PublishIntegration(childComplexity, args["input"].(PublishIntegrationInput)), true
+	case "Mutation.replayExecution":
+		if e.ComplexityRoot.Mutation.ReplayExecution == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_replayExecution_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReplayExecution(childComplexity, args["input"].(ReplayExecutionInput)), true
 	case "Mutation.revokeApiToken":
 		if e.ComplexityRoot.Mutation.RevokeAPIToken == nil {
 			break
@@ -2237,6 +2348,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIToken(childComplexity, args["input"].(RevokeAPITokenInput)), true
+	case "Mutation.updateInstance":
+		if e.ComplexityRoot.Mutation.UpdateInstance == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateInstance_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateInstance(childComplexity, args["input"].(UpdateInstanceInput)), true
+	case "Mutation.updateInstanceConfigVariables":
+		if e.ComplexityRoot.Mutation.UpdateInstanceConfigVariables == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateInstanceConfigVariables_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateInstanceConfigVariables(childComplexity, args["input"].(UpdateInstanceConfigVariablesInput)), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -2664,19 +2797,25 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputCancelExecutionInput,
 		ec.unmarshalInputCreateApiTokenInput,
 		ec.unmarshalInputCreateCustomerInput,
 		ec.unmarshalInputCreateInstanceInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
+		ec.unmarshalInputDeleteInstanceInput,
 		ec.unmarshalInputDeployInstanceInput,
 		ec.unmarshalInputExecutionSectionOrder,
 		ec.unmarshalInputImportIntegrationInput,
 		ec.unmarshalInputInputInstanceConfigVariable,
+		ec.unmarshalInputInputInstanceFlowConfig,
 		ec.unmarshalInputInstanceExecutionResultOrder,
 		ec.unmarshalInputInstanceStepResultOrder,
 		ec.unmarshalInputLogOrder,
 		ec.unmarshalInputPublishIntegrationInput,
+		ec.unmarshalInputReplayExecutionInput,
 		ec.unmarshalInputRevokeApiTokenInput,
+		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
+		ec.unmarshalInputUpdateInstanceInput,
 		ec.unmarshalInputVersionOrder,
 	)
 	first := true
@@ -2900,7 +3039,19 @@ type Mutation {
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
 
   createInstance(input: CreateInstanceInput!): InstancePayload!
+  "Values of config variables that are given replace all that are set; see updateInstanceConfigVariables."
+  updateInstance(input: UpdateInstanceInput!): InstancePayload!
+  "Sets some config variables and leaves the others."
+  updateInstanceConfigVariables(input: UpdateInstanceConfigVariablesInput!): InstancePayload!
+  "Refuses, naming each config variable that has no value, unless it is forced."
   deployInstance(input: DeployInstanceInput!): InstancePayload!
+  "Frees the instance's URLs. Flows whose trigger is management-triggers.instanceRemove run a last time."
+  deleteInstance(input: DeleteInstanceInput!): InstancePayload!
+
+  "Ends an execution, whatever it is doing."
+  cancelExecution(input: CancelExecutionInput!): ExecutionPayload!
+  "Runs an execution's flow again with the same payload, in the version that is deployed now."
+  replayExecution(input: ReplayExecutionInput!): ExecutionPayload!
 }
 
 # Over WebSocket (graphql-transport-ws) and as server-sent events. What changes is either a state, of
@@ -3308,6 +3459,7 @@ type InstanceFlowConfig {
   flow: IntegrationFlow!
   "Where the flow's trigger listens for this instance. It survives versions and renames."
   webhookUrl: String!
+  "The end of each API key that is set, so that one can tell them apart."
   apiKeys: [String!]
 }
 
@@ -3391,10 +3543,41 @@ input CreateInstanceInput {
   labels: [String]
 }
 
+input UpdateInstanceInput {
+  id: ID!
+  name: String
+  description: String
+  "The id of a published version of the same integration, to be deployed next."
+  integration: ID
+  enabled: Boolean
+  labels: [String]
+  configVariables: [InputInstanceConfigVariable]
+  flowConfigs: [InputInstanceFlowConfig]
+  "Accepted for existing clients."
+  configMode: String
+  "Accepted for existing clients; every execution is kept whole."
+  globalDebug: Boolean
+}
+
+input UpdateInstanceConfigVariablesInput {
+  id: ID!
+  configVariables: [InputInstanceConfigVariable]!
+}
+
+"The API keys of a flow's endpoint; those it had are replaced."
+input InputInstanceFlowConfig {
+  flowId: ID!
+  apiKeys: [String]
+}
+
 input DeployInstanceInput {
   id: ID!
-  "Accepted for existing clients; there is no check yet that it would skip."
+  "Deploys although config variables have no values."
   force: Boolean
+}
+
+input DeleteInstanceInput {
+  id: ID!
 }
 
 type InstancePayload {
@@ -3417,6 +3600,7 @@ enum InstanceExecutionResultInvokeType {
 }
 
 enum InstanceExecutionResultResultType {
+  CANCELED
   CANCELED_AS_DUPLICATE
   COMPLETED
   ERROR
@@ -3424,6 +3608,7 @@ enum InstanceExecutionResultResultType {
 }
 
 enum ExecutionStatus {
+  CANCELED
   ERROR
   PENDING
   QUEUED
@@ -3443,6 +3628,12 @@ type InstanceExecutionResult {
   invokeType: InstanceExecutionResultInvokeType!
   isTestExecution: Boolean!
   error: String
+  "How often the whole flow was begun again after a failure."
+  retryCount: Int!
+  "The execution whose payload this one runs again."
+  replayForExecution: InstanceExecutionResult
+  "The execution whose step started this one."
+  invokedBy: InvokedBy
   instance: Instance
   flowName: String!
   "JSON with method, headers, contentType and, as base64, body: what came in. The address is absolute, authorises itself and expires after an hour."
@@ -3457,6 +3648,27 @@ type InstanceExecutionResult {
     last: Int
   ): InstanceStepResultConnection!
   logs(orderBy: LogOrder, after: String, first: Int): LogConnection!
+}
+
+type InvokedBy {
+  executionId: ID!
+  "The step's path in that execution."
+  stepPath: String
+  "How many executions started each other before this one."
+  depth: Int!
+}
+
+input CancelExecutionInput {
+  id: ID!
+}
+
+input ReplayExecutionInput {
+  id: ID!
+}
+
+type ExecutionPayload {
+  executionResult: InstanceExecutionResult
+  errors: [FieldError!]!
 }
 
 type InstanceExecutionResultConnection {
@@ -3908,6 +4120,16 @@ func (ec *executionContext) childFields_ExecutionEvent(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type ExecutionEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_ExecutionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "executionResult":
+		return ec.fieldContext_ExecutionPayload_executionResult(ctx, field)
+	case "errors":
+		return ec.fieldContext_ExecutionPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecutionPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ExecutionSection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "sectionId":
@@ -4084,6 +4306,12 @@ func (ec *executionContext) childFields_InstanceExecutionResult(ctx context.Cont
 		return ec.fieldContext_InstanceExecutionResult_isTestExecution(ctx, field)
 	case "error":
 		return ec.fieldContext_InstanceExecutionResult_error(ctx, field)
+	case "retryCount":
+		return ec.fieldContext_InstanceExecutionResult_retryCount(ctx, field)
+	case "replayForExecution":
+		return ec.fieldContext_InstanceExecutionResult_replayForExecution(ctx, field)
+	case "invokedBy":
+		return ec.fieldContext_InstanceExecutionResult_invokedBy(ctx, field)
 	case "instance":
 		return ec.fieldContext_InstanceExecutionResult_instance(ctx, field)
 	case "flowName":
@@ -4348,6 +4576,18 @@ func (ec *executionContext) childFields_IntegrationPayload(ctx context.Context, 
 		return ec.fieldContext_IntegrationPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type IntegrationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_InvokedBy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "executionId":
+		return ec.fieldContext_InvokedBy_executionId(ctx, field)
+	case "stepPath":
+		return ec.fieldContext_InvokedBy_stepPath(ctx, field)
+	case "depth":
+		return ec.fieldContext_InvokedBy_depth(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InvokedBy", field.Name)
 }
 
 func (ec *executionContext) childFields_Log(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4962,6 +5202,20 @@ func (ec *executionContext) field_Integration_versionSequence_args(ctx context.C
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_cancelExecution_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CancelExecutionInput, error) {
+			return ec.unmarshalNCancelExecutionInput2heddleᚋgraphᚐCancelExecutionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createApiToken_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5018,6 +5272,20 @@ func (ec *executionContext) field_Mutation_createOrganizationUser_args(ctx conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteInstanceInput, error) {
+			return ec.unmarshalNDeleteInstanceInput2heddleᚋgraphᚐDeleteInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deployInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5060,12 +5328,54 @@ func (ec *executionContext) field_Mutation_publishIntegration_args(ctx context.C
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_replayExecution_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ReplayExecutionInput, error) {
+			return ec.unmarshalNReplayExecutionInput2heddleᚋgraphᚐReplayExecutionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_revokeApiToken_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RevokeAPITokenInput, error) {
 			return ec.unmarshalNRevokeApiTokenInput2heddleᚋgraphᚐRevokeAPITokenInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateInstanceConfigVariables_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateInstanceConfigVariablesInput, error) {
+			return ec.unmarshalNUpdateInstanceConfigVariablesInput2heddleᚋgraphᚐUpdateInstanceConfigVariablesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateInstanceInput, error) {
+			return ec.unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdateInstanceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -8094,6 +8404,70 @@ func (ec *executionContext) fieldContext_ExecutionEvent_executionResult(_ contex
 	return fc, nil
 }
 
+func (ec *executionContext) _ExecutionPayload_executionResult(ctx context.Context, field graphql.CollectedField, obj *ExecutionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionPayload_executionResult(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExecutionResult, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstanceExecutionResult) graphql.Marshaler {
+			return ec.marshalOInstanceExecutionResult2ᚖheddleᚋgraphᚐInstanceExecutionResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionPayload_executionResult(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceExecutionResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionPayload_errors(ctx context.Context, field graphql.CollectedField, obj *ExecutionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _ExecutionSection_sectionId(ctx context.Context, field graphql.CollectedField, obj *ExecutionSection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9471,6 +9845,93 @@ func (ec *executionContext) fieldContext_InstanceExecutionResult_error(_ context
 	return graphql.NewScalarFieldContext("InstanceExecutionResult", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _InstanceExecutionResult_retryCount(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_retryCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().RetryCount(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_retryCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InstanceExecutionResult", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _InstanceExecutionResult_replayForExecution(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_replayForExecution(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().ReplayForExecution(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstanceExecutionResult) graphql.Marshaler {
+			return ec.marshalOInstanceExecutionResult2ᚖheddleᚋgraphᚐInstanceExecutionResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_replayForExecution(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InstanceExecutionResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceExecutionResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InstanceExecutionResult_invokedBy(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_invokedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().InvokedBy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InvokedBy) graphql.Marshaler {
+			return ec.marshalOInvokedBy2ᚖheddleᚋgraphᚐInvokedBy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_invokedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InstanceExecutionResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InvokedBy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _InstanceExecutionResult_instance(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9921,7 +10382,7 @@ func (ec *executionContext) _InstanceFlowConfig_apiKeys(ctx context.Context, fie
 			return ec.fieldContext_InstanceFlowConfig_apiKeys(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.APIKeys(), nil
+			return ec.Resolvers.InstanceFlowConfig().APIKeys(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
@@ -9932,7 +10393,7 @@ func (ec *executionContext) _InstanceFlowConfig_apiKeys(ctx context.Context, fie
 	)
 }
 func (ec *executionContext) fieldContext_InstanceFlowConfig_apiKeys(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("InstanceFlowConfig", field, true, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("InstanceFlowConfig", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _InstanceFlowConfigConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[InstanceFlowConfig]) (ret graphql.Marshaler) {
@@ -11737,6 +12198,75 @@ func (ec *executionContext) fieldContext_IntegrationPayload_errors(_ context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _InvokedBy_executionId(ctx context.Context, field graphql.CollectedField, obj *InvokedBy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvokedBy_executionId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExecutionID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvokedBy_executionId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvokedBy", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _InvokedBy_stepPath(ctx context.Context, field graphql.CollectedField, obj *InvokedBy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvokedBy_stepPath(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StepPath, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InvokedBy_stepPath(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvokedBy", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _InvokedBy_depth(ctx context.Context, field graphql.CollectedField, obj *InvokedBy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvokedBy_depth(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Depth, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvokedBy_depth(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvokedBy", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func (ec *executionContext) _Log_timestamp(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12403,6 +12933,94 @@ func (ec *executionContext) fieldContext_Mutation_createInstance(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_updateInstance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateInstance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateInstance(ctx, fc.Args["input"].(UpdateInstanceInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstancePayload) graphql.Marshaler {
+			return ec.marshalNInstancePayload2ᚖheddleᚋgraphᚐInstancePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateInstance(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateInstanceConfigVariables(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateInstanceConfigVariables(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateInstanceConfigVariables(ctx, fc.Args["input"].(UpdateInstanceConfigVariablesInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstancePayload) graphql.Marshaler {
+			return ec.marshalNInstancePayload2ᚖheddleᚋgraphᚐInstancePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateInstanceConfigVariables(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateInstanceConfigVariables_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_deployInstance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12441,6 +13059,138 @@ func (ec *executionContext) fieldContext_Mutation_deployInstance(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deployInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteInstance(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteInstance(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteInstance(ctx, fc.Args["input"].(DeleteInstanceInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstancePayload) graphql.Marshaler {
+			return ec.marshalNInstancePayload2ᚖheddleᚋgraphᚐInstancePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteInstance(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstancePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteInstance_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_cancelExecution(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_cancelExecution(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CancelExecution(ctx, fc.Args["input"].(CancelExecutionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ExecutionPayload) graphql.Marshaler {
+			return ec.marshalNExecutionPayload2ᚖheddleᚋgraphᚐExecutionPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_cancelExecution(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_cancelExecution_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_replayExecution(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_replayExecution(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReplayExecution(ctx, fc.Args["input"].(ReplayExecutionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ExecutionPayload) graphql.Marshaler {
+			return ec.marshalNExecutionPayload2ᚖheddleᚋgraphᚐExecutionPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_replayExecution(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_replayExecution_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -15294,6 +16044,36 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputCancelExecutionInput(ctx context.Context, obj any) (CancelExecutionInput, error) {
+	var it CancelExecutionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCreateApiTokenInput(ctx context.Context, obj any) (CreateAPITokenInput, error) {
 	var it CreateAPITokenInput
 	if obj == nil {
@@ -15491,6 +16271,36 @@ func (ec *executionContext) unmarshalInputCreateOrganizationUserInput(ctx contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (DeleteInstanceInput, error) {
+	var it DeleteInstanceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeployInstanceInput(ctx context.Context, obj any) (DeployInstanceInput, error) {
 	var it DeployInstanceInput
 	if obj == nil {
@@ -15681,6 +16491,43 @@ func (ec *executionContext) unmarshalInputInputInstanceConfigVariable(ctx contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputInputInstanceFlowConfig(ctx context.Context, obj any) (InputInstanceFlowConfig, error) {
+	var it InputInstanceFlowConfig
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"flowId", "apiKeys"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "flowId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("flowId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FlowID = data
+		case "apiKeys":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiKeys"))
+			data, err := ec.unmarshalOString2ᚕᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.APIKeys = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputInstanceExecutionResultOrder(ctx context.Context, obj any) (InstanceExecutionResultOrder, error) {
 	var it InstanceExecutionResultOrder
 	if obj == nil {
@@ -15836,6 +16683,36 @@ func (ec *executionContext) unmarshalInputPublishIntegrationInput(ctx context.Co
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputReplayExecutionInput(ctx context.Context, obj any) (ReplayExecutionInput, error) {
+	var it ReplayExecutionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Context, obj any) (RevokeAPITokenInput, error) {
 	var it RevokeAPITokenInput
 	if obj == nil {
@@ -15861,6 +16738,136 @@ func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Contex
 				return it, err
 			}
 			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateInstanceConfigVariablesInput(ctx context.Context, obj any) (UpdateInstanceConfigVariablesInput, error) {
+	var it UpdateInstanceConfigVariablesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "configVariables"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "configVariables":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("configVariables"))
+			data, err := ec.unmarshalNInputInstanceConfigVariable2ᚕᚖheddleᚋgraphᚐInputInstanceConfigVariable(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfigVariables = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateInstanceInput(ctx context.Context, obj any) (UpdateInstanceInput, error) {
+	var it UpdateInstanceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "description", "integration", "enabled", "labels", "configVariables", "flowConfigs", "configMode", "globalDebug"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
+		case "integration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integration"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Integration = data
+		case "enabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enabled"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Enabled = data
+		case "labels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("labels"))
+			data, err := ec.unmarshalOString2ᚕᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Labels = data
+		case "configVariables":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("configVariables"))
+			data, err := ec.unmarshalOInputInstanceConfigVariable2ᚕᚖheddleᚋgraphᚐInputInstanceConfigVariable(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfigVariables = data
+		case "flowConfigs":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("flowConfigs"))
+			data, err := ec.unmarshalOInputInstanceFlowConfig2ᚕᚖheddleᚋgraphᚐInputInstanceFlowConfig(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.FlowConfigs = data
+		case "configMode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("configMode"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfigMode = data
+		case "globalDebug":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("globalDebug"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.GlobalDebug = data
 		}
 	}
 	return it, nil
@@ -17199,6 +18206,49 @@ func (ec *executionContext) _ExecutionEvent(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var executionPayloadImplementors = []string{"ExecutionPayload"}
+
+func (ec *executionContext) _ExecutionPayload(ctx context.Context, sel ast.SelectionSet, obj *ExecutionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executionPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecutionPayload")
+		case "executionResult":
+			out.Values[i] = ec._ExecutionPayload_executionResult(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ExecutionPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var executionSectionImplementors = []string{"ExecutionSection"}
 
 func (ec *executionContext) _ExecutionSection(ctx context.Context, sel ast.SelectionSet, obj *ExecutionSection) graphql.Marshaler {
@@ -18159,6 +19209,120 @@ func (ec *executionContext) _InstanceExecutionResult(ctx context.Context, sel as
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "retryCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceExecutionResult_retryCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "replayForExecution":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceExecutionResult_replayForExecution(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "invokedBy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceExecutionResult_invokedBy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "instance":
 			field := field
 
@@ -18565,10 +19729,43 @@ func (ec *executionContext) _InstanceFlowConfig(ctx context.Context, sel ast.Sel
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "apiKeys":
-			out.Values[i] = ec._InstanceFlowConfig_apiKeys(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._InstanceFlowConfig_apiKeys(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -19933,6 +21130,54 @@ func (ec *executionContext) _IntegrationPayload(ctx context.Context, sel ast.Sel
 	return out
 }
 
+var invokedByImplementors = []string{"InvokedBy"}
+
+func (ec *executionContext) _InvokedBy(ctx context.Context, sel ast.SelectionSet, obj *InvokedBy) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, invokedByImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InvokedBy")
+		case "executionId":
+			out.Values[i] = ec._InvokedBy_executionId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "stepPath":
+			out.Values[i] = ec._InvokedBy_stepPath(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "depth":
+			out.Values[i] = ec._InvokedBy_depth(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var logImplementors = []string{"Log"}
 
 func (ec *executionContext) _Log(ctx context.Context, sel ast.SelectionSet, obj *Log) graphql.Marshaler {
@@ -20237,9 +21482,44 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "updateInstance":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateInstance(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateInstanceConfigVariables":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateInstanceConfigVariables(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "deployInstance":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deployInstance(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteInstance":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteInstance(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelExecution":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_cancelExecution(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "replayExecution":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_replayExecution(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -21928,6 +23208,11 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) unmarshalNCancelExecutionInput2heddleᚋgraphᚐCancelExecutionInput(ctx context.Context, v any) (CancelExecutionInput, error) {
+	res, err := ec.unmarshalInputCancelExecutionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNComponent2heddleᚋgraphᚐComponent(ctx context.Context, sel ast.SelectionSet, v Component) graphql.Marshaler {
 	return ec._Component(ctx, sel, &v)
 }
@@ -22140,6 +23425,11 @@ func (ec *executionContext) marshalNDefinitionProblem2ᚕheddleᚋgraphᚐDefini
 	return ret
 }
 
+func (ec *executionContext) unmarshalNDeleteInstanceInput2heddleᚋgraphᚐDeleteInstanceInput(ctx context.Context, v any) (DeleteInstanceInput, error) {
+	res, err := ec.unmarshalInputDeleteInstanceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDeployInstanceInput2heddleᚋgraphᚐDeployInstanceInput(ctx context.Context, v any) (DeployInstanceInput, error) {
 	res, err := ec.unmarshalInputDeployInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -22167,6 +23457,20 @@ func (ec *executionContext) unmarshalNExecutionEventType2heddleᚋgraphᚐExecut
 
 func (ec *executionContext) marshalNExecutionEventType2heddleᚋgraphᚐExecutionEventType(ctx context.Context, sel ast.SelectionSet, v ExecutionEventType) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNExecutionPayload2heddleᚋgraphᚐExecutionPayload(ctx context.Context, sel ast.SelectionSet, v ExecutionPayload) graphql.Marshaler {
+	return ec._ExecutionPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExecutionPayload2ᚖheddleᚋgraphᚐExecutionPayload(ctx context.Context, sel ast.SelectionSet, v *ExecutionPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ExecutionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNExecutionSection2heddleᚋgraphᚐExecutionSection(ctx context.Context, sel ast.SelectionSet, v ExecutionSection) graphql.Marshaler {
@@ -22300,6 +23604,20 @@ func (ec *executionContext) marshalNImportIntegrationPayload2ᚖheddleᚋgraph�
 		return graphql.Null
 	}
 	return ec._ImportIntegrationPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNInputInstanceConfigVariable2ᚕᚖheddleᚋgraphᚐInputInstanceConfigVariable(ctx context.Context, v any) ([]*InputInstanceConfigVariable, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*InputInstanceConfigVariable, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalOInputInstanceConfigVariable2ᚖheddleᚋgraphᚐInputInstanceConfigVariable(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) marshalNInstance2heddleᚋdomainᚐInstance(ctx context.Context, sel ast.SelectionSet, v domain.Instance) graphql.Marshaler {
@@ -22915,6 +24233,11 @@ func (ec *executionContext) unmarshalNPublishIntegrationInput2heddleᚋgraphᚐP
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNReplayExecutionInput2heddleᚋgraphᚐReplayExecutionInput(ctx context.Context, v any) (ReplayExecutionInput, error) {
+	res, err := ec.unmarshalInputReplayExecutionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNRequiredConfigVariable2heddleᚋgraphᚐRequiredConfigVariable(ctx context.Context, sel ast.SelectionSet, v RequiredConfigVariable) graphql.Marshaler {
 	return ec._RequiredConfigVariable(ctx, sel, &v)
 }
@@ -23013,6 +24336,16 @@ func (ec *executionContext) marshalNUUID2string(ctx context.Context, sel ast.Sel
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNUpdateInstanceConfigVariablesInput2heddleᚋgraphᚐUpdateInstanceConfigVariablesInput(ctx context.Context, v any) (UpdateInstanceConfigVariablesInput, error) {
+	res, err := ec.unmarshalInputUpdateInstanceConfigVariablesInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdateInstanceInput(ctx context.Context, v any) (UpdateInstanceInput, error) {
+	res, err := ec.unmarshalInputUpdateInstanceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
@@ -23400,6 +24733,31 @@ func (ec *executionContext) unmarshalOInputInstanceConfigVariable2ᚖheddleᚋgr
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOInputInstanceFlowConfig2ᚕᚖheddleᚋgraphᚐInputInstanceFlowConfig(ctx context.Context, v any) ([]*InputInstanceFlowConfig, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*InputInstanceFlowConfig, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalOInputInstanceFlowConfig2ᚖheddleᚋgraphᚐInputInstanceFlowConfig(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalOInputInstanceFlowConfig2ᚖheddleᚋgraphᚐInputInstanceFlowConfig(ctx context.Context, v any) (*InputInstanceFlowConfig, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputInputInstanceFlowConfig(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOInstance2ᚖheddleᚋdomainᚐInstance(ctx context.Context, sel ast.SelectionSet, v *domain.Instance) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -23524,6 +24882,13 @@ func (ec *executionContext) marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(
 		return graphql.Null
 	}
 	return ec._Integration(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOInvokedBy2ᚖheddleᚋgraphᚐInvokedBy(ctx context.Context, sel ast.SelectionSet, v *InvokedBy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InvokedBy(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOJSONString2ᚖstring(ctx context.Context, v any) (*string, error) {

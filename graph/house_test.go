@@ -88,7 +88,7 @@ func newHouse(t *testing.T, edit ...func(*Options)) *house {
 			h.must(c.Close())
 		}
 	})
-	h.Resolver = &Resolver{Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
+	h.Resolver = &Resolver{Live: store.NewLiveMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
 		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits}
 	o := DefaultOptions()
 	stopping, stop := context.WithCancel(context.Background())
@@ -307,7 +307,7 @@ const (
 		createInstance(input: {name: $name, integration: $integration, customer: $customer, configVariables: $config}) {
 		instance { id name enabled needsDeploy configState integration { id } customer { id } deployedVersion { id } lastDeployedAt
 			configVariables { nodes { id value status requiredConfigVariable { key dataType defaultValue } } } flowConfigs { nodes { id webhookUrl flow { id name } } } } ` + errorFields + `} }`
-	deployDocument = `mutation ($id: ID!) { deployInstance(input: {id: $id}) { instance { id needsDeploy lastDeployedAt deployedVersion { id versionNumber } } ` + errorFields + `} }`
+	deployDocument = `mutation ($id: ID!, $force: Boolean = true) { deployInstance(input: {id: $id, force: $force}) { instance { id needsDeploy lastDeployedAt deployedVersion { id versionNumber } } ` + errorFields + `} }`
 	exportDocument = `query ($id: ID!, $version: Int, $latest: Boolean) { integration(id: $id) { definition(version: $version, useLatestComponentVersions: $latest) } }`
 )
 

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 		return domain.Instance{}, err
 	}
 	id := newID()
-	config, err := r.configValues(content, customer, id, input.ConfigVariables)
+	config, err := r.configValues(content, domain.Instance{ID: id, Organization: customer.Organization, Customer: customer.ID}, input.ConfigVariables)
 	if err != nil {
 		return domain.Instance{}, err
 	}
@@ -44,7 +43,7 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 
 // configValues reads what a client gives for config variables; a connection's fields are sealed
 // before anything else sees them.
-func (r *Resolver) configValues(content *domain.Node, customer domain.Customer, instance string, inputs []*InputInstanceConfigVariable) ([]domain.ConfigValue, error) {
+func (r *Resolver) configValues(content *domain.Node, instance domain.Instance, inputs []*InputInstanceConfigVariable) ([]domain.ConfigValue, error) {
 	var config []domain.ConfigValue
 	for _, input := range inputs {
 		if input == nil {
@@ -56,38 +55,23 @@ func (r *Resolver) configValues(content *domain.Node, customer domain.Customer, 
 				input.Key, configKeys(content))
 		}
 		variable := content.ConfigVars()[at]
-		value := domain.ConfigValue{Variable: variable.ID, Key: variable.Key(), Value: given(input.Value)}
+		value := domain.ConfigValue{Variable: variable.ID, Key: variable.Key()}
 		if isConnection(variable) {
-			var err error
-			if value, err = r.seal(value, customer, instance, given(input.Values)); err != nil {
+			plain, err := fields(value.Key, given(input.Values))
+			if err != nil {
+				return nil, err
+			}
+			if value.Sealed, err = r.sealFor(instance, domain.ConfigPlace(instance.ID, variable.ID), plain); err != nil {
+				return nil, err
+			}
+		} else if value.Value = given(input.Value); value.Value != "" {
+			if err := domain.CheckConfigValue(variable, value.Value); err != nil {
 				return nil, err
 			}
 		}
 		config = append(config, value)
 	}
 	return config, nil
-}
-
-// seal turns a connection's fields, a JSON list of {name, type, value}, into ciphertext.
-func (r *Resolver) seal(v domain.ConfigValue, customer domain.Customer, instance, list string) (domain.ConfigValue, error) {
-	var inputs []struct {
-		Name  string `json:"name"`
-		Value any    `json:"value"`
-	}
-	if err := json.Unmarshal([]byte(list), &inputs); err != nil {
-		return v, domain.RefuseField(domain.Invalid, "configVariables", "%q is a connection: values must be a JSON list of {name, type, value}", v.Key)
-	}
-	fields := map[string]any{}
-	for _, f := range inputs {
-		fields[f.Name] = f.Value
-	}
-	plain, err := json.Marshal(fields)
-	if err != nil {
-		return v, err
-	}
-	v.Value = ""
-	v.Sealed, err = r.Vault.Seal(customer.Key, domain.CustomerKeyPlace(customer.ID), domain.ConfigPlace(instance, v.Variable), plain)
-	return v, err
 }
 
 func configKeys(content *domain.Node) string {

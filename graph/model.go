@@ -77,9 +77,6 @@ type InstanceFlowConfig struct {
 // ID is the one in the trigger's URL.
 func (c InstanceFlowConfig) ID() string { return domain.TriggerID(c.instance.ID, c.Flow.flow.ID) }
 
-// APIKeys are the endpoint's keys; none can be set yet.
-func (c InstanceFlowConfig) APIKeys() []string { return nil }
-
 // InstanceConfigVariable is a config variable of a definition with what an instance says for it.
 type InstanceConfigVariable struct {
 	instance domain.Instance

@@ -140,6 +140,8 @@ func (e InstanceExecutionResult) Status() ExecutionStatus {
 	switch {
 	case e.Result == domain.Failed:
 		return ExecutionStatusError
+	case e.Result == domain.Canceled, e.Result == domain.Duplicate:
+		return ExecutionStatusCanceled
 	case e.Result != "":
 		return ExecutionStatusSuccess
 	case e.Execution.StartedAt.IsZero():

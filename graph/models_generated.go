@@ -28,6 +28,10 @@ type APITokenPayload struct {
 	Errors   []FieldError `json:"errors"`
 }
 
+type CancelExecutionInput struct {
+	ID string `json:"id"`
+}
+
 type CreateAPITokenInput struct {
 	// Tells one token from another in lists and in the audit.
 	Name string `json:"name"`
@@ -81,10 +85,19 @@ type DefinitionProblem struct {
 	Message string  `json:"message"`
 }
 
+type DeleteInstanceInput struct {
+	ID string `json:"id"`
+}
+
 type DeployInstanceInput struct {
 	ID string `json:"id"`
-	// Accepted for existing clients; there is no check yet that it would skip.
+	// Deploys although config variables have no values.
 	Force *bool `json:"force,omitempty"`
+}
+
+type ExecutionPayload struct {
+	ExecutionResult *InstanceExecutionResult `json:"executionResult,omitempty"`
+	Errors          []FieldError             `json:"errors"`
 }
 
 type ExecutionSection struct {
@@ -143,6 +156,12 @@ type InputInstanceConfigVariable struct {
 	OnPremiseResourceID      *string `json:"onPremiseResourceId,omitempty"`
 }
 
+// The API keys of a flow's endpoint; those it had are replaced.
+type InputInstanceFlowConfig struct {
+	FlowID  string    `json:"flowId"`
+	APIKeys []*string `json:"apiKeys,omitempty"`
+}
+
 type InstanceExecutionResultOrder struct {
 	Field     InstanceExecutionResultOrderField `json:"field"`
 	Direction OrderDirection                    `json:"direction"`
@@ -166,6 +185,14 @@ type IntegrationPayload struct {
 	// Of publishIntegration: the new version.
 	Integration *Integration `json:"integration,omitempty"`
 	Errors      []FieldError `json:"errors"`
+}
+
+type InvokedBy struct {
+	ExecutionID string `json:"executionId"`
+	// The step's path in that execution.
+	StepPath *string `json:"stepPath,omitempty"`
+	// How many executions started each other before this one.
+	Depth int `json:"depth"`
 }
 
 type LogOrder struct {
@@ -193,6 +220,10 @@ type PublishIntegrationInput struct {
 	Attributes *string `json:"attributes,omitempty"`
 }
 
+type ReplayExecutionInput struct {
+	ID string `json:"id"`
+}
+
 type RevokeAPITokenInput struct {
 	ID string `json:"id"`
 }
@@ -203,6 +234,27 @@ type Role struct {
 	Description string `json:"description"`
 	// Higher may do more.
 	Level int `json:"level"`
+}
+
+type UpdateInstanceConfigVariablesInput struct {
+	ID              string                         `json:"id"`
+	ConfigVariables []*InputInstanceConfigVariable `json:"configVariables"`
+}
+
+type UpdateInstanceInput struct {
+	ID          string  `json:"id"`
+	Name        *string `json:"name,omitempty"`
+	Description *string `json:"description,omitempty"`
+	// The id of a published version of the same integration, to be deployed next.
+	Integration     *string                        `json:"integration,omitempty"`
+	Enabled         *bool                          `json:"enabled,omitempty"`
+	Labels          []*string                      `json:"labels,omitempty"`
+	ConfigVariables []*InputInstanceConfigVariable `json:"configVariables,omitempty"`
+	FlowConfigs     []*InputInstanceFlowConfig     `json:"flowConfigs,omitempty"`
+	// Accepted for existing clients.
+	ConfigMode *string `json:"configMode,omitempty"`
+	// Accepted for existing clients; every execution is kept whole.
+	GlobalDebug *bool `json:"globalDebug,omitempty"`
 }
 
 type UserPayload struct {
@@ -392,13 +444,15 @@ func (e ExecutionSectionOrderField) MarshalJSON() ([]byte, error) {
 type ExecutionStatus string
 
 const (
-	ExecutionStatusError   ExecutionStatus = "ERROR"
-	ExecutionStatusPending ExecutionStatus = "PENDING"
-	ExecutionStatusQueued  ExecutionStatus = "QUEUED"
-	ExecutionStatusSuccess ExecutionStatus = "SUCCESS"
+	ExecutionStatusCanceled ExecutionStatus = "CANCELED"
+	ExecutionStatusError    ExecutionStatus = "ERROR"
+	ExecutionStatusPending  ExecutionStatus = "PENDING"
+	ExecutionStatusQueued   ExecutionStatus = "QUEUED"
+	ExecutionStatusSuccess  ExecutionStatus = "SUCCESS"
 )
 
 var AllExecutionStatus = []ExecutionStatus{
+	ExecutionStatusCanceled,
 	ExecutionStatusError,
 	ExecutionStatusPending,
 	ExecutionStatusQueued,
@@ -407,7 +461,7 @@ var AllExecutionStatus = []ExecutionStatus{
 
 func (e ExecutionStatus) IsValid() bool {
 	switch e {
-	case ExecutionStatusError, ExecutionStatusPending, ExecutionStatusQueued, ExecutionStatusSuccess:
+	case ExecutionStatusCanceled, ExecutionStatusError, ExecutionStatusPending, ExecutionStatusQueued, ExecutionStatusSuccess:
 		return true
 	}
 	return false
@@ -689,6 +743,7 @@ func (e InstanceExecutionResultOrderField) MarshalJSON() ([]byte, error) {
 type InstanceExecutionResultResultType string
 
 const (
+	InstanceExecutionResultResultTypeCanceled            InstanceExecutionResultResultType = "CANCELED"
 	InstanceExecutionResultResultTypeCanceledAsDuplicate InstanceExecutionResultResultType = "CANCELED_AS_DUPLICATE"
 	InstanceExecutionResultResultTypeCompleted           InstanceExecutionResultResultType = "COMPLETED"
 	InstanceExecutionResultResultTypeError               InstanceExecutionResultResultType = "ERROR"
@@ -696,6 +751,7 @@ const (
 )
 
 var AllInstanceExecutionResultResultType = []InstanceExecutionResultResultType{
+	InstanceExecutionResultResultTypeCanceled,
 	InstanceExecutionResultResultTypeCanceledAsDuplicate,
 	InstanceExecutionResultResultTypeCompleted,
 	InstanceExecutionResultResultTypeError,
@@ -704,7 +760,7 @@ var AllInstanceExecutionResultResultType = []InstanceExecutionResultResultType{
 
 func (e InstanceExecutionResultResultType) IsValid() bool {
 	switch e {
-	case InstanceExecutionResultResultTypeCanceledAsDuplicate, InstanceExecutionResultResultTypeCompleted, InstanceExecutionResultResultTypeError, InstanceExecutionResultResultTypePolledNoChanges:
+	case InstanceExecutionResultResultTypeCanceled, InstanceExecutionResultResultTypeCanceledAsDuplicate, InstanceExecutionResultResultTypeCompleted, InstanceExecutionResultResultTypeError, InstanceExecutionResultResultTypePolledNoChanges:
 		return true
 	}
 	return false

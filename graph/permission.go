@@ -49,6 +49,12 @@ var permissions = map[string][]domain.Role{
 	"Mutation.publishIntegration":     builders,
 	"Mutation.createInstance":         builders,
 	"Mutation.deployInstance":         builders,
+	"Mutation.updateInstance":         builders,
+	"Mutation.deleteInstance":         builders,
+	"Mutation.cancelExecution":        builders,
+	"Mutation.replayExecution":        builders,
+
+	"Mutation.updateInstanceConfigVariables": builders,
 }
 
 func may(role domain.Role, field string) bool { return slices.Contains(permissions[field], role) }

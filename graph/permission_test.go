@@ -92,7 +92,22 @@ var rights = map[string]struct {
 		return `mutation { createInstance(input: {name: "I", integration: "` + f.version + `", customer: "` + f.customer + `"}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.deployInstance": {building, func(f *facts) string {
-		return `mutation { deployInstance(input: {id: "` + f.instance + `"}) { instance { id } errors { field } } }`
+		return `mutation { deployInstance(input: {id: "` + f.instance + `", force: true}) { instance { id } errors { field } } }`
+	}},
+	"Mutation.updateInstance": {building, func(f *facts) string {
+		return `mutation { updateInstance(input: {id: "` + f.instance + `", name: "` + f.fresh() + `"}) { instance { id } errors { field } } }`
+	}},
+	"Mutation.updateInstanceConfigVariables": {building, func(f *facts) string {
+		return `mutation { updateInstanceConfigVariables(input: {id: "` + f.instance + `", configVariables: [{key: "Shop URL", value: "` + f.fresh() + `"}]}) { instance { id } errors { field } } }`
+	}},
+	"Mutation.deleteInstance": {building, func(f *facts) string {
+		return `mutation { deleteInstance(input: {id: "` + f.h.instance(f.h.org, f.fresh(), f.integration, f.customer) + `"}) { instance { id } errors { field } } }`
+	}},
+	"Mutation.cancelExecution": {building, func(f *facts) string {
+		return `mutation { cancelExecution(input: {id: "` + f.h.executed(f.h.org, f.instance, 0) + `"}) { executionResult { id } errors { field } } }`
+	}},
+	"Mutation.replayExecution": {building, func(f *facts) string {
+		return `mutation { replayExecution(input: {id: "` + f.h.executed(f.h.org, domain.SystemInstanceID(f.integration), 0) + `"}) { executionResult { id } errors { field } } }`
 	}},
 }
 

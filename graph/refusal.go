@@ -25,6 +25,9 @@ func refusals(err error) ([]FieldError, error) {
 		}
 		return []FieldError{{Field: "definition", Messages: messages}}, nil
 	}
+	if lacks, ok := errors.AsType[unconfigured](err); ok {
+		return []FieldError{{Field: "configVariables", Messages: lacks}}, nil
+	}
 	refusal, ok := errors.AsType[*domain.Error](err)
 	if !ok || refusal.Code == domain.Unavailable || refusal.Code == domain.Forbidden || refusal.Code == domain.Unauthenticated {
 		return []FieldError{}, err

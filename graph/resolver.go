@@ -23,6 +23,7 @@ type Resolver struct {
 	Definitions *projections.Definitions
 	Blobs       *store.Blobs
 	Vault       *store.Vault
+	Live        store.Live
 	Components  *component.Registry
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash

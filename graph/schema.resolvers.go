@@ -9,11 +9,12 @@ import (
 	"context"
 	"heddle/domain"
 	"heddle/projections"
+	"heddle/store"
 	"time"
 )
 
 func (r *customerResolver) Instances(ctx context.Context, obj *domain.Customer, after *string, first *int) (*Page[domain.Instance], error) {
-	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID }), after, first)
+	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID && i.RemovedAt.IsZero() }), after, first)
 	return &page, err
 }
 
@@ -79,6 +80,32 @@ func (r *instanceResolver) FlowConfigs(ctx context.Context, obj *domain.Instance
 	return &page, err
 }
 
+func (r *instanceExecutionResultResolver) RetryCount(ctx context.Context, obj *InstanceExecutionResult) (int, error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, obj.Execution.ID)
+	return run.Attempt, err
+}
+
+func (r *instanceExecutionResultResolver) ReplayForExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, obj.Execution.ID)
+	if err != nil || run.Queued.ReplayOf == "" {
+		return nil, err
+	}
+	e, ok, err := r.execution(ctx, run.Queued.ReplayOf)
+	if err != nil || !ok { // its history may have been removed
+		return nil, err
+	}
+	return &e, nil
+}
+
+func (r *instanceExecutionResultResolver) InvokedBy(ctx context.Context, obj *InstanceExecutionResult) (*InvokedBy, error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, obj.Execution.ID)
+	by := run.Queued.InvokedBy
+	if err != nil || by == nil {
+		return nil, err
+	}
+	return &InvokedBy{ExecutionID: by.Execution, StepPath: optional(by.Path), Depth: by.Depth}, nil
+}
+
 func (r *instanceExecutionResultResolver) Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error) {
 	i, ok := r.View.Instances.Get(obj.Organization, obj.Execution.Instance)
 	if !ok {
@@ -105,6 +132,10 @@ func (r *instanceExecutionResultResolver) Logs(ctx context.Context, obj *Instanc
 
 func (r *instanceFlowConfigResolver) WebhookURL(ctx context.Context, obj *InstanceFlowConfig) (string, error) {
 	return domain.TriggerURL(r.PublicURL, obj.instance.ID, obj.Flow.flow.ID), nil
+}
+
+func (r *instanceFlowConfigResolver) APIKeys(ctx context.Context, obj *InstanceFlowConfig) ([]string, error) {
+	return r.flowKeyEnds(obj.instance, obj.Flow.flow.ID)
 }
 
 func (r *instanceStepResultResolver) Result(ctx context.Context, obj *InstanceStepResult, resultLimit *int) (*string, error) {
@@ -239,13 +270,34 @@ func (r *mutationResolver) CreateInstance(ctx context.Context, input CreateInsta
 	return &InstancePayload{Instance: instance, Errors: errs}, err
 }
 
-func (r *mutationResolver) DeployInstance(ctx context.Context, input DeployInstanceInput) (*InstancePayload, error) {
-	if _, ok := r.View.Instances.Get(principalOf(ctx).Organization, input.ID); !ok {
-		errs, err := refusals(missing("instance"))
-		return &InstancePayload{Errors: errs}, err
-	}
-	instance, errs, err := payload(change(ctx, r.Resolver, domain.Instances, input.ID, domain.Instance.Deploy))
+func (r *mutationResolver) UpdateInstance(ctx context.Context, input UpdateInstanceInput) (*InstancePayload, error) {
+	instance, errs, err := payload(r.updateInstance(ctx, input))
 	return &InstancePayload{Instance: instance, Errors: errs}, err
+}
+
+func (r *mutationResolver) UpdateInstanceConfigVariables(ctx context.Context, input UpdateInstanceConfigVariablesInput) (*InstancePayload, error) {
+	instance, errs, err := payload(r.updateInstanceConfigVariables(ctx, input))
+	return &InstancePayload{Instance: instance, Errors: errs}, err
+}
+
+func (r *mutationResolver) DeployInstance(ctx context.Context, input DeployInstanceInput) (*InstancePayload, error) {
+	instance, errs, err := payload(r.deployInstance(ctx, input))
+	return &InstancePayload{Instance: instance, Errors: errs}, err
+}
+
+func (r *mutationResolver) DeleteInstance(ctx context.Context, input DeleteInstanceInput) (*InstancePayload, error) {
+	instance, errs, err := payload(r.deleteInstance(ctx, input))
+	return &InstancePayload{Instance: instance, Errors: errs}, err
+}
+
+func (r *mutationResolver) CancelExecution(ctx context.Context, input CancelExecutionInput) (*ExecutionPayload, error) {
+	execution, errs, err := payload(r.cancelExecution(ctx, input))
+	return &ExecutionPayload{ExecutionResult: execution, Errors: errs}, err
+}
+
+func (r *mutationResolver) ReplayExecution(ctx context.Context, input ReplayExecutionInput) (*ExecutionPayload, error) {
+	execution, errs, err := payload(r.replayExecution(ctx, input))
+	return &ExecutionPayload{ExecutionResult: execution, Errors: errs}, err
 }
 
 func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error) {
@@ -327,7 +379,7 @@ func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, cu
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
 			return false // what an import that was cut off left
 		}
-		return name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
+		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
 	page, err := paginate(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), after, first)
@@ -396,7 +448,10 @@ func (r *subscriptionResolver) LogTail(ctx context.Context, executionID *string,
 
 func (r *subscriptionResolver) InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error) {
 	organization := principalOf(ctx).Organization
-	return state(ctx, r.Resolver, "instance", func() (domain.Instance, bool) { return r.View.Instances.Get(organization, id) })
+	return state(ctx, r.Resolver, "instance", func() (domain.Instance, bool) {
+		i, ok := r.View.Instances.Get(organization, id)
+		return i, ok && i.RemovedAt.IsZero()
+	})
 }
 
 func (r *subscriptionResolver) IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error) {

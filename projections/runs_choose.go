@@ -128,7 +128,8 @@ func (q ExecutionQuery) terms(page bool) (t terms) {
 	for _, c := range []struct {
 		asked *bool
 		is    string
-	}{{q.Started, "(r.started > 0) = ?"}, {q.Ended, "(r.ended > 0) = ?"}, {q.Failed, "(r.result = 'ERROR') = ?"}, {q.HasError, "(r.error <> '') = ?"}} {
+	}{{q.Started, "(r.started > 0) = ?"}, {q.Ended, "(r.ended > 0) = ?"}, {q.Failed, "(r.result = 'ERROR') = ?"}, {q.HasError, "(r.error <> '') = ?"},
+		{q.Canceled, "(r.result LIKE 'CANCELED%') = ?"}} {
 		if c.asked != nil {
 			t.add(c.is, *c.asked)
 		}

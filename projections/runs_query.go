@@ -24,6 +24,7 @@ type ExecutionQuery struct {
 	StartedFrom, StartedTo               time.Time
 	Started, Ended                       *bool
 	Failed                               *bool // whether it ended with the result ERROR; one that has not ended has not
+	Canceled                             *bool // whether it was canceled, by a person or as a duplicate
 	Result                               domain.ResultType
 	HasError                             *bool
 	Text                                 string // words that begin words of its step names, errors and log lines, all of them

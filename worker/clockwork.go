@@ -81,7 +81,7 @@ func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 	all := true
 	seen := map[string]bool{}
 	for instance := range c.View.Instances.All() {
-		if _, runs := instance.Runs(); !runs || instance.System {
+		if instance.System || !starts(instance) {
 			continue
 		}
 		seen[instance.ID] = true
@@ -105,6 +105,12 @@ func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 	return all
 }
 
+// starts tells whether an instance may start runs: one that was removed does so a last time.
+func starts(instance domain.Instance) bool {
+	_, runs := instance.Runs()
+	return runs || !instance.RemovedAt.IsZero() && !instance.DeployedAt.IsZero()
+}
+
 // holds tells whether the instance is as it was when the timetable was made, as far as that rests on it.
 func (t *timetable) holds(instance domain.Instance) bool {
 	for _, v := range t.variables {
@@ -112,7 +118,7 @@ func (t *timetable) holds(instance domain.Instance) bool {
 			return false
 		}
 	}
-	return t.of.Deployed == instance.Deployed && t.of.DeployedAt.Equal(instance.DeployedAt)
+	return t.of.RemovedAt.Equal(instance.RemovedAt) && t.of.Deployed == instance.Deployed && t.of.DeployedAt.Equal(instance.DeployedAt)
 }
 
 func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
@@ -126,6 +132,12 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 		return nil, err
 	}
 	for _, f := range p.flows {
+		if !instance.RemovedAt.IsZero() {
+			if f.starts == component.StartRemove {
+				t.begins = append(t.begins, pending{f.flow, domain.DeriveID("remove", instance.ID, f.flow), domain.InvokedByRemoval})
+			}
+			continue
+		}
 		if f.starts == component.StartDeploy {
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow, instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
 		}
@@ -200,10 +212,10 @@ func (c *clockwork) begin(ctx context.Context, t *timetable, b pending, more map
 		return err
 	}
 	instance, _ := c.View.Instances.Get(organization, t.of.ID)
-	if _, runs := instance.Runs(); !runs || !t.holds(instance) {
+	if !starts(instance) || !t.holds(instance) {
 		return nil // it is as it was no longer; the next look makes another timetable
 	}
-	to, err := c.targetFlow(ctx, instance, b.flow)
+	to, err := c.deployedFlow(ctx, instance, b.flow)
 	if err == nil {
 		delivery := map[string]any{"method": "", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "", "contentType": "", "data": nil}
 		maps.Copy(delivery, more)

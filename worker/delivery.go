@@ -30,7 +30,7 @@ func readDelivery(r *http.Request, rest string, limit int64) (map[string]any, er
 	}
 	headers := map[string]any{}
 	for name, values := range r.Header {
-		if name != "Api-Key" { // it opens the endpoint and is nobody's business after that
+		if name != keyOfEndpoint { // it opens the endpoint and is nobody's business after that
 			headers[name] = strings.Join(values, ", ")
 		}
 	}

@@ -16,7 +16,15 @@ func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instanc
 	urls, keys := map[string]any{}, map[string]any{}
 	for _, flow := range definition.Flows() {
 		urls[flow.Name()] = domain.TriggerURL(x.PublicURL, instance.ID, flow.ID)
-		keys[flow.Name()] = []any{}
+		list := []any{}
+		own, err := x.flowKeys(instance, flow.ID)
+		if err != nil {
+			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
+		}
+		for _, key := range own {
+			list = append(list, key)
+		}
+		keys[flow.Name()] = list
 	}
 	version := map[string]any{"id": x.run.Queued.Integration, "name": definition.Name(), "versionSequenceId": x.run.Queued.Integration, "externalVersion": ""}
 	if i, ok := x.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {

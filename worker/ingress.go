@@ -25,9 +25,6 @@ const keyHeader = "Idempotency-Key"
 // maxKey is how long an idempotency key may be.
 const maxKey = 255 // characters
 
-// keyed are the endpoint security types that never let a caller in without a key.
-var keyed = []string{"customer_required", "organization"}
-
 // synchronousHeader asks for this one request to be answered with the run's result.
 const synchronousHeader = "prismatic-synchronous"
 
@@ -52,6 +49,9 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/trigger/"), "/")
 	t, err := w.target(r.Context(), id)
+	if err == nil {
+		err = w.authorize(r, t)
+	}
 	if err != nil {
 		w.refuse(rw, "", err)
 		return
@@ -108,14 +108,7 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 		return target{}, domain.Refuse(domain.NotFound, "no trigger has this URL")
 	}
 	instance, _ := w.View.Instances.Find(instanceID)
-	t, err := w.targetFlow(ctx, instance, flowID)
-	if err != nil {
-		return target{}, err
-	}
-	if security := t.flow.Text("endpointSecurityType"); !instance.System && slices.Contains(keyed, security) {
-		return target{}, domain.Refuse(domain.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key of its own is set for it", security)
-	}
-	return t, nil
+	return w.targetFlow(ctx, instance, flowID)
 }
 
 // targetFlow finds a flow in what is deployed, or says why nothing runs there.
@@ -123,6 +116,10 @@ func (w *Worker) targetFlow(ctx context.Context, instance domain.Instance, flowI
 	if why, ok := instance.Runs(); !ok {
 		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: %s", why)
 	}
+	return w.deployedFlow(ctx, instance, flowID)
+}
+
+func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flowID string) (target, error) {
 	t := target{instance: instance, version: instance.Deployed}
 	definition, err := w.definition(ctx, &t)
 	if err != nil {
@@ -164,7 +161,7 @@ func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error
 // refuse tells why a trigger was not accepted. Internals stay inside.
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
 	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
-		domain.Unauthenticated: http.StatusUnauthorized, domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+		domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*domain.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders

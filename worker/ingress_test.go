@@ -174,7 +174,7 @@ func TestIngressRefuses(t *testing.T) {
 	}{
 		"no id":               {"/trigger/", "", 404, "no trigger has this URL"},
 		"bad id":              {"/trigger/xyz", "", 404, "no trigger has this URL"},
-		"needs a key":         {keyed["Keyed"], "", 401, "customer_required"},
+		"needs a key":         {keyed["Keyed"], "", 401, "no API key is set for it"},
 		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
 		"unknown flow":        {"/trigger/" + domain.TriggerID(instance, instance), "", 404, "the flow is not in what is deployed"},
 		"not deployed":        {"/trigger/" + domain.TriggerID(waiting, instance), "", 404, "has not been deployed"},

@@ -41,7 +41,7 @@ func (w *Worker) planOf(definition *domain.Node) plan {
 				}
 			}
 		}
-		if one.schedule != nil || one.starts == component.StartDeploy {
+		if one.schedule != nil || one.starts == component.StartDeploy || one.starts == component.StartRemove {
 			p.flows = append(p.flows, one)
 		}
 	}

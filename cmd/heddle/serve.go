@@ -116,7 +116,8 @@ func (v *server) close() error {
 func (v *server) build(address string) {
 	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
 	components := component.New(builtin.Components()...)
-	v.resolver = &graph.Resolver{Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
+	live := store.NewLiveMemory()
+	v.resolver = &graph.Resolver{Live: live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
 		Components: components, Logger: v.logger, PublicURL: v.publicURL(address),
 		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}}
 	o := worker.DefaultOptions()
@@ -125,7 +126,7 @@ func (v *server) build(address string) {
 	o.MissedTicks = v.MissedTicks
 	o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
-	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: store.NewLiveMemory(), View: v.view, Runs: v.runs,
+	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: live, View: v.view, Runs: v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}
 	worker.SetRedisLogger(v.logger)
 	v.metrics.watch(v.view, v.runs)
