@@ -55,6 +55,7 @@ type Run struct {
 	Queued       RunQueued
 	QueuedAt     time.Time
 	Claims       int // the newest claim, 0 before the first
+	CutOff       int // claims that ended neither the run nor by handing it back to wait
 	Worker       string
 	ClaimedAt    time.Time
 	StartedAt    time.Time // of the first claim
@@ -64,6 +65,7 @@ type Run struct {
 	FinishedAt   time.Time
 	steps        *finished              // newest first: adding one shares all the older, whatever their number
 	retried      map[string]StepRetried // the newest failed attempt of each step that is to be tried again, by path
+	waits        bool                   // what was recorded last says that the run goes on later
 }
 
 type finished struct {
@@ -124,7 +126,10 @@ func (e RunClaimed) Evolve(r Run, m Meta) Run {
 	if at.IsZero() {
 		at = m.Time
 	}
-	r.Claims, r.Worker, r.ClaimedAt, r.Due = e.Claim, e.Worker, at, time.Time{}
+	if r.Claims > 0 && !r.waits {
+		r.CutOff++
+	}
+	r.Claims, r.Worker, r.ClaimedAt, r.Due, r.waits = e.Claim, e.Worker, at, time.Time{}, false
 	if r.StartedAt.IsZero() {
 		r.StartedAt = at
 	}
@@ -159,7 +164,11 @@ type StepFinished struct {
 
 // Evolve implements [Event].
 func (e StepFinished) Evolve(r Run, _ Meta) Run {
-	r.steps = &finished{StepFinished: e, older: r.steps}
+	r.steps, r.waits = &finished{StepFinished: e, older: r.steps}, false
+	if _, again := r.retried[e.Path]; again { // it is over: a long loop must not gather them
+		r.retried = maps.Clone(r.retried)
+		delete(r.retried, e.Path)
+	}
 	return r
 }
 
@@ -181,7 +190,7 @@ func (e StepRetried) Evolve(r Run, _ Meta) Run {
 		retried = map[string]StepRetried{}
 	}
 	retried[e.Path] = e
-	r.retried, r.Due = retried, e.Due
+	r.retried, r.Due, r.waits = retried, e.Due, true
 	return r
 }
 
@@ -195,7 +204,7 @@ type RunRestarted struct {
 
 // Evolve implements [Event].
 func (e RunRestarted) Evolve(r Run, _ Meta) Run {
-	r.Attempt, r.Due, r.retried = e.Attempt, e.Due, nil
+	r.Attempt, r.Due, r.retried, r.waits = e.Attempt, e.Due, nil, true
 	return r
 }
 
@@ -231,7 +240,7 @@ func (r Run) Last() *StepFinished {
 }
 
 // Retried is the newest failed attempt of the step at a path that is tried again; its Attempt is 0
-// if none has failed.
+// if none has failed or the step has finished.
 func (r Run) Retried(path string) StepRetried { return r.retried[path] }
 
 // recentSteps is how far back a step is looked for that must not be recorded twice. The claim is

@@ -181,3 +181,20 @@ func TestTriggerIDs(t *testing.T) {
 		t.Errorf("the URL is %s", got)
 	}
 }
+
+// A claim that hands the run back to wait is not cut off; a step that has finished needs no record of
+// its failed attempts.
+func TestRunClaimsCutOff(t *testing.T) {
+	var r Run
+	for _, e := range []Event[Run]{RunQueued{}, RunClaimed{Claim: 1}, StepRetried{Path: "a", Attempt: 1}, RunClaimed{Claim: 2},
+		StepFinished{Path: "a"}, RunClaimed{Claim: 3}, RunClaimed{Claim: 4}, RunRestarted{Attempt: 1}, RunClaimed{Claim: 5}} {
+		r = e.Evolve(r, Meta{Aggregate: "r"})
+	}
+	if r.CutOff != 2 || len(r.retried) != 0 {
+		t.Errorf("%d claims were cut off, %d failed attempts are kept", r.CutOff, len(r.retried))
+	}
+	before := StepRetried{Path: "b", Attempt: 2}.Evolve(r, Meta{})
+	if after := (StepFinished{Path: "b"}).Evolve(before, Meta{}); after.Retried("b").Attempt != 0 || before.Retried("b").Attempt != 2 {
+		t.Error("finishing a step edits the state before it")
+	}
+}

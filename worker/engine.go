@@ -17,6 +17,10 @@ import (
 // againAfter is when a run is offered again after the log or a blob could not be reached.
 const againAfter = time.Second
 
+// firstClaimAfter is how old a run is, in leases, whose first claim is recorded before anything is
+// done: one that takes its process down each time leaves no other trace.
+const firstClaimAfter = 4
+
 // execution is one worker's attempt at a run, under one claim.
 type execution struct {
 	*Worker
@@ -134,7 +138,8 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
 	x.run = x.claim.Evolve(state, domain.Meta{})
-	if claims > 0 { // something has ended an earlier claim early: should that be this run's doing, it is to count
+	// Something may have ended an earlier claim early: should that be this run's doing, it is to count.
+	if claims > 0 || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
 		if err := x.flush(nil); err != nil {
 			return nil, err
 		}
@@ -146,11 +151,6 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
 		w.Logger.Warn("showing a claim's sign of life failed", "run", run, "error", err)
 	}
-	for _, s := range x.run.Steps() {
-		if s.Attempt == x.run.Attempt {
-			x.done[s.Path] = s
-		}
-	}
 	return x, nil
 }
 
@@ -161,7 +161,7 @@ func (x *execution) work(ctx context.Context) error {
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errRunTimeout)
 	defer cancel()
 	var err error
-	if x.claim.Claim > x.MaxClaims {
+	if x.run.CutOff >= x.MaxClaims {
 		err = &stepError{x.run.Queued.FlowName, fmt.Errorf("the execution was begun %d times and cut off each time (HEDDLE_MAX_CLAIMS)", x.MaxClaims)}
 	} else {
 		err = x.prepare(ctx)
@@ -238,7 +238,7 @@ func (x *execution) prepare(ctx context.Context) error {
 	}
 	x.facts = x.gatherFacts(definition, instance)
 	x.scope = newScope(x.config)
-	return nil
+	return x.remember(ctx)
 }
 
 // flush makes what is done, and what follows from it, part of the log.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -39,6 +40,7 @@ type probe struct {
 	keys  map[string]string        // idempotency keys by call
 	block map[string]chan struct{} // by call: wait until it is closed
 	began chan string              // the name of each call that blocks
+	sets  bool                     // each call looks for a value of the execution's own scope, and sets it
 }
 
 func (p *probe) component() component.Component {
@@ -55,6 +57,15 @@ func (p *probe) component() component.Component {
 		block, called := p.block[in.Name], p.calls[in.Name]
 		p.mu.Unlock()
 		step.Log("info", "called "+in.Name)
+		did := map[string]any{"did": in.Name}
+		if p.sets {
+			own := step.State(component.ExecutionScope)
+			_, found, err := own.Get(ctx, "set")
+			if err = errors.Join(err, own.Set(ctx, "set", true)); err != nil {
+				return component.Result{}, err
+			}
+			did["found"] = found
+		}
 		if block != nil {
 			p.began <- in.Name
 			select {
@@ -69,7 +80,7 @@ func (p *probe) component() component.Component {
 		if in.Echo != nil {
 			return component.Result{Data: in.Echo}, nil
 		}
-		return component.Result{Data: map[string]any{"did": in.Name}}, nil
+		return component.Result{Data: did}, nil
 	}
 	call := component.NewAction("call", "Call", "Counts the call.", perform)
 	effect := component.NewAction("effect", "Effect", "Counts the call, outside the run.", perform)

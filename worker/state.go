@@ -67,13 +67,16 @@ func (s *sharedState) Set(_ context.Context, key string, value any) error {
 	if err != nil {
 		return err
 	}
-	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
-		if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.MaxState {
-			return nil, tooMuchState(key, size, s.x.MaxState)
-		}
-		return changes, err
-	})
+	return s.change(func(st domain.State) (domain.Changes[domain.State], error) { return s.save(st, key, data) })
+}
+
+// save sets a key, within what may be persisted.
+func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (domain.Changes[domain.State], error) {
+	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
+	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.MaxState {
+		return nil, tooMuchState(key, size, s.x.MaxState)
+	}
+	return changes, err
 }
 
 // Remove implements [component.State].
@@ -176,10 +179,18 @@ func (s *ownState) Remove(_ context.Context, key string) error {
 
 func (s *ownState) write(key string, data json.RawMessage) {
 	if s.step.state == nil {
-		s.step.state = map[string]json.RawMessage{}
+		s.step.state, s.step.before = map[string]json.RawMessage{}, maps.Clone(s.x.own)
 	}
 	s.step.state[key] = data
 	s.x.adopt(s.step.state)
+}
+
+// undo takes back what an attempt that is made again has set in the execution's own scope: nothing of
+// it will be in the log.
+func (s *running) undo() {
+	if s.state != nil {
+		s.x.own = s.before
+	}
 }
 
 // adopt makes a step's writes to the execution's own scope visible; null removes.

@@ -16,7 +16,7 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 			if value, err = component.DecodeValue(kept.Value); err != nil {
 				return nil, err
 			}
-			if kept.Run == s.x.run.ID && kept.Path == s.step.path { // done before a crash
+			if kept.Run == s.x.run.ID && kept.Path == s.x.place(s.step.path) { // done before a crash
 				return nil, nil
 			}
 		}
@@ -27,7 +27,7 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 		if err != nil {
 			return nil, err
 		}
-		return st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.path})
+		return s.save(st, key, data)
 	})
 	return value, err
 }

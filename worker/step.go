@@ -19,6 +19,7 @@ type running struct {
 	// durable says that the step has done something outside the run: its end is to be recorded at once
 	durable bool
 	state   map[string]json.RawMessage // of the execution's own scope, as this step changed it
+	before  map[string]json.RawMessage // that scope before the step's first change
 }
 
 var _ component.Step = (*running)(nil)

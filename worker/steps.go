@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"heddle/component"
 	"heddle/domain"
@@ -64,31 +67,6 @@ func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefi
 	return nil // the file lists no such branch, so there is nothing to do in it
 }
 
-// recall makes the result of a step that an earlier claim finished visible to the following ones.
-func (x *execution) recall(ctx context.Context, step *domain.Node, finished domain.StepFinished) (any, error) {
-	value, err := x.load(ctx, finished.Output)
-	if err != nil {
-		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
-	}
-	if finished.Ignored {
-		x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
-	} else {
-		x.scope.set(domain.Identifier(step.Name()), value)
-	}
-	writes := finished.State
-	if finished.StateBlob != nil {
-		data, err := x.Blobs.Load(ctx, *finished.StateBlob)
-		if err == nil {
-			err = json.Unmarshal(data, &writes)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the values that %s set: %w", finished.Path, err)
-		}
-	}
-	x.adopt(writes)
-	return value, nil
-}
-
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
 func (x *execution) perform(ctx context.Context, step *domain.Node, path string) (domain.StepFinished, any, error) {
@@ -104,6 +82,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 		}
 		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog}}
 		finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
+		retries := handling.retries
 		result, failure, err := x.attempt(ctx, step, s)
 		if err != nil {
 			return finished, nil, err
@@ -113,13 +92,16 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 		}
 		var data json.RawMessage
 		if failure == nil {
-			data, failure = x.encode(result)
+			if data, failure = x.encode(result); failure != nil {
+				retries = 0 // it is done, and would be done twice
+			}
 		}
 		if failure != nil {
-			if failed := x.handle.State().Retried(path).Attempt; failed < handling.retries {
+			if failed := x.handle.State().Retried(path).Attempt; failed < retries {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
 					return finished, nil, err
 				}
+				s.undo()
 				continue
 			}
 			finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
@@ -216,7 +198,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 		if err != nil {
 			return result, nil, err
 		}
-		result, failure = trigger.Receive(ctx, payload, inputs)
+		result, failure = x.guarded(s, func() (component.Result, error) { return trigger.Receive(ctx, payload, inputs) })
 		return result, failure, nil
 	}
 	action, unknown := x.Components.Lookup(ref.Component, ref.Key)
@@ -229,7 +211,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 		}
 	}
 	s.stop, s.leave, s.durable = action.Stop, action.Break, action.Effect
-	result, failure = action.Perform(ctx, s, inputs)
+	result, failure = x.guarded(s, func() (component.Result, error) { return action.Perform(ctx, s, inputs) })
 	switch {
 	case failure != nil:
 	case action.Loop:
@@ -238,6 +220,18 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 		failure = errors.New("there is no loop here to leave")
 	}
 	return result, failure, err
+}
+
+// guarded calls a component. Should it panic, that fails its step and not the worker.
+func (x *execution) guarded(s *running, call func() (component.Result, error)) (result component.Result, failure error) {
+	defer func() {
+		if p := recover(); p != nil {
+			id := uuid.NewString()
+			x.Logger.Error("a component panicked", "id", id, "run", x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
+			failure = fmt.Errorf("the component failed: internal error %s", id)
+		}
+	}()
+	return call()
 }
 
 func firstOf(errs ...error) error {

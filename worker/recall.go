@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"heddle/domain"
+)
+
+// remember takes up what earlier claims have finished in this attempt of the flow, and the values of
+// the execution's own scope as they left them.
+func (x *execution) remember(ctx context.Context) error {
+	for _, s := range x.run.Steps() {
+		if s.Attempt != x.run.Attempt {
+			continue
+		}
+		x.done[s.Path] = s
+		writes := s.State
+		if s.StateBlob != nil {
+			data, err := x.Blobs.Load(ctx, *s.StateBlob)
+			if err == nil {
+				err = json.Unmarshal(data, &writes)
+			}
+			if err != nil {
+				return fmt.Errorf("reading the values that %s set: %w", s.Path, err)
+			}
+		}
+		if len(writes) > 0 {
+			x.adopt(writes)
+		}
+	}
+	return nil
+}
+
+// recall makes the result of a step that an earlier claim finished visible to the following ones, and
+// with a loop what the last iteration of its body left. It gives the result.
+func (x *execution) recall(ctx context.Context, step *domain.Node, finished domain.StepFinished) (any, error) {
+	value, err := x.load(ctx, finished.Output)
+	if err != nil {
+		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
+	}
+	if results, ok := value.([]any); ok && len(step.Steps()) > 0 {
+		if err := x.recallBody(ctx, step, finished.Path, len(results)); err != nil {
+			return nil, err
+		}
+	}
+	if finished.Ignored {
+		x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
+	} else {
+		x.scope.set(domain.Identifier(step.Name()), value)
+	}
+	return value, nil
+}
+
+// recallBody recalls the last iteration of a loop with so many results: one that was broken off has
+// left none, and comes after them.
+func (x *execution) recallBody(ctx context.Context, loop *domain.Node, path string, results int) error {
+	for i := results; i >= max(0, results-1); i-- {
+		some, err := x.recallSteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
+		if some || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recallSteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
+func (x *execution) recallSteps(ctx context.Context, list []*domain.Node, prefix string) (some bool, err error) {
+	for _, step := range list {
+		finished, done := x.done[prefix+domain.Identifier(step.Name())]
+		if !done {
+			continue
+		}
+		some = true
+		if _, err := x.recall(ctx, step, finished); err != nil {
+			return some, err
+		}
+		for _, b := range step.Branches() {
+			if _, err := x.recallSteps(ctx, b.Steps(), prefix); err != nil {
+				return some, err
+			}
+		}
+	}
+	return some, nil
+}
