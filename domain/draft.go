@@ -49,6 +49,9 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 
 func (e *DraftOpened) makeWhole() { e.Definition.makeWhole() }
 
+// Touches names nothing: a draft that is opened is still what it is made from.
+func (e DraftOpened) Touches() []string { return nil }
+
 // DraftEdited changes the definition.
 type DraftEdited struct {
 	Changes []Change `json:"changes"`
@@ -107,18 +110,24 @@ func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
 // Import makes the draft hold the given definition, whose parts carry their identity. A draft that
 // is not there yet is opened from its base, unless the definition says nothing new.
 func (d Draft) Import(base DraftOpened, definition *Node) (Changes[Draft], error) {
-	var changes Changes[Draft]
-	before := d.Definition
-	if d.ID == "" {
-		changes, before = Changes[Draft]{base}, base.Definition
-	} else if err := d.editable(); err != nil {
+	changes, before, err := d.begin(base)
+	if err != nil {
 		return nil, err
 	}
-	edits := Diff(before, definition)
+	edits := Diff(before, tidy(definition))
 	if len(edits) == 0 {
 		return nil, nil
 	}
 	return append(changes, DraftEdited{Changes: edits}), nil
+}
+
+// begin gives what an edit starts from: the draft, or its base where it is not there, which is then
+// opened.
+func (d Draft) begin(base DraftOpened) (Changes[Draft], *Node, error) {
+	if d.ID != "" || base.Definition == nil {
+		return nil, d.Definition, d.editable()
+	}
+	return Changes[Draft]{base}, base.Definition, nil
 }
 
 // Open starts a draft that has no base with its first definition.
@@ -126,18 +135,25 @@ func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
 	if d.ID != "" {
 		return nil, Refuse(Conflict, "the draft is open already")
 	}
+	e.Definition = tidy(e.Definition)
 	return Changes[Draft]{e}, nil
 }
 
-// Edit changes parts of the draft.
-func (d Draft) Edit(changes []Change) (Changes[Draft], error) {
-	if err := d.editable(); err != nil {
+// Edit changes parts of the draft, which is opened from its base where it is not there. With a refusal
+// come the changes that it is about, so that those who changed the same meanwhile can be named.
+func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[Draft], error) {
+	opening, before, err := d.begin(base)
+	if err != nil {
 		return nil, err
 	}
-	if len(changes) == 0 {
+	edits, err := Edit(before, changes, limits)
+	if err != nil {
+		return Changes[Draft]{DraftEdited{Changes: changes}}, err
+	}
+	if len(edits) == 0 {
 		return nil, nil
 	}
-	return Changes[Draft]{DraftEdited{Changes: changes}}, nil
+	return append(opening, DraftEdited{Changes: edits}), nil
 }
 
 // Close ends editing for a version. The definition must be free of errors and be the one that the

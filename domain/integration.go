@@ -10,6 +10,7 @@ import (
 type Integration struct {
 	ID           string
 	Organization string
+	Parent       string    // the integration or version that it was copied from
 	Versions     []Version // by number, from 1
 	CreatedAt    time.Time
 	CreatedBy    string
@@ -35,11 +36,13 @@ var Integrations = NewCategory("integration",
 
 // IntegrationCreated is the first event of an integration. Its main draft, opened just before,
 // holds what it contains.
-type IntegrationCreated struct{}
+type IntegrationCreated struct {
+	Parent string `json:"parent,omitempty"` // the integration or version that it was copied from
+}
 
 // Evolve implements [Event].
 func (e IntegrationCreated) Evolve(_ Integration, m Meta) Integration {
-	return Integration{ID: m.Aggregate, Organization: m.Organization, CreatedAt: m.Time, CreatedBy: m.Actor}
+	return Integration{ID: m.Aggregate, Organization: m.Organization, Parent: e.Parent, CreatedAt: m.Time, CreatedBy: m.Actor}
 }
 
 // IntegrationPublished adds a version.
@@ -60,11 +63,11 @@ func (e IntegrationPublished) Evolve(i Integration, m Meta) Integration {
 }
 
 // Create makes the integration, once.
-func (i Integration) Create() (Changes[Integration], error) {
+func (i Integration) Create(e IntegrationCreated) (Changes[Integration], error) {
 	if i.ID != "" {
 		return nil, nil
 	}
-	return Changes[Integration]{IntegrationCreated{}}, nil
+	return Changes[Integration]{e}, nil
 }
 
 // Publish adds the version that a draft was closed for. Publishing it again changes nothing.

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,16 +15,20 @@ func TestIntegrationDecides(t *testing.T) {
 	publish := func(draft string, c DraftClosed) func(Integration) (Changes[Integration], error) {
 		return func(i Integration) (Changes[Integration], error) { return i.Publish(draft, c) }
 	}
+	create := func(e IntegrationCreated) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.Create(e) }
+	}
 	decides(t, Integrations, map[string]row[Integration]{
-		"a new one":         {when: Integration.Create, then: events[Integration](IntegrationCreated{})},
-		"one there":         {given: events[Integration](IntegrationCreated{}), when: Integration.Create},
+		"a new one":         {when: create(IntegrationCreated{}), then: events[Integration](IntegrationCreated{})},
+		"a copy":            {when: create(IntegrationCreated{Parent: "p"}), then: events[Integration](IntegrationCreated{Parent: "p"})},
+		"one there":         {given: events[Integration](IntegrationCreated{}), when: create(IntegrationCreated{Parent: "p"})},
 		"the first version": {given: events[Integration](IntegrationCreated{}), when: publish("d0", closed), then: events[Integration](first)},
 		"the next version":  {given: events[Integration](IntegrationCreated{}, first), when: publish("d1", DraftClosed{Version: "v2", Definition: "hash2"}), then: events[Integration](second)},
 		"a version there":   {given: events[Integration](IntegrationCreated{}, first, second), when: publish("d0", closed)},
 		"of no integration": {when: publish("d0", closed), refused: "NOT_FOUND id: Record not found: integration"},
 	})
-	i := folded(t, Integrations, events[Integration](IntegrationCreated{}, first, second))
-	want := Integration{ID: "id", Organization: "org", CreatedAt: start, CreatedBy: "actor", Versions: []Version{
+	i := folded(t, Integrations, events[Integration](IntegrationCreated{Parent: "p"}, first, second))
+	want := Integration{ID: "id", Organization: "org", Parent: "p", CreatedAt: start, CreatedBy: "actor", Versions: []Version{
 		{ID: "v1", Number: 1, Note: "n", Attributes: "{}", Definition: "hash", Draft: "d0", PublishedAt: start.Add(time.Second), PublishedBy: "actor"},
 		{ID: "v2", Number: 2, Definition: "hash2", Draft: "d1", PublishedAt: start.Add(2 * time.Second), PublishedBy: "actor"}}}
 	if diff := cmp.Diff(want, i); diff != "" {
@@ -63,8 +68,11 @@ func TestDraftDecides(t *testing.T) {
 		return func(d Draft) (Changes[Draft], error) { return d.Open(e) }
 	}
 	edit := func(changes []Change) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Edit(changes) }
+		return func(d Draft) (Changes[Draft], error) { return d.Edit(based, changes, DefaultLimits) }
 	}
+	nowhere := []Change{{Op: SetOp, Node: "gone", Path: []string{"name"}, Value: "x"}}
+	tooLarge := []Change{{Op: SetOp, Path: []string{"description"}, Value: strings.Repeat("x", DefaultLimits.Size)}}
+	labels := func(list ...any) []Change { return []Change{{Op: SetOp, Path: []string{"labels"}, Value: list}} }
 	closing := func(e DraftClosed) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Close(e) }
 	}
@@ -83,13 +91,20 @@ func TestDraftDecides(t *testing.T) {
 		"editing":                     {given: events[Draft](opened), when: edit(edits), then: events[Draft](edited)},
 		"editing nothing":             {given: events[Draft](opened), when: edit(nil)},
 		"editing a closed one":        {given: events[Draft](opened, closed), when: edit(edits), refused: isClosed},
-		"editing none":                {when: edit(edits), refused: "NOT_FOUND Record not found: draft"},
-		"editing a reopened one":      {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
-		"closing":                     {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
-		"closing again":               {given: events[Draft](opened, closed), when: closing(closed)},
-		"closing for another":         {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: Hash(def)}), refused: isClosed},
-		"closing what was edited":     {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
-		"closing none":                {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
+		"editing the base":            {when: edit(edits), then: events[Draft](based, edited)},
+		"editing nothing of the base": {when: edit(nil)},
+		"editing what is so already":  {given: events[Draft](opened, edited), when: edit(edits)},
+		"editing what is not there":   {given: events[Draft](opened), when: edit(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
+		"editing beyond the limits":   {given: events[Draft](opened), when: edit(tooLarge), then: events[Draft](DraftEdited{Changes: tooLarge}), refused: "INVALID the definition has 262442 bytes when written out; the limit is 262144: split the integration"},
+		"labels of any form":          {given: events[Draft](opened), when: edit(labels(" B", "a", "b", " ")), then: events[Draft](DraftEdited{Changes: labels("b", "a")})},
+		"editing none": {when: func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, edits, DefaultLimits) },
+			refused: "NOT_FOUND Record not found: draft"},
+		"editing a reopened one":  {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
+		"closing":                 {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
+		"closing again":           {given: events[Draft](opened, closed), when: closing(closed)},
+		"closing for another":     {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: Hash(def)}), refused: isClosed},
+		"closing what was edited": {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
+		"closing none":            {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
 		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
 			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
 		"reopening":              {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},

@@ -23,15 +23,11 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 	}
 	warnings = append(warnings, domain.UnknownActions(parsed, r.known)...)
 	if onto == "" {
-		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID))
+		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), domain.IntegrationCreated{})
 		return i, warnings, err
 	}
-	i, err = r.integration(ctx, onto)
-	if err != nil {
+	if i, err = r.editable(ctx, "integrationId", onto); err != nil {
 		return i, nil, err
-	}
-	if i.version != nil {
-		return i, nil, domain.RefuseField(domain.Invalid, "integrationId", "is a published version, which never changes; give the integration's own id")
 	}
 	return i, warnings, r.replaceDraft(ctx, i, parsed)
 }
@@ -49,7 +45,7 @@ func (r *Resolver) known(ref domain.ActionRef, trigger bool) (err error) {
 
 // createFrom makes a new integration. Its draft and its system instance come first: a crash in
 // between leaves nothing that anybody can see.
-func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node) (Integration, error) {
+func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, e domain.IntegrationCreated) (Integration, error) {
 	id := newID()
 	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, domain.MainDraftID(id, 0), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: definition})
@@ -61,47 +57,30 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node) (Int
 	}); err != nil {
 		return Integration{}, err
 	}
-	created, err := change(ctx, r, domain.Integrations, id, domain.Integration.Create)
+	created, err := change(ctx, r, domain.Integrations, id, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.Create(e)
+	})
 	return Integration{integration: created}, err
 }
 
-// replaceDraft edits the main draft, opening it from the newest version where it is not there.
+// replaceDraft makes a parsed definition the main draft.
 func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *domain.Node) error {
-	if d, ok, err := r.draft(ctx, i.integration); err != nil {
-		return err
-	} else if ok && d.Closed != nil { // it becomes a version; these edits are the next draft's
-		if i, err = r.complete(ctx, d); err != nil {
-			return err
+	_, err := r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+		before := d.Definition
+		if before == nil {
+			before = base.Definition
 		}
-	}
-	base := domain.DraftOpened{Integration: i.integration.ID, Main: true}
-	if newest, ok := i.integration.Newest(); ok {
-		var err error
-		base.Base = newest.ID
-		if base.Definition, err = r.Definitions.Get(ctx, i.integration.Organization, newest.Definition); err != nil {
-			return err
-		}
-	}
-	_, err := change(ctx, r, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)),
-		func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-			before := d.Definition
-			if before == nil {
-				before = base.Definition
-			}
-			return d.Import(base, domain.Identify(parsed, before, newID))
-		})
+		return d.Import(base, domain.Identify(parsed, before, newID))
+	})
 	return err
 }
 
 // publish makes the main draft the integration's next version: the draft is closed for it first, so
 // that later edits are refused, then the integration gets it.
 func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (Integration, error) {
-	i, err := r.integration(ctx, id)
+	i, err := r.editable(ctx, "id", id)
 	if err != nil {
 		return i, err
-	}
-	if i.version != nil {
-		return i, domain.RefuseField(domain.Invalid, "id", "is a published version; give the integration's own id")
 	}
 	var object map[string]json.RawMessage
 	if attributes != "" && (json.Unmarshal([]byte(attributes), &object) != nil || object == nil) {

@@ -199,7 +199,7 @@ func TestPublish(t *testing.T) {
 		want           string
 	}{
 		"nothing new":    {id, "", "id: nothing has changed since version 1; edit or import first"},
-		"a version":      {version, "", "id: is a published version; give the integration's own id"},
+		"a version":      {version, "", "id: is a published version, which never changes; give the integration's own id"},
 		"no integration": {uuid.NewString(), "", "id: Record not found: integration"},
 		"no JSON":        {id, "{", "attributes: must be a JSON object as a string"},
 		"no object":      {id, `["a"]`, "attributes: must be a JSON object as a string"},

@@ -364,11 +364,13 @@ type ComplexityRoot struct {
 		Customer            func(childComplexity int) int
 		Definition          func(childComplexity int, version *int, useLatestComponentVersions *bool) int
 		Description         func(childComplexity int) int
+		Documentation       func(childComplexity int) int
 		Flows               func(childComplexity int, after *string, first *int) int
 		ID                  func(childComplexity int) int
 		IsCodeNative        func(childComplexity int) int
 		Labels              func(childComplexity int) int
 		Name                func(childComplexity int) int
+		Parent              func(childComplexity int) int
 		SystemInstance      func(childComplexity int) int
 		TestConfigVariables func(childComplexity int, status *string, statusIn []*string, after *string, first *int) int
 		VersionComment      func(childComplexity int) int
@@ -459,15 +461,18 @@ type ComplexityRoot struct {
 		CreateAPIToken                func(childComplexity int, input CreateAPITokenInput) int
 		CreateCustomer                func(childComplexity int, input CreateCustomerInput) int
 		CreateInstance                func(childComplexity int, input CreateInstanceInput) int
+		CreateIntegration             func(childComplexity int, input CreateIntegrationInput) int
 		CreateOrganizationUser        func(childComplexity int, input CreateOrganizationUserInput) int
 		DeleteInstance                func(childComplexity int, input DeleteInstanceInput) int
 		DeployInstance                func(childComplexity int, input DeployInstanceInput) int
+		ForkIntegration               func(childComplexity int, input ForkIntegrationInput) int
 		ImportIntegration             func(childComplexity int, input ImportIntegrationInput) int
 		PublishIntegration            func(childComplexity int, input PublishIntegrationInput) int
 		ReplayExecution               func(childComplexity int, input ReplayExecutionInput) int
 		RevokeAPIToken                func(childComplexity int, input RevokeAPITokenInput) int
 		UpdateInstance                func(childComplexity int, input UpdateInstanceInput) int
 		UpdateInstanceConfigVariables func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
+		UpdateIntegration             func(childComplexity int, input UpdateIntegrationInput) int
 	}
 
 	Organization struct {
@@ -595,6 +600,8 @@ type IntegrationResolver interface {
 	Description(ctx context.Context, obj *Integration) (*string, error)
 	Category(ctx context.Context, obj *Integration) (*string, error)
 	Labels(ctx context.Context, obj *Integration) ([]string, error)
+	Documentation(ctx context.Context, obj *Integration) (*string, error)
+	Parent(ctx context.Context, obj *Integration) (*Integration, error)
 
 	Definition(ctx context.Context, obj *Integration, version *int, useLatestComponentVersions *bool) (*string, error)
 
@@ -613,6 +620,9 @@ type MutationResolver interface {
 	CreateAPIToken(ctx context.Context, input CreateAPITokenInput) (*CreateAPITokenPayload, error)
 	RevokeAPIToken(ctx context.Context, input RevokeAPITokenInput) (*APITokenPayload, error)
 	CreateCustomer(ctx context.Context, input CreateCustomerInput) (*CustomerPayload, error)
+	CreateIntegration(ctx context.Context, input CreateIntegrationInput) (*IntegrationPayload, error)
+	UpdateIntegration(ctx context.Context, input UpdateIntegrationInput) (*IntegrationPayload, error)
+	ForkIntegration(ctx context.Context, input ForkIntegrationInput) (*IntegrationPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
 	CreateInstance(ctx context.Context, input CreateInstanceInput) (*InstancePayload, error)
@@ -1887,6 +1897,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Description(childComplexity), true
+	case "Integration.documentation":
+		if e.ComplexityRoot.Integration.Documentation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Documentation(childComplexity), true
 	case "Integration.flows":
 		if e.ComplexityRoot.Integration.Flows == nil {
 			break
@@ -1922,6 +1938,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Name(childComplexity), true
+	case "Integration.parent":
+		if e.ComplexityRoot.Integration.Parent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Parent(childComplexity), true
 	case "Integration.systemInstance":
 		if e.ComplexityRoot.Integration.SystemInstance == nil {
 			break
@@ -2271,6 +2293,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateInstance(childComplexity, args["input"].(CreateInstanceInput)), true
+	case "Mutation.createIntegration":
+		if e.ComplexityRoot.Mutation.CreateIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateIntegration(childComplexity, args["input"].(CreateIntegrationInput)), true
 	case "Mutation.createOrganizationUser":
 		if e.ComplexityRoot.Mutation.CreateOrganizationUser == nil {
 			break
@@ -2304,6 +2337,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeployInstance(childComplexity, args["input"].(DeployInstanceInput)), true
+	case "Mutation.forkIntegration":
+		if e.ComplexityRoot.Mutation.ForkIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_forkIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ForkIntegration(childComplexity, args["input"].(ForkIntegrationInput)), true
 	case "Mutation.importIntegration":
 		if e.ComplexityRoot.Mutation.ImportIntegration == nil {
 			break
@@ -2370,6 +2414,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateInstanceConfigVariables(childComplexity, args["input"].(UpdateInstanceConfigVariablesInput)), true
+	case "Mutation.updateIntegration":
+		if e.ComplexityRoot.Mutation.UpdateIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["input"].(UpdateIntegrationInput)), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -2801,10 +2856,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateApiTokenInput,
 		ec.unmarshalInputCreateCustomerInput,
 		ec.unmarshalInputCreateInstanceInput,
+		ec.unmarshalInputCreateIntegrationInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
 		ec.unmarshalInputDeleteInstanceInput,
 		ec.unmarshalInputDeployInstanceInput,
 		ec.unmarshalInputExecutionSectionOrder,
+		ec.unmarshalInputForkIntegrationInput,
 		ec.unmarshalInputImportIntegrationInput,
 		ec.unmarshalInputInputInstanceConfigVariable,
 		ec.unmarshalInputInputInstanceFlowConfig,
@@ -2816,6 +2873,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRevokeApiTokenInput,
 		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
 		ec.unmarshalInputUpdateInstanceInput,
+		ec.unmarshalInputUpdateIntegrationInput,
 		ec.unmarshalInputVersionOrder,
 	)
 	first := true
@@ -3035,6 +3093,12 @@ type Mutation {
 
   createCustomer(input: CreateCustomerInput!): CustomerPayload!
 
+  "An integration with one flow that a webhook starts, unless template or definition tells otherwise."
+  createIntegration(input: CreateIntegrationInput!): IntegrationPayload!
+  "Changes what is said of the draft; what is left out or null stays as it is."
+  updateIntegration(input: UpdateIntegrationInput!): IntegrationPayload!
+  "A named copy of an integration's draft, or of a version."
+  forkIntegration(input: ForkIntegrationInput!): IntegrationPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
 
@@ -3297,7 +3361,11 @@ type Integration {
   name: String!
   description: String
   category: String
+  "In lower case, each once."
   labels: [String!]
+  documentation: String
+  "What it was copied from: an integration or a version. Null for none, or if that is gone."
+  parent: Integration
   customer: Customer
   isCodeNative: Boolean!
   "Canonical YAML. version is the format's, 7 by default; useLatestComponentVersions writes LATEST for each component."
@@ -3373,6 +3441,44 @@ type IntegrationFlowConnection {
 type IntegrationFlowEdge {
   node: IntegrationFlow!
   cursor: String!
+}
+
+input CreateIntegrationInput {
+  name: String!
+  description: String
+  "Accepted for existing clients, and refused: integrations belong to the organization."
+  customer: ID
+  category: String
+  labels: [String]
+  documentation: String
+  "An integration, or a version of one, to begin with a copy of."
+  template: ID
+  "A YAML definition to begin with."
+  definition: String
+}
+
+input UpdateIntegrationInput {
+  "The integration's id."
+  id: ID!
+  name: String
+  description: String
+  category: String
+  "All of them; an empty list takes them away."
+  labels: [String]
+  documentation: String
+  "Accepted for existing clients, and refused: integrations belong to the organization."
+  customer: ID
+  "Accepted for existing clients, and refused."
+  avatarUrl: String
+  "Accepted for existing clients, and refused: they are the system instance's."
+  testConfigVariables: [InputInstanceConfigVariable]
+}
+
+input ForkIntegrationInput {
+  "An integration, or a version of one."
+  parent: ID!
+  name: String!
+  description: String
 }
 
 input ImportIntegrationInput {
@@ -4464,6 +4570,10 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_category(ctx, field)
 	case "labels":
 		return ec.fieldContext_Integration_labels(ctx, field)
+	case "documentation":
+		return ec.fieldContext_Integration_documentation(ctx, field)
+	case "parent":
+		return ec.fieldContext_Integration_parent(ctx, field)
 	case "customer":
 		return ec.fieldContext_Integration_customer(ctx, field)
 	case "isCodeNative":
@@ -5258,6 +5368,20 @@ func (ec *executionContext) field_Mutation_createInstance_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateIntegrationInput, error) {
+			return ec.unmarshalNCreateIntegrationInput2heddleᚋgraphᚐCreateIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createOrganizationUser_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5292,6 +5416,20 @@ func (ec *executionContext) field_Mutation_deployInstance_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeployInstanceInput, error) {
 			return ec.unmarshalNDeployInstanceInput2heddleᚋgraphᚐDeployInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_forkIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ForkIntegrationInput, error) {
+			return ec.unmarshalNForkIntegrationInput2heddleᚋgraphᚐForkIntegrationInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5376,6 +5514,20 @@ func (ec *executionContext) field_Mutation_updateInstance_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateInstanceInput, error) {
 			return ec.unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdateInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateIntegrationInput, error) {
+			return ec.unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -11197,6 +11349,61 @@ func (ec *executionContext) fieldContext_Integration_labels(_ context.Context, f
 	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Integration_documentation(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_documentation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().Documentation(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_documentation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_parent(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_parent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().Parent(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_parent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Integration_customer(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12795,6 +13002,138 @@ func (ec *executionContext) fieldContext_Mutation_createCustomer(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_createCustomer_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createIntegration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateIntegration(ctx, fc.Args["input"].(CreateIntegrationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createIntegration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateIntegration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateIntegration(ctx, fc.Args["input"].(UpdateIntegrationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateIntegration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_forkIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_forkIntegration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ForkIntegration(ctx, fc.Args["input"].(ForkIntegrationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_forkIntegration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_forkIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -16227,6 +16566,85 @@ func (ec *executionContext) unmarshalInputCreateInstanceInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCreateIntegrationInput(ctx context.Context, obj any) (CreateIntegrationInput, error) {
+	var it CreateIntegrationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "description", "customer", "category", "labels", "documentation", "template", "definition"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
+		case "customer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Customer = data
+		case "category":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("category"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Category = data
+		case "labels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("labels"))
+			data, err := ec.unmarshalOString2ᚕᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Labels = data
+		case "documentation":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("documentation"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Documentation = data
+		case "template":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("template"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Template = data
+		case "definition":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("definition"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Definition = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCreateOrganizationUserInput(ctx context.Context, obj any) (CreateOrganizationUserInput, error) {
 	var it CreateOrganizationUserInput
 	if obj == nil {
@@ -16370,6 +16788,50 @@ func (ec *executionContext) unmarshalInputExecutionSectionOrder(ctx context.Cont
 				return it, err
 			}
 			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputForkIntegrationInput(ctx context.Context, obj any) (ForkIntegrationInput, error) {
+	var it ForkIntegrationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"parent", "name", "description"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "parent":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("parent"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Parent = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
 		}
 	}
 	return it, nil
@@ -16868,6 +17330,92 @@ func (ec *executionContext) unmarshalInputUpdateInstanceInput(ctx context.Contex
 				return it, err
 			}
 			it.GlobalDebug = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Context, obj any) (UpdateIntegrationInput, error) {
+	var it UpdateIntegrationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "description", "category", "labels", "documentation", "customer", "avatarUrl", "testConfigVariables"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
+		case "category":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("category"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Category = data
+		case "labels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("labels"))
+			data, err := ec.unmarshalOString2ᚕᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Labels = data
+		case "documentation":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("documentation"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Documentation = data
+		case "customer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Customer = data
+		case "avatarUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("avatarUrl"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AvatarURL = data
+		case "testConfigVariables":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("testConfigVariables"))
+			data, err := ec.unmarshalOInputInstanceConfigVariable2ᚕᚖheddleᚋgraphᚐInputInstanceConfigVariable(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TestConfigVariables = data
 		}
 	}
 	return it, nil
@@ -20411,6 +20959,82 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "documentation":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_documentation(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "parent":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_parent(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "customer":
 			out.Values[i] = ec._Integration_customer(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -21457,6 +22081,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "createCustomer":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createCustomer(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createIntegration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateIntegration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "forkIntegration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_forkIntegration(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -23306,6 +23951,11 @@ func (ec *executionContext) unmarshalNCreateInstanceInput2heddleᚋgraphᚐCreat
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNCreateIntegrationInput2heddleᚋgraphᚐCreateIntegrationInput(ctx context.Context, v any) (CreateIntegrationInput, error) {
+	res, err := ec.unmarshalInputCreateIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNCreateOrganizationUserInput2heddleᚋgraphᚐCreateOrganizationUserInput(ctx context.Context, v any) (CreateOrganizationUserInput, error) {
 	res, err := ec.unmarshalInputCreateOrganizationUserInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -23569,6 +24219,11 @@ func (ec *executionContext) marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNForkIntegrationInput2heddleᚋgraphᚐForkIntegrationInput(ctx context.Context, v any) (ForkIntegrationInput, error) {
+	res, err := ec.unmarshalInputForkIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
@@ -24345,6 +25000,11 @@ func (ec *executionContext) unmarshalNUpdateInstanceConfigVariablesInput2heddle�
 
 func (ec *executionContext) unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdateInstanceInput(ctx context.Context, v any) (UpdateInstanceInput, error) {
 	res, err := ec.unmarshalInputUpdateInstanceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx context.Context, v any) (UpdateIntegrationInput, error) {
+	res, err := ec.unmarshalInputUpdateIntegrationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

@@ -64,6 +64,20 @@ type CreateInstanceInput struct {
 	Labels          []*string                      `json:"labels,omitempty"`
 }
 
+type CreateIntegrationInput struct {
+	Name        string  `json:"name"`
+	Description *string `json:"description,omitempty"`
+	// Accepted for existing clients, and refused: integrations belong to the organization.
+	Customer      *string   `json:"customer,omitempty"`
+	Category      *string   `json:"category,omitempty"`
+	Labels        []*string `json:"labels,omitempty"`
+	Documentation *string   `json:"documentation,omitempty"`
+	// An integration, or a version of one, to begin with a copy of.
+	Template *string `json:"template,omitempty"`
+	// A YAML definition to begin with.
+	Definition *string `json:"definition,omitempty"`
+}
+
 type CreateOrganizationUserInput struct {
 	Email string `json:"email"`
 	// The id of one of organizationRoles.
@@ -127,6 +141,13 @@ type ExpressionConnection struct {
 type FieldError struct {
 	Field    string   `json:"field"`
 	Messages []string `json:"messages"`
+}
+
+type ForkIntegrationInput struct {
+	// An integration, or a version of one.
+	Parent      string  `json:"parent"`
+	Name        string  `json:"name"`
+	Description *string `json:"description,omitempty"`
 }
 
 type ImportIntegrationInput struct {
@@ -255,6 +276,23 @@ type UpdateInstanceInput struct {
 	ConfigMode *string `json:"configMode,omitempty"`
 	// Accepted for existing clients; every execution is kept whole.
 	GlobalDebug *bool `json:"globalDebug,omitempty"`
+}
+
+type UpdateIntegrationInput struct {
+	// The integration's id.
+	ID          string  `json:"id"`
+	Name        *string `json:"name,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Category    *string `json:"category,omitempty"`
+	// All of them; an empty list takes them away.
+	Labels        []*string `json:"labels,omitempty"`
+	Documentation *string   `json:"documentation,omitempty"`
+	// Accepted for existing clients, and refused: integrations belong to the organization.
+	Customer *string `json:"customer,omitempty"`
+	// Accepted for existing clients, and refused.
+	AvatarURL *string `json:"avatarUrl,omitempty"`
+	// Accepted for existing clients, and refused: they are the system instance's.
+	TestConfigVariables []*InputInstanceConfigVariable `json:"testConfigVariables,omitempty"`
 }
 
 type UserPayload struct {

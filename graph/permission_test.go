@@ -82,6 +82,15 @@ var rights = map[string]struct {
 	"Mutation.createCustomer": {building, func(f *facts) string {
 		return `mutation { createCustomer(input: {name: "` + f.fresh() + `"}) { customer { id } errors { field } } }`
 	}},
+	"Mutation.createIntegration": {building, func(f *facts) string {
+		return `mutation { createIntegration(input: {name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.updateIntegration": {building, func(f *facts) string {
+		return `mutation { updateIntegration(input: {id: "` + f.integration + `", category: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.forkIntegration": {building, func(f *facts) string {
+		return `mutation { forkIntegration(input: {parent: "` + f.version + `", name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
 	"Mutation.importIntegration": {building, func(*facts) string {
 		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
 	}},

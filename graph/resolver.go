@@ -35,8 +35,8 @@ type Resolver struct {
 const settleTime = 2 * time.Second
 
 // change makes a change and waits until the view shows it.
-func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error)) (S, error) {
-	state, pos, err := store.Change(ctx, r.Log, c, id, decide)
+func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
+	state, pos, err := store.Change(ctx, r.Log, c, id, decide, opts...)
 	if err != nil {
 		return state, err
 	}

@@ -170,6 +170,18 @@ func (r *integrationResolver) Labels(ctx context.Context, obj *Integration) ([]s
 	return r.labels(ctx, *obj)
 }
 
+func (r *integrationResolver) Documentation(ctx context.Context, obj *Integration) (*string, error) {
+	content, err := r.content(ctx, *obj)
+	if err != nil {
+		return nil, err
+	}
+	return optional(content.Text("documentation")), nil
+}
+
+func (r *integrationResolver) Parent(ctx context.Context, obj *Integration) (*Integration, error) {
+	return r.parent(ctx, *obj)
+}
+
 func (r *integrationResolver) Definition(ctx context.Context, obj *Integration, version *int, useLatestComponentVersions *bool) (*string, error) {
 	return r.export(ctx, *obj, version, useLatestComponentVersions)
 }
@@ -252,6 +264,21 @@ func (r *mutationResolver) RevokeAPIToken(ctx context.Context, input RevokeAPITo
 func (r *mutationResolver) CreateCustomer(ctx context.Context, input CreateCustomerInput) (*CustomerPayload, error) {
 	customer, errs, err := payload(r.createCustomer(ctx, input))
 	return &CustomerPayload{Customer: customer, Errors: errs}, err
+}
+
+func (r *mutationResolver) CreateIntegration(ctx context.Context, input CreateIntegrationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.createIntegration(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) UpdateIntegration(ctx context.Context, input UpdateIntegrationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.updateIntegration(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) ForkIntegration(ctx context.Context, input ForkIntegrationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.forkIntegration(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
 func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error) {

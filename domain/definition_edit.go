@@ -1,0 +1,166 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+)
+
+// Edit makes changes that were put together by hand. It refuses one that addresses what is not there,
+// which [Apply] would skip, and what no definition can hold; whether references resolve is left to
+// [Check], as a definition under edit is often not yet whole. The changes come back complete, and
+// none for what is so already.
+func Edit(def *Node, changes []Change, limits Limits) ([]Change, error) {
+	edited := def
+	for _, c := range changes {
+		if err := addressable(edited, c); err != nil {
+			return nil, err
+		}
+		edited = Apply(edited, []Change{c})
+	}
+	edited = tidy(edited)
+	if f := structure(edited); len(f.problems) > 0 {
+		return nil, f.problems
+	}
+	complete := Diff(def, edited)
+	if len(complete) == 0 {
+		return nil, nil
+	}
+	return complete, limits.Allow(edited)
+}
+
+// addressable refuses a change whose parts are not where it says.
+func addressable(def *Node, c Change) error {
+	parts := kinds(def)
+	part, there := parts[c.Node]
+	if c.Op != AddOp && !there {
+		return Refuse(NotFound, "there is no part %q in the draft", c.Node)
+	}
+	switch c.Op {
+	case SetOp, UnsetOp:
+		return settable(part, c)
+	case AddOp:
+		if err := receives(parts, c); err != nil {
+			return err
+		}
+		for n := range c.Part.All() {
+			if _, taken := parts[n.ID]; taken || n.ID == "" {
+				return RefuseField(Conflict, "node", "the id %q is that of another part; choose a new one", n.ID)
+			}
+		}
+		return nil
+	case RemoveOp, MoveOp:
+		if c.Node == "" {
+			return RefuseField(Invalid, "node", "the integration itself can't be removed or moved; name a part of it")
+		}
+		if c.Op == RemoveOp {
+			return nil
+		}
+		if err := receives(parts, c); err != nil {
+			return err
+		}
+		if childLists[parts[c.Parent].kind][c.List] != part.kind {
+			return RefuseField(Invalid, "list", "a %s can't be moved to %s", part.kind, c.List)
+		}
+		if c.After == c.Node || part.node.Find(c.Parent) != nil {
+			return RefuseField(Invalid, "parent", "a part can't be moved into or behind itself")
+		}
+		return nil
+	}
+	return RefuseField(Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
+}
+
+func settable(part kindred, c Change) error {
+	_, isList := childLists[part.kind][c.List]
+	switch {
+	case len(c.Path) == 0 && (isList || c.List == inputsField):
+		return nil
+	case len(c.Path) == 1 || len(c.Path) == 2 && c.Path[0] == inputsField:
+		return nil
+	}
+	return RefuseField(Invalid, "path", "%q is no place in a %s: give the key of a field, or inputs and the name of an input",
+		strings.Join(c.Path, "."), part.kind)
+}
+
+// receives refuses to put a part into a list that is not there.
+func receives(parts map[string]kindred, c Change) error {
+	parent, there := parts[c.Parent]
+	if !there {
+		return Refuse(NotFound, "there is no part %q in the draft to put anything into", c.Parent)
+	}
+	if _, known := childLists[parent.kind][c.List]; !known {
+		return RefuseField(Invalid, "list", "a %s has no list %q", parent.kind, c.List)
+	}
+	if c.After != "" && !slices.ContainsFunc(parent.node.Children[c.List], func(n *Node) bool { return n.ID == c.After }) {
+		return Refuse(NotFound, "there is no part %q in that list of the draft to put anything behind", c.After)
+	}
+	return nil
+}
+
+// kindred is a part and what it is.
+type kindred struct {
+	node *Node
+	kind partKind
+	flow string // name of the flow that it is in
+}
+
+// kinds gives every part by id, the root under "".
+func kinds(def *Node) map[string]kindred {
+	all := map[string]kindred{}
+	var walk func(k kindred)
+	walk = func(k kindred) {
+		all[k.node.ID] = k
+		for list, children := range k.node.Children {
+			for _, child := range children {
+				below := kindred{child, childLists[k.kind][list], k.flow}
+				if below.kind == flowPart {
+					below.flow = child.Name()
+				}
+				walk(below)
+			}
+		}
+	}
+	walk(kindred{node: def, kind: rootPart})
+	return all
+}
+
+// NewPart makes a part for a list from what the format says of it, its own parts included. Each gets
+// an id from newID, the part itself the first.
+func NewPart(list string, said map[string]any, newID func() string) (*Node, error) {
+	for _, lists := range childLists {
+		if kind, known := lists[list]; known {
+			return newPart(kind, said, newID)
+		}
+	}
+	return nil, RefuseField(Invalid, "list", "%q is no list of parts", list)
+}
+
+func newPart(kind partKind, said map[string]any, newID func() string) (*Node, error) {
+	n := &Node{ID: newID(), Fields: map[string]any{}}
+	for _, key := range keysOf(said) {
+		below, isList := childLists[kind][key]
+		if !isList {
+			n.Fields[key] = FieldValue(said[key])
+			continue
+		}
+		items, is := said[key].([]any)
+		if !is && said[key] != nil {
+			return nil, RefuseField(Invalid, "part", "%s must be a list, each item a %s", key, below)
+		}
+		if n.Children == nil {
+			n.Children = map[string][]*Node{}
+		}
+		n.Children[key] = []*Node{}
+		for _, item := range items {
+			m, is := item.(map[string]any)
+			if !is {
+				return nil, RefuseField(Invalid, "part", "each item of %s must be a map that describes a %s", key, below)
+			}
+			child, err := newPart(below, m, newID)
+			if err != nil {
+				return nil, err
+			}
+			n.Children[key] = append(n.Children[key], child)
+		}
+	}
+	return n, nil
+}

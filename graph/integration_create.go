@@ -1,0 +1,117 @@
+package graph
+
+import (
+	"context"
+
+	"heddle/domain"
+)
+
+// createIntegration makes an integration: from a file, as a copy, or else with one flow that a webhook
+// starts.
+func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegrationInput) (Integration, error) {
+	details := domain.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}
+	definition, e := domain.Blank(input.Name), domain.IntegrationCreated{}
+	template, text := given(input.Template), given(input.Definition)
+	switch {
+	case given(input.Customer) != "":
+		return Integration{}, errNoCustomer
+	case template != "" && text != "":
+		return Integration{}, domain.RefuseField(domain.Invalid, "template", "give a template or a definition to begin with, not both")
+	case template != "":
+		e.Parent = template
+		parent, err := r.integration(ctx, template)
+		if err != nil {
+			return parent, domain.RefuseField(domain.NotFound, "template", "Record not found: integration")
+		}
+		if definition, err = r.content(ctx, parent); err != nil {
+			return parent, err
+		}
+	case text != "":
+		var err error
+		if definition, _, err = domain.Parse([]byte(text), r.Limits); err != nil {
+			return Integration{}, err
+		}
+		if _, err = domain.Check(definition); err != nil {
+			return Integration{}, err
+		}
+	}
+	return r.createWith(ctx, definition, details, e)
+}
+
+// errNoCustomer refuses what would build an integration for one customer alone.
+var errNoCustomer = domain.RefuseField(domain.Invalid, "customer", "integrations belong to the organization; deploy an instance to the customer")
+
+// forkIntegration makes a named copy of an integration's draft, or of a version.
+func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInput) (Integration, error) {
+	parent, err := r.integration(ctx, input.Parent)
+	if err != nil {
+		return parent, domain.RefuseField(domain.NotFound, "parent", "Record not found: integration")
+	}
+	definition, err := r.content(ctx, parent)
+	if err != nil {
+		return parent, err
+	}
+	return r.createWith(ctx, definition, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent})
+}
+
+// createWith makes an integration of a definition, whose parts get ids of their own.
+func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, details domain.Details, e domain.IntegrationCreated) (Integration, error) {
+	changes, err := details.Changes()
+	if err != nil {
+		return Integration{}, err
+	}
+	definition = domain.Identify(definition, nil, newID)
+	if changes, err = domain.Edit(definition, changes, r.Limits); err != nil {
+		return Integration{}, err
+	}
+	return r.createFrom(ctx, domain.Apply(definition, changes), e)
+}
+
+// updateIntegration edits what is said of an integration.
+func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegrationInput) (Integration, error) {
+	i, err := r.editable(ctx, "id", input.ID)
+	if err != nil {
+		return i, err
+	}
+	switch {
+	case given(input.Customer) != "":
+		return i, errNoCustomer
+	case given(input.AvatarURL) != "":
+		return i, domain.RefuseField(domain.Invalid, "avatarUrl", "integrations have no pictures yet; leave it out")
+	case len(input.TestConfigVariables) > 0:
+		return i, domain.RefuseField(domain.Invalid, "testConfigVariables", "set them on the integration's systemInstance")
+	}
+	changes, err := domain.Details{Name: input.Name, Description: input.Description, Category: input.Category,
+		Documentation: input.Documentation, Labels: labelsOf(input.Labels)}.Changes()
+	if err != nil {
+		return i, err
+	}
+	_, err = r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+		return d.Edit(base, changes, r.Limits)
+	})
+	if err != nil {
+		return i, err
+	}
+	return r.integration(ctx, input.ID)
+}
+
+// labelsOf reads a list of labels; a null one stays as it is, an empty one is none.
+func labelsOf(list []*string) *[]string {
+	if list == nil {
+		return nil
+	}
+	labels := values(list)
+	return &labels
+}
+
+// parent is what an integration was copied from, null if that is gone.
+func (r *Resolver) parent(ctx context.Context, i Integration) (*Integration, error) {
+	if i.integration.Parent == "" {
+		return nil, nil
+	}
+	parent, err := r.integration(ctx, i.integration.Parent)
+	if domain.CodeOf(err) == domain.NotFound {
+		return nil, nil
+	}
+	return &parent, err
+}
