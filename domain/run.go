@@ -2,6 +2,7 @@ package domain
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -65,7 +66,15 @@ type Run struct {
 	FinishedAt   time.Time
 	steps        *finished              // newest first: adding one shares all the older, whatever their number
 	retried      map[string]StepRetried // the newest failed attempt of each step that is to be tried again, by path
-	waits        bool                   // what was recorded last says that the run goes on later
+	failures     []Failure
+	waits        bool // what was recorded last says that the run goes on later
+}
+
+// Failure is an attempt, of a step or of the whole flow, that was made again.
+type Failure struct {
+	Time time.Time
+	Step string // its name; empty for the whole flow
+	Log  []LogLine
 }
 
 type finished struct {
@@ -184,13 +193,14 @@ type StepRetried struct {
 }
 
 // Evolve implements [Event].
-func (e StepRetried) Evolve(r Run, _ Meta) Run {
+func (e StepRetried) Evolve(r Run, m Meta) Run {
 	retried := maps.Clone(r.retried)
 	if retried == nil {
 		retried = map[string]StepRetried{}
 	}
 	retried[e.Path] = e
 	r.retried, r.Due, r.waits = retried, e.Due, true
+	r.failures = append(slices.Clip(r.failures), Failure{Time: m.Time, Step: e.Name, Log: e.Log})
 	return r
 }
 
@@ -203,9 +213,16 @@ type RunRestarted struct {
 }
 
 // Evolve implements [Event].
-func (e RunRestarted) Evolve(r Run, _ Meta) Run {
+func (e RunRestarted) Evolve(r Run, m Meta) Run {
 	r.Attempt, r.Due, r.retried, r.waits = e.Attempt, e.Due, nil, true
+	r.failures = append(slices.Clip(r.failures), e.Failure(m.Time))
 	return r
+}
+
+// Failure is the event as the execution's log tells it.
+func (e RunRestarted) Failure(at time.Time) Failure {
+	line := LogLine{Time: at, Severity: "WARN", Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
+	return Failure{Time: at, Log: []LogLine{line}}
 }
 
 // RunFinished is the end of the run.
@@ -242,6 +259,9 @@ func (r Run) Last() *StepFinished {
 // Retried is the newest failed attempt of the step at a path that is tried again; its Attempt is 0
 // if none has failed or the step has finished.
 func (r Run) Retried(path string) StepRetried { return r.retried[path] }
+
+// Failures lists the attempts that were made again, in order.
+func (r Run) Failures() []Failure { return r.failures }
 
 // recentSteps is how far back a step is looked for that must not be recorded twice. The claim is
 // what keeps workers apart; this catches a worker's own mistake without a cost that grows with the run.

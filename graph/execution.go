@@ -151,12 +151,19 @@ func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after
 	if !run.StartedAt.IsZero() {
 		list = append(list, startOf(id, run.StartedAt))
 	}
+	failures := run.Failures()
 	for _, s := range run.Steps() {
+		for len(failures) > 0 && failures[0].Time.Before(s.Ended) {
+			list, failures = append(list, failureLines(id, failures[0])...), failures[1:]
+		}
 		lines, err := r.stepLines(ctx, id, s)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, lines...)
+	}
+	for _, f := range failures {
+		list = append(list, failureLines(id, f)...)
 	}
 	if run.Finished != nil {
 		list = append(list, endOf(id, run.FinishedAt))
@@ -173,6 +180,15 @@ func endOf(run string, at time.Time) Log {
 	return Log{run: run, line: domain.LogLine{Time: at, Severity: "INFO", Message: endLine}}
 }
 
+// failureLines gives the log lines of an attempt that was made again.
+func failureLines(run string, f domain.Failure) []Log {
+	logs := make([]Log, len(f.Log))
+	for i, l := range f.Log {
+		logs[i] = Log{run: run, line: l, step: f.Step}
+	}
+	return logs
+}
+
 // linesOf gives the log lines that a record adds.
 func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
 	switch event := h.event.(type) {
@@ -182,6 +198,10 @@ func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
 		}
 	case domain.StepFinished:
 		return r.stepLines(ctx, h.AggregateID(), event)
+	case domain.StepRetried:
+		return failureLines(h.AggregateID(), domain.Failure{Step: event.Name, Log: event.Log}), nil
+	case domain.RunRestarted:
+		return failureLines(h.AggregateID(), event.Failure(h.time)), nil
 	case domain.RunFinished:
 		return []Log{endOf(h.AggregateID(), h.time)}, nil
 	}

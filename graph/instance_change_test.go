@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -173,6 +174,25 @@ func TestReplayExecution(t *testing.T) {
 	gone := uuid.NewString()
 	happen(h, h.org.system(t.Context()), domain.Runs, gone, domain.RunQueued{Instance: instance, Integration: id, Flow: uuid.NewString(), FlowName: "Gone", Invoke: domain.InvokedByWebhook})
 	if a := h.do(replayDocument, vars{"id": gone}); !strings.Contains(a.refused("replayExecution"), `has not the flow "Gone"`) {
+		t.Errorf("answered %s", a.body)
+	}
+}
+
+// What an attempt wrote that was made again is in the log, too, at its place.
+func TestLogsOfFailures(t *testing.T) {
+	h := newHouse(t)
+	run, at := uuid.NewString(), time.Now().UTC()
+	line := func(message string) []domain.LogLine {
+		return []domain.LogLine{{Time: at, Severity: "INFO", Message: message}}
+	}
+	happen(h, h.org.system(t.Context()), domain.Runs, run, domain.RunQueued{FlowName: "F", Invoke: domain.InvokedByWebhook}, domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Claim: 1, Path: "a", Name: "A", Ended: at, Log: line("first")},
+		domain.StepRetried{Claim: 1, Path: "b", Name: "B", Attempt: 1, Log: line("tried")},
+		domain.RunRestarted{Claim: 1, Attempt: 1, Error: "broke"}, domain.RunClaimed{Claim: 2},
+		domain.StepFinished{Claim: 2, Path: "a", Name: "A", Attempt: 1, Ended: at.Add(time.Hour), Log: line("second")}, domain.RunFinished{Claim: 2, Result: domain.Completed})
+	a := h.do(`query ($id: ID!) { logs(executionResult: $id) { nodes { message } } executionResult(id: $id) { retryCount } }`, vars{"id": run})
+	want := "Starting Instance Execution first tried attempt 1 of the flow failed and it begins again: broke second Ending Instance Execution"
+	if a.texts("logs.nodes", "message") != want || a.at("executionResult.retryCount") != 1.0 {
 		t.Errorf("answered %s", a.body)
 	}
 }

@@ -36,6 +36,7 @@ type benchRunCmd struct {
 	Callers []int         `default:"1,16,64" help:"How many call at once, one measurement each."`
 	For     time.Duration `default:"10s" help:"How long each measurement takes."`
 	Warm    time.Duration `default:"2s" help:"How long it is driven before each measurement."`
+	Idle    time.Duration `help:"How long to watch it idle, before and after."`
 }
 
 //go:embed bench.yml
@@ -64,10 +65,15 @@ func (b *benchRunCmd) Run(ctx context.Context, s *settings, stdout io.Writer) er
 	if err != nil {
 		return err
 	}
+	if err := b.idle(ctx, server, stdout, "nothing has run"); err != nil {
+		return err
+	}
 	fmt.Fprintf(stdout, "log %s, redis %s, %d cores, the callers included\n", withoutPassword(s.Log), withoutPassword(s.Redis), runtime.NumCPU())
 	fmt.Fprintln(stdout, "callers    runs/s       p50       p95       p99   server CPU/run   server RSS")
+	runs := 0
 	for _, callers := range b.Callers {
-		if _, err := drive(ctx, trigger, callers, b.Warm); err != nil {
+		warm, err := drive(ctx, trigger, callers, b.Warm)
+		if err != nil {
 			return err
 		}
 		before := server.processor()
@@ -76,12 +82,29 @@ func (b *benchRunCmd) Run(ctx context.Context, s *settings, stdout io.Writer) er
 			return err
 		}
 		slices.Sort(took)
+		runs += len(warm) + len(took)
 		at := func(share float64) time.Duration {
 			return took[int(share*float64(len(took)-1))].Round(10 * time.Microsecond)
 		}
 		fmt.Fprintf(stdout, "%7d %9.0f %9s %9s %9s %16s %9d MiB\n", callers, float64(len(took))/b.For.Seconds(), at(.5), at(.95), at(.99),
 			((server.processor() - before) / time.Duration(len(took))).Round(time.Microsecond), server.memory()>>20)
 	}
+	return b.idle(ctx, server, stdout, fmt.Sprint(runs, " runs are done"))
+}
+
+// idle watches a server that has nothing to do.
+func (b *benchRunCmd) idle(ctx context.Context, server *benchServer, stdout io.Writer, when string) error {
+	if b.Idle == 0 {
+		return nil
+	}
+	before := server.processor()
+	select {
+	case <-time.After(b.Idle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	fmt.Fprintf(stdout, "idle for %s when %s: %.1f %% of a core, %d MiB\n", b.Idle, when,
+		100*(server.processor()-before).Seconds()/b.Idle.Seconds(), server.memory()>>20)
 	return nil
 }
 
