@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// livePrefix keeps our keys and channels apart from others' in the same Redis.
+const livePrefix = "heddle:"
+
+// subscribeWait is how long a Redis that is away holds up a subscription. It is made once that is back.
+const subscribeWait = 200 * time.Millisecond
+
+// LiveRedis is a [Live] for all processes that use one Redis. All its subscriptions share one
+// connection, which is made again when it is lost; what was published meanwhile is missed.
+type LiveRedis struct {
+	client redis.UniversalClient
+	pubsub *redis.PubSub
+	here   *LiveMemory // spreads what comes from Redis in this process
+
+	mu      sync.Mutex
+	topics  map[string]*liveTopic
+	changed []string      // topics whose first subscriber has come or whose last has gone
+	change  chan struct{} // one slot: there are changed topics
+
+	done    chan struct{}
+	working sync.WaitGroup
+}
+
+// liveTopic is a topic that somebody in this process subscribes to.
+type liveTopic struct {
+	subscribers int
+	confirm     func()        // closes confirmed
+	confirmed   chan struct{} // Redis has said that it sends this topic's messages
+}
+
+// NewLiveRedis returns a Live on a Redis, whose client it closes in the end.
+func NewLiveRedis(client redis.UniversalClient) *LiveRedis {
+	l := &LiveRedis{client: client, pubsub: client.Subscribe(context.Background()), here: NewLiveMemory(),
+		topics: map[string]*liveTopic{}, change: make(chan struct{}, 1), done: make(chan struct{})}
+	received := l.pubsub.ChannelWithSubscriptions()
+	l.working.Go(func() { l.receive(received) })
+	l.working.Go(l.keepSubscribed)
+	return l
+}
+
+// Close ends all subscriptions, without closing their channels.
+func (l *LiveRedis) Close() error {
+	close(l.done)
+	err := l.pubsub.Close() // ends receive
+	l.working.Wait()
+	return errors.Join(err, l.client.Close())
+}
+
+// receive hands on what comes from Redis until the connection is closed for good.
+func (l *LiveRedis) receive(received <-chan any) {
+	for message := range received {
+		switch m := message.(type) {
+		case *redis.Message:
+			_ = l.here.Publish(context.Background(), strings.TrimPrefix(m.Channel, livePrefix), []byte(m.Payload)) // it never fails
+		case *redis.Subscription:
+			l.mu.Lock()
+			if t := l.topics[strings.TrimPrefix(m.Channel, livePrefix)]; t != nil && m.Kind == "subscribe" {
+				t.confirm()
+			}
+			l.mu.Unlock()
+		}
+	}
+}
+
+// keepSubscribed tells Redis what this process wants to hear. One goroutine does, so that a
+// subscription and its end can't overtake each other, and nobody waits for a Redis that is away.
+func (l *LiveRedis) keepSubscribed() {
+	for {
+		select {
+		case <-l.change:
+		case <-l.done:
+			return
+		}
+		l.mu.Lock()
+		changed := l.changed
+		l.changed = nil
+		var wanted, unwanted []string
+		for _, topic := range changed {
+			if l.topics[topic] != nil {
+				wanted = append(wanted, livePrefix+topic)
+			} else {
+				unwanted = append(unwanted, livePrefix+topic)
+			}
+		}
+		l.mu.Unlock()
+		// Errors are those of the connection; the next one is told all that was said here.
+		if len(unwanted) > 0 {
+			_ = l.pubsub.Unsubscribe(context.Background(), unwanted...)
+		}
+		if len(wanted) > 0 {
+			_ = l.pubsub.Subscribe(context.Background(), wanted...)
+		}
+	}
+}
+
+// tellChange is called with the lock held.
+func (l *LiveRedis) tellChange(topic string) {
+	l.changed = append(l.changed, topic)
+	select {
+	case l.change <- struct{}{}:
+	default: // it will look
+	}
+}
+
+// Publish implements [Live].
+func (l *LiveRedis) Publish(ctx context.Context, topic string, message []byte) error {
+	return told("publishing to", topic, l.client.Publish(ctx, livePrefix+topic, message).Err())
+}
+
+// Subscribe implements [Live]. What is published after it returns arrives, unless Redis is away.
+func (l *LiveRedis) Subscribe(topic string) (<-chan []byte, func()) {
+	messages, stop := l.here.Subscribe(topic)
+	l.mu.Lock()
+	t := l.topics[topic]
+	if t == nil {
+		t = &liveTopic{confirmed: make(chan struct{})}
+		t.confirm = sync.OnceFunc(func() { close(t.confirmed) })
+		l.topics[topic] = t
+		l.tellChange(topic)
+	}
+	t.subscribers++
+	l.mu.Unlock()
+	patience := time.NewTimer(subscribeWait)
+	defer patience.Stop()
+	select {
+	case <-t.confirmed:
+	case <-patience.C:
+	case <-l.done:
+	}
+	return messages, sync.OnceFunc(func() {
+		stop()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if t.subscribers--; t.subscribers == 0 {
+			delete(l.topics, topic)
+			l.tellChange(topic)
+		}
+	})
+}
+
+// Set implements [Live].
+func (l *LiveRedis) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	return told("setting", key, l.client.Set(ctx, livePrefix+key, value, ttl).Err())
+}
+
+// Get implements [Live].
+func (l *LiveRedis) Get(ctx context.Context, key string) ([]byte, bool, error) {
+	value, err := l.client.Get(ctx, livePrefix+key).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, false, nil
+	}
+	return value, err == nil, told("getting", key, err)
+}
+
+// Delete implements [Live].
+func (l *LiveRedis) Delete(ctx context.Context, key string) error {
+	return told("deleting", key, l.client.Del(ctx, livePrefix+key).Err())
+}
+
+func told(doing, what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s %s in Redis: %w", doing, what, err)
+	}
+	return nil
+}
