@@ -331,9 +331,10 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 	return changes, nil
 }
 
-// Drop ends a run that has not begun because another of its flow stands for it.
+// Drop ends a run that has not begun because another of its flow stands for it. One that a caller waits
+// for is not dropped: it has been let go on beside the others.
 func (r Run) Drop() (Changes[Run], error) {
-	if r.ID == "" || r.Claims > 0 || r.Finished != nil {
+	if r.ID == "" || r.Claims > 0 || r.Finished != nil || r.Queued.Synchronous {
 		return nil, nil
 	}
 	return Changes[Run]{RunFinished{Result: Duplicate, Error: "another execution of the flow was waiting or running already"}}, nil

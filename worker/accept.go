@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -20,6 +21,9 @@ type start struct {
 	invokedBy   *domain.InvokedBy
 	synchronous bool
 }
+
+// errRemoved says that what is to be started has been before, so long ago that its history is gone.
+var errRemoved = domain.Refuse(domain.NotFound, "the execution of this %s has been removed; use another key", keyHeader)
 
 // accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
 // sweep makes it again. It gives the run as it stands, which may be older than this call.
@@ -45,6 +49,9 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	}
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
+	if domain.CodeOf(err) == domain.NotFound { // its stream was removed; so is the payload that has just been kept
+		return run, cmp.Or[error](w.Blobs.DeleteAll(ctx, "run/"+s.run+"/"), errRemoved)
+	}
 	if err != nil || run.Claims > 0 || run.Finished != nil {
 		return run, err
 	}

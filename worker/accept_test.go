@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"heddle/domain"
 	"heddle/store"
@@ -204,5 +205,29 @@ func TestLimits(t *testing.T) {
 	}
 	if r := h.runs("", step("a name that is long", "call", "")); len(r.Last().Log) != 1 || !strings.Contains(r.Last().Log[0].Message, "HEDDLE_MAX_STEP_LOG") {
 		t.Errorf("logged %+v", r.Last().Log)
+	}
+}
+
+// A delivery that comes again after its execution was removed is told so, and leaves nothing.
+func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	h.start()
+	body := strings.Repeat("x", 2*domain.MaxInline)
+	r := h.ended(h.post(urls["Main"], "text/plain", body, keyHeader, "k").Header().Get(ExecutionHeader))
+	for {
+		if n, err := h.RetainSince(h.ctx, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		} else if n == 1 {
+			break
+		}
+		time.Sleep(time.Millisecond) // the index has not shown the end yet
+	}
+	a := h.post(urls["Main"], "text/plain", body, keyHeader, "k")
+	if a.Code != http.StatusGone || !strings.Contains(a.Body.String(), "use another key") || strings.Contains(a.Body.String(), "run-") {
+		t.Errorf("answered %d %s", a.Code, a.Body)
+	}
+	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" || domain.CodeOf(err) != domain.NotFound {
+		t.Errorf("the payload %+v is kept: %v", r.Queued.Payload, err)
 	}
 }

@@ -67,22 +67,28 @@ func (p policy) admit(runs []unfinished) (admitted, dropped []string) {
 // queueKey is a flow in an instance: what a policy is about.
 type queueKey struct{ instance, flow string }
 
-// policyFor gives the policy of the version that a run was queued for. Test runs have none.
+// policyFor gives the policy of a run's flow: as it is deployed now, for a queue may hold runs of several
+// versions, or, where the flow is there no longer, as the run has it. Test runs have none.
 func (w *Worker) policyFor(ctx context.Context, e projections.Execution) (policy, error) {
-	integration, _ := w.View.Integrations.Get(e.Organization, e.Integration)
-	version, ok := integration.Version(e.Version)
-	if !ok {
+	if e.Version == "" {
 		return policy{}, nil
 	}
-	definition, err := w.Definitions.Get(ctx, e.Organization, version.Definition)
-	if err != nil {
-		return policy{}, err
+	instance, _ := w.View.Instances.Get(e.Organization, e.Instance)
+	integration, _ := w.View.Integrations.Get(e.Organization, e.Integration)
+	for _, id := range []string{instance.Deployed, e.Version} {
+		version, ok := integration.Version(id)
+		if !ok {
+			continue
+		}
+		definition, err := w.Definitions.Get(ctx, e.Organization, version.Definition)
+		if err != nil {
+			return policy{}, err
+		}
+		if flow := definition.Find(e.Flow); flow != nil {
+			return policyOf(flow), nil
+		}
 	}
-	flow := definition.Find(e.Flow)
-	if flow == nil {
-		return policy{}, nil // the run will say so
-	}
-	return policyOf(flow), nil
+	return policy{}, nil // the run will say so
 }
 
 // admit offers those runs of a flow that its policy lets go on, as of a position, and drops duplicates.
@@ -119,6 +125,20 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 		}
 	}
 	return nil
+}
+
+// wakeNext has the dispatcher look for the next run of a flow whose queue one has left. Should that fail, the
+// sweep does it.
+func (x *execution) wakeNext(ctx context.Context) {
+	if x.flow == nil || policyOf(x.flow).all() {
+		return
+	}
+	of := x.run.Queued
+	p, err := x.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
+		Version: of.Version, Flow: of.Flow})
+	if err == nil && !p.all() {
+		x.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
+	}
 }
 
 // wake has the dispatcher look at a flow now and not at the next tick only.

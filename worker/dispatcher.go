@@ -49,7 +49,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
-	policies := map[queueKey]policy{} // of flows that this sweep has met
+	policies := map[queueKey]*policy{} // of flows that this sweep has met; nil for one that can't be read
 	var after store.Position
 	for {
 		page, err := w.Runs.Unfinished(ctx, after, sweepPage)
@@ -68,21 +68,25 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 	}
 }
 
-// sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on.
-func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]policy, e projections.Execution) error {
+// sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on. A policy that
+// can't be read keeps the runs waiting: none could be executed without the definition that holds it.
+func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) error {
 	key := queueKey{e.Instance, e.Flow}
 	p, met := policies[key]
 	if !met {
-		var err error
-		if p, err = w.policyFor(ctx, e); err != nil {
-			w.Logger.Warn("reading a flow's queueConfig failed; its runs go on without", "instance", e.Instance, "error", err)
+		read, err := w.policyFor(ctx, e)
+		if err != nil {
+			w.Logger.Warn("reading a flow's queueConfig failed; its runs wait", "instance", e.Instance, "error", err)
+			policies[key] = nil
+			return ctx.Err()
 		}
+		p = &read
 		policies[key] = p
 		if !p.all() {
-			return w.admit(ctx, key, p, 0)
+			return w.admit(ctx, key, *p, 0)
 		}
 	}
-	if !p.all() {
+	if p == nil || !p.all() {
 		return nil
 	}
 	return w.offer(ctx, e)

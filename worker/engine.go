@@ -200,11 +200,7 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	if x.OnFinish != nil {
 		x.OnFinish(end.Result, time.Since(x.run.QueuedAt))
 	}
-	if x.flow != nil {
-		if p := policyOf(x.flow); !p.all() { // another run of the flow may go on now
-			x.wake(queueKey{x.run.Queued.Instance, x.run.Queued.Flow}, p, x.handle.Position())
-		}
-	}
+	x.wakeNext(ctx)
 	if x.tell(x.handle.State()) {
 		return nil
 	}

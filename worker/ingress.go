@@ -90,6 +90,8 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case domain.CodeOf(err) == domain.Conflict:
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
+	case errors.Is(err, errRemoved):
+		reply(rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
 	case err != nil:
 		w.refuse(rw, s.run, err)
 	case accepted.Queued.Synchronous && accepted.Finished != nil:
