@@ -110,11 +110,15 @@ func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
 // Import makes the draft hold the given definition, whose parts carry their identity. A draft that
 // is not there yet is opened from its base, unless the definition says nothing new.
 func (d Draft) Import(base DraftOpened, definition *Node) (Changes[Draft], error) {
+	return d.become(base, tidy(definition))
+}
+
+func (d Draft) become(base DraftOpened, definition *Node) (Changes[Draft], error) {
 	changes, before, err := d.begin(base)
 	if err != nil {
 		return nil, err
 	}
-	edits := Diff(before, tidy(definition))
+	edits := Diff(before, definition)
 	if len(edits) == 0 {
 		return nil, nil
 	}
@@ -154,6 +158,16 @@ func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[
 		return nil, nil
 	}
 	return append(opening, DraftEdited{Changes: edits}), nil
+}
+
+// RollBack makes the draft an older version's definition again. Edits that are not published are not
+// given up for it.
+func (d Draft) RollBack(base DraftOpened, definition *Node) (Changes[Draft], error) {
+	if d.ID != "" && d.Closed == nil && len(Diff(base.Definition, d.Definition)) > 0 && !d.Definition.Equal(definition) {
+		return nil, Refuse(Conflict, "the draft has edits that are not published, last by %s at %s; publish or discard them first",
+			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))
+	}
+	return d.become(base, definition)
 }
 
 // Close ends editing for a version. The definition must be free of errors and be the one that the

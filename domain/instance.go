@@ -261,6 +261,12 @@ func (i Instance) there() error {
 	return nil
 }
 
+// RemoveWithIntegration ends the instance, a system instance too, because its integration was removed.
+func (i Instance) RemoveWithIntegration() (Changes[Instance], error) {
+	i.System = false
+	return i.Remove()
+}
+
 // Deploy makes the instance's chosen version live. Deploying again what is live is recorded too:
 // it is asked for to run deploy flows once more.
 func (i Instance) Deploy() (Changes[Instance], error) {

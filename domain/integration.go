@@ -12,6 +12,8 @@ type Integration struct {
 	Organization string
 	Parent       string    // the integration or version that it was copied from
 	Versions     []Version // by number, from 1
+	Template     bool      // it is offered to begin others with
+	RemovedAt    time.Time // zero while it is there
 	CreatedAt    time.Time
 	CreatedBy    string
 }
@@ -21,9 +23,11 @@ type Version struct {
 	ID          string
 	Number      int
 	Note        string
-	Attributes  string // JSON that the publisher's tools gave, such as the commit it was built from
-	Definition  string // hash of the definition's content blob
-	Draft       string // the draft that became this version
+	Labels      []string // of the version itself; the integration's are in the definition
+	Unavailable bool     // it can neither be deployed nor chosen for an instance
+	Attributes  string   // JSON that the publisher's tools gave, such as the commit it was built from
+	Definition  string   // hash of the definition's content blob
+	Draft       string   // the draft that became this version
 	PublishedAt time.Time
 	PublishedBy string
 }
@@ -32,6 +36,10 @@ type Version struct {
 var Integrations = NewCategory("integration",
 	Kind[IntegrationCreated]("IntegrationCreated"),
 	Kind[IntegrationPublished]("IntegrationPublished"),
+	Kind[VersionUpdated]("VersionUpdated"),
+	Kind[VersionAvailabilitySet]("VersionAvailabilitySet"),
+	Kind[TemplateSet]("TemplateSet"),
+	Kind[IntegrationRemoved]("IntegrationRemoved"),
 )
 
 // IntegrationCreated is the first event of an integration. Its main draft, opened just before,
@@ -72,8 +80,8 @@ func (i Integration) Create(e IntegrationCreated) (Changes[Integration], error) 
 
 // Publish adds the version that a draft was closed for. Publishing it again changes nothing.
 func (i Integration) Publish(draft string, c DraftClosed) (Changes[Integration], error) {
-	if i.ID == "" {
-		return nil, RefuseField(NotFound, "id", "Record not found: integration")
+	if err := i.there(); err != nil {
+		return nil, err
 	}
 	if _, there := i.Version(c.Version); there {
 		return nil, nil

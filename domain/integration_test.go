@@ -48,6 +48,67 @@ func TestIntegrationDecides(t *testing.T) {
 	}
 }
 
+func TestVersionsDecide(t *testing.T) {
+	first := IntegrationPublished{Version: "v1", Number: 1, Note: "n", Definition: "h"}
+	second := IntegrationPublished{Version: "v2", Number: 2, Definition: "h2"}
+	there := events[Integration](IntegrationCreated{}, first, second)
+	after := func(e ...Event[Integration]) []Event[Integration] { return append(there[:3:3], e...) }
+	off, on := VersionAvailabilitySet{Version: "v2"}, VersionAvailabilitySet{Version: "v2", Available: true}
+	said := func(version, note string, labels ...string) VersionUpdated {
+		return VersionUpdated{Version: version, Note: &note, Labels: &labels}
+	}
+	update := func(e VersionUpdated) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.UpdateVersion(e) }
+	}
+	available := func(version string, available bool) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.SetAvailability(version, available) }
+	}
+	template := func(is bool) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.SetTemplate(is) }
+	}
+	const missing = "NOT_FOUND id: Record not found: integration"
+	decides(t, Integrations, map[string]row[Integration]{
+		"a note and labels":       {given: there, when: update(said("v1", "m", "B", "a", "b")), then: events[Integration](said("v1", "m", "a", "b"))},
+		"the same again":          {given: after(said("v1", "m", "a", "b")), when: update(said("v1", "m", "B", "a"))},
+		"only a note":             {given: after(said("v1", "m", "a")), when: update(said("v1", "", "a")), then: events[Integration](VersionUpdated{Version: "v1", Note: said("", "").Note})},
+		"nothing":                 {given: there, when: update(VersionUpdated{Version: "v1"})},
+		"of no version":           {given: there, when: update(said("x", "m")), refused: "NOT_FOUND id: Record not found: version"},
+		"of no integration":       {when: update(said("v1", "m")), refused: missing},
+		"unavailable":             {given: there, when: available("v2", false), then: events[Integration](off)},
+		"unavailable already":     {given: after(off), when: available("v2", false)},
+		"available again":         {given: after(off), when: available("v2", true), then: events[Integration](on)},
+		"available already":       {given: there, when: available("v2", true)},
+		"availability of none":    {given: there, when: available("x", true), refused: "NOT_FOUND id: Record not found: version"},
+		"a template":              {given: there, when: template(true), then: events[Integration](TemplateSet{Template: true})},
+		"a template already":      {given: after(TemplateSet{Template: true}), when: template(true)},
+		"no template any more":    {given: after(TemplateSet{Template: true}), when: template(false), then: events[Integration](TemplateSet{})},
+		"no integration":          {when: template(true), refused: missing},
+		"removing":                {given: there, when: Integration.Remove, then: events[Integration](IntegrationRemoved{})},
+		"removing again":          {given: after(IntegrationRemoved{}), when: Integration.Remove},
+		"removing none":           {when: Integration.Remove, refused: missing},
+		"publishing a removed":    {given: after(IntegrationRemoved{}), when: func(i Integration) (Changes[Integration], error) { return i.Publish("d", DraftClosed{Version: "v3"}) }, refused: missing},
+		"a removed one's version": {given: after(IntegrationRemoved{}), when: available("v2", false), refused: missing},
+		"a removed template":      {given: after(IntegrationRemoved{}), when: template(true), refused: missing},
+	})
+	for name, c := range map[string]struct {
+		given   []Event[Integration]
+		version string
+		want    string
+		refused string
+	}{
+		"the newest":           {there, "", "v2", ""},
+		"the newest available": {after(off), "", "v1", ""},
+		"one":                  {there, "v1", "v1", ""},
+		"an unavailable one":   {after(off), "v2", "v2", "INVALID integration: version 2 is not available; make it available, or choose another"},
+		"none available":       {after(off, VersionAvailabilitySet{Version: "v1"}), "", "", "INVALID integration: has no available version; make one available first"},
+		"none published":       {there[:1], "", "", "INVALID integration: has no published version; publish it first"},
+	} {
+		if v, err := folded(t, Integrations, c.given).Deployable(c.version); v.ID != c.want || told(err) != c.refused {
+			t.Errorf("%s: %q, %v", name, v.ID, err)
+		}
+	}
+}
+
 func TestDraftDecides(t *testing.T) {
 	def := Identify(parse(t, oneFlow("", "")), nil, counter("a"))
 	renamed := Identify(parse(t, oneFlow("description: other\n", "")), def, counter("b"))
@@ -79,6 +140,9 @@ func TestDraftDecides(t *testing.T) {
 	reopen := func(version string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
 	}
+	rollBack := func(to *Node) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.RollBack(based, to) }
+	}
 	const isClosed = "CONFLICT the draft is closed: it is being published, or was, by actor at 2026-01-02T03:04:06Z; edits go to the next draft"
 	decides(t, Drafts, map[string]row[Draft]{
 		"opening":                     {when: open(opened), then: events[Draft](opened)},
@@ -107,10 +171,16 @@ func TestDraftDecides(t *testing.T) {
 		"closing none":            {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
 		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
 			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
-		"reopening":              {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
-		"reopening an open one":  {given: events[Draft](opened), when: reopen("v1")},
-		"reopening for another":  {given: events[Draft](opened, closed), when: reopen("v2")},
-		"closing a reopened one": {given: events[Draft](opened, closed, reopened), when: closing(closed), then: events[Draft](closed)},
+		"rolling back":               {when: rollBack(renamed), then: events[Draft](based, edited)},
+		"rolling back to the base":   {when: rollBack(def)},
+		"rolling back over edits":    {given: events[Draft](based, edited), when: rollBack(Identify(parse(t, oneFlow("description: third\n", "")), def, counter("c"))), refused: "CONFLICT the draft has edits that are not published, last by actor at 2026-01-02T03:04:06Z; publish or discard them first"},
+		"rolling back to the draft":  {given: events[Draft](based, edited), when: rollBack(renamed)},
+		"rolling back from the base": {given: events[Draft](based), when: rollBack(renamed), then: events[Draft](edited)},
+		"rolling back a closed one":  {given: events[Draft](based, edited, closed), when: rollBack(def), refused: strings.Replace(isClosed, "04:06", "04:07", 1)},
+		"reopening":                  {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
+		"reopening an open one":      {given: events[Draft](opened), when: reopen("v1")},
+		"reopening for another":      {given: events[Draft](opened, closed), when: reopen("v2")},
+		"closing a reopened one":     {given: events[Draft](opened, closed, reopened), when: closing(closed), then: events[Draft](closed)},
 	})
 	d := folded(t, Drafts, events[Draft](based, edited))
 	if d.Base != "v1" || !d.Main || d.Integration != "i" || !d.Definition.Equal(renamed) || d.UpdatedAt != start.Add(time.Second) || d.OpenedAt != start {
@@ -131,14 +201,18 @@ func TestInstanceDecides(t *testing.T) {
 	asked := created
 	asked.Labels = []string{"A", "a "}
 	decides(t, Instances, map[string]row[Instance]{
-		"a new one":            {when: create(asked), then: events[Instance](created)},
-		"with values":          {when: create(created, plain, sealed), then: events[Instance](created, InstanceConfigured{Values: []ConfigValue{plain, sealed}})},
-		"one there":            {given: events[Instance](created), when: create(InstanceCreated{Name: "J"}, plain)},
-		"without a name":       {when: create(InstanceCreated{}), refused: "INVALID name: must not be empty"},
-		"deploying":            {given: events[Instance](created), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
-		"deploying again":      {given: events[Instance](created, InstanceDeployed{Version: "v1"}), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
-		"deploying none":       {when: Instance.Deploy, refused: "NOT_FOUND id: Record not found: instance"},
-		"deploying the system": {given: events[Instance](system), when: Instance.Deploy, refused: "INVALID id: the system instance always runs the draft and is never deployed"},
+		"a new one":                     {when: create(asked), then: events[Instance](created)},
+		"with values":                   {when: create(created, plain, sealed), then: events[Instance](created, InstanceConfigured{Values: []ConfigValue{plain, sealed}})},
+		"one there":                     {given: events[Instance](created), when: create(InstanceCreated{Name: "J"}, plain)},
+		"without a name":                {when: create(InstanceCreated{}), refused: "INVALID name: must not be empty"},
+		"removing with its integration": {given: events[Instance](created), when: Instance.RemoveWithIntegration, then: events[Instance](InstanceRemoved{})},
+		"removing the system's":         {given: events[Instance](system), when: Instance.RemoveWithIntegration, then: events[Instance](InstanceRemoved{})},
+		"removing it again":             {given: events[Instance](system, InstanceRemoved{}), when: Instance.RemoveWithIntegration},
+		"removing none":                 {when: Instance.RemoveWithIntegration, refused: "NOT_FOUND id: Record not found: instance"},
+		"deploying":                     {given: events[Instance](created), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
+		"deploying again":               {given: events[Instance](created, InstanceDeployed{Version: "v1"}), when: Instance.Deploy, then: events[Instance](InstanceDeployed{Version: "v1"})},
+		"deploying none":                {when: Instance.Deploy, refused: "NOT_FOUND id: Record not found: instance"},
+		"deploying the system":          {given: events[Instance](system), when: Instance.Deploy, refused: "INVALID id: the system instance always runs the draft and is never deployed"},
 	})
 	other := ConfigValue{Variable: "x", Key: "X", Value: "2"}
 	set := []Event[Instance]{created, InstanceConfigured{Values: []ConfigValue{plain, sealed}}, InstanceDeployed{Version: "v1"}, InstanceConfigured{Values: []ConfigValue{other}}}

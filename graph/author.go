@@ -78,6 +78,11 @@ func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *doma
 // publish makes the main draft the integration's next version: the draft is closed for it first, so
 // that later edits are refused, then the integration gets it.
 func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (Integration, error) {
+	return r.publishJust(ctx, id, note, attributes, "")
+}
+
+// publishJust publishes the main draft only if it has the given hash; any will do if that is empty.
+func (r *Resolver) publishJust(ctx context.Context, id, note, attributes, only string) (Integration, error) {
 	i, err := r.editable(ctx, "id", id)
 	if err != nil {
 		return i, err
@@ -106,6 +111,12 @@ func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (In
 	hash, err := r.Definitions.Save(ctx, i.integration.Organization, draft.Definition)
 	if err != nil {
 		return i, err
+	}
+	if newest, ok := i.integration.Newest(); ok && newest.Definition == hash {
+		return i, domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
+	}
+	if only != "" && hash != only {
+		return i, domain.Refuse(domain.Conflict, "the draft was edited meanwhile; look at it again before publishing")
 	}
 	closed := domain.DraftClosed{Version: newID(), Definition: hash, Note: note, Attributes: attributes}
 	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
@@ -142,15 +153,17 @@ func (r *Resolver) complete(ctx context.Context, d domain.Draft) (Integration, e
 	return r.finishPublish(ctx, d.Integration, d.ID, *d.Closed)
 }
 
-// FinishPublishing completes what a crash left between a draft's closing and its version. It is
-// called once the view has caught up, before anybody can ask.
-func (r *Resolver) FinishPublishing(ctx context.Context) error {
+// Finish completes what a crash left between a draft's closing and its version, and between an
+// integration's removal and that of its instances. It is called once the view has caught up, before
+// anybody can ask.
+func (r *Resolver) Finish(ctx context.Context) error {
 	for o := range r.View.Organizations.All() {
+		r.finishRemoving(ctx, o.ID)
 		for _, d := range r.View.Drafts.Each(o.ID) {
 			if d.Closed == nil {
 				continue
 			}
-			if i, ok := r.View.Integrations.Get(o.ID, d.Integration); !ok {
+			if i, ok := r.View.Integrations.Get(o.ID, d.Integration); !ok || !i.RemovedAt.IsZero() {
 				continue
 			} else if _, there := i.Version(d.Closed.Version); there {
 				continue

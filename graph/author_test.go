@@ -328,7 +328,7 @@ func TestFinishPublishing(t *testing.T) {
 	closed := h.closed(id)
 	for i, want := range []string{"IntegrationPublished", ""} {
 		before := len(h.events())
-		if err := h.FinishPublishing(t.Context()); err != nil || h.since(before) != want {
+		if err := h.Finish(t.Context()); err != nil || h.since(before) != want {
 			t.Errorf("time %d: %v, wrote %q", i, err, h.since(before))
 		}
 	}

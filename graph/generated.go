@@ -368,6 +368,7 @@ type ComplexityRoot struct {
 		Flows               func(childComplexity int, after *string, first *int) int
 		ID                  func(childComplexity int) int
 		IsCodeNative        func(childComplexity int) int
+		IsTemplate          func(childComplexity int) int
 		Labels              func(childComplexity int) int
 		Name                func(childComplexity int) int
 		Parent              func(childComplexity int) int
@@ -377,6 +378,7 @@ type ComplexityRoot struct {
 		VersionCreatedAt    func(childComplexity int) int
 		VersionCreatedBy    func(childComplexity int) int
 		VersionIsAvailable  func(childComplexity int) int
+		VersionLabels       func(childComplexity int) int
 		VersionNumber       func(childComplexity int) int
 		VersionSequence     func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) int
 	}
@@ -457,22 +459,26 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CancelExecution               func(childComplexity int, input CancelExecutionInput) int
-		CreateAPIToken                func(childComplexity int, input CreateAPITokenInput) int
-		CreateCustomer                func(childComplexity int, input CreateCustomerInput) int
-		CreateInstance                func(childComplexity int, input CreateInstanceInput) int
-		CreateIntegration             func(childComplexity int, input CreateIntegrationInput) int
-		CreateOrganizationUser        func(childComplexity int, input CreateOrganizationUserInput) int
-		DeleteInstance                func(childComplexity int, input DeleteInstanceInput) int
-		DeployInstance                func(childComplexity int, input DeployInstanceInput) int
-		ForkIntegration               func(childComplexity int, input ForkIntegrationInput) int
-		ImportIntegration             func(childComplexity int, input ImportIntegrationInput) int
-		PublishIntegration            func(childComplexity int, input PublishIntegrationInput) int
-		ReplayExecution               func(childComplexity int, input ReplayExecutionInput) int
-		RevokeAPIToken                func(childComplexity int, input RevokeAPITokenInput) int
-		UpdateInstance                func(childComplexity int, input UpdateInstanceInput) int
-		UpdateInstanceConfigVariables func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
-		UpdateIntegration             func(childComplexity int, input UpdateIntegrationInput) int
+		CancelExecution                      func(childComplexity int, input CancelExecutionInput) int
+		CreateAPIToken                       func(childComplexity int, input CreateAPITokenInput) int
+		CreateCustomer                       func(childComplexity int, input CreateCustomerInput) int
+		CreateInstance                       func(childComplexity int, input CreateInstanceInput) int
+		CreateIntegration                    func(childComplexity int, input CreateIntegrationInput) int
+		CreateOrganizationUser               func(childComplexity int, input CreateOrganizationUserInput) int
+		DeleteInstance                       func(childComplexity int, input DeleteInstanceInput) int
+		DeleteIntegration                    func(childComplexity int, input DeleteIntegrationInput) int
+		DeployInstance                       func(childComplexity int, input DeployInstanceInput) int
+		ForkIntegration                      func(childComplexity int, input ForkIntegrationInput) int
+		ImportIntegration                    func(childComplexity int, input ImportIntegrationInput) int
+		PublishIntegration                   func(childComplexity int, input PublishIntegrationInput) int
+		ReplayExecution                      func(childComplexity int, input ReplayExecutionInput) int
+		RevokeAPIToken                       func(childComplexity int, input RevokeAPITokenInput) int
+		RollBackIntegration                  func(childComplexity int, input RollBackIntegrationInput) int
+		UpdateInstance                       func(childComplexity int, input UpdateInstanceInput) int
+		UpdateInstanceConfigVariables        func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
+		UpdateIntegration                    func(childComplexity int, input UpdateIntegrationInput) int
+		UpdateIntegrationVersion             func(childComplexity int, input UpdateIntegrationVersionInput) int
+		UpdateIntegrationVersionAvailability func(childComplexity int, input UpdateIntegrationVersionAvailabilityInput) int
 	}
 
 	Organization struct {
@@ -625,6 +631,10 @@ type MutationResolver interface {
 	ForkIntegration(ctx context.Context, input ForkIntegrationInput) (*IntegrationPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
+	RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error)
+	DeleteIntegration(ctx context.Context, input DeleteIntegrationInput) (*IntegrationPayload, error)
+	UpdateIntegrationVersion(ctx context.Context, input UpdateIntegrationVersionInput) (*IntegrationPayload, error)
+	UpdateIntegrationVersionAvailability(ctx context.Context, input UpdateIntegrationVersionAvailabilityInput) (*IntegrationPayload, error)
 	CreateInstance(ctx context.Context, input CreateInstanceInput) (*InstancePayload, error)
 	UpdateInstance(ctx context.Context, input UpdateInstanceInput) (*InstancePayload, error)
 	UpdateInstanceConfigVariables(ctx context.Context, input UpdateInstanceConfigVariablesInput) (*InstancePayload, error)
@@ -1926,6 +1936,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.IsCodeNative(childComplexity), true
+	case "Integration.isTemplate":
+		if e.ComplexityRoot.Integration.IsTemplate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.IsTemplate(childComplexity), true
 	case "Integration.labels":
 		if e.ComplexityRoot.Integration.Labels == nil {
 			break
@@ -1985,6 +2001,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.VersionIsAvailable(childComplexity), true
+	case "Integration.versionLabels":
+		if e.ComplexityRoot.Integration.VersionLabels == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.VersionLabels(childComplexity), true
 	case "Integration.versionNumber":
 		if e.ComplexityRoot.Integration.VersionNumber == nil {
 			break
@@ -2326,6 +2348,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteInstance(childComplexity, args["input"].(DeleteInstanceInput)), true
+	case "Mutation.deleteIntegration":
+		if e.ComplexityRoot.Mutation.DeleteIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteIntegration(childComplexity, args["input"].(DeleteIntegrationInput)), true
 	case "Mutation.deployInstance":
 		if e.ComplexityRoot.Mutation.DeployInstance == nil {
 			break
@@ -2392,6 +2425,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIToken(childComplexity, args["input"].(RevokeAPITokenInput)), true
+	case "Mutation.rollBackIntegration":
+		if e.ComplexityRoot.Mutation.RollBackIntegration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rollBackIntegration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RollBackIntegration(childComplexity, args["input"].(RollBackIntegrationInput)), true
 	case "Mutation.updateInstance":
 		if e.ComplexityRoot.Mutation.UpdateInstance == nil {
 			break
@@ -2425,6 +2469,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["input"].(UpdateIntegrationInput)), true
+	case "Mutation.updateIntegrationVersion":
+		if e.ComplexityRoot.Mutation.UpdateIntegrationVersion == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateIntegrationVersion_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateIntegrationVersion(childComplexity, args["input"].(UpdateIntegrationVersionInput)), true
+	case "Mutation.updateIntegrationVersionAvailability":
+		if e.ComplexityRoot.Mutation.UpdateIntegrationVersionAvailability == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateIntegrationVersionAvailability_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateIntegrationVersionAvailability(childComplexity, args["input"].(UpdateIntegrationVersionAvailabilityInput)), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -2859,6 +2925,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateIntegrationInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
 		ec.unmarshalInputDeleteInstanceInput,
+		ec.unmarshalInputDeleteIntegrationInput,
 		ec.unmarshalInputDeployInstanceInput,
 		ec.unmarshalInputExecutionSectionOrder,
 		ec.unmarshalInputForkIntegrationInput,
@@ -2871,9 +2938,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPublishIntegrationInput,
 		ec.unmarshalInputReplayExecutionInput,
 		ec.unmarshalInputRevokeApiTokenInput,
+		ec.unmarshalInputRollBackIntegrationInput,
 		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
 		ec.unmarshalInputUpdateInstanceInput,
 		ec.unmarshalInputUpdateIntegrationInput,
+		ec.unmarshalInputUpdateIntegrationVersionAvailabilityInput,
+		ec.unmarshalInputUpdateIntegrationVersionInput,
 		ec.unmarshalInputVersionOrder,
 	)
 	first := true
@@ -3101,6 +3171,14 @@ type Mutation {
   forkIntegration(input: ForkIntegrationInput!): IntegrationPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
+  "Publishes an older version's content again, as the next version; refused while the draft has other edits."
+  rollBackIntegration(input: RollBackIntegrationInput!): IntegrationPayload!
+  "Deletes its instances, too; its history stays in the log."
+  deleteIntegration(input: DeleteIntegrationInput!): IntegrationPayload!
+  "Changes what is said of a published version."
+  updateIntegrationVersion(input: UpdateIntegrationVersionInput!): IntegrationPayload!
+  "A version that is not available can be neither deployed nor chosen; instances that run it go on."
+  updateIntegrationVersionAvailability(input: UpdateIntegrationVersionAvailabilityInput!): IntegrationPayload!
 
   createInstance(input: CreateInstanceInput!): InstancePayload!
   "Values of config variables that are given replace all that are set; see updateInstanceConfigVariables."
@@ -3375,7 +3453,12 @@ type Integration {
   versionCreatedAt: DateTime!
   versionCreatedBy: User
   versionComment: String
+  "False for the draft."
   versionIsAvailable: Boolean!
+  "Labels of the version itself, in lower case, each once, sorted."
+  versionLabels: [String!]!
+  "Whether it is offered to begin others with."
+  isTemplate: Boolean!
   "The published versions of the same integration; by number, ascending unless sorted otherwise."
   versionSequence(
     versionIsAvailable: Boolean
@@ -3466,6 +3549,7 @@ input UpdateIntegrationInput {
   "All of them; an empty list takes them away."
   labels: [String]
   documentation: String
+  isTemplate: Boolean
   "Accepted for existing clients, and refused: integrations belong to the organization."
   customer: ID
   "Accepted for existing clients, and refused."
@@ -3513,6 +3597,34 @@ input PublishIntegrationInput {
   comment: String
   "A JSON object with commitHash, commitUrl, repoUrl, pullRequestUrl, as a string."
   attributes: String
+}
+
+input RollBackIntegrationInput {
+  "The id of the published version to go back to."
+  id: ID!
+  "A note on the new version."
+  comment: String
+}
+
+input DeleteIntegrationInput {
+  "The integration's id."
+  id: ID!
+  "A confirmation: when it is given, it must be the integration's name."
+  name: String
+}
+
+input UpdateIntegrationVersionInput {
+  "The version's id."
+  id: ID!
+  comment: String
+  "All of them; an empty list takes them away."
+  labels: [String]
+}
+
+input UpdateIntegrationVersionAvailabilityInput {
+  "The version's id."
+  id: ID!
+  available: Boolean!
 }
 
 type IntegrationPayload {
@@ -4590,6 +4702,10 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_versionComment(ctx, field)
 	case "versionIsAvailable":
 		return ec.fieldContext_Integration_versionIsAvailable(ctx, field)
+	case "versionLabels":
+		return ec.fieldContext_Integration_versionLabels(ctx, field)
+	case "isTemplate":
+		return ec.fieldContext_Integration_isTemplate(ctx, field)
 	case "versionSequence":
 		return ec.fieldContext_Integration_versionSequence(ctx, field)
 	case "flows":
@@ -5410,6 +5526,20 @@ func (ec *executionContext) field_Mutation_deleteInstance_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DeleteIntegrationInput, error) {
+			return ec.unmarshalNDeleteIntegrationInput2heddleᚋgraphᚐDeleteIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deployInstance_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5494,6 +5624,20 @@ func (ec *executionContext) field_Mutation_revokeApiToken_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_rollBackIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RollBackIntegrationInput, error) {
+			return ec.unmarshalNRollBackIntegrationInput2heddleᚋgraphᚐRollBackIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_updateInstanceConfigVariables_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5514,6 +5658,34 @@ func (ec *executionContext) field_Mutation_updateInstance_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateInstanceInput, error) {
 			return ec.unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdateInstanceInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateIntegrationVersionAvailability_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateIntegrationVersionAvailabilityInput, error) {
+			return ec.unmarshalNUpdateIntegrationVersionAvailabilityInput2heddleᚋgraphᚐUpdateIntegrationVersionAvailabilityInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateIntegrationVersion_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateIntegrationVersionInput, error) {
+			return ec.unmarshalNUpdateIntegrationVersionInput2heddleᚋgraphᚐUpdateIntegrationVersionInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -11627,6 +11799,52 @@ func (ec *executionContext) fieldContext_Integration_versionIsAvailable(_ contex
 	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _Integration_versionLabels(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_versionLabels(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VersionLabels(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_versionLabels(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_isTemplate(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_isTemplate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsTemplate(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_isTemplate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _Integration_versionSequence(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13222,6 +13440,182 @@ func (ec *executionContext) fieldContext_Mutation_publishIntegration(ctx context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_publishIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rollBackIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rollBackIntegration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RollBackIntegration(ctx, fc.Args["input"].(RollBackIntegrationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rollBackIntegration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rollBackIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteIntegration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteIntegration(ctx, fc.Args["input"].(DeleteIntegrationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteIntegration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateIntegrationVersion(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateIntegrationVersion(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateIntegrationVersion(ctx, fc.Args["input"].(UpdateIntegrationVersionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateIntegrationVersion(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateIntegrationVersion_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateIntegrationVersionAvailability(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateIntegrationVersionAvailability(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateIntegrationVersionAvailability(ctx, fc.Args["input"].(UpdateIntegrationVersionAvailabilityInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateIntegrationVersionAvailability(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateIntegrationVersionAvailability_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -16719,6 +17113,43 @@ func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDeleteIntegrationInput(ctx context.Context, obj any) (DeleteIntegrationInput, error) {
+	var it DeleteIntegrationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeployInstanceInput(ctx context.Context, obj any) (DeployInstanceInput, error) {
 	var it DeployInstanceInput
 	if obj == nil {
@@ -17205,6 +17636,43 @@ func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputRollBackIntegrationInput(ctx context.Context, obj any) (RollBackIntegrationInput, error) {
+	var it RollBackIntegrationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputUpdateInstanceConfigVariablesInput(ctx context.Context, obj any) (UpdateInstanceConfigVariablesInput, error) {
 	var it UpdateInstanceConfigVariablesInput
 	if obj == nil {
@@ -17346,7 +17814,7 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "description", "category", "labels", "documentation", "customer", "avatarUrl", "testConfigVariables"}
+	fieldsInOrder := [...]string{"id", "name", "description", "category", "labels", "documentation", "isTemplate", "customer", "avatarUrl", "testConfigVariables"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -17395,6 +17863,13 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.Documentation = data
+		case "isTemplate":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isTemplate"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsTemplate = data
 		case "customer":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -17416,6 +17891,87 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.TestConfigVariables = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateIntegrationVersionAvailabilityInput(ctx context.Context, obj any) (UpdateIntegrationVersionAvailabilityInput, error) {
+	var it UpdateIntegrationVersionAvailabilityInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "available"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "available":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("available"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Available = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateIntegrationVersionInput(ctx context.Context, obj any) (UpdateIntegrationVersionInput, error) {
+	var it UpdateIntegrationVersionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "comment", "labels"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = data
+		case "labels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("labels"))
+			data, err := ec.unmarshalOString2ᚕᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Labels = data
 		}
 	}
 	return it, nil
@@ -21141,6 +21697,16 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "versionLabels":
+			out.Values[i] = ec._Integration_versionLabels(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isTemplate":
+			out.Values[i] = ec._Integration_isTemplate(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "versionSequence":
 			field := field
 
@@ -22116,6 +22682,34 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "publishIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_publishIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rollBackIntegration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rollBackIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleteIntegration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateIntegrationVersion":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateIntegrationVersion(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateIntegrationVersionAvailability":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateIntegrationVersionAvailability(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -24080,6 +24674,11 @@ func (ec *executionContext) unmarshalNDeleteInstanceInput2heddleᚋgraphᚐDelet
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDeleteIntegrationInput2heddleᚋgraphᚐDeleteIntegrationInput(ctx context.Context, v any) (DeleteIntegrationInput, error) {
+	res, err := ec.unmarshalInputDeleteIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNDeployInstanceInput2heddleᚋgraphᚐDeployInstanceInput(ctx context.Context, v any) (DeployInstanceInput, error) {
 	res, err := ec.unmarshalInputDeployInstanceInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -24932,6 +25531,11 @@ func (ec *executionContext) marshalNRole2ᚖheddleᚋgraphᚐRole(ctx context.Co
 	return ec._Role(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNRollBackIntegrationInput2heddleᚋgraphᚐRollBackIntegrationInput(ctx context.Context, v any) (RollBackIntegrationInput, error) {
+	res, err := ec.unmarshalInputRollBackIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -25005,6 +25609,16 @@ func (ec *executionContext) unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdat
 
 func (ec *executionContext) unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx context.Context, v any) (UpdateIntegrationInput, error) {
 	res, err := ec.unmarshalInputUpdateIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateIntegrationVersionAvailabilityInput2heddleᚋgraphᚐUpdateIntegrationVersionAvailabilityInput(ctx context.Context, v any) (UpdateIntegrationVersionAvailabilityInput, error) {
+	res, err := ec.unmarshalInputUpdateIntegrationVersionAvailabilityInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateIntegrationVersionInput2heddleᚋgraphᚐUpdateIntegrationVersionInput(ctx context.Context, v any) (UpdateIntegrationVersionInput, error) {
+	res, err := ec.unmarshalInputUpdateIntegrationVersionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

@@ -14,13 +14,11 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 	if err != nil {
 		return domain.Instance{}, domain.RefuseField(domain.NotFound, "integration", "Record not found: integration")
 	}
-	if i.version == nil {
-		newest, ok := i.integration.Newest()
-		if !ok {
-			return domain.Instance{}, domain.RefuseField(domain.Invalid, "integration", "has no published version; publish it first")
-		}
-		i.version = &newest
+	version, err := i.deployable()
+	if err != nil {
+		return domain.Instance{}, err
 	}
+	i.version = &version
 	customer, ok := r.View.Customers.Get(principalOf(ctx).Organization, input.Customer)
 	if !ok {
 		return domain.Instance{}, domain.RefuseField(domain.NotFound, "customer", "Record not found: customer")

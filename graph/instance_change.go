@@ -58,14 +58,8 @@ func (r *Resolver) versionFor(ctx context.Context, instance domain.Instance, id 
 	if err != nil || i.integration.ID != instance.Integration {
 		return "", domain.RefuseField(domain.Invalid, "integration", "is no version of the instance's integration")
 	}
-	if i.version == nil {
-		newest, ok := i.integration.Newest()
-		if !ok {
-			return "", domain.RefuseField(domain.Invalid, "integration", "has no published version; publish it first")
-		}
-		return newest.ID, nil
-	}
-	return i.version.ID, nil
+	version, err := i.deployable()
+	return version.ID, err
 }
 
 // updateInstanceConfigVariables sets some config variables and leaves the others.
@@ -173,6 +167,13 @@ func (r *Resolver) deployInstance(ctx context.Context, input DeployInstanceInput
 	instance, ok := r.instanceHere(ctx, input.ID)
 	if !ok {
 		return instance, missing("instance")
+	}
+	if !instance.System {
+		if i, err := r.integrationOf(instance, instance.Version); err != nil {
+			return instance, err
+		} else if _, err = i.deployable(); err != nil {
+			return instance, err
+		}
 	}
 	if !instance.System && (input.Force == nil || !*input.Force) {
 		list, err := r.configVariables(ctx, instance)

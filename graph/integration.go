@@ -13,10 +13,10 @@ import (
 // integration finds a draft by the integration's id, or a published version by its own.
 func (r *Resolver) integration(ctx context.Context, id string) (Integration, error) {
 	organization := principalOf(ctx).Organization
-	if i, ok := r.View.Integrations.Get(organization, id); ok {
+	if i, ok := r.View.Integrations.Get(organization, id); ok && i.RemovedAt.IsZero() {
 		return Integration{integration: i}, nil
 	}
-	if i, ok := r.View.IntegrationOf(organization, id); ok {
+	if i, ok := r.View.IntegrationOf(organization, id); ok && i.RemovedAt.IsZero() {
 		return at(i, id), nil
 	}
 	return Integration{}, missing("integration")
@@ -69,7 +69,7 @@ func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, er
 func (r *Resolver) listed(organization string, allVersions bool, name func(string) bool) iter.Seq2[store.Position, Integration] {
 	return func(yield func(store.Position, Integration) bool) {
 		for since, i := range r.View.EachListed(organization) {
-			if i.Summary == nil || !name(i.Summary.Name()) {
+			if i.Summary == nil || !i.RemovedAt.IsZero() || !name(i.Summary.Name()) {
 				continue
 			}
 			if !yield(since*versionSpan, Integration{integration: i.Integration}) {

@@ -89,6 +89,11 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	_, err = r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.Edit(base, changes, r.Limits)
 	})
+	if err == nil && input.IsTemplate != nil {
+		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.SetTemplate(*input.IsTemplate)
+		})
+	}
 	if err != nil {
 		return i, err
 	}

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	detailFields   = `integration { id name description category labels documentation versionNumber parent { id } flows { nodes { name testUrl trigger { action { key component { key } } } } } } ` + errorFields
-	createDocument = `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) { ` + detailFields + ` } }`
+	detailFields     = `integration { id name description category labels documentation versionNumber parent { id } flows { nodes { name testUrl trigger { action { key component { key } } } } } } ` + errorFields
+	createDocument   = `mutation ($input: CreateIntegrationInput!) { createIntegration(input: $input) { ` + detailFields + ` } }`
 	describeDocument = `mutation ($input: UpdateIntegrationInput!) { updateIntegration(input: $input) { ` + detailFields + ` } }`
-	forkDocument   = `mutation ($input: ForkIntegrationInput!) { forkIntegration(input: $input) { ` + detailFields + ` } }`
+	forkDocument     = `mutation ($input: ForkIntegrationInput!) { forkIntegration(input: $input) { ` + detailFields + ` } }`
 )
 
 func TestCreateBlank(t *testing.T) {

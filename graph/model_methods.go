@@ -33,8 +33,27 @@ func (i Integration) VersionComment() *string {
 	return nil
 }
 
-// VersionIsAvailable tells whether it can be deployed; every published version can.
-func (i Integration) VersionIsAvailable() bool { return i.version != nil }
+// VersionIsAvailable tells whether it can be deployed.
+func (i Integration) VersionIsAvailable() bool { return i.version != nil && !i.version.Unavailable }
+
+// VersionLabels are those of the version itself, none of the draft.
+func (i Integration) VersionLabels() []string {
+	if i.version == nil || i.version.Labels == nil {
+		return []string{}
+	}
+	return i.version.Labels
+}
+
+// IsTemplate tells whether it is offered to begin others with.
+func (i Integration) IsTemplate() bool { return i.integration.Template }
+
+// deployable is the version to deploy or choose: itself, or of the draft the newest available one.
+func (i Integration) deployable() (domain.Version, error) {
+	if i.version != nil {
+		return i.integration.Deployable(i.version.ID)
+	}
+	return i.integration.Deployable("")
+}
 
 // Customer is whom the integration was built for alone; none is.
 func (i Integration) Customer() *domain.Customer { return nil }

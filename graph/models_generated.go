@@ -103,6 +103,13 @@ type DeleteInstanceInput struct {
 	ID string `json:"id"`
 }
 
+type DeleteIntegrationInput struct {
+	// The integration's id.
+	ID string `json:"id"`
+	// A confirmation: when it is given, it must be the integration's name.
+	Name *string `json:"name,omitempty"`
+}
+
 type DeployInstanceInput struct {
 	ID string `json:"id"`
 	// Deploys although config variables have no values.
@@ -257,6 +264,13 @@ type Role struct {
 	Level int `json:"level"`
 }
 
+type RollBackIntegrationInput struct {
+	// The id of the published version to go back to.
+	ID string `json:"id"`
+	// A note on the new version.
+	Comment *string `json:"comment,omitempty"`
+}
+
 type UpdateInstanceConfigVariablesInput struct {
 	ID              string                         `json:"id"`
 	ConfigVariables []*InputInstanceConfigVariable `json:"configVariables"`
@@ -287,12 +301,27 @@ type UpdateIntegrationInput struct {
 	// All of them; an empty list takes them away.
 	Labels        []*string `json:"labels,omitempty"`
 	Documentation *string   `json:"documentation,omitempty"`
+	IsTemplate    *bool     `json:"isTemplate,omitempty"`
 	// Accepted for existing clients, and refused: integrations belong to the organization.
 	Customer *string `json:"customer,omitempty"`
 	// Accepted for existing clients, and refused.
 	AvatarURL *string `json:"avatarUrl,omitempty"`
 	// Accepted for existing clients, and refused: they are the system instance's.
 	TestConfigVariables []*InputInstanceConfigVariable `json:"testConfigVariables,omitempty"`
+}
+
+type UpdateIntegrationVersionAvailabilityInput struct {
+	// The version's id.
+	ID        string `json:"id"`
+	Available bool   `json:"available"`
+}
+
+type UpdateIntegrationVersionInput struct {
+	// The version's id.
+	ID      string  `json:"id"`
+	Comment *string `json:"comment,omitempty"`
+	// All of them; an empty list takes them away.
+	Labels []*string `json:"labels,omitempty"`
 }
 
 type UserPayload struct {

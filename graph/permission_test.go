@@ -94,6 +94,18 @@ var rights = map[string]struct {
 	"Mutation.importIntegration": {building, func(*facts) string {
 		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
 	}},
+	"Mutation.rollBackIntegration": {building, func(f *facts) string {
+		return `mutation { rollBackIntegration(input: {id: "` + f.rolledBack() + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.deleteIntegration": {building, func(f *facts) string {
+		return `mutation { deleteIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.updateIntegrationVersion": {building, func(f *facts) string {
+		return `mutation { updateIntegrationVersion(input: {id: "` + f.version + `", comment: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.updateIntegrationVersionAvailability": {building, func(f *facts) string {
+		return `mutation { updateIntegrationVersionAvailability(input: {id: "` + f.version + `", available: true}) { integration { id } errors { field } } }`
+	}},
 	"Mutation.publishIntegration": {building, func(f *facts) string {
 		return `mutation { publishIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
 	}},
@@ -118,6 +130,15 @@ var rights = map[string]struct {
 	"Mutation.replayExecution": {building, func(f *facts) string {
 		return `mutation { replayExecution(input: {id: "` + f.h.executed(f.h.org, domain.SystemInstanceID(f.integration), 0) + `"}) { executionResult { id } errors { field } } }`
 	}},
+}
+
+// rolledBack is a version that another one has followed.
+func (f *facts) rolledBack() string {
+	id := f.h.imported(f.h.org, shop)
+	version := f.h.published(f.h.org, id)
+	f.h.doAs(f.h.org, describeDocument, vars{"input": vars{"id": id, "name": f.fresh()}})
+	f.h.published(f.h.org, id)
+	return version
 }
 
 func static(document string) func(*facts) string { return func(*facts) string { return document } }

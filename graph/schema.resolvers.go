@@ -292,6 +292,30 @@ func (r *mutationResolver) PublishIntegration(ctx context.Context, input Publish
 	return &IntegrationPayload{Integration: version, Errors: errs}, err
 }
 
+func (r *mutationResolver) RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.rollBack(ctx, input.ID, given(input.Comment)))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) DeleteIntegration(ctx context.Context, input DeleteIntegrationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.deleteIntegration(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) UpdateIntegrationVersion(ctx context.Context, input UpdateIntegrationVersionInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.UpdateVersion(domain.VersionUpdated{Version: input.ID, Note: input.Comment, Labels: labelsOf(input.Labels)})
+	}))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) UpdateIntegrationVersionAvailability(ctx context.Context, input UpdateIntegrationVersionAvailabilityInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.SetAvailability(input.ID, input.Available)
+	}))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
 func (r *mutationResolver) CreateInstance(ctx context.Context, input CreateInstanceInput) (*InstancePayload, error) {
 	instance, errs, err := payload(r.createInstance(ctx, input))
 	return &InstancePayload{Instance: instance, Errors: errs}, err
@@ -393,7 +417,7 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 }
 
 func (r *queryResolver) Instance(ctx context.Context, id string) (*domain.Instance, error) {
-	i, ok := r.View.Instances.Get(principalOf(ctx).Organization, id)
+	i, ok := r.instanceHere(ctx, id)
 	if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
 		ok = false // what an import that was cut off left
 	}

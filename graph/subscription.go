@@ -46,7 +46,7 @@ func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, 
 func (r *Resolver) integrationState(ctx context.Context, id string) (<-chan *Integration, error) {
 	organization := principalOf(ctx).Organization
 	return state(ctx, r, "integration", func() (i Integration, ok bool) {
-		if i.integration, ok = r.View.Integrations.Get(organization, id); !ok {
+		if i.integration, ok = r.View.Integrations.Get(organization, id); !ok || !i.integration.RemovedAt.IsZero() {
 			return i, false
 		}
 		i.draft, ok = r.View.MainDraft(id)

@@ -193,7 +193,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	if err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout); err != nil {
 		return err
 	}
-	if err := v.resolver.FinishPublishing(ctx); err != nil {
+	if err := v.resolver.Finish(ctx); err != nil {
 		return err
 	}
 	if err := v.worker.Start(); err != nil {

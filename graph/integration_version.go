@@ -1,0 +1,96 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// version finds a published version by its id.
+func (r *Resolver) version(ctx context.Context, id string) (Integration, error) {
+	i, err := r.integration(ctx, id)
+	if err == nil && i.version == nil {
+		err = domain.RefuseField(domain.Invalid, "id", "is an integration; give the id of one of its published versions")
+	}
+	return i, err
+}
+
+// changeVersion changes what is said of a published version.
+func (r *Resolver) changeVersion(ctx context.Context, id string, decide func(domain.Integration) (domain.Changes[domain.Integration], error)) (Integration, error) {
+	i, err := r.version(ctx, id)
+	if err != nil {
+		return i, err
+	}
+	changed, err := change(ctx, r, domain.Integrations, i.integration.ID, decide)
+	return at(changed, id), err
+}
+
+// rollBack publishes an older version's content again, as a version of its own: like any other, it
+// goes through the draft.
+func (r *Resolver) rollBack(ctx context.Context, id, note string) (Integration, error) {
+	i, err := r.version(ctx, id)
+	if err != nil {
+		return i, err
+	}
+	definition, err := r.content(ctx, i)
+	if err != nil {
+		return i, err
+	}
+	if note == "" {
+		note = fmt.Sprintf("Back to version %d", i.version.Number)
+	}
+	if _, err = r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+		return d.RollBack(base, definition)
+	}); err != nil {
+		return i, err
+	}
+	return r.publishJust(ctx, i.integration.ID, note, "", i.version.Definition)
+}
+
+// deleteIntegration ends an integration with its instances, in this order: once it is gone nobody can
+// add one. Its events stay.
+func (r *Resolver) deleteIntegration(ctx context.Context, input DeleteIntegrationInput) (Integration, error) {
+	i, err := r.editable(ctx, "id", input.ID)
+	if err != nil {
+		return i, err
+	}
+	if summary, err := r.summary(ctx, i); err != nil {
+		return i, err
+	} else if input.Name != nil && *input.Name != summary.Name() {
+		return i, domain.RefuseField(domain.Invalid, "name", "the integration is called %q; give that name to delete it", summary.Name())
+	}
+	ctx = context.WithoutCancel(ctx) // what is begun is finished, though the caller leaves
+	if i.integration, err = change(ctx, r, domain.Integrations, input.ID, domain.Integration.Remove); err != nil {
+		return i, err
+	}
+	return i, r.removeInstances(ctx, i.integration)
+}
+
+// removeInstances removes the instances of an integration that is gone.
+func (r *Resolver) removeInstances(ctx context.Context, i domain.Integration) error {
+	for _, instance := range r.View.Instances.Each(i.Organization) {
+		if instance.Integration != i.ID || !instance.RemovedAt.IsZero() {
+			continue
+		}
+		if _, err := change(ctx, r, domain.Instances, instance.ID, domain.Instance.RemoveWithIntegration); err != nil {
+			return fmt.Errorf("removing instance %s: %w", instance.ID, err)
+		}
+	}
+	return nil
+}
+
+// finishRemoving removes what a crash left of integrations that are gone.
+func (r *Resolver) finishRemoving(ctx context.Context, organization string) {
+	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
+	for _, instance := range r.View.Instances.Each(organization) {
+		i, ok := r.View.Integrations.Get(organization, instance.Integration)
+		if !ok || i.RemovedAt.IsZero() || !instance.RemovedAt.IsZero() {
+			continue
+		}
+		if err := r.removeInstances(ctx, i); err != nil {
+			r.Logger.Error("the instances of an integration that was removed could not be removed", "integration", i.ID, "error", err)
+		}
+	}
+}
