@@ -59,6 +59,9 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		w.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
 		return run, nil
 	}
+	if w.backlog.full.Load() {
+		return run, nil
+	}
 	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, handle); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)
 	}

@@ -120,7 +120,7 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 		}
 	}
 	for _, run := range admitted {
-		if err := w.offer(ctx, byID[run]); err != nil {
+		if _, err := w.offer(ctx, byID[run]); err != nil {
 			return err
 		}
 	}

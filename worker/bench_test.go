@@ -9,7 +9,7 @@ import (
 
 // BenchmarkEnqueue offers tasks to an embedded Redis in which as many wait already.
 func BenchmarkEnqueue(b *testing.B) {
-	for _, backlog := range []int{0, 50_000} {
+	for _, backlog := range []int{0, maxQueued, 50_000} {
 		b.Run(fmt.Sprint("backlog=", backlog), func(b *testing.B) {
 			q, err := openQueue("embedded", 1, time.Second, slog.New(slog.DiscardHandler))
 			if err != nil {

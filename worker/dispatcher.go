@@ -38,6 +38,8 @@ func (w *Worker) sweep(ctx context.Context) error {
 			err = w.sweepOnce(ctx)
 		case <-w.awake:
 			err = w.admitWoken(ctx)
+		case <-w.drained:
+			err = w.sweepOnce(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -49,6 +51,10 @@ func (w *Worker) sweep(ctx context.Context) error {
 
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
+	room, err := w.room(ctx)
+	if err != nil {
+		return err
+	}
 	policies := map[queueKey]*policy{} // of flows that this sweep has met; nil for one that can't be read
 	var after store.Position
 	for {
@@ -57,12 +63,20 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 			return err
 		}
 		for _, e := range page {
-			if err := w.sweepRun(ctx, policies, e); err != nil {
+			if room <= 0 {
+				w.backlog.full.Store(true)
+				return nil
+			}
+			made, err := w.sweepRun(ctx, policies, e)
+			if err != nil {
 				return err
 			}
-			after = e.Position
+			if after = e.Position; made {
+				room--
+			}
 		}
 		if len(page) < sweepPage {
+			w.backlog.full.Store(false)
 			return nil
 		}
 	}
@@ -70,7 +84,8 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 
 // sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on. A policy that
 // can't be read keeps the runs waiting: none could be executed without the definition that holds it.
-func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) error {
+// made tells of a run that is new in the queue.
+func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) (made bool, err error) {
 	key := queueKey{e.Instance, e.Flow}
 	p, met := policies[key]
 	if !met {
@@ -78,35 +93,35 @@ func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e 
 		if err != nil {
 			w.Logger.Warn("reading a flow's queueConfig failed; its runs wait", "instance", e.Instance, "error", err)
 			policies[key] = nil
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		p = &read
 		policies[key] = p
 		if !p.all() {
-			return w.admit(ctx, key, *p, 0)
+			return false, w.admit(ctx, key, *p, 0)
 		}
 	}
 	if p == nil || !p.all() {
-		return nil
+		return false, nil
 	}
 	return w.offer(ctx, e)
 }
 
 // offer puts a run into the queue unless it is there, is not due or somebody works on it.
-func (w *Worker) offer(ctx context.Context, e projections.Execution) error {
+func (w *Worker) offer(ctx context.Context, e projections.Execution) (made bool, err error) {
 	id := taskID(e.ID, e.Claims)
 	w.mu.Lock()
 	skip := w.running[e.ID] != nil || !w.offered[id].until.IsZero()
 	w.mu.Unlock()
 	if skip {
-		return nil
+		return false, nil
 	}
 	for _, claim := range []int{e.Claims, e.Claims + 1} { // the next one may have begun and recorded nothing yet
 		if _, alive, err := w.Live.Get(ctx, claimKey(e.ID, claim)); err != nil || alive {
-			return err
+			return false, err
 		}
 	}
-	return w.enqueue(ctx, e.ID, e.Claims, nil)
+	return true, w.enqueue(ctx, e.ID, e.Claims, nil)
 }
 
 // offered is what a process remembers of a run that needs no new offer.

@@ -47,6 +47,12 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
+	if w.backlog.took() {
+		select {
+		case w.drained <- struct{}{}:
+		default: // it is told
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if !w.occupy(run, cancel) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // queueName is the one Asynq queue.
@@ -33,6 +34,7 @@ func (w *wait) Unwrap() error { return w.reason }
 type queue struct {
 	conn     *connection
 	client   *asynq.Client
+	redis    redis.UniversalClient
 	servers  []*asynq.Server
 	shutdown time.Duration
 	config   asynq.Config
@@ -43,7 +45,7 @@ func openQueue(address string, concurrency int, shutdown time.Duration, logger *
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{conn: conn, client: asynq.NewClient(conn), shutdown: shutdown}
+	q := &queue{conn: conn, client: asynq.NewClient(conn), redis: conn.make(), shutdown: shutdown}
 	q.config = asynq.Config{
 		Concurrency:              max(1, concurrency/servers),
 		Queues:                   map[string]int{queueName: 1},
@@ -85,6 +87,15 @@ func (q *queue) enqueue(ctx context.Context, task string) error {
 	return nil
 }
 
+// waiting tells how many tasks wait.
+func (q *queue) waiting(ctx context.Context) (int, error) {
+	n, err := q.redis.LLen(ctx, "asynq:{"+queueName+"}:pending").Result()
+	if err != nil {
+		return 0, fmt.Errorf("asking how many runs wait in the queue: %w", err)
+	}
+	return int(n), nil
+}
+
 // serve handles tasks until ctx ends, then lets handlers finish for the shutdown timeout, then calls
 // stop, which ends the engine's context, so that they hand back.
 func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
@@ -120,6 +131,7 @@ func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(cont
 func (q *queue) close() {
 	q.conn.gate.close()
 	_ = q.client.Close()
+	_ = q.redis.Close()
 	q.conn.close()
 }
 

@@ -72,7 +72,9 @@ type Worker struct {
 	offered map[string]offered                 // by task
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
-	awake   chan struct{}                      // one slot: the dispatcher is to look now
+	backlog backlog
+	drained chan struct{} // one slot: the queue has room again
+	awake   chan struct{} // one slot: the dispatcher is to look now
 }
 
 // Start connects to the queue. Run must follow.
@@ -81,6 +83,7 @@ func (w *Worker) Start() error {
 	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
 	w.waiting = map[string]chan domain.Run{}
 	w.woken = map[queueKey]woken{}
+	w.drained = make(chan struct{}, 1)
 	w.awake = make(chan struct{}, 1)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {

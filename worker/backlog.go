@@ -1,0 +1,31 @@
+package worker
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// maxQueued is how many runs wait in the queue. What comes in beyond that waits in the log, where it
+// is safe anyway, and is offered by the sweep in its turn: a Redis, above all the embedded one, takes
+// longer for each task the more of them wait.
+const maxQueued = 4096
+
+// backlog knows whether the queue is full, as of the last sweep.
+type backlog struct {
+	full  atomic.Bool
+	taken atomic.Int64 // tasks that were taken here since
+}
+
+// took tells of a task that was taken, and whether it is time to fill the queue again.
+func (b *backlog) took() (refill bool) {
+	return b.taken.Add(1) == maxQueued/2 && b.full.Load()
+}
+
+// room tells how many more runs the queue may hold.
+func (w *Worker) room(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
+	defer cancel()
+	waiting, err := w.queue.waiting(ctx)
+	w.backlog.taken.Store(0)
+	return maxQueued - waiting, err
+}

@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"testing"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// More runs than the queue takes wait in the log, and all of them are done.
+func TestBacklog(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	h.queueOnly(urls["Main"]) // makes a queue; no worker takes from it
+	const more = 200
+	for range maxQueued + more - 1 {
+		h.post(urls["Main"], "", "")
+	}
+	offers := func() int {
+		waiting, err := h.queue.waiting(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return waiting
+	}
+	if n := offers(); n != maxQueued+more {
+		t.Fatalf("%d runs wait in the queue", n)
+	}
+	<-h.Runs.CaughtUp()
+	if err := h.sweepOnce(t.Context()); err != nil || !h.backlog.full.Load() {
+		t.Fatalf("the queue is not seen as full, %v", err)
+	}
+	h.post(urls["Main"], "", "")
+	if n := offers(); n != maxQueued+more {
+		t.Errorf("%d runs wait in a full queue", n)
+	}
+	again := h.again()
+	again.start() // with a queue of its own, which is empty
+	for done := 0; done < maxQueued+more+1; {
+		done = 0
+		for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if record.Kind == "RunFinished" {
+				done++
+			}
+			if record.Mark() || done == maxQueued+more+1 {
+				break
+			}
+		}
+	}
+}
