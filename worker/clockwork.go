@@ -97,11 +97,15 @@ func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 		}
 		c.instances[instance.ID] = t
 	}
-	for id := range c.instances {
+	deployed := map[string]bool{}
+	for id, t := range c.instances {
 		if !seen[id] {
 			delete(c.instances, id)
+			continue
 		}
+		deployed[t.of.Deployed] = true
 	}
+	maps.DeleteFunc(c.plans, func(version string, _ plan) bool { return !deployed[version] })
 	return all
 }
 
@@ -193,6 +197,9 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 		for _, tick := range t.ticks {
 			if tick.due.IsZero() || tick.due.After(now) || ctx.Err() != nil {
 				continue
+			}
+			if tick.due = c.firstDue(tick.schedule, tick.due.Add(-time.Second), now); tick.due.IsZero() || tick.due.After(now) {
+				continue // it is too late for what was missed, such as while the machine slept
 			}
 			at := tick.due.UTC().Format(time.RFC3339)
 			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}

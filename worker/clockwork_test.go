@@ -179,3 +179,28 @@ func TestTimesOf(t *testing.T) {
 		}
 	}
 }
+
+// Of many ticks that nothing was started for, such as while a machine slept, one is made up.
+func TestClockworkMakesUpOne(t *testing.T) {
+	h := newHouse(t)
+	if err := h.Worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.queue.close)
+	instance, _ := h.deploy(definition(cronFlow("Often", "*/5 * * * *", "minute", "")))
+	c := h.clockwork()
+	c.refresh(h.ctx, time.Now())
+	tick := c.instances[instance].ticks[0]
+	now := tick.due.Add(31 * time.Minute)
+	for range 10 {
+		c.strike(h.ctx, now)
+	}
+	if got := h.started(); got != "Often SCHEDULED" || !tick.due.After(now) {
+		t.Errorf("started %s, next at %v", got, tick.due)
+	}
+	h.redeploy(instance, definition(cronFlow("Often", "*/6 * * * *", "minute", "")))
+	c.refresh(h.ctx, time.Now())
+	if len(c.plans) != 1 {
+		t.Errorf("%d plans are kept for one version", len(c.plans))
+	}
+}

@@ -33,8 +33,10 @@ type execution struct {
 	flow     *domain.Node
 	done     map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending  []domain.StepFinished          // finished, not yet in the log
+	lost     error                          // why what is done could not be recorded: no failure of the step that asked for it
 	flushed  time.Time
 	count    int // steps done in this attempt of the flow
+	size     int // bytes of the result that was given last
 	scope    *Scope
 	facts    map[string]any
 	config   map[string]any
@@ -253,6 +255,9 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 		return r.Record(x.claim, steps, then)
 	})
 	if err != nil {
+		if domain.CodeOf(err) != domain.Invalid {
+			x.lost = err
+		}
 		return err
 	}
 	x.pending, x.flushed, x.recorded = nil, time.Now(), true

@@ -39,20 +39,28 @@ func handlingOf(step *domain.Node) handling {
 		ignores, _ := config["ignoreFinalError"].(bool)
 		exponential, _ := config["usesExponentialBackoff"].(bool)
 		return handling{retries: min(whole(config["maxAttempts"]), maxStepRetries), exponential: exponential, ignores: ignores,
-			delay: min(time.Duration(whole(config["delaySeconds"]))*time.Second, maxStepDelay)}
+			delay: delayOf(config["delaySeconds"], time.Second, maxStepDelay)}
 	}
 	return handling{}
 }
+
+// mostWhole is more than any limit of the format, and few enough to be minutes.
+const mostWhole = 1_000_000
 
 // whole gives a number of the definition, 0 for what is none or negative.
 func whole(v any) int {
 	switch n := v.(type) {
 	case int64:
-		return int(max(n, 0))
+		return int(min(max(n, 0), mostWhole))
 	case float64:
-		return int(max(n, 0))
+		return int(min(max(n, 0), mostWhole))
 	}
 	return 0
+}
+
+// delayOf gives a number of the definition as a time, the most for what is more.
+func delayOf(v any, unit, most time.Duration) time.Duration {
+	return min(time.Duration(whole(v))*unit, most)
 }
 
 // backoff is how long to wait after so many failures, counted from 1.
@@ -103,7 +111,7 @@ func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
 		return domain.RunRestarted{}, false
 	}
 	exponential, _ := config["usesExponentialBackoff"].(bool)
-	delay := min(time.Duration(whole(config["delayMinutes"]))*time.Minute, maxFlowDelay)
+	delay := delayOf(config["delayMinutes"], time.Minute, maxFlowDelay)
 	failures := x.run.Attempt + 1
 	return domain.RunRestarted{Claim: x.claim.Claim, Attempt: failures, Error: failure,
 		Due: now().Add(backoff(delay, exponential, failures))}, true

@@ -9,16 +9,18 @@ import (
 )
 
 // loop does a loop's own steps for each item and gives the result of the last of them for each. An
-// iteration that is broken off leaves no result. Source: the format leaves that open.
-func (x *execution) loop(ctx context.Context, step *domain.Node, path string, items []any) ([]any, error) {
+// iteration that is broken off leaves no result. Source: the format leaves that open. Results that are
+// more than a step may give are let go at once, and fail the loop when it is over.
+func (x *execution) loop(ctx context.Context, step *domain.Node, path string, items []any) (results []any, failure, err error) {
 	identifier, body := domain.Identifier(step.Name()), identifiers(step.Steps())
-	results := make([]any, 0, min(len(items), x.MaxSteps))
+	size := 0
+	results = make([]any, 0, min(len(items), x.MaxSteps))
 	for i, item := range items {
 		if err := x.room(step); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 		for _, inner := range body {
 			x.scope.forget(inner)
@@ -29,11 +31,18 @@ func (x *execution) loop(ctx context.Context, step *domain.Node, path string, it
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		results = append(results, last)
+		if size += x.size; size <= x.MaxOutput {
+			results = append(results, last)
+		} else {
+			results = nil
+		}
 	}
-	return results, nil
+	if size > x.MaxOutput {
+		return nil, x.tooLarge(size), nil
+	}
+	return results, nil, nil
 }
 
 // identifiers lists the steps of a list and of all below it.

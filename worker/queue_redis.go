@@ -151,7 +151,7 @@ const hold = time.Second
 // through; while dequeues find tasks, none waits.
 type gate struct {
 	offers chan struct{} // one for each offer that no dequeue has looked for yet
-	empty  atomic.Bool   // the last dequeue found nothing
+	empty  atomic.Bool   // the last dequeue found nothing, or no Redis
 	closed chan struct{}
 	once   sync.Once
 }
@@ -214,7 +214,7 @@ func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			return err
 		}
 		err := next(ctx, cmd)
-		g.empty.Store(errors.Is(err, redis.Nil))
+		g.empty.Store(err != nil && !redis.HasErrorPrefix(err, "NOSCRIPT")) // that one is followed by the script itself
 		return err
 	}
 }

@@ -193,3 +193,24 @@ func TestConnectRefuses(t *testing.T) {
 		t.Error("an address that is none is accepted")
 	}
 }
+
+// While Redis is away, dequeues wait as they do for work, and do not wear out a core.
+func TestGateHoldsAfterErrors(t *testing.T) {
+	for answer, again := range map[error]bool{errors.New("connection refused"): false, redis.Nil: false, proto("NOSCRIPT No matching script"): true, nil: true} {
+		g, calls := newGate(), 0
+		hook := g.ProcessHook(func(context.Context, redis.Cmder) error { calls++; return answer })
+		cmd := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
+		_ = hook(t.Context(), cmd) // gives answer
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := hook(gone, cmd); (calls == 2) != again || !again && !errors.Is(err, context.Canceled) {
+			t.Errorf("after %v: %d calls, %v", answer, calls, err)
+		}
+	}
+}
+
+// proto is an error that Redis answers.
+type proto string
+
+func (e proto) Error() string { return string(e) }
+func (proto) RedisError()     {}

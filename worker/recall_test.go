@@ -2,12 +2,15 @@ package worker
 
 import (
 	"context"
+	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/store"
 )
 
 // persist makes a step of the component persist-data on the key "n".
@@ -156,6 +159,43 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		long := func(any, bool) (any, error) { return strings.Repeat("v", 100), nil }
 		if _, err := x.stateOf(scope, &running{x: x, path: "long"}).Update(h.ctx, "k", long); domain.CodeOf(err) != domain.Invalid {
 			t.Errorf("%s: a value over the limit gives %v", scope, err)
+		}
+	}
+}
+
+// A step that can't make durable what came before it is not to blame: it is done when the log is there again.
+func TestStepOutlivesALostLog(t *testing.T) {
+	h := newHouse(t)
+	at := &flaky{Log: h.Log}
+	h.Worker.Log = at
+	h.start()
+	r := h.runs("", persist("first", "incrementInstanceValue")+persist("again", "incrementInstanceValue"))
+	if got := outputs(t, r); r.Finished.Result != domain.Completed || got["again"] != `{"key":"n","value":2}` || !at.refused.Load() {
+		t.Errorf("ended %+v with %v", r.Finished, got)
+	}
+}
+
+// flaky refuses the second append to a run.
+type flaky struct {
+	store.Log
+	refused atomic.Bool
+}
+
+func (f *flaky) Append(ctx context.Context, stream string, at store.Revision, events ...store.Event) (store.Position, error) {
+	if strings.HasPrefix(stream, "run-") && at >= 0 && f.refused.CompareAndSwap(false, true) {
+		return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+	}
+	return f.Log.Append(ctx, stream, at, events...)
+}
+
+// What a number in the file says beyond the most counts as the most, however large it is.
+func TestHandlingIsBounded(t *testing.T) {
+	for _, large := range []any{int64(math.MaxInt64), 1e300} {
+		if got := whole(large); got < maxFlowRetries {
+			t.Errorf("%v counts as %d", large, got)
+		}
+		if got := delayOf(large, time.Minute, maxFlowDelay); got != maxFlowDelay {
+			t.Errorf("%v minutes are %v", large, got)
 		}
 	}
 }

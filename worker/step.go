@@ -16,6 +16,7 @@ type running struct {
 	log   *runLog
 	stop  bool // ends the flow
 	leave bool // ends the innermost loop
+	done  bool // the component has done its part: what fails afterwards is no reason to have it do so again
 	// durable says that the step has done something outside the run: its end is to be recorded at once
 	durable bool
 	state   map[string]json.RawMessage // of the execution's own scope, as this step changed it

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,9 @@ func (x *execution) step(ctx context.Context, step *domain.Node, prefix string) 
 	case finished.Break:
 		return nil, errBreak
 	}
-	return value, x.branch(ctx, step, finished.Branch, prefix)
+	err = x.branch(ctx, step, finished.Branch, prefix)
+	x.size = finished.Output.Size
+	return value, err
 }
 
 // branch does the steps of the branch that a step chose.
@@ -82,9 +85,8 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 		}
 		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog}}
 		finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
-		retries := handling.retries
 		result, failure, err := x.attempt(ctx, step, s)
-		if err != nil {
+		if err = cmp.Or(err, x.lost); err != nil {
 			return finished, nil, err
 		}
 		if ctx.Err() != nil && failure != nil {
@@ -92,12 +94,10 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 		}
 		var data json.RawMessage
 		if failure == nil {
-			if data, failure = x.encode(result); failure != nil {
-				retries = 0 // it is done, and would be done twice
-			}
+			data, failure = x.encode(result)
 		}
 		if failure != nil {
-			if failed := x.handle.State().Retried(path).Attempt; failed < retries {
+			if failed := x.handle.State().Retried(path).Attempt; failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
 					return finished, nil, err
 				}
@@ -150,9 +150,13 @@ func (x *execution) encode(r component.Result) (json.RawMessage, error) {
 	}
 	data, err := component.EncodeValue(r.Data)
 	if err == nil && len(data) > x.MaxOutput {
-		err = domain.Refuse(domain.Invalid, "the step's result has %d bytes, more than %d (HEDDLE_MAX_STEP_OUTPUT)", len(data), x.MaxOutput)
+		err = x.tooLarge(len(data))
 	}
 	return data, err
+}
+
+func (x *execution) tooLarge(size int) error {
+	return domain.Refuse(domain.Invalid, "the step's result has %d bytes, more than %d (HEDDLE_MAX_STEP_OUTPUT)", size, x.MaxOutput)
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
@@ -215,7 +219,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 	switch {
 	case failure != nil:
 	case action.Loop:
-		result.Data, err = x.loop(ctx, step, s.path, result.Items)
+		result.Data, failure, err = x.loop(ctx, step, s.path, result.Items)
 	case action.Break && !strings.Contains(s.path, "/"):
 		failure = errors.New("there is no loop here to leave")
 	}
@@ -231,7 +235,9 @@ func (x *execution) guarded(s *running, call func() (component.Result, error)) (
 			failure = fmt.Errorf("the component failed: internal error %s", id)
 		}
 	}()
-	return call()
+	result, failure = call()
+	s.done = failure == nil
+	return result, failure
 }
 
 func firstOf(errs ...error) error {
