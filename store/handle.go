@@ -31,7 +31,8 @@ const (
 )
 
 // folds keeps the folds of long streams that are changed again and again, such as a draft under
-// edit. States are never edited in place, so they can be shared; what is newer is always read.
+// edit. States are never edited in place, so they can be shared; what is newer is always read. Runs
+// are left out: one worker changes them, which holds them itself, and their results may be large.
 var folds = newCache[foldKey, any](foldsKept)
 
 type foldKey struct {
@@ -109,7 +110,7 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 // keep takes a newer fold, and remembers it for the next change if the stream is a long one.
 func (h *Handle[S]) keep(at fold[S]) {
 	h.at = at
-	if at.read >= longStream {
+	if at.read >= longStream && h.category.Name != domain.Runs.Name {
 		folds.put(h.foldKey(), at)
 	}
 }
