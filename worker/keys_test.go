@@ -111,7 +111,6 @@ func TestClockworkRemoves(t *testing.T) {
 	again := h.again()
 	again.start()
 	c := again.clockwork()
-	c.queue, c.offered, c.woken, c.awake = again.queue, map[string]offered{}, map[queueKey]woken{}, make(chan struct{}, 1)
 	c.refresh(h.ctx, time.Now())
 	c.strike(h.ctx, time.Now().Add(time.Hour))
 	if got := h.started(); got != "Tear down TEAR_DOWN_FLOW" {
