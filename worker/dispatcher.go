@@ -19,7 +19,8 @@ const enqueueTimeout = 500 * time.Millisecond
 const sweepPage = 500
 
 // sweep offers every unfinished run that nobody works on, now and then for ever. It makes Redis
-// disposable: whatever was in it is offered again.
+// disposable: whatever was in it is offered again. A process that executes nothing looks only at the
+// flows for which it has accepted runs.
 func (w *Worker) sweep(ctx context.Context) error {
 	select {
 	case <-w.Runs.CaughtUp():
@@ -28,12 +29,13 @@ func (w *Worker) sweep(ctx context.Context) error {
 	}
 	tick := time.NewTicker(w.Sweep)
 	defer tick.Stop()
-	if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-		w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
-	}
+	all := make(chan struct{}, 1) // the first time at once
+	all <- struct{}{}
 	for {
 		var err error
 		select {
+		case <-all:
+			err = w.sweepOnce(ctx)
 		case <-tick.C:
 			err = w.sweepOnce(ctx)
 		case <-w.awake:
@@ -51,6 +53,9 @@ func (w *Worker) sweep(ctx context.Context) error {
 
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
+	if w.AcceptsOnly {
+		return nil
+	}
 	room, err := w.room(ctx)
 	if err != nil {
 		return err
@@ -139,8 +144,48 @@ func (w *Worker) enqueue(ctx context.Context, run string, claims int, handle *st
 	err := w.queue.enqueue(ctx, id)
 	if err != nil {
 		w.remember(id, offered{})
+		return err
 	}
-	return err
+	select {
+	case w.offers <- struct{}{}:
+	default: // it will be told
+	}
+	return nil
+}
+
+// tellOffers tells other processes that something was offered, many offers at once where many are made.
+// Should one not hear of it, it looks by itself within the time that a dequeue is held.
+func (w *Worker) tellOffers(ctx context.Context) error {
+	if !w.queue.shared() {
+		return nil
+	}
+	for {
+		select {
+		case <-w.offers:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		_ = w.Live.Publish(ctx, store.OfferTopic, []byte(w.name)) // a Redis that is away has lost the offer, too
+	}
+}
+
+// hearOffers has this process look for what others have offered.
+func (w *Worker) hearOffers(ctx context.Context) error {
+	if !w.queue.shared() {
+		return nil
+	}
+	told, stop := w.Live.Subscribe(store.OfferTopic)
+	defer stop()
+	for {
+		select {
+		case from := <-told:
+			if string(from) != w.name {
+				w.queue.look()
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // postpone keeps a run from being offered before it is due.

@@ -151,6 +151,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 		if err := x.flush(nil); err != nil {
 			return nil, err
 		}
+		x.run = x.handle.State() // the earlier claim may have finished a step since
 	}
 	key := claimKey(run, x.claim.Claim)
 	w.mu.Lock()

@@ -96,6 +96,16 @@ func (q *queue) waiting(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
+// shared tells whether other processes use the same Redis.
+func (q *queue) shared() bool { return q.conn.embedded == nil }
+
+// look has every server look for tasks.
+func (q *queue) look() {
+	for range servers {
+		q.conn.gate.open()
+	}
+}
+
 // serve handles tasks until ctx ends, then lets handlers finish for the shutdown timeout, then calls
 // stop, which ends the engine's context, so that they hand back.
 func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {

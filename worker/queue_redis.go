@@ -43,6 +43,15 @@ func (l redisLogger) Printf(_ context.Context, format string, args ...any) {
 	l.Warn(fmt.Sprintf(format, args...))
 }
 
+// NewRedis returns a client of the Redis at an address other than "embedded".
+func NewRedis(address string) (redis.UniversalClient, error) {
+	conn, err := connect(address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.make(), nil
+}
+
 // connect understands "embedded" and the addresses that Asynq does.
 func connect(address string) (*connection, error) {
 	if address == "embedded" {

@@ -38,6 +38,7 @@ type Options struct {
 	MaxOutput       int           // bytes of a step's result
 	MaxState        int           // bytes of all values that a scope keeps
 	MaxStepLog      int           // bytes that a step may log
+	AcceptsOnly     bool          // leaves executing runs, and starting them by the clock, to other processes
 	Script          ScriptLimits
 }
 
@@ -75,6 +76,7 @@ type Worker struct {
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again
 	awake   chan struct{} // one slot: the dispatcher is to look now
+	offers  chan struct{} // one slot: other processes are to hear that something was offered
 }
 
 // Start connects to the queue. Run must follow.
@@ -83,8 +85,7 @@ func (w *Worker) Start() error {
 	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
 	w.waiting = map[string]chan domain.Run{}
 	w.woken = map[queueKey]woken{}
-	w.drained = make(chan struct{}, 1)
-	w.awake = make(chan struct{}, 1)
+	w.drained, w.awake, w.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
@@ -94,18 +95,23 @@ func (w *Worker) Start() error {
 }
 
 // Run executes runs and offers those that nobody works on, until ctx ends; then what is running may
-// finish for the shutdown timeout, and what does not is handed back.
+// finish for the shutdown timeout, and what does not is handed back. Where AcceptsOnly is set it only
+// offers what it has accepted.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.queue.close()
 	engine, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.queue.serve(ctx, engine, stop, w.execute) })
 	g.Go(func() error { return w.sweep(ctx) })
-	g.Go(func() error { return w.keepAlive(ctx) })
 	g.Go(func() error { return w.retain(ctx) })
-	g.Go(func() error { return w.interrupt(ctx) })
-	g.Go(func() error { return w.keepTime(ctx) })
+	g.Go(func() error { return w.tellOffers(ctx) })
+	if !w.AcceptsOnly {
+		g.Go(func() error { return w.queue.serve(ctx, engine, stop, w.execute) })
+		g.Go(func() error { return w.hearOffers(ctx) })
+		g.Go(func() error { return w.keepAlive(ctx) })
+		g.Go(func() error { return w.interrupt(ctx) })
+		g.Go(func() error { return w.keepTime(ctx) })
+	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
