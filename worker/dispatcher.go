@@ -53,12 +53,13 @@ func (w *Worker) sweep(ctx context.Context) error {
 
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
-	if w.AcceptsOnly {
-		return nil
-	}
 	room, err := w.room(ctx)
 	if err != nil {
 		return err
+	}
+	if w.AcceptsOnly {
+		w.backlog.full.Store(room <= 0)
+		return nil
 	}
 	policies := map[queueKey]*policy{} // of flows that this sweep has met; nil for one that can't be read
 	var after store.Position

@@ -28,7 +28,8 @@ type settings struct {
 	LogPassword  string   `env:"HEDDLE_LOG_PASSWORD" secret:"" help:"Their password, at least 16 characters; made, printed once and kept in the data folder when empty."`
 	LogCert      string   `env:"HEDDLE_LOG_CERT" help:"PEM file of the served event log's certificate; needed off loopback addresses, on them made in the data folder (log.crt) when empty."`
 	LogKey       string   `env:"HEDDLE_LOG_KEY" help:"PEM file of its key."`
-	Redis        string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue: embedded, or redis://…"`
+	Redis        string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue, wake-ups and presence: embedded, or redis://… for one that processes share."`
+	Roles        []string `env:"HEDDLE_ROLES" default:"api,worker" enum:"api,worker" help:"What this process does: api (GraphQL and triggers), worker (schedules and executions) or both."`
 	Blobs        string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
 	MasterKey    string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`
 	AdminToken   string   `env:"HEDDLE_ADMIN_TOKEN" secret:"" help:"The first administrator's token, at least 16 characters; made at the first start and printed once when empty."`

@@ -38,25 +38,32 @@ type serveCmd struct{}
 // server is every floor of one process.
 type server struct {
 	*settings
-	logger   *slog.Logger
-	log      store.Log
-	blobs    *store.Blobs
-	vault    *store.Vault
-	view     *projections.View
-	runs     *projections.RunIndex
-	resolver *graph.Resolver
-	worker   *worker.Worker
-	metrics  *metrics
-	handler  atomic.Pointer[http.Handler] // nil until the views have caught up
+	logger *slog.Logger
+	log    store.Log
+	blobs  *store.Blobs
+	vault  *store.Vault
+	live   store.Live
+	// closeLive is nil until live is open.
+	closeLive func() error
+	view      *projections.View
+	runs      *projections.RunIndex
+	resolver  *graph.Resolver
+	worker    *worker.Worker
+	metrics   *metrics
+	handler   atomic.Pointer[http.Handler] // nil until the views have caught up
 }
 
 // Run serves until ctx ends, then finishes or hands back what is under way.
 func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdout io.Writer) (err error) {
+	if err := s.checkRoles(); err != nil {
+		return err
+	}
 	release, err := lock(s.Data)
 	if err != nil {
 		return err
 	}
 	defer release()
+	worker.SetRedisLogger(logger)
 	v := &server{settings: s, logger: logger, metrics: newMetrics()}
 	if err := v.open(ctx); err != nil {
 		return errors.Join(err, v.close())
@@ -89,6 +96,9 @@ func (v *server) open(ctx context.Context) (err error) {
 	if v.blobs, err = v.openBlobs(ctx); err != nil {
 		return err
 	}
+	if err = v.openLive(); err != nil {
+		return err
+	}
 	v.view = projections.NewView(v.log, v.logger)
 	v.runs, err = projections.OpenRunIndex(ctx, filepath.Join(v.Data, "runs.db"), v.log, v.logger)
 	if err == nil {
@@ -103,6 +113,9 @@ func (v *server) close() error {
 	if v.runs != nil {
 		errs = append(errs, v.runs.Close())
 	}
+	if v.closeLive != nil {
+		errs = append(errs, v.closeLive())
+	}
 	if v.blobs != nil {
 		errs = append(errs, v.blobs.Close())
 	}
@@ -116,19 +129,17 @@ func (v *server) close() error {
 func (v *server) build(address string) {
 	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
 	components := component.New(builtin.Components()...)
-	live := store.NewLiveMemory()
-	v.resolver = &graph.Resolver{Live: live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
+	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
 		Components: components, Logger: v.logger, PublicURL: v.publicURL(address),
 		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}}
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
 	o.Concurrency, o.Redis, o.RunRetention = v.Concurrency, v.Redis, v.RunRetention
-	o.MissedTicks = v.MissedTicks
+	o.MissedTicks, o.AcceptsOnly = v.MissedTicks, !v.holds(roleWorker)
 	o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
-	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: live, View: v.view, Runs: v.runs,
+	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view, Runs: v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}
-	worker.SetRedisLogger(v.logger)
 	v.metrics.watch(v.view, v.runs)
 }
 
@@ -180,7 +191,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 	return err
 }
 
-// start opens the doors once the views have caught up, then executes runs.
+// start opens the doors once the views have caught up, then executes runs, as far as that is its role.
 func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	for _, caughtUp := range []<-chan struct{}{v.view.CaughtUp(), v.runs.CaughtUp()} {
 		select {
@@ -190,36 +201,49 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	debug.FreeOSMemory() // the views' rebuild leaves much behind that is never needed again
-	if err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout); err != nil {
+	doors, endStreams := http.NotFoundHandler(), func() {}
+	if v.holds(roleAPI) {
+		err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout)
+		if err == nil {
+			err = v.resolver.Finish(ctx)
+		}
+		if err == nil {
+			doors, endStreams, err = v.openDoors(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	} else if err := v.awaitFirstStart(ctx); err != nil {
 		return err
 	}
-	if err := v.resolver.Finish(ctx); err != nil {
-		return err
-	}
+	defer endStreams()
 	if err := v.worker.Start(); err != nil {
 		return err
 	}
-	streams, endStreams := context.WithCancel(ctx)
+	v.handler.Store(&doors)
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
+	return v.worker.Run(ctx)
+}
+
+// openDoors makes what people and triggers reach. endStreams ends the subscriptions, which read the log until then.
+func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams func(), err error) {
+	streams, end := context.WithCancel(ctx)
 	o := graph.DefaultOptions()
 	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
 	o.Timeout, o.Origins, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxSubscriptions, streams
 	api, err := graph.NewHandler(v.resolver, o)
 	if err != nil {
-		endStreams()
-		return err
+		end()
+		return nil, nil, err
 	}
-	defer func() {
-		endStreams()
-		api.Wait() // they read the log until then
-	}()
 	open := http.NewServeMux()
 	open.Handle("/api", api)
 	open.Handle("/api/", api)
 	open.Handle("/trigger/", v.worker)
-	var doors http.Handler = open
-	v.handler.Store(&doors)
-	v.logger.Info("ready", "url", v.resolver.PublicURL, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
-	return v.worker.Run(ctx)
+	return open, func() {
+		end()
+		api.Wait()
+	}, nil
 }
 
 // routes is what listens from the first moment on; all but the signs of life waits for start.
