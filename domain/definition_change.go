@@ -94,31 +94,39 @@ func slot(c Change) string {
 	return c.After + "/@next"
 }
 
-// Overlap gives the keys of b that touch what a touches, in order, each once. It is stricter than
-// comparing keys: a key stands for everything below it too, at a slash, so that an edit inside a part
-// meets the removal of the part. None means that merging the two lists loses nothing of either.
-func Overlap(a, b []Change) []string {
+// Overlap gives the keys of b that touch what a touches, see [OverlapKeys]. None means that merging the
+// two lists loses nothing of either.
+func Overlap(a, b []Change) []string { return OverlapKeys(touchedBy(a), touchedBy(b)) }
+
+func touchedBy(changes []Change) []string {
+	var keys []string
+	for _, c := range changes {
+		keys = append(keys, Touches(c)...)
+	}
+	return keys
+}
+
+// OverlapKeys gives the keys of b that touch what those of a do, in order, each once. It is stricter
+// than comparing keys: a key stands for everything below it too, at a slash, so that an edit inside a
+// part meets the removal of the part.
+func OverlapKeys(a, b []string) []string {
 	touched, above := map[string]bool{}, map[string]bool{}
-	for _, c := range a {
-		for _, key := range Touches(c) {
-			touched[key] = true
-			for k := range prefixes(key) {
-				above[k] = true
-			}
+	for _, key := range a {
+		touched[key] = true
+		for k := range prefixes(key) {
+			above[k] = true
 		}
 	}
 	var overlap []string
 	seen := map[string]bool{}
-	for _, c := range b {
-		for _, key := range Touches(c) {
-			hit := above[key]
-			for k := range prefixes(key) {
-				hit = hit || touched[k]
-			}
-			if hit && !seen[key] {
-				seen[key] = true
-				overlap = append(overlap, key)
-			}
+	for _, key := range b {
+		hit := above[key]
+		for k := range prefixes(key) {
+			hit = hit || touched[k]
+		}
+		if hit && !seen[key] {
+			seen[key] = true
+			overlap = append(overlap, key)
 		}
 	}
 	return overlap

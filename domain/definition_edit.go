@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -163,4 +164,27 @@ func newPart(kind partKind, said map[string]any, newID func() string) (*Node, er
 		}
 	}
 	return n, nil
+}
+
+// Place tells what a key of [Touches] names in a definition, for people.
+func Place(def *Node, key string) string {
+	id, path, _ := strings.Cut(key, "/")
+	part, there := kinds(def)[id]
+	if !there {
+		return "a part that is gone"
+	}
+	where := string(part.kind)
+	if name := part.node.Name() + part.node.Key(); name != "" && id != "" {
+		where = fmt.Sprintf("%s %q", part.kind, name)
+	}
+	if part.flow != "" && part.kind != flowPart {
+		where += fmt.Sprintf(" of flow %q", part.flow)
+	}
+	switch {
+	case strings.HasPrefix(path, "@"):
+		return "what stands around " + where
+	case path != "":
+		return strings.ReplaceAll(path, "/", ".") + " of " + where
+	}
+	return where
 }

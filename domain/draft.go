@@ -23,6 +23,7 @@ type Draft struct {
 var Drafts = NewCategory("draft",
 	Kind[DraftOpened]("DraftOpened"),
 	Kind[DraftEdited]("DraftEdited"),
+	Kind[DraftDiscarded]("DraftDiscarded"),
 	Kind[DraftClosed]("DraftClosed"),
 	Kind[DraftReopened]("DraftReopened"),
 )
@@ -55,6 +56,7 @@ func (e DraftOpened) Touches() []string { return nil }
 // DraftEdited changes the definition.
 type DraftEdited struct {
 	Changes []Change `json:"changes"`
+	Undoes  int      `json:"undoes,omitempty"` // how many edits it takes back, 0 for an edit of its own
 }
 
 // Evolve implements [Event].
@@ -71,12 +73,22 @@ func (e *DraftEdited) makeWhole() {
 }
 
 // Touches names what the edit touches: two edits that touch different things both survive.
-func (e DraftEdited) Touches() []string {
-	var touched []string
-	for _, c := range e.Changes {
-		touched = append(touched, Touches(c)...)
+func (e DraftEdited) Touches() []string { return touchedBy(e.Changes) }
+
+// DraftDiscarded takes everything back that was edited since the version that the draft was made from.
+type DraftDiscarded struct {
+	Changes []Change `json:"changes"`
+}
+
+// Evolve implements [Event].
+func (e DraftDiscarded) Evolve(d Draft, m Meta) Draft {
+	return DraftEdited{Changes: e.Changes}.Evolve(d, m)
+}
+
+func (e *DraftDiscarded) makeWhole() {
+	for i := range e.Changes {
+		e.Changes[i].makeWhole()
 	}
-	return touched
 }
 
 // DraftClosed ends editing: this very state becomes the version named here. The integration's own
@@ -158,6 +170,35 @@ func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[
 		return nil, nil
 	}
 	return append(opening, DraftEdited{Changes: edits}), nil
+}
+
+// Undo takes the last edits back, as many as told, by the changes that do so.
+func (d Draft) Undo(edits int, changes []Change, limits Limits) (Changes[Draft], error) {
+	made, err := d.Edit(DraftOpened{}, changes, limits)
+	if err != nil || len(made) == 0 {
+		return made, err
+	}
+	e := made[0].(DraftEdited)
+	e.Undoes = edits
+	return Changes[Draft]{e}, nil
+}
+
+// Discard takes everything back that was edited since the draft's base.
+func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
+	switch {
+	case base.Definition == nil:
+		return nil, Refuse(Conflict, "there is no version yet to go back to; undo single edits, or delete the integration")
+	case d.ID == "":
+		return nil, nil
+	}
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	changes := Diff(d.Definition, base.Definition)
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return Changes[Draft]{DraftDiscarded{Changes: changes}}, nil
 }
 
 // RollBack makes the draft an older version's definition again. Edits that are not published are not

@@ -140,6 +140,13 @@ func TestDraftDecides(t *testing.T) {
 	reopen := func(version string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
 	}
+	back := Diff(renamed, def)
+	undo := func(changes []Change) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Undo(1, changes, DefaultLimits) }
+	}
+	discard := func(base DraftOpened) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) { return d.Discard(base) }
+	}
 	rollBack := func(to *Node) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.RollBack(based, to) }
 	}
@@ -171,6 +178,15 @@ func TestDraftDecides(t *testing.T) {
 		"closing none":            {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
 		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
 			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
+		"undoing":                    {given: events[Draft](opened, edited), when: undo(back), then: events[Draft](DraftEdited{Changes: back, Undoes: 1})},
+		"undoing what is not there":  {given: events[Draft](opened), when: undo(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
+		"undoing a closed one":       {given: events[Draft](opened, closed), when: undo(edits), refused: isClosed},
+		"undoing none":               {when: undo(edits), refused: "NOT_FOUND Record not found: draft"},
+		"discarding":                 {given: events[Draft](based, edited), when: discard(based), then: events[Draft](DraftDiscarded{Changes: back})},
+		"discarding twice":           {given: events[Draft](based, edited, DraftDiscarded{Changes: back}), when: discard(based)},
+		"discarding none":            {when: discard(based)},
+		"discarding the first":       {given: events[Draft](opened, edited), when: discard(DraftOpened{}), refused: "CONFLICT there is no version yet to go back to; undo single edits, or delete the integration"},
+		"discarding a closed one":    {given: events[Draft](opened, closed), when: discard(based), refused: isClosed},
 		"rolling back":               {when: rollBack(renamed), then: events[Draft](based, edited)},
 		"rolling back to the base":   {when: rollBack(def)},
 		"rolling back over edits":    {given: events[Draft](based, edited), when: rollBack(Identify(parse(t, oneFlow("description: third\n", "")), def, counter("c"))), refused: "CONFLICT the draft has edits that are not published, last by actor at 2026-01-02T03:04:06Z; publish or discard them first"},

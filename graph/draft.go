@@ -32,19 +32,24 @@ func (r *Resolver) base(ctx context.Context, i domain.Integration) (domain.Draft
 	return base, err
 }
 
+// settled finishes a publish that has closed the main draft, whoever began it.
+func (r *Resolver) settled(ctx context.Context, i domain.Integration) (domain.Integration, error) {
+	d, ok, err := r.draft(ctx, i)
+	if err != nil || !ok || d.Closed == nil {
+		return i, err
+	}
+	done, err := r.complete(ctx, d)
+	return done.integration, err
+}
+
 // changeDraft changes the main draft. One that is closed becomes a version, and the change is the
 // next one's.
 func (r *Resolver) changeDraft(ctx context.Context, i domain.Integration,
 	decide func(domain.Draft, domain.DraftOpened) (domain.Changes[domain.Draft], error), opts ...store.Option,
 ) (domain.Draft, error) {
-	if d, ok, err := r.draft(ctx, i); err != nil {
-		return d, err
-	} else if ok && d.Closed != nil {
-		done, err := r.complete(ctx, d)
-		if err != nil {
-			return d, err
-		}
-		i = done.integration
+	i, err := r.settled(ctx, i)
+	if err != nil {
+		return domain.Draft{}, err
 	}
 	base, err := r.base(ctx, i)
 	if err != nil {

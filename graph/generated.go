@@ -185,6 +185,20 @@ type ComplexityRoot struct {
 		Step    func(childComplexity int) int
 	}
 
+	DraftEdit struct {
+		At       func(childComplexity int) int
+		By       func(childComplexity int) int
+		Changes  func(childComplexity int) int
+		Revision func(childComplexity int) int
+	}
+
+	DraftPayload struct {
+		Errors      func(childComplexity int) int
+		Integration func(childComplexity int) int
+		Missed      func(childComplexity int) int
+		Revision    func(childComplexity int) int
+	}
+
 	ExecutionEvent struct {
 		Cursor          func(childComplexity int) int
 		ExecutionResult func(childComplexity int) int
@@ -365,6 +379,7 @@ type ComplexityRoot struct {
 		Definition          func(childComplexity int, version *int, useLatestComponentVersions *bool) int
 		Description         func(childComplexity int) int
 		Documentation       func(childComplexity int) int
+		DraftRevision       func(childComplexity int) int
 		Flows               func(childComplexity int, after *string, first *int) int
 		ID                  func(childComplexity int) int
 		IsCodeNative        func(childComplexity int) int
@@ -468,12 +483,15 @@ type ComplexityRoot struct {
 		DeleteInstance                       func(childComplexity int, input DeleteInstanceInput) int
 		DeleteIntegration                    func(childComplexity int, input DeleteIntegrationInput) int
 		DeployInstance                       func(childComplexity int, input DeployInstanceInput) int
+		DiscardDraft                         func(childComplexity int, input DiscardDraftInput) int
+		EditDraft                            func(childComplexity int, input EditDraftInput) int
 		ForkIntegration                      func(childComplexity int, input ForkIntegrationInput) int
 		ImportIntegration                    func(childComplexity int, input ImportIntegrationInput) int
 		PublishIntegration                   func(childComplexity int, input PublishIntegrationInput) int
 		ReplayExecution                      func(childComplexity int, input ReplayExecutionInput) int
 		RevokeAPIToken                       func(childComplexity int, input RevokeAPITokenInput) int
 		RollBackIntegration                  func(childComplexity int, input RollBackIntegrationInput) int
+		UndoDraft                            func(childComplexity int, input UndoDraftInput) int
 		UpdateInstance                       func(childComplexity int, input UpdateInstanceInput) int
 		UpdateInstanceConfigVariables        func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
 		UpdateIntegration                    func(childComplexity int, input UpdateIntegrationInput) int
@@ -611,6 +629,8 @@ type IntegrationResolver interface {
 
 	Definition(ctx context.Context, obj *Integration, version *int, useLatestComponentVersions *bool) (*string, error)
 
+	DraftRevision(ctx context.Context, obj *Integration) (*string, error)
+
 	VersionCreatedBy(ctx context.Context, obj *Integration) (*domain.User, error)
 
 	VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error)
@@ -629,6 +649,9 @@ type MutationResolver interface {
 	CreateIntegration(ctx context.Context, input CreateIntegrationInput) (*IntegrationPayload, error)
 	UpdateIntegration(ctx context.Context, input UpdateIntegrationInput) (*IntegrationPayload, error)
 	ForkIntegration(ctx context.Context, input ForkIntegrationInput) (*IntegrationPayload, error)
+	EditDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error)
+	UndoDraft(ctx context.Context, input UndoDraftInput) (*DraftPayload, error)
+	DiscardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
 	RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error)
@@ -1216,6 +1239,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DefinitionProblem.Step(childComplexity), true
+
+	case "DraftEdit.at":
+		if e.ComplexityRoot.DraftEdit.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdit.At(childComplexity), true
+	case "DraftEdit.by":
+		if e.ComplexityRoot.DraftEdit.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdit.By(childComplexity), true
+	case "DraftEdit.changes":
+		if e.ComplexityRoot.DraftEdit.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdit.Changes(childComplexity), true
+	case "DraftEdit.revision":
+		if e.ComplexityRoot.DraftEdit.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdit.Revision(childComplexity), true
+
+	case "DraftPayload.errors":
+		if e.ComplexityRoot.DraftPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Errors(childComplexity), true
+	case "DraftPayload.integration":
+		if e.ComplexityRoot.DraftPayload.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Integration(childComplexity), true
+	case "DraftPayload.missed":
+		if e.ComplexityRoot.DraftPayload.Missed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Missed(childComplexity), true
+	case "DraftPayload.revision":
+		if e.ComplexityRoot.DraftPayload.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Revision(childComplexity), true
 
 	case "ExecutionEvent.cursor":
 		if e.ComplexityRoot.ExecutionEvent.Cursor == nil {
@@ -1913,6 +1986,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Documentation(childComplexity), true
+	case "Integration.draftRevision":
+		if e.ComplexityRoot.Integration.DraftRevision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.DraftRevision(childComplexity), true
 	case "Integration.flows":
 		if e.ComplexityRoot.Integration.Flows == nil {
 			break
@@ -2370,6 +2449,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeployInstance(childComplexity, args["input"].(DeployInstanceInput)), true
+	case "Mutation.discardDraft":
+		if e.ComplexityRoot.Mutation.DiscardDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_discardDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DiscardDraft(childComplexity, args["input"].(DiscardDraftInput)), true
+	case "Mutation.editDraft":
+		if e.ComplexityRoot.Mutation.EditDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_editDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EditDraft(childComplexity, args["input"].(EditDraftInput)), true
 	case "Mutation.forkIntegration":
 		if e.ComplexityRoot.Mutation.ForkIntegration == nil {
 			break
@@ -2436,6 +2537,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RollBackIntegration(childComplexity, args["input"].(RollBackIntegrationInput)), true
+	case "Mutation.undoDraft":
+		if e.ComplexityRoot.Mutation.UndoDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_undoDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UndoDraft(childComplexity, args["input"].(UndoDraftInput)), true
 	case "Mutation.updateInstance":
 		if e.ComplexityRoot.Mutation.UpdateInstance == nil {
 			break
@@ -2927,6 +3039,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteInstanceInput,
 		ec.unmarshalInputDeleteIntegrationInput,
 		ec.unmarshalInputDeployInstanceInput,
+		ec.unmarshalInputDiscardDraftInput,
+		ec.unmarshalInputDraftChangeInput,
+		ec.unmarshalInputEditDraftInput,
 		ec.unmarshalInputExecutionSectionOrder,
 		ec.unmarshalInputForkIntegrationInput,
 		ec.unmarshalInputImportIntegrationInput,
@@ -2939,6 +3054,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputReplayExecutionInput,
 		ec.unmarshalInputRevokeApiTokenInput,
 		ec.unmarshalInputRollBackIntegrationInput,
+		ec.unmarshalInputUndoDraftInput,
 		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
 		ec.unmarshalInputUpdateInstanceInput,
 		ec.unmarshalInputUpdateIntegrationInput,
@@ -3169,6 +3285,15 @@ type Mutation {
   updateIntegration(input: UpdateIntegrationInput!): IntegrationPayload!
   "A named copy of an integration's draft, or of a version."
   forkIntegration(input: ForkIntegrationInput!): IntegrationPayload!
+  """
+  Changes parts of the draft, all or none. What others have edited since expectedRevision stays, and is
+  told in missed; if they have edited the same, it is refused, saying who and what.
+  """
+  editDraft(input: EditDraftInput!): DraftPayload!
+  "Takes the last edits back; undoing again goes on before them."
+  undoDraft(input: UndoDraftInput!): DraftPayload!
+  "Takes back all that was edited since the newest version."
+  discardDraft(input: DiscardDraftInput!): DraftPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
   "Publishes an older version's content again, as the next version; refused while the draft has other edits."
@@ -3450,6 +3575,8 @@ type Integration {
   definition(version: Int, useLatestComponentVersions: Boolean): String
   "Of the draft: the number of the version published last, 0 before the first."
   versionNumber: Int!
+  "Of the draft: what edits of it name as expectedRevision. Null for a version."
+  draftRevision: String
   versionCreatedAt: DateTime!
   versionCreatedBy: User
   versionComment: String
@@ -3563,6 +3690,77 @@ input ForkIntegrationInput {
   parent: ID!
   name: String!
   description: String
+}
+
+enum DraftOp {
+  "Give value to the field of node at path; without a path make sure that the list is there."
+  SET
+  "Take the field of node at path away; without a path the list, if it is empty."
+  UNSET
+  "Put part into list of parent, behind after."
+  ADD
+  "Take node away, with everything below it."
+  REMOVE
+  "Put node into list of parent, behind after."
+  MOVE
+}
+
+"A change of a definition. Parts are named by id; the integration itself by none."
+input DraftChangeInput {
+  op: DraftOp!
+  "Of ADD: an id for the new part, a UUID; one is given if it is left out."
+  node: ID
+  "The key of a field, such as name, or inputs and the name of an input."
+  path: [String!]
+  "As the definition format has it."
+  value: JSONString
+  parent: ID
+  "flows, requiredConfigVars, configPages, steps, branches; of SET and UNSET also inputs."
+  list: String
+  "The part before; none for the first place."
+  after: ID
+  "A map as the definition format has it."
+  part: JSONString
+}
+
+input EditDraftInput {
+  "The integration's id."
+  id: ID!
+  "draftRevision, or the revision of the last payload."
+  expectedRevision: String!
+  changes: [DraftChangeInput!]!
+}
+
+input UndoDraftInput {
+  "The integration's id."
+  id: ID!
+  expectedRevision: String!
+  "How many; 1 by default."
+  edits: Int
+}
+
+input DiscardDraftInput {
+  "The integration's id."
+  id: ID!
+  expectedRevision: String!
+}
+
+"An edit of a draft as it is in the log."
+type DraftEdit {
+  revision: String!
+  by: User
+  at: DateTime!
+  "An object with changes, a list."
+  changes: JSONString!
+}
+
+type DraftPayload {
+  integration: Integration
+  "The draft's after the edit."
+  revision: String
+  "What was edited between the expected revision and this edit."
+  missed: [DraftEdit!]!
+  errors: [FieldError!]!
 }
 
 input ImportIntegrationInput {
@@ -4322,6 +4520,34 @@ func (ec *executionContext) childFields_DefinitionProblem(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DefinitionProblem", field.Name)
 }
 
+func (ec *executionContext) childFields_DraftEdit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "revision":
+		return ec.fieldContext_DraftEdit_revision(ctx, field)
+	case "by":
+		return ec.fieldContext_DraftEdit_by(ctx, field)
+	case "at":
+		return ec.fieldContext_DraftEdit_at(ctx, field)
+	case "changes":
+		return ec.fieldContext_DraftEdit_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DraftEdit", field.Name)
+}
+
+func (ec *executionContext) childFields_DraftPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integration":
+		return ec.fieldContext_DraftPayload_integration(ctx, field)
+	case "revision":
+		return ec.fieldContext_DraftPayload_revision(ctx, field)
+	case "missed":
+		return ec.fieldContext_DraftPayload_missed(ctx, field)
+	case "errors":
+		return ec.fieldContext_DraftPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DraftPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_ExecutionEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -4694,6 +4920,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_definition(ctx, field)
 	case "versionNumber":
 		return ec.fieldContext_Integration_versionNumber(ctx, field)
+	case "draftRevision":
+		return ec.fieldContext_Integration_draftRevision(ctx, field)
 	case "versionCreatedAt":
 		return ec.fieldContext_Integration_versionCreatedAt(ctx, field)
 	case "versionCreatedBy":
@@ -5554,6 +5782,34 @@ func (ec *executionContext) field_Mutation_deployInstance_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_discardDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DiscardDraftInput, error) {
+			return ec.unmarshalNDiscardDraftInput2heddleᚋgraphᚐDiscardDraftInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_editDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (EditDraftInput, error) {
+			return ec.unmarshalNEditDraftInput2heddleᚋgraphᚐEditDraftInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_forkIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5630,6 +5886,20 @@ func (ec *executionContext) field_Mutation_rollBackIntegration_args(ctx context.
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RollBackIntegrationInput, error) {
 			return ec.unmarshalNRollBackIntegrationInput2heddleᚋgraphᚐRollBackIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_undoDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UndoDraftInput, error) {
+			return ec.unmarshalNUndoDraftInput2heddleᚋgraphᚐUndoDraftInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -8593,6 +8863,226 @@ func (ec *executionContext) _DefinitionProblem_message(ctx context.Context, fiel
 }
 func (ec *executionContext) fieldContext_DefinitionProblem_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DefinitionProblem", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEdit_revision(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdit_revision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdit_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEdit_by(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdit_by(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.By, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdit_by(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftEdit",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftEdit_at(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdit_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdit_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEdit_changes(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdit_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNJSONString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdit_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _DraftPayload_integration(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_integration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_integration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftPayload_revision(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_revision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftPayload", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DraftPayload_missed(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_missed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Missed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []DraftEdit) graphql.Marshaler {
+			return ec.marshalNDraftEdit2ᚕheddleᚋgraphᚐDraftEditᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_missed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftEdit(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftPayload_errors(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _ExecutionEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
@@ -11698,6 +12188,29 @@ func (ec *executionContext) fieldContext_Integration_versionNumber(_ context.Con
 	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _Integration_draftRevision(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_draftRevision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().DraftRevision(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_draftRevision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Integration_versionCreatedAt(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13352,6 +13865,138 @@ func (ec *executionContext) fieldContext_Mutation_forkIntegration(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_forkIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_editDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_editDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EditDraft(ctx, fc.Args["input"].(EditDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_editDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_editDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_undoDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_undoDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UndoDraft(ctx, fc.Args["input"].(UndoDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_undoDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_undoDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_discardDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_discardDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DiscardDraft(ctx, fc.Args["input"].(DiscardDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_discardDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_discardDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -17187,6 +17832,166 @@ func (ec *executionContext) unmarshalInputDeployInstanceInput(ctx context.Contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDiscardDraftInput(ctx context.Context, obj any) (DiscardDraftInput, error) {
+	var it DiscardDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedRevision"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "expectedRevision":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedRevision"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedRevision = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDraftChangeInput(ctx context.Context, obj any) (DraftChangeInput, error) {
+	var it DraftChangeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"op", "node", "path", "value", "parent", "list", "after", "part"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "op":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("op"))
+			data, err := ec.unmarshalNDraftOp2heddleᚋgraphᚐDraftOp(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Op = data
+		case "node":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("node"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Node = data
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Path = data
+		case "value":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("value"))
+			data, err := ec.unmarshalOJSONString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Value = data
+		case "parent":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("parent"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Parent = data
+		case "list":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("list"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.List = data
+		case "after":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("after"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.After = data
+		case "part":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("part"))
+			data, err := ec.unmarshalOJSONString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Part = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputEditDraftInput(ctx context.Context, obj any) (EditDraftInput, error) {
+	var it EditDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedRevision", "changes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "expectedRevision":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedRevision"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedRevision = data
+		case "changes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("changes"))
+			data, err := ec.unmarshalNDraftChangeInput2ᚕheddleᚋgraphᚐDraftChangeInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Changes = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputExecutionSectionOrder(ctx context.Context, obj any) (ExecutionSectionOrder, error) {
 	var it ExecutionSectionOrder
 	if obj == nil {
@@ -17668,6 +18473,50 @@ func (ec *executionContext) unmarshalInputRollBackIntegrationInput(ctx context.C
 				return it, err
 			}
 			it.Comment = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUndoDraftInput(ctx context.Context, obj any) (UndoDraftInput, error) {
+	var it UndoDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedRevision", "edits"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "expectedRevision":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedRevision"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedRevision = data
+		case "edits":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("edits"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Edits = data
 		}
 	}
 	return it, nil
@@ -19228,6 +20077,112 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 			}
 		case "message":
 			out.Values[i] = ec._DefinitionProblem_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var draftEditImplementors = []string{"DraftEdit"}
+
+func (ec *executionContext) _DraftEdit(ctx context.Context, sel ast.SelectionSet, obj *DraftEdit) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftEditImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DraftEdit")
+		case "revision":
+			out.Values[i] = ec._DraftEdit_revision(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "by":
+			out.Values[i] = ec._DraftEdit_by(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._DraftEdit_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changes":
+			out.Values[i] = ec._DraftEdit_changes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var draftPayloadImplementors = []string{"DraftPayload"}
+
+func (ec *executionContext) _DraftPayload(ctx context.Context, sel ast.SelectionSet, obj *DraftPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DraftPayload")
+		case "integration":
+			out.Values[i] = ec._DraftPayload_integration(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "revision":
+			out.Values[i] = ec._DraftPayload_revision(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "missed":
+			out.Values[i] = ec._DraftPayload_missed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._DraftPayload_errors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -21644,6 +22599,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "draftRevision":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_draftRevision(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "versionCreatedAt":
 			out.Values[i] = ec._Integration_versionCreatedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -22668,6 +23661,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "forkIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_forkIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "editDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_editDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "undoDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_undoDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "discardDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_discardDraft(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -24684,6 +25698,79 @@ func (ec *executionContext) unmarshalNDeployInstanceInput2heddleᚋgraphᚐDeplo
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDiscardDraftInput2heddleᚋgraphᚐDiscardDraftInput(ctx context.Context, v any) (DiscardDraftInput, error) {
+	res, err := ec.unmarshalInputDiscardDraftInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDraftChangeInput2heddleᚋgraphᚐDraftChangeInput(ctx context.Context, v any) (DraftChangeInput, error) {
+	res, err := ec.unmarshalInputDraftChangeInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNDraftChangeInput2ᚕheddleᚋgraphᚐDraftChangeInputᚄ(ctx context.Context, v any) ([]DraftChangeInput, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]DraftChangeInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDraftChangeInput2heddleᚋgraphᚐDraftChangeInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNDraftEdit2heddleᚋgraphᚐDraftEdit(ctx context.Context, sel ast.SelectionSet, v DraftEdit) graphql.Marshaler {
+	return ec._DraftEdit(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraftEdit2ᚕheddleᚋgraphᚐDraftEditᚄ(ctx context.Context, sel ast.SelectionSet, v []DraftEdit) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDraftEdit2heddleᚋgraphᚐDraftEdit(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNDraftOp2heddleᚋgraphᚐDraftOp(ctx context.Context, v any) (DraftOp, error) {
+	var res DraftOp
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDraftOp2heddleᚋgraphᚐDraftOp(ctx context.Context, sel ast.SelectionSet, v DraftOp) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) marshalNDraftPayload2heddleᚋgraphᚐDraftPayload(ctx context.Context, sel ast.SelectionSet, v DraftPayload) graphql.Marshaler {
+	return ec._DraftPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx context.Context, sel ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DraftPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNEditDraftInput2heddleᚋgraphᚐEditDraftInput(ctx context.Context, v any) (EditDraftInput, error) {
+	res, err := ec.unmarshalInputEditDraftInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNExecutionEvent2heddleᚋgraphᚐExecutionEvent(ctx context.Context, sel ast.SelectionSet, v ExecutionEvent) graphql.Marshaler {
 	return ec._ExecutionEvent(ctx, sel, &v)
 }
@@ -25350,6 +26437,22 @@ func (ec *executionContext) marshalNIntegrationPayload2ᚖheddleᚋgraphᚐInteg
 	return ec._IntegrationPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNJSONString2string(ctx context.Context, v any) (string, error) {
+	res, err := graphql.UnmarshalString(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJSONString2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) marshalNLog2heddleᚋgraphᚐLog(ctx context.Context, sel ast.SelectionSet, v Log) graphql.Marshaler {
 	return ec._Log(ctx, sel, &v)
 }
@@ -25595,6 +26698,11 @@ func (ec *executionContext) marshalNUUID2string(ctx context.Context, sel ast.Sel
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNUndoDraftInput2heddleᚋgraphᚐUndoDraftInput(ctx context.Context, v any) (UndoDraftInput, error) {
+	res, err := ec.unmarshalInputUndoDraftInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNUpdateInstanceConfigVariablesInput2heddleᚋgraphᚐUpdateInstanceConfigVariablesInput(ctx context.Context, v any) (UpdateInstanceConfigVariablesInput, error) {

@@ -8,6 +8,7 @@ import (
 	"heddle/domain"
 	"io"
 	"strconv"
+	"time"
 )
 
 type ActionInput struct {
@@ -114,6 +115,56 @@ type DeployInstanceInput struct {
 	ID string `json:"id"`
 	// Deploys although config variables have no values.
 	Force *bool `json:"force,omitempty"`
+}
+
+type DiscardDraftInput struct {
+	// The integration's id.
+	ID               string `json:"id"`
+	ExpectedRevision string `json:"expectedRevision"`
+}
+
+// A change of a definition. Parts are named by id; the integration itself by none.
+type DraftChangeInput struct {
+	Op DraftOp `json:"op"`
+	// Of ADD: an id for the new part, a UUID; one is given if it is left out.
+	Node *string `json:"node,omitempty"`
+	// The key of a field, such as name, or inputs and the name of an input.
+	Path []string `json:"path,omitempty"`
+	// As the definition format has it.
+	Value  *string `json:"value,omitempty"`
+	Parent *string `json:"parent,omitempty"`
+	// flows, requiredConfigVars, configPages, steps, branches; of SET and UNSET also inputs.
+	List *string `json:"list,omitempty"`
+	// The part before; none for the first place.
+	After *string `json:"after,omitempty"`
+	// A map as the definition format has it.
+	Part *string `json:"part,omitempty"`
+}
+
+// An edit of a draft as it is in the log.
+type DraftEdit struct {
+	Revision string       `json:"revision"`
+	By       *domain.User `json:"by,omitempty"`
+	At       time.Time    `json:"at"`
+	// An object with changes, a list.
+	Changes string `json:"changes"`
+}
+
+type DraftPayload struct {
+	Integration *Integration `json:"integration,omitempty"`
+	// The draft's after the edit.
+	Revision *string `json:"revision,omitempty"`
+	// What was edited between the expected revision and this edit.
+	Missed []DraftEdit  `json:"missed"`
+	Errors []FieldError `json:"errors"`
+}
+
+type EditDraftInput struct {
+	// The integration's id.
+	ID string `json:"id"`
+	// draftRevision, or the revision of the last payload.
+	ExpectedRevision string             `json:"expectedRevision"`
+	Changes          []DraftChangeInput `json:"changes"`
 }
 
 type ExecutionPayload struct {
@@ -271,6 +322,14 @@ type RollBackIntegrationInput struct {
 	Comment *string `json:"comment,omitempty"`
 }
 
+type UndoDraftInput struct {
+	// The integration's id.
+	ID               string `json:"id"`
+	ExpectedRevision string `json:"expectedRevision"`
+	// How many; 1 by default.
+	Edits *int `json:"edits,omitempty"`
+}
+
 type UpdateInstanceConfigVariablesInput struct {
 	ID              string                         `json:"id"`
 	ConfigVariables []*InputInstanceConfigVariable `json:"configVariables"`
@@ -386,6 +445,72 @@ func (e *ActionScheduleSupport) UnmarshalJSON(b []byte) error {
 }
 
 func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type DraftOp string
+
+const (
+	// Give value to the field of node at path; without a path make sure that the list is there.
+	DraftOpSet DraftOp = "SET"
+	// Take the field of node at path away; without a path the list, if it is empty.
+	DraftOpUnset DraftOp = "UNSET"
+	// Put part into list of parent, behind after.
+	DraftOpAdd DraftOp = "ADD"
+	// Take node away, with everything below it.
+	DraftOpRemove DraftOp = "REMOVE"
+	// Put node into list of parent, behind after.
+	DraftOpMove DraftOp = "MOVE"
+)
+
+var AllDraftOp = []DraftOp{
+	DraftOpSet,
+	DraftOpUnset,
+	DraftOpAdd,
+	DraftOpRemove,
+	DraftOpMove,
+}
+
+func (e DraftOp) IsValid() bool {
+	switch e {
+	case DraftOpSet, DraftOpUnset, DraftOpAdd, DraftOpRemove, DraftOpMove:
+		return true
+	}
+	return false
+}
+
+func (e DraftOp) String() string {
+	return string(e)
+}
+
+func (e *DraftOp) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DraftOp(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DraftOp", str)
+	}
+	return nil
+}
+
+func (e DraftOp) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DraftOp) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DraftOp) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

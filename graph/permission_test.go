@@ -91,6 +91,15 @@ var rights = map[string]struct {
 	"Mutation.forkIntegration": {building, func(f *facts) string {
 		return `mutation { forkIntegration(input: {parent: "` + f.version + `", name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
 	}},
+	"Mutation.editDraft": {building, func(f *facts) string {
+		return `mutation { editDraft(input: {` + f.edited() + `, changes: [{op: SET, path: ["name"], value: "\"N\""}]}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.undoDraft": {building, func(f *facts) string {
+		return `mutation { undoDraft(input: {` + f.edited() + `}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.discardDraft": {building, func(f *facts) string {
+		return `mutation { discardDraft(input: {` + f.edited() + `}) { integration { id } errors { field } } }`
+	}},
 	"Mutation.importIntegration": {building, func(*facts) string {
 		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
 	}},
@@ -139,6 +148,14 @@ func (f *facts) rolledBack() string {
 	f.h.doAs(f.h.org, describeDocument, vars{"input": vars{"id": id, "name": f.fresh()}})
 	f.h.published(f.h.org, id)
 	return version
+}
+
+// edited names an integration with a version and an edit after it, as an editor does.
+func (f *facts) edited() string {
+	id := f.h.imported(f.h.org, shop)
+	f.h.published(f.h.org, id)
+	f.h.doAs(f.h.org, describeDocument, vars{"input": vars{"id": id, "name": f.fresh()}})
+	return `id: "` + id + `", expectedRevision: "1.1"`
 }
 
 func static(document string) func(*facts) string { return func(*facts) string { return document } }

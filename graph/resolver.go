@@ -40,12 +40,17 @@ func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id s
 	if err != nil {
 		return state, err
 	}
+	r.settle(ctx, pos)
+	return state, nil
+}
+
+// settle waits until the view shows what is at a position.
+func (r *Resolver) settle(ctx context.Context, pos store.Position) {
 	wait, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	if err := r.View.Wait(wait, pos); err != nil {
-		r.Logger.Warn("the view lags behind a change", "stream", c.Stream(id), "position", pos)
+		r.Logger.Warn("the view lags behind a change", "position", pos)
 	}
-	return state, nil
 }
 
 // missing is the refusal of a look-up. Its words are what existing clients look for.

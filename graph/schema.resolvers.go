@@ -186,6 +186,10 @@ func (r *integrationResolver) Definition(ctx context.Context, obj *Integration, 
 	return r.export(ctx, *obj, version, useLatestComponentVersions)
 }
 
+func (r *integrationResolver) DraftRevision(ctx context.Context, obj *Integration) (*string, error) {
+	return r.draftRevision(ctx, *obj)
+}
+
 func (r *integrationResolver) VersionCreatedBy(ctx context.Context, obj *Integration) (*domain.User, error) {
 	by := obj.integration.CreatedBy
 	if obj.version != nil {
@@ -279,6 +283,18 @@ func (r *mutationResolver) UpdateIntegration(ctx context.Context, input UpdateIn
 func (r *mutationResolver) ForkIntegration(ctx context.Context, input ForkIntegrationInput) (*IntegrationPayload, error) {
 	integration, errs, err := payload(r.forkIntegration(ctx, input))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) EditDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.editDraft(ctx, input))
+}
+
+func (r *mutationResolver) UndoDraft(ctx context.Context, input UndoDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.undoDraft(ctx, input))
+}
+
+func (r *mutationResolver) DiscardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.discardDraft(ctx, input))
 }
 
 func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error) {

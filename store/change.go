@@ -63,8 +63,10 @@ func (h *Handle[S]) change(ctx context.Context, decide func(S) (domain.Changes[S
 			}
 			continue
 		}
-		if err == nil && len(changes) > 0 {
-			if err = h.allow(ctx, changes, o); err == nil {
+		if len(changes) > 0 {
+			if changed := h.allow(ctx, changes, o); changed != nil {
+				err = changed
+			} else if err == nil {
 				err = h.append(ctx, changes)
 			}
 		}

@@ -220,6 +220,36 @@ func TestIfRevision(t *testing.T) {
 	})
 }
 
+// What a decision refuses because of what changed meanwhile is told as that; and a part stands for all
+// that is in it.
+func TestIfRevisionTellsWhoRemoved(t *testing.T) {
+	bothLogs(t, func(t *testing.T, log Log) {
+		gone := domain.Refuse(domain.NotFound, "it is not there")
+		edit := func(actor string, n Revision, key string, refusal error) error {
+			_, _, err := Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) {
+				return domain.Changes[list]{wordAdded{Word: key, At: []string{key}}}, refusal
+			}, IfRevision(n))
+			return err
+		}
+		for n, key := range []string{"a", "part", "c/d"} {
+			if err := edit("ann", Revision(n-1), key, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := edit("bob", 0, "part/inputs/url", gone)
+		if changed, is := errors.AsType[*ChangedError](err); !is || changed.Actor != "ann" || changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
+			t.Errorf("got %v", err)
+		}
+		wantCode(t, err, domain.Conflict)
+		for key, want := range map[string]error{"c": nil, "parts": gone, "b": gone} {
+			err := edit("bob", 1, key, gone)
+			if _, is := errors.AsType[*ChangedError](err); is != (want == nil) || want != nil && !errors.Is(err, want) {
+				t.Errorf("%s: got %v", key, err)
+			}
+		}
+	})
+}
+
 // elsewhere makes a log look like one in another process: it shares neither queue nor kept folds.
 type elsewhere struct{ Log }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"heddle/domain"
@@ -11,10 +10,27 @@ import (
 
 // IfRevision makes a change that was thought out on revision n. If the stream has moved past n, the
 // change is decided on the newest state and made only if nothing that it touches changed after n;
-// otherwise it is refused with CONFLICT, saying who changed what. An event says what it touches by a
-// method Touches() []string; one without it touches everything.
+// otherwise it is refused with a [ChangedError]. An event says what it touches by a method
+// Touches() []string, compared by [domain.OverlapKeys]; one without it touches everything. Where the
+// decision refuses the newest state and yet gives changes, what was changed meanwhile is told first.
 func IfRevision(n Revision) Option {
 	return func(o *options) { o.ifRevision = &n }
+}
+
+// ChangedError refuses a change of what was changed since the revision that it was thought out on. It
+// is a CONFLICT.
+type ChangedError struct {
+	Actor   string
+	At      time.Time
+	Kind    string
+	Touched []string // keys that both touch; none when one of the two touches everything
+}
+
+func (e *ChangedError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap is the refusal as callers see it.
+func (e *ChangedError) Unwrap() error {
+	return domain.Refuse(domain.Conflict, "changed meanwhile by %s at %s: %s", e.Actor, e.At.Format(time.RFC3339), e.Kind)
 }
 
 type touching interface{ Touches() []string }
@@ -36,19 +52,21 @@ func (h *Handle[S]) allow(ctx context.Context, changes domain.Changes[S], o opti
 		if err != nil {
 			return fmt.Errorf("reading %s at revision %d: %w", h.stream(), r.Revision, err)
 		}
-		if slices.ContainsFunc(changes, func(c domain.Event[S]) bool { return touchSame(c, event) }) {
-			return domain.Refuse(domain.Conflict, "changed meanwhile by %s at %s: %s", meta.Actor, meta.Time.Format(time.RFC3339), r.Kind)
+		for _, c := range changes {
+			if touched, same := touchSame(c, event); same {
+				return &ChangedError{Actor: meta.Actor, At: meta.Time, Kind: r.Kind, Touched: touched}
+			}
 		}
 	}
 	return nil
 }
 
-func touchSame(a, b any) bool {
+func touchSame(a, b any) (keys []string, same bool) {
 	x, ok := a.(touching)
 	y, too := b.(touching)
 	if !ok || !too {
-		return true
+		return nil, true
 	}
-	others := y.Touches()
-	return slices.ContainsFunc(x.Touches(), func(t string) bool { return slices.Contains(others, t) })
+	keys = domain.OverlapKeys(x.Touches(), y.Touches())
+	return keys, len(keys) > 0
 }

@@ -1,0 +1,265 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// draftPlace is where an editor stood: how many versions there were, and the revision of the draft after
+// them.
+type draftPlace struct {
+	versions int
+	revision store.Revision
+}
+
+func (p draftPlace) String() string { return fmt.Sprintf("%d.%d", p.versions, p.revision) }
+
+func parseDraftPlace(s string) (p draftPlace, err error) {
+	if _, err = fmt.Sscanf(s, "%d.%d", &p.versions, &p.revision); err != nil || p.String() != s || p.revision < store.NoStream {
+		return p, domain.RefuseField(domain.Invalid, "expectedRevision", "%q is no draftRevision that this server gave", s)
+	}
+	return p, nil
+}
+
+// draftRevision is what an editor of the draft as it is now names with its edits.
+func (r *Resolver) draftRevision(ctx context.Context, i Integration) (*string, error) {
+	if i.version != nil {
+		return nil, nil
+	}
+	_, revision, err := store.Load(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)))
+	s := draftPlace{len(i.integration.Versions), revision}.String()
+	return &s, err
+}
+
+// draftChange is a change of a draft that was thought out on an older state of it.
+type draftChange func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error)
+
+// changeSeen changes the main draft as long as nobody has changed the same since the revision that the
+// caller has seen, and tells what else has changed.
+func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(domain.Integration, draftPlace) (draftChange, error)) (*DraftPayload, error) {
+	i, err := r.editable(ctx, "id", id)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := parseDraftPlace(expected)
+	if err != nil {
+		return nil, err
+	}
+	if i.integration, err = r.settled(ctx, i.integration); err != nil {
+		return nil, err
+	}
+	if newest, ok := i.integration.Newest(); seen.versions != len(i.integration.Versions) && ok {
+		return nil, domain.RefuseField(domain.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
+			newest.Number, r.who(i.integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
+	}
+	base, err := r.base(ctx, i.integration)
+	if err != nil {
+		return nil, err
+	}
+	change, err := decide(i.integration, seen)
+	if err != nil {
+		return nil, err
+	}
+	h, err := store.Open(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)))
+	if err != nil {
+		return nil, err
+	}
+	before := h.Revision()
+	_, position, err := h.Change(ctx, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		before = h.Revision()
+		return change(d, base)
+	}, store.IfRevision(seen.revision))
+	if err != nil {
+		return nil, r.toldWho(i.integration.Organization, h.State().Definition, err)
+	}
+	r.settle(ctx, position)
+	missed, err := r.missed(ctx, i.integration, seen.revision, before)
+	seen.revision = h.Revision()
+	return &DraftPayload{Integration: &i, Revision: optional(seen.String()), Missed: missed}, err
+}
+
+// toldWho says of an edit that met another who made that one, and where.
+func (r *Resolver) toldWho(organization string, definition *domain.Node, err error) error {
+	changed, is := errors.AsType[*store.ChangedError](err)
+	if !is {
+		return err
+	}
+	what := "the whole draft"
+	if len(changed.Touched) > 0 && definition != nil {
+		var places []string
+		for _, key := range changed.Touched[:min(5, len(changed.Touched))] {
+			places = append(places, domain.Place(definition, key))
+		}
+		what = strings.Join(places, ", ")
+	}
+	return domain.RefuseField(domain.Conflict, "expectedRevision", "%s changed %s meanwhile, at %s; read the draft again",
+		r.who(organization, changed.Actor), what, changed.At.Format(time.RFC3339))
+}
+
+func (r *Resolver) who(organization, actor string) string {
+	if u, ok := r.View.Users.Get(organization, actor); ok {
+		return u.Name
+	}
+	return actor
+}
+
+// missed lists the edits after a revision up to another one.
+func (r *Resolver) missed(ctx context.Context, i domain.Integration, after, upTo store.Revision) ([]DraftEdit, error) {
+	list := []DraftEdit{}
+	if after >= upTo {
+		return list, nil
+	}
+	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(domain.MainDraftID(i.ID, len(i.Versions))), after+1) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Revision > upTo {
+			break
+		}
+		if rec.Kind == "DraftOpened" {
+			continue // which changes nothing
+		}
+		meta, err := store.MetaOf(rec)
+		if err != nil {
+			return nil, err
+		}
+		edit := DraftEdit{Revision: draftPlace{len(i.Versions), rec.Revision}.String(), At: meta.Time, Changes: string(rec.Data)}
+		if u, ok := r.View.Users.Get(i.Organization, meta.Actor); ok {
+			edit.By = &u
+		}
+		list = append(list, edit)
+	}
+	return list, nil
+}
+
+// editDraft makes changes that an editor put together.
+func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error) {
+	var changes []domain.Change
+	for n, c := range input.Changes {
+		change, err := changeOf(c)
+		if refusal, is := errors.AsType[*domain.Error](err); is {
+			return nil, domain.RefuseField(refusal.Code, "changes", "change %d: %s", n+1, refusal.Error())
+		} else if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(domain.Integration, draftPlace) (draftChange, error) {
+		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+			return d.Edit(base, changes, r.Limits)
+		}, nil
+	})
+}
+
+// changeOf reads a change as clients put it.
+func changeOf(c DraftChangeInput) (domain.Change, error) {
+	change := domain.Change{Op: domain.Op(strings.ToLower(string(c.Op))), Node: given(c.Node), Path: c.Path,
+		Parent: given(c.Parent), List: given(c.List), After: given(c.After)}
+	switch {
+	case change.Op == domain.SetOp && len(c.Path) > 0:
+		return change, readJSON("value", given(c.Value), &change.Value)
+	case change.Op == domain.AddOp:
+		var said map[string]any
+		if err := readJSON("part", given(c.Part), &said); err != nil {
+			return change, err
+		}
+		first := change.Node
+		change.Node = ""
+		part, err := domain.NewPart(change.List, said, func() string {
+			id := first
+			if first = ""; id == "" {
+				id = newID()
+			}
+			return id
+		})
+		change.Part = part
+		return change, err
+	}
+	return change, nil
+}
+
+func readJSON(field, text string, into any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(into); err != nil || d.More() {
+		return domain.RefuseField(domain.Invalid, field, "must be one JSON document as a string")
+	}
+	if v, is := into.(*any); is {
+		*v = domain.FieldValue(*v)
+	}
+	return nil
+}
+
+// undoDraft takes the last edits back.
+func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftPayload, error) {
+	edits := 1
+	if input.Edits != nil {
+		edits = *input.Edits
+	}
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(i domain.Integration, seen draftPlace) (draftChange, error) {
+		changes, err := r.undoing(ctx, i, seen.revision, edits)
+		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+			return d.Undo(edits, changes, r.Limits)
+		}, err
+	})
+}
+
+// undoing gives the changes that lead from a revision of the draft to before its last edits, those
+// that were taken back already not counted.
+func (r *Resolver) undoing(ctx context.Context, i domain.Integration, upTo store.Revision, edits int) ([]domain.Change, error) {
+	var d domain.Draft
+	var before []*domain.Node
+	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(domain.MainDraftID(i.ID, len(i.Versions))), 0) {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Revision > upTo {
+			break
+		}
+		event, err := domain.Drafts.Decode(rec.Kind, rec.Data)
+		if err != nil {
+			return nil, err
+		}
+		meta, err := store.MetaOf(rec)
+		if err != nil {
+			return nil, err
+		}
+		switch e := event.(type) {
+		case domain.DraftEdited:
+			if before = append(before, d.Definition); e.Undoes > 0 {
+				before = before[:max(0, len(before)-1-e.Undoes)]
+			}
+		case domain.DraftDiscarded:
+			before = append(before, d.Definition)
+		}
+		d = event.Evolve(d, meta)
+	}
+	if edits < 1 || edits > len(before) {
+		return nil, domain.RefuseField(domain.Invalid, "edits", "there are %d edits that can be undone", len(before))
+	}
+	return domain.Diff(d.Definition, before[len(before)-edits]), nil
+}
+
+// discardDraft goes back to the newest version.
+func (r *Resolver) discardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error) {
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(domain.Integration, draftPlace) (draftChange, error) {
+		return domain.Draft.Discard, nil
+	})
+}
+
+// draftPayload puts together what an edit answers.
+func draftPayload(p *DraftPayload, err error) (*DraftPayload, error) {
+	errs, err := refusals(err)
+	if p == nil {
+		p = &DraftPayload{Missed: []DraftEdit{}}
+	}
+	p.Errors = errs
+	return p, err
+}
