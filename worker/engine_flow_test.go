@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
 )
@@ -307,5 +310,39 @@ func TestCancelAnswers(t *testing.T) {
 	got := <-answered
 	if !strings.HasPrefix(got, "500") || json.Unmarshal([]byte(got[3:]), &body) != nil || body["error"] != "the execution was canceled" || body["executionId"] != run {
 		t.Errorf("answered %s", got)
+	}
+}
+
+// What a step persisted and then failed does not keep its next attempt from persisting something else.
+func TestRetryPersistsAnew(t *testing.T) {
+	h := newHouse(t)
+	h.Components = h.Components.With(component.Component{Key: "counter", Label: "C", Description: "For tests.", Actions: []component.Action{
+		component.NewAction("save", "Save", "Saves another value each time and fails the first time.", func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
+			n := h.probe.count("saves")
+			h.probe.mu.Lock()
+			h.probe.calls["saves"]++
+			h.probe.mu.Unlock()
+			if err := step.State(component.FlowScope).Set(ctx, "k", float64(n)); err != nil {
+				return component.Result{}, err
+			}
+			if n == 0 {
+				return component.Result{}, errors.New("no luck")
+			}
+			value, _, err := step.State(component.FlowScope).Get(ctx, "k")
+			return component.Result{Data: value}, err
+		})}})
+	h.start()
+	r := h.runs("", strings.Replace(step("save", "save", ""), "key: probe", "key: counter", 1)+"        errorConfig: {errorHandlerType: retry, delaySeconds: 0, maxAttempts: 1}\n")
+	if got := outputs(t, r)["save"]; got != "1" {
+		t.Errorf("the second attempt reads %s: %+v", got, r.Finished)
+	}
+}
+
+func TestFlowWithoutTrigger(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy("definitionVersion: 7\nname: Test\nflows:\n  - name: Main\n    steps:\n" + step("one", "call", ""))
+	h.start()
+	if a := h.post(urls["Main"], "", ""); a.Code != 404 || !strings.Contains(a.Body.String(), "no trigger yet") {
+		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
 }

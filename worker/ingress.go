@@ -129,7 +129,9 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 	}
 	for _, flow := range definition.Flows() {
 		if flow.ID == flowID {
-			t.flow = flow
+			if t.flow = flow; flow.Trigger() == nil { // a draft may be so
+				return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow has no trigger yet")
+			}
 			return t, nil
 		}
 	}

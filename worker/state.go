@@ -72,7 +72,7 @@ func (s *sharedState) Set(_ context.Context, key string, value any) error {
 
 // save sets a key, within what may be persisted.
 func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (domain.Changes[domain.State], error) {
-	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
+	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.writer()})
 	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.MaxState {
 		return nil, tooMuchState(key, size, s.x.MaxState)
 	}
@@ -82,7 +82,7 @@ func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (d
 // Remove implements [component.State].
 func (s *sharedState) Remove(_ context.Context, key string) error {
 	return s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		return st.Remove(domain.ValueRemoved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.x.place(s.step.path)})
+		return st.Remove(domain.ValueRemoved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.step.writer()})
 	})
 }
 

@@ -16,7 +16,7 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 			if value, err = component.DecodeValue(kept.Value); err != nil {
 				return nil, err
 			}
-			if kept.Run == s.x.run.ID && kept.Path == s.x.place(s.step.path) { // done before a crash
+			if kept.Run == s.x.run.ID && kept.Path == s.step.writer() { // done before a crash
 				return nil, nil
 			}
 		}

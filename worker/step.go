@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"heddle/component"
@@ -24,6 +25,19 @@ type running struct {
 }
 
 var _ component.Step = (*running)(nil)
+
+// writer names this attempt of the step as the writer of persisted values: repeated after a crash it
+// is the same, tried again after a failure another.
+func (s *running) writer() string {
+	place := s.x.place(s.path)
+	if s.x.handle == nil {
+		return place
+	}
+	if failed := s.x.handle.State().Retried(s.path).Attempt; failed > 0 {
+		return fmt.Sprintf("%s~%d", place, failed)
+	}
+	return place
+}
 
 // IdempotencyKey implements [component.Step].
 func (s *running) IdempotencyKey() string {
