@@ -38,22 +38,25 @@ func firstStart(ctx context.Context, s *settings, log store.Log, view *projectio
 	}
 	if _, _, err := store.Change(ctx, log, domain.Organizations, organization, func(o domain.Organization) (domain.Changes[domain.Organization], error) {
 		return o.Create(s.Organization, key)
-	}); err != nil {
+	}); unlessNewer(err) != nil {
 		return fmt.Errorf("making the organization: %w", err)
 	}
 	claim := domain.ClaimID(organization, "user.email", email)
 	user, _, err := store.Change(ctx, log, domain.Users, admin, func(u domain.User) (domain.Changes[domain.User], error) {
 		return u.Create(email, "Administrator", domain.Admin)
 	})
-	if err != nil {
+	if err = unlessNewer(err); err != nil {
 		return fmt.Errorf("making the administrator: %w", err)
+	}
+	if user.ID == "" {
+		user, _ = view.Users.Find(admin)
 	}
 	if _, _, err := store.Change(ctx, log, domain.Claims, claim, func(c domain.Claim) (domain.Changes[domain.Claim], error) {
 		if c.Owner != "" {
 			return nil, nil // theirs already, or somebody's who came first
 		}
 		return domain.Changes[domain.Claim]{domain.NameClaimed{Owner: admin}}, nil
-	}); err != nil {
+	}); unlessNewer(err) != nil {
 		return fmt.Errorf("claiming the administrator's e-mail address: %w", err)
 	}
 	pos, err := adminToken(ctx, s, log, user, stdout)
@@ -61,6 +64,15 @@ func firstStart(ctx context.Context, s *settings, log store.Log, view *projectio
 		return err
 	}
 	return view.Wait(ctx, pos)
+}
+
+// unlessNewer passes over the refusal to change what a newer version has changed, as happens while
+// versions run side by side: it is there then, and the newer version sees to it.
+func unlessNewer(err error) error {
+	if _, newer := errors.AsType[*domain.UnknownKindError](err); newer {
+		return nil
+	}
+	return err
 }
 
 // adminTokenName is the name of the token that the configuration gives.
@@ -99,6 +111,9 @@ func adminToken(ctx context.Context, s *settings, log store.Log, user domain.Use
 		}
 		return changes, err
 	})
+	if valid := slices.ContainsFunc(user.Tokens, func(t domain.Token) bool { return t.ID == id && t.RevokedAt.IsZero() }); valid {
+		err = unlessNewer(err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("setting the administrator's token: %w", err)
 	}

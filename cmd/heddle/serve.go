@@ -50,6 +50,7 @@ type server struct {
 	resolver  *graph.Resolver
 	worker    *worker.Worker
 	metrics   *metrics
+	address   string                       // where it listens
 	handler   atomic.Pointer[http.Handler] // nil until the views have caught up
 }
 
@@ -81,7 +82,8 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 		}
 		logger.Info("serving the event log", "url", "esdb://"+address)
 	}
-	v.build(listener.Addr().String())
+	v.address = listener.Addr().String()
+	v.build(v.address)
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 
@@ -221,7 +223,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	v.handler.Store(&doors)
-	v.logger.Info("ready", "url", v.resolver.PublicURL, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
 	return v.worker.Run(ctx)
 }
 
