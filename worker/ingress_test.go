@@ -160,6 +160,10 @@ func TestIngressRefuses(t *testing.T) {
 	instance, urls := h.deploy(definition(flow("Main", "", "", "")))
 	h.MaxBody = 10
 	_, keyed := h.deploy(definition(flow("Keyed", "    endpointSecurityType: customer_required\n", "", "")))
+	disabled, closed := h.deploy(definition(flow("Closed", "", "", "")))
+	changeAll(h, domain.Instances, disabled, domain.InstanceDisabled{})
+	removed, gone := h.deploy(definition(flow("Gone", "", "", "")))
+	changeAll(h, domain.Instances, removed, domain.InstanceRemoved{})
 	waiting, orphan := uuid.NewString(), uuid.NewString()
 	changeAll(h, domain.Instances, waiting, domain.InstanceCreated{Name: "Waiting"})
 	pos := changeAll(h, domain.Instances, orphan, domain.InstanceCreated{Name: "x", Integration: "gone"}, domain.InstanceDeployed{Version: "v"})
@@ -178,6 +182,8 @@ func TestIngressRefuses(t *testing.T) {
 		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
 		"unknown flow":        {"/trigger/" + domain.TriggerID(instance, instance), "", 404, "the flow is not in what is deployed"},
 		"not deployed":        {"/trigger/" + domain.TriggerID(waiting, instance), "", 404, "has not been deployed"},
+		"disabled":            {closed["Closed"], "", 404, "the instance is disabled"},
+		"removed":             {gone["Gone"], "", 404, "the instance has been removed"},
 		"no integration":      {"/trigger/" + domain.TriggerID(orphan, instance), "", 404, "the integration is gone"},
 		"body over the limit": {urls["Main"], "01234567890", 413, "HEDDLE_MAX_BODY"},
 	} {
