@@ -16,6 +16,7 @@ type clockwork struct {
 	*Worker
 	plans     map[string]plan // by version
 	instances map[string]*timetable
+	looked    time.Time // when all timetables were made last; what changes after that was not missed
 }
 
 // timetable is what an instance has to be started for.
@@ -159,19 +160,28 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 		case once:
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow), domain.InvokedBySchedule})
 		default:
-			t.ticks = append(t.ticks, &ticker{flow: f.flow, schedule: s, due: c.firstDue(s, instance.DeployedAt, now)})
+			t.ticks = append(t.ticks, &ticker{flow: f.flow, schedule: s, due: firstDue(s, c.missedSince(instance, now), now)})
 		}
 	}
 	return t, nil
 }
 
-// firstDue is the newest time that was missed while no worker ran, or else the next: of many that
-// were missed one is made up, and none that is older than MissedTicks or the deploy.
-func (w *Worker) firstDue(s schedule, deployed, now time.Time) time.Time {
-	from := now.Add(-w.MissedTicks)
-	if deployed.After(from) {
-		from = deployed
+// missedSince is when ticks may have been missed: since the deploy, since the last look or, where this
+// is the first one, while no worker ran, as far back as MissedTicks.
+func (c *clockwork) missedSince(instance domain.Instance, now time.Time) time.Time {
+	from := c.looked
+	if from.IsZero() {
+		from = now.Add(-c.MissedTicks)
 	}
+	if instance.DeployedAt.After(from) {
+		return instance.DeployedAt
+	}
+	return from
+}
+
+// firstDue is the newest time between from and now, or else the next: of many that were missed one is
+// made up.
+func firstDue(s schedule, from, now time.Time) time.Time {
 	due := s.next(from)
 	for !due.IsZero() {
 		next := s.next(due)
@@ -198,7 +208,11 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 			if tick.due.IsZero() || tick.due.After(now) || ctx.Err() != nil {
 				continue
 			}
-			if tick.due = c.firstDue(tick.schedule, tick.due.Add(-time.Second), now); tick.due.IsZero() || tick.due.After(now) {
+			from := tick.due.Add(-time.Second)
+			if oldest := now.Add(-c.MissedTicks); oldest.After(from) {
+				from = oldest
+			}
+			if tick.due = firstDue(tick.schedule, from, now); tick.due.IsZero() || tick.due.After(now) {
 				continue // it is too late for what was missed, such as while the machine slept
 			}
 			at := tick.due.UTC().Format(time.RFC3339)

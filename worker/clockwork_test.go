@@ -82,8 +82,9 @@ func TestClockworkTicks(t *testing.T) {
 
 // Of the times that were missed the newest is made up, unless it is too old or before the deploy.
 func TestFirstDue(t *testing.T) {
-	w := &Worker{Options: DefaultOptions()}
 	now := time.Date(2026, 5, 1, 12, 7, 30, 0, time.UTC)
+	first := &clockwork{Worker: &Worker{Options: DefaultOptions()}}
+	later := &clockwork{Worker: first.Worker, looked: now.Add(-time.Minute)}
 	at := func(clock string) time.Time {
 		d, err := time.Parse("15:04:05", clock)
 		if err != nil {
@@ -94,21 +95,24 @@ func TestFirstDue(t *testing.T) {
 	for name, c := range map[string]struct {
 		cron           string
 		deployed, want time.Time
+		*clockwork
 	}{
-		"the newest of many":    {"*/5 * * * *", at("01:00:00"), at("12:05:00")},
-		"deployed since":        {"*/5 * * * *", at("12:06:00"), at("12:10:00")},
-		"deployed before one":   {"*/5 * * * *", at("12:04:59"), at("12:05:00")},
-		"older than an hour":    {"0 11 * * *", at("01:00:00"), at("11:00:00").AddDate(0, 0, 1)},
-		"within the hour":       {"30 11 * * *", at("01:00:00"), at("11:30:00")},
-		"now":                   {"7 12 * * *", at("01:00:00"), at("12:07:00")},
-		"never":                 {"0 0 30 2 *", at("01:00:00"), time.Time{}},
-		"the first comes later": {"0 13 * * *", at("12:06:00"), at("13:00:00")},
+		"the newest of many":    {"*/5 * * * *", at("01:00:00"), at("12:05:00"), first},
+		"deployed since":        {"*/5 * * * *", at("12:06:00"), at("12:10:00"), first},
+		"deployed before one":   {"*/5 * * * *", at("12:04:59"), at("12:05:00"), first},
+		"older than an hour":    {"0 11 * * *", at("01:00:00"), at("11:00:00").AddDate(0, 0, 1), first},
+		"within the hour":       {"30 11 * * *", at("01:00:00"), at("11:30:00"), first},
+		"now":                   {"7 12 * * *", at("01:00:00"), at("12:07:00"), first},
+		"never":                 {"0 0 30 2 *", at("01:00:00"), time.Time{}, first},
+		"the first comes later": {"0 13 * * *", at("12:06:00"), at("13:00:00"), first},
+		"changed while it runs": {"*/5 * * * *", at("01:00:00"), at("12:10:00"), later},
+		"deployed a moment ago": {"7 12 * * *", at("12:06:59"), at("12:07:00"), later},
 	} {
 		s, err := parseSchedule(c.cron, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := w.firstDue(s, c.deployed, now); !got.Equal(c.want) {
+		if got := firstDue(s, c.missedSince(domain.Instance{DeployedAt: c.deployed}, now), now); !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
