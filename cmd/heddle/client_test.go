@@ -141,6 +141,7 @@ type hook struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []request
+	times    []time.Time   // when they came
 	arrived  chan struct{} // holds at most one signal
 	hold     chan struct{} // nil, or closed when requests may be answered
 }
@@ -161,6 +162,7 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // the caller may have been killed
 	h.mu.Lock()
 	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization"), string(body)})
+	h.times = append(h.times, time.Now())
 	hold := h.hold
 	h.mu.Unlock()
 	select {
@@ -219,4 +221,20 @@ func (h *hook) counts() map[string]int {
 		counts[r.key]++
 	}
 	return counts
+}
+
+// timed is a call and when it came.
+type timed struct {
+	key string
+	at  time.Time
+}
+
+// all gives every call that has come.
+func (h *hook) all() (calls []timed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, r := range h.requests {
+		calls = append(calls, timed{r.key, h.times[i]})
+	}
+	return calls
 }
