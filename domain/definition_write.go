@@ -25,7 +25,7 @@ func Export(def *Node, o ExportOptions) ([]byte, error) {
 	if o.LatestComponents {
 		root = unpin(root, "").(map[string]any)
 	}
-	w := &yamlWriter{}
+	w := &yamlWriter{keys: map[string]string{}}
 	w.value(root, 0)
 	return []byte(w.b.String()), nil
 }
@@ -72,7 +72,19 @@ func unpin(v any, under string) any {
 }
 
 // yamlWriter writes the few YAML forms that read back exactly and alike everywhere.
-type yamlWriter struct{ b strings.Builder }
+type yamlWriter struct {
+	b    strings.Builder
+	keys map[string]string // as written: the same few come again and again
+}
+
+func (w *yamlWriter) key(key string) string {
+	text, known := w.keys[key]
+	if !known {
+		text = flowScalar(key)
+		w.keys[key] = text
+	}
+	return text
+}
 
 // value writes v and a line end. The cursor stands where the first line of v goes: at the indent, or
 // behind "- ".
@@ -83,7 +95,7 @@ func (w *yamlWriter) value(v any, indent int) {
 			if i > 0 {
 				w.indent(indent)
 			}
-			w.b.WriteString(flowScalar(key))
+			w.b.WriteString(w.key(key))
 			w.b.WriteByte(':')
 			w.after(v[key], indent+2)
 		}

@@ -230,6 +230,12 @@ type ComplexityRoot struct {
 		Nodes func(childComplexity int) int
 	}
 
+	FieldDifference struct {
+		After  func(childComplexity int) int
+		Before func(childComplexity int) int
+		Path   func(childComplexity int) int
+	}
+
 	FieldError struct {
 		Field    func(childComplexity int) int
 		Messages func(childComplexity int) int
@@ -409,6 +415,13 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	IntegrationDifference struct {
+		From  func(childComplexity int) int
+		Parts func(childComplexity int) int
+		To    func(childComplexity int) int
+		Yaml  func(childComplexity int) int
+	}
+
 	IntegrationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
@@ -510,25 +523,40 @@ type ComplexityRoot struct {
 		HasNextPage func(childComplexity int) int
 	}
 
+	PartDifference struct {
+		Fields     func(childComplexity int) int
+		Flow       func(childComplexity int) int
+		ID         func(childComplexity int) int
+		IsDeleted  func(childComplexity int) int
+		IsModified func(childComplexity int) int
+		IsMoved    func(childComplexity int) int
+		IsNew      func(childComplexity int) int
+		IsRenamed  func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Name       func(childComplexity int) int
+		NameBefore func(childComplexity int) int
+	}
+
 	Query struct {
-		APITokens         func(childComplexity int, after *string, first *int) int
-		AuthenticatedUser func(childComplexity int) int
-		Component         func(childComplexity int, id string) int
-		Components        func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) int
-		Customer          func(childComplexity int, id string) int
-		Customers         func(childComplexity int, nameIcontains *string, isSystem *bool, after *string, first *int) int
-		ExecutionResult   func(childComplexity int, id string) int
-		ExecutionResults  func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
-		ExecutionSections func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) int
-		Instance          func(childComplexity int, id string) int
-		Instances         func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
-		Integration       func(childComplexity int, id string) int
-		Integrations      func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) int
-		LogSeverityLevels func(childComplexity int) int
-		Logs              func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
-		Organization      func(childComplexity int) int
-		OrganizationRoles func(childComplexity int) int
-		Users             func(childComplexity int, after *string, first *int) int
+		APITokens             func(childComplexity int, after *string, first *int) int
+		AuthenticatedUser     func(childComplexity int) int
+		Component             func(childComplexity int, id string) int
+		Components            func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) int
+		Customer              func(childComplexity int, id string) int
+		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, after *string, first *int) int
+		ExecutionResult       func(childComplexity int, id string) int
+		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
+		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) int
+		Instance              func(childComplexity int, id string) int
+		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
+		Integration           func(childComplexity int, id string) int
+		IntegrationDifference func(childComplexity int, from string, to string) int
+		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) int
+		LogSeverityLevels     func(childComplexity int) int
+		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
+		Organization          func(childComplexity int) int
+		OrganizationRoles     func(childComplexity int) int
+		Users                 func(childComplexity int, after *string, first *int) int
 	}
 
 	RequiredConfigVariable struct {
@@ -681,6 +709,7 @@ type QueryResolver interface {
 	Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error)
 	Integration(ctx context.Context, id string) (*Integration, error)
 	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) (*Page[Integration], error)
+	IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error)
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
@@ -1373,6 +1402,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExpressionConnection.Nodes(childComplexity), true
+
+	case "FieldDifference.after":
+		if e.ComplexityRoot.FieldDifference.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldDifference.After(childComplexity), true
+	case "FieldDifference.before":
+		if e.ComplexityRoot.FieldDifference.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldDifference.Before(childComplexity), true
+	case "FieldDifference.path":
+		if e.ComplexityRoot.FieldDifference.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldDifference.Path(childComplexity), true
 
 	case "FieldError.field":
 		if e.ComplexityRoot.FieldError.Field == nil {
@@ -2136,6 +2184,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.IntegrationConnection.TotalCount(childComplexity), true
 
+	case "IntegrationDifference.from":
+		if e.ComplexityRoot.IntegrationDifference.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationDifference.From(childComplexity), true
+	case "IntegrationDifference.parts":
+		if e.ComplexityRoot.IntegrationDifference.Parts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationDifference.Parts(childComplexity), true
+	case "IntegrationDifference.to":
+		if e.ComplexityRoot.IntegrationDifference.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationDifference.To(childComplexity), true
+	case "IntegrationDifference.yaml":
+		if e.ComplexityRoot.IntegrationDifference.Yaml == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationDifference.Yaml(childComplexity), true
+
 	case "IntegrationEdge.cursor":
 		if e.ComplexityRoot.IntegrationEdge.Cursor == nil {
 			break
@@ -2641,6 +2714,73 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.HasNextPage(childComplexity), true
 
+	case "PartDifference.fields":
+		if e.ComplexityRoot.PartDifference.Fields == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.Fields(childComplexity), true
+	case "PartDifference.flow":
+		if e.ComplexityRoot.PartDifference.Flow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.Flow(childComplexity), true
+	case "PartDifference.id":
+		if e.ComplexityRoot.PartDifference.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.ID(childComplexity), true
+	case "PartDifference.isDeleted":
+		if e.ComplexityRoot.PartDifference.IsDeleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.IsDeleted(childComplexity), true
+	case "PartDifference.isModified":
+		if e.ComplexityRoot.PartDifference.IsModified == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.IsModified(childComplexity), true
+	case "PartDifference.isMoved":
+		if e.ComplexityRoot.PartDifference.IsMoved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.IsMoved(childComplexity), true
+	case "PartDifference.isNew":
+		if e.ComplexityRoot.PartDifference.IsNew == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.IsNew(childComplexity), true
+	case "PartDifference.isRenamed":
+		if e.ComplexityRoot.PartDifference.IsRenamed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.IsRenamed(childComplexity), true
+	case "PartDifference.kind":
+		if e.ComplexityRoot.PartDifference.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.Kind(childComplexity), true
+	case "PartDifference.name":
+		if e.ComplexityRoot.PartDifference.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.Name(childComplexity), true
+	case "PartDifference.nameBefore":
+		if e.ComplexityRoot.PartDifference.NameBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.NameBefore(childComplexity), true
+
 	case "Query.apiTokens":
 		if e.ComplexityRoot.Query.APITokens == nil {
 			break
@@ -2768,6 +2908,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Integration(childComplexity, args["id"].(string)), true
+	case "Query.integrationDifference":
+		if e.ComplexityRoot.Query.IntegrationDifference == nil {
+			break
+		}
+
+		args, err := ec.field_Query_integrationDifference_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.IntegrationDifference(childComplexity, args["from"].(string), args["to"].(string)), true
 	case "Query.integrations":
 		if e.ComplexityRoot.Query.Integrations == nil {
 			break
@@ -3230,6 +3381,9 @@ type Query {
     first: Int
   ): IntegrationConnection!
 
+  "What differs between two drafts or versions, each given by its id."
+  integrationDifference(from: ID!, to: ID!): IntegrationDifference!
+
   instance(id: ID!): Instance!
   instances(
     name_Icontains: String
@@ -3690,6 +3844,46 @@ input ForkIntegrationInput {
   parent: ID!
   name: String!
   description: String
+}
+
+type IntegrationDifference {
+  from: Integration!
+  to: Integration!
+  "The parts that differ: those there now in their order, then those that are gone."
+  parts: [PartDifference!]!
+  "A unified difference of the canonical YAML, empty when there is none."
+  yaml: String!
+}
+
+"What became of a part, found by its id wherever it stands and whatever it is called."
+type PartDifference {
+  "Null for the integration itself."
+  id: ID
+  "integration, flow, step, branch, config variable or config page"
+  kind: String!
+  "A config variable's key."
+  name: String!
+  "The name of the flow that it is in."
+  flow: String
+  isNew: Boolean!
+  isDeleted: Boolean!
+  "Some of its fields say something else."
+  isModified: Boolean!
+  "It stands elsewhere."
+  isMoved: Boolean!
+  isRenamed: Boolean!
+  "Null unless it is renamed."
+  nameBefore: String
+  fields: [FieldDifference!]!
+}
+
+type FieldDifference {
+  "A field's key, or inputs and the name of an input."
+  path: [String!]!
+  "Null when it was not there."
+  before: JSONString
+  "Null when it is not there."
+  after: JSONString
 }
 
 enum DraftOp {
@@ -4610,6 +4804,18 @@ func (ec *executionContext) childFields_ExpressionConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type ExpressionConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_FieldDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_FieldDifference_path(ctx, field)
+	case "before":
+		return ec.fieldContext_FieldDifference_before(ctx, field)
+	case "after":
+		return ec.fieldContext_FieldDifference_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FieldDifference", field.Name)
+}
+
 func (ec *executionContext) childFields_FieldError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "field":
@@ -4968,6 +5174,20 @@ func (ec *executionContext) childFields_IntegrationConnection(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type IntegrationConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_IntegrationDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_IntegrationDifference_from(ctx, field)
+	case "to":
+		return ec.fieldContext_IntegrationDifference_to(ctx, field)
+	case "parts":
+		return ec.fieldContext_IntegrationDifference_parts(ctx, field)
+	case "yaml":
+		return ec.fieldContext_IntegrationDifference_yaml(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationDifference", field.Name)
+}
+
 func (ec *executionContext) childFields_IntegrationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
@@ -5116,6 +5336,34 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_PartDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_PartDifference_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_PartDifference_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_PartDifference_name(ctx, field)
+	case "flow":
+		return ec.fieldContext_PartDifference_flow(ctx, field)
+	case "isNew":
+		return ec.fieldContext_PartDifference_isNew(ctx, field)
+	case "isDeleted":
+		return ec.fieldContext_PartDifference_isDeleted(ctx, field)
+	case "isModified":
+		return ec.fieldContext_PartDifference_isModified(ctx, field)
+	case "isMoved":
+		return ec.fieldContext_PartDifference_isMoved(ctx, field)
+	case "isRenamed":
+		return ec.fieldContext_PartDifference_isRenamed(ctx, field)
+	case "nameBefore":
+		return ec.fieldContext_PartDifference_nameBefore(ctx, field)
+	case "fields":
+		return ec.fieldContext_PartDifference_fields(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PartDifference", field.Name)
 }
 
 func (ec *executionContext) childFields_RequiredConfigVariable(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6407,6 +6655,28 @@ func (ec *executionContext) field_Query_instances_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["first"] = arg5
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_integrationDifference_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "from",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["from"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "to",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["to"] = arg1
 	return args, nil
 }
 
@@ -9436,6 +9706,75 @@ func (ec *executionContext) fieldContext_ExpressionConnection_nodes(_ context.Co
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _FieldDifference_path(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldDifference_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FieldDifference_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _FieldDifference_before(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldDifference_before(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSONString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_FieldDifference_before(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldDifference", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _FieldDifference_after(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldDifference_after(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSONString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_FieldDifference_after(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldDifference", field, false, false, errors.New("field of type JSONString does not have child fields"))
 }
 
 func (ec *executionContext) _FieldError_field(ctx context.Context, field graphql.CollectedField, obj *FieldError) (ret graphql.Marshaler) {
@@ -12673,6 +13012,125 @@ func (ec *executionContext) fieldContext_IntegrationConnection_totalCount(_ cont
 	return graphql.NewScalarFieldContext("IntegrationConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
+func (ec *executionContext) _IntegrationDifference_from(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationDifference_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationDifference_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationDifference",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IntegrationDifference_to(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationDifference_to(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationDifference_to(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationDifference",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IntegrationDifference_parts(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationDifference_parts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Parts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []PartDifference) graphql.Marshaler {
+			return ec.marshalNPartDifference2ᚕheddleᚋgraphᚐPartDifferenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationDifference_parts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationDifference",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PartDifference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IntegrationDifference_yaml(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationDifference_yaml(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Yaml, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationDifference_yaml(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IntegrationDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _IntegrationEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[Integration]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14711,6 +15169,268 @@ func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _PartDifference_id(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_kind(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_name(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_flow(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_flow(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Flow, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_flow(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_isNew(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_isNew(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsNew, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_isNew(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_isDeleted(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_isDeleted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsDeleted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_isDeleted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_isModified(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_isModified(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsModified, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_isModified(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_isMoved(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_isMoved(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsMoved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_isMoved(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_isRenamed(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_isRenamed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsRenamed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_isRenamed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_nameBefore(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_nameBefore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NameBefore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_nameBefore(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_fields(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_fields(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fields, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldDifference) graphql.Marshaler {
+			return ec.marshalNFieldDifference2ᚕheddleᚋgraphᚐFieldDifferenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_fields(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PartDifference",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldDifference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_authenticatedUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15153,6 +15873,50 @@ func (ec *executionContext) fieldContext_Query_integrations(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_integrations_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_integrationDifference(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_integrationDifference(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().IntegrationDifference(ctx, fc.Args["from"].(string), fc.Args["to"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationDifference) graphql.Marshaler {
+			return ec.marshalNIntegrationDifference2ᚖheddleᚋgraphᚐIntegrationDifference(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_integrationDifference(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationDifference(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_integrationDifference_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -20470,6 +21234,54 @@ func (ec *executionContext) _ExpressionConnection(ctx context.Context, sel ast.S
 	return out
 }
 
+var fieldDifferenceImplementors = []string{"FieldDifference"}
+
+func (ec *executionContext) _FieldDifference(ctx context.Context, sel ast.SelectionSet, obj *FieldDifference) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, fieldDifferenceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FieldDifference")
+		case "path":
+			out.Values[i] = ec._FieldDifference_path(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "before":
+			out.Values[i] = ec._FieldDifference_before(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "after":
+			out.Values[i] = ec._FieldDifference_after(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var fieldErrorImplementors = []string{"FieldError"}
 
 func (ec *executionContext) _FieldError(ctx context.Context, sel ast.SelectionSet, obj *FieldError) graphql.Marshaler {
@@ -22997,6 +23809,59 @@ func (ec *executionContext) _IntegrationConnection(ctx context.Context, sel ast.
 	return out
 }
 
+var integrationDifferenceImplementors = []string{"IntegrationDifference"}
+
+func (ec *executionContext) _IntegrationDifference(ctx context.Context, sel ast.SelectionSet, obj *IntegrationDifference) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, integrationDifferenceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IntegrationDifference")
+		case "from":
+			out.Values[i] = ec._IntegrationDifference_from(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = ec._IntegrationDifference_to(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "parts":
+			out.Values[i] = ec._IntegrationDifference_parts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "yaml":
+			out.Values[i] = ec._IntegrationDifference_yaml(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var integrationEdgeImplementors = []string{"IntegrationEdge"}
 
 func (ec *executionContext) _IntegrationEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[Integration]) graphql.Marshaler {
@@ -23922,6 +24787,94 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var partDifferenceImplementors = []string{"PartDifference"}
+
+func (ec *executionContext) _PartDifference(ctx context.Context, sel ast.SelectionSet, obj *PartDifference) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, partDifferenceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PartDifference")
+		case "id":
+			out.Values[i] = ec._PartDifference_id(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "kind":
+			out.Values[i] = ec._PartDifference_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._PartDifference_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "flow":
+			out.Values[i] = ec._PartDifference_flow(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "isNew":
+			out.Values[i] = ec._PartDifference_isNew(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isDeleted":
+			out.Values[i] = ec._PartDifference_isDeleted(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isModified":
+			out.Values[i] = ec._PartDifference_isModified(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isMoved":
+			out.Values[i] = ec._PartDifference_isMoved(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isRenamed":
+			out.Values[i] = ec._PartDifference_isRenamed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "nameBefore":
+			out.Values[i] = ec._PartDifference_nameBefore(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "fields":
+			out.Values[i] = ec._PartDifference_fields(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -24172,6 +25125,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_integrations(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "integrationDifference":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_integrationDifference(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -25887,6 +26862,26 @@ func (ec *executionContext) marshalNExpressionConnection2heddleᚋgraphᚐExpres
 	return ec._ExpressionConnection(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNFieldDifference2heddleᚋgraphᚐFieldDifference(ctx context.Context, sel ast.SelectionSet, v FieldDifference) graphql.Marshaler {
+	return ec._FieldDifference(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNFieldDifference2ᚕheddleᚋgraphᚐFieldDifferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []FieldDifference) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFieldDifference2heddleᚋgraphᚐFieldDifference(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNFieldError2heddleᚋgraphᚐFieldError(ctx context.Context, sel ast.SelectionSet, v FieldError) graphql.Marshaler {
 	return ec._FieldError(ctx, sel, &v)
 }
@@ -26349,6 +27344,20 @@ func (ec *executionContext) marshalNIntegrationConnection2ᚖheddleᚋgraphᚐPa
 	return ec._IntegrationConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNIntegrationDifference2heddleᚋgraphᚐIntegrationDifference(ctx context.Context, sel ast.SelectionSet, v IntegrationDifference) graphql.Marshaler {
+	return ec._IntegrationDifference(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNIntegrationDifference2ᚖheddleᚋgraphᚐIntegrationDifference(ctx context.Context, sel ast.SelectionSet, v *IntegrationDifference) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._IntegrationDifference(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNIntegrationEdge2heddleᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v Edge[Integration]) graphql.Marshaler {
 	return ec._IntegrationEdge(ctx, sel, &v)
 }
@@ -26583,6 +27592,26 @@ func (ec *executionContext) marshalNOrganization2ᚖheddleᚋdomainᚐOrganizati
 
 func (ec *executionContext) marshalNPageInfo2heddleᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v PageInfo) graphql.Marshaler {
 	return ec._PageInfo(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPartDifference2heddleᚋgraphᚐPartDifference(ctx context.Context, sel ast.SelectionSet, v PartDifference) graphql.Marshaler {
+	return ec._PartDifference(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPartDifference2ᚕheddleᚋgraphᚐPartDifferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []PartDifference) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPartDifference2heddleᚋgraphᚐPartDifference(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNPublishIntegrationInput2heddleᚋgraphᚐPublishIntegrationInput(ctx context.Context, v any) (PublishIntegrationInput, error) {

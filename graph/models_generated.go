@@ -195,6 +195,15 @@ type ExpressionConnection struct {
 	Nodes []Expression `json:"nodes"`
 }
 
+type FieldDifference struct {
+	// A field's key, or inputs and the name of an input.
+	Path []string `json:"path"`
+	// Null when it was not there.
+	Before *string `json:"before,omitempty"`
+	// Null when it is not there.
+	After *string `json:"after,omitempty"`
+}
+
 // One reason why a mutation was refused; field is __all__ when it concerns no single input field.
 type FieldError struct {
 	Field    string   `json:"field"`
@@ -260,6 +269,15 @@ type IntegrationAction struct {
 	Action *Action `json:"action"`
 }
 
+type IntegrationDifference struct {
+	From *Integration `json:"from"`
+	To   *Integration `json:"to"`
+	// The parts that differ: those there now in their order, then those that are gone.
+	Parts []PartDifference `json:"parts"`
+	// A unified difference of the canonical YAML, empty when there is none.
+	Yaml string `json:"yaml"`
+}
+
 type IntegrationPayload struct {
 	// Of publishIntegration: the new version.
 	Integration *Integration `json:"integration,omitempty"`
@@ -288,6 +306,28 @@ type LogSeverity struct {
 type PageInfo struct {
 	HasNextPage bool    `json:"hasNextPage"`
 	EndCursor   *string `json:"endCursor,omitempty"`
+}
+
+// What became of a part, found by its id wherever it stands and whatever it is called.
+type PartDifference struct {
+	// Null for the integration itself.
+	ID *string `json:"id,omitempty"`
+	// integration, flow, step, branch, config variable or config page
+	Kind string `json:"kind"`
+	// A config variable's key.
+	Name string `json:"name"`
+	// The name of the flow that it is in.
+	Flow      *string `json:"flow,omitempty"`
+	IsNew     bool    `json:"isNew"`
+	IsDeleted bool    `json:"isDeleted"`
+	// Some of its fields say something else.
+	IsModified bool `json:"isModified"`
+	// It stands elsewhere.
+	IsMoved   bool `json:"isMoved"`
+	IsRenamed bool `json:"isRenamed"`
+	// Null unless it is renamed.
+	NameBefore *string           `json:"nameBefore,omitempty"`
+	Fields     []FieldDifference `json:"fields"`
 }
 
 type PublishIntegrationInput struct {

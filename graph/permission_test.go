@@ -49,10 +49,13 @@ var rights = map[string]struct {
 	"Query.components":        {allRoles, static(`{ components { nodes { id } } }`)},
 	"Query.integration":       {allRoles, func(f *facts) string { return `{ integration(id: "` + f.integration + `") { id } }` }},
 	"Query.integrations":      {allRoles, static(`{ integrations { nodes { id } } }`)},
-	"Query.instance":          {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
-	"Query.instances":         {allRoles, static(`{ instances { nodes { id } } }`)},
-	"Query.executionResult":   {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
-	"Query.executionResults":  {allRoles, static(`{ executionResults { nodes { id } } }`)},
+	"Query.integrationDifference": {allRoles, func(f *facts) string {
+		return `{ integrationDifference(from: "` + f.version + `", to: "` + f.integration + `") { yaml } }`
+	}},
+	"Query.instance":         {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
+	"Query.instances":        {allRoles, static(`{ instances { nodes { id } } }`)},
+	"Query.executionResult":  {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
+	"Query.executionResults": {allRoles, static(`{ executionResults { nodes { id } } }`)},
 	"Query.executionSections": {allRoles, func(f *facts) string {
 		return `{ executionSections(executionResult: "` + f.execution + `") { nodes { label } } }`
 	}},

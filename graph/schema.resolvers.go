@@ -432,6 +432,10 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 	return &page, err
 }
 
+func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error) {
+	return r.difference(ctx, from, to)
+}
+
 func (r *queryResolver) Instance(ctx context.Context, id string) (*domain.Instance, error) {
 	i, ok := r.instanceHere(ctx, id)
 	if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {

@@ -1,0 +1,86 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"heddle/domain"
+)
+
+// difference compares two drafts or versions. Those of different integrations have no ids in common:
+// their parts are paired as an import would.
+func (r *Resolver) difference(ctx context.Context, from, to string) (*IntegrationDifference, error) {
+	a, before, err := r.side(ctx, "from", from)
+	if err != nil {
+		return nil, err
+	}
+	b, after, err := r.side(ctx, "to", to)
+	if err != nil {
+		return nil, err
+	}
+	if a.integration.ID != b.integration.ID {
+		after = domain.Identify(after, before, newID)
+	}
+	d := &IntegrationDifference{From: &a, To: &b, Parts: []PartDifference{}}
+	for _, p := range domain.Compare(before, after) {
+		part, err := partDifference(p)
+		if err != nil {
+			return nil, err
+		}
+		d.Parts = append(d.Parts, part)
+	}
+	d.Yaml, err = unified(before, after)
+	return d, err
+}
+
+// side is one of the two that are compared, with its definition.
+func (r *Resolver) side(ctx context.Context, field, id string) (Integration, *domain.Node, error) {
+	i, err := r.integration(ctx, id)
+	if err != nil {
+		return i, nil, domain.RefuseField(domain.NotFound, field, "Record not found: integration")
+	}
+	definition, err := r.content(ctx, i)
+	return i, definition, err
+}
+
+func partDifference(p domain.PartDifference) (PartDifference, error) {
+	d := PartDifference{ID: optional(p.ID), Kind: p.Kind, Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
+		IsNew: p.New, IsDeleted: p.Deleted, IsMoved: p.Moved, IsRenamed: p.WasName != "", IsModified: p.Modified()}
+	for _, f := range p.Fields {
+		before, err := valueText(f.Before, f.WasSet)
+		if err != nil {
+			return d, err
+		}
+		after, err := valueText(f.After, f.Set)
+		if err != nil {
+			return d, err
+		}
+		d.Fields = append(d.Fields, FieldDifference{Path: f.Path, Before: before, After: after})
+	}
+	return d, nil
+}
+
+// valueText is a value as JSON, nil where there is none.
+func valueText(v any, there bool) (*string, error) {
+	if !there {
+		return nil, nil
+	}
+	data, err := json.Marshal(v)
+	text := string(data)
+	return &text, err
+}
+
+// unified compares the canonical YAML of two definitions by lines.
+func unified(before, after *domain.Node) (string, error) {
+	a, err := domain.Export(before, domain.ExportOptions{})
+	if err != nil {
+		return "", err
+	}
+	b, err := domain.Export(after, domain.ExportOptions{})
+	if err != nil {
+		return "", err
+	}
+	return udiff.Unified("from", "to", string(a), string(b)), nil
+}
