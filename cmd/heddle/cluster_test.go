@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -120,6 +121,27 @@ func TestProcessesTogether(t *testing.T) {
 		large := `{"large": "` + strings.Repeat("x", 100_000) + `"}`
 		if result := other.ended(one.trigger(trigger, large)); at(result, "resultType") != "COMPLETED" {
 			t.Errorf("ended with %v", result)
+		}
+	})
+	t.Run("what a worker does is told as it happens", func(t *testing.T) {
+		requests, err := hook.got(0)
+		c.must(err)
+		release := hook.block()
+		defer release()
+		run := one.trigger(trigger, "{}")
+		_, err = hook.got(len(requests) + 1)
+		c.must(err)
+		body, err := json.Marshal(map[string]any{"query": `subscription($i: ID!) { executionProgress(executionId: $i) { __typename } }`, "variables": map[string]any{"i": run}})
+		c.must(err)
+		told := make(chan string)
+		go func() { // the feed ends with the execution
+			_, _, text, err := send(http.MethodPost, other.url+"/api", http.Header{"Content-Type": {"application/json"},
+				"Accept": {"text/event-stream"}, "Authorization": {"Bearer " + other.token}}, body)
+			told <- fmt.Sprint(string(text), err)
+		}()
+		release()
+		if text := <-told; !strings.HasSuffix(text, "<nil>") || strings.Count(text, "__typename") < 3 || !strings.Contains(text, "event: complete") {
+			t.Errorf("the feed tells %s", text)
 		}
 	})
 	t.Run("a canceled execution's step is interrupted", func(t *testing.T) {
