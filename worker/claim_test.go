@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// A worker that takes over a run whose earlier claim is still at work, as when Redis forgets its sign of
+// life, knows of every step that was recorded before its own claim was.
+func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
+	run := h.queueOnly(urls["Main"])
+	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
+	first := domain.RunClaimed{Claim: 1, Worker: "another", At: now()}
+	record := func(steps ...domain.StepFinished) {
+		t.Helper()
+		if _, _, err := store.Change(h.ctx, h.Log, domain.Runs, run, func(r domain.Run) (domain.Changes[domain.Run], error) {
+			return r.Record(first, steps, nil)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record()
+	read, err := store.Open(h.ctx, h.Log, domain.Runs, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record(domain.StepFinished{Path: "one"}) // between the reading of the run and the claim
+	h.remember(taskID(run, 1), offered{time.Now().Add(time.Minute), read})
+	x, err := h.claim(h.ctx, run, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps := x.run.Steps(); len(steps) != 1 || steps[0].Path != "one" || x.run.Claims != 2 {
+		t.Errorf("claim %d knows of %+v", x.run.Claims, steps)
+	}
+}
