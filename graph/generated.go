@@ -551,7 +551,7 @@ type ComplexityRoot struct {
 		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
 		Integration           func(childComplexity int, id string) int
 		IntegrationDifference func(childComplexity int, from string, to string) int
-		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) int
+		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) int
 		LogSeverityLevels     func(childComplexity int) int
 		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
 		Organization          func(childComplexity int) int
@@ -708,7 +708,7 @@ type QueryResolver interface {
 	Component(ctx context.Context, id string) (*Component, error)
 	Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error)
 	Integration(ctx context.Context, id string) (*Integration, error)
-	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) (*Page[Integration], error)
+	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) (*Page[Integration], error)
 	IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error)
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
@@ -2929,7 +2929,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["description_Icontains"].(*string), args["category"].(*string), args["labels"].([]string), args["isTemplate"].(*bool), args["createdBy"].(*string), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
 
 	case "Query.logSeverityLevels":
 		if e.ComplexityRoot.Query.LogSeverityLevels == nil {
@@ -3376,6 +3376,14 @@ type Query {
     "Those built for one customer alone; none is, so an id finds nothing."
     customer: ID
     customer_Isnull: Boolean
+    description_Icontains: String
+    "The draft's category, regardless of case."
+    category: String
+    "Labels of the draft, all of them; regardless of case."
+    labels: [String!]
+    isTemplate: Boolean
+    "The id of who created it."
+    createdBy: ID
     allVersions: Boolean
     after: String
     first: Int
@@ -6721,30 +6729,70 @@ func (ec *executionContext) field_Query_integrations_args(ctx context.Context, r
 		return nil, err
 	}
 	args["customer_Isnull"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
-		func(ctx context.Context, v any) (*bool, error) {
-			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["allVersions"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "description_Icontains",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg4
-	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["description_Icontains"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "category",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["category"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "labels",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["labels"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "isTemplate",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["isTemplate"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "createdBy",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["createdBy"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["allVersions"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg9
+	arg10, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg5
+	args["first"] = arg10
 	return args, nil
 }
 
@@ -15845,7 +15893,7 @@ func (ec *executionContext) _Query_integrations(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["allVersions"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["description_Icontains"].(*string), fc.Args["category"].(*string), fc.Args["labels"].([]string), fc.Args["isTemplate"].(*bool), fc.Args["createdBy"].(*string), fc.Args["allVersions"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Integration]) graphql.Marshaler {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/projections"
 	"heddle/store"
 )
 
@@ -65,11 +66,28 @@ func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, er
 	return r.content(ctx, i)
 }
 
+// chosen tells whether lists that are asked for these show an integration; nil and empty fit all.
+func chosen(name, description, category, createdBy *string, labels []string, template *bool) func(projections.Listed) bool {
+	called, said := contains(name), contains(description)
+	return func(l projections.Listed) bool {
+		if !called(l.Summary.Name()) || !said(l.Summary.Text("description")) || template != nil && *template != l.Template ||
+			given(category) != "" && !strings.EqualFold(*category, l.Summary.Text("category")) || given(createdBy) != "" && *createdBy != l.CreatedBy {
+			return false
+		}
+		for _, label := range labels {
+			if !slices.ContainsFunc(labelsIn(l.Summary), func(has string) bool { return strings.EqualFold(has, strings.TrimSpace(label)) }) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
 // listed yields the drafts of an organization, each with its versions behind it where asked for.
-func (r *Resolver) listed(organization string, allVersions bool, name func(string) bool) iter.Seq2[store.Position, Integration] {
+func (r *Resolver) listed(organization string, allVersions bool, fits func(projections.Listed) bool) iter.Seq2[store.Position, Integration] {
 	return func(yield func(store.Position, Integration) bool) {
 		for since, i := range r.View.EachListed(organization) {
-			if i.Summary == nil || !i.RemovedAt.IsZero() || !name(i.Summary.Name()) {
+			if i.Summary == nil || !i.RemovedAt.IsZero() || !fits(i) {
 				continue
 			}
 			if !yield(since*versionSpan, Integration{integration: i.Integration}) {
@@ -139,6 +157,10 @@ func (r *Resolver) labels(ctx context.Context, i Integration) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	return labelsIn(summary), nil
+}
+
+func labelsIn(summary *domain.Node) []string {
 	list, _ := summary.Fields["labels"].([]any)
 	labels := []string{}
 	for _, l := range list {
@@ -146,7 +168,7 @@ func (r *Resolver) labels(ctx context.Context, i Integration) ([]string, error) 
 			labels = append(labels, s)
 		}
 	}
-	return labels, nil
+	return labels
 }
 
 // export writes the definition as YAML.

@@ -423,12 +423,12 @@ func (r *queryResolver) Integration(ctx context.Context, id string) (*Integratio
 	return &i, err
 }
 
-func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, allVersions *bool, after *string, first *int) (*Page[Integration], error) {
-	name, all := contains(nameIcontains), allVersions != nil && *allVersions
+func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) (*Page[Integration], error) {
+	fits, all := chosen(nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate), allVersions != nil && *allVersions
 	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
-		name = func(string) bool { return false } // no integration belongs to a customer
+		fits = func(projections.Listed) bool { return false } // no integration belongs to a customer
 	}
-	page, err := paginate(r.listed(principalOf(ctx).Organization, all, name), after, first)
+	page, err := paginate(r.listed(principalOf(ctx).Organization, all, fits), after, first)
 	return &page, err
 }
 
