@@ -15,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+	lua "github.com/yuin/gopher-lua"
 )
 
 // connection makes the Redis clients that Asynq asks for, all through one gate.
@@ -81,7 +82,15 @@ const (
 	replaceAtLast = 5 * replaceAfter
 )
 
+// The embedded Redis makes a Lua machine for each script, and Asynq runs three scripts for each run.
+// They are short: with stacks of this size they take a fraction of the memory of the defaults.
+const (
+	luaRegistry = 256 // values
+	luaCalls    = 32  // frames
+)
+
 func embedded() *connection {
+	lua.RegistrySize, lua.CallStackSize = luaRegistry, luaCalls
 	e := &embeddedRedis{server: miniredis.NewMiniRedis()}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
