@@ -186,7 +186,6 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 		return nil
 	})
 	doors.Go(func() error { return serveLog(ctx) })
-	doors.Go(func() error { return tuneCollector(ctx) })
 	doors.Go(func() error { return v.start(ctx, stdout) })
 	err = doors.Wait()
 	stopReaders()

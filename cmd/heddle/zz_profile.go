@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 )
@@ -16,5 +17,8 @@ func init() {
 	_ = pprof.StartCPUProfile(f)
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
-	go func() { <-c; pprof.StopCPUProfile(); f.Close() }()
+	go func() { <-c; pprof.StopCPUProfile(); f.Close(); }()
+	u := make(chan os.Signal, 1)
+	signal.Notify(u, syscall.SIGUSR1)
+	go func() { <-u; runtime.GC(); h, _ := os.Create(name + ".heap"); _ = pprof.WriteHeapProfile(h); h.Close() }()
 }
