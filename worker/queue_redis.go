@@ -89,8 +89,9 @@ const (
 	luaCalls    = 32  // frames
 )
 
+func init() { lua.RegistrySize, lua.CallStackSize = luaRegistry, luaCalls }
+
 func embedded() *connection {
-	lua.RegistrySize, lua.CallStackSize = luaRegistry, luaCalls
 	e := &embeddedRedis{server: miniredis.NewMiniRedis()}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
