@@ -16,12 +16,13 @@ import (
 // arguments are those that root fields can't do without, or tell more with. A new root field that
 // needs one fails the stories until it is here.
 var arguments = map[string]string{
-	"customer": `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
+	"integrationDifference": `from: "$INTEGRATION", to: "$INTEGRATION"`,
+	"customer":              `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
 	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",
 }
 
 // rootDepth is how many objects deep below a root field the answers are compared.
-const rootDepth = 4
+const rootDepth = 3
 
 type typeRef struct {
 	Kind, Name string
