@@ -36,9 +36,9 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// queued triggers a flow often, with bodies 0, 1, 2 …, while its first run is held, and gives the runs
-// and in which order they were done.
-func (h *house) queued(settings string, times int) (runs []domain.Run, most int) {
+// queued triggers a flow often, with bodies 0, 1, 2 …, while its first run is held until those that
+// are dropped have ended, and gives the runs and how many were under way at once.
+func (h *house) queued(settings string, times int, dropped ...int) (runs []domain.Run, most int) {
 	h.t.Helper()
 	h.probe.block["hold"] = make(chan struct{})
 	hold := step("hold", "effect", "")
@@ -49,6 +49,9 @@ func (h *house) queued(settings string, times int) (runs []domain.Run, most int)
 		ids = append(ids, h.post(urls["Main"], "application/json", fmt.Sprintf(`{"key": "k%d"}`, i/2)).Header().Get(ExecutionHeader))
 	}
 	<-h.probe.began
+	for _, i := range dropped {
+		h.ended(ids[i])
+	}
 	close(h.probe.block["hold"])
 	for _, id := range ids {
 		runs = append(runs, h.ended(id))
@@ -81,7 +84,7 @@ func TestQueueConfig(t *testing.T) {
 		}
 	})
 	t.Run("no duplicates", func(t *testing.T) {
-		runs, _ := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n", 6)
+		runs, _ := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n", 6, 1, 3, 5)
 		var results []string
 		for _, r := range runs {
 			results = append(results, string(r.Finished.Result))
@@ -91,9 +94,9 @@ func TestQueueConfig(t *testing.T) {
 		}
 	})
 	t.Run("only one", func(t *testing.T) {
-		runs, _ := newHouse(t).queued("    queueConfig: {singletonExecutions: true}\n", 3)
-		if runs[0].Finished.Result != domain.Completed || runs[2].Finished.Result != domain.Duplicate {
-			t.Errorf("ended %+v and %+v", runs[0].Finished, runs[2].Finished)
+		runs, _ := newHouse(t).queued("    queueConfig: {singletonExecutions: true}\n", 3, 1, 2)
+		if runs[0].Finished.Result != domain.Completed || runs[1].Finished.Result != domain.Duplicate || runs[2].Finished.Result != domain.Duplicate {
+			t.Errorf("ended %+v, %+v and %+v", runs[0].Finished, runs[1].Finished, runs[2].Finished)
 		}
 	})
 }
