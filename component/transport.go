@@ -49,7 +49,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return n + int(b.left), domain.Refuse(domain.Invalid, "the answer is larger than %d bytes (HEDDLE_HTTP_RESPONSE)", b.limit)
+		return n + int(b.left), domain.Exceed("HEDDLE_HTTP_RESPONSE", "the answer is larger than %d bytes", b.limit)
 	}
 	return n, err
 }

@@ -25,6 +25,7 @@ type Error struct {
 	Code    Code
 	Field   string // the input field at fault, empty when it is not one field
 	Message string
+	Limit   string // the setting of the limit that was met, empty when it is none
 }
 
 func (e *Error) Error() string {
@@ -42,6 +43,19 @@ func Refuse(code Code, format string, args ...any) *Error {
 // RefuseField returns a refusal of one input field.
 func RefuseField(code Code, field, format string, args ...any) *Error {
 	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Exceed returns the refusal of what goes beyond a limit, which it names by its setting.
+func Exceed(limit, format string, args ...any) *Error {
+	return &Error{Code: Invalid, Message: fmt.Sprintf(format, args...) + " (" + limit + ")", Limit: limit}
+}
+
+// LimitOf gives the setting of the limit that a refusal in err's chain tells of, or "".
+func LimitOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Limit
+	}
+	return ""
 }
 
 // CodeOf gives the code of the refusal in err's chain, or "" when err is not an expected one.

@@ -13,9 +13,17 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 	if err != nil || !ok {
 		return e, firstOf(err, missing("execution"))
 	}
-	run, _, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID, domain.Run.Cancel)
+	var ends bool
+	run, _, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID, func(run domain.Run) (domain.Changes[domain.Run], error) {
+		changes, err := run.Cancel()
+		ends = len(changes) > 0
+		return changes, err
+	})
 	if err != nil {
 		return e, err
+	}
+	if ends && r.OnCancel != nil {
+		r.OnCancel(run.FinishedAt.Sub(run.QueuedAt))
 	}
 	for topic, message := range map[string]string{store.CancelTopic: run.ID, store.EndTopic(run.ID): ""} {
 		if err := r.Live.Publish(ctx, topic, []byte(message)); err != nil {

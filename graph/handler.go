@@ -14,8 +14,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"heddle/domain"
 )
 
 // Options are the door's limits; their names in the configuration are in cmd/heddle.
@@ -33,6 +31,9 @@ type Options struct {
 	WriteTimeout     time.Duration   // how long a client of a stream may take for a message
 	KeepAlive        time.Duration   // between two signs of life on a stream
 	Stopping         context.Context // streams end with it; nil for never
+
+	OnLimit  func(setting string)                  // hears of what a limit refuses, for metrics; nil for nobody
+	OnStream func(subscription string, change int) // hears of each subscription that begins (1) or ends (-1); nil for nobody
 }
 
 // DefaultOptions are limits that no client known needs to exceed.
@@ -50,6 +51,12 @@ type Door struct {
 // NewHandler is the GraphQL endpoint: documents by POST, subscriptions by WebSocket and server-sent
 // events, the explorer's page by GET.
 func NewHandler(r *Resolver, o Options) (*Door, error) {
+	if o.OnLimit == nil {
+		o.OnLimit = func(string) {}
+	}
+	if o.OnStream == nil {
+		o.OnStream = func(string, int) {}
+	}
 	open := &streams{view: r.View, stopping: o.Stopping}
 	if open.stopping == nil {
 		open.stopping = context.Background()
@@ -62,7 +69,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
-	server.Use(shield{o.MaxDepth, o.MaxComplexity})
+	server.Use(shield{o})
 	server.AroundFields(permit)
 	server.AroundFields(bound)
 	server.SetErrorPresenter(present(r.Logger))
@@ -146,7 +153,7 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 // shield refuses documents that are too deep or too large, and lets only those with a valid token
 // look at the schema itself. It stands in for gqlgen's own limit of complexity, which follows
 // fragments that spread each other however often that is: 30 of them keep it busy for minutes.
-type shield struct{ maxDepth, maxComplexity int }
+type shield struct{ Options }
 
 var _ interface {
 	graphql.OperationContextMutator
@@ -162,17 +169,14 @@ func (shield) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext implements [graphql.OperationContextMutator].
 func (s shield) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	op.DisableIntrospection = principalOf(ctx).User == ""
-	left := s.maxComplexity
-	message := ""
-	switch deep := deeper(op.Operation.SelectionSet, s.maxDepth, &left); {
+	left := s.MaxComplexity
+	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {
 	case deep:
-		message = fmt.Sprintf("the document is deeper than %d fields (HEDDLE_MAX_DEPTH)", s.maxDepth)
+		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %d fields", s.MaxDepth).Errors[0]
 	case left < 0:
-		message = fmt.Sprintf("the document asks for more than %d fields, fragments counted wherever they are spread (HEDDLE_MAX_COMPLEXITY)", s.maxComplexity)
-	default:
-		return nil
+		return s.exceeded("HEDDLE_MAX_COMPLEXITY", "the document asks for more than %d fields, fragments counted wherever they are spread", s.MaxComplexity).Errors[0]
 	}
-	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": string(domain.Invalid)}}
+	return nil
 }
 
 // deeper tells whether fields nest deeper than depth; looking at the schema itself does not count.

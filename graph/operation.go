@@ -84,7 +84,7 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 	}()
 	rc, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
-		return exec.DispatchError(graphql.WithOperationContext(ctx, rc), unsuggested(errs)).Errors
+		return exec.DispatchError(graphql.WithOperationContext(ctx, rc), s.unsuggested(errs)).Errors
 	}
 	if rc.Operation.Operation == ast.Mutation && op.readOnly {
 		return fail("mutations are not served by GET: use POST").Errors
@@ -94,12 +94,18 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 		ctx, end = context.WithTimeout(ctx, s.Timeout)
 		defer end()
 	}
-	if refusal := oneStream(rc); refusal != nil {
-		return refusal.Errors
+	if rc.Operation.Operation == ast.Subscription {
+		field, refusal := oneStream(rc)
+		if refusal != nil {
+			return refusal.Errors
+		}
+		s.OnStream(field, 1)
+		defer s.OnStream(field, -1)
 	}
 	responses, ctx := exec.DispatchOperation(ctx, rc)
 	if rc.Operation.Operation != ast.Subscription {
 		response := enough(ctx, nullWhole(responses(ctx)))
+		s.inTime(ctx)
 		if len(response.Data) == 0 {
 			return response.Errors
 		}
@@ -121,21 +127,22 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 	return nil
 }
 
-// oneStream refuses subscriptions that are not of exactly one stream.
-func oneStream(rc *graphql.OperationContext) *graphql.Response {
-	if rc.Operation.Operation == ast.Subscription {
-		fields := graphql.CollectFields(rc, rc.Operation.SelectionSet, []string{"Subscription"})
-		if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {
-			return fail("a subscription has exactly one field at its root, and not __typename")
-		}
+// oneStream gives the field that a subscription is of; it refuses one that is not of exactly one stream.
+func oneStream(rc *graphql.OperationContext) (field string, refusal *graphql.Response) {
+	fields := graphql.CollectFields(rc, rc.Operation.SelectionSet, []string{"Subscription"})
+	if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {
+		return "", fail("a subscription has exactly one field at its root, and not __typename")
 	}
-	return nil
+	return fields[0].Name, nil
 }
 
 // unsuggested takes out of errors about a document what they tell of the schema: it is not for
 // everybody, and gqlgen's switch for it misses arguments and input fields.
-func unsuggested(errs gqlerror.List) gqlerror.List {
+func (o Options) unsuggested(errs gqlerror.List) gqlerror.List {
 	for _, err := range errs {
+		if strings.HasPrefix(err.Message, "exceeded token limit") {
+			o.OnLimit("HEDDLE_MAX_TOKENS")
+		}
 		err.Message, _, _ = strings.Cut(err.Message, " Did you mean ")
 	}
 	return errs

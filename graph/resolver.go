@@ -28,6 +28,7 @@ type Resolver struct {
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash
 	Limits      domain.Limits
+	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 }
 
 // settleTime is how long a mutation waits for the view to show its change. After that its answer

@@ -257,7 +257,7 @@ func (s *socket) subscribe(m message) bool {
 		s.close(closeDuplicate, "Subscriber for "+clip(m.ID)+" already exists")
 		return false
 	case many:
-		return s.send(s.errors(m.ID, fail("this connection has as many operations as it may (HEDDLE_MAX_SUBSCRIPTIONS)").Errors)) == nil
+		return s.send(s.errors(m.ID, s.exceeded("HEDDLE_MAX_SUBSCRIPTIONS", "this connection has as many operations as it may").Errors)) == nil
 	}
 	s.owned.Go(func() {
 		defer op.stop()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -54,7 +53,7 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		if media == graphqlJSON {
 			status = http.StatusBadRequest
 		}
-		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), unsuggested(errs)))
+		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), p.unsuggested(errs)))
 		return
 	}
 	if op.Operation.Operation == "subscription" {
@@ -62,7 +61,9 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	answer(w, http.StatusOK, media, enough(ctx, nullWhole(responses(ctx))))
+	response := enough(ctx, nullWhole(responses(ctx)))
+	p.inTime(ctx)
+	answer(w, http.StatusOK, media, response)
 }
 
 func isJSON(r *http.Request) bool {
@@ -86,9 +87,9 @@ func nullWhole(response *graphql.Response) *graphql.Response {
 
 // read decodes a request's parameters.
 func (p post) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *graphql.Response) {
-	limit, setting := p.MaxBody, "HEDDLE_MAX_REQUEST"
+	limit, setting, who := p.MaxBody, "HEDDLE_MAX_REQUEST", ""
 	if principalOf(r.Context()).User == "" && p.MaxAnonymousBody < limit {
-		limit, setting = p.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST, without a valid token"
+		limit, setting, who = p.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST", ", the most without a valid token"
 	}
 	params := &graphql.RawParams{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: graphql.Now()}}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
@@ -101,7 +102,7 @@ func (p post) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, 
 	}
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return nil, http.StatusRequestEntityTooLarge, fail(fmt.Sprintf("the body is larger than %d bytes (%s)", limit, setting))
+			return nil, http.StatusRequestEntityTooLarge, p.exceeded(setting, "the body is larger than %d bytes%s", limit, who)
 		}
 		return nil, http.StatusBadRequest, fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
 	}
@@ -127,6 +128,19 @@ func accepted(accept []string) string {
 
 func fail(message string) *graphql.Response {
 	return &graphql.Response{Errors: gqlerror.List{{Message: message, Extensions: map[string]any{"code": string(domain.Invalid)}}}}
+}
+
+// exceeded refuses what goes beyond a limit.
+func (o Options) exceeded(setting, format string, args ...any) *graphql.Response {
+	o.OnLimit(setting)
+	return fail(domain.Exceed(setting, format, args...).Error())
+}
+
+// inTime tells of a request whose time was up.
+func (o Options) inTime(ctx context.Context) {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		o.OnLimit("HEDDLE_REQUEST_TIMEOUT")
+	}
 }
 
 // answer writes a response. One to a request that was not executed has no data at all.

@@ -3,6 +3,8 @@ package projections
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"heddle/store"
 )
@@ -14,10 +16,29 @@ type Progress struct {
 	caughtUp chan struct{} // closed at the first mark
 	advanced chan struct{} // closed and replaced whenever position grows
 	watchers map[chan struct{}]struct{}
+	seen     atomic.Uint64 // the newest position that the log has shown
+	behind   atomic.Int64  // since when something seen is not passed, in ns since 1970; 0 when all is
 }
 
-func newProgress() Progress {
-	return Progress{caughtUp: make(chan struct{}), advanced: make(chan struct{}), watchers: map[chan struct{}]struct{}{}}
+func (p *Progress) init() {
+	p.caughtUp, p.advanced, p.watchers = make(chan struct{}), make(chan struct{}), map[chan struct{}]struct{}{}
+}
+
+// saw notes what the log has shown and the reader has still to pass.
+func (p *Progress) saw(pos store.Position) {
+	p.seen.Store(uint64(pos))
+	p.behind.CompareAndSwap(0, time.Now().UnixNano())
+}
+
+// Seen is the newest position that the log has shown, whether or not the reader has passed it yet.
+func (p *Progress) Seen() store.Position { return store.Position(p.seen.Load()) }
+
+// Lag is how long the reader has been behind what the log has shown, 0 when it is not.
+func (p *Progress) Lag() time.Duration {
+	if since := p.behind.Load(); since != 0 {
+		return max(0, time.Since(time.Unix(0, since)))
+	}
+	return 0
 }
 
 // reach moves on to a position; changed says whether anything was applied on the way, mark whether
@@ -26,6 +47,12 @@ func (p *Progress) reach(pos store.Position, changed, mark bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.position = max(p.position, pos)
+	if mark {
+		p.behind.Store(0)
+		if p.Seen() > pos { // more has come meanwhile
+			p.behind.Store(time.Now().UnixNano())
+		}
+	}
 	close(p.advanced)
 	p.advanced = make(chan struct{})
 	if mark {

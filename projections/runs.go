@@ -29,7 +29,6 @@ type RunIndex struct {
 	db     *sql.DB
 	writer sync.Mutex // held for each transaction that writes
 	write  writing
-	seen   atomic.Uint64 // the newest position that the log has shown
 	wanted atomic.Uint64 // the newest position that somebody waits for
 	hurry  chan struct{} // told when it has grown
 	tails  tails
@@ -97,8 +96,10 @@ func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.
 	if err != nil {
 		return nil, fmt.Errorf("preparing run index %s: %w (it may be deleted: it is rebuilt from the log)", path, err)
 	}
-	return &RunIndex{Progress: newProgress(), log: log, logger: logger, db: db, write: newWriting(), hurry: make(chan struct{}, 1),
-		tails: tails{waiting: map[string]map[chan struct{}]struct{}{}}}, nil
+	x := &RunIndex{log: log, logger: logger, db: db, write: newWriting(), hurry: make(chan struct{}, 1),
+		tails: tails{waiting: map[string]map[chan struct{}]struct{}{}}}
+	x.Progress.init()
+	return x, nil
 }
 
 var errOtherVersion = errors.New("made by another version")

@@ -67,7 +67,7 @@ func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<-
 		if err != nil {
 			return err
 		}
-		x.seen.Store(uint64(rec.Position))
+		x.saw(rec.Position)
 		x.tails.pass(rec)
 		select {
 		case records <- rec:
@@ -129,7 +129,7 @@ const freshWait = 2 * time.Second
 func (x *RunIndex) fresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, freshWait)
 	defer cancel()
-	err := x.Wait(ctx, store.Position(x.seen.Load()))
+	err := x.Wait(ctx, x.Seen())
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

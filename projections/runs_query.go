@@ -86,6 +86,17 @@ func (x *RunIndex) Unfinished(ctx context.Context, after store.Position, limit i
 	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`, after, limit)
 }
 
+// Waiting tells how many executions have not begun, and when the oldest of them was queued, the zero
+// time when there is none.
+func (x *RunIndex) Waiting(ctx context.Context) (n int, oldest time.Time, err error) {
+	var queued int64
+	err = x.db.QueryRowContext(ctx, `SELECT count(*), ifnull(min(queued), 0) FROM runs INDEXED BY runs_unfinished WHERE ended = 0 AND claims = 0`).Scan(&n, &queued)
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("counting executions that wait: %w", err)
+	}
+	return n, fromMicro(queued), nil
+}
+
 // UnfinishedOf gives the oldest executions of a flow in an instance that have not ended, as of all
 // that has happened before a position.
 func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf store.Position, limit int) ([]Execution, error) {

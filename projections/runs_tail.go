@@ -45,6 +45,3 @@ func (x *RunIndex) Tail(stream string) (signal <-chan struct{}, stop func()) {
 		}
 	}
 }
-
-// Seen is the position of the newest record of a run, whether or not the index shows it yet.
-func (x *RunIndex) Seen() store.Position { return store.Position(x.seen.Load()) }

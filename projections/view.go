@@ -44,8 +44,9 @@ type tokenOwner struct{ user, token string }
 
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
-	v := &View{Progress: newProgress(), log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
+	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
 		mains: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)
 	fold(v, &v.Customers, domain.Customers, nil)
@@ -122,6 +123,7 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 		if err != nil {
 			return err
 		}
+		v.saw(rec.Position)
 		if !rec.Mark() {
 			if pending == nil {
 				pending = make([]store.Recorded, 0, room)

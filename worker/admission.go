@@ -112,8 +112,17 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 	}
 	admitted, dropped := p.admit(runs)
 	for _, run := range dropped {
-		if _, _, err := store.Change(w.as(ctx, byID[run].Organization, run), w.Log, domain.Runs, run, domain.Run.Drop); err != nil {
+		var ends bool
+		state, _, err := store.Change(w.as(ctx, byID[run].Organization, run), w.Log, domain.Runs, run, func(r domain.Run) (domain.Changes[domain.Run], error) {
+			changes, err := r.Drop()
+			ends = len(changes) > 0
+			return changes, err
+		})
+		if err != nil {
 			return err
+		}
+		if ends {
+			w.Told.finish(state, domain.Duplicate)
 		}
 		if err := w.Live.Publish(ctx, store.EndTopic(run), nil); err != nil {
 			return err

@@ -3,7 +3,6 @@ package worker
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -65,8 +64,11 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 		case <-ended.there:
 		case <-poll.C:
 		case <-ctx.Done():
-			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run,
-				"error": fmt.Sprintf("the execution goes on, but took longer than a synchronous caller waits: %s (HEDDLE_SYNC_TIMEOUT)", w.SyncTimeout)})
+			limit := domain.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
+			if context.Cause(ctx) == context.DeadlineExceeded { // else the caller has gone, or the server stops
+				w.Told.limit(limit.Limit)
+			}
+			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": limit.Error()})
 			return
 		}
 		if state.Finished == nil {

@@ -14,6 +14,9 @@ const maxQueued = 4096
 type backlog struct {
 	full  atomic.Bool
 	taken atomic.Int64 // tasks that were taken here since
+
+	waiting   atomic.Int64 // tasks in the queue, as of then
+	reachable atomic.Bool  // whether Redis answered, then
 }
 
 // took tells of a task that was taken, and whether it is time to fill the queue again.
@@ -26,6 +29,7 @@ func (w *Worker) room(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	waiting, err := w.queue.waiting(ctx)
+	w.backlog.waiting.Store(int64(waiting))
 	w.backlog.taken.Store(0)
 	return maxQueued - waiting, err
 }

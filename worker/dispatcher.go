@@ -54,6 +54,7 @@ func (w *Worker) sweep(ctx context.Context) error {
 func (w *Worker) sweepOnce(ctx context.Context) error {
 	w.forgetOffers()
 	room, err := w.room(ctx)
+	w.backlog.reachable.Store(err == nil)
 	if err != nil {
 		return err
 	}

@@ -171,7 +171,7 @@ func (x *execution) work(ctx context.Context) error {
 	defer cancel()
 	var err error
 	if x.run.CutOff >= x.MaxClaims {
-		err = &stepError{x.run.Queued.FlowName, fmt.Errorf("the execution was begun %d times and cut off each time (HEDDLE_MAX_CLAIMS)", x.MaxClaims)}
+		err = &stepError{x.run.Queued.FlowName, domain.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %d times and cut off each time", x.MaxClaims)}
 	} else {
 		err = x.prepare(ctx)
 	}
@@ -184,11 +184,14 @@ func (x *execution) work(ctx context.Context) error {
 	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
 		end.Result, end.Error = domain.Failed, cut(failed.Error(), maxLogLine)
+		x.Told.limit(domain.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
 			return x.later(restart, restart.Due)
 		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
-		end.Result, end.Error = domain.Failed, fmt.Sprintf("the execution took longer than %s (HEDDLE_RUN_TIMEOUT)", x.RunTimeout)
+		limit := domain.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.RunTimeout)
+		end.Result, end.Error = domain.Failed, limit.Error()
+		x.Told.limit(limit.Limit)
 	default:
 		return errors.Join(err, x.flush(nil)) // what is done is worth keeping
 	}
@@ -206,9 +209,7 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	if err != nil {
 		return err
 	}
-	if x.OnFinish != nil {
-		x.OnFinish(end.Result, time.Since(x.run.QueuedAt))
-	}
+	x.Told.finish(x.run, end.Result)
 	x.wakeNext(ctx)
 	if x.tell(x.handle.State()) {
 		return nil

@@ -58,8 +58,9 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	delivery, err := readDelivery(r, rest, w.MaxBody)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		reply(rw, http.StatusRequestEntityTooLarge, map[string]any{
-			"error": fmt.Sprintf("the body is larger than %d bytes (HEDDLE_MAX_BODY)", tooLarge.Limit)})
+		limit := domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
+		w.Told.limit(limit.Limit)
+		reply(rw, http.StatusRequestEntityTooLarge, map[string]any{"error": limit.Error()})
 		return
 	} else if err != nil {
 		reply(rw, http.StatusBadRequest, map[string]any{"error": "the body could not be read"})

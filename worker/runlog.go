@@ -16,6 +16,7 @@ type runLog struct {
 	limit int  // bytes that all messages may have
 	size  int  // bytes of all messages
 	full  bool // the rest is left out
+	told  Told
 }
 
 // maxLogLine is how long a log line may be. Source: the format's documentation.
@@ -29,6 +30,7 @@ func (l *runLog) add(level, message string) {
 	}
 	if l.size += len(message); l.size > l.limit {
 		l.full = true
+		l.told.limit("HEDDLE_MAX_STEP_LOG")
 		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes (HEDDLE_MAX_STEP_LOG); the rest is left out", l.limit)
 	}
 	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: cut(message, maxLogLine)})

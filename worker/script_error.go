@@ -35,7 +35,7 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 	case out.Error != nil:
 		return nil, r.refusal(*out.Error)
 	case out.TooLarge > 0:
-		return nil, domain.Refuse(domain.Invalid, "the code's result has %d characters as JSON; the limit is %d (HEDDLE_SCRIPT_OUTPUT)", out.TooLarge, r.limits.Output)
+		return nil, domain.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
 	}
 	return component.DecodeValue(out.Value)
 }
@@ -63,11 +63,11 @@ func (r *scriptRun) interrupted() error {
 }
 
 func (r *scriptRun) tooSlow() error {
-	return domain.Refuse(domain.Invalid, "the code took longer than %v (HEDDLE_SCRIPT_TIME)", r.limits.Time.Round(time.Millisecond))
+	return domain.Exceed("HEDDLE_SCRIPT_TIME", "the code took longer than %v", r.limits.Time.Round(time.Millisecond))
 }
 
 func (r *scriptRun) tooBig() error {
-	return domain.Refuse(domain.Invalid, "the code needs more memory than %d MiB (HEDDLE_SCRIPT_MEMORY)", r.limits.Memory>>20)
+	return domain.Exceed("HEDDLE_SCRIPT_MEMORY", "the code needs more memory than %d MiB", r.limits.Memory>>20)
 }
 
 func (r *scriptRun) refusal(e scriptError) error {

@@ -172,7 +172,7 @@ func (f *scriptFetch) send(r *scriptRequest) (map[string]any, error) {
 		return nil, err
 	}
 	if int64(len(body)) > f.limit {
-		return nil, domain.Refuse(domain.Invalid, "the answer is larger than %d MiB, a quarter of what code may hold (HEDDLE_SCRIPT_MEMORY)", f.limit>>20)
+		return nil, domain.Exceed("HEDDLE_SCRIPT_MEMORY", "the answer is larger than %d MiB, a quarter of what code may hold", f.limit>>20)
 	}
 	headers := [][2]string{}
 	for name, values := range response.Header {

@@ -168,7 +168,9 @@ func (s *ownState) Set(_ context.Context, key string, value any) error {
 }
 
 func tooMuchState(key string, size, limit int) error {
-	return domain.RefuseField(domain.Invalid, key, "with this value %d bytes would be persisted, more than %d (HEDDLE_MAX_STATE)", size, limit)
+	refusal := domain.Exceed("HEDDLE_MAX_STATE", "with this value %d bytes would be persisted, more than %d", size, limit)
+	refusal.Field = key
+	return refusal
 }
 
 // Remove implements [component.State].

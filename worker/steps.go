@@ -83,7 +83,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 				return domain.StepFinished{}, nil, err
 			}
 		}
-		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog}}
+		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog, told: x.Told}}
 		finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
 		result, failure, err := x.attempt(ctx, step, s)
 		if err = cmp.Or(err, x.lost); err != nil {
@@ -96,7 +96,9 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 		if failure == nil {
 			data, failure = x.encode(result)
 		}
+		x.Told.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
+			x.Told.limit(domain.LimitOf(failure))
 			if failed := x.handle.State().Retried(path).Attempt; failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
 					return finished, nil, err
@@ -138,7 +140,7 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 // room refuses a step when the run has done as many as it may.
 func (x *execution) room(step *domain.Node) error {
 	if x.count++; x.count > x.MaxSteps {
-		return &stepError{step.Name(), fmt.Errorf("an execution may do %d steps, counting each iteration of a loop (HEDDLE_MAX_STEPS)", x.MaxSteps)}
+		return &stepError{step.Name(), domain.Exceed("HEDDLE_MAX_STEPS", "an execution may do %d steps, counting each iteration of a loop", x.MaxSteps)}
 	}
 	return nil
 }
@@ -156,7 +158,7 @@ func (x *execution) encode(r component.Result) (json.RawMessage, error) {
 }
 
 func (x *execution) tooLarge(size int) error {
-	return domain.Refuse(domain.Invalid, "the step's result has %d bytes, more than %d (HEDDLE_MAX_STEP_OUTPUT)", size, x.MaxOutput)
+	return domain.Exceed("HEDDLE_MAX_STEP_OUTPUT", "the step's result has %d bytes, more than %d", size, x.MaxOutput)
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.

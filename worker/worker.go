@@ -63,7 +63,7 @@ type Worker struct {
 	Components  *component.Registry
 	Client      *http.Client // the guarded client that steps use
 	Logger      *slog.Logger
-	OnFinish    func(result domain.ResultType, took time.Duration) // nil for none
+	Told        Told
 
 	name    string // of this process, in RunClaimed
 	queue   *queue

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
@@ -39,7 +38,8 @@ type serveCmd struct{}
 type server struct {
 	*settings
 	logger *slog.Logger
-	log    store.Log
+	kept   store.Log // the event log itself
+	log    store.Log // the same, watched
 	blobs  *store.Blobs
 	vault  *store.Vault
 	live   store.Live
@@ -77,7 +77,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	serveLog := func(context.Context) error { return nil }
 	if v.ServeLog != "" {
 		var address string
-		if serveLog, address, err = v.logServer(v.log, logger, stdout); err != nil {
+		if serveLog, address, err = v.logServer(v.kept, logger, stdout); err != nil {
 			return errors.Join(err, listener.Close())
 		}
 		logger.Info("serving the event log", "url", "esdb://"+address)
@@ -92,9 +92,10 @@ func (v *server) open(ctx context.Context) (err error) {
 	if v.vault, err = v.openVault(v.logger); err != nil {
 		return err
 	}
-	if v.log, err = v.openLog(v.logger, store.OnCommit(v.metrics.commit)); err != nil {
+	if v.kept, err = v.openLog(v.logger, store.OnCommit(v.metrics.commit)); err != nil {
 		return err
 	}
+	v.log = &watchedLog{Log: v.kept, metrics: v.metrics}
 	if v.blobs, err = v.openBlobs(ctx); err != nil {
 		return err
 	}
@@ -121,8 +122,8 @@ func (v *server) close() error {
 	if v.blobs != nil {
 		errs = append(errs, v.blobs.Close())
 	}
-	if v.log != nil {
-		errs = append(errs, v.log.Close())
+	if v.kept != nil {
+		errs = append(errs, v.kept.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -132,7 +133,7 @@ func (v *server) build(address string) {
 	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
 	components := component.New(builtin.Components()...)
 	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
-		Components: components, Logger: v.logger, PublicURL: v.publicURL(address),
+		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel,
 		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}}
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
@@ -141,8 +142,9 @@ func (v *server) build(address string) {
 	o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view, Runs: v.runs,
-		Definitions: definitions, Components: components, Logger: v.logger, OnFinish: v.metrics.finish}
-	v.metrics.watch(v.view, v.runs)
+		Definitions: definitions, Components: components, Logger: v.logger,
+		Told: worker.Told{Finish: v.metrics.finish, Step: v.metrics.step, Limit: v.metrics.limit}}
+	v.metrics.watch(v)
 }
 
 // serve runs every loop of the process; the first that fails ends all.
@@ -233,6 +235,7 @@ func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams 
 	o := graph.DefaultOptions()
 	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
 	o.Timeout, o.Origins, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxSubscriptions, streams
+	o.OnLimit, o.OnStream = v.metrics.limit, v.metrics.stream
 	api, err := graph.NewHandler(v.resolver, o)
 	if err != nil {
 		end()
@@ -270,50 +273,5 @@ func (v *server) routes() http.Handler {
 		}
 		(*doors).ServeHTTP(w, r)
 	})
-	return mux
-}
-
-// metrics are what an operator watches.
-type metrics struct {
-	registry *prometheus.Registry
-	commits  prometheus.Histogram
-	events   prometheus.Counter
-	refused  prometheus.Counter
-	runs     *prometheus.HistogramVec
-}
-
-func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(),
-		commits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "heddle_log_commit_seconds",
-			Help: "Time of one commit of the event log, fsync included.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14)}),
-		events:  prometheus.NewCounter(prometheus.CounterOpts{Name: "heddle_log_events_total", Help: "Events appended."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "heddle_log_failed_commits_total", Help: "Commits that failed."}),
-		runs: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "heddle_execution_seconds",
-			Help: "Time from queueing to end of an execution, by how it ended.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, []string{"result"})}
-	m.registry.MustRegister(m.commits, m.events, m.refused, m.runs)
-	return m
-}
-
-// commit takes in what the log tells of each commit.
-func (m *metrics) commit(c store.Commit) {
-	m.commits.Observe(c.Took.Seconds())
-	m.events.Add(float64(c.Events))
-	if c.Err != nil {
-		m.refused.Inc()
-	}
-}
-
-// finish takes in the end of an execution.
-func (m *metrics) finish(result domain.ResultType, took time.Duration) {
-	m.runs.WithLabelValues(string(result)).Observe(took.Seconds())
-}
-
-// watch shows how far the views have come.
-func (m *metrics) watch(view *projections.View, runs *projections.RunIndex) {
-	gauge := func(name, help string, p *projections.Progress) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return float64(p.Position()) }))
-	}
-	gauge("heddle_view_position", "Position in the log that the view has reached.", &view.Progress)
-	gauge("heddle_run_index_position", "Position in the log that the index of executions has reached.", &runs.Progress)
+	return v.metrics.requests(mux)
 }
