@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,19 +24,12 @@ var _ graphql.Transport = events{}
 
 // Supports implements [graphql.Transport].
 func (events) Supports(r *http.Request) bool {
-	return (r.Method == http.MethodPost || r.Method == http.MethodGet) && strings.Contains(r.Header.Get("Accept"), eventStream)
+	return (r.Method == http.MethodPost || r.Method == http.MethodGet) && accepted(r) == eventStream
 }
 
 // Do implements [graphql.Transport].
 func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	read := post{t.Options}.read
-	if r.Method == http.MethodGet {
-		read = t.readQuery
-	} else if !isJSON(r) {
-		answer(w, http.StatusUnsupportedMediaType, plainJSON, fail("Content-Type must be application/json"))
-		return
-	}
-	params, status, refusal := read(w, r)
+	params, status, refusal := t.read(w, r)
 	if refusal != nil {
 		answer(w, status, plainJSON, refusal)
 		return
@@ -77,24 +69,6 @@ func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor
 		_ = o.write(event("", &graphql.Response{Errors: errs})) // what can't be written ends here anyway
 	}
 	_ = o.write("event: complete\ndata:\n\n")
-}
-
-// readQuery takes the parameters from the address.
-func (t events) readQuery(_ http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *graphql.Response) {
-	query := r.URL.Query()
-	params := &graphql.RawParams{Query: query.Get("query"), OperationName: query.Get("operationName"), Headers: r.Header,
-		ReadTime: graphql.TraceTiming{Start: graphql.Now(), End: graphql.Now()}}
-	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
-		d := json.NewDecoder(strings.NewReader(query.Get(name)))
-		d.UseNumber()
-		if query.Has(name) && d.Decode(into) != nil {
-			return nil, http.StatusBadRequest, fail(name + " is not a JSON object")
-		}
-	}
-	if strings.TrimSpace(params.Query) == "" {
-		return nil, http.StatusBadRequest, fail("query is missing: send a GraphQL document in it")
-	}
-	return params, 0, nil
 }
 
 // outlet writes events to a client.

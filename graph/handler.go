@@ -48,8 +48,8 @@ type Door struct {
 	*streams
 }
 
-// NewHandler is the GraphQL endpoint: documents by POST, subscriptions by WebSocket and server-sent
-// events, the explorer's page by GET.
+// NewHandler is the GraphQL endpoint: documents by POST, and queries by GET; subscriptions by WebSocket
+// and server-sent events; the explorer's page by a browser's GET.
 func NewHandler(r *Resolver, o Options) (*Door, error) {
 	if o.OnLimit == nil {
 		o.OnLimit = func(string) {}
@@ -65,7 +65,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
 	server.AddTransport(sockets{answering, open})
 	server.AddTransport(events{answering, open})
-	server.AddTransport(post{o})
+	server.AddTransport(single{o})
 	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
@@ -79,7 +79,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/api", "/api/{$}"} {
 		mux.Handle("POST "+path, server)
-		mux.Handle("GET "+path, streamOr(server, explorerPage()))
+		mux.Handle("GET "+path, executeOr(server, explorerPage()))
 	}
 	exploreFiles(mux)
 	mux.HandleFunc("GET "+payloadPath+"{run}/{what...}", r.servePayload)
@@ -87,10 +87,10 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	return &Door{front, open}, err
 }
 
-// streamOr serves a GET: streams by the server, all others by the page.
-func streamOr(server, page http.Handler) http.Handler {
+// executeOr serves a GET: documents and streams by the server, all others by the page.
+func executeOr(server, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isStream(r) {
+		if isStream(r) || isQuery(r) {
 			server.ServeHTTP(w, r)
 			return
 		}
@@ -138,7 +138,7 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 				return
 			}
 		}
-		if isStream(r) { // a GET that does what a POST does, as that
+		if isStream(r) || isQuery(r) { // a GET that does what a POST does, as that
 			written := r.Clone(r.Context())
 			written.Method = http.MethodPost
 			if err := protection.Check(written); err != nil {

@@ -87,7 +87,7 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 		return exec.DispatchError(graphql.WithOperationContext(ctx, rc), s.unsuggested(errs)).Errors
 	}
 	if rc.Operation.Operation == ast.Mutation && op.readOnly {
-		return fail("mutations are not served by GET: use POST").Errors
+		return fail(mutationByGet).Errors
 	}
 	if rc.Operation.Operation != ast.Subscription {
 		var end context.CancelFunc

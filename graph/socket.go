@@ -92,6 +92,12 @@ type message struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
+// object tells whether the payload is of the kind that all messages have, if it is there.
+func (m message) object() bool {
+	var members map[string]json.RawMessage
+	return len(m.Payload) == 0 || json.Unmarshal(m.Payload, &members) == nil
+}
+
 // serve reads until the connection is closed by either side, and waits for all that it began.
 func (s *socket) serve() {
 	defer s.owned.Wait()
@@ -104,7 +110,7 @@ func (s *socket) serve() {
 			return
 		}
 		var m message
-		if kind != websocket.MessageText || json.Unmarshal(data, &m) != nil {
+		if kind != websocket.MessageText || json.Unmarshal(data, &m) != nil || !m.object() {
 			s.close(closeInvalid, "Invalid message received")
 			return
 		}
@@ -203,10 +209,7 @@ func (s *socket) init(m message) bool {
 	var credentials struct {
 		Authorization, AuthToken string
 	}
-	if len(m.Payload) > 0 && json.Unmarshal(m.Payload, &credentials) != nil {
-		s.close(closeInvalid, "Invalid message received")
-		return false
-	}
+	_ = json.Unmarshal(m.Payload, &credentials) // what is no text lets nobody in
 	token := credentials.AuthToken
 	if credentials.Authorization != "" {
 		token = bearer(credentials.Authorization)

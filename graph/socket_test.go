@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,29 +19,48 @@ func TestSocketCloses(t *testing.T) {
 	h := newHouse(t, func(o *Options) { o.InitTimeout = 50 * time.Millisecond; o.MaxAnonymousBody = 500 })
 	in := `{"type":"connection_init","payload":{"authToken":"` + h.tokens[domain.Viewer] + `"}}`
 	subscribe := `{"id":"1","type":"subscribe","payload":{"query":"subscription { instanceChanged(id: \"` + h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "A")) + `\") { id } }"}}`
+	const invalid = "Invalid message received"
+	long := strings.Repeat("é", 100)
 	for name, c := range map[string]struct {
 		send []string
 		code websocket.StatusCode
+		why  string // as the protocol words it
 	}{
-		"nothing":                   {nil, 4408},
-		"no JSON":                   {[]string{"hello"}, 4400},
-		"a list":                    {[]string{`[]`}, 4400},
-		"an unknown type":           {[]string{`{"type":"start"}`}, 4400},
-		"a server's message":        {[]string{in, `{"type":"connection_ack"}`}, 4400},
-		"no type":                   {[]string{`{"id":"1"}`}, 4400},
-		"a payload of other type":   {[]string{`{"type":"connection_init","payload":"x"}`}, 4400},
-		"no token":                  {[]string{`{"type":"connection_init"}`}, 4403},
-		"an unknown token":          {[]string{`{"type":"connection_init","payload":{"Authorization":"Bearer heddle_x"}}`}, 4403},
-		"init twice":                {[]string{in, in}, 4429},
-		"subscribe first":           {[]string{subscribe}, 4401},
-		"the same id twice":         {[]string{in, subscribe, subscribe}, 4409},
-		"no id":                     {[]string{in, strings.Replace(subscribe, `"id":"1",`, "", 1)}, 4400},
-		"an id that is no text":     {[]string{in, strings.Replace(subscribe, `"1"`, "1", 1)}, 4400},
-		"no payload":                {[]string{in, `{"id":"1","type":"subscribe"}`}, 4400},
-		"no query":                  {[]string{in, `{"id":"1","type":"subscribe","payload":{}}`}, 4400},
-		"variables of other type":   {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","variables":[]}}`}, 4400},
-		"complete without id":       {[]string{in, `{"type":"complete"}`}, 4400},
-		"large before it is let in": {[]string{`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 500) + `"}}`}, websocket.StatusMessageTooBig},
+		"nothing":                   {nil, 4408, "Connection initialisation timeout"},
+		"only a ping":               {[]string{`{"type":"ping"}`}, 4408, "Connection initialisation timeout"},
+		"no JSON":                   {[]string{"hello"}, 4400, invalid},
+		"a list":                    {[]string{`[]`}, 4400, invalid},
+		"null":                      {[]string{`null`}, 4400, invalid},
+		"an unknown type":           {[]string{`{"type":"start"}`}, 4400, invalid},
+		"a type of another kind":    {[]string{`{"type":1}`}, 4400, invalid},
+		"no type":                   {[]string{`{"id":"1"}`}, 4400, invalid},
+		"an init that is a text":    {[]string{`{"type":"connection_init","payload":"x"}`}, 4400, invalid},
+		"an init that is a list":    {[]string{`{"type":"connection_init","payload":[]}`}, 4400, invalid},
+		"a ping that is a number":   {[]string{in, `{"type":"ping","payload":1}`}, 4400, invalid},
+		"a pong that is a list":     {[]string{in, `{"type":"pong","payload":[]}`}, 4400, invalid},
+		"a server's ack":            {[]string{in, `{"type":"connection_ack"}`}, 4400, invalid},
+		"a server's next":           {[]string{in, `{"type":"next","id":"1","payload":{}}`}, 4400, invalid},
+		"a server's error":          {[]string{in, `{"type":"error","id":"1","payload":[]}`}, 4400, invalid},
+		"no token":                  {[]string{`{"type":"connection_init"}`}, 4403, "Forbidden"},
+		"a payload that is null":    {[]string{`{"type":"connection_init","payload":null}`}, 4403, "Forbidden"},
+		"an unknown token":          {[]string{`{"type":"connection_init","payload":{"Authorization":"Bearer heddle_x"}}`}, 4403, "Forbidden"},
+		"a token that is no text":   {[]string{`{"type":"connection_init","payload":{"authToken":["x"]}}`}, 4403, "Forbidden"},
+		"init twice":                {[]string{in, in}, 4429, "Too many initialisation requests"},
+		"subscribe first":           {[]string{subscribe}, 4401, "Unauthorized"},
+		"subscribe first, badly":    {[]string{`{"id":"1","type":"subscribe","payload":{}}`}, 4401, "Unauthorized"},
+		"the same id twice":         {[]string{in, subscribe, subscribe}, 4409, "Subscriber for 1 already exists"},
+		"a long id twice":           {[]string{in, strings.Replace(subscribe, `"1"`, `"`+long+`"`, 1), strings.Replace(subscribe, `"1"`, `"`+long+`"`, 1)}, 4409, "Subscriber for " + long[:80] + " already exists"},
+		"no id":                     {[]string{in, strings.Replace(subscribe, `"id":"1",`, "", 1)}, 4400, invalid},
+		"an empty id":               {[]string{in, strings.Replace(subscribe, `"1"`, `""`, 1)}, 4400, invalid},
+		"an id that is no text":     {[]string{in, strings.Replace(subscribe, `"1"`, "1", 1)}, 4400, invalid},
+		"no payload":                {[]string{in, `{"id":"1","type":"subscribe"}`}, 4400, invalid},
+		"no query":                  {[]string{in, `{"id":"1","type":"subscribe","payload":{}}`}, 4400, invalid},
+		"a query that is a list":    {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":[]}}`}, 4400, invalid},
+		"variables of other type":   {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","variables":[]}}`}, 4400, invalid},
+		"a name of other type":      {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","operationName":1}}`}, 4400, invalid},
+		"extensions of other type":  {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","extensions":"x"}}`}, 4400, invalid},
+		"complete without id":       {[]string{in, `{"type":"complete"}`}, 4400, invalid},
+		"large before it is let in": {[]string{`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 500) + `"}}`}, websocket.StatusMessageTooBig, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, client := c, h.dial()
@@ -48,19 +68,30 @@ func TestSocketCloses(t *testing.T) {
 				client.send(text)
 			}
 			for {
-				text, code := client.read()
-				if code == c.code {
+				text, err := client.receive()
+				if code := websocket.CloseStatus(err); code == c.code {
+					if closed, _ := errors.AsType[websocket.CloseError](err); c.why != "" && closed.Reason != c.why {
+						t.Errorf("closed with %q, want %q", closed.Reason, c.why)
+					}
 					return
-				}
-				if code != -1 {
+				} else if code != -1 {
 					t.Fatalf("closed with %d, want %d", code, c.code)
 				}
-				if !strings.Contains(text, `"connection_ack"`) && !strings.Contains(text, `"next"`) {
+				if !strings.Contains(text, `"connection_ack"`) && !strings.Contains(text, `"next"`) && text != `{"type":"pong"}` {
 					t.Fatalf("got %s", text)
 				}
 			}
 		})
 	}
+}
+
+// The protocol's messages are texts.
+func TestSocketClosesOnBinary(t *testing.T) {
+	c := newHouse(t).dial()
+	if err := c.conn.Write(t.Context(), websocket.MessageBinary, []byte(`{"type":"ping"}`)); err != nil {
+		t.Fatal(err)
+	}
+	c.closed(4400)
 }
 
 func TestSocketSubprotocol(t *testing.T) {

@@ -180,8 +180,8 @@ func (c *socketClient) subscribe(id, document string, v vars) {
 	c.send(string(payload))
 }
 
-// read gives the next message, or the code that the server closed with.
-func (c *socketClient) read() (text string, code websocket.StatusCode) {
+// receive gives the next message, or how the server closed.
+func (c *socketClient) receive() (text string, err error) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -189,7 +189,14 @@ func (c *socketClient) read() (text string, code websocket.StatusCode) {
 	if err != nil && websocket.CloseStatus(err) < 0 && !errors.Is(err, io.EOF) {
 		c.t.Fatal(err)
 	}
-	return string(data), websocket.CloseStatus(err)
+	return string(data), err
+}
+
+// read gives the next message, or the code that the server closed with.
+func (c *socketClient) read() (text string, code websocket.StatusCode) {
+	c.t.Helper()
+	text, err := c.receive()
+	return text, websocket.CloseStatus(err)
 }
 
 func (c *socketClient) expect(want string) {

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 
 	"heddle/projections"
@@ -64,5 +63,5 @@ func (s *streams) revoked(ctx context.Context) bool {
 
 // isStream tells requests whose answer goes on: WebSocket and server-sent events.
 func isStream(r *http.Request) bool {
-	return isUpgrade(r) || strings.Contains(r.Header.Get("Accept"), eventStream)
+	return isUpgrade(r) || accepted(r) == eventStream
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"heddle/domain"
@@ -23,22 +24,24 @@ const (
 	graphqlJSON = "application/graphql-response+json"
 )
 
-// post is the transport for documents in JSON bodies. Bodies are read once, up to a limit, and never
-// repeated in an error.
-type post struct{ Options }
+// single is the transport for documents that are answered once: in the JSON body of a POST, or, if
+// they only read, in the address of a GET. Bodies are read once, up to a limit, and never repeated in
+// an error.
+type single struct{ Options }
 
-var _ graphql.Transport = post{}
+var _ graphql.Transport = single{}
 
 // Supports implements [graphql.Transport].
-func (post) Supports(r *http.Request) bool { return r.Method == http.MethodPost }
+func (single) Supports(r *http.Request) bool { return r.Method == http.MethodPost || isQuery(r) }
+
+// isQuery tells the GETs that execute a document from those of a browser that wants the page.
+func isQuery(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Query().Has("query") && !strings.Contains(r.Header.Get("Accept"), "text/html")
+}
 
 // Do implements [graphql.Transport].
-func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	media := accepted(r.Header.Values("Accept"))
-	if !isJSON(r) {
-		answer(w, http.StatusUnsupportedMediaType, media, fail("Content-Type must be application/json"))
-		return
-	}
+func (p single) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	media := accepted(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.Timeout)
 	defer cancel()
 	params, status, refusal := p.read(w, r)
@@ -56,7 +59,12 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 		answer(w, status, media, exec.DispatchError(graphql.WithOperationContext(ctx, op), p.unsuggested(errs)))
 		return
 	}
-	if op.Operation.Operation == "subscription" {
+	if op.Operation.Operation == ast.Mutation && r.Method == http.MethodGet {
+		w.Header().Set("Allow", http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, media, fail(mutationByGet))
+		return
+	}
+	if op.Operation.Operation == ast.Subscription {
 		answer(w, http.StatusBadRequest, media, fail("a subscription needs WebSocket with the subprotocol "+Subprotocol+", or Accept: "+eventStream))
 		return
 	}
@@ -65,6 +73,8 @@ func (p post) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecu
 	p.inTime(ctx)
 	answer(w, http.StatusOK, media, response)
 }
+
+const mutationByGet = "mutations are not served by GET: use POST"
 
 func isJSON(r *http.Request) bool {
 	content, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -85,40 +95,68 @@ func nullWhole(response *graphql.Response) *graphql.Response {
 	return response
 }
 
-// read decodes a request's parameters.
-func (p post) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *graphql.Response) {
-	limit, setting, who := p.MaxBody, "HEDDLE_MAX_REQUEST", ""
-	if principalOf(r.Context()).User == "" && p.MaxAnonymousBody < limit {
-		limit, setting, who = p.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST", ", the most without a valid token"
+// read decodes a request's parameters, or refuses it.
+func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams, status int, refusal *graphql.Response) {
+	params = &graphql.RawParams{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: graphql.Now()}}
+	limit, setting, who := o.MaxBody, "HEDDLE_MAX_REQUEST", ""
+	if principalOf(r.Context()).User == "" && o.MaxAnonymousBody < limit {
+		limit, setting, who = o.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST", ", the most without a valid token"
 	}
-	params := &graphql.RawParams{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: graphql.Now()}}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
-	d.UseNumber()
-	err := d.Decode(params)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF { // nothing may follow
-			err = cmp.Or(more, errors.New("more than one value"))
+	switch {
+	case r.Method == http.MethodGet && int64(len(r.URL.RawQuery)) > limit:
+		return nil, http.StatusRequestURITooLong, o.exceeded(setting, "the query in the address is longer than %d bytes%s", limit, who)
+	case r.Method == http.MethodGet:
+		if bad := readAddress(r, params); bad != "" {
+			return nil, http.StatusBadRequest, fail(bad + " is not a JSON object")
 		}
-	}
-	if err != nil {
+	case !isJSON(r):
+		return nil, http.StatusUnsupportedMediaType, fail("Content-Type must be application/json")
+	default:
+		err := decode(http.MaxBytesReader(w, r.Body, limit), params)
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return nil, http.StatusRequestEntityTooLarge, p.exceeded(setting, "the body is larger than %d bytes%s", limit, who)
+			return nil, http.StatusRequestEntityTooLarge, o.exceeded(setting, "the body is larger than %d bytes%s", limit, who)
+		} else if err != nil {
+			return nil, http.StatusBadRequest, fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
 		}
-		return nil, http.StatusBadRequest, fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
 	}
 	params.ReadTime.End = graphql.Now()
 	if strings.TrimSpace(params.Query) == "" {
 		return nil, http.StatusBadRequest, fail("query is missing: send a GraphQL document in it")
 	}
-	return params, 0, nil
+	return params, http.StatusOK, nil
 }
 
-// accepted chooses the media type of the answer.
-func accepted(accept []string) string {
-	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+// readAddress takes the parameters from the address and gives the name of a bad one.
+func readAddress(r *http.Request, params *graphql.RawParams) (bad string) {
+	query := r.URL.Query()
+	params.Query, params.OperationName = query.Get("query"), query.Get("operationName")
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+		if query.Has(name) && decode(strings.NewReader(query.Get(name)), into) != nil {
+			bad = name
+		}
+	}
+	return bad
+}
+
+// decode reads one JSON value, which nothing may follow.
+func decode(r io.Reader, into any) error {
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, more := d.Token(); more != io.EOF {
+		return cmp.Or(more, errors.New("more than one value"))
+	}
+	return nil
+}
+
+// accepted chooses the media type of the answer: the first of Accept that is served.
+func accepted(r *http.Request) string {
+	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
 		switch media, _, _ := mime.ParseMediaType(strings.TrimSpace(part)); media {
-		case graphqlJSON:
-			return graphqlJSON
+		case graphqlJSON, eventStream:
+			return media
 		case plainJSON, "*/*", "application/*":
 			return plainJSON
 		}

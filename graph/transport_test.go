@@ -278,15 +278,48 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// Only a POST executes: a link or an image on another page is a GET.
+// A GET only reads, and not for a browser that wants the page nor for another site: a link or an image
+// on another page is a GET.
 func TestMethods(t *testing.T) {
 	h := newHouse(t)
 	before := len(h.events())
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions} {
-		r := httptest.NewRequest(method, `/api?query=mutation{createCustomer(input:{name:"A"}){customer{id}}}`, nil)
+	const query, mutation = `query=query+($a:Boolean!){organization{name@include(if:$a)}}&variables={"a":true}`, `query=mutation{createCustomer(input:{name:"A"}){customer{id}}}`
+	for name, c := range map[string]struct {
+		method, query string
+		headers       []string
+		status        int
+		contains      string
+	}{
+		"a query":                {"GET", query, nil, 200, `{"data":{"organization":{"name":"Weavers"}}}`},
+		"one of two":             {"GET", `query=query+A{__typename}query+B{b:__typename}&operationName=B`, nil, 200, `{"data":{"b":"Query"}}`},
+		"newer":                  {"GET", query, []string{"Accept", graphqlJSON}, 200, `Weavers`},
+		"newer, and bad":         {"GET", `query={a}`, []string{"Accept", graphqlJSON}, 400, `Cannot query field`},
+		"an empty one":           {"GET", `query=`, nil, 400, `query is missing`},
+		"variables, a list":      {"GET", `query={__typename}&variables=[]`, nil, 400, `variables is not a JSON object`},
+		"variables, and more":    {"GET", `query={__typename}&variables={}{}`, nil, 400, `variables is not a JSON object`},
+		"a long one":             {"GET", `query={__typename}&x=` + strings.Repeat("x", int(DefaultOptions().MaxBody)), nil, 414, `(HEDDLE_MAX_REQUEST)`},
+		"a subscription":         {"GET", `query=subscription{instanceChanged(id:"x"){id}}`, nil, 400, Subprotocol},
+		"a mutation":             {"GET", mutation, nil, 405, mutationByGet},
+		"a mutation, newer":      {"GET", mutation, []string{"Accept", graphqlJSON}, 405, mutationByGet},
+		"a mutation in the page": {"GET", mutation, []string{"Accept", "text/html,*/*"}, 200, `<!DOCTYPE html>`},
+		"a query in the page":    {"GET", query, []string{"Accept", "text/html,*/*"}, 200, `<!DOCTYPE html>`},
+		"no document":            {"GET", "", nil, 200, `<!DOCTYPE html>`},
+		"another site":           {"GET", query, []string{"Sec-Fetch-Site", "cross-site"}, 403, ""},
+		"another origin":         {"GET", query, []string{"Origin", "https://evil.example"}, 403, ""},
+		"the page, from there":   {"GET", "", []string{"Sec-Fetch-Site", "cross-site", "Accept", "text/html"}, 200, `<!DOCTYPE html>`},
+		"HEAD":                   {"HEAD", mutation, nil, 200, ""},
+		"PUT":                    {"PUT", mutation, nil, 405, ""},
+		"DELETE":                 {"DELETE", mutation, nil, 405, ""},
+		"OPTIONS":                {"OPTIONS", mutation, nil, 405, ""},
+	} {
+		r := httptest.NewRequest(c.method, "/api", nil)
+		r.URL.RawQuery = c.query
 		r.Header.Set("Authorization", "Bearer "+h.tokens[domain.Admin])
-		if a := h.send(r); a.Data != nil || strings.Contains(a.body, "Customer") {
-			t.Errorf("%s: answered %d %.100s", method, a.status, a.body)
+		for i := 0; i < len(c.headers); i += 2 {
+			r.Header.Set(c.headers[i], c.headers[i+1])
+		}
+		if a := h.send(r); a.status != c.status || !strings.Contains(a.body, c.contains) || strings.Contains(a.body, "Weavers") != strings.Contains(c.contains, "Weavers") {
+			t.Errorf("%s: answered %d %.200s", name, a.status, a.body)
 		}
 	}
 	if wrote := h.since(before); wrote != "" {
@@ -297,6 +330,20 @@ func TestMethods(t *testing.T) {
 		r.URL.Path = path
 		if a := h.send(r); a.status != want && (want == 200 || a.Data != nil) {
 			t.Errorf("POST %s: answered %d %s", path, a.status, a.body)
+		}
+	}
+}
+
+// The answer has the first media type of Accept that is served; one that streams only where it is wanted
+// more than one that does not.
+func TestAccept(t *testing.T) {
+	h := newHouse(t)
+	for accept, want := range map[string]string{"text/event-stream": eventStream, "text/event-stream, multipart/mixed": eventStream, "image/png, text/event-stream": eventStream,
+		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": graphqlJSON,
+		"application/json, text/event-stream": plainJSON, "*/*": plainJSON, "image/png": plainJSON} {
+		r := request(`{"query":"{ __typename }"}`, "Accept", accept)
+		if got := h.send(r).header.Get("Content-Type"); got != want+"; charset=utf-8" {
+			t.Errorf("%s: got %s, want %s", accept, got, want)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestNodeClient has EventStoreDB's client for Node use a served log, where it is installed: see
-// testdata/node/package.json.
+// TestNodeClient has EventStoreDB's client for Node use a served log, where it is installed, with the
+// other clients for Node: see cmd/heddle/testdata/clients/package.json.
 func TestNodeClient(t *testing.T) {
 	if os.Getenv("HEDDLE_TEST_NODE") == "" {
 		t.Skip("HEDDLE_TEST_NODE is not set: EventStoreDB's client for Node is not tried")
@@ -22,8 +22,8 @@ func TestNodeClient(t *testing.T) {
 			address := strings.Replace(serveTestLogOver(t, log, config), "tls=false", "tlsCAFile="+ca, 1)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, "node", "client.js", address)
-			cmd.Dir = "testdata/node"
+			cmd := exec.CommandContext(ctx, "node", "eventstore.js", address)
+			cmd.Dir = "../cmd/heddle/testdata/clients"
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Errorf("%v: %s", err, out)

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// calling is a definition whose only step calls what the trigger's caller says; without that it goes on.
+const calling = `definitionVersion: 7
+name: Clients
+flows:
+  - name: Call
+    steps:
+      - name: Hook
+        isTrigger: true
+        action: {component: {key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}
+        inputs: {}
+      - name: Call
+        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpPost}
+        inputs:
+          url: {type: reference, value: hook.results.body.data.url}
+          data: {type: value, value: x}
+        errorConfig: {errorHandlerType: ignore}
+`
+
+// TestNodeClients has programs that other people wrote use a running server: see testdata/clients.
+func TestNodeClients(t *testing.T) {
+	needNode(t)
+	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h.start()
+	trigger := h.deploy(calling)
+	where, err := json.Marshal(map[string]any{"url": h.url, "token": h.token, "trigger": trigger,
+		"instance": at(h.call(`{ instances { nodes { id } } }`, nil), "instances.nodes.0.id")})
+	h.must(err)
+	for _, program := range []string{"audits.js", "sockets.js"} {
+		t.Run(program, func(t *testing.T) { node(t, program, string(where)) })
+	}
+}
+
+func needNode(t *testing.T) {
+	if os.Getenv("HEDDLE_TEST_NODE") == "" {
+		t.Skip("HEDDLE_TEST_NODE is not set: clients for Node are not tried")
+	}
+}
+
+// node runs a program of testdata/clients.
+func node(t *testing.T, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Dir = "testdata/clients"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
