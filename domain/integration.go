@@ -13,6 +13,8 @@ type Integration struct {
 	Parent       string    // the integration or version that it was copied from
 	Versions     []Version // by number, from 1
 	Template     bool      // it is offered to begin others with
+	Icon         *Icon     // nil for none
+	Attachments  []Attachment
 	RemovedAt    time.Time // zero while it is there
 	CreatedAt    time.Time
 	CreatedBy    string
@@ -39,6 +41,10 @@ var Integrations = NewCategory("integration",
 	Kind[VersionUpdated]("VersionUpdated"),
 	Kind[VersionAvailabilitySet]("VersionAvailabilitySet"),
 	Kind[TemplateSet]("TemplateSet"),
+	Kind[IconSet]("IconSet"),
+	Kind[IconRemoved]("IconRemoved"),
+	Kind[AttachmentAdded]("AttachmentAdded"),
+	Kind[AttachmentRemoved]("AttachmentRemoved"),
 	Kind[IntegrationRemoved]("IntegrationRemoved"),
 )
 
@@ -46,11 +52,12 @@ var Integrations = NewCategory("integration",
 // holds what it contains.
 type IntegrationCreated struct {
 	Parent string `json:"parent,omitempty"` // the integration or version that it was copied from
+	Icon   *Icon  `json:"icon,omitempty"`   // the parent's
 }
 
 // Evolve implements [Event].
 func (e IntegrationCreated) Evolve(_ Integration, m Meta) Integration {
-	return Integration{ID: m.Aggregate, Organization: m.Organization, Parent: e.Parent, CreatedAt: m.Time, CreatedBy: m.Actor}
+	return Integration{ID: m.Aggregate, Organization: m.Organization, Parent: e.Parent, Icon: e.Icon, CreatedAt: m.Time, CreatedBy: m.Actor}
 }
 
 // IntegrationPublished adds a version.

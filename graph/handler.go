@@ -83,6 +83,9 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	}
 	exploreFiles(mux)
 	mux.HandleFunc("GET "+payloadPath+"{run}/{what...}", r.servePayload)
+	mux.HandleFunc("PUT "+uploadPath+"{upload}", r.serveUpload)
+	mux.HandleFunc("GET "+filePath+"{integration}"+iconFile, r.serveIcon)
+	mux.HandleFunc("GET "+filePath+"{integration}"+attached+"{attachment}", r.serveAttachment)
 	front, err := crossOrigin(Authenticate(r.View, mux), o.Origins)
 	return &Door{front, open}, err
 }
@@ -131,7 +134,7 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 			h.Add("Vary", "Origin")
 			h.Set("Access-Control-Expose-Headers", "prismatic-executionid")
 			if r.Method == http.MethodOptions {
-				h.Set("Access-Control-Allow-Methods", "GET, POST")
+				h.Set("Access-Control-Allow-Methods", "GET, POST, PUT")
 				h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Prismatic-Client")
 				h.Set("Access-Control-Max-Age", "600")
 				w.WriteHeader(http.StatusNoContent)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -89,7 +90,8 @@ func newHouse(t *testing.T, edit ...func(*Options)) *house {
 		}
 	})
 	h.Resolver = &Resolver{Live: store.NewLiveMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
-		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits}
+		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits,
+		Files: domain.DefaultFileLimits, AddressTime: time.Hour}
 	o := DefaultOptions()
 	stopping, stop := context.WithCancel(context.Background())
 	o.Stopping = stopping

@@ -23,6 +23,7 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 		if err != nil {
 			return parent, domain.RefuseField(domain.NotFound, "template", "Record not found: integration")
 		}
+		e.Icon = parent.integration.Icon
 		if definition, err = r.content(ctx, parent); err != nil {
 			return parent, err
 		}
@@ -51,7 +52,7 @@ func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInp
 	if err != nil {
 		return parent, err
 	}
-	return r.createWith(ctx, definition, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent})
+	return r.createWith(ctx, definition, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent, Icon: parent.integration.Icon})
 }
 
 // createWith makes an integration of a definition, whose parts get ids of their own.
@@ -76,10 +77,12 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	switch {
 	case given(input.Customer) != "":
 		return i, errNoCustomer
-	case given(input.AvatarURL) != "":
-		return i, domain.RefuseField(domain.Invalid, "avatarUrl", "integrations have no pictures yet; leave it out")
 	case len(input.TestConfigVariables) > 0:
 		return i, domain.RefuseField(domain.Invalid, "testConfigVariables", "set them on the integration's systemInstance")
+	}
+	icon, keep, err := r.iconFor(ctx, i.integration, input.AvatarURL)
+	if err != nil {
+		return i, err
 	}
 	changes, err := domain.Details{Name: input.Name, Description: input.Description, Category: input.Category,
 		Documentation: input.Documentation, Labels: labelsOf(input.Labels)}.Changes()
@@ -92,6 +95,11 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	if err == nil && input.IsTemplate != nil {
 		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
 			return i.SetTemplate(*input.IsTemplate)
+		})
+	}
+	if err == nil && !keep {
+		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.SetIcon(icon)
 		})
 	}
 	if err != nil {

@@ -132,7 +132,7 @@ func TestAuthoringRefusals(t *testing.T) {
 		"changing another's":   {describeDocument, "updateIntegration", vars{"id": other, "name": "N"}, "id: Record not found: integration"},
 		"changing a version":   {describeDocument, "updateIntegration", vars{"id": version, "name": "N"}, "id: is a published version, which never changes"},
 		"taking the name":      {describeDocument, "updateIntegration", vars{"id": id, "name": ""}, "name: must not be empty"},
-		"a picture":            {describeDocument, "updateIntegration", vars{"id": id, "avatarUrl": "x"}, "avatarUrl: "},
+		"a picture":            {describeDocument, "updateIntegration", vars{"id": id, "avatarUrl": "x"}, "avatarUrl: is not an objectUrl"},
 		"a customer":           {describeDocument, "updateIntegration", vars{"id": id, "customer": "x"}, "customer: "},
 		"config variables":     {describeDocument, "updateIntegration", vars{"id": id, "testConfigVariables": []any{vars{"key": "x"}}}, "testConfigVariables: "},
 	} {

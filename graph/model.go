@@ -31,6 +31,12 @@ func (i Integration) ID() string {
 	return i.integration.ID
 }
 
+// Attachment is a file that is kept with an integration.
+type Attachment struct {
+	integration domain.Integration
+	domain.Attachment
+}
+
 // IntegrationFlow is a flow of a definition.
 type IntegrationFlow struct {
 	integration domain.Integration
@@ -145,6 +151,8 @@ type (
 	CustomerEdge                      = Edge[domain.Customer]
 	IntegrationConnection             = Page[Integration]
 	IntegrationEdge                   = Edge[Integration]
+	AttachmentConnection              = Page[Attachment]
+	AttachmentEdge                    = Edge[Attachment]
 	IntegrationFlowConnection         = Page[IntegrationFlow]
 	IntegrationFlowEdge               = Edge[IntegrationFlow]
 	InstanceConnection                = Page[domain.Instance]

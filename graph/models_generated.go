@@ -24,6 +24,13 @@ type ActionInput struct {
 	Options []string `json:"options"`
 }
 
+type AddIntegrationAttachmentInput struct {
+	// The integration's id.
+	ID string `json:"id"`
+	// The objectUrl of uploadMedia.
+	URL string `json:"url"`
+}
+
 type APITokenPayload struct {
 	APIToken *APIToken    `json:"apiToken,omitempty"`
 	Errors   []FieldError `json:"errors"`
@@ -339,6 +346,12 @@ type PublishIntegrationInput struct {
 	Attributes *string `json:"attributes,omitempty"`
 }
 
+type RemoveIntegrationAttachmentInput struct {
+	// The integration's id.
+	ID         string `json:"id"`
+	Attachment string `json:"attachment"`
+}
+
 type ReplayExecutionInput struct {
 	ID string `json:"id"`
 }
@@ -403,7 +416,7 @@ type UpdateIntegrationInput struct {
 	IsTemplate    *bool     `json:"isTemplate,omitempty"`
 	// Accepted for existing clients, and refused: integrations belong to the organization.
 	Customer *string `json:"customer,omitempty"`
-	// Accepted for existing clients, and refused.
+	// The objectUrl of uploadMedia; an empty one takes the icon away.
 	AvatarURL *string `json:"avatarUrl,omitempty"`
 	// Accepted for existing clients, and refused: they are the system instance's.
 	TestConfigVariables []*InputInstanceConfigVariable `json:"testConfigVariables,omitempty"`
@@ -421,6 +434,14 @@ type UpdateIntegrationVersionInput struct {
 	Comment *string `json:"comment,omitempty"`
 	// All of them; an empty list takes them away.
 	Labels []*string `json:"labels,omitempty"`
+}
+
+type UploadMediaResult struct {
+	UploadURL string `json:"uploadUrl"`
+	// Names the file to the mutation that takes it, until it expires, too; nothing can be got from it.
+	ObjectURL string `json:"objectUrl"`
+	// Null: what is refused is an error of the request.
+	Error *string `json:"error,omitempty"`
 }
 
 type UserPayload struct {
@@ -1201,6 +1222,63 @@ func (e *LogSeverityLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e LogSeverityLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type MediaType string
+
+const (
+	// A file that is kept with an integration: of at most HEDDLE_MAX_ATTACHMENT bytes, with a name that ends in one of HEDDLE_ATTACHMENT_TYPES.
+	MediaTypeAttachment MediaType = "ATTACHMENT"
+	// The icon of an integration: a square PNG picture, 400 to HEDDLE_MAX_ICON_SIDE pixels wide, of at most HEDDLE_MAX_ICON bytes. Others are refused.
+	MediaTypeAvatar MediaType = "AVATAR"
+)
+
+var AllMediaType = []MediaType{
+	MediaTypeAttachment,
+	MediaTypeAvatar,
+}
+
+func (e MediaType) IsValid() bool {
+	switch e {
+	case MediaTypeAttachment, MediaTypeAvatar:
+		return true
+	}
+	return false
+}
+
+func (e MediaType) String() string {
+	return string(e)
+}
+
+func (e *MediaType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MediaType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MediaType", str)
+	}
+	return nil
+}
+
+func (e MediaType) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MediaType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MediaType) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -3,14 +3,11 @@ package graph
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"heddle/component"
 	"heddle/domain"
@@ -21,8 +18,6 @@ import (
 // follow them without a token, and hand them on.
 const (
 	payloadPath  = "/api/executions/"
-	payloadTime  = time.Hour
-	payloadMAC   = "payload address" // what its authentication is for
 	requestPart  = "request"
 	responsePart = "response"
 	stepPart     = "steps/"
@@ -30,39 +25,20 @@ const (
 
 // payloadURL is the address of a part of an execution from now on.
 func (r *Resolver) payloadURL(run, part string) string {
-	until := strconv.FormatInt(time.Now().Add(payloadTime).Unix(), 10)
-	return r.PublicURL + payloadPath + url.PathEscape(run) + "/" + part + "?until=" + until + "&mac=" + r.payloadMAC(run, part, until)
-}
-
-func (r *Resolver) payloadMAC(run, part, until string) string {
-	return base64.RawURLEncoding.EncodeToString(r.Vault.MAC(payloadMAC, run+"/"+part+"?"+until))
+	return r.signed(payloadPath+url.PathEscape(run)+"/"+part, nil)
 }
 
 // servePayload serves what a payload's address names.
 func (r *Resolver) servePayload(w http.ResponseWriter, q *http.Request) {
-	run, part, until := q.PathValue("run"), q.PathValue("what"), q.URL.Query().Get("until")
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "sandbox") // what integrations move must not act as a page of this server
-	h.Set("X-Content-Type-Options", "nosniff")
-	ends, err := strconv.ParseInt(until, 10, 64)
-	if err != nil || !hmac.Equal([]byte(r.payloadMAC(run, part, until)), []byte(q.URL.Query().Get("mac"))) || time.Now().Unix() > ends {
-		http.Error(w, "this address was changed or has expired; ask for the execution again", http.StatusForbidden)
+	if !r.admit(w, q) {
 		return
 	}
-	data, media, err := r.payload(q.Context(), run, part)
-	switch {
-	case domain.CodeOf(err) == domain.NotFound:
-		http.Error(w, err.Error(), http.StatusNotFound)
-	case err != nil:
-		id := newID()
-		r.Logger.Error("a payload can't be served", "id", id, "execution", run, "part", part, "error", err)
-		http.Error(w, "internal error "+id, http.StatusInternalServerError)
-	default:
-		h.Set("Content-Type", media)
-		h.Set("Content-Length", strconv.Itoa(len(data)))
-		_, _ = w.Write(data) // the caller has gone; nobody is left to tell
+	data, media, err := r.payload(q.Context(), q.PathValue("run"), q.PathValue("what"))
+	if err != nil {
+		r.turnDown(w, q, err)
+		return
 	}
+	deliver(w, media, data)
 }
 
 // payload makes the content of a part of an execution, and its media type.

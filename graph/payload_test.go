@@ -77,14 +77,16 @@ func TestPayloadAddressesRefuse(t *testing.T) {
 	if w := h.fetch(good); w.Code != 200 {
 		t.Fatalf("answered %d", w.Code)
 	}
-	late := strconv.FormatInt(time.Now().Add(-time.Second).Unix(), 10)
+	expired := Resolver{Vault: h.Vault, PublicURL: h.PublicURL, AddressTime: -time.Second}
 	for name, address := range map[string]string{
 		"another execution": strings.Replace(good, run, other, 1),
 		"another part":      strings.Replace(good, "/request?", "/response?", 1),
 		"a longer time":     strings.Replace(good, "until=", "until=1", 1),
 		"no time":           good[:strings.Index(good, "?")],
 		"no MAC":            good[:strings.Index(good, "&")],
-		"expired":           h.PublicURL + payloadPath + run + "/request?until=" + late + "&mac=" + h.payloadMAC(run, requestPart, late),
+		"more said":         good + "&part=response",
+		"said twice":        strings.Replace(good, "?", "?until=99999999999&", 1),
+		"expired":           expired.payloadURL(run, requestPart),
 	} {
 		if w := h.fetch(address); w.Code != 403 {
 			t.Errorf("%s: answered %d %s", name, w.Code, w.Body)

@@ -52,6 +52,9 @@ var rights = map[string]struct {
 	"Query.integrationDifference": {allRoles, func(f *facts) string {
 		return `{ integrationDifference(from: "` + f.version + `", to: "` + f.integration + `") { yaml } }`
 	}},
+	"Query.uploadMedia": {building, func(f *facts) string {
+		return `{ uploadMedia(objectId: "` + f.integration + `", fileName: "a.txt", mediaType: ATTACHMENT) { uploadUrl } }`
+	}},
 	"Query.instance":         {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
 	"Query.instances":        {allRoles, static(`{ instances { nodes { id } } }`)},
 	"Query.executionResult":  {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
@@ -90,6 +93,12 @@ var rights = map[string]struct {
 	}},
 	"Mutation.updateIntegration": {building, func(f *facts) string {
 		return `mutation { updateIntegration(input: {id: "` + f.integration + `", category: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.addIntegrationAttachment": {building, func(f *facts) string {
+		return `mutation { addIntegrationAttachment(input: {id: "` + f.integration + `", url: "` + f.h.stored(f.integration, MediaTypeAttachment, "a.txt", "a") + `"}) { integration { id } errors { field } } }`
+	}},
+	"Mutation.removeIntegrationAttachment": {building, func(f *facts) string {
+		return `mutation { removeIntegrationAttachment(input: {id: "` + f.integration + `", attachment: "` + f.h.attach(f.integration, "a.txt", "a") + `"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.forkIntegration": {building, func(f *facts) string {
 		return `mutation { forkIntegration(input: {parent: "` + f.version + `", name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`

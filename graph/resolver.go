@@ -29,6 +29,8 @@ type Resolver struct {
 	PublicURL   string // where triggers are reached, without a trailing slash
 	Limits      domain.Limits
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
+	Files       domain.FileLimits
+	AddressTime time.Duration // how long addresses of files and payloads hold
 }
 
 // settleTime is how long a mutation waits for the view to show its change. After that its answer

@@ -13,6 +13,18 @@ import (
 	"time"
 )
 
+func (r *attachmentResolver) AddedBy(ctx context.Context, obj *Attachment) (*domain.User, error) {
+	u, ok := r.View.Users.Get(obj.integration.Organization, obj.Attachment.AddedBy)
+	if !ok {
+		return nil, nil
+	}
+	return &u, nil
+}
+
+func (r *attachmentResolver) URL(ctx context.Context, obj *Attachment) (string, error) {
+	return r.signed(filePath+obj.integration.ID+attached+obj.ID, nil), nil
+}
+
 func (r *customerResolver) Instances(ctx context.Context, obj *domain.Customer, after *string, first *int) (*Page[domain.Instance], error) {
 	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID && i.RemovedAt.IsZero() }), after, first)
 	return &page, err
@@ -178,6 +190,19 @@ func (r *integrationResolver) Documentation(ctx context.Context, obj *Integratio
 	return optional(content.Text("documentation")), nil
 }
 
+func (r *integrationResolver) AvatarURL(ctx context.Context, obj *Integration) (*string, error) {
+	return r.iconURL(obj.integration), nil
+}
+
+func (r *integrationResolver) Attachments(ctx context.Context, obj *Integration, after *string, first *int) (*Page[Attachment], error) {
+	var list []Attachment
+	for _, a := range obj.integration.Attachments {
+		list = append(list, Attachment{obj.integration, a})
+	}
+	page, err := paginate(numbered(list), after, first)
+	return &page, err
+}
+
 func (r *integrationResolver) Parent(ctx context.Context, obj *Integration) (*Integration, error) {
 	return r.parent(ctx, *obj)
 }
@@ -277,6 +302,16 @@ func (r *mutationResolver) CreateIntegration(ctx context.Context, input CreateIn
 
 func (r *mutationResolver) UpdateIntegration(ctx context.Context, input UpdateIntegrationInput) (*IntegrationPayload, error) {
 	integration, errs, err := payload(r.updateIntegration(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) AddIntegrationAttachment(ctx context.Context, input AddIntegrationAttachmentInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.addAttachment(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) RemoveIntegrationAttachment(ctx context.Context, input RemoveIntegrationAttachmentInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.removeAttachment(ctx, input))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
@@ -432,6 +467,10 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 	return &page, err
 }
 
+func (r *queryResolver) UploadMedia(ctx context.Context, objectID string, fileName string, mediaType MediaType) (*UploadMediaResult, error) {
+	return r.uploadMedia(ctx, objectID, fileName, mediaType)
+}
+
 func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error) {
 	return r.difference(ctx, from, to)
 }
@@ -551,6 +590,8 @@ func (r *userResolver) Customer(ctx context.Context, obj *domain.User) (*domain.
 	return nil, nil // users of the organization belong to no customer
 }
 
+func (r *Resolver) Attachment() AttachmentResolver { return &attachmentResolver{r} }
+
 func (r *Resolver) Customer() CustomerResolver { return &customerResolver{r} }
 
 func (r *Resolver) Instance() InstanceResolver { return &instanceResolver{r} }
@@ -582,6 +623,7 @@ func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionRes
 func (r *Resolver) User() UserResolver { return &userResolver{r} }
 
 type (
+	attachmentResolver              struct{ *Resolver }
 	customerResolver                struct{ *Resolver }
 	instanceResolver                struct{ *Resolver }
 	instanceExecutionResultResolver struct{ *Resolver }

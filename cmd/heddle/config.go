@@ -53,6 +53,13 @@ type settings struct {
 	MaxDefinitionValues int `env:"HEDDLE_MAX_DEFINITION_VALUES" default:"${maxDefinitionValues}" help:"Values in a YAML definition."`
 	DefinitionCache     int `env:"HEDDLE_DEFINITION_CACHE" default:"33554432" help:"Bytes of definitions, as encoded, that are kept decoded."`
 
+	MaxIcon         int64         `env:"HEDDLE_MAX_ICON" default:"${maxIcon}" help:"Bytes of an integration's icon."`
+	MaxIconSide     int           `env:"HEDDLE_MAX_ICON_SIDE" default:"${maxIconSide}" help:"Pixels of each side of an icon."`
+	MaxAttachment   int64         `env:"HEDDLE_MAX_ATTACHMENT" default:"${maxAttachment}" help:"Bytes of an attachment."`
+	MaxAttachments  int           `env:"HEDDLE_MAX_ATTACHMENTS" default:"${maxAttachments}" help:"Attachments of an integration."`
+	AttachmentTypes []string      `env:"HEDDLE_ATTACHMENT_TYPES" default:"${attachmentTypes}" help:"Endings that names of attachments may have."`
+	AddressTime     time.Duration `env:"HEDDLE_ADDRESS_TIME" default:"1h" help:"How long addresses of payloads and files, and those to upload to, hold."`
+
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
 	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
@@ -74,8 +81,10 @@ type settings struct {
 
 // defaults are the variables in the settings' tags whose values other packages know.
 func defaults() kong.Vars {
-	l := domain.DefaultLimits
-	return kong.Vars{"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values)}
+	l, f := domain.DefaultLimits, domain.DefaultFileLimits
+	return kong.Vars{"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values),
+		"maxIcon": fmt.Sprint(f.Icon), "maxIconSide": fmt.Sprint(f.IconSide), "maxAttachment": fmt.Sprint(f.Attachment),
+		"maxAttachments": fmt.Sprint(f.Attachments), "attachmentTypes": strings.Join(f.Types, ",")}
 }
 
 // file is the YAML configuration, a [kong.Resolver] for the flags that are in it.

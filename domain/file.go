@@ -1,0 +1,61 @@
+package domain
+
+import (
+	"bytes"
+	"image/png"
+	"path"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// FileLimits bounds the files that people give integrations.
+type FileLimits struct {
+	Icon        int64    // bytes
+	IconSide    int      // pixels
+	Attachment  int64    // bytes
+	Attachments int      // of one integration
+	Types       []string // endings of attachments' names, regardless of case
+}
+
+// DefaultFileLimits leaves out what a browser, or a double click, would run.
+var DefaultFileLimits = FileLimits{Icon: 1 << 20, IconSide: 2048, Attachment: 10 << 20, Attachments: 100,
+	Types: []string{"csv", "docx", "gif", "jpeg", "jpg", "json", "md", "odp", "ods", "odt", "pdf", "png", "pptx", "txt", "webp", "xlsx", "xml", "yaml", "yml", "zip"}}
+
+const minIconSide = 400 // pixels; what lists of integrations show large
+
+// CheckIcon refuses what is no square PNG picture of the right size. What the header says is looked at
+// first: a picture is decoded only if it can't take much room.
+func (l FileLimits) CheckIcon(data []byte) error {
+	header, err := png.DecodeConfig(bytes.NewReader(data))
+	switch {
+	case err != nil:
+		return Refuse(Invalid, "an icon is a PNG picture, and this is none")
+	case header.Width != header.Height:
+		return Refuse(Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
+	case header.Width < minIconSide:
+		return Refuse(Invalid, "the icon is %d pixels wide; it must have at least %d", header.Width, minIconSide)
+	case header.Width > l.IconSide:
+		return Refuse(Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
+	}
+	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
+		return Refuse(Invalid, "the icon is damaged: %v", err)
+	}
+	return nil
+}
+
+const maxFileName = 255 // bytes, as in most file systems
+
+// CheckName refuses names that no attachment may have.
+func (l FileLimits) CheckName(name string) error {
+	odd := func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) }
+	if name == "" || len(name) > maxFileName || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, odd) {
+		return RefuseField(Invalid, "fileName", "must be the name of a file: 1 to %d bytes, without slashes, control characters, or spaces around it", maxFileName)
+	}
+	ending := strings.TrimPrefix(path.Ext(name), ".")
+	if !slices.ContainsFunc(l.Types, func(known string) bool { return strings.EqualFold(known, ending) }) {
+		return RefuseField(Invalid, "fileName", "must end in one of %s (HEDDLE_ATTACHMENT_TYPES)", strings.Join(l.Types, ", "))
+	}
+	return nil
+}

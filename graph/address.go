@@ -1,0 +1,65 @@
+package graph
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"heddle/domain"
+)
+
+// Files and payloads are reached at addresses that authorise themselves: clients follow them without
+// a token, and hand them on.
+
+// signed is the address of a path with what lets whoever has it in, until it expires.
+func (r *Resolver) signed(path string, query url.Values) string {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("until", strconv.FormatInt(time.Now().Add(r.AddressTime).Unix(), 10))
+	return r.PublicURL + path + "?" + query.Encode() + "&mac=" + r.addressMAC(path, query)
+}
+
+func (r *Resolver) addressMAC(path string, query url.Values) string {
+	return base64.RawURLEncoding.EncodeToString(r.Vault.MAC("address", path+"?"+query.Encode()))
+}
+
+// admit lets a request in whose address is one of ours, as we made it, and has not expired. It also
+// keeps what is answered from acting as a page of this server.
+func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("X-Content-Type-Options", "nosniff")
+	query := q.URL.Query()
+	mac := query.Get("mac")
+	query.Del("mac")
+	until, err := strconv.ParseInt(query.Get("until"), 10, 64)
+	if err != nil || !hmac.Equal([]byte(r.addressMAC(q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
+		http.Error(w, "this address was changed or has expired; ask the API for it again", http.StatusForbidden)
+		return false
+	}
+	return true
+}
+
+// turnDown answers a request for, or with, a file that can't be served.
+func (r *Resolver) turnDown(w http.ResponseWriter, q *http.Request, err error) {
+	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusUnprocessableEntity,
+		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+	if status == 0 {
+		id := newID()
+		r.Logger.Error("a file can't be served", "id", id, "path", q.URL.Path, "error", err)
+		http.Error(w, "internal error "+id, http.StatusInternalServerError)
+		return
+	}
+	http.Error(w, err.Error(), status)
+}
+
+func deliver(w http.ResponseWriter, media string, data []byte) {
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data) // the caller has gone; nobody is left to tell
+}
