@@ -35,7 +35,7 @@ func TestNodeClients(t *testing.T) {
 	where, err := json.Marshal(map[string]any{"url": h.url, "token": h.token, "trigger": trigger,
 		"instance": at(h.call(`{ instances { nodes { id } } }`, nil), "instances.nodes.0.id")})
 	h.must(err)
-	for _, program := range []string{"audits.js", "sockets.js"} {
+	for _, program := range []string{"audits.js", "sockets.js", "events.js", "apollo.js", "urql.js"} {
 		t.Run(program, func(t *testing.T) { node(t, program, string(where)) })
 	}
 }
@@ -53,7 +53,9 @@ func node(t *testing.T, args ...string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir = "testdata/clients"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
+	t.Logf("%s", out)
 }

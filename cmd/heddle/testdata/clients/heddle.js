@@ -59,6 +59,7 @@ async function wire() {
 }
 
 function run(...parts) {
+  process.exitCode = 1; // what waits for something that can't come any more ends, too
   (async () => {
     for (const part of parts) {
       await part();
