@@ -33,6 +33,7 @@ type Meta struct {
 	Time         time.Time `json:"time"`                  // when it was decided, UTC
 	Correlation  string    `json:"correlation,omitempty"` // id shared by all that one request caused
 	Causation    string    `json:"causation,omitempty"`   // id of the event or request that caused this one
+	Trace        string    `json:"trace,omitempty"`       // trace that it was made in, as in W3C's header traceparent
 	Previous     string    `json:"previous,omitempty"`    // hash of the stream's previous event, hex; empty at revision 0
 
 	// Aggregate is the id of the aggregate that the event belongs to. It comes from the stream's

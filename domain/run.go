@@ -55,8 +55,9 @@ type Run struct {
 	Organization string
 	Queued       RunQueued
 	QueuedAt     time.Time
-	Claims       int // the newest claim, 0 before the first
-	CutOff       int // claims that ended neither the run nor by handing it back to wait
+	Trace        string // of what queued it, see [Meta]
+	Claims       int    // the newest claim, 0 before the first
+	CutOff       int    // claims that ended neither the run nor by handing it back to wait
 	Worker       string
 	ClaimedAt    time.Time
 	StartedAt    time.Time // of the first claim
@@ -119,7 +120,7 @@ type InvokedBy struct {
 
 // Evolve implements [Event].
 func (e RunQueued) Evolve(_ Run, m Meta) Run {
-	return Run{ID: m.Aggregate, Organization: m.Organization, Queued: e, QueuedAt: m.Time}
+	return Run{ID: m.Aggregate, Organization: m.Organization, Queued: e, QueuedAt: m.Time, Trace: m.Trace}
 }
 
 // RunClaimed says that a worker works on the run from now on, and no one before it.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"heddle/domain"
 	"heddle/projections"
@@ -69,8 +71,8 @@ func ownerOf(view *projections.View, hash string) (Principal, bool) {
 	return Principal{Organization: user.Organization, User: user.ID, Token: id, Role: user.Role, hash: hash}, ok
 }
 
-// permit refuses root fields that the caller's role has no right to.
-func permit(ctx context.Context, next graphql.Resolver) (any, error) {
+// permit refuses root fields that the caller's role has no right to, and traces mutations.
+func (r *Resolver) permit(ctx context.Context, next graphql.Resolver) (any, error) {
 	field := graphql.GetFieldContext(ctx)
 	if field.Object != "Query" && field.Object != "Mutation" && field.Object != "Subscription" {
 		return next(ctx)
@@ -82,5 +84,14 @@ func permit(ctx context.Context, next graphql.Resolver) (any, error) {
 	if !may(p.Role, field.Object+"."+field.Field.Name) {
 		return nil, domain.Refuse(domain.Forbidden, "the role %s may not use %s", p.Role, field.Field.Name)
 	}
-	return next(ctx)
+	if r.Tracer == nil || field.Object != "Mutation" {
+		return next(ctx)
+	}
+	ctx, span := r.Tracer.Start(ctx, "mutation "+field.Field.Name, trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
+	v, err := next(ctx)
+	if err != nil {
+		span.SetStatus(codes.Error, string(domain.CodeOf(err))) // the code only: the words may hold what is secret
+	}
+	return v, err
 }

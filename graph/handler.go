@@ -70,7 +70,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
 	server.Use(shield{o})
-	server.AroundFields(permit)
+	server.AroundFields(r.permit)
 	server.AroundFields(bound)
 	server.SetErrorPresenter(present(r.Logger))
 	server.SetRecoverFunc(func(_ context.Context, cause any) error {

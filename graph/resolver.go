@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"heddle/component"
 	"heddle/domain"
 	"heddle/projections"
@@ -28,6 +30,7 @@ type Resolver struct {
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash
 	Limits      domain.Limits
+	Tracer      trace.Tracer             // nil for no traces
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 	Files       domain.FileLimits
 	AddressTime time.Duration // how long addresses of files and payloads hold

@@ -18,6 +18,8 @@ type Author struct {
 	Remote       string // network address of the caller
 	Correlation  string
 	Causation    string
+
+	trace string // see [domain.Meta]
 }
 
 type authorKey struct{}
@@ -45,6 +47,6 @@ func (a Author) meta(previous string) (domain.Meta, error) {
 	return domain.Meta{
 		ID: id, Organization: a.Organization, Actor: a.Actor, Token: a.Token, Remote: a.Remote,
 		Time: time.Now().UTC().Truncate(time.Microsecond), Correlation: a.Correlation, Causation: a.Causation,
-		Previous: previous,
+		Trace: a.trace, Previous: previous,
 	}, nil
 }

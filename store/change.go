@@ -103,6 +103,7 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 	if author.Organization == "" {
 		return fmt.Errorf("changing %s: %w", h.stream(), errNoOrganization)
 	}
+	author.trace = traceParent(ctx)
 	at := h.at
 	events := make([]Event, 0, len(changes))
 	for _, change := range changes {

@@ -59,6 +59,8 @@ func quickMeta(data []byte) (m domain.Meta, ok bool) {
 			m.Correlation = value
 		case "causation":
 			m.Causation = value
+		case "trace":
+			m.Trace = value
 		case "previous":
 			m.Previous = value
 		default:

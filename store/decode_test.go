@@ -21,7 +21,7 @@ func TestMetaOf(t *testing.T) {
 			ID: uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")), Organization: text.Draw(t, "organization"),
 			Actor: text.Draw(t, "actor"), Token: text.Draw(t, "token"), Remote: text.Draw(t, "remote"),
 			Time:        time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "time")).UTC(),
-			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"), Previous: text.Draw(t, "previous"),
+			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"), Trace: text.Draw(t, "trace"), Previous: text.Draw(t, "previous"),
 		}
 		stored, err := json.Marshal(m)
 		if err != nil {
@@ -45,7 +45,7 @@ func TestMetaOf(t *testing.T) {
 }
 
 func TestMetaOfIsQuick(t *testing.T) {
-	m, err := Author{Organization: "org", Actor: "ann"}.meta(strings.Repeat("0a", 32))
+	m, err := Author{Organization: "org", Actor: "ann", trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}.meta(strings.Repeat("0a", 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,9 @@ import (
 	"maps"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"heddle/component"
 	"heddle/domain"
 )
@@ -198,7 +201,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 	for _, t := range c.instances {
 		for len(t.begins) > 0 && ctx.Err() == nil {
 			b := t.begins[0]
-			if err := c.begin(ctx, t, b, nil); err != nil {
+			if err := c.launch(ctx, t, b, nil); err != nil {
 				c.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
 				break
 			}
@@ -217,7 +220,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 			}
 			at := tick.due.UTC().Format(time.RFC3339)
 			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}
-			if err := c.begin(ctx, t, run, map[string]any{"scheduledAt": at}); err != nil {
+			if err := c.launch(ctx, t, run, map[string]any{"scheduledAt": at}); err != nil {
 				c.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
 				continue
 			}
@@ -226,8 +229,8 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 	}
 }
 
-// begin starts a run unless it was started before, by whomever, even if its history has been removed since.
-func (c *clockwork) begin(ctx context.Context, t *timetable, b pending, more map[string]any) error {
+// launch starts a run unless it was started before, by whomever, even if its history has been removed since.
+func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, more map[string]any) error {
 	organization := t.of.Organization
 	if _, known, err := c.Runs.Execution(ctx, organization, b.run); err != nil || known {
 		return err
@@ -240,7 +243,9 @@ func (c *clockwork) begin(ctx context.Context, t *timetable, b pending, more map
 	if err == nil {
 		delivery := map[string]any{"method": "", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "", "contentType": "", "data": nil}
 		maps.Copy(delivery, more)
+		ctx, span := c.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run), attribute.String("heddle.instance", t.of.ID))
 		_, err = c.accept(c.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
+		endSpan(span, err)
 	}
 	if domain.CodeOf(err) == domain.NotFound {
 		return nil

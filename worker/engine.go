@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
@@ -30,6 +34,7 @@ type execution struct {
 	// recorded says that the claim is in the log: that happens with the first outcome.
 	recorded bool
 	ctxRun   context.Context // of changes made for the run
+	span     trace.Span
 	flow     *domain.Node
 	done     map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending  []domain.StepFinished          // finished, not yet in the log
@@ -66,7 +71,8 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 		return nil // ended, removed, or somebody else's
 	}
 	if err == nil {
-		err = x.work(ctx)
+		err = x.work(trace.ContextWithSpan(ctx, x.span))
+		x.span.End()
 	}
 	later, waits := errors.AsType[*notYet](err)
 	switch {
@@ -144,11 +150,13 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	}
 	x := &execution{Worker: w, handle: handle, done: map[string]domain.StepFinished{}, flushed: time.Now(),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
+	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
 	x.run = x.claim.Evolve(state, domain.Meta{})
 	// Something may have ended an earlier claim early: should that be this run's doing, it is to count.
 	if claims > 0 || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
 		if err := x.flush(nil); err != nil {
+			endSpan(x.span, err)
 			return nil, err
 		}
 		x.run = x.handle.State() // the earlier claim may have finished a step since
@@ -210,6 +218,9 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 		return err
 	}
 	x.Told.finish(x.run, end.Result)
+	if x.span.SetAttributes(attribute.String("heddle.result", string(end.Result))); end.Result == domain.Failed {
+		x.span.SetStatus(codes.Error, "")
+	}
 	x.wakeNext(ctx)
 	if x.tell(x.handle.State()) {
 		return nil

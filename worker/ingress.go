@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"heddle/domain"
 	"heddle/store"
@@ -56,6 +58,9 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.refuse(rw, "", err)
 		return
 	}
+	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer, attribute.String("heddle.instance", t.instance.ID))
+	defer func() { endSpan(span, err) }()
+	r = r.WithContext(ctx)
 	delivery, err := readDelivery(r, rest, w.MaxBody)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		limit := domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
@@ -80,13 +85,14 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.invoke = domain.InvokedByFlow
 	}
 	rw.Header().Set(ExecutionHeader, s.run)
+	span.SetAttributes(attribute.String("heddle.execution", s.run))
 	var ended waiter
 	if s.synchronous {
 		ended = w.await(s.run) // before the run can end
 		defer ended.stop()
 	}
 	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
-	ctx := store.As(r.Context(), store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run})
+	ctx = store.As(ctx, store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run})
 	accepted, err := w.accept(ctx, s)
 	switch {
 	case domain.CodeOf(err) == domain.Conflict:

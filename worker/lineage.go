@@ -32,6 +32,7 @@ type lineage struct {
 // RoundTrip implements [http.RoundTripper].
 func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := l.step.x
+	r, span := x.beginRequest(r)
 	if strings.HasPrefix(r.URL.String(), x.PublicURL+"/trigger/") {
 		f := frame{Path: l.step.path, Depth: 1}
 		if by := x.run.Queued.InvokedBy; by != nil {
@@ -39,6 +40,7 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		data, err := json.Marshal(f)
 		if err != nil {
+			endSpan(span, err)
 			return nil, fmt.Errorf("encoding the lineage: %w", err)
 		}
 		r = r.Clone(r.Context())
@@ -46,7 +48,9 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set(invokeTypeHeader, crossFlow)
 		r.Header.Set(ExecutionHeader, x.run.ID)
 	}
-	return l.next.RoundTrip(r)
+	response, err := l.next.RoundTrip(r)
+	endRequest(span, response, err)
+	return response, err
 }
 
 // maxLineage is how much of a header is believed to be a lineage.

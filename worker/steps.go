@@ -194,6 +194,8 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 // step's own error; err the worker's.
 func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) (result component.Result, failure, err error) {
 	ref := step.Action()
+	ctx, span := x.beginStep(ctx, ref.Component, ref.Key, s.path)
+	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if step.IsTrigger() {
 		trigger, unknown := x.Components.LookupTrigger(ref.Component, ref.Key)

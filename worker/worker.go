@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"heddle/component"
@@ -64,6 +65,7 @@ type Worker struct {
 	Client      *http.Client // the guarded client that steps use
 	Logger      *slog.Logger
 	Told        Told
+	Tracer      trace.Tracer // nil for no traces
 
 	name    string // of this process, in RunClaimed
 	queue   *queue

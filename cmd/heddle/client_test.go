@@ -148,6 +148,7 @@ type hook struct {
 
 type request struct {
 	method, path, contentType, key, authorization, body string
+	traceparent                                         string
 }
 
 // newHook starts the server.
@@ -161,7 +162,7 @@ func newHook() *hook {
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // the caller may have been killed
 	h.mu.Lock()
-	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization"), string(body)})
+	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization"), string(body), r.Header.Get("Traceparent")})
 	h.times = append(h.times, time.Now())
 	hold := h.hold
 	h.mu.Unlock()

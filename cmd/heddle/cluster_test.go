@@ -35,7 +35,7 @@ type cluster struct {
 }
 
 // newCluster starts everything; it skips the test where redis-server may be missing.
-func newCluster(t *testing.T, apis, workers int) *cluster {
+func newCluster(t *testing.T, apis, workers int, more ...string) *cluster {
 	if os.Getenv("HEDDLE_TEST_REDIS") == "" {
 		t.Skip("HEDDLE_TEST_REDIS is not set: many processes are not run, for want of a redis-server")
 	}
@@ -51,6 +51,7 @@ func newCluster(t *testing.T, apis, workers int) *cluster {
 	env := []string{"HEDDLE_LOG=" + c.logURL, "HEDDLE_REDIS=redis-socket://" + c.redis.socket, "HEDDLE_MASTER_KEY=" + shared["HEDDLE_MASTER_KEY"],
 		"HEDDLE_BLOBS=s3://heddle?region=us-east-1&use_path_style=true&endpoint=" + s3.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"HEDDLE_ALLOW_HOSTS=127.0.0.1"}
+	env = append(env, more...)
 	for range apis {
 		h := newHouse(t, append(env, "HEDDLE_ROLES=api")...)
 		h.start()

@@ -39,6 +39,7 @@ type settings struct {
 	Origins      []string `env:"HEDDLE_ORIGINS" help:"Origins of other sites' pages that may call, for CORS, WebSocket and SSE."`
 	AllowHosts   []string `env:"HEDDLE_ALLOW_HOSTS" help:"Host, host:port or CIDR that steps may reach although it is private."`
 	LogLevel     string   `env:"HEDDLE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of the server's own log: ${enum}."`
+	OTLPEndpoint string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
 
 	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
 	MaxAnonymousRequest int64         `env:"HEDDLE_MAX_ANONYMOUS_REQUEST" default:"16384" help:"Bytes of a GraphQL request's body without a valid token."`

@@ -115,6 +115,11 @@ type versionCmd struct{}
 
 // Run prints the version that the binary was built from.
 func (versionCmd) Run(stdout io.Writer) error {
+	_, err := fmt.Fprintln(stdout, "heddle", version())
+	return err
+}
+
+func version() string {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -124,6 +129,5 @@ func (versionCmd) Run(stdout io.Writer) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintln(stdout, "heddle", version)
-	return err
+	return version
 }

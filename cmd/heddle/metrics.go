@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel/trace"
 
 	"heddle/component"
 	"heddle/domain"
@@ -184,16 +185,19 @@ func (w *waiting) look() (depth, age float64) {
 	return w.depth, w.age
 }
 
-// watchedLog takes in the appends of this process.
+// watchedLog measures and traces the appends of this process.
 type watchedLog struct {
 	store.Log
 	metrics *metrics
+	tracer  trace.Tracer // nil for no traces
 }
 
 // Append implements [store.Log].
 func (l *watchedLog) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
 	m, begin := l.metrics, time.Now()
+	ctx, end := l.traced(ctx, stream, events)
 	position, err := l.Log.Append(ctx, stream, expected, events...)
+	end(err)
 	_, conflict := errors.AsType[*store.ConflictError](err)
 	switch code := domain.CodeOf(err); {
 	case err == nil:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"heddle/component"
@@ -50,8 +51,11 @@ type server struct {
 	resolver  *graph.Resolver
 	worker    *worker.Worker
 	metrics   *metrics
-	address   string                       // where it listens
-	handler   atomic.Pointer[http.Handler] // nil until the views have caught up
+	tracer    trace.Tracer // nil for no traces
+	// closeTraces is nil until tracer is open.
+	closeTraces func()
+	address     string                       // where it listens
+	handler     atomic.Pointer[http.Handler] // nil until the views have caught up
 }
 
 // Run serves until ctx ends, then finishes or hands back what is under way.
@@ -95,7 +99,10 @@ func (v *server) open(ctx context.Context) (err error) {
 	if v.kept, err = v.openLog(v.logger, store.OnCommit(v.metrics.commit)); err != nil {
 		return err
 	}
-	v.log = &watchedLog{Log: v.kept, metrics: v.metrics}
+	if v.tracer, v.closeTraces, err = v.openTraces(ctx, v.logger); err != nil {
+		return err
+	}
+	v.log = &watchedLog{Log: v.kept, metrics: v.metrics, tracer: v.tracer}
 	if v.blobs, err = v.openBlobs(ctx); err != nil {
 		return err
 	}
@@ -122,6 +129,9 @@ func (v *server) close() error {
 	if v.blobs != nil {
 		errs = append(errs, v.blobs.Close())
 	}
+	if v.closeTraces != nil {
+		v.closeTraces()
+	}
 	if v.kept != nil {
 		errs = append(errs, v.kept.Close())
 	}
@@ -133,7 +143,7 @@ func (v *server) build(address string) {
 	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
 	components := component.New(builtin.Components()...)
 	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
-		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel,
+		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel, Tracer: v.tracer,
 		Limits:      domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues},
 		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
 		AddressTime: v.AddressTime}
@@ -144,7 +154,7 @@ func (v *server) build(address string) {
 	o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view, Runs: v.runs,
-		Definitions: definitions, Components: components, Logger: v.logger,
+		Definitions: definitions, Components: components, Logger: v.logger, Tracer: v.tracer,
 		Told: worker.Told{Finish: v.metrics.finish, Step: v.metrics.step, Limit: v.metrics.limit}}
 	v.metrics.watch(v)
 }
@@ -275,5 +285,5 @@ func (v *server) routes() http.Handler {
 		}
 		(*doors).ServeHTTP(w, r)
 	})
-	return v.metrics.requests(mux)
+	return v.metrics.requests(v.continued(mux))
 }
