@@ -409,6 +409,7 @@ type ComplexityRoot struct {
 		Definition          func(childComplexity int, version *int, useLatestComponentVersions *bool) int
 		Description         func(childComplexity int) int
 		Documentation       func(childComplexity int) int
+		DocumentationHTML   func(childComplexity int) int
 		DraftRevision       func(childComplexity int) int
 		Flows               func(childComplexity int, after *string, first *int) int
 		ID                  func(childComplexity int) int
@@ -690,6 +691,7 @@ type IntegrationResolver interface {
 	Category(ctx context.Context, obj *Integration) (*string, error)
 	Labels(ctx context.Context, obj *Integration) ([]string, error)
 	Documentation(ctx context.Context, obj *Integration) (*string, error)
+	DocumentationHTML(ctx context.Context, obj *Integration) (*string, error)
 	AvatarURL(ctx context.Context, obj *Integration) (*string, error)
 	Attachments(ctx context.Context, obj *Integration, after *string, first *int) (*Page[Attachment], error)
 	Parent(ctx context.Context, obj *Integration) (*Integration, error)
@@ -2168,6 +2170,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Documentation(childComplexity), true
+	case "Integration.documentationHtml":
+		if e.ComplexityRoot.Integration.DocumentationHTML == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.DocumentationHTML(childComplexity), true
 	case "Integration.draftRevision":
 		if e.ComplexityRoot.Integration.DraftRevision == nil {
 			break
@@ -3932,7 +3940,13 @@ type Integration {
   category: String
   "In lower case, each once."
   labels: [String!]
+  "Markdown, for those who build and review it."
   documentation: String
+  """
+  The documentation as HTML that can be put into a page as it is: nothing in it runs. HTML in it is left
+  out; what would take long to render is shown as it was written.
+  """
+  documentationHtml: String
   "Of its icon; null for none. It holds for some time. The icon is the integration's: every version shows it."
   avatarUrl: String
   "Files that are kept with the integration; every version shows them. By when they were added."
@@ -5426,6 +5440,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_labels(ctx, field)
 	case "documentation":
 		return ec.fieldContext_Integration_documentation(ctx, field)
+	case "documentationHtml":
+		return ec.fieldContext_Integration_documentationHtml(ctx, field)
 	case "avatarUrl":
 		return ec.fieldContext_Integration_avatarUrl(ctx, field)
 	case "attachments":
@@ -13137,6 +13153,29 @@ func (ec *executionContext) _Integration_documentation(ctx context.Context, fiel
 	)
 }
 func (ec *executionContext) fieldContext_Integration_documentation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_documentationHtml(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_documentationHtml(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().DocumentationHTML(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_documentationHtml(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
@@ -24659,6 +24698,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 					}
 				}()
 				res = ec._Integration_documentation(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "documentationHtml":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_documentationHtml(ctx, field, obj)
 				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

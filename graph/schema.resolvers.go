@@ -190,6 +190,15 @@ func (r *integrationResolver) Documentation(ctx context.Context, obj *Integratio
 	return optional(content.Text("documentation")), nil
 }
 
+func (r *integrationResolver) DocumentationHTML(ctx context.Context, obj *Integration) (*string, error) {
+	content, err := r.content(ctx, *obj)
+	if err != nil || content.Text("documentation") == "" {
+		return nil, err
+	}
+	page, err := renderMarkdown(content.Text("documentation"))
+	return &page, err
+}
+
 func (r *integrationResolver) AvatarURL(ctx context.Context, obj *Integration) (*string, error) {
 	return r.iconURL(obj.integration), nil
 }
