@@ -23,6 +23,7 @@ type cli struct {
 	PrintConfig bool       `help:"Print the settings in force, secrets masked, and stop."`
 	Serve       serveCmd   `cmd:"" help:"Run the server."`
 	Verify      verifyCmd  `cmd:"" help:"Check that the event log is whole and unchanged, and print its head."`
+	Backup      backupCmd  `cmd:"" help:"Copy the event log and the blobs, of a running server too."`
 	EventLog    logCmd     `cmd:"" name:"log" help:"Serve the event log."`
 	Token       tokenCmd   `cmd:"" help:"Make, list and revoke API tokens of a running server."`
 	Bench       benchCmd   `cmd:"" help:"Measure a server on this machine."`
@@ -77,7 +78,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func isCommand(arg string) bool {
-	return slices.Contains([]string{"serve", "verify", "log", "token", "bench", "version"}, arg)
+	return slices.Contains([]string{"serve", "verify", "backup", "log", "token", "bench", "version"}, arg)
 }
 
 // configPath finds the configuration file's name before anything else is parsed.

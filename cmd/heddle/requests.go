@@ -19,9 +19,7 @@ const (
 func routeOf(r *http.Request) string {
 	api := r.URL.Path == "/api" || r.URL.Path == "/api/"
 	switch {
-	case api && (r.Header.Get("Upgrade") != "" || strings.Contains(r.Header.Get("Accept"), "text/event-stream")):
-		return routeStream
-	case api && r.Method == http.MethodPost:
+	case api && (r.Method == http.MethodPost || r.URL.Query().Has("query")):
 		return routeGraphQL
 	case strings.HasPrefix(r.URL.Path, "/api"):
 		return routePages
@@ -38,6 +36,9 @@ func (m *metrics) requests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, begin, seen := routeOf(r), time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(seen, r)
+		if seen.status == http.StatusSwitchingProtocols || strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+			route = routeStream
+		}
 		m.answered.WithLabelValues(route, classOf(seen.status)).Inc()
 		if route != routeStream {
 			m.answering.WithLabelValues(route).Observe(time.Since(begin).Seconds())
