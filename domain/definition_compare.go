@@ -41,7 +41,7 @@ func Compare(old, new *Node) []PartDifference {
 		case c.Op == MoveOp:
 			at(c.Node).Moved = true
 		case len(c.Path) > 0 && now[c.Node].node != nil:
-			_, was := before[c.Node].field(c.Path)
+			_, was := before[c.Node].node.Field(c.Path)
 			at(c.Node).Fields = append(at(c.Node).Fields, FieldDifference{Path: c.Path, Before: c.Was, After: c.Value, Set: c.Op == SetOp, WasSet: was})
 		}
 	}
@@ -81,15 +81,15 @@ func label(n *Node) string {
 	return n.Name()
 }
 
-// field gives what a part has at the path of a change.
-func (k kindred) field(path []string) (v any, there bool) {
-	if k.node == nil {
+// Field gives what a part has at the path of a change.
+func (n *Node) Field(path []string) (v any, there bool) {
+	if n == nil {
 		return nil, false
 	}
 	if len(path) == 1 {
-		v, there = k.node.Fields[path[0]]
+		v, there = n.Fields[path[0]]
 	} else {
-		v, there = k.node.Inputs()[path[1]]
+		v, there = n.Inputs()[path[1]]
 	}
 	return v, there
 }

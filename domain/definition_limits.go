@@ -1,16 +1,21 @@
 package domain
 
+import "strings"
+
 // Limits bounds what a definition may cost.
 type Limits struct {
 	Size    int // bytes of YAML, as given and as written out again
 	Encoded int // bytes of the JSON, room for ids included; one event holds it all
 	Depth   int // levels of YAML nesting; a branch or loop inside another takes two to four
 	Values  int // scalars, lists and maps
+
+	Comment  int // bytes of a comment, or of a note on a review
+	Comments int // of one draft
 }
 
 // DefaultLimits fits definitions several times larger than any that we know of, and keeps each well
 // inside the 512 KiB that an event may have.
-var DefaultLimits = Limits{Size: 256 << 10, Encoded: 448 << 10, Depth: 100, Values: 50_000}
+var DefaultLimits = Limits{Size: 256 << 10, Encoded: 448 << 10, Depth: 100, Values: 50_000, Comment: 16 << 10, Comments: 2000}
 
 // idSize is what the JSON of a part grows by when it gets its id.
 const idSize = len(`"id":"00000000-0000-0000-0000-000000000000",`)
@@ -68,4 +73,27 @@ func (m *measure) value(v any, depth int) {
 			m.value(item, depth+1)
 		}
 	}
+}
+
+// allowComment refuses a text that is longer than a comment may be.
+func (l Limits) allowComment(field, text string) error {
+	if len(text) > l.Comment {
+		return RefuseField(Invalid, field, "has %d bytes; the limit is %d", len(text), l.Comment)
+	}
+	return nil
+}
+
+// allowComments refuses a comment that is empty, too long, or one too many for the draft.
+func (l Limits) allowComments(d Draft, text string) error {
+	if strings.TrimSpace(text) == "" {
+		return RefuseField(Invalid, "text", "must not be empty")
+	}
+	n := 0
+	for _, t := range d.Threads {
+		n += len(t.Comments)
+	}
+	if n >= l.Comments {
+		return Refuse(Invalid, "the draft has %d comments, as many as it may have", n)
+	}
+	return l.allowComment("text", text)
 }

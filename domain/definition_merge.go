@@ -17,7 +17,9 @@ const (
 
 // MergeConflict is what two have changed differently since the definition that both began with.
 type MergeConflict struct {
-	Key    string // of the field or place that it is about, see [Touches]; by it a side is chosen
+	Key    string   // see [Touches]; by it a side is chosen
+	Part   string   // id
+	Path   []string // of a field; none for the part's place
 	Mine   []Change
 	Theirs []Change
 }
@@ -37,7 +39,7 @@ func Merge(base, mine, theirs *Node, take map[string]Side) (merged *Node, confli
 			continue
 		case Mine:
 		default:
-			conflicts = append(conflicts, MergeConflict{Key: key, Mine: pickChanges(m.mine.changes, c.mine), Theirs: pickChanges(m.theirs.changes, c.theirs)})
+			conflicts = append(conflicts, MergeConflict{Key: key, Part: c.part, Path: c.path, Mine: pickChanges(m.mine.changes, c.mine), Theirs: pickChanges(m.theirs.changes, c.theirs)})
 		}
 		mark(drop[Theirs], c.theirs)
 	}
@@ -109,20 +111,33 @@ type merge struct {
 }
 
 // clash holds the places of the changes that are in each other's way.
-type clash struct{ mine, theirs []int }
+type clash struct {
+	spotOf
+	mine, theirs []int
+}
+
+// spotOf is a part's place, or a field of it.
+type spotOf struct {
+	part string
+	path []string
+}
 
 // find looks for changes that are in each other's way and gives their keys in the order of mine.
 func (m *merge) find() (keys []string) {
 	m.conflicts = map[string]*clash{}
 	for i, x := range m.mine.changes {
 		for j, y := range m.theirs.changes {
-			key := m.clash(x, y)
-			if key == "" {
+			at, clashes := m.clash(x, y)
+			if !clashes {
 				continue
+			}
+			key := at.part + "/@place"
+			if len(at.path) > 0 {
+				key = at.part + "/" + strings.Join(at.path, "/")
 			}
 			c := m.conflicts[key]
 			if c == nil {
-				c = &clash{}
+				c = &clash{spotOf: at}
 				m.conflicts[key] = c
 				keys = append(keys, key)
 			}
@@ -137,41 +152,36 @@ func (m *merge) find() (keys []string) {
 	return keys
 }
 
-// clash gives the key of what two changes do differently, "" if both can be done.
-func (m *merge) clash(x, y Change) string {
+// clash tells whether two changes contradict each other, and about what.
+func (m *merge) clash(x, y Change) (at spotOf, clashes bool) {
 	switch {
 	case x.Op == RemoveOp && y.Op == RemoveOp:
-		return ""
 	case x.Op == RemoveOp:
 		return m.mine.loses(x, y)
 	case y.Op == RemoveOp:
 		return m.theirs.loses(y, x)
 	case x.Op == MoveOp && y.Op == MoveOp:
-		if x.Node == y.Node || m.mineNow.holds(y.Node, x.Parent) && m.theirsNow.holds(x.Node, y.Parent) {
-			return x.Node + "/@place"
-		}
+		return spotOf{part: x.Node}, x.Node == y.Node || m.mineNow.holds(y.Node, x.Parent) && m.theirsNow.holds(x.Node, y.Parent)
 	case x.setsField() && y.setsField() && x.Node == y.Node:
 		n := min(len(x.Path), len(y.Path))
-		if slices.Equal(x.Path[:n], y.Path[:n]) {
-			return x.Node + "/" + strings.Join(x.Path, "/")
-		}
+		return spotOf{x.Node, x.Path}, slices.Equal(x.Path[:n], y.Path[:n])
 	}
-	return ""
+	return spotOf{}, false
 }
 
 func (c Change) setsField() bool { return (c.Op == SetOp || c.Op == UnsetOp) && len(c.Path) > 0 }
 
-// loses gives the key of what a change would say of a part that a removal of this side takes away.
-func (s side) loses(removal, c Change) string {
+// loses tells whether a removal of this side takes away what a change is about.
+func (s side) loses(removal, c Change) (at spotOf, clashes bool) {
 	switch {
-	case c.setsField() && s.removes(removal, c.Node):
-		return c.Node + "/" + strings.Join(c.Path, "/")
-	case c.Op == MoveOp && (s.removes(removal, c.Node) || s.removes(removal, c.Parent)):
-		return c.Node + "/@place"
-	case c.Op == AddOp && s.removes(removal, c.Parent):
-		return c.Part.ID + "/@place"
+	case c.setsField():
+		return spotOf{c.Node, c.Path}, s.removes(removal, c.Node)
+	case c.Op == MoveOp:
+		return spotOf{part: c.Node}, s.removes(removal, c.Node) || s.removes(removal, c.Parent)
+	case c.Op == AddOp:
+		return spotOf{part: c.Part.ID}, s.removes(removal, c.Parent)
 	}
-	return ""
+	return spotOf{}, false
 }
 
 // holds tells whether a part is another one or stands in it.

@@ -80,7 +80,7 @@ func checkDone(t *rapid.T, merged *Node, changes []Change, lost map[string]bool)
 		case c.Op == RemoveOp && there:
 			t.Fatalf("%s is there though it was removed", c.Node)
 		case c.setsField():
-			got, _ := kindred{node: part.node}.field(c.Path)
+			got, _ := part.node.Field(c.Path)
 			if !there || c.Op == SetOp && !reflect.DeepEqual(got, c.Value) || c.Op == UnsetOp && got != nil {
 				t.Fatalf("%v: %v of %s is %v", c.Value, c.Path, c.Node, got)
 			}

@@ -5,16 +5,26 @@ import (
 	"time"
 )
 
-// Draft is a changeable state of an integration's definition, on its way to the next version.
+// Draft is a changeable state of an integration's definition, on its way to the next version. Each
+// integration has one main draft, which is there as soon as it is edited, and any number of named ones.
 type Draft struct {
 	ID           string
 	Organization string
 	Integration  string
+	Name         string // of a named draft
 	Main         bool
 	Base         string       // id of the version it was made from; empty before the first
+	Origin       *Node        // the base's definition, without parts where there is no base; nil in the View
 	Definition   *Node        // in the View a summary of it
+	Authors      []string     // who has edited it since its base
+	Digest       string       // of what it changes, see [Draft.ChangeDigest]; while it is under review
+	Review       *Review      // nil until one is asked for
+	Threads      []Thread     // nil in the View
+	Schedule     *Schedule    // nil unless its publishing is planned
 	Closed       *DraftClosed // set once it has become a version, or is about to
+	RemovedAt    time.Time    // zero while it is there
 	OpenedAt     time.Time
+	OpenedBy     string
 	UpdatedAt    time.Time
 	UpdatedBy    string
 }
@@ -22,21 +32,39 @@ type Draft struct {
 // Drafts is the category of [Draft].
 var Drafts = NewCategory("draft",
 	Kind[DraftOpened]("DraftOpened"),
+	Kind[DraftRenamed]("DraftRenamed"),
 	Kind[DraftEdited]("DraftEdited"),
 	Kind[DraftDiscarded]("DraftDiscarded"),
+	Kind[DraftRebased]("DraftRebased"),
+	Kind[DraftRemoved]("DraftRemoved"),
 	Kind[DraftClosed]("DraftClosed"),
 	Kind[DraftReopened]("DraftReopened"),
+	Kind[PublishScheduled]("PublishScheduled"),
+	Kind[PublishUnscheduled]("PublishUnscheduled"),
+	Kind[ReviewRequested]("ReviewRequested"),
+	Kind[ReviewWithdrawn]("ReviewWithdrawn"),
+	Kind[ReviewBypassed]("ReviewBypassed"),
+	Kind[VerdictGiven]("VerdictGiven"),
+	Kind[VerdictWithdrawn]("VerdictWithdrawn"),
+	Kind[VerdictDismissed]("VerdictDismissed"),
+	Kind[ThreadOpened]("ThreadOpened"),
+	Kind[ThreadResolved]("ThreadResolved"),
+	Kind[ThreadReopened]("ThreadReopened"),
+	Kind[CommentAdded]("CommentAdded"),
+	Kind[CommentEdited]("CommentEdited"),
+	Kind[SuggestionApplied]("SuggestionApplied"),
 )
 
-// MainDraftID is the id of the main draft that becomes the version after those published so far.
+// MainDraftID is the id of the main draft that becomes the version after so many made from main drafts.
 // Being derived, two that open it at once open the same.
-func MainDraftID(integration string, versions int) string {
-	return DeriveID("main draft", integration, strconv.Itoa(versions))
+func MainDraftID(integration string, before int) string {
+	return DeriveID("main draft", integration, strconv.Itoa(before))
 }
 
 // DraftOpened starts a draft with its whole base, so that its fold needs nothing else.
 type DraftOpened struct {
 	Integration string `json:"integration"`
+	Name        string `json:"name,omitempty"`
 	Main        bool   `json:"main,omitempty"`
 	Base        string `json:"base,omitempty"`
 	Definition  *Node  `json:"definition"`
@@ -44,8 +72,12 @@ type DraftOpened struct {
 
 // Evolve implements [Event].
 func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
-	return Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Main: e.Main, Base: e.Base,
-		Definition: e.Definition, OpenedAt: m.Time, UpdatedAt: m.Time, UpdatedBy: m.Actor}
+	d := Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Name: e.Name, Main: e.Main, Base: e.Base,
+		Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor, UpdatedAt: m.Time, UpdatedBy: m.Actor}
+	if e.Base == "" { // all of it is new
+		d.Origin, d.Authors = &Node{}, []string{m.Actor}
+	}
+	return d
 }
 
 func (e *DraftOpened) makeWhole() { e.Definition.makeWhole() }
@@ -57,13 +89,14 @@ func (e DraftOpened) Touches() []string { return nil }
 type DraftEdited struct {
 	Changes []Change `json:"changes"`
 	Undoes  int      `json:"undoes,omitempty"` // how many edits it takes back, 0 for an edit of its own
+	Digest  string   `json:"digest,omitempty"` // of all that the draft changes, while it is under review
 }
 
 // Evolve implements [Event].
 func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
-	d.Definition = Apply(d.Definition, e.Changes)
+	d.Definition, d.Digest = Apply(d.Definition, e.Changes), e.Digest
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
-	return d
+	return d.withAuthor(m.Actor)
 }
 
 func (e *DraftEdited) makeWhole() {
@@ -78,11 +111,12 @@ func (e DraftEdited) Touches() []string { return touchedBy(e.Changes) }
 // DraftDiscarded takes everything back that was edited since the version that the draft was made from.
 type DraftDiscarded struct {
 	Changes []Change `json:"changes"`
+	Digest  string   `json:"digest,omitempty"` // of all that the draft changes, while it is under review
 }
 
 // Evolve implements [Event].
 func (e DraftDiscarded) Evolve(d Draft, m Meta) Draft {
-	return DraftEdited{Changes: e.Changes}.Evolve(d, m)
+	return DraftEdited{Changes: e.Changes, Digest: e.Digest}.Evolve(d, m)
 }
 
 func (e *DraftDiscarded) makeWhole() {
@@ -130,11 +164,23 @@ func (d Draft) become(base DraftOpened, definition *Node) (Changes[Draft], error
 	if err != nil {
 		return nil, err
 	}
+	if d.behind(base) {
+		return d.rebased(base, definition, true), nil
+	}
 	edits := Diff(before, definition)
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return append(changes, DraftEdited{Changes: edits}), nil
+	return d.edited(changes, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, definition)}), nil
+}
+
+// edited puts together an edit and what it entails: what was planned to be published is another now.
+func (d Draft) edited(opening Changes[Draft], edit Event[Draft]) Changes[Draft] {
+	changes := append(opening, edit)
+	if d.Schedule != nil {
+		changes = append(changes, PublishUnscheduled{Reason: "the draft was edited"})
+	}
+	return changes
 }
 
 // begin gives what an edit starts from: the draft, or its base where it is not there, which is then
@@ -169,7 +215,7 @@ func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return append(opening, DraftEdited{Changes: edits}), nil
+	return d.edited(opening, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, Apply(before, edits))}), nil
 }
 
 // Undo takes the last edits back, as many as told, by the changes that do so.
@@ -180,10 +226,11 @@ func (d Draft) Undo(edits int, changes []Change, limits Limits) (Changes[Draft],
 	}
 	e := made[0].(DraftEdited)
 	e.Undoes = edits
-	return Changes[Draft]{e}, nil
+	made[0] = e
+	return made, nil
 }
 
-// Discard takes everything back that was edited since the draft's base.
+// Discard makes the draft its base again.
 func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	switch {
 	case base.Definition == nil:
@@ -194,26 +241,20 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
+	if d.behind(base) {
+		return d.rebased(base, base.Definition, true), nil
+	}
 	changes := Diff(d.Definition, base.Definition)
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	return Changes[Draft]{DraftDiscarded{Changes: changes}}, nil
-}
-
-// RollBack makes the draft an older version's definition again. Edits that are not published are not
-// given up for it.
-func (d Draft) RollBack(base DraftOpened, definition *Node) (Changes[Draft], error) {
-	if d.ID != "" && d.Closed == nil && len(Diff(base.Definition, d.Definition)) > 0 && !d.Definition.Equal(definition) {
-		return nil, Refuse(Conflict, "the draft has edits that are not published, last by %s at %s; publish or discard them first",
-			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))
-	}
-	return d.become(base, definition)
+	return d.edited(nil, DraftDiscarded{Changes: changes, Digest: d.digestOf(d.Origin, base.Definition)}), nil
 }
 
 // Close ends editing for a version. The definition must be free of errors and be the one that the
-// closing names by its hash.
-func (d Draft) Close(e DraftClosed) (Changes[Draft], error) {
+// closing names by its hash, and the policy must let it be published; who may go past it gives the
+// reason.
+func (d Draft) Close(e DraftClosed, rules Publishing) (Changes[Draft], error) {
 	if d.Closed != nil && d.Closed.Version == e.Version {
 		return nil, nil
 	}
@@ -226,7 +267,11 @@ func (d Draft) Close(e DraftClosed) (Changes[Draft], error) {
 	if Hash(d.Definition) != e.Definition {
 		return nil, Refuse(Conflict, "the draft was edited meanwhile; look at it again before publishing")
 	}
-	return Changes[Draft]{e}, nil
+	changes, err := d.allowed(rules)
+	if err != nil {
+		return nil, err
+	}
+	return append(changes, e), nil
 }
 
 // Reopen takes the closing for a version back.
@@ -239,8 +284,8 @@ func (d Draft) Reopen(version, reason string) (Changes[Draft], error) {
 
 func (d Draft) editable() error {
 	switch {
-	case d.ID == "":
-		return Refuse(NotFound, "Record not found: draft")
+	case d.ID == "" || !d.RemovedAt.IsZero():
+		return RefuseField(NotFound, "id", "Record not found: draft")
 	case d.Closed != nil:
 		return Refuse(Conflict, "the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft",
 			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))

@@ -15,7 +15,8 @@ type Integration struct {
 	Template     bool      // it is offered to begin others with
 	Icon         *Icon     // nil for none
 	Attachments  []Attachment
-	RemovedAt    time.Time // zero while it is there
+	Policy       *ReviewPolicy // nil where the organization's holds
+	RemovedAt    time.Time     // zero while it is there
 	CreatedAt    time.Time
 	CreatedBy    string
 }
@@ -45,6 +46,7 @@ var Integrations = NewCategory("integration",
 	Kind[IconRemoved]("IconRemoved"),
 	Kind[AttachmentAdded]("AttachmentAdded"),
 	Kind[AttachmentRemoved]("AttachmentRemoved"),
+	Kind[ReviewPolicySet]("ReviewPolicySet"),
 	Kind[IntegrationRemoved]("IntegrationRemoved"),
 )
 
@@ -85,16 +87,41 @@ func (i Integration) Create(e IntegrationCreated) (Changes[Integration], error) 
 	return Changes[Integration]{e}, nil
 }
 
-// Publish adds the version that a draft was closed for. Publishing it again changes nothing.
-func (i Integration) Publish(draft string, c DraftClosed) (Changes[Integration], error) {
+// Publish adds the version that a draft, made from the version base, was closed for. Publishing it again
+// changes nothing.
+func (i Integration) Publish(draft, base string, c DraftClosed) (Changes[Integration], error) {
 	if err := i.there(); err != nil {
 		return nil, err
 	}
 	if _, there := i.Version(c.Version); there {
 		return nil, nil
 	}
+	if err := i.UpToDate(base); err != nil {
+		return nil, err
+	}
 	return Changes[Integration]{IntegrationPublished{Version: c.Version, Number: len(i.Versions) + 1, Note: c.Note,
 		Attributes: c.Attributes, Definition: c.Definition, Draft: draft}}, nil
+}
+
+// UpToDate refuses a draft that was made from a version that is not the newest one any more.
+func (i Integration) UpToDate(base string) error {
+	if newest, ok := i.Newest(); ok && newest.ID != base {
+		return RefuseField(Conflict, "id", "version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
+	}
+	return nil
+}
+
+// MainDraft is the id of the main draft as it is to be edited now, whether it is there or not, and how
+// many versions were made from main drafts before it.
+func (i Integration) MainDraft() (id string, before int) {
+	id = MainDraftID(i.ID, 0)
+	for _, v := range i.Versions {
+		if v.Draft == id {
+			before++
+			id = MainDraftID(i.ID, before)
+		}
+	}
+	return id, before
 }
 
 // Version finds a published version by its id.

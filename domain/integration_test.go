@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ func TestIntegrationDecides(t *testing.T) {
 	closed := DraftClosed{Version: "v1", Definition: "hash", Note: "n", Attributes: "{}"}
 	first := IntegrationPublished{Version: "v1", Number: 1, Note: "n", Attributes: "{}", Definition: "hash", Draft: "d0"}
 	second := IntegrationPublished{Version: "v2", Number: 2, Definition: "hash2", Draft: "d1"}
-	publish := func(draft string, c DraftClosed) func(Integration) (Changes[Integration], error) {
-		return func(i Integration) (Changes[Integration], error) { return i.Publish(draft, c) }
+	publish := func(draft, base string, c DraftClosed) func(Integration) (Changes[Integration], error) {
+		return func(i Integration) (Changes[Integration], error) { return i.Publish(draft, base, c) }
 	}
 	create := func(e IntegrationCreated) func(Integration) (Changes[Integration], error) {
 		return func(i Integration) (Changes[Integration], error) { return i.Create(e) }
@@ -22,10 +23,11 @@ func TestIntegrationDecides(t *testing.T) {
 		"a new one":         {when: create(IntegrationCreated{}), then: events[Integration](IntegrationCreated{})},
 		"a copy":            {when: create(IntegrationCreated{Parent: "p"}), then: events[Integration](IntegrationCreated{Parent: "p"})},
 		"one there":         {given: events[Integration](IntegrationCreated{}), when: create(IntegrationCreated{Parent: "p"})},
-		"the first version": {given: events[Integration](IntegrationCreated{}), when: publish("d0", closed), then: events[Integration](first)},
-		"the next version":  {given: events[Integration](IntegrationCreated{}, first), when: publish("d1", DraftClosed{Version: "v2", Definition: "hash2"}), then: events[Integration](second)},
-		"a version there":   {given: events[Integration](IntegrationCreated{}, first, second), when: publish("d0", closed)},
-		"of no integration": {when: publish("d0", closed), refused: "NOT_FOUND id: Record not found: integration"},
+		"the first version": {given: events[Integration](IntegrationCreated{}), when: publish("d0", "", closed), then: events[Integration](first)},
+		"the next version":  {given: events[Integration](IntegrationCreated{}, first), when: publish("d1", "v1", DraftClosed{Version: "v2", Definition: "hash2"}), then: events[Integration](second)},
+		"a version there":   {given: events[Integration](IntegrationCreated{}, first, second), when: publish("d0", "", closed)},
+		"of an older one":   {given: events[Integration](IntegrationCreated{}, first, second), when: publish("d1", "v1", DraftClosed{Version: "v3"}), refused: "CONFLICT id: version 2 was published since the draft was begun; rebase the draft onto it first"},
+		"of no integration": {when: publish("d0", "", closed), refused: "NOT_FOUND id: Record not found: integration"},
 	})
 	i := folded(t, Integrations, events[Integration](IntegrationCreated{Parent: "p"}, first, second))
 	want := Integration{ID: "id", Organization: "org", Parent: "p", CreatedAt: start, CreatedBy: "actor", Versions: []Version{
@@ -68,25 +70,27 @@ func TestVersionsDecide(t *testing.T) {
 	}
 	const missing = "NOT_FOUND id: Record not found: integration"
 	decides(t, Integrations, map[string]row[Integration]{
-		"a note and labels":       {given: there, when: update(said("v1", "m", "B", "a", "b")), then: events[Integration](said("v1", "m", "a", "b"))},
-		"the same again":          {given: after(said("v1", "m", "a", "b")), when: update(said("v1", "m", "B", "a"))},
-		"only a note":             {given: after(said("v1", "m", "a")), when: update(said("v1", "", "a")), then: events[Integration](VersionUpdated{Version: "v1", Note: said("", "").Note})},
-		"nothing":                 {given: there, when: update(VersionUpdated{Version: "v1"})},
-		"of no version":           {given: there, when: update(said("x", "m")), refused: "NOT_FOUND id: Record not found: version"},
-		"of no integration":       {when: update(said("v1", "m")), refused: missing},
-		"unavailable":             {given: there, when: available("v2", false), then: events[Integration](off)},
-		"unavailable already":     {given: after(off), when: available("v2", false)},
-		"available again":         {given: after(off), when: available("v2", true), then: events[Integration](on)},
-		"available already":       {given: there, when: available("v2", true)},
-		"availability of none":    {given: there, when: available("x", true), refused: "NOT_FOUND id: Record not found: version"},
-		"a template":              {given: there, when: template(true), then: events[Integration](TemplateSet{Template: true})},
-		"a template already":      {given: after(TemplateSet{Template: true}), when: template(true)},
-		"no template any more":    {given: after(TemplateSet{Template: true}), when: template(false), then: events[Integration](TemplateSet{})},
-		"no integration":          {when: template(true), refused: missing},
-		"removing":                {given: there, when: Integration.Remove, then: events[Integration](IntegrationRemoved{})},
-		"removing again":          {given: after(IntegrationRemoved{}), when: Integration.Remove},
-		"removing none":           {when: Integration.Remove, refused: missing},
-		"publishing a removed":    {given: after(IntegrationRemoved{}), when: func(i Integration) (Changes[Integration], error) { return i.Publish("d", DraftClosed{Version: "v3"}) }, refused: missing},
+		"a note and labels":    {given: there, when: update(said("v1", "m", "B", "a", "b")), then: events[Integration](said("v1", "m", "a", "b"))},
+		"the same again":       {given: after(said("v1", "m", "a", "b")), when: update(said("v1", "m", "B", "a"))},
+		"only a note":          {given: after(said("v1", "m", "a")), when: update(said("v1", "", "a")), then: events[Integration](VersionUpdated{Version: "v1", Note: said("", "").Note})},
+		"nothing":              {given: there, when: update(VersionUpdated{Version: "v1"})},
+		"of no version":        {given: there, when: update(said("x", "m")), refused: "NOT_FOUND id: Record not found: version"},
+		"of no integration":    {when: update(said("v1", "m")), refused: missing},
+		"unavailable":          {given: there, when: available("v2", false), then: events[Integration](off)},
+		"unavailable already":  {given: after(off), when: available("v2", false)},
+		"available again":      {given: after(off), when: available("v2", true), then: events[Integration](on)},
+		"available already":    {given: there, when: available("v2", true)},
+		"availability of none": {given: there, when: available("x", true), refused: "NOT_FOUND id: Record not found: version"},
+		"a template":           {given: there, when: template(true), then: events[Integration](TemplateSet{Template: true})},
+		"a template already":   {given: after(TemplateSet{Template: true}), when: template(true)},
+		"no template any more": {given: after(TemplateSet{Template: true}), when: template(false), then: events[Integration](TemplateSet{})},
+		"no integration":       {when: template(true), refused: missing},
+		"removing":             {given: there, when: Integration.Remove, then: events[Integration](IntegrationRemoved{})},
+		"removing again":       {given: after(IntegrationRemoved{}), when: Integration.Remove},
+		"removing none":        {when: Integration.Remove, refused: missing},
+		"publishing a removed": {given: after(IntegrationRemoved{}), when: func(i Integration) (Changes[Integration], error) {
+			return i.Publish("d", "v2", DraftClosed{Version: "v3"})
+		}, refused: missing},
 		"a removed one's version": {given: after(IntegrationRemoved{}), when: available("v2", false), refused: missing},
 		"a removed template":      {given: after(IntegrationRemoved{}), when: template(true), refused: missing},
 	})
@@ -135,7 +139,7 @@ func TestDraftDecides(t *testing.T) {
 	tooLarge := []Change{{Op: SetOp, Path: []string{"description"}, Value: strings.Repeat("x", DefaultLimits.Size)}}
 	labels := func(list ...any) []Change { return []Change{{Op: SetOp, Path: []string{"labels"}, Value: list}} }
 	closing := func(e DraftClosed) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Close(e) }
+		return func(d Draft) (Changes[Draft], error) { return d.Close(e, Publishing{}) }
 	}
 	reopen := func(version string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
@@ -147,15 +151,26 @@ func TestDraftDecides(t *testing.T) {
 	discard := func(base DraftOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Discard(base) }
 	}
-	rollBack := func(to *Node) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.RollBack(based, to) }
+	onto := DraftOpened{Integration: "i", Main: true, Base: "v2", Definition: Identify(parse(t, oneFlow("category: third\n", "")), def, counter("c"))}
+	rebased := func(to *Node, resolved bool) DraftRebased {
+		return DraftRebased{Base: "v2", Upstream: Diff(def, onto.Definition), Changes: Diff(renamed, to), Resolved: resolved}
 	}
+	rebase := func(take map[string]Side) func(Draft) (Changes[Draft], error) {
+		return func(d Draft) (Changes[Draft], error) {
+			changes, _, err := d.Rebase(onto, take)
+			return changes, err
+		}
+	}
+	merged, _ := Merge(def, renamed, onto.Definition, nil)
+	both := DraftEdited{Changes: append(slices.Clone(edits), Change{Op: SetOp, Path: []string{"category"}, Value: "mine"})}
+	chosen := rebased(merged, true)
+	chosen.Changes = Diff(Apply(def, both.Changes), merged)
 	const isClosed = "CONFLICT the draft is closed: it is being published, or was, by actor at 2026-01-02T03:04:06Z; edits go to the next draft"
 	decides(t, Drafts, map[string]row[Draft]{
 		"opening":                     {when: open(opened), then: events[Draft](opened)},
 		"opening again":               {given: events[Draft](opened), when: open(opened), refused: "CONFLICT the draft is open already"},
-		"importing what is there":     {given: events[Draft](opened), when: importing(based, def)},
-		"importing something new":     {given: events[Draft](opened), when: importing(based, renamed), then: events[Draft](edited)},
+		"importing what is there":     {given: events[Draft](opened), when: importing(DraftOpened{}, def)},
+		"importing something new":     {given: events[Draft](opened), when: importing(DraftOpened{}, renamed), then: events[Draft](edited)},
 		"importing from the base":     {when: importing(based, renamed), then: events[Draft](based, edited)},
 		"importing the base":          {when: importing(based, def)},
 		"importing into a closed one": {given: events[Draft](opened, closed), when: importing(based, renamed), refused: isClosed},
@@ -169,34 +184,35 @@ func TestDraftDecides(t *testing.T) {
 		"editing beyond the limits":   {given: events[Draft](opened), when: edit(tooLarge), then: events[Draft](DraftEdited{Changes: tooLarge}), refused: "INVALID the definition has 262442 bytes when written out; the limit is 262144: split the integration"},
 		"labels of any form":          {given: events[Draft](opened), when: edit(labels(" B", "a", "b", " ")), then: events[Draft](DraftEdited{Changes: labels("b", "a")})},
 		"editing none": {when: func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, edits, DefaultLimits) },
-			refused: "NOT_FOUND Record not found: draft"},
+			refused: "NOT_FOUND id: Record not found: draft"},
 		"editing a reopened one":  {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
 		"closing":                 {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
 		"closing again":           {given: events[Draft](opened, closed), when: closing(closed)},
 		"closing for another":     {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: Hash(def)}), refused: isClosed},
 		"closing what was edited": {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
-		"closing none":            {when: closing(closed), refused: "NOT_FOUND Record not found: draft"},
+		"closing none":            {when: closing(closed), refused: "NOT_FOUND id: Record not found: draft"},
 		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
 			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
-		"undoing":                    {given: events[Draft](opened, edited), when: undo(back), then: events[Draft](DraftEdited{Changes: back, Undoes: 1})},
-		"undoing what is not there":  {given: events[Draft](opened), when: undo(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
-		"undoing a closed one":       {given: events[Draft](opened, closed), when: undo(edits), refused: isClosed},
-		"undoing none":               {when: undo(edits), refused: "NOT_FOUND Record not found: draft"},
-		"discarding":                 {given: events[Draft](based, edited), when: discard(based), then: events[Draft](DraftDiscarded{Changes: back})},
-		"discarding twice":           {given: events[Draft](based, edited, DraftDiscarded{Changes: back}), when: discard(based)},
-		"discarding none":            {when: discard(based)},
-		"discarding the first":       {given: events[Draft](opened, edited), when: discard(DraftOpened{}), refused: "CONFLICT there is no version yet to go back to; undo single edits, or delete the integration"},
-		"discarding a closed one":    {given: events[Draft](opened, closed), when: discard(based), refused: isClosed},
-		"rolling back":               {when: rollBack(renamed), then: events[Draft](based, edited)},
-		"rolling back to the base":   {when: rollBack(def)},
-		"rolling back over edits":    {given: events[Draft](based, edited), when: rollBack(Identify(parse(t, oneFlow("description: third\n", "")), def, counter("c"))), refused: "CONFLICT the draft has edits that are not published, last by actor at 2026-01-02T03:04:06Z; publish or discard them first"},
-		"rolling back to the draft":  {given: events[Draft](based, edited), when: rollBack(renamed)},
-		"rolling back from the base": {given: events[Draft](based), when: rollBack(renamed), then: events[Draft](edited)},
-		"rolling back a closed one":  {given: events[Draft](based, edited, closed), when: rollBack(def), refused: strings.Replace(isClosed, "04:06", "04:07", 1)},
-		"reopening":                  {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
-		"reopening an open one":      {given: events[Draft](opened), when: reopen("v1")},
-		"reopening for another":      {given: events[Draft](opened, closed), when: reopen("v2")},
-		"closing a reopened one":     {given: events[Draft](opened, closed, reopened), when: closing(closed), then: events[Draft](closed)},
+		"undoing":                   {given: events[Draft](opened, edited), when: undo(back), then: events[Draft](DraftEdited{Changes: back, Undoes: 1})},
+		"undoing what is not there": {given: events[Draft](opened), when: undo(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
+		"undoing a closed one":      {given: events[Draft](opened, closed), when: undo(edits), refused: isClosed},
+		"undoing none":              {when: undo(edits), refused: "NOT_FOUND id: Record not found: draft"},
+		"discarding":                {given: events[Draft](based, edited), when: discard(based), then: events[Draft](DraftDiscarded{Changes: back})},
+		"discarding twice":          {given: events[Draft](based, edited, DraftDiscarded{Changes: back}), when: discard(based)},
+		"discarding none":           {when: discard(based)},
+		"discarding the first":      {given: events[Draft](opened, edited), when: discard(DraftOpened{}), refused: "CONFLICT there is no version yet to go back to; undo single edits, or delete the integration"},
+		"discarding a closed one":   {given: events[Draft](opened, closed), when: discard(based), refused: isClosed},
+		"importing when behind":     {given: events[Draft](based, edited), when: importing(onto, def), then: events[Draft](rebased(def, true))},
+		"discarding when behind":    {given: events[Draft](based, edited), when: discard(onto), then: events[Draft](rebased(onto.Definition, true))},
+		"rebasing":                  {given: events[Draft](based, edited), when: rebase(nil), then: events[Draft](rebased(merged, false))},
+		"rebasing over a conflict":  {given: events[Draft](based, both), when: rebase(nil), refused: "CONFLICT take: the draft and the newest version have changed the same in 1 places; say for each which stands"},
+		"rebasing with a choice":    {given: events[Draft](based, both), when: rebase(map[string]Side{"/category": Theirs}), then: events[Draft](chosen)},
+		"rebasing again":            {given: events[Draft](based, edited, rebased(merged, false)), when: rebase(nil)},
+		"rebasing a closed one":     {given: events[Draft](based, edited, closed), when: rebase(nil), refused: strings.Replace(isClosed, "04:06", "04:07", 1)},
+		"reopening":                 {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
+		"reopening an open one":     {given: events[Draft](opened), when: reopen("v1")},
+		"reopening for another":     {given: events[Draft](opened, closed), when: reopen("v2")},
+		"closing a reopened one":    {given: events[Draft](opened, closed, reopened), when: closing(closed), then: events[Draft](closed)},
 	})
 	d := folded(t, Drafts, events[Draft](based, edited))
 	if d.Base != "v1" || !d.Main || d.Integration != "i" || !d.Definition.Equal(renamed) || d.UpdatedAt != start.Add(time.Second) || d.OpenedAt != start {

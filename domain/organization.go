@@ -9,13 +9,15 @@ import (
 type Organization struct {
 	ID        string
 	Name      string
-	Key       []byte // data key for secrets that belong to no customer, wrapped by the master key
+	Key       []byte        // data key for secrets that belong to no customer, wrapped by the master key
+	Policy    *ReviewPolicy // nil until one is set
 	CreatedAt time.Time
 }
 
 // Organizations is the category of [Organization].
 var Organizations = NewCategory("organization",
 	Kind[OrganizationCreated]("OrganizationCreated"),
+	Kind[DefaultReviewPolicySet]("DefaultReviewPolicySet"),
 )
 
 // OrganizationCreated is the first event of an organization.

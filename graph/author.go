@@ -26,10 +26,11 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), domain.IntegrationCreated{})
 		return i, warnings, err
 	}
-	if i, err = r.editable(ctx, "integrationId", onto); err != nil {
+	ref, err := r.draftAt(ctx, "integrationId", onto)
+	if err != nil {
 		return i, nil, err
 	}
-	return i, warnings, r.replaceDraft(ctx, i, parsed)
+	return Integration{integration: ref.integration}, warnings, r.replaceDraft(ctx, ref, parsed)
 }
 
 // known refuses what no step can do here. Such a step is imported all the same, and fails when it is
@@ -63,9 +64,9 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, e do
 	return Integration{integration: created}, err
 }
 
-// replaceDraft makes a parsed definition the main draft.
-func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *domain.Node) error {
-	_, err := r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+// replaceDraft makes a parsed definition a draft.
+func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) error {
+	_, err := r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		before := d.Definition
 		if before == nil {
 			before = base.Definition
@@ -75,73 +76,105 @@ func (r *Resolver) replaceDraft(ctx context.Context, i Integration, parsed *doma
 	return err
 }
 
-// publish makes the main draft the integration's next version: the draft is closed for it first, so
-// that later edits are refused, then the integration gets it.
-func (r *Resolver) publish(ctx context.Context, id, note, attributes string) (Integration, error) {
-	return r.publishJust(ctx, id, note, attributes, "")
+// publication is what somebody wants published, and how.
+type publication struct {
+	note, attributes string
+	bypass           string // the reason to go past the review policy, if any
 }
 
-// publishJust publishes the main draft only if it has the given hash; any will do if that is empty.
-func (r *Resolver) publishJust(ctx context.Context, id, note, attributes, only string) (Integration, error) {
-	i, err := r.editable(ctx, "id", id)
-	if err != nil {
-		return i, err
-	}
+func (p publication) check() error {
 	var object map[string]json.RawMessage
-	if attributes != "" && (json.Unmarshal([]byte(attributes), &object) != nil || object == nil) {
-		return i, domain.RefuseField(domain.Invalid, "attributes", "must be a JSON object as a string")
+	if p.attributes != "" && (json.Unmarshal([]byte(p.attributes), &object) != nil || object == nil) {
+		return domain.RefuseField(domain.Invalid, "attributes", "must be a JSON object as a string")
 	}
-	draft, ok, err := r.draft(ctx, i.integration)
+	return nil
+}
+
+// publish makes a draft the integration's next version: the draft is closed for it first, so that later
+// edits are refused, then the integration gets it.
+func (r *Resolver) publish(ctx context.Context, id string, p publication) (Integration, error) {
+	if err := p.check(); err != nil {
+		return Integration{}, err
+	}
+	ref, err := r.draftAt(ctx, "id", id)
 	if err != nil {
-		return i, err
+		return Integration{}, err
 	}
-	if ok && draft.Closed != nil { // another publish is under way, or was cut off: it is completed, whoever began it
+	draft, hash, err := r.publishable(ctx, ref)
+	if err != nil {
+		return Integration{}, err
+	}
+	closed := domain.DraftClosed{Version: newID(), Definition: hash, Note: p.note, Attributes: p.attributes}
+	return r.closeFor(ctx, draft, closed, r.publishing(ctx, ref.integration, p.bypass))
+}
+
+// publishable gives a draft that can become a version, and the hash of its content, which is durable.
+func (r *Resolver) publishable(ctx context.Context, ref draftRef) (draft domain.Draft, hash string, err error) {
+	newest, published := ref.integration.Newest()
+	draft, _, err = store.Load(ctx, r.Log, domain.Drafts, ref.id)
+	switch {
+	case err != nil:
+		return draft, "", err
+	case draft.Closed != nil: // meanwhile, or it is a named one that was published once
 		done, err := r.complete(ctx, draft)
 		if err != nil {
-			return i, err
+			return draft, "", err
 		}
-		return i, domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", done.VersionNumber())
-	}
-	if !ok {
-		return i, domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", len(i.integration.Versions))
+		return draft, "", domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", done.VersionNumber())
+	case draft.ID == "" && ref.finished:
+		return draft, "", domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", newest.Number)
+	case draft.ID == "":
+		return draft, "", domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
 	}
 	if _, err := domain.Check(draft.Definition); err != nil {
-		return i, err
+		return draft, "", err
 	}
-	hash, err := r.Definitions.Save(ctx, i.integration.Organization, draft.Definition)
-	if err != nil {
-		return i, err
+	if hash, err = r.Definitions.Save(ctx, ref.integration.Organization, draft.Definition); err != nil {
+		return draft, "", err
 	}
-	if newest, ok := i.integration.Newest(); ok && newest.Definition == hash {
-		return i, domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
+	if published && newest.Definition == hash {
+		return draft, "", domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
 	}
-	if only != "" && hash != only {
-		return i, domain.Refuse(domain.Conflict, "the draft was edited meanwhile; look at it again before publishing")
-	}
-	closed := domain.DraftClosed{Version: newID(), Definition: hash, Note: note, Attributes: attributes}
+	return draft, hash, ref.integration.UpToDate(draft.Base)
+}
+
+// publishing is under which rules the caller publishes.
+func (r *Resolver) publishing(ctx context.Context, i domain.Integration, bypass string) domain.Publishing {
+	caller := principalOf(ctx)
+	return domain.Publishing{Policy: r.policy(i), Role: caller.Role, Bypass: bypass}
+}
+
+// policy is what drafts of an integration need.
+func (r *Resolver) policy(i domain.Integration) domain.ReviewPolicy {
+	o, _ := r.View.Organizations.Get(i.Organization, i.Organization)
+	return domain.PolicyOf(o, i)
+}
+
+// closeFor closes a draft for a version, and gives that to the integration.
+func (r *Resolver) closeFor(ctx context.Context, draft domain.Draft, closed domain.DraftClosed, rules domain.Publishing) (Integration, error) {
 	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Close(closed)
+		return d.Close(closed, rules)
 	}); err != nil {
-		return i, err
+		return Integration{}, err
 	}
-	return r.finishPublish(ctx, i.integration.ID, draft.ID, closed)
+	return r.finishPublish(ctx, draft, closed)
 }
 
 // finishPublish gives the integration the version that a draft was closed for, or, if that is
 // refused, opens the draft again.
-func (r *Resolver) finishPublish(ctx context.Context, integration, draft string, closed domain.DraftClosed) (Integration, error) {
+func (r *Resolver) finishPublish(ctx context.Context, draft domain.Draft, closed domain.DraftClosed) (Integration, error) {
 	ctx = context.WithoutCancel(ctx) // the pair is begun: a caller who leaves does not end it
-	published, err := change(ctx, r, domain.Integrations, integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.Publish(draft, closed)
+	published, err := change(ctx, r, domain.Integrations, draft.Integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.Publish(draft.ID, draft.Base, closed)
 	})
 	if err == nil {
 		return at(published, closed.Version), nil
 	}
 	if code := domain.CodeOf(err); code != "" && code != domain.Unavailable {
-		if _, _, reopening := store.Change(ctx, r.Log, domain.Drafts, draft, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		if _, _, reopening := store.Change(ctx, r.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 			return d.Reopen(closed.Version, err.Error())
 		}); reopening != nil {
-			r.Logger.Error("a draft stays closed for a version that was refused", "draft", draft, "error", reopening)
+			r.Logger.Error("a draft stays closed for a version that was refused", "draft", draft.ID, "error", reopening)
 		}
 	}
 	return Integration{}, err
@@ -150,7 +183,7 @@ func (r *Resolver) finishPublish(ctx context.Context, integration, draft string,
 // complete finishes the publish that a draft was closed for, in the name of who closed it.
 func (r *Resolver) complete(ctx context.Context, d domain.Draft) (Integration, error) {
 	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.UpdatedBy})
-	return r.finishPublish(ctx, d.Integration, d.ID, *d.Closed)
+	return r.finishPublish(ctx, d, *d.Closed)
 }
 
 // Finish completes what a crash left between a draft's closing and its version, and between an

@@ -372,10 +372,10 @@ func TestRefusedVersionReopensTheDraft(t *testing.T) {
 	before := len(h.events())
 	full := *h.Resolver
 	full.Log = fullLog{h.Log, domain.Integrations.Name}
-	if _, err := full.finishPublish(h.as(h.org), id, draft, closed); domain.CodeOf(err) != domain.Unavailable || h.since(before) != "" {
+	if _, err := full.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: id}, closed); domain.CodeOf(err) != domain.Unavailable || h.since(before) != "" {
 		t.Errorf("a full disk: %v, wrote %q", err, h.since(before))
 	}
-	_, err := h.finishPublish(h.as(h.org), uuid.NewString(), draft, closed)
+	_, err := h.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: uuid.NewString()}, closed)
 	if domain.CodeOf(err) != domain.NotFound || h.since(before) != "DraftReopened" {
 		t.Errorf("an integration that is not there: %v, wrote %q", err, h.since(before))
 	}

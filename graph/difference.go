@@ -23,13 +23,9 @@ func (r *Resolver) difference(ctx context.Context, from, to string) (*Integratio
 	if a.integration.ID != b.integration.ID {
 		after = domain.Identify(after, before, newID)
 	}
-	d := &IntegrationDifference{From: &a, To: &b, Parts: []PartDifference{}}
-	for _, p := range domain.Compare(before, after) {
-		part, err := partDifference(p)
-		if err != nil {
-			return nil, err
-		}
-		d.Parts = append(d.Parts, part)
+	d := &IntegrationDifference{From: &a, To: &b}
+	if d.Parts, err = partDifferences(before, after); err != nil {
+		return nil, err
 	}
 	d.Yaml, err = unified(before, after)
 	return d, err
@@ -43,6 +39,18 @@ func (r *Resolver) side(ctx context.Context, field, id string) (Integration, *do
 	}
 	definition, err := r.content(ctx, i)
 	return i, definition, err
+}
+
+func partDifferences(before, after *domain.Node) ([]PartDifference, error) {
+	list := []PartDifference{}
+	for _, p := range domain.Compare(before, after) {
+		part, err := partDifference(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, part)
+	}
+	return list, nil
 }
 
 func partDifference(p domain.PartDifference) (PartDifference, error) {

@@ -19,7 +19,64 @@ func (r *Resolver) editable(ctx context.Context, field, id string) (Integration,
 	return i, nil
 }
 
-// base is what a main draft is opened with: the newest version, if there is one.
+// draftRef is a draft of an integration: a named one, or the main one, which may not be there yet.
+type draftRef struct {
+	integration domain.Integration
+	id          string
+	named       bool
+	before      int  // how many versions were made from main drafts before this one
+	finished    bool // a publish of it was just completed
+}
+
+func mainDraft(i domain.Integration) draftRef {
+	id, before := i.MainDraft()
+	return draftRef{integration: i, id: id, before: before}
+}
+
+// draftAt finds a draft by its id, or an integration's main one by the integration's. A publish that has
+// closed it is finished first, whoever began it.
+func (r *Resolver) draftAt(ctx context.Context, field, id string) (draftRef, error) {
+	organization := principalOf(ctx).Organization
+	if d, ok := r.View.Drafts.Get(organization, id); ok && d.RemovedAt.IsZero() {
+		i, err := r.integration(ctx, d.Integration)
+		if err != nil {
+			return draftRef{}, err
+		}
+		ref := draftRef{integration: i.integration, id: id, named: true}
+		if main := mainDraft(i.integration); main.id == id {
+			ref = main
+		}
+		return r.settled(ctx, ref)
+	}
+	i, err := r.editable(ctx, field, id)
+	if err != nil {
+		return draftRef{}, err
+	}
+	return r.settled(ctx, mainDraft(i.integration))
+}
+
+// settled finishes a publish that has closed a draft. What follows the main one is the next main one.
+func (r *Resolver) settled(ctx context.Context, ref draftRef) (draftRef, error) {
+	d, _, err := store.Load(ctx, r.Log, domain.Drafts, ref.id)
+	if err != nil || d.Closed == nil {
+		return ref, err
+	}
+	if _, there := ref.integration.Version(d.Closed.Version); !there {
+		done, err := r.complete(ctx, d)
+		if err != nil {
+			return ref, err
+		}
+		ref.integration, ref.finished = done.integration, true
+	}
+	if !ref.named {
+		finished := ref.finished
+		ref = mainDraft(ref.integration)
+		ref.finished = finished
+	}
+	return ref, nil
+}
+
+// base is what a draft is opened with, and rebased onto: the newest version, if there is one.
 func (r *Resolver) base(ctx context.Context, i domain.Integration) (domain.DraftOpened, error) {
 	base := domain.DraftOpened{Integration: i.ID, Main: true}
 	newest, ok := i.Newest()
@@ -32,30 +89,13 @@ func (r *Resolver) base(ctx context.Context, i domain.Integration) (domain.Draft
 	return base, err
 }
 
-// settled finishes a publish that has closed the main draft, whoever began it.
-func (r *Resolver) settled(ctx context.Context, i domain.Integration) (domain.Integration, error) {
-	d, ok, err := r.draft(ctx, i)
-	if err != nil || !ok || d.Closed == nil {
-		return i, err
-	}
-	done, err := r.complete(ctx, d)
-	return done.integration, err
-}
-
-// changeDraft changes the main draft. One that is closed becomes a version, and the change is the
-// next one's.
-func (r *Resolver) changeDraft(ctx context.Context, i domain.Integration,
-	decide func(domain.Draft, domain.DraftOpened) (domain.Changes[domain.Draft], error), opts ...store.Option,
-) (domain.Draft, error) {
-	i, err := r.settled(ctx, i)
+// changeDraft changes a draft, whatever its state is.
+func (r *Resolver) changeDraft(ctx context.Context, ref draftRef, decide draftChange, opts ...store.Option) (domain.Draft, error) {
+	base, err := r.base(ctx, ref.integration)
 	if err != nil {
 		return domain.Draft{}, err
 	}
-	base, err := r.base(ctx, i)
-	if err != nil {
-		return domain.Draft{}, err
-	}
-	return change(ctx, r, domain.Drafts, domain.MainDraftID(i.ID, len(i.Versions)), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+	return change(ctx, r, domain.Drafts, ref.id, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return decide(d, base)
 	}, opts...)
 }

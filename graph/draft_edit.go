@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,20 +13,44 @@ import (
 	"heddle/store"
 )
 
-// draftPlace is where an editor stood: how many versions there were, and the revision of the draft after
-// them.
+// draftPlace is where an editor stood: at a revision of a draft, and which main draft that was, counted
+// from 0. Before the main draft is there, its editor stands on the newest version; then it is the number of
+// versions.
 type draftPlace struct {
-	versions int
+	count    int
 	revision store.Revision
 }
 
-func (p draftPlace) String() string { return fmt.Sprintf("%d.%d", p.versions, p.revision) }
+func (p draftPlace) String() string { return fmt.Sprintf("%d.%d", p.count, p.revision) }
 
 func parseDraftPlace(s string) (p draftPlace, err error) {
-	if _, err = fmt.Sscanf(s, "%d.%d", &p.versions, &p.revision); err != nil || p.String() != s || p.revision < store.NoStream {
+	if _, err = fmt.Sscanf(s, "%d.%d", &p.count, &p.revision); err != nil || p.String() != s || p.revision < store.NoStream {
 		return p, domain.RefuseField(domain.Invalid, "expectedRevision", "%q is no draftRevision that this server gave", s)
 	}
 	return p, nil
+}
+
+// place is where an editor of the draft stands at a revision.
+func (ref draftRef) place(revision store.Revision) draftPlace {
+	if revision == store.NoStream {
+		return draftPlace{len(ref.integration.Versions), revision}
+	}
+	return draftPlace{ref.before, revision}
+}
+
+// current refuses an editor who stands on what was a draft or the newest version once.
+func (r *Resolver) current(ref draftRef, seen draftPlace, d domain.Draft) error {
+	newest, published := ref.integration.Newest()
+	stood := seen.count == ref.before
+	if seen.revision == store.NoStream {
+		base, _ := ref.integration.Version(d.Base)
+		stood = d.ID == "" && seen.count == len(ref.integration.Versions) || d.ID != "" && seen.count == base.Number
+	}
+	if stood || !published {
+		return nil
+	}
+	return domain.RefuseField(domain.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
+		newest.Number, r.who(ref.integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
 }
 
 // draftRevision is what an editor of the draft as it is now names with its edits.
@@ -33,41 +58,41 @@ func (r *Resolver) draftRevision(ctx context.Context, i Integration) (*string, e
 	if i.version != nil {
 		return nil, nil
 	}
-	_, revision, err := store.Load(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)))
-	s := draftPlace{len(i.integration.Versions), revision}.String()
+	return r.revisionOf(ctx, mainDraft(i.integration))
+}
+
+func (r *Resolver) revisionOf(ctx context.Context, ref draftRef) (*string, error) {
+	_, revision, err := store.Load(ctx, r.Log, domain.Drafts, ref.id)
+	s := ref.place(revision).String()
 	return &s, err
 }
 
 // draftChange is a change of a draft that was thought out on an older state of it.
 type draftChange func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error)
 
-// changeSeen changes the main draft as long as nobody has changed the same since the revision that the
-// caller has seen, and tells what else has changed.
-func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(domain.Integration, draftPlace) (draftChange, error)) (*DraftPayload, error) {
-	i, err := r.editable(ctx, "id", id)
-	if err != nil {
-		return nil, err
-	}
+// changeSeen changes a draft as long as nobody has changed the same since the revision that the caller has
+// seen, and tells what else has changed.
+func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(draftRef, draftPlace) (draftChange, error)) (*DraftPayload, error) {
 	seen, err := parseDraftPlace(expected)
 	if err != nil {
 		return nil, err
 	}
-	if i.integration, err = r.settled(ctx, i.integration); err != nil {
-		return nil, err
-	}
-	if newest, ok := i.integration.Newest(); seen.versions != len(i.integration.Versions) && ok {
-		return nil, domain.RefuseField(domain.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
-			newest.Number, r.who(i.integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
-	}
-	base, err := r.base(ctx, i.integration)
+	ref, err := r.draftAt(ctx, "id", id)
 	if err != nil {
 		return nil, err
 	}
-	change, err := decide(i.integration, seen)
+	h, err := store.Open(ctx, r.Log, domain.Drafts, ref.id)
 	if err != nil {
 		return nil, err
 	}
-	h, err := store.Open(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.integration.ID, len(i.integration.Versions)))
+	if err := r.current(ref, seen, h.State()); err != nil {
+		return nil, err
+	}
+	base, err := r.base(ctx, ref.integration)
+	if err != nil {
+		return nil, err
+	}
+	change, err := decide(ref, seen)
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +102,12 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 		return change(d, base)
 	}, store.IfRevision(seen.revision))
 	if err != nil {
-		return nil, r.toldWho(i.integration.Organization, h.State().Definition, err)
+		return nil, r.toldWho(ref.integration.Organization, h.State().Definition, err)
 	}
 	r.settle(ctx, position)
-	missed, err := r.missed(ctx, i.integration, seen.revision, before)
-	seen.revision = h.Revision()
-	return &DraftPayload{Integration: &i, Revision: optional(seen.String()), Missed: missed}, err
+	missed, err := r.missed(ctx, ref, seen.revision, before)
+	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: r.draftOrNil(ref),
+		Revision: optional(ref.place(h.Revision()).String()), Missed: missed}, err
 }
 
 // toldWho says of an edit that met another who made that one, and where.
@@ -111,27 +136,27 @@ func (r *Resolver) who(organization, actor string) string {
 }
 
 // missed lists the edits after a revision up to another one.
-func (r *Resolver) missed(ctx context.Context, i domain.Integration, after, upTo store.Revision) ([]DraftEdit, error) {
+func (r *Resolver) missed(ctx context.Context, ref draftRef, after, upTo store.Revision) ([]DraftEdit, error) {
 	list := []DraftEdit{}
 	if after >= upTo {
 		return list, nil
 	}
-	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(domain.MainDraftID(i.ID, len(i.Versions))), after+1) {
+	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(ref.id), after+1) {
 		if err != nil {
 			return nil, err
 		}
 		if rec.Revision > upTo {
 			break
 		}
-		if rec.Kind == "DraftOpened" {
-			continue // which changes nothing
+		if !slices.Contains(editKinds, rec.Kind) {
+			continue
 		}
 		meta, err := store.MetaOf(rec)
 		if err != nil {
 			return nil, err
 		}
-		edit := DraftEdit{Revision: draftPlace{len(i.Versions), rec.Revision}.String(), At: meta.Time, Changes: string(rec.Data)}
-		if u, ok := r.View.Users.Get(i.Organization, meta.Actor); ok {
+		edit := DraftEdit{Revision: ref.place(rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
+		if u, ok := r.View.Users.Get(ref.integration.Organization, meta.Actor); ok {
 			edit.By = &u
 		}
 		list = append(list, edit)
@@ -139,23 +164,33 @@ func (r *Resolver) missed(ctx context.Context, i domain.Integration, after, upTo
 	return list, nil
 }
 
+// editKinds are those that change what a draft contains.
+var editKinds = []string{"DraftEdited", "DraftDiscarded", "DraftRebased"}
+
 // editDraft makes changes that an editor put together.
 func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error) {
-	var changes []domain.Change
-	for n, c := range input.Changes {
+	changes, err := changesOf("changes", input.Changes)
+	if err != nil {
+		return nil, err
+	}
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
+		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+			return d.Edit(base, changes, r.Limits)
+		}, nil
+	})
+}
+
+func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change, err error) {
+	for n, c := range inputs {
 		change, err := changeOf(c)
 		if refusal, is := errors.AsType[*domain.Error](err); is {
-			return nil, domain.RefuseField(refusal.Code, "changes", "change %d: %s", n+1, refusal.Error())
+			return nil, domain.RefuseField(refusal.Code, field, "change %d: %s", n+1, refusal.Error())
 		} else if err != nil {
 			return nil, err
 		}
 		changes = append(changes, change)
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(domain.Integration, draftPlace) (draftChange, error) {
-		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			return d.Edit(base, changes, r.Limits)
-		}, nil
-	})
+	return changes, nil
 }
 
 // changeOf reads a change as clients put it.
@@ -203,8 +238,8 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 	if input.Edits != nil {
 		edits = *input.Edits
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(i domain.Integration, seen draftPlace) (draftChange, error) {
-		changes, err := r.undoing(ctx, i, seen.revision, edits)
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref draftRef, seen draftPlace) (draftChange, error) {
+		changes, err := r.undoing(ctx, ref, seen.revision, edits)
 		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 			return d.Undo(edits, changes, r.Limits)
 		}, err
@@ -212,11 +247,11 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 }
 
 // undoing gives the changes that lead from a revision of the draft to before its last edits, those
-// that were taken back already not counted.
-func (r *Resolver) undoing(ctx context.Context, i domain.Integration, upTo store.Revision, edits int) ([]domain.Change, error) {
+// that were taken back already, or were made before a rebase, not counted.
+func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revision, edits int) ([]domain.Change, error) {
 	var d domain.Draft
 	var before []*domain.Node
-	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(domain.MainDraftID(i.ID, len(i.Versions))), 0) {
+	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(ref.id), 0) {
 		if err != nil {
 			return nil, err
 		}
@@ -238,6 +273,8 @@ func (r *Resolver) undoing(ctx context.Context, i domain.Integration, upTo store
 			}
 		case domain.DraftDiscarded:
 			before = append(before, d.Definition)
+		case domain.DraftRebased: // the edits before it were made on another base
+			before = nil
 		}
 		d = event.Evolve(d, meta)
 	}
@@ -247,10 +284,13 @@ func (r *Resolver) undoing(ctx context.Context, i domain.Integration, upTo store
 	return domain.Diff(d.Definition, before[len(before)-edits]), nil
 }
 
-// discardDraft goes back to the newest version.
+// discardDraft makes the main draft its base again, and ends a named one.
 func (r *Resolver) discardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error) {
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(domain.Integration, draftPlace) (draftChange, error) {
-		return domain.Draft.Discard, nil
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref draftRef, _ draftPlace) (draftChange, error) {
+		if !ref.named {
+			return domain.Draft.Discard, nil
+		}
+		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) { return d.Remove() }, nil
 	})
 }
 
@@ -259,6 +299,9 @@ func draftPayload(p *DraftPayload, err error) (*DraftPayload, error) {
 	errs, err := refusals(err)
 	if p == nil {
 		p = &DraftPayload{Missed: []DraftEdit{}}
+	}
+	if p.Conflicts == nil {
+		p.Conflicts = []MergeConflict{}
 	}
 	p.Errors = errs
 	return p, err

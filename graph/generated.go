@@ -141,6 +141,14 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	Comment struct {
+		At       func(childComplexity int) int
+		By       func(childComplexity int) int
+		EditedAt func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Text     func(childComplexity int) int
+	}
+
 	Component struct {
 		Actions          func(childComplexity int, isTrigger *bool, isDataSource *bool, after *string, first *int) int
 		Category         func(childComplexity int) int
@@ -207,6 +215,43 @@ type ComplexityRoot struct {
 		Step    func(childComplexity int) int
 	}
 
+	Draft struct {
+		Approvals        func(childComplexity int) int
+		ApprovalsNeeded  func(childComplexity int) int
+		Authors          func(childComplexity int) int
+		Base             func(childComplexity int) int
+		ChangeHash       func(childComplexity int) int
+		Changes          func(childComplexity int) int
+		CreatedAt        func(childComplexity int) int
+		CreatedBy        func(childComplexity int) int
+		Definition       func(childComplexity int, version *int, useLatestComponentVersions *bool) int
+		ID               func(childComplexity int) int
+		Integration      func(childComplexity int) int
+		IsBehind         func(childComplexity int) int
+		IsMain           func(childComplexity int) int
+		Name             func(childComplexity int) int
+		Review           func(childComplexity int) int
+		ReviewState      func(childComplexity int) int
+		Revision         func(childComplexity int) int
+		ScheduledPublish func(childComplexity int) int
+		Threads          func(childComplexity int, isResolved *bool, part *string) int
+		UpdatedAt        func(childComplexity int) int
+		UpdatedBy        func(childComplexity int) int
+		Version          func(childComplexity int) int
+	}
+
+	DraftConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	DraftEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	DraftEdit struct {
 		At       func(childComplexity int) int
 		By       func(childComplexity int) int
@@ -214,7 +259,18 @@ type ComplexityRoot struct {
 		Revision func(childComplexity int) int
 	}
 
+	DraftEvent struct {
+		At       func(childComplexity int) int
+		By       func(childComplexity int) int
+		Cursor   func(childComplexity int) int
+		Data     func(childComplexity int) int
+		Revision func(childComplexity int) int
+		Type     func(childComplexity int) int
+	}
+
 	DraftPayload struct {
+		Conflicts   func(childComplexity int) int
+		Draft       func(childComplexity int) int
 		Errors      func(childComplexity int) int
 		Integration func(childComplexity int) int
 		Missed      func(childComplexity int) int
@@ -418,6 +474,7 @@ type ComplexityRoot struct {
 		Labels              func(childComplexity int) int
 		Name                func(childComplexity int) int
 		Parent              func(childComplexity int) int
+		ReviewPolicy        func(childComplexity int) int
 		SystemInstance      func(childComplexity int) int
 		TestConfigVariables func(childComplexity int, status *string, statusIn []*string, after *string, first *int) int
 		VersionComment      func(childComplexity int) int
@@ -511,11 +568,21 @@ type ComplexityRoot struct {
 		Name func(childComplexity int) int
 	}
 
+	MergeConflict struct {
+		Base   func(childComplexity int) int
+		Key    func(childComplexity int) int
+		Mine   func(childComplexity int) int
+		Place  func(childComplexity int) int
+		Theirs func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AddIntegrationAttachment             func(childComplexity int, input AddIntegrationAttachmentInput) int
+		ApplySuggestion                      func(childComplexity int, input ApplySuggestionInput) int
 		CancelExecution                      func(childComplexity int, input CancelExecutionInput) int
 		CreateAPIToken                       func(childComplexity int, input CreateAPITokenInput) int
 		CreateCustomer                       func(childComplexity int, input CreateCustomerInput) int
+		CreateDraft                          func(childComplexity int, input CreateDraftInput) int
 		CreateInstance                       func(childComplexity int, input CreateInstanceInput) int
 		CreateIntegration                    func(childComplexity int, input CreateIntegrationInput) int
 		CreateOrganizationUser               func(childComplexity int, input CreateOrganizationUserInput) int
@@ -523,26 +590,41 @@ type ComplexityRoot struct {
 		DeleteIntegration                    func(childComplexity int, input DeleteIntegrationInput) int
 		DeployInstance                       func(childComplexity int, input DeployInstanceInput) int
 		DiscardDraft                         func(childComplexity int, input DiscardDraftInput) int
+		DismissVerdict                       func(childComplexity int, input DismissVerdictInput) int
+		EditComment                          func(childComplexity int, input EditCommentInput) int
 		EditDraft                            func(childComplexity int, input EditDraftInput) int
 		ForkIntegration                      func(childComplexity int, input ForkIntegrationInput) int
+		GiveVerdict                          func(childComplexity int, input GiveVerdictInput) int
 		ImportIntegration                    func(childComplexity int, input ImportIntegrationInput) int
+		OpenThread                           func(childComplexity int, input OpenThreadInput) int
 		PublishIntegration                   func(childComplexity int, input PublishIntegrationInput) int
+		RebaseDraft                          func(childComplexity int, input RebaseDraftInput) int
 		RemoveIntegrationAttachment          func(childComplexity int, input RemoveIntegrationAttachmentInput) int
 		ReplayExecution                      func(childComplexity int, input ReplayExecutionInput) int
+		ReplyToThread                        func(childComplexity int, input ReplyToThreadInput) int
+		RequestReview                        func(childComplexity int, input RequestReviewInput) int
+		ResolveThread                        func(childComplexity int, input ResolveThreadInput) int
 		RevokeAPIToken                       func(childComplexity int, input RevokeAPITokenInput) int
 		RollBackIntegration                  func(childComplexity int, input RollBackIntegrationInput) int
+		SchedulePublish                      func(childComplexity int, input SchedulePublishInput) int
+		SetReviewPolicy                      func(childComplexity int, input SetReviewPolicyInput) int
 		UndoDraft                            func(childComplexity int, input UndoDraftInput) int
+		UnschedulePublish                    func(childComplexity int, input UnschedulePublishInput) int
+		UpdateDraft                          func(childComplexity int, input UpdateDraftInput) int
 		UpdateInstance                       func(childComplexity int, input UpdateInstanceInput) int
 		UpdateInstanceConfigVariables        func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
 		UpdateIntegration                    func(childComplexity int, input UpdateIntegrationInput) int
 		UpdateIntegrationVersion             func(childComplexity int, input UpdateIntegrationVersionInput) int
 		UpdateIntegrationVersionAvailability func(childComplexity int, input UpdateIntegrationVersionAvailabilityInput) int
+		WithdrawReview                       func(childComplexity int, input WithdrawReviewInput) int
+		WithdrawVerdict                      func(childComplexity int, input WithdrawVerdictInput) int
 	}
 
 	Organization struct {
-		ID    func(childComplexity int) int
-		Name  func(childComplexity int) int
-		Users func(childComplexity int, after *string, first *int) int
+		ID           func(childComplexity int) int
+		Name         func(childComplexity int) int
+		ReviewPolicy func(childComplexity int) int
+		Users        func(childComplexity int, after *string, first *int) int
 	}
 
 	PageInfo struct {
@@ -571,6 +653,8 @@ type ComplexityRoot struct {
 		Components            func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) int
 		Customer              func(childComplexity int, id string) int
 		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, after *string, first *int) int
+		Draft                 func(childComplexity int, id string) int
+		Drafts                func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
 		ExecutionResult       func(childComplexity int, id string) int
 		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
 		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) int
@@ -594,6 +678,33 @@ type ComplexityRoot struct {
 		Key          func(childComplexity int) int
 	}
 
+	Review struct {
+		ID          func(childComplexity int) int
+		Link        func(childComplexity int) int
+		Note        func(childComplexity int) int
+		RequestedAt func(childComplexity int) int
+		RequestedBy func(childComplexity int) int
+		Reviewers   func(childComplexity int) int
+		Verdicts    func(childComplexity int) int
+	}
+
+	ReviewPayload struct {
+		Draft  func(childComplexity int) int
+		Errors func(childComplexity int) int
+	}
+
+	ReviewPolicy struct {
+		Approvals    func(childComplexity int) int
+		Bypass       func(childComplexity int) int
+		IsOwn        func(childComplexity int) int
+		SelfApproval func(childComplexity int) int
+	}
+
+	ReviewPolicyPayload struct {
+		Errors       func(childComplexity int) int
+		ReviewPolicy func(childComplexity int) int
+	}
+
 	Role struct {
 		Description func(childComplexity int) int
 		ID          func(childComplexity int) int
@@ -601,11 +712,39 @@ type ComplexityRoot struct {
 		Name        func(childComplexity int) int
 	}
 
+	ScheduledPublish struct {
+		At      func(childComplexity int) int
+		By      func(childComplexity int) int
+		Comment func(childComplexity int) int
+	}
+
 	Subscription struct {
+		DraftFeed          func(childComplexity int, id string, after *string) int
+		DraftsChanged      func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
 		ExecutionProgress  func(childComplexity int, executionID string, after *string) int
 		InstanceChanged    func(childComplexity int, id string) int
 		IntegrationChanged func(childComplexity int, id string) int
 		LogTail            func(childComplexity int, executionID *string, instanceID *string, after *string) int
+	}
+
+	Thread struct {
+		AppliedBy  func(childComplexity int) int
+		Comments   func(childComplexity int) int
+		ID         func(childComplexity int) int
+		IsOrphaned func(childComplexity int) int
+		IsResolved func(childComplexity int) int
+		Part       func(childComplexity int) int
+		Path       func(childComplexity int) int
+		Place      func(childComplexity int) int
+		ResolvedAt func(childComplexity int) int
+		ResolvedBy func(childComplexity int) int
+		Suggestion func(childComplexity int) int
+	}
+
+	ThreadPayload struct {
+		Draft  func(childComplexity int) int
+		Errors func(childComplexity int) int
+		Thread func(childComplexity int) int
 	}
 
 	UploadMediaResult struct {
@@ -641,6 +780,18 @@ type ComplexityRoot struct {
 	UserPayload struct {
 		Errors func(childComplexity int) int
 		User   func(childComplexity int) int
+	}
+
+	Verdict struct {
+		Approves        func(childComplexity int) int
+		At              func(childComplexity int) int
+		By              func(childComplexity int) int
+		ChangesSince    func(childComplexity int) int
+		Comment         func(childComplexity int) int
+		DismissedBy     func(childComplexity int) int
+		DismissedReason func(childComplexity int) int
+		Holds           func(childComplexity int) int
+		ID              func(childComplexity int) int
 	}
 }
 
@@ -694,6 +845,7 @@ type IntegrationResolver interface {
 	DocumentationHTML(ctx context.Context, obj *Integration) (*string, error)
 	AvatarURL(ctx context.Context, obj *Integration) (*string, error)
 	Attachments(ctx context.Context, obj *Integration, after *string, first *int) (*Page[Attachment], error)
+	ReviewPolicy(ctx context.Context, obj *Integration) (*ReviewPolicy, error)
 	Parent(ctx context.Context, obj *Integration) (*Integration, error)
 
 	Definition(ctx context.Context, obj *Integration, version *int, useLatestComponentVersions *bool) (*string, error)
@@ -723,6 +875,22 @@ type MutationResolver interface {
 	EditDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error)
 	UndoDraft(ctx context.Context, input UndoDraftInput) (*DraftPayload, error)
 	DiscardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error)
+	CreateDraft(ctx context.Context, input CreateDraftInput) (*DraftPayload, error)
+	UpdateDraft(ctx context.Context, input UpdateDraftInput) (*DraftPayload, error)
+	RebaseDraft(ctx context.Context, input RebaseDraftInput) (*DraftPayload, error)
+	RequestReview(ctx context.Context, input RequestReviewInput) (*ReviewPayload, error)
+	WithdrawReview(ctx context.Context, input WithdrawReviewInput) (*ReviewPayload, error)
+	GiveVerdict(ctx context.Context, input GiveVerdictInput) (*ReviewPayload, error)
+	WithdrawVerdict(ctx context.Context, input WithdrawVerdictInput) (*ReviewPayload, error)
+	DismissVerdict(ctx context.Context, input DismissVerdictInput) (*ReviewPayload, error)
+	SetReviewPolicy(ctx context.Context, input SetReviewPolicyInput) (*ReviewPolicyPayload, error)
+	OpenThread(ctx context.Context, input OpenThreadInput) (*ThreadPayload, error)
+	ReplyToThread(ctx context.Context, input ReplyToThreadInput) (*ThreadPayload, error)
+	EditComment(ctx context.Context, input EditCommentInput) (*ThreadPayload, error)
+	ResolveThread(ctx context.Context, input ResolveThreadInput) (*ThreadPayload, error)
+	ApplySuggestion(ctx context.Context, input ApplySuggestionInput) (*ThreadPayload, error)
+	SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error)
+	UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
 	RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error)
@@ -738,6 +906,7 @@ type MutationResolver interface {
 	ReplayExecution(ctx context.Context, input ReplayExecutionInput) (*ExecutionPayload, error)
 }
 type OrganizationResolver interface {
+	ReviewPolicy(ctx context.Context, obj *domain.Organization) (*ReviewPolicy, error)
 	Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error)
 }
 type QueryResolver interface {
@@ -753,6 +922,8 @@ type QueryResolver interface {
 	Integration(ctx context.Context, id string) (*Integration, error)
 	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) (*Page[Integration], error)
 	UploadMedia(ctx context.Context, objectID string, fileName string, mediaType MediaType) (*UploadMediaResult, error)
+	Draft(ctx context.Context, id string) (*Draft, error)
+	Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error)
 	IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error)
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
@@ -767,6 +938,8 @@ type SubscriptionResolver interface {
 	LogTail(ctx context.Context, executionID *string, instanceID *string, after *string) (<-chan *Edge[Log], error)
 	InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error)
 	IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error)
+	DraftFeed(ctx context.Context, id string, after *string) (<-chan *DraftEvent, error)
+	DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error)
 }
 type UserResolver interface {
 	TenantID(ctx context.Context, obj *domain.User) (*string, error)
@@ -1135,6 +1308,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AttachmentEdge.Node(childComplexity), true
 
+	case "Comment.at":
+		if e.ComplexityRoot.Comment.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comment.At(childComplexity), true
+	case "Comment.by":
+		if e.ComplexityRoot.Comment.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comment.By(childComplexity), true
+	case "Comment.editedAt":
+		if e.ComplexityRoot.Comment.EditedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comment.EditedAt(childComplexity), true
+	case "Comment.id":
+		if e.ComplexityRoot.Comment.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comment.ID(childComplexity), true
+	case "Comment.text":
+		if e.ComplexityRoot.Comment.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comment.Text(childComplexity), true
+
 	case "Component.actions":
 		if e.ComplexityRoot.Component.Actions == nil {
 			break
@@ -1388,6 +1592,187 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DefinitionProblem.Step(childComplexity), true
 
+	case "Draft.approvals":
+		if e.ComplexityRoot.Draft.Approvals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Approvals(childComplexity), true
+	case "Draft.approvalsNeeded":
+		if e.ComplexityRoot.Draft.ApprovalsNeeded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.ApprovalsNeeded(childComplexity), true
+	case "Draft.authors":
+		if e.ComplexityRoot.Draft.Authors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Authors(childComplexity), true
+	case "Draft.base":
+		if e.ComplexityRoot.Draft.Base == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Base(childComplexity), true
+	case "Draft.changeHash":
+		if e.ComplexityRoot.Draft.ChangeHash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.ChangeHash(childComplexity), true
+	case "Draft.changes":
+		if e.ComplexityRoot.Draft.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Changes(childComplexity), true
+	case "Draft.createdAt":
+		if e.ComplexityRoot.Draft.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.CreatedAt(childComplexity), true
+	case "Draft.createdBy":
+		if e.ComplexityRoot.Draft.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.CreatedBy(childComplexity), true
+	case "Draft.definition":
+		if e.ComplexityRoot.Draft.Definition == nil {
+			break
+		}
+
+		args, err := ec.field_Draft_definition_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Draft.Definition(childComplexity, args["version"].(*int), args["useLatestComponentVersions"].(*bool)), true
+	case "Draft.id":
+		if e.ComplexityRoot.Draft.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.ID(childComplexity), true
+	case "Draft.integration":
+		if e.ComplexityRoot.Draft.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Integration(childComplexity), true
+	case "Draft.isBehind":
+		if e.ComplexityRoot.Draft.IsBehind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.IsBehind(childComplexity), true
+	case "Draft.isMain":
+		if e.ComplexityRoot.Draft.IsMain == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.IsMain(childComplexity), true
+	case "Draft.name":
+		if e.ComplexityRoot.Draft.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Name(childComplexity), true
+	case "Draft.review":
+		if e.ComplexityRoot.Draft.Review == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Review(childComplexity), true
+	case "Draft.reviewState":
+		if e.ComplexityRoot.Draft.ReviewState == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.ReviewState(childComplexity), true
+	case "Draft.revision":
+		if e.ComplexityRoot.Draft.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Revision(childComplexity), true
+	case "Draft.scheduledPublish":
+		if e.ComplexityRoot.Draft.ScheduledPublish == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.ScheduledPublish(childComplexity), true
+	case "Draft.threads":
+		if e.ComplexityRoot.Draft.Threads == nil {
+			break
+		}
+
+		args, err := ec.field_Draft_threads_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Draft.Threads(childComplexity, args["isResolved"].(*bool), args["part"].(*string)), true
+	case "Draft.updatedAt":
+		if e.ComplexityRoot.Draft.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.UpdatedAt(childComplexity), true
+	case "Draft.updatedBy":
+		if e.ComplexityRoot.Draft.UpdatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.UpdatedBy(childComplexity), true
+	case "Draft.version":
+		if e.ComplexityRoot.Draft.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Draft.Version(childComplexity), true
+
+	case "DraftConnection.edges":
+		if e.ComplexityRoot.DraftConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftConnection.Edges(childComplexity), true
+	case "DraftConnection.nodes":
+		if e.ComplexityRoot.DraftConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftConnection.Nodes(childComplexity), true
+	case "DraftConnection.pageInfo":
+		if e.ComplexityRoot.DraftConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftConnection.PageInfo(childComplexity), true
+	case "DraftConnection.totalCount":
+		if e.ComplexityRoot.DraftConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftConnection.TotalCount(childComplexity), true
+
+	case "DraftEdge.cursor":
+		if e.ComplexityRoot.DraftEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdge.Cursor(childComplexity), true
+	case "DraftEdge.node":
+		if e.ComplexityRoot.DraftEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdge.Node(childComplexity), true
+
 	case "DraftEdit.at":
 		if e.ComplexityRoot.DraftEdit.At == nil {
 			break
@@ -1413,6 +1798,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DraftEdit.Revision(childComplexity), true
 
+	case "DraftEvent.at":
+		if e.ComplexityRoot.DraftEvent.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.At(childComplexity), true
+	case "DraftEvent.by":
+		if e.ComplexityRoot.DraftEvent.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.By(childComplexity), true
+	case "DraftEvent.cursor":
+		if e.ComplexityRoot.DraftEvent.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.Cursor(childComplexity), true
+	case "DraftEvent.data":
+		if e.ComplexityRoot.DraftEvent.Data == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.Data(childComplexity), true
+	case "DraftEvent.revision":
+		if e.ComplexityRoot.DraftEvent.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.Revision(childComplexity), true
+	case "DraftEvent.type":
+		if e.ComplexityRoot.DraftEvent.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.Type(childComplexity), true
+
+	case "DraftPayload.conflicts":
+		if e.ComplexityRoot.DraftPayload.Conflicts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Conflicts(childComplexity), true
+	case "DraftPayload.draft":
+		if e.ComplexityRoot.DraftPayload.Draft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftPayload.Draft(childComplexity), true
 	case "DraftPayload.errors":
 		if e.ComplexityRoot.DraftPayload.Errors == nil {
 			break
@@ -2229,6 +2663,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Parent(childComplexity), true
+	case "Integration.reviewPolicy":
+		if e.ComplexityRoot.Integration.ReviewPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.ReviewPolicy(childComplexity), true
 	case "Integration.systemInstance":
 		if e.ComplexityRoot.Integration.SystemInstance == nil {
 			break
@@ -2565,6 +3005,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LogSeverity.Name(childComplexity), true
 
+	case "MergeConflict.base":
+		if e.ComplexityRoot.MergeConflict.Base == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.Base(childComplexity), true
+	case "MergeConflict.key":
+		if e.ComplexityRoot.MergeConflict.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.Key(childComplexity), true
+	case "MergeConflict.mine":
+		if e.ComplexityRoot.MergeConflict.Mine == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.Mine(childComplexity), true
+	case "MergeConflict.place":
+		if e.ComplexityRoot.MergeConflict.Place == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.Place(childComplexity), true
+	case "MergeConflict.theirs":
+		if e.ComplexityRoot.MergeConflict.Theirs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.Theirs(childComplexity), true
+
 	case "Mutation.addIntegrationAttachment":
 		if e.ComplexityRoot.Mutation.AddIntegrationAttachment == nil {
 			break
@@ -2576,6 +3047,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddIntegrationAttachment(childComplexity, args["input"].(AddIntegrationAttachmentInput)), true
+	case "Mutation.applySuggestion":
+		if e.ComplexityRoot.Mutation.ApplySuggestion == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applySuggestion_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplySuggestion(childComplexity, args["input"].(ApplySuggestionInput)), true
 	case "Mutation.cancelExecution":
 		if e.ComplexityRoot.Mutation.CancelExecution == nil {
 			break
@@ -2609,6 +3091,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateCustomer(childComplexity, args["input"].(CreateCustomerInput)), true
+	case "Mutation.createDraft":
+		if e.ComplexityRoot.Mutation.CreateDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateDraft(childComplexity, args["input"].(CreateDraftInput)), true
 	case "Mutation.createInstance":
 		if e.ComplexityRoot.Mutation.CreateInstance == nil {
 			break
@@ -2686,6 +3179,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DiscardDraft(childComplexity, args["input"].(DiscardDraftInput)), true
+	case "Mutation.dismissVerdict":
+		if e.ComplexityRoot.Mutation.DismissVerdict == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_dismissVerdict_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DismissVerdict(childComplexity, args["input"].(DismissVerdictInput)), true
+	case "Mutation.editComment":
+		if e.ComplexityRoot.Mutation.EditComment == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_editComment_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EditComment(childComplexity, args["input"].(EditCommentInput)), true
 	case "Mutation.editDraft":
 		if e.ComplexityRoot.Mutation.EditDraft == nil {
 			break
@@ -2708,6 +3223,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ForkIntegration(childComplexity, args["input"].(ForkIntegrationInput)), true
+	case "Mutation.giveVerdict":
+		if e.ComplexityRoot.Mutation.GiveVerdict == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_giveVerdict_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.GiveVerdict(childComplexity, args["input"].(GiveVerdictInput)), true
 	case "Mutation.importIntegration":
 		if e.ComplexityRoot.Mutation.ImportIntegration == nil {
 			break
@@ -2719,6 +3245,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ImportIntegration(childComplexity, args["input"].(ImportIntegrationInput)), true
+	case "Mutation.openThread":
+		if e.ComplexityRoot.Mutation.OpenThread == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_openThread_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OpenThread(childComplexity, args["input"].(OpenThreadInput)), true
 	case "Mutation.publishIntegration":
 		if e.ComplexityRoot.Mutation.PublishIntegration == nil {
 			break
@@ -2730,6 +3267,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PublishIntegration(childComplexity, args["input"].(PublishIntegrationInput)), true
+	case "Mutation.rebaseDraft":
+		if e.ComplexityRoot.Mutation.RebaseDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rebaseDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RebaseDraft(childComplexity, args["input"].(RebaseDraftInput)), true
 	case "Mutation.removeIntegrationAttachment":
 		if e.ComplexityRoot.Mutation.RemoveIntegrationAttachment == nil {
 			break
@@ -2752,6 +3300,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReplayExecution(childComplexity, args["input"].(ReplayExecutionInput)), true
+	case "Mutation.replyToThread":
+		if e.ComplexityRoot.Mutation.ReplyToThread == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_replyToThread_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReplyToThread(childComplexity, args["input"].(ReplyToThreadInput)), true
+	case "Mutation.requestReview":
+		if e.ComplexityRoot.Mutation.RequestReview == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_requestReview_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestReview(childComplexity, args["input"].(RequestReviewInput)), true
+	case "Mutation.resolveThread":
+		if e.ComplexityRoot.Mutation.ResolveThread == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resolveThread_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResolveThread(childComplexity, args["input"].(ResolveThreadInput)), true
 	case "Mutation.revokeApiToken":
 		if e.ComplexityRoot.Mutation.RevokeAPIToken == nil {
 			break
@@ -2774,6 +3355,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RollBackIntegration(childComplexity, args["input"].(RollBackIntegrationInput)), true
+	case "Mutation.schedulePublish":
+		if e.ComplexityRoot.Mutation.SchedulePublish == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_schedulePublish_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SchedulePublish(childComplexity, args["input"].(SchedulePublishInput)), true
+	case "Mutation.setReviewPolicy":
+		if e.ComplexityRoot.Mutation.SetReviewPolicy == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setReviewPolicy_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetReviewPolicy(childComplexity, args["input"].(SetReviewPolicyInput)), true
 	case "Mutation.undoDraft":
 		if e.ComplexityRoot.Mutation.UndoDraft == nil {
 			break
@@ -2785,6 +3388,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UndoDraft(childComplexity, args["input"].(UndoDraftInput)), true
+	case "Mutation.unschedulePublish":
+		if e.ComplexityRoot.Mutation.UnschedulePublish == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_unschedulePublish_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UnschedulePublish(childComplexity, args["input"].(UnschedulePublishInput)), true
+	case "Mutation.updateDraft":
+		if e.ComplexityRoot.Mutation.UpdateDraft == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateDraft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateDraft(childComplexity, args["input"].(UpdateDraftInput)), true
 	case "Mutation.updateInstance":
 		if e.ComplexityRoot.Mutation.UpdateInstance == nil {
 			break
@@ -2840,6 +3465,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegrationVersionAvailability(childComplexity, args["input"].(UpdateIntegrationVersionAvailabilityInput)), true
+	case "Mutation.withdrawReview":
+		if e.ComplexityRoot.Mutation.WithdrawReview == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_withdrawReview_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawReview(childComplexity, args["input"].(WithdrawReviewInput)), true
+	case "Mutation.withdrawVerdict":
+		if e.ComplexityRoot.Mutation.WithdrawVerdict == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_withdrawVerdict_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawVerdict(childComplexity, args["input"].(WithdrawVerdictInput)), true
 
 	case "Organization.id":
 		if e.ComplexityRoot.Organization.ID == nil {
@@ -2853,6 +3500,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Organization.Name(childComplexity), true
+	case "Organization.reviewPolicy":
+		if e.ComplexityRoot.Organization.ReviewPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Organization.ReviewPolicy(childComplexity), true
 	case "Organization.users":
 		if e.ComplexityRoot.Organization.Users == nil {
 			break
@@ -3006,6 +3659,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Customers(childComplexity, args["name_Icontains"].(*string), args["isSystem"].(*bool), args["after"].(*string), args["first"].(*int)), true
+	case "Query.draft":
+		if e.ComplexityRoot.Query.Draft == nil {
+			break
+		}
+
+		args, err := ec.field_Query_draft_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Draft(childComplexity, args["id"].(string)), true
+	case "Query.drafts":
+		if e.ComplexityRoot.Query.Drafts == nil {
+			break
+		}
+
+		args, err := ec.field_Query_drafts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Drafts(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int)), true
 	case "Query.executionResult":
 		if e.ComplexityRoot.Query.ExecutionResult == nil {
 			break
@@ -3172,6 +3847,100 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RequiredConfigVariable.Key(childComplexity), true
 
+	case "Review.id":
+		if e.ComplexityRoot.Review.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.ID(childComplexity), true
+	case "Review.link":
+		if e.ComplexityRoot.Review.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.Link(childComplexity), true
+	case "Review.note":
+		if e.ComplexityRoot.Review.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.Note(childComplexity), true
+	case "Review.requestedAt":
+		if e.ComplexityRoot.Review.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.RequestedAt(childComplexity), true
+	case "Review.requestedBy":
+		if e.ComplexityRoot.Review.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.RequestedBy(childComplexity), true
+	case "Review.reviewers":
+		if e.ComplexityRoot.Review.Reviewers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.Reviewers(childComplexity), true
+	case "Review.verdicts":
+		if e.ComplexityRoot.Review.Verdicts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Review.Verdicts(childComplexity), true
+
+	case "ReviewPayload.draft":
+		if e.ComplexityRoot.ReviewPayload.Draft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPayload.Draft(childComplexity), true
+	case "ReviewPayload.errors":
+		if e.ComplexityRoot.ReviewPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPayload.Errors(childComplexity), true
+
+	case "ReviewPolicy.approvals":
+		if e.ComplexityRoot.ReviewPolicy.Approvals == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicy.Approvals(childComplexity), true
+	case "ReviewPolicy.bypass":
+		if e.ComplexityRoot.ReviewPolicy.Bypass == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicy.Bypass(childComplexity), true
+	case "ReviewPolicy.isOwn":
+		if e.ComplexityRoot.ReviewPolicy.IsOwn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicy.IsOwn(childComplexity), true
+	case "ReviewPolicy.selfApproval":
+		if e.ComplexityRoot.ReviewPolicy.SelfApproval == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicy.SelfApproval(childComplexity), true
+
+	case "ReviewPolicyPayload.errors":
+		if e.ComplexityRoot.ReviewPolicyPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicyPayload.Errors(childComplexity), true
+	case "ReviewPolicyPayload.reviewPolicy":
+		if e.ComplexityRoot.ReviewPolicyPayload.ReviewPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicyPayload.ReviewPolicy(childComplexity), true
+
 	case "Role.description":
 		if e.ComplexityRoot.Role.Description == nil {
 			break
@@ -3197,6 +3966,47 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Role.Name(childComplexity), true
 
+	case "ScheduledPublish.at":
+		if e.ComplexityRoot.ScheduledPublish.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduledPublish.At(childComplexity), true
+	case "ScheduledPublish.by":
+		if e.ComplexityRoot.ScheduledPublish.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduledPublish.By(childComplexity), true
+	case "ScheduledPublish.comment":
+		if e.ComplexityRoot.ScheduledPublish.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduledPublish.Comment(childComplexity), true
+
+	case "Subscription.draftFeed":
+		if e.ComplexityRoot.Subscription.DraftFeed == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_draftFeed_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.DraftFeed(childComplexity, args["id"].(string), args["after"].(*string)), true
+	case "Subscription.draftsChanged":
+		if e.ComplexityRoot.Subscription.DraftsChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_draftsChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.DraftsChanged(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int)), true
 	case "Subscription.executionProgress":
 		if e.ComplexityRoot.Subscription.ExecutionProgress == nil {
 			break
@@ -3241,6 +4051,92 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.LogTail(childComplexity, args["executionId"].(*string), args["instanceId"].(*string), args["after"].(*string)), true
+
+	case "Thread.appliedBy":
+		if e.ComplexityRoot.Thread.AppliedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.AppliedBy(childComplexity), true
+	case "Thread.comments":
+		if e.ComplexityRoot.Thread.Comments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.Comments(childComplexity), true
+	case "Thread.id":
+		if e.ComplexityRoot.Thread.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.ID(childComplexity), true
+	case "Thread.isOrphaned":
+		if e.ComplexityRoot.Thread.IsOrphaned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.IsOrphaned(childComplexity), true
+	case "Thread.isResolved":
+		if e.ComplexityRoot.Thread.IsResolved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.IsResolved(childComplexity), true
+	case "Thread.part":
+		if e.ComplexityRoot.Thread.Part == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.Part(childComplexity), true
+	case "Thread.path":
+		if e.ComplexityRoot.Thread.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.Path(childComplexity), true
+	case "Thread.place":
+		if e.ComplexityRoot.Thread.Place == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.Place(childComplexity), true
+	case "Thread.resolvedAt":
+		if e.ComplexityRoot.Thread.ResolvedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.ResolvedAt(childComplexity), true
+	case "Thread.resolvedBy":
+		if e.ComplexityRoot.Thread.ResolvedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.ResolvedBy(childComplexity), true
+	case "Thread.suggestion":
+		if e.ComplexityRoot.Thread.Suggestion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Thread.Suggestion(childComplexity), true
+
+	case "ThreadPayload.draft":
+		if e.ComplexityRoot.ThreadPayload.Draft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThreadPayload.Draft(childComplexity), true
+	case "ThreadPayload.errors":
+		if e.ComplexityRoot.ThreadPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThreadPayload.Errors(childComplexity), true
+	case "ThreadPayload.thread":
+		if e.ComplexityRoot.ThreadPayload.Thread == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThreadPayload.Thread(childComplexity), true
 
 	case "UploadMediaResult.error":
 		if e.ComplexityRoot.UploadMediaResult.Error == nil {
@@ -3367,6 +4263,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserPayload.User(childComplexity), true
 
+	case "Verdict.approves":
+		if e.ComplexityRoot.Verdict.Approves == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.Approves(childComplexity), true
+	case "Verdict.at":
+		if e.ComplexityRoot.Verdict.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.At(childComplexity), true
+	case "Verdict.by":
+		if e.ComplexityRoot.Verdict.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.By(childComplexity), true
+	case "Verdict.changesSince":
+		if e.ComplexityRoot.Verdict.ChangesSince == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.ChangesSince(childComplexity), true
+	case "Verdict.comment":
+		if e.ComplexityRoot.Verdict.Comment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.Comment(childComplexity), true
+	case "Verdict.dismissedBy":
+		if e.ComplexityRoot.Verdict.DismissedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.DismissedBy(childComplexity), true
+	case "Verdict.dismissedReason":
+		if e.ComplexityRoot.Verdict.DismissedReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.DismissedReason(childComplexity), true
+	case "Verdict.holds":
+		if e.ComplexityRoot.Verdict.Holds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.Holds(childComplexity), true
+	case "Verdict.id":
+		if e.ComplexityRoot.Verdict.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.ID(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -3376,9 +4327,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputAddIntegrationAttachmentInput,
+		ec.unmarshalInputApplySuggestionInput,
 		ec.unmarshalInputCancelExecutionInput,
 		ec.unmarshalInputCreateApiTokenInput,
 		ec.unmarshalInputCreateCustomerInput,
+		ec.unmarshalInputCreateDraftInput,
 		ec.unmarshalInputCreateInstanceInput,
 		ec.unmarshalInputCreateIntegrationInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
@@ -3386,28 +4339,43 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteIntegrationInput,
 		ec.unmarshalInputDeployInstanceInput,
 		ec.unmarshalInputDiscardDraftInput,
+		ec.unmarshalInputDismissVerdictInput,
 		ec.unmarshalInputDraftChangeInput,
+		ec.unmarshalInputEditCommentInput,
 		ec.unmarshalInputEditDraftInput,
 		ec.unmarshalInputExecutionSectionOrder,
 		ec.unmarshalInputForkIntegrationInput,
+		ec.unmarshalInputGiveVerdictInput,
 		ec.unmarshalInputImportIntegrationInput,
 		ec.unmarshalInputInputInstanceConfigVariable,
 		ec.unmarshalInputInputInstanceFlowConfig,
 		ec.unmarshalInputInstanceExecutionResultOrder,
 		ec.unmarshalInputInstanceStepResultOrder,
 		ec.unmarshalInputLogOrder,
+		ec.unmarshalInputMergeChoiceInput,
+		ec.unmarshalInputOpenThreadInput,
 		ec.unmarshalInputPublishIntegrationInput,
+		ec.unmarshalInputRebaseDraftInput,
 		ec.unmarshalInputRemoveIntegrationAttachmentInput,
 		ec.unmarshalInputReplayExecutionInput,
+		ec.unmarshalInputReplyToThreadInput,
+		ec.unmarshalInputRequestReviewInput,
+		ec.unmarshalInputResolveThreadInput,
 		ec.unmarshalInputRevokeApiTokenInput,
 		ec.unmarshalInputRollBackIntegrationInput,
+		ec.unmarshalInputSchedulePublishInput,
+		ec.unmarshalInputSetReviewPolicyInput,
 		ec.unmarshalInputUndoDraftInput,
+		ec.unmarshalInputUnschedulePublishInput,
+		ec.unmarshalInputUpdateDraftInput,
 		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
 		ec.unmarshalInputUpdateInstanceInput,
 		ec.unmarshalInputUpdateIntegrationInput,
 		ec.unmarshalInputUpdateIntegrationVersionAvailabilityInput,
 		ec.unmarshalInputUpdateIntegrationVersionInput,
 		ec.unmarshalInputVersionOrder,
+		ec.unmarshalInputWithdrawReviewInput,
+		ec.unmarshalInputWithdrawVerdictInput,
 	)
 	first := true
 
@@ -3596,6 +4564,20 @@ type Query {
     fileName: String!
     mediaType: MediaType!
   ): UploadMediaResult!
+  "A named draft, or an integration's main one by its own id as long as it is there."
+  draft(id: ID!): Draft!
+  "Drafts that are neither published nor discarded, oldest first; a main draft only once it was edited."
+  drafts(
+    integration: ID
+    isMain: Boolean
+    reviewState: ReviewState
+    "Under review, the caller was asked, and has no verdict that holds."
+    toReview: Boolean
+    "The caller has edited it, or asked for its review."
+    mine: Boolean
+    after: String
+    first: Int
+  ): DraftConnection!
 
   "What differs between two drafts or versions, each given by its id."
   integrationDifference(from: ID!, to: ID!): IntegrationDifference!
@@ -3666,11 +4648,43 @@ type Mutation {
   editDraft(input: EditDraftInput!): DraftPayload!
   "Takes the last edits back; undoing again goes on before them."
   undoDraft(input: UndoDraftInput!): DraftPayload!
-  "Takes back all that was edited since the newest version."
+  "Takes back all that was edited in the main draft since the newest version; ends a named one."
   discardDraft(input: DiscardDraftInput!): DraftPayload!
+  "Begins a named draft, apart from all others, on the newest version."
+  createDraft(input: CreateDraftInput!): DraftPayload!
+  updateDraft(input: UpdateDraftInput!): DraftPayload!
+  """
+  Has the draft stand on the newest version. What both have changed is merged by part and field; where they
+  contradict each other it is refused with the conflicts, until take says for each which side stands.
+  """
+  rebaseDraft(input: RebaseDraftInput!): DraftPayload!
+
+  "Asks people to look at what a draft changes; asking again while it is under review changes whom and what."
+  requestReview(input: RequestReviewInput!): ReviewPayload!
+  withdrawReview(input: WithdrawReviewInput!): ReviewPayload!
+  "Approves, or rejects with feedback. It holds as long as the draft changes just what it does now."
+  giveVerdict(input: GiveVerdictInput!): ReviewPayload!
+  "Takes back the caller's own verdict."
+  withdrawVerdict(input: WithdrawVerdictInput!): ReviewPayload!
+  "Makes somebody's verdict void, by those whom the review policy lets publish without approvals."
+  dismissVerdict(input: DismissVerdictInput!): ReviewPayload!
+  "What drafts need to be published, of an integration or of all that say nothing else."
+  setReviewPolicy(input: SetReviewPolicyInput!): ReviewPolicyPayload!
+
+  openThread(input: OpenThreadInput!): ThreadPayload!
+  replyToThread(input: ReplyToThreadInput!): ThreadPayload!
+  "The caller's own."
+  editComment(input: EditCommentInput!): ThreadPayload!
+  resolveThread(input: ResolveThreadInput!): ThreadPayload!
+  "Makes the edit that a thread suggests, and resolves it; refused if what it changes was changed since."
+  applySuggestion(input: ApplySuggestionInput!): ThreadPayload!
+
+  "Publishes a draft later, just as it is now; an edit until then gives the plan up."
+  schedulePublish(input: SchedulePublishInput!): ReviewPayload!
+  unschedulePublish(input: UnschedulePublishInput!): ReviewPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
-  "Publishes an older version's content again, as the next version; refused while the draft has other edits."
+  "Publishes an older version's content again, as the next version, under the same policy; drafts stay as they are."
   rollBackIntegration(input: RollBackIntegrationInput!): IntegrationPayload!
   "Deletes its instances, too; its history stays in the log."
   deleteIntegration(input: DeleteIntegrationInput!): IntegrationPayload!
@@ -3707,6 +4721,10 @@ type Subscription {
   instanceChanged(id: ID!): Instance!
   "A state: the integration's draft as it is now, and again after each change of it or a new version."
   integrationChanged(id: ID!): Integration!
+  "A feed of what happens to a draft and its review, from its beginning; it ends when the draft does."
+  draftFeed(id: ID!, after: String): DraftEvent!
+  "A state: the same as the query, now and again after each change of it."
+  draftsChanged(integration: ID, isMain: Boolean, reviewState: ReviewState, toReview: Boolean, mine: Boolean, after: String, first: Int): DraftConnection!
 }
 
 # ------------------------------------------------------------- organization, users, roles, tokens
@@ -3714,6 +4732,7 @@ type Subscription {
 type Organization {
   id: ID!
   name: String!
+  reviewPolicy: ReviewPolicy!
   users(after: String, first: Int): UserConnection!
 }
 
@@ -3951,6 +4970,7 @@ type Integration {
   avatarUrl: String
   "Files that are kept with the integration; every version shows them. By when they were added."
   attachments(after: String, first: Int): AttachmentConnection!
+  reviewPolicy: ReviewPolicy!
   "What it was copied from: an integration or a version. Null for none, or if that is gone."
   parent: Integration
   customer: Customer
@@ -4200,7 +5220,7 @@ input DraftChangeInput {
 }
 
 input EditDraftInput {
-  "The integration's id."
+  "A draft's id, or the integration's for its main one."
   id: ID!
   "draftRevision, or the revision of the last payload."
   expectedRevision: String!
@@ -4208,7 +5228,7 @@ input EditDraftInput {
 }
 
 input UndoDraftInput {
-  "The integration's id."
+  "A draft's id, or the integration's for its main one."
   id: ID!
   expectedRevision: String!
   "How many; 1 by default."
@@ -4216,7 +5236,7 @@ input UndoDraftInput {
 }
 
 input DiscardDraftInput {
-  "The integration's id."
+  "A draft's id, or the integration's for its main one."
   id: ID!
   expectedRevision: String!
 }
@@ -4232,17 +5252,355 @@ type DraftEdit {
 
 type DraftPayload {
   integration: Integration
+  "Null when it has ended, or was never edited."
+  draft: Draft
   "The draft's after the edit."
   revision: String
   "What was edited between the expected revision and this edit."
   missed: [DraftEdit!]!
+  "Of a rebase: where the draft and the newest version contradict each other."
+  conflicts: [MergeConflict!]!
   errors: [FieldError!]!
+}
+
+"""
+A changeable state of an integration on its way to the next version. The live version is never touched by
+one, nor one draft by another.
+"""
+type Draft {
+  id: ID!
+  "Null for the main one."
+  name: String
+  isMain: Boolean!
+  integration: Integration!
+  "The version that it was made from; null before the first."
+  base: Integration
+  "A newer version was published since; rebase the draft to publish it."
+  isBehind: Boolean!
+  createdAt: DateTime!
+  createdBy: User
+  updatedAt: DateTime!
+  updatedBy: User
+  "Those who have edited it since its base."
+  authors: [User!]!
+  "What edits of it name as expectedRevision."
+  revision: String!
+  "Canonical YAML, see Integration."
+  definition(version: Int, useLatestComponentVersions: Boolean): String!
+  "What differs from the base."
+  changes: [PartDifference!]!
+  "Of all that it changes: what verdicts are bound to."
+  changeHash: String!
+  reviewState: ReviewState!
+  review: Review
+  "Those that hold."
+  approvals: Int!
+  approvalsNeeded: Int!
+  threads(isResolved: Boolean, part: ID): [Thread!]!
+  "Null unless its publishing is planned."
+  scheduledPublish: ScheduledPublish
+  "What it has become."
+  version: Integration
+}
+
+type DraftConnection {
+  nodes: [Draft!]!
+  edges: [DraftEdge!]!
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+
+type DraftEdge {
+  node: Draft!
+  cursor: String!
+}
+
+"What two have changed differently, or one has changed and the other removed."
+type MergeConflict {
+  "Names it in take."
+  key: String!
+  "Where it is, for people."
+  place: String!
+  "What it was in the version that both began with; null for none, or a place."
+  base: JSONString
+  "A list of changes."
+  mine: JSONString!
+  "A list of changes, those of the newest version."
+  theirs: JSONString!
+}
+
+enum MergeSide {
+  "The draft's change stands."
+  MINE
+  "The newest version's change stands."
+  THEIRS
+}
+
+input MergeChoiceInput {
+  key: String!
+  side: MergeSide!
+}
+
+input CreateDraftInput {
+  "The integration's id. It must have a published version."
+  id: ID!
+  name: String!
+  "A version whose content it begins with; the newest one's by default."
+  from: ID
+}
+
+input UpdateDraftInput {
+  "The draft's id."
+  id: ID!
+  name: String!
+}
+
+input RebaseDraftInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+  expectedRevision: String!
+  take: [MergeChoiceInput!]
+}
+
+input SchedulePublishInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+  at: DateTime!
+  "A note on the version."
+  comment: String
+  "A JSON object as a string, as in publishIntegration."
+  attributes: String
+}
+
+input UnschedulePublishInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+}
+
+type ScheduledPublish {
+  at: DateTime!
+  comment: String
+  by: User
+}
+
+# ----------------------------------------------------------------------------------------- reviews
+
+enum ReviewState {
+  "No review was asked for."
+  DRAFT
+  PENDING
+  APPROVED
+  REJECTED
+  WITHDRAWN
+}
+
+type Review {
+  id: ID!
+  requestedBy: User
+  requestedAt: DateTime!
+  "Those who were asked; others may give verdicts, too."
+  reviewers: [User!]!
+  note: String
+  "Where to look at it, as told by who asked."
+  link: String
+  verdicts: [Verdict!]!
+}
+
+type Verdict {
+  id: ID!
+  by: User
+  at: DateTime!
+  approves: Boolean!
+  comment: String
+  "The draft changes just what it did then, nobody has dismissed it, and the policy lets it count."
+  holds: Boolean!
+  dismissedBy: User
+  dismissedReason: String
+  "What differs now from what the reviewer saw."
+  changesSince: [PartDifference!]!
+}
+
+input RequestReviewInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+  "Users, at most 50, who may give verdicts."
+  reviewers: [ID!]
+  note: String
+  "Where to look at it; an http or https address."
+  link: String
+}
+
+input WithdrawReviewInput {
+  id: ID!
+  reason: String
+}
+
+input GiveVerdictInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+  approves: Boolean!
+  "What has to change; a rejection needs it."
+  comment: String
+  "Of what was looked at: refused if the draft changes something else by now."
+  changeHash: String
+}
+
+input WithdrawVerdictInput {
+  id: ID!
+}
+
+input DismissVerdictInput {
+  id: ID!
+  "The id of the user whose verdict it is."
+  reviewer: ID!
+  reason: String!
+}
+
+type ReviewPayload {
+  draft: Draft
+  errors: [FieldError!]!
+}
+
+"What a draft needs to be published. A review that is open must be approved in any case."
+type ReviewPolicy {
+  "0 for none."
+  approvals: Int!
+  "Whether those who have edited a draft may approve it; administrators are no exception."
+  selfApproval: Boolean!
+  "Roles that may publish all the same, giving a reason, and dismiss verdicts."
+  bypass: [String!]!
+  "It is the integration's own, not the organization's."
+  isOwn: Boolean!
+}
+
+input SetReviewPolicyInput {
+  "An integration's id; the organization's policy is set without one."
+  integration: ID
+  "0 by default."
+  approvals: Int
+  "false by default."
+  selfApproval: Boolean
+  "ADMIN by default."
+  bypass: [String!]
+  "Has the organization's policy hold for the integration again."
+  inherit: Boolean
+}
+
+type ReviewPolicyPayload {
+  reviewPolicy: ReviewPolicy
+  errors: [FieldError!]!
+}
+
+"What people say about a place in a draft."
+type Thread {
+  id: ID!
+  "The id of a flow, a step or another part; null for the draft as a whole."
+  part: ID
+  "Of a field of the part: its key, or inputs and the name of an input."
+  path: [String!]!
+  "The place as it was called when the thread was opened."
+  place: String!
+  "What it is about is gone from the draft."
+  isOrphaned: Boolean!
+  isResolved: Boolean!
+  resolvedBy: User
+  resolvedAt: DateTime
+  "The first one opened it."
+  comments: [Comment!]!
+  "An edit that applySuggestion makes: a list of changes."
+  suggestion: JSONString
+  appliedBy: User
+}
+
+type Comment {
+  id: ID!
+  by: User
+  at: DateTime!
+  editedAt: DateTime
+  text: String!
+}
+
+input OpenThreadInput {
+  "A draft's id, or the integration's for its main one."
+  id: ID!
+  "The id of a part; none for the draft as a whole."
+  part: ID
+  path: [String!]
+  text: String!
+  suggestion: [DraftChangeInput!]
+}
+
+input ReplyToThreadInput {
+  id: ID!
+  thread: ID!
+  text: String!
+}
+
+input EditCommentInput {
+  id: ID!
+  thread: ID!
+  comment: ID!
+  text: String!
+}
+
+input ResolveThreadInput {
+  id: ID!
+  thread: ID!
+  "false opens it again."
+  resolved: Boolean
+}
+
+input ApplySuggestionInput {
+  id: ID!
+  thread: ID!
+}
+
+type ThreadPayload {
+  thread: Thread
+  draft: Draft
+  errors: [FieldError!]!
+}
+
+enum DraftEventType {
+  OPENED
+  EDITED
+  REBASED
+  REVIEW_REQUESTED
+  REVIEW_WITHDRAWN
+  REVIEW_BYPASSED
+  VERDICT_GIVEN
+  VERDICT_WITHDRAWN
+  VERDICT_DISMISSED
+  THREAD_OPENED
+  THREAD_RESOLVED
+  THREAD_REOPENED
+  COMMENT_ADDED
+  COMMENT_EDITED
+  SUGGESTION_APPLIED
+  PUBLISH_SCHEDULED
+  PUBLISH_UNSCHEDULED
+  PUBLISHING
+  REOPENED
+  REMOVED
+  OTHER
+}
+
+"An event of a draft as it is in the log."
+type DraftEvent {
+  cursor: String!
+  type: DraftEventType!
+  by: User
+  at: DateTime!
+  "The draft's after it."
+  revision: String!
+  "An object, by the type."
+  data: JSONString!
 }
 
 input ImportIntegrationInput {
   "A YAML definition."
   definition: String!
-  "The integration to import onto; empty for a new one."
+  "The integration to import onto, for its main draft, or a draft's id; empty for a new integration."
   integrationId: ID
   "Accepted for existing clients. It has no effect: an import always becomes the whole draft."
   replace: Boolean
@@ -4265,12 +5623,14 @@ type DefinitionProblem {
 }
 
 input PublishIntegrationInput {
-  "The integration's id."
+  "The integration's id, for its main draft, or a draft's."
   id: ID!
   "A note on the version."
   comment: String
   "A JSON object with commitHash, commitUrl, repoUrl, pullRequestUrl, as a string."
   attributes: String
+  "Why it is published although the review policy does not allow it, by those who may."
+  bypassReason: String
 }
 
 input RollBackIntegrationInput {
@@ -4278,6 +5638,8 @@ input RollBackIntegrationInput {
   id: ID!
   "A note on the new version."
   comment: String
+  "See publishIntegration."
+  bypassReason: String
 }
 
 input DeleteIntegrationInput {
@@ -4906,6 +6268,22 @@ func (ec *executionContext) childFields_AttachmentEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AttachmentEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Comment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Comment_id(ctx, field)
+	case "by":
+		return ec.fieldContext_Comment_by(ctx, field)
+	case "at":
+		return ec.fieldContext_Comment_at(ctx, field)
+	case "editedAt":
+		return ec.fieldContext_Comment_editedAt(ctx, field)
+	case "text":
+		return ec.fieldContext_Comment_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Comment", field.Name)
+}
+
 func (ec *executionContext) childFields_Component(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5038,6 +6416,80 @@ func (ec *executionContext) childFields_DefinitionProblem(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type DefinitionProblem", field.Name)
 }
 
+func (ec *executionContext) childFields_Draft(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Draft_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Draft_name(ctx, field)
+	case "isMain":
+		return ec.fieldContext_Draft_isMain(ctx, field)
+	case "integration":
+		return ec.fieldContext_Draft_integration(ctx, field)
+	case "base":
+		return ec.fieldContext_Draft_base(ctx, field)
+	case "isBehind":
+		return ec.fieldContext_Draft_isBehind(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Draft_createdAt(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_Draft_createdBy(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Draft_updatedAt(ctx, field)
+	case "updatedBy":
+		return ec.fieldContext_Draft_updatedBy(ctx, field)
+	case "authors":
+		return ec.fieldContext_Draft_authors(ctx, field)
+	case "revision":
+		return ec.fieldContext_Draft_revision(ctx, field)
+	case "definition":
+		return ec.fieldContext_Draft_definition(ctx, field)
+	case "changes":
+		return ec.fieldContext_Draft_changes(ctx, field)
+	case "changeHash":
+		return ec.fieldContext_Draft_changeHash(ctx, field)
+	case "reviewState":
+		return ec.fieldContext_Draft_reviewState(ctx, field)
+	case "review":
+		return ec.fieldContext_Draft_review(ctx, field)
+	case "approvals":
+		return ec.fieldContext_Draft_approvals(ctx, field)
+	case "approvalsNeeded":
+		return ec.fieldContext_Draft_approvalsNeeded(ctx, field)
+	case "threads":
+		return ec.fieldContext_Draft_threads(ctx, field)
+	case "scheduledPublish":
+		return ec.fieldContext_Draft_scheduledPublish(ctx, field)
+	case "version":
+		return ec.fieldContext_Draft_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Draft", field.Name)
+}
+
+func (ec *executionContext) childFields_DraftConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_DraftConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_DraftConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_DraftConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_DraftConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DraftConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_DraftEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_DraftEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_DraftEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DraftEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_DraftEdit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "revision":
@@ -5052,14 +6504,36 @@ func (ec *executionContext) childFields_DraftEdit(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DraftEdit", field.Name)
 }
 
+func (ec *executionContext) childFields_DraftEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_DraftEvent_cursor(ctx, field)
+	case "type":
+		return ec.fieldContext_DraftEvent_type(ctx, field)
+	case "by":
+		return ec.fieldContext_DraftEvent_by(ctx, field)
+	case "at":
+		return ec.fieldContext_DraftEvent_at(ctx, field)
+	case "revision":
+		return ec.fieldContext_DraftEvent_revision(ctx, field)
+	case "data":
+		return ec.fieldContext_DraftEvent_data(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DraftEvent", field.Name)
+}
+
 func (ec *executionContext) childFields_DraftPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "integration":
 		return ec.fieldContext_DraftPayload_integration(ctx, field)
+	case "draft":
+		return ec.fieldContext_DraftPayload_draft(ctx, field)
 	case "revision":
 		return ec.fieldContext_DraftPayload_revision(ctx, field)
 	case "missed":
 		return ec.fieldContext_DraftPayload_missed(ctx, field)
+	case "conflicts":
+		return ec.fieldContext_DraftPayload_conflicts(ctx, field)
 	case "errors":
 		return ec.fieldContext_DraftPayload_errors(ctx, field)
 	}
@@ -5446,6 +6920,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_avatarUrl(ctx, field)
 	case "attachments":
 		return ec.fieldContext_Integration_attachments(ctx, field)
+	case "reviewPolicy":
+		return ec.fieldContext_Integration_reviewPolicy(ctx, field)
 	case "parent":
 		return ec.fieldContext_Integration_parent(ctx, field)
 	case "customer":
@@ -5646,12 +7122,30 @@ func (ec *executionContext) childFields_LogSeverity(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type LogSeverity", field.Name)
 }
 
+func (ec *executionContext) childFields_MergeConflict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_MergeConflict_key(ctx, field)
+	case "place":
+		return ec.fieldContext_MergeConflict_place(ctx, field)
+	case "base":
+		return ec.fieldContext_MergeConflict_base(ctx, field)
+	case "mine":
+		return ec.fieldContext_MergeConflict_mine(ctx, field)
+	case "theirs":
+		return ec.fieldContext_MergeConflict_theirs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MergeConflict", field.Name)
+}
+
 func (ec *executionContext) childFields_Organization(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_Organization_id(ctx, field)
 	case "name":
 		return ec.fieldContext_Organization_name(ctx, field)
+	case "reviewPolicy":
+		return ec.fieldContext_Organization_reviewPolicy(ctx, field)
 	case "users":
 		return ec.fieldContext_Organization_users(ctx, field)
 	}
@@ -5710,6 +7204,60 @@ func (ec *executionContext) childFields_RequiredConfigVariable(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type RequiredConfigVariable", field.Name)
 }
 
+func (ec *executionContext) childFields_Review(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Review_id(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_Review_requestedBy(ctx, field)
+	case "requestedAt":
+		return ec.fieldContext_Review_requestedAt(ctx, field)
+	case "reviewers":
+		return ec.fieldContext_Review_reviewers(ctx, field)
+	case "note":
+		return ec.fieldContext_Review_note(ctx, field)
+	case "link":
+		return ec.fieldContext_Review_link(ctx, field)
+	case "verdicts":
+		return ec.fieldContext_Review_verdicts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Review", field.Name)
+}
+
+func (ec *executionContext) childFields_ReviewPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "draft":
+		return ec.fieldContext_ReviewPayload_draft(ctx, field)
+	case "errors":
+		return ec.fieldContext_ReviewPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReviewPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReviewPolicy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "approvals":
+		return ec.fieldContext_ReviewPolicy_approvals(ctx, field)
+	case "selfApproval":
+		return ec.fieldContext_ReviewPolicy_selfApproval(ctx, field)
+	case "bypass":
+		return ec.fieldContext_ReviewPolicy_bypass(ctx, field)
+	case "isOwn":
+		return ec.fieldContext_ReviewPolicy_isOwn(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReviewPolicy", field.Name)
+}
+
+func (ec *executionContext) childFields_ReviewPolicyPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reviewPolicy":
+		return ec.fieldContext_ReviewPolicyPayload_reviewPolicy(ctx, field)
+	case "errors":
+		return ec.fieldContext_ReviewPolicyPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReviewPolicyPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -5722,6 +7270,58 @@ func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.
 		return ec.fieldContext_Role_level(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
+func (ec *executionContext) childFields_ScheduledPublish(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_ScheduledPublish_at(ctx, field)
+	case "comment":
+		return ec.fieldContext_ScheduledPublish_comment(ctx, field)
+	case "by":
+		return ec.fieldContext_ScheduledPublish_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduledPublish", field.Name)
+}
+
+func (ec *executionContext) childFields_Thread(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Thread_id(ctx, field)
+	case "part":
+		return ec.fieldContext_Thread_part(ctx, field)
+	case "path":
+		return ec.fieldContext_Thread_path(ctx, field)
+	case "place":
+		return ec.fieldContext_Thread_place(ctx, field)
+	case "isOrphaned":
+		return ec.fieldContext_Thread_isOrphaned(ctx, field)
+	case "isResolved":
+		return ec.fieldContext_Thread_isResolved(ctx, field)
+	case "resolvedBy":
+		return ec.fieldContext_Thread_resolvedBy(ctx, field)
+	case "resolvedAt":
+		return ec.fieldContext_Thread_resolvedAt(ctx, field)
+	case "comments":
+		return ec.fieldContext_Thread_comments(ctx, field)
+	case "suggestion":
+		return ec.fieldContext_Thread_suggestion(ctx, field)
+	case "appliedBy":
+		return ec.fieldContext_Thread_appliedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Thread", field.Name)
+}
+
+func (ec *executionContext) childFields_ThreadPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "thread":
+		return ec.fieldContext_ThreadPayload_thread(ctx, field)
+	case "draft":
+		return ec.fieldContext_ThreadPayload_draft(ctx, field)
+	case "errors":
+		return ec.fieldContext_ThreadPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ThreadPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_UploadMediaResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5792,6 +7392,30 @@ func (ec *executionContext) childFields_UserPayload(ctx context.Context, field g
 		return ec.fieldContext_UserPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Verdict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Verdict_id(ctx, field)
+	case "by":
+		return ec.fieldContext_Verdict_by(ctx, field)
+	case "at":
+		return ec.fieldContext_Verdict_at(ctx, field)
+	case "approves":
+		return ec.fieldContext_Verdict_approves(ctx, field)
+	case "comment":
+		return ec.fieldContext_Verdict_comment(ctx, field)
+	case "holds":
+		return ec.fieldContext_Verdict_holds(ctx, field)
+	case "dismissedBy":
+		return ec.fieldContext_Verdict_dismissedBy(ctx, field)
+	case "dismissedReason":
+		return ec.fieldContext_Verdict_dismissedReason(ctx, field)
+	case "changesSince":
+		return ec.fieldContext_Verdict_changesSince(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Verdict", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5989,6 +7613,50 @@ func (ec *executionContext) field_Customer_instances_args(ctx context.Context, r
 		return nil, err
 	}
 	args["first"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Draft_definition_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "version",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["version"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "useLatestComponentVersions",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["useLatestComponentVersions"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Draft_threads_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "isResolved",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["isResolved"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "part",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["part"] = arg1
 	return args, nil
 }
 
@@ -6282,6 +7950,20 @@ func (ec *executionContext) field_Mutation_addIntegrationAttachment_args(ctx con
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_applySuggestion_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ApplySuggestionInput, error) {
+			return ec.unmarshalNApplySuggestionInput2heddleᚋgraphᚐApplySuggestionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_cancelExecution_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6316,6 +7998,20 @@ func (ec *executionContext) field_Mutation_createCustomer_args(ctx context.Conte
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (CreateCustomerInput, error) {
 			return ec.unmarshalNCreateCustomerInput2heddleᚋgraphᚐCreateCustomerInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateDraftInput, error) {
+			return ec.unmarshalNCreateDraftInput2heddleᚋgraphᚐCreateDraftInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6422,6 +8118,34 @@ func (ec *executionContext) field_Mutation_discardDraft_args(ctx context.Context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_dismissVerdict_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DismissVerdictInput, error) {
+			return ec.unmarshalNDismissVerdictInput2heddleᚋgraphᚐDismissVerdictInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_editComment_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (EditCommentInput, error) {
+			return ec.unmarshalNEditCommentInput2heddleᚋgraphᚐEditCommentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_editDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6450,6 +8174,20 @@ func (ec *executionContext) field_Mutation_forkIntegration_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_giveVerdict_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (GiveVerdictInput, error) {
+			return ec.unmarshalNGiveVerdictInput2heddleᚋgraphᚐGiveVerdictInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_importIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6464,12 +8202,40 @@ func (ec *executionContext) field_Mutation_importIntegration_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_openThread_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (OpenThreadInput, error) {
+			return ec.unmarshalNOpenThreadInput2heddleᚋgraphᚐOpenThreadInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_publishIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (PublishIntegrationInput, error) {
 			return ec.unmarshalNPublishIntegrationInput2heddleᚋgraphᚐPublishIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_rebaseDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RebaseDraftInput, error) {
+			return ec.unmarshalNRebaseDraftInput2heddleᚋgraphᚐRebaseDraftInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6506,6 +8272,48 @@ func (ec *executionContext) field_Mutation_replayExecution_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_replyToThread_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ReplyToThreadInput, error) {
+			return ec.unmarshalNReplyToThreadInput2heddleᚋgraphᚐReplyToThreadInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_requestReview_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RequestReviewInput, error) {
+			return ec.unmarshalNRequestReviewInput2heddleᚋgraphᚐRequestReviewInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_resolveThread_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ResolveThreadInput, error) {
+			return ec.unmarshalNResolveThreadInput2heddleᚋgraphᚐResolveThreadInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_revokeApiToken_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6534,12 +8342,68 @@ func (ec *executionContext) field_Mutation_rollBackIntegration_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_schedulePublish_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SchedulePublishInput, error) {
+			return ec.unmarshalNSchedulePublishInput2heddleᚋgraphᚐSchedulePublishInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_setReviewPolicy_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetReviewPolicyInput, error) {
+			return ec.unmarshalNSetReviewPolicyInput2heddleᚋgraphᚐSetReviewPolicyInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_undoDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UndoDraftInput, error) {
 			return ec.unmarshalNUndoDraftInput2heddleᚋgraphᚐUndoDraftInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_unschedulePublish_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UnschedulePublishInput, error) {
+			return ec.unmarshalNUnschedulePublishInput2heddleᚋgraphᚐUnschedulePublishInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateDraft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateDraftInput, error) {
+			return ec.unmarshalNUpdateDraftInput2heddleᚋgraphᚐUpdateDraftInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6610,6 +8474,34 @@ func (ec *executionContext) field_Mutation_updateIntegration_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateIntegrationInput, error) {
 			return ec.unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_withdrawReview_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (WithdrawReviewInput, error) {
+			return ec.unmarshalNWithdrawReviewInput2heddleᚋgraphᚐWithdrawReviewInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_withdrawVerdict_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (WithdrawVerdictInput, error) {
+			return ec.unmarshalNWithdrawVerdictInput2heddleᚋgraphᚐWithdrawVerdictInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -6809,6 +8701,82 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["first"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_draft_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_drafts_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integration",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integration"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "isMain",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["isMain"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "reviewState",
+		func(ctx context.Context, v any) (*ReviewState, error) {
+			return ec.unmarshalOReviewState2ᚖheddleᚋgraphᚐReviewState(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["reviewState"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "toReview",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["toReview"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "mine",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mine"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg6
 	return args, nil
 }
 
@@ -7267,6 +9235,90 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["first"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_draftFeed_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_draftsChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integration",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integration"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "isMain",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["isMain"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "reviewState",
+		func(ctx context.Context, v any) (*ReviewState, error) {
+			return ec.unmarshalOReviewState2ᚖheddleᚋgraphᚐReviewState(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["reviewState"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "toReview",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["toReview"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "mine",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mine"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg6
 	return args, nil
 }
 
@@ -8862,6 +10914,130 @@ func (ec *executionContext) fieldContext_AttachmentEdge_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("AttachmentEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Comment_id(ctx context.Context, field graphql.CollectedField, obj *Comment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Comment_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Comment_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Comment", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Comment_by(ctx context.Context, field graphql.CollectedField, obj *Comment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Comment_by(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.By, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Comment_by(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Comment",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Comment_at(ctx context.Context, field graphql.CollectedField, obj *Comment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Comment_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Comment_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Comment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Comment_editedAt(ctx context.Context, field graphql.CollectedField, obj *Comment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Comment_editedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EditedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Comment_editedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Comment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Comment_text(ctx context.Context, field graphql.CollectedField, obj *Comment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Comment_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Comment_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Comment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Component_id(ctx context.Context, field graphql.CollectedField, obj *Component) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9918,6 +12094,809 @@ func (ec *executionContext) fieldContext_DefinitionProblem_message(_ context.Con
 	return graphql.NewScalarFieldContext("DefinitionProblem", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Draft_id(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_name(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_isMain(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_isMain(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsMain(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_isMain(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_integration(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_integration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_integration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_base(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_base(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Base(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_base(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_isBehind(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_isBehind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsBehind(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_isBehind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_createdAt(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_createdBy(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_createdBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_createdBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_updatedAt(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_updatedBy(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_updatedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_updatedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_authors(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_authors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Authors(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []User) graphql.Marshaler {
+			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_authors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_revision(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_revision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revision(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_definition(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_definition(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return obj.Definition(ctx, fc.Args["version"].(*int), fc.Args["useLatestComponentVersions"].(*bool))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_definition(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type String does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Draft_definition_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_changes(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changes(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []PartDifference) graphql.Marshaler {
+			return ec.marshalNPartDifference2ᚕheddleᚋgraphᚐPartDifferenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PartDifference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_changeHash(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_changeHash(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ChangeHash(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_changeHash(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_reviewState(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_reviewState(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReviewState(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ReviewState) graphql.Marshaler {
+			return ec.marshalNReviewState2heddleᚋgraphᚐReviewState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_reviewState(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type ReviewState does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_review(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_review(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Review(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Review) graphql.Marshaler {
+			return ec.marshalOReview2ᚖheddleᚋgraphᚐReview(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_review(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Review(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_approvals(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_approvals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approvals(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_approvals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_approvalsNeeded(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_approvalsNeeded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApprovalsNeeded(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_approvalsNeeded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Draft", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Draft_threads(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_threads(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return obj.Threads(ctx, fc.Args["isResolved"].(*bool), fc.Args["part"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Thread) graphql.Marshaler {
+			return ec.marshalNThread2ᚕheddleᚋgraphᚐThreadᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_threads(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Thread(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Draft_threads_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_scheduledPublish(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_scheduledPublish(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ScheduledPublish(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ScheduledPublish) graphql.Marshaler {
+			return ec.marshalOScheduledPublish2ᚖheddleᚋgraphᚐScheduledPublish(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_scheduledPublish(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduledPublish(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Draft_version(ctx context.Context, field graphql.CollectedField, obj *Draft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Draft_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Integration) graphql.Marshaler {
+			return ec.marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Draft_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Draft",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Draft) graphql.Marshaler {
+			return ec.marshalNDraft2ᚕheddleᚋgraphᚐDraftᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Page[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Edge[Draft]) graphql.Marshaler {
+			return ec.marshalNDraftEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Page[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2heddleᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Page[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftConnection", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v Draft) graphql.Marshaler {
+			return ec.marshalNDraft2heddleᚋgraphᚐDraft(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[Draft]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _DraftEdit_revision(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10019,6 +12998,153 @@ func (ec *executionContext) fieldContext_DraftEdit_changes(_ context.Context, fi
 	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type JSONString does not have child fields"))
 }
 
+func (ec *executionContext) _DraftEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEvent_type(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v DraftEventType) graphql.Marshaler {
+			return ec.marshalNDraftEventType2heddleᚋgraphᚐDraftEventType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type DraftEventType does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEvent_by(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_by(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.By, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_by(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftEvent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftEvent_at(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEvent_revision(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_revision(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Revision, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEvent_data(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_data(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Data, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNJSONString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_data(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
 func (ec *executionContext) _DraftPayload_integration(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10046,6 +13172,38 @@ func (ec *executionContext) fieldContext_DraftPayload_integration(_ context.Cont
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftPayload_draft(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_draft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Draft, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Draft) graphql.Marshaler {
+			return ec.marshalODraft2ᚖheddleᚋgraphᚐDraft(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_draft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
 		},
 	}
 	return fc, nil
@@ -10101,6 +13259,38 @@ func (ec *executionContext) fieldContext_DraftPayload_missed(_ context.Context, 
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_DraftEdit(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DraftPayload_conflicts(ctx context.Context, field graphql.CollectedField, obj *DraftPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftPayload_conflicts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Conflicts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []MergeConflict) graphql.Marshaler {
+			return ec.marshalNMergeConflict2ᚕheddleᚋgraphᚐMergeConflictᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftPayload_conflicts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DraftPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MergeConflict(ctx, field)
 		},
 	}
 	return fc, nil
@@ -13246,6 +16436,38 @@ func (ec *executionContext) fieldContext_Integration_attachments(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Integration_reviewPolicy(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_reviewPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().ReviewPolicy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
+			return ec.marshalNReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_reviewPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPolicy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Integration_parent(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14894,6 +18116,121 @@ func (ec *executionContext) fieldContext_LogSeverity_name(_ context.Context, fie
 	return graphql.NewScalarFieldContext("LogSeverity", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _MergeConflict_key(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MergeConflict_place(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_place(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Place, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_place(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MergeConflict_base(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_base(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Base, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSONString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_base(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _MergeConflict_mine(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_mine(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mine, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNJSONString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_mine(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _MergeConflict_theirs(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_theirs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Theirs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNJSONString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_theirs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
 func (ec *executionContext) _Mutation_createOrganizationUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15416,6 +18753,710 @@ func (ec *executionContext) fieldContext_Mutation_discardDraft(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_discardDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateDraft(ctx, fc.Args["input"].(CreateDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateDraft(ctx, fc.Args["input"].(UpdateDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rebaseDraft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rebaseDraft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RebaseDraft(ctx, fc.Args["input"].(RebaseDraftInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftPayload) graphql.Marshaler {
+			return ec.marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rebaseDraft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rebaseDraft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_requestReview(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_requestReview(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RequestReview(ctx, fc.Args["input"].(RequestReviewInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_requestReview(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_requestReview_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_withdrawReview(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_withdrawReview(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WithdrawReview(ctx, fc.Args["input"].(WithdrawReviewInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_withdrawReview(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_withdrawReview_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_giveVerdict(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_giveVerdict(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().GiveVerdict(ctx, fc.Args["input"].(GiveVerdictInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_giveVerdict(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_giveVerdict_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_withdrawVerdict(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_withdrawVerdict(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().WithdrawVerdict(ctx, fc.Args["input"].(WithdrawVerdictInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_withdrawVerdict(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_withdrawVerdict_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_dismissVerdict(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_dismissVerdict(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DismissVerdict(ctx, fc.Args["input"].(DismissVerdictInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_dismissVerdict(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_dismissVerdict_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setReviewPolicy(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setReviewPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetReviewPolicy(ctx, fc.Args["input"].(SetReviewPolicyInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPolicyPayload) graphql.Marshaler {
+			return ec.marshalNReviewPolicyPayload2ᚖheddleᚋgraphᚐReviewPolicyPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setReviewPolicy(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPolicyPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setReviewPolicy_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_openThread(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_openThread(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().OpenThread(ctx, fc.Args["input"].(OpenThreadInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+			return ec.marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_openThread(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ThreadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_openThread_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_replyToThread(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_replyToThread(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReplyToThread(ctx, fc.Args["input"].(ReplyToThreadInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+			return ec.marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_replyToThread(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ThreadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_replyToThread_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_editComment(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_editComment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().EditComment(ctx, fc.Args["input"].(EditCommentInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+			return ec.marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_editComment(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ThreadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_editComment_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resolveThread(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resolveThread(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResolveThread(ctx, fc.Args["input"].(ResolveThreadInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+			return ec.marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resolveThread(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ThreadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resolveThread_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_applySuggestion(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_applySuggestion(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApplySuggestion(ctx, fc.Args["input"].(ApplySuggestionInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+			return ec.marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_applySuggestion(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ThreadPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_applySuggestion_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_schedulePublish(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_schedulePublish(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SchedulePublish(ctx, fc.Args["input"].(SchedulePublishInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_schedulePublish(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_schedulePublish_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_unschedulePublish(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_unschedulePublish(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UnschedulePublish(ctx, fc.Args["input"].(UnschedulePublishInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+			return ec.marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_unschedulePublish(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_unschedulePublish_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -16038,6 +20079,38 @@ func (ec *executionContext) _Organization_name(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Organization_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Organization", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Organization_reviewPolicy(ctx context.Context, field graphql.CollectedField, obj *domain.Organization) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Organization_reviewPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Organization().ReviewPolicy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
+			return ec.marshalNReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Organization_reviewPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Organization",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPolicy(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Organization_users(ctx context.Context, field graphql.CollectedField, obj *domain.Organization) (ret graphql.Marshaler) {
@@ -16884,6 +20957,94 @@ func (ec *executionContext) fieldContext_Query_uploadMedia(ctx context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_draft(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_draft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Draft(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Draft) graphql.Marshaler {
+			return ec.marshalNDraft2ᚖheddleᚋgraphᚐDraft(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_draft(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_draft_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_drafts(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_drafts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Drafts(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Page[Draft]) graphql.Marshaler {
+			return ec.marshalNDraftConnection2ᚖheddleᚋgraphᚐPage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_drafts(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_drafts_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_integrationDifference(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17392,6 +21553,414 @@ func (ec *executionContext) fieldContext_RequiredConfigVariable_dataType(_ conte
 	return graphql.NewScalarFieldContext("RequiredConfigVariable", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Review_id(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Review_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Review_requestedBy(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Review_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Review",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Review_requestedAt(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_requestedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Review_requestedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Review", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Review_reviewers(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_reviewers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reviewers(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []User) graphql.Marshaler {
+			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Review_reviewers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Review",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Review_note(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_note(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Note, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalOString2string(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Review_note(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Review_link(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_link(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Link, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalOString2string(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Review_link(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Review_verdicts(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Review_verdicts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Verdicts(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Verdict) graphql.Marshaler {
+			return ec.marshalNVerdict2ᚕheddleᚋgraphᚐVerdictᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Review_verdicts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Review",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Verdict(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewPayload_draft(ctx context.Context, field graphql.CollectedField, obj *ReviewPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPayload_draft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Draft, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Draft) graphql.Marshaler {
+			return ec.marshalODraft2ᚖheddleᚋgraphᚐDraft(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPayload_draft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewPayload_errors(ctx context.Context, field graphql.CollectedField, obj *ReviewPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewPolicy_approvals(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicy_approvals(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approvals, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicy_approvals(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewPolicy", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewPolicy_selfApproval(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicy_selfApproval(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SelfApproval, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicy_selfApproval(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewPolicy", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewPolicy_bypass(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicy_bypass(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bypass(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicy_bypass(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewPolicy", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewPolicy_isOwn(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicy_isOwn(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsOwn, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicy_isOwn(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewPolicy", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewPolicyPayload_reviewPolicy(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicyPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicyPayload_reviewPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReviewPolicy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
+			return ec.marshalOReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicyPayload_reviewPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewPolicyPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ReviewPolicy(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewPolicyPayload_errors(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicyPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicyPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicyPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewPolicyPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Role_id(ctx context.Context, field graphql.CollectedField, obj *Role) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -17482,6 +22051,84 @@ func (ec *executionContext) _Role_level(ctx context.Context, field graphql.Colle
 }
 func (ec *executionContext) fieldContext_Role_level(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Role", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduledPublish_at(ctx context.Context, field graphql.CollectedField, obj *ScheduledPublish) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledPublish_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledPublish_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledPublish", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduledPublish_comment(ctx context.Context, field graphql.CollectedField, obj *ScheduledPublish) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledPublish_comment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Comment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledPublish_comment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledPublish", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduledPublish_by(ctx context.Context, field graphql.CollectedField, obj *ScheduledPublish) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledPublish_by(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.By, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledPublish_by(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduledPublish",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Subscription_executionProgress(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -17656,6 +22303,470 @@ func (ec *executionContext) fieldContext_Subscription_integrationChanged(ctx con
 	if fc.Args, err = ec.field_Subscription_integrationChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_draftFeed(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_draftFeed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().DraftFeed(ctx, fc.Args["id"].(string), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DraftEvent) graphql.Marshaler {
+			return ec.marshalNDraftEvent2ᚖheddleᚋgraphᚐDraftEvent(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_draftFeed(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftEvent(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_draftFeed_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_draftsChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_draftsChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().DraftsChanged(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Page[Draft]) graphql.Marshaler {
+			return ec.marshalNDraftConnection2ᚖheddleᚋgraphᚐPage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_draftsChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DraftConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_draftsChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Thread_id(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_part(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_part(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Part(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_part(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_path(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_place(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_place(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Place, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_place(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_isOrphaned(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_isOrphaned(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsOrphaned(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_isOrphaned(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_isResolved(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_isResolved(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsResolved(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_isResolved(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_resolvedBy(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_resolvedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResolvedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_resolvedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Thread",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Thread_resolvedAt(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_resolvedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResolvedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_resolvedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_comments(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_comments(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Comments(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Comment) graphql.Marshaler {
+			return ec.marshalNComment2ᚕheddleᚋgraphᚐCommentᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_comments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Thread",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Comment(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Thread_suggestion(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_suggestion(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Suggestion()
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOJSONString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_suggestion(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Thread", field, true, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _Thread_appliedBy(ctx context.Context, field graphql.CollectedField, obj *Thread) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Thread_appliedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AppliedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Thread_appliedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Thread",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ThreadPayload_thread(ctx context.Context, field graphql.CollectedField, obj *ThreadPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ThreadPayload_thread(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Thread, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Thread) graphql.Marshaler {
+			return ec.marshalOThread2ᚖheddleᚋgraphᚐThread(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ThreadPayload_thread(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ThreadPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Thread(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ThreadPayload_draft(ctx context.Context, field graphql.CollectedField, obj *ThreadPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ThreadPayload_draft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Draft, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Draft) graphql.Marshaler {
+			return ec.marshalODraft2ᚖheddleᚋgraphᚐDraft(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ThreadPayload_draft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ThreadPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Draft(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ThreadPayload_errors(ctx context.Context, field graphql.CollectedField, obj *ThreadPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ThreadPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ThreadPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ThreadPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -18196,6 +23307,240 @@ func (ec *executionContext) fieldContext_UserPayload_errors(_ context.Context, f
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Verdict_id(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_by(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_by(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.By(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_by(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Verdict",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Verdict_at(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_approves(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_approves(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Approves, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_approves(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_comment(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_comment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Comment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalOString2string(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_comment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_holds(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_holds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Holds(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_holds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_dismissedBy(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_dismissedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DismissedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_dismissedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Verdict",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Verdict_dismissedReason(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_dismissedReason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DismissedReason(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_dismissedReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Verdict_changesSince(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_changesSince(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ChangesSince(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []PartDifference) graphql.Marshaler {
+			return ec.marshalNPartDifference2ᚕheddleᚋgraphᚐPartDifferenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_changesSince(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Verdict",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PartDifference(ctx, field)
 		},
 	}
 	return fc, nil
@@ -19297,6 +24642,43 @@ func (ec *executionContext) unmarshalInputAddIntegrationAttachmentInput(ctx cont
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputApplySuggestionInput(ctx context.Context, obj any) (ApplySuggestionInput, error) {
+	var it ApplySuggestionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "thread"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "thread":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("thread"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Thread = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCancelExecutionInput(ctx context.Context, obj any) (CancelExecutionInput, error) {
 	var it CancelExecutionInput
 	if obj == nil {
@@ -19410,6 +24792,50 @@ func (ec *executionContext) unmarshalInputCreateCustomerInput(ctx context.Contex
 				return it, err
 			}
 			it.Labels = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCreateDraftInput(ctx context.Context, obj any) (CreateDraftInput, error) {
+	var it CreateDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "from"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
 		}
 	}
 	return it, nil
@@ -19744,6 +25170,50 @@ func (ec *executionContext) unmarshalInputDiscardDraftInput(ctx context.Context,
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputDismissVerdictInput(ctx context.Context, obj any) (DismissVerdictInput, error) {
+	var it DismissVerdictInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "reviewer", "reason"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "reviewer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reviewer"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reviewer = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDraftChangeInput(ctx context.Context, obj any) (DraftChangeInput, error) {
 	var it DraftChangeInput
 	if obj == nil {
@@ -19818,6 +25288,57 @@ func (ec *executionContext) unmarshalInputDraftChangeInput(ctx context.Context, 
 				return it, err
 			}
 			it.Part = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputEditCommentInput(ctx context.Context, obj any) (EditCommentInput, error) {
+	var it EditCommentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "thread", "comment", "text"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "thread":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("thread"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Thread = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
 		}
 	}
 	return it, nil
@@ -19943,6 +25464,57 @@ func (ec *executionContext) unmarshalInputForkIntegrationInput(ctx context.Conte
 				return it, err
 			}
 			it.Description = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputGiveVerdictInput(ctx context.Context, obj any) (GiveVerdictInput, error) {
+	var it GiveVerdictInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "approves", "comment", "changeHash"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "approves":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("approves"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Approves = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = data
+		case "changeHash":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("changeHash"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ChangeHash = data
 		}
 	}
 	return it, nil
@@ -20212,6 +25784,101 @@ func (ec *executionContext) unmarshalInputLogOrder(ctx context.Context, obj any)
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputMergeChoiceInput(ctx context.Context, obj any) (MergeChoiceInput, error) {
+	var it MergeChoiceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "side"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "side":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("side"))
+			data, err := ec.unmarshalNMergeSide2heddleᚋgraphᚐMergeSide(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Side = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputOpenThreadInput(ctx context.Context, obj any) (OpenThreadInput, error) {
+	var it OpenThreadInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "part", "path", "text", "suggestion"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "part":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("part"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Part = data
+		case "path":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("path"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Path = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
+		case "suggestion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("suggestion"))
+			data, err := ec.unmarshalODraftChangeInput2ᚕheddleᚋgraphᚐDraftChangeInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Suggestion = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputPublishIntegrationInput(ctx context.Context, obj any) (PublishIntegrationInput, error) {
 	var it PublishIntegrationInput
 	if obj == nil {
@@ -20223,7 +25890,7 @@ func (ec *executionContext) unmarshalInputPublishIntegrationInput(ctx context.Co
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "comment", "attributes"}
+	fieldsInOrder := [...]string{"id", "comment", "attributes", "bypassReason"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -20251,6 +25918,57 @@ func (ec *executionContext) unmarshalInputPublishIntegrationInput(ctx context.Co
 				return it, err
 			}
 			it.Attributes = data
+		case "bypassReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bypassReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BypassReason = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRebaseDraftInput(ctx context.Context, obj any) (RebaseDraftInput, error) {
+	var it RebaseDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedRevision", "take"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "expectedRevision":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedRevision"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedRevision = data
+		case "take":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("take"))
+			data, err := ec.unmarshalOMergeChoiceInput2ᚕheddleᚋgraphᚐMergeChoiceInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Take = data
 		}
 	}
 	return it, nil
@@ -20323,6 +26041,145 @@ func (ec *executionContext) unmarshalInputReplayExecutionInput(ctx context.Conte
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputReplyToThreadInput(ctx context.Context, obj any) (ReplyToThreadInput, error) {
+	var it ReplyToThreadInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "thread", "text"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "thread":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("thread"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Thread = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputRequestReviewInput(ctx context.Context, obj any) (RequestReviewInput, error) {
+	var it RequestReviewInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "reviewers", "note", "link"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "reviewers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reviewers"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reviewers = data
+		case "note":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("note"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Note = data
+		case "link":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("link"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Link = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputResolveThreadInput(ctx context.Context, obj any) (ResolveThreadInput, error) {
+	var it ResolveThreadInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "thread", "resolved"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "thread":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("thread"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Thread = data
+		case "resolved":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resolved"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Resolved = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputRevokeApiTokenInput(ctx context.Context, obj any) (RevokeAPITokenInput, error) {
 	var it RevokeAPITokenInput
 	if obj == nil {
@@ -20364,7 +26221,7 @@ func (ec *executionContext) unmarshalInputRollBackIntegrationInput(ctx context.C
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "comment"}
+	fieldsInOrder := [...]string{"id", "comment", "bypassReason"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -20385,6 +26242,122 @@ func (ec *executionContext) unmarshalInputRollBackIntegrationInput(ctx context.C
 				return it, err
 			}
 			it.Comment = data
+		case "bypassReason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bypassReason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BypassReason = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSchedulePublishInput(ctx context.Context, obj any) (SchedulePublishInput, error) {
+	var it SchedulePublishInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "at", "comment", "attributes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "at":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("at"))
+			data, err := ec.unmarshalNDateTime2timeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.At = data
+		case "comment":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("comment"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Comment = data
+		case "attributes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("attributes"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Attributes = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputSetReviewPolicyInput(ctx context.Context, obj any) (SetReviewPolicyInput, error) {
+	var it SetReviewPolicyInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"integration", "approvals", "selfApproval", "bypass", "inherit"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "integration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("integration"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Integration = data
+		case "approvals":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("approvals"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Approvals = data
+		case "selfApproval":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("selfApproval"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SelfApproval = data
+		case "bypass":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bypass"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Bypass = data
+		case "inherit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("inherit"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Inherit = data
 		}
 	}
 	return it, nil
@@ -20429,6 +26402,73 @@ func (ec *executionContext) unmarshalInputUndoDraftInput(ctx context.Context, ob
 				return it, err
 			}
 			it.Edits = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUnschedulePublishInput(ctx context.Context, obj any) (UnschedulePublishInput, error) {
+	var it UnschedulePublishInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateDraftInput(ctx context.Context, obj any) (UpdateDraftInput, error) {
+	var it UpdateDraftInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
 		}
 	}
 	return it, nil
@@ -20770,6 +26810,73 @@ func (ec *executionContext) unmarshalInputVersionOrder(ctx context.Context, obj 
 				return it, err
 			}
 			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputWithdrawReviewInput(ctx context.Context, obj any) (WithdrawReviewInput, error) {
+	var it WithdrawReviewInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "reason"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputWithdrawVerdictInput(ctx context.Context, obj any) (WithdrawVerdictInput, error) {
+	var it WithdrawVerdictInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
 		}
 	}
 	return it, nil
@@ -21680,6 +27787,64 @@ func (ec *executionContext) _AttachmentEdge(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var commentImplementors = []string{"Comment"}
+
+func (ec *executionContext) _Comment(ctx context.Context, sel ast.SelectionSet, obj *Comment) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, commentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Comment")
+		case "id":
+			out.Values[i] = ec._Comment_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "by":
+			out.Values[i] = ec._Comment_by(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._Comment_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "editedAt":
+			out.Values[i] = ec._Comment_editedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "text":
+			out.Values[i] = ec._Comment_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var componentImplementors = []string{"Component"}
 
 func (ec *executionContext) _Component(ctx context.Context, sel ast.SelectionSet, obj *Component) graphql.Marshaler {
@@ -22271,6 +28436,443 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 	return out
 }
 
+var draftImplementors = []string{"Draft"}
+
+func (ec *executionContext) _Draft(ctx context.Context, sel ast.SelectionSet, obj *Draft) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Draft")
+		case "id":
+			out.Values[i] = ec._Draft_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = ec._Draft_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isMain":
+			out.Values[i] = ec._Draft_isMain(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "integration":
+			out.Values[i] = ec._Draft_integration(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "base":
+			out.Values[i] = ec._Draft_base(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "isBehind":
+			out.Values[i] = ec._Draft_isBehind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Draft_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdBy":
+			out.Values[i] = ec._Draft_createdBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Draft_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedBy":
+			out.Values[i] = ec._Draft_updatedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "authors":
+			out.Values[i] = ec._Draft_authors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "revision":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Draft_revision(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "definition":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Draft_definition(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "changes":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Draft_changes(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "changeHash":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Draft_changeHash(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "reviewState":
+			out.Values[i] = ec._Draft_reviewState(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "review":
+			out.Values[i] = ec._Draft_review(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approvals":
+			out.Values[i] = ec._Draft_approvals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approvalsNeeded":
+			out.Values[i] = ec._Draft_approvalsNeeded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "threads":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Draft_threads(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "scheduledPublish":
+			out.Values[i] = ec._Draft_scheduledPublish(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "version":
+			out.Values[i] = ec._Draft_version(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var draftConnectionImplementors = []string{"DraftConnection"}
+
+func (ec *executionContext) _DraftConnection(ctx context.Context, sel ast.SelectionSet, obj *Page[Draft]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DraftConnection")
+		case "nodes":
+			out.Values[i] = ec._DraftConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "edges":
+			out.Values[i] = ec._DraftConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._DraftConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._DraftConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var draftEdgeImplementors = []string{"DraftEdge"}
+
+func (ec *executionContext) _DraftEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[Draft]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DraftEdge")
+		case "node":
+			out.Values[i] = ec._DraftEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._DraftEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var draftEditImplementors = []string{"DraftEdit"}
 
 func (ec *executionContext) _DraftEdit(ctx context.Context, sel ast.SelectionSet, obj *DraftEdit) graphql.Marshaler {
@@ -22324,6 +28926,69 @@ func (ec *executionContext) _DraftEdit(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var draftEventImplementors = []string{"DraftEvent"}
+
+func (ec *executionContext) _DraftEvent(ctx context.Context, sel ast.SelectionSet, obj *DraftEvent) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, draftEventImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DraftEvent")
+		case "cursor":
+			out.Values[i] = ec._DraftEvent_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "type":
+			out.Values[i] = ec._DraftEvent_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "by":
+			out.Values[i] = ec._DraftEvent_by(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "at":
+			out.Values[i] = ec._DraftEvent_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revision":
+			out.Values[i] = ec._DraftEvent_revision(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "data":
+			out.Values[i] = ec._DraftEvent_data(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var draftPayloadImplementors = []string{"DraftPayload"}
 
 func (ec *executionContext) _DraftPayload(ctx context.Context, sel ast.SelectionSet, obj *DraftPayload) graphql.Marshaler {
@@ -22341,6 +29006,11 @@ func (ec *executionContext) _DraftPayload(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "draft":
+			out.Values[i] = ec._DraftPayload_draft(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "revision":
 			out.Values[i] = ec._DraftPayload_revision(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -22348,6 +29018,11 @@ func (ec *executionContext) _DraftPayload(ctx context.Context, sel ast.Selection
 			}
 		case "missed":
 			out.Values[i] = ec._DraftPayload_missed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "conflicts":
+			out.Values[i] = ec._DraftPayload_conflicts(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -24840,6 +31515,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "reviewPolicy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_reviewPolicy(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "parent":
 			field := field
 
@@ -25981,6 +32694,64 @@ func (ec *executionContext) _LogSeverity(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
+var mergeConflictImplementors = []string{"MergeConflict"}
+
+func (ec *executionContext) _MergeConflict(ctx context.Context, sel ast.SelectionSet, obj *MergeConflict) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, mergeConflictImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MergeConflict")
+		case "key":
+			out.Values[i] = ec._MergeConflict_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "place":
+			out.Values[i] = ec._MergeConflict_place(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "base":
+			out.Values[i] = ec._MergeConflict_base(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "mine":
+			out.Values[i] = ec._MergeConflict_mine(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "theirs":
+			out.Values[i] = ec._MergeConflict_theirs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -26081,6 +32852,118 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "discardDraft":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_discardDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rebaseDraft":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rebaseDraft(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requestReview":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_requestReview(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "withdrawReview":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_withdrawReview(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "giveVerdict":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_giveVerdict(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "withdrawVerdict":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_withdrawVerdict(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "dismissVerdict":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_dismissVerdict(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setReviewPolicy":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setReviewPolicy(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "openThread":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_openThread(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "replyToThread":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_replyToThread(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "editComment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_editComment(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resolveThread":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resolveThread(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "applySuggestion":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_applySuggestion(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "schedulePublish":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_schedulePublish(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unschedulePublish":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_unschedulePublish(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -26219,6 +33102,44 @@ func (ec *executionContext) _Organization(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "reviewPolicy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Organization_reviewPolicy(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "users":
 			field := field
 
@@ -26693,6 +33614,50 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "draft":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_draft(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "drafts":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_drafts(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "integrationDifference":
 			field := field
 
@@ -26957,6 +33922,213 @@ func (ec *executionContext) _RequiredConfigVariable(ctx context.Context, sel ast
 	return out
 }
 
+var reviewImplementors = []string{"Review"}
+
+func (ec *executionContext) _Review(ctx context.Context, sel ast.SelectionSet, obj *Review) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reviewImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Review")
+		case "id":
+			out.Values[i] = ec._Review_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requestedBy":
+			out.Values[i] = ec._Review_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestedAt":
+			out.Values[i] = ec._Review_requestedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reviewers":
+			out.Values[i] = ec._Review_reviewers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "note":
+			out.Values[i] = ec._Review_note(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "link":
+			out.Values[i] = ec._Review_link(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "verdicts":
+			out.Values[i] = ec._Review_verdicts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reviewPayloadImplementors = []string{"ReviewPayload"}
+
+func (ec *executionContext) _ReviewPayload(ctx context.Context, sel ast.SelectionSet, obj *ReviewPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reviewPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReviewPayload")
+		case "draft":
+			out.Values[i] = ec._ReviewPayload_draft(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ReviewPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reviewPolicyImplementors = []string{"ReviewPolicy"}
+
+func (ec *executionContext) _ReviewPolicy(ctx context.Context, sel ast.SelectionSet, obj *ReviewPolicy) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reviewPolicyImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReviewPolicy")
+		case "approvals":
+			out.Values[i] = ec._ReviewPolicy_approvals(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "selfApproval":
+			out.Values[i] = ec._ReviewPolicy_selfApproval(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bypass":
+			out.Values[i] = ec._ReviewPolicy_bypass(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isOwn":
+			out.Values[i] = ec._ReviewPolicy_isOwn(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reviewPolicyPayloadImplementors = []string{"ReviewPolicyPayload"}
+
+func (ec *executionContext) _ReviewPolicyPayload(ctx context.Context, sel ast.SelectionSet, obj *ReviewPolicyPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reviewPolicyPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReviewPolicyPayload")
+		case "reviewPolicy":
+			out.Values[i] = ec._ReviewPolicyPayload_reviewPolicy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ReviewPolicyPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var roleImplementors = []string{"Role"}
 
 func (ec *executionContext) _Role(ctx context.Context, sel ast.SelectionSet, obj *Role) graphql.Marshaler {
@@ -27010,6 +34182,54 @@ func (ec *executionContext) _Role(ctx context.Context, sel ast.SelectionSet, obj
 	return out
 }
 
+var scheduledPublishImplementors = []string{"ScheduledPublish"}
+
+func (ec *executionContext) _ScheduledPublish(ctx context.Context, sel ast.SelectionSet, obj *ScheduledPublish) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduledPublishImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduledPublish")
+		case "at":
+			out.Values[i] = ec._ScheduledPublish_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "comment":
+			out.Values[i] = ec._ScheduledPublish_comment(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "by":
+			out.Values[i] = ec._ScheduledPublish_by(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var subscriptionImplementors = []string{"Subscription"}
 
 func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
@@ -27031,9 +34251,149 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_instanceChanged(ctx, fields[0])
 	case "integrationChanged":
 		return ec._Subscription_integrationChanged(ctx, fields[0])
+	case "draftFeed":
+		return ec._Subscription_draftFeed(ctx, fields[0])
+	case "draftsChanged":
+		return ec._Subscription_draftsChanged(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
+}
+
+var threadImplementors = []string{"Thread"}
+
+func (ec *executionContext) _Thread(ctx context.Context, sel ast.SelectionSet, obj *Thread) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, threadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Thread")
+		case "id":
+			out.Values[i] = ec._Thread_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "part":
+			out.Values[i] = ec._Thread_part(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "path":
+			out.Values[i] = ec._Thread_path(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "place":
+			out.Values[i] = ec._Thread_place(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isOrphaned":
+			out.Values[i] = ec._Thread_isOrphaned(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isResolved":
+			out.Values[i] = ec._Thread_isResolved(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resolvedBy":
+			out.Values[i] = ec._Thread_resolvedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "resolvedAt":
+			out.Values[i] = ec._Thread_resolvedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "comments":
+			out.Values[i] = ec._Thread_comments(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "suggestion":
+			out.Values[i] = ec._Thread_suggestion(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "appliedBy":
+			out.Values[i] = ec._Thread_appliedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var threadPayloadImplementors = []string{"ThreadPayload"}
+
+func (ec *executionContext) _ThreadPayload(ctx context.Context, sel ast.SelectionSet, obj *ThreadPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, threadPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ThreadPayload")
+		case "thread":
+			out.Values[i] = ec._ThreadPayload_thread(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "draft":
+			out.Values[i] = ec._ThreadPayload_draft(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ThreadPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
 }
 
 var uploadMediaResultImplementors = []string{"UploadMediaResult"}
@@ -27445,6 +34805,117 @@ func (ec *executionContext) _UserPayload(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var verdictImplementors = []string{"Verdict"}
+
+func (ec *executionContext) _Verdict(ctx context.Context, sel ast.SelectionSet, obj *Verdict) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, verdictImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Verdict")
+		case "id":
+			out.Values[i] = ec._Verdict_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "by":
+			out.Values[i] = ec._Verdict_by(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "at":
+			out.Values[i] = ec._Verdict_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "approves":
+			out.Values[i] = ec._Verdict_approves(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "comment":
+			out.Values[i] = ec._Verdict_comment(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "holds":
+			out.Values[i] = ec._Verdict_holds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "dismissedBy":
+			out.Values[i] = ec._Verdict_dismissedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "dismissedReason":
+			out.Values[i] = ec._Verdict_dismissedReason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "changesSince":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Verdict_changesSince(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -28029,6 +35500,11 @@ func (ec *executionContext) marshalNApiTokenPayload2ᚖheddleᚋgraphᚐAPIToken
 	return ec._ApiTokenPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNApplySuggestionInput2heddleᚋgraphᚐApplySuggestionInput(ctx context.Context, v any) (ApplySuggestionInput, error) {
+	res, err := ec.unmarshalInputApplySuggestionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNAttachment2heddleᚋgraphᚐAttachment(ctx context.Context, sel ast.SelectionSet, v Attachment) graphql.Marshaler {
 	return ec._Attachment(ctx, sel, &v)
 }
@@ -28102,6 +35578,26 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 func (ec *executionContext) unmarshalNCancelExecutionInput2heddleᚋgraphᚐCancelExecutionInput(ctx context.Context, v any) (CancelExecutionInput, error) {
 	res, err := ec.unmarshalInputCancelExecutionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNComment2heddleᚋgraphᚐComment(ctx context.Context, sel ast.SelectionSet, v Comment) graphql.Marshaler {
+	return ec._Comment(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNComment2ᚕheddleᚋgraphᚐCommentᚄ(ctx context.Context, sel ast.SelectionSet, v []Comment) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNComment2heddleᚋgraphᚐComment(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNComponent2heddleᚋgraphᚐComponent(ctx context.Context, sel ast.SelectionSet, v Component) graphql.Marshaler {
@@ -28189,6 +35685,11 @@ func (ec *executionContext) marshalNCreateApiTokenPayload2ᚖheddleᚋgraphᚐCr
 
 func (ec *executionContext) unmarshalNCreateCustomerInput2heddleᚋgraphᚐCreateCustomerInput(ctx context.Context, v any) (CreateCustomerInput, error) {
 	res, err := ec.unmarshalInputCreateCustomerInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCreateDraftInput2heddleᚋgraphᚐCreateDraftInput(ctx context.Context, v any) (CreateDraftInput, error) {
+	res, err := ec.unmarshalInputCreateDraftInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -28341,6 +35842,41 @@ func (ec *executionContext) unmarshalNDiscardDraftInput2heddleᚋgraphᚐDiscard
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNDismissVerdictInput2heddleᚋgraphᚐDismissVerdictInput(ctx context.Context, v any) (DismissVerdictInput, error) {
+	res, err := ec.unmarshalInputDismissVerdictInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDraft2heddleᚋgraphᚐDraft(ctx context.Context, sel ast.SelectionSet, v Draft) graphql.Marshaler {
+	return ec._Draft(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraft2ᚕheddleᚋgraphᚐDraftᚄ(ctx context.Context, sel ast.SelectionSet, v []Draft) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDraft2heddleᚋgraphᚐDraft(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNDraft2ᚖheddleᚋgraphᚐDraft(ctx context.Context, sel ast.SelectionSet, v *Draft) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Draft(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNDraftChangeInput2heddleᚋgraphᚐDraftChangeInput(ctx context.Context, v any) (DraftChangeInput, error) {
 	res, err := ec.unmarshalInputDraftChangeInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -28358,6 +35894,40 @@ func (ec *executionContext) unmarshalNDraftChangeInput2ᚕheddleᚋgraphᚐDraft
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) marshalNDraftConnection2heddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v Page[Draft]) graphql.Marshaler {
+	return ec._DraftConnection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraftConnection2ᚖheddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v *Page[Draft]) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DraftConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNDraftEdge2heddleᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v Edge[Draft]) graphql.Marshaler {
+	return ec._DraftEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraftEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []Edge[Draft]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDraftEdge2heddleᚋgraphᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNDraftEdit2heddleᚋgraphᚐDraftEdit(ctx context.Context, sel ast.SelectionSet, v DraftEdit) graphql.Marshaler {
@@ -28378,6 +35948,30 @@ func (ec *executionContext) marshalNDraftEdit2ᚕheddleᚋgraphᚐDraftEditᚄ(c
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalNDraftEvent2heddleᚋgraphᚐDraftEvent(ctx context.Context, sel ast.SelectionSet, v DraftEvent) graphql.Marshaler {
+	return ec._DraftEvent(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDraftEvent2ᚖheddleᚋgraphᚐDraftEvent(ctx context.Context, sel ast.SelectionSet, v *DraftEvent) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._DraftEvent(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDraftEventType2heddleᚋgraphᚐDraftEventType(ctx context.Context, v any) (DraftEventType, error) {
+	var res DraftEventType
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDraftEventType2heddleᚋgraphᚐDraftEventType(ctx context.Context, sel ast.SelectionSet, v DraftEventType) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNDraftOp2heddleᚋgraphᚐDraftOp(ctx context.Context, v any) (DraftOp, error) {
@@ -28402,6 +35996,11 @@ func (ec *executionContext) marshalNDraftPayload2ᚖheddleᚋgraphᚐDraftPayloa
 		return graphql.Null
 	}
 	return ec._DraftPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNEditCommentInput2heddleᚋgraphᚐEditCommentInput(ctx context.Context, v any) (EditCommentInput, error) {
+	res, err := ec.unmarshalInputEditCommentInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNEditDraftInput2heddleᚋgraphᚐEditDraftInput(ctx context.Context, v any) (EditDraftInput, error) {
@@ -28567,6 +36166,11 @@ func (ec *executionContext) marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ
 
 func (ec *executionContext) unmarshalNForkIntegrationInput2heddleᚋgraphᚐForkIntegrationInput(ctx context.Context, v any) (ForkIntegrationInput, error) {
 	res, err := ec.unmarshalInputForkIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNGiveVerdictInput2heddleᚋgraphᚐGiveVerdictInput(ctx context.Context, v any) (GiveVerdictInput, error) {
+	res, err := ec.unmarshalInputGiveVerdictInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -29239,6 +36843,46 @@ func (ec *executionContext) marshalNMediaType2heddleᚋgraphᚐMediaType(ctx con
 	return v
 }
 
+func (ec *executionContext) unmarshalNMergeChoiceInput2heddleᚋgraphᚐMergeChoiceInput(ctx context.Context, v any) (MergeChoiceInput, error) {
+	res, err := ec.unmarshalInputMergeChoiceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMergeConflict2heddleᚋgraphᚐMergeConflict(ctx context.Context, sel ast.SelectionSet, v MergeConflict) graphql.Marshaler {
+	return ec._MergeConflict(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMergeConflict2ᚕheddleᚋgraphᚐMergeConflictᚄ(ctx context.Context, sel ast.SelectionSet, v []MergeConflict) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMergeConflict2heddleᚋgraphᚐMergeConflict(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNMergeSide2heddleᚋgraphᚐMergeSide(ctx context.Context, v any) (MergeSide, error) {
+	var res MergeSide
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMergeSide2heddleᚋgraphᚐMergeSide(ctx context.Context, sel ast.SelectionSet, v MergeSide) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNOpenThreadInput2heddleᚋgraphᚐOpenThreadInput(ctx context.Context, v any) (OpenThreadInput, error) {
+	res, err := ec.unmarshalInputOpenThreadInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx context.Context, v any) (OrderDirection, error) {
 	var res OrderDirection
 	err := res.UnmarshalGQL(v)
@@ -29292,6 +36936,11 @@ func (ec *executionContext) unmarshalNPublishIntegrationInput2heddleᚋgraphᚐP
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRebaseDraftInput2heddleᚋgraphᚐRebaseDraftInput(ctx context.Context, v any) (RebaseDraftInput, error) {
+	res, err := ec.unmarshalInputRebaseDraftInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRemoveIntegrationAttachmentInput2heddleᚋgraphᚐRemoveIntegrationAttachmentInput(ctx context.Context, v any) (RemoveIntegrationAttachmentInput, error) {
 	res, err := ec.unmarshalInputRemoveIntegrationAttachmentInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -29302,8 +36951,75 @@ func (ec *executionContext) unmarshalNReplayExecutionInput2heddleᚋgraphᚐRepl
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNReplyToThreadInput2heddleᚋgraphᚐReplyToThreadInput(ctx context.Context, v any) (ReplyToThreadInput, error) {
+	res, err := ec.unmarshalInputReplyToThreadInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNRequestReviewInput2heddleᚋgraphᚐRequestReviewInput(ctx context.Context, v any) (RequestReviewInput, error) {
+	res, err := ec.unmarshalInputRequestReviewInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNRequiredConfigVariable2heddleᚋgraphᚐRequiredConfigVariable(ctx context.Context, sel ast.SelectionSet, v RequiredConfigVariable) graphql.Marshaler {
 	return ec._RequiredConfigVariable(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNResolveThreadInput2heddleᚋgraphᚐResolveThreadInput(ctx context.Context, v any) (ResolveThreadInput, error) {
+	res, err := ec.unmarshalInputResolveThreadInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReviewPayload2heddleᚋgraphᚐReviewPayload(ctx context.Context, sel ast.SelectionSet, v ReviewPayload) graphql.Marshaler {
+	return ec._ReviewPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNReviewPayload2ᚖheddleᚋgraphᚐReviewPayload(ctx context.Context, sel ast.SelectionSet, v *ReviewPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReviewPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNReviewPolicy2heddleᚋgraphᚐReviewPolicy(ctx context.Context, sel ast.SelectionSet, v ReviewPolicy) graphql.Marshaler {
+	return ec._ReviewPolicy(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx context.Context, sel ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReviewPolicy(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNReviewPolicyPayload2heddleᚋgraphᚐReviewPolicyPayload(ctx context.Context, sel ast.SelectionSet, v ReviewPolicyPayload) graphql.Marshaler {
+	return ec._ReviewPolicyPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNReviewPolicyPayload2ᚖheddleᚋgraphᚐReviewPolicyPayload(ctx context.Context, sel ast.SelectionSet, v *ReviewPolicyPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ReviewPolicyPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNReviewState2heddleᚋgraphᚐReviewState(ctx context.Context, v any) (ReviewState, error) {
+	var res ReviewState
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReviewState2heddleᚋgraphᚐReviewState(ctx context.Context, sel ast.SelectionSet, v ReviewState) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNRevokeApiTokenInput2heddleᚋgraphᚐRevokeAPITokenInput(ctx context.Context, v any) (RevokeAPITokenInput, error) {
@@ -29343,6 +37059,16 @@ func (ec *executionContext) marshalNRole2ᚖheddleᚋgraphᚐRole(ctx context.Co
 
 func (ec *executionContext) unmarshalNRollBackIntegrationInput2heddleᚋgraphᚐRollBackIntegrationInput(ctx context.Context, v any) (RollBackIntegrationInput, error) {
 	res, err := ec.unmarshalInputRollBackIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSchedulePublishInput2heddleᚋgraphᚐSchedulePublishInput(ctx context.Context, v any) (SchedulePublishInput, error) {
+	res, err := ec.unmarshalInputSchedulePublishInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSetReviewPolicyInput2heddleᚋgraphᚐSetReviewPolicyInput(ctx context.Context, v any) (SetReviewPolicyInput, error) {
+	res, err := ec.unmarshalInputSetReviewPolicyInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -29391,6 +37117,40 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	return ret
 }
 
+func (ec *executionContext) marshalNThread2heddleᚋgraphᚐThread(ctx context.Context, sel ast.SelectionSet, v Thread) graphql.Marshaler {
+	return ec._Thread(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNThread2ᚕheddleᚋgraphᚐThreadᚄ(ctx context.Context, sel ast.SelectionSet, v []Thread) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNThread2heddleᚋgraphᚐThread(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNThreadPayload2heddleᚋgraphᚐThreadPayload(ctx context.Context, sel ast.SelectionSet, v ThreadPayload) graphql.Marshaler {
+	return ec._ThreadPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNThreadPayload2ᚖheddleᚋgraphᚐThreadPayload(ctx context.Context, sel ast.SelectionSet, v *ThreadPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ThreadPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNUUID2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -29409,6 +37169,16 @@ func (ec *executionContext) marshalNUUID2string(ctx context.Context, sel ast.Sel
 
 func (ec *executionContext) unmarshalNUndoDraftInput2heddleᚋgraphᚐUndoDraftInput(ctx context.Context, v any) (UndoDraftInput, error) {
 	res, err := ec.unmarshalInputUndoDraftInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUnschedulePublishInput2heddleᚋgraphᚐUnschedulePublishInput(ctx context.Context, v any) (UnschedulePublishInput, error) {
+	res, err := ec.unmarshalInputUnschedulePublishInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateDraftInput2heddleᚋgraphᚐUpdateDraftInput(ctx context.Context, v any) (UpdateDraftInput, error) {
+	res, err := ec.unmarshalInputUpdateDraftInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -29451,11 +37221,11 @@ func (ec *executionContext) marshalNUploadMediaResult2ᚖheddleᚋgraphᚐUpload
 	return ec._UploadMediaResult(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v User) graphql.Marshaler {
 	return ec._User(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []domain.User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []User) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -29529,6 +37299,26 @@ func (ec *executionContext) marshalNUserPayload2ᚖheddleᚋgraphᚐUserPayload(
 	return ec._UserPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNVerdict2heddleᚋgraphᚐVerdict(ctx context.Context, sel ast.SelectionSet, v Verdict) graphql.Marshaler {
+	return ec._Verdict(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNVerdict2ᚕheddleᚋgraphᚐVerdictᚄ(ctx context.Context, sel ast.SelectionSet, v []Verdict) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNVerdict2heddleᚋgraphᚐVerdict(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNVersionOrder2heddleᚋgraphᚐVersionOrder(ctx context.Context, v any) (VersionOrder, error) {
 	res, err := ec.unmarshalInputVersionOrder(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -29542,6 +37332,16 @@ func (ec *executionContext) unmarshalNVersionOrderField2heddleᚋgraphᚐVersion
 
 func (ec *executionContext) marshalNVersionOrderField2heddleᚋgraphᚐVersionOrderField(ctx context.Context, sel ast.SelectionSet, v VersionOrderField) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNWithdrawReviewInput2heddleᚋgraphᚐWithdrawReviewInput(ctx context.Context, v any) (WithdrawReviewInput, error) {
+	res, err := ec.unmarshalInputWithdrawReviewInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNWithdrawVerdictInput2heddleᚋgraphᚐWithdrawVerdictInput(ctx context.Context, v any) (WithdrawVerdictInput, error) {
+	res, err := ec.unmarshalInputWithdrawVerdictInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -29769,6 +37569,30 @@ func (ec *executionContext) marshalODateTime2ᚖtimeᚐTime(ctx context.Context,
 	return res
 }
 
+func (ec *executionContext) marshalODraft2ᚖheddleᚋgraphᚐDraft(ctx context.Context, sel ast.SelectionSet, v *Draft) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Draft(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalODraftChangeInput2ᚕheddleᚋgraphᚐDraftChangeInputᚄ(ctx context.Context, v any) ([]DraftChangeInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]DraftChangeInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDraftChangeInput2heddleᚋgraphᚐDraftChangeInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOExecutionSectionOrder2ᚖheddleᚋgraphᚐExecutionSectionOrder(ctx context.Context, v any) (*ExecutionSectionOrder, error) {
 	if v == nil {
 		return nil, nil
@@ -29791,6 +37615,41 @@ func (ec *executionContext) marshalOExecutionStatus2ᚖheddleᚋgraphᚐExecutio
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalOID2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNID2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOID2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNID2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -30020,11 +37879,65 @@ func (ec *executionContext) unmarshalOLogOrder2ᚖheddleᚋgraphᚐLogOrder(ctx 
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOMergeChoiceInput2ᚕheddleᚋgraphᚐMergeChoiceInputᚄ(ctx context.Context, v any) ([]MergeChoiceInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]MergeChoiceInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNMergeChoiceInput2heddleᚋgraphᚐMergeChoiceInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) marshalOOrganization2ᚖheddleᚋdomainᚐOrganization(ctx context.Context, sel ast.SelectionSet, v *domain.Organization) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._Organization(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOReview2ᚖheddleᚋgraphᚐReview(ctx context.Context, sel ast.SelectionSet, v *Review) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Review(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx context.Context, sel ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ReviewPolicy(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOReviewState2ᚖheddleᚋgraphᚐReviewState(ctx context.Context, v any) (*ReviewState, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(ReviewState)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOReviewState2ᚖheddleᚋgraphᚐReviewState(ctx context.Context, sel ast.SelectionSet, v *ReviewState) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) marshalOScheduledPublish2ᚖheddleᚋgraphᚐScheduledPublish(ctx context.Context, sel ast.SelectionSet, v *ScheduledPublish) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ScheduledPublish(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOString2string(ctx context.Context, v any) (string, error) {
@@ -30119,6 +38032,13 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOThread2ᚖheddleᚋgraphᚐThread(ctx context.Context, sel ast.SelectionSet, v *Thread) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Thread(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOUUID2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {

@@ -35,7 +35,7 @@ func at(i domain.Integration, version string) Integration {
 // draft reads the main draft as it is now; ok is false when nothing was edited since the newest
 // version.
 func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Draft, ok bool, err error) {
-	d, _, err = store.Load(ctx, r.Log, domain.Drafts, domain.MainDraftID(i.ID, len(i.Versions)))
+	d, _, err = store.Load(ctx, r.Log, domain.Drafts, mainDraft(i).id)
 	return d, d.ID != "", err
 }
 
@@ -177,6 +177,10 @@ func (r *Resolver) export(ctx context.Context, i Integration, version *int, late
 	if err != nil {
 		return nil, err
 	}
+	return exportAs(content, version, latest)
+}
+
+func exportAs(content *domain.Node, version *int, latest *bool) (*string, error) {
 	options := domain.ExportOptions{LatestComponents: latest != nil && *latest}
 	if version != nil {
 		options.Version = *version

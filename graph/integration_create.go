@@ -89,7 +89,11 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	if err != nil {
 		return i, err
 	}
-	_, err = r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+	ref, err := r.settled(ctx, mainDraft(i.integration))
+	if err != nil {
+		return i, err
+	}
+	_, err = r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.Edit(base, changes, r.Limits)
 	})
 	if err == nil && input.IsTemplate != nil {

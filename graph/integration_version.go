@@ -27,26 +27,30 @@ func (r *Resolver) changeVersion(ctx context.Context, id string, decide func(dom
 	return at(changed, id), err
 }
 
-// rollBack publishes an older version's content again, as a version of its own: like any other, it
-// goes through the draft.
-func (r *Resolver) rollBack(ctx context.Context, id, note string) (Integration, error) {
+// rollBack publishes an older version's content again, as a version of its own: like any other it goes
+// through a draft, one of its own, so that nobody's edits are in the way.
+func (r *Resolver) rollBack(ctx context.Context, id string, p publication) (Integration, error) {
 	i, err := r.version(ctx, id)
 	if err != nil {
 		return i, err
 	}
-	definition, err := r.content(ctx, i)
+	newest, _ := i.integration.Newest()
+	if newest.Definition == i.version.Definition {
+		return i, domain.RefuseField(domain.Conflict, "id", "version %d says the same; there is nothing to go back to", newest.Number)
+	}
+	back := fmt.Sprintf("Back to version %d", i.version.Number)
+	if p.note == "" {
+		p.note = back
+	}
+	rules := r.publishing(ctx, i.integration, p.bypass)
+	if err := rules.May(domain.Draft{}); err != nil { // not to leave a draft behind that can't be published
+		return i, err
+	}
+	ref, err := r.beginDraft(ctx, i.integration, back, i.version)
 	if err != nil {
 		return i, err
 	}
-	if note == "" {
-		note = fmt.Sprintf("Back to version %d", i.version.Number)
-	}
-	if _, err = r.changeDraft(ctx, i.integration, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-		return d.RollBack(base, definition)
-	}); err != nil {
-		return i, err
-	}
-	return r.publishJust(ctx, i.integration.ID, note, "", i.version.Definition)
+	return r.publish(ctx, ref.id, p)
 }
 
 // deleteIntegration ends an integration with its instances, in this order: once it is gone nobody can

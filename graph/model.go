@@ -149,6 +149,8 @@ type (
 	APITokenEdge                      = Edge[APIToken]
 	CustomerConnection                = Page[domain.Customer]
 	CustomerEdge                      = Edge[domain.Customer]
+	DraftConnection                   = Page[Draft]
+	DraftEdge                         = Edge[Draft]
 	IntegrationConnection             = Page[Integration]
 	IntegrationEdge                   = Edge[Integration]
 	AttachmentConnection              = Page[Attachment]

@@ -36,8 +36,21 @@ type APITokenPayload struct {
 	Errors   []FieldError `json:"errors"`
 }
 
+type ApplySuggestionInput struct {
+	ID     string `json:"id"`
+	Thread string `json:"thread"`
+}
+
 type CancelExecutionInput struct {
 	ID string `json:"id"`
+}
+
+type Comment struct {
+	ID       string       `json:"id"`
+	By       *domain.User `json:"by,omitempty"`
+	At       time.Time    `json:"at"`
+	EditedAt *time.Time   `json:"editedAt,omitempty"`
+	Text     string       `json:"text"`
 }
 
 type CreateAPITokenInput struct {
@@ -60,6 +73,14 @@ type CreateCustomerInput struct {
 	// The id of this customer in the organization's own product; unique when given.
 	ExternalID *string   `json:"externalId,omitempty"`
 	Labels     []*string `json:"labels,omitempty"`
+}
+
+type CreateDraftInput struct {
+	// The integration's id. It must have a published version.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// A version whose content it begins with; the newest one's by default.
+	From *string `json:"from,omitempty"`
 }
 
 type CreateInstanceInput struct {
@@ -125,9 +146,16 @@ type DeployInstanceInput struct {
 }
 
 type DiscardDraftInput struct {
-	// The integration's id.
+	// A draft's id, or the integration's for its main one.
 	ID               string `json:"id"`
 	ExpectedRevision string `json:"expectedRevision"`
+}
+
+type DismissVerdictInput struct {
+	ID string `json:"id"`
+	// The id of the user whose verdict it is.
+	Reviewer string `json:"reviewer"`
+	Reason   string `json:"reason"`
 }
 
 // A change of a definition. Parts are named by id; the integration itself by none.
@@ -157,17 +185,40 @@ type DraftEdit struct {
 	Changes string `json:"changes"`
 }
 
+// An event of a draft as it is in the log.
+type DraftEvent struct {
+	Cursor string         `json:"cursor"`
+	Type   DraftEventType `json:"type"`
+	By     *domain.User   `json:"by,omitempty"`
+	At     time.Time      `json:"at"`
+	// The draft's after it.
+	Revision string `json:"revision"`
+	// An object, by the type.
+	Data string `json:"data"`
+}
+
 type DraftPayload struct {
 	Integration *Integration `json:"integration,omitempty"`
+	// Null when it has ended, or was never edited.
+	Draft *Draft `json:"draft,omitempty"`
 	// The draft's after the edit.
 	Revision *string `json:"revision,omitempty"`
 	// What was edited between the expected revision and this edit.
-	Missed []DraftEdit  `json:"missed"`
-	Errors []FieldError `json:"errors"`
+	Missed []DraftEdit `json:"missed"`
+	// Of a rebase: where the draft and the newest version contradict each other.
+	Conflicts []MergeConflict `json:"conflicts"`
+	Errors    []FieldError    `json:"errors"`
+}
+
+type EditCommentInput struct {
+	ID      string `json:"id"`
+	Thread  string `json:"thread"`
+	Comment string `json:"comment"`
+	Text    string `json:"text"`
 }
 
 type EditDraftInput struct {
-	// The integration's id.
+	// A draft's id, or the integration's for its main one.
 	ID string `json:"id"`
 	// draftRevision, or the revision of the last payload.
 	ExpectedRevision string             `json:"expectedRevision"`
@@ -224,10 +275,20 @@ type ForkIntegrationInput struct {
 	Description *string `json:"description,omitempty"`
 }
 
+type GiveVerdictInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID       string `json:"id"`
+	Approves bool   `json:"approves"`
+	// What has to change; a rejection needs it.
+	Comment *string `json:"comment,omitempty"`
+	// Of what was looked at: refused if the draft changes something else by now.
+	ChangeHash *string `json:"changeHash,omitempty"`
+}
+
 type ImportIntegrationInput struct {
 	// A YAML definition.
 	Definition string `json:"definition"`
-	// The integration to import onto; empty for a new one.
+	// The integration to import onto, for its main draft, or a draft's id; empty for a new integration.
 	IntegrationID *string `json:"integrationId,omitempty"`
 	// Accepted for existing clients. It has no effect: an import always becomes the whole draft.
 	Replace *bool `json:"replace,omitempty"`
@@ -310,6 +371,35 @@ type LogSeverity struct {
 	Name string `json:"name"`
 }
 
+type MergeChoiceInput struct {
+	Key  string    `json:"key"`
+	Side MergeSide `json:"side"`
+}
+
+// What two have changed differently, or one has changed and the other removed.
+type MergeConflict struct {
+	// Names it in take.
+	Key string `json:"key"`
+	// Where it is, for people.
+	Place string `json:"place"`
+	// What it was in the version that both began with; null for none, or a place.
+	Base *string `json:"base,omitempty"`
+	// A list of changes.
+	Mine string `json:"mine"`
+	// A list of changes, those of the newest version.
+	Theirs string `json:"theirs"`
+}
+
+type OpenThreadInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID string `json:"id"`
+	// The id of a part; none for the draft as a whole.
+	Part       *string            `json:"part,omitempty"`
+	Path       []string           `json:"path,omitempty"`
+	Text       string             `json:"text"`
+	Suggestion []DraftChangeInput `json:"suggestion,omitempty"`
+}
+
 type PageInfo struct {
 	HasNextPage bool    `json:"hasNextPage"`
 	EndCursor   *string `json:"endCursor,omitempty"`
@@ -338,12 +428,21 @@ type PartDifference struct {
 }
 
 type PublishIntegrationInput struct {
-	// The integration's id.
+	// The integration's id, for its main draft, or a draft's.
 	ID string `json:"id"`
 	// A note on the version.
 	Comment *string `json:"comment,omitempty"`
 	// A JSON object with commitHash, commitUrl, repoUrl, pullRequestUrl, as a string.
 	Attributes *string `json:"attributes,omitempty"`
+	// Why it is published although the review policy does not allow it, by those who may.
+	BypassReason *string `json:"bypassReason,omitempty"`
+}
+
+type RebaseDraftInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID               string             `json:"id"`
+	ExpectedRevision string             `json:"expectedRevision"`
+	Take             []MergeChoiceInput `json:"take,omitempty"`
 }
 
 type RemoveIntegrationAttachmentInput struct {
@@ -354,6 +453,39 @@ type RemoveIntegrationAttachmentInput struct {
 
 type ReplayExecutionInput struct {
 	ID string `json:"id"`
+}
+
+type ReplyToThreadInput struct {
+	ID     string `json:"id"`
+	Thread string `json:"thread"`
+	Text   string `json:"text"`
+}
+
+type RequestReviewInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID string `json:"id"`
+	// Users, at most 50, who may give verdicts.
+	Reviewers []string `json:"reviewers,omitempty"`
+	Note      *string  `json:"note,omitempty"`
+	// Where to look at it; an http or https address.
+	Link *string `json:"link,omitempty"`
+}
+
+type ResolveThreadInput struct {
+	ID     string `json:"id"`
+	Thread string `json:"thread"`
+	// false opens it again.
+	Resolved *bool `json:"resolved,omitempty"`
+}
+
+type ReviewPayload struct {
+	Draft  *Draft       `json:"draft,omitempty"`
+	Errors []FieldError `json:"errors"`
+}
+
+type ReviewPolicyPayload struct {
+	ReviewPolicy *ReviewPolicy `json:"reviewPolicy,omitempty"`
+	Errors       []FieldError  `json:"errors"`
 }
 
 type RevokeAPITokenInput struct {
@@ -373,14 +505,62 @@ type RollBackIntegrationInput struct {
 	ID string `json:"id"`
 	// A note on the new version.
 	Comment *string `json:"comment,omitempty"`
+	// See publishIntegration.
+	BypassReason *string `json:"bypassReason,omitempty"`
+}
+
+type SchedulePublishInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
+	// A note on the version.
+	Comment *string `json:"comment,omitempty"`
+	// A JSON object as a string, as in publishIntegration.
+	Attributes *string `json:"attributes,omitempty"`
+}
+
+type ScheduledPublish struct {
+	At      time.Time    `json:"at"`
+	Comment *string      `json:"comment,omitempty"`
+	By      *domain.User `json:"by,omitempty"`
+}
+
+type SetReviewPolicyInput struct {
+	// An integration's id; the organization's policy is set without one.
+	Integration *string `json:"integration,omitempty"`
+	// 0 by default.
+	Approvals *int `json:"approvals,omitempty"`
+	// false by default.
+	SelfApproval *bool `json:"selfApproval,omitempty"`
+	// ADMIN by default.
+	Bypass []string `json:"bypass,omitempty"`
+	// Has the organization's policy hold for the integration again.
+	Inherit *bool `json:"inherit,omitempty"`
+}
+
+type ThreadPayload struct {
+	Thread *Thread      `json:"thread,omitempty"`
+	Draft  *Draft       `json:"draft,omitempty"`
+	Errors []FieldError `json:"errors"`
 }
 
 type UndoDraftInput struct {
-	// The integration's id.
+	// A draft's id, or the integration's for its main one.
 	ID               string `json:"id"`
 	ExpectedRevision string `json:"expectedRevision"`
 	// How many; 1 by default.
 	Edits *int `json:"edits,omitempty"`
+}
+
+type UnschedulePublishInput struct {
+	// A draft's id, or the integration's for its main one.
+	ID string `json:"id"`
+}
+
+type UpdateDraftInput struct {
+	// The draft's id.
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 type UpdateInstanceConfigVariablesInput struct {
@@ -454,6 +634,15 @@ type VersionOrder struct {
 	Direction OrderDirection    `json:"direction"`
 }
 
+type WithdrawReviewInput struct {
+	ID     string  `json:"id"`
+	Reason *string `json:"reason,omitempty"`
+}
+
+type WithdrawVerdictInput struct {
+	ID string `json:"id"`
+}
+
 type ActionScheduleSupport string
 
 const (
@@ -506,6 +695,99 @@ func (e *ActionScheduleSupport) UnmarshalJSON(b []byte) error {
 }
 
 func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type DraftEventType string
+
+const (
+	DraftEventTypeOpened             DraftEventType = "OPENED"
+	DraftEventTypeEdited             DraftEventType = "EDITED"
+	DraftEventTypeRebased            DraftEventType = "REBASED"
+	DraftEventTypeReviewRequested    DraftEventType = "REVIEW_REQUESTED"
+	DraftEventTypeReviewWithdrawn    DraftEventType = "REVIEW_WITHDRAWN"
+	DraftEventTypeReviewBypassed     DraftEventType = "REVIEW_BYPASSED"
+	DraftEventTypeVerdictGiven       DraftEventType = "VERDICT_GIVEN"
+	DraftEventTypeVerdictWithdrawn   DraftEventType = "VERDICT_WITHDRAWN"
+	DraftEventTypeVerdictDismissed   DraftEventType = "VERDICT_DISMISSED"
+	DraftEventTypeThreadOpened       DraftEventType = "THREAD_OPENED"
+	DraftEventTypeThreadResolved     DraftEventType = "THREAD_RESOLVED"
+	DraftEventTypeThreadReopened     DraftEventType = "THREAD_REOPENED"
+	DraftEventTypeCommentAdded       DraftEventType = "COMMENT_ADDED"
+	DraftEventTypeCommentEdited      DraftEventType = "COMMENT_EDITED"
+	DraftEventTypeSuggestionApplied  DraftEventType = "SUGGESTION_APPLIED"
+	DraftEventTypePublishScheduled   DraftEventType = "PUBLISH_SCHEDULED"
+	DraftEventTypePublishUnscheduled DraftEventType = "PUBLISH_UNSCHEDULED"
+	DraftEventTypePublishing         DraftEventType = "PUBLISHING"
+	DraftEventTypeReopened           DraftEventType = "REOPENED"
+	DraftEventTypeRemoved            DraftEventType = "REMOVED"
+	DraftEventTypeOther              DraftEventType = "OTHER"
+)
+
+var AllDraftEventType = []DraftEventType{
+	DraftEventTypeOpened,
+	DraftEventTypeEdited,
+	DraftEventTypeRebased,
+	DraftEventTypeReviewRequested,
+	DraftEventTypeReviewWithdrawn,
+	DraftEventTypeReviewBypassed,
+	DraftEventTypeVerdictGiven,
+	DraftEventTypeVerdictWithdrawn,
+	DraftEventTypeVerdictDismissed,
+	DraftEventTypeThreadOpened,
+	DraftEventTypeThreadResolved,
+	DraftEventTypeThreadReopened,
+	DraftEventTypeCommentAdded,
+	DraftEventTypeCommentEdited,
+	DraftEventTypeSuggestionApplied,
+	DraftEventTypePublishScheduled,
+	DraftEventTypePublishUnscheduled,
+	DraftEventTypePublishing,
+	DraftEventTypeReopened,
+	DraftEventTypeRemoved,
+	DraftEventTypeOther,
+}
+
+func (e DraftEventType) IsValid() bool {
+	switch e {
+	case DraftEventTypeOpened, DraftEventTypeEdited, DraftEventTypeRebased, DraftEventTypeReviewRequested, DraftEventTypeReviewWithdrawn, DraftEventTypeReviewBypassed, DraftEventTypeVerdictGiven, DraftEventTypeVerdictWithdrawn, DraftEventTypeVerdictDismissed, DraftEventTypeThreadOpened, DraftEventTypeThreadResolved, DraftEventTypeThreadReopened, DraftEventTypeCommentAdded, DraftEventTypeCommentEdited, DraftEventTypeSuggestionApplied, DraftEventTypePublishScheduled, DraftEventTypePublishUnscheduled, DraftEventTypePublishing, DraftEventTypeReopened, DraftEventTypeRemoved, DraftEventTypeOther:
+		return true
+	}
+	return false
+}
+
+func (e DraftEventType) String() string {
+	return string(e)
+}
+
+func (e *DraftEventType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DraftEventType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DraftEventType", str)
+	}
+	return nil
+}
+
+func (e DraftEventType) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DraftEventType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DraftEventType) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1284,6 +1566,63 @@ func (e MediaType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+type MergeSide string
+
+const (
+	// The draft's change stands.
+	MergeSideMine MergeSide = "MINE"
+	// The newest version's change stands.
+	MergeSideTheirs MergeSide = "THEIRS"
+)
+
+var AllMergeSide = []MergeSide{
+	MergeSideMine,
+	MergeSideTheirs,
+}
+
+func (e MergeSide) IsValid() bool {
+	switch e {
+	case MergeSideMine, MergeSideTheirs:
+		return true
+	}
+	return false
+}
+
+func (e MergeSide) String() string {
+	return string(e)
+}
+
+func (e *MergeSide) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MergeSide(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MergeSide", str)
+	}
+	return nil
+}
+
+func (e MergeSide) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MergeSide) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MergeSide) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 type OrderDirection string
 
 const (
@@ -1334,6 +1673,68 @@ func (e *OrderDirection) UnmarshalJSON(b []byte) error {
 }
 
 func (e OrderDirection) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+type ReviewState string
+
+const (
+	// No review was asked for.
+	ReviewStateDraft     ReviewState = "DRAFT"
+	ReviewStatePending   ReviewState = "PENDING"
+	ReviewStateApproved  ReviewState = "APPROVED"
+	ReviewStateRejected  ReviewState = "REJECTED"
+	ReviewStateWithdrawn ReviewState = "WITHDRAWN"
+)
+
+var AllReviewState = []ReviewState{
+	ReviewStateDraft,
+	ReviewStatePending,
+	ReviewStateApproved,
+	ReviewStateRejected,
+	ReviewStateWithdrawn,
+}
+
+func (e ReviewState) IsValid() bool {
+	switch e {
+	case ReviewStateDraft, ReviewStatePending, ReviewStateApproved, ReviewStateRejected, ReviewStateWithdrawn:
+		return true
+	}
+	return false
+}
+
+func (e ReviewState) String() string {
+	return string(e)
+}
+
+func (e *ReviewState) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ReviewState(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ReviewState", str)
+	}
+	return nil
+}
+
+func (e ReviewState) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ReviewState) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ReviewState) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

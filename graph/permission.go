@@ -6,11 +6,12 @@ import (
 	"heddle/domain"
 )
 
-// everyone, builders and admins are the three sets of roles that rights are given to.
+// everyone, reviewers, builders and admins are the sets of roles that rights are given to.
 var (
-	everyone = []domain.Role{domain.Admin, domain.Collaborator, domain.Reviewer, domain.Viewer}
-	builders = []domain.Role{domain.Admin, domain.Collaborator}
-	admins   = []domain.Role{domain.Admin}
+	everyone  = []domain.Role{domain.Admin, domain.Collaborator, domain.Reviewer, domain.Viewer}
+	reviewers = []domain.Role{domain.Admin, domain.Collaborator, domain.Reviewer}
+	builders  = []domain.Role{domain.Admin, domain.Collaborator}
+	admins    = []domain.Role{domain.Admin}
 )
 
 // permissions tells for each root field who may use it. A field that is not here nobody may use.
@@ -30,6 +31,8 @@ var permissions = map[string][]domain.Role{
 	"Query.integrations":          everyone,
 	"Query.integrationDifference": everyone,
 	"Query.uploadMedia":           builders,
+	"Query.draft":                 everyone,
+	"Query.drafts":                everyone,
 	"Query.instance":              everyone,
 	"Query.instances":             everyone,
 	"Query.executionResult":       everyone,
@@ -42,6 +45,8 @@ var permissions = map[string][]domain.Role{
 	"Subscription.logTail":            everyone,
 	"Subscription.instanceChanged":    everyone,
 	"Subscription.integrationChanged": everyone,
+	"Subscription.draftFeed":          everyone,
+	"Subscription.draftsChanged":      everyone,
 
 	"Mutation.createOrganizationUser":               admins,
 	"Mutation.createApiToken":                       admins,
@@ -55,6 +60,22 @@ var permissions = map[string][]domain.Role{
 	"Mutation.editDraft":                            builders,
 	"Mutation.undoDraft":                            builders,
 	"Mutation.discardDraft":                         builders,
+	"Mutation.createDraft":                          builders,
+	"Mutation.updateDraft":                          builders,
+	"Mutation.rebaseDraft":                          builders,
+	"Mutation.requestReview":                        builders,
+	"Mutation.withdrawReview":                       builders,
+	"Mutation.giveVerdict":                          reviewers,
+	"Mutation.withdrawVerdict":                      reviewers,
+	"Mutation.dismissVerdict":                       builders,
+	"Mutation.setReviewPolicy":                      admins,
+	"Mutation.openThread":                           reviewers,
+	"Mutation.replyToThread":                        reviewers,
+	"Mutation.editComment":                          reviewers,
+	"Mutation.resolveThread":                        reviewers,
+	"Mutation.applySuggestion":                      builders,
+	"Mutation.schedulePublish":                      builders,
+	"Mutation.unschedulePublish":                    builders,
 	"Mutation.importIntegration":                    builders,
 	"Mutation.rollBackIntegration":                  builders,
 	"Mutation.deleteIntegration":                    builders,

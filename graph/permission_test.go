@@ -16,13 +16,15 @@ import (
 // The sets of roles that the table below gives rights to, written here a second time on purpose: a
 // slip in the table of the package must not move this one along.
 var (
-	allRoles = []domain.Role{"ADMIN", "COLLABORATOR", "REVIEWER", "VIEWER"}
-	building = []domain.Role{"ADMIN", "COLLABORATOR"}
-	adminish = []domain.Role{"ADMIN"}
+	allRoles  = []domain.Role{"ADMIN", "COLLABORATOR", "REVIEWER", "VIEWER"}
+	building  = []domain.Role{"ADMIN", "COLLABORATOR"}
+	reviewing = []domain.Role{"ADMIN", "COLLABORATOR", "REVIEWER"}
+	adminish  = []domain.Role{"ADMIN"}
 )
 
 // facts are the things that the documents of the table name.
 type facts struct {
+	caller                                                     domain.Role // whose right is tried
 	h                                                          *house
 	customer, integration, version, instance, execution, token string
 	n                                                          int
@@ -55,6 +57,8 @@ var rights = map[string]struct {
 	"Query.uploadMedia": {building, func(f *facts) string {
 		return `{ uploadMedia(objectId: "` + f.integration + `", fileName: "a.txt", mediaType: ATTACHMENT) { uploadUrl } }`
 	}},
+	"Query.draft":            {allRoles, func(f *facts) string { return `{ draft(id: "` + f.inReview() + `") { id } }` }},
+	"Query.drafts":           {allRoles, static(`{ drafts { nodes { id } } }`)},
 	"Query.instance":         {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
 	"Query.instances":        {allRoles, static(`{ instances { nodes { id } } }`)},
 	"Query.executionResult":  {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
@@ -74,6 +78,59 @@ var rights = map[string]struct {
 	"Subscription.instanceChanged": {allRoles, func(f *facts) string { return `subscription { instanceChanged(id: "` + f.instance + `") { id } }` }},
 	"Subscription.integrationChanged": {allRoles, func(f *facts) string {
 		return `subscription { integrationChanged(id: "` + f.integration + `") { id } }`
+	}},
+
+	"Subscription.draftFeed":     {allRoles, func(f *facts) string { return `subscription { draftFeed(id: "` + f.inReview() + `") { type } }` }},
+	"Subscription.draftsChanged": {allRoles, static(`subscription { draftsChanged { totalCount } }`)},
+
+	"Mutation.createDraft": {building, func(f *facts) string {
+		return `mutation { createDraft(input: {id: "` + f.integration + `", name: "` + f.fresh() + `"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.updateDraft": {building, func(f *facts) string {
+		return `mutation { updateDraft(input: {id: "` + f.h.drafted(f.integration, f.fresh()) + `", name: "` + f.fresh() + `"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.rebaseDraft": {building, func(f *facts) string {
+		return `mutation { rebaseDraft(input: {` + f.edited() + `}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.requestReview": {building, func(f *facts) string {
+		return `mutation { requestReview(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.withdrawReview": {building, func(f *facts) string {
+		return `mutation { withdrawReview(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.giveVerdict": {reviewing, func(f *facts) string {
+		return `mutation { giveVerdict(input: {id: "` + f.inReview() + `", approves: false, comment: "No."}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.withdrawVerdict": {reviewing, func(f *facts) string {
+		return `mutation { withdrawVerdict(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.dismissVerdict": {building, func(f *facts) string {
+		return `mutation { dismissVerdict(input: {id: "` + f.inReview() + `", reviewer: "` + f.h.users[domain.Reviewer] + `", reason: "r"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.setReviewPolicy": {adminish, func(f *facts) string {
+		return `mutation { setReviewPolicy(input: {integration: "` + f.integration + `", bypass: ["ADMIN"]}) { reviewPolicy { approvals } errors { field } } }`
+	}},
+	"Mutation.openThread": {reviewing, func(f *facts) string {
+		return `mutation { openThread(input: {id: "` + f.inReview() + `", text: "t"}) { thread { id } errors { field } } }`
+	}},
+	"Mutation.replyToThread": {reviewing, func(f *facts) string {
+		return `mutation { replyToThread(input: {` + f.threaded() + `, text: "t"}) { thread { id } errors { field } } }`
+	}},
+	"Mutation.editComment": {reviewing, func(f *facts) string {
+		id, thread := f.thread()
+		return `mutation { editComment(input: {id: "` + id + `", thread: "` + thread + `", comment: "` + thread + `", text: "Rename it."}) { thread { id } errors { field } } }`
+	}},
+	"Mutation.resolveThread": {reviewing, func(f *facts) string {
+		return `mutation { resolveThread(input: {` + f.threaded() + `}) { thread { id } errors { field } } }`
+	}},
+	"Mutation.applySuggestion": {building, func(f *facts) string {
+		return `mutation { applySuggestion(input: {` + f.threaded() + `}) { thread { id } errors { field } } }`
+	}},
+	"Mutation.schedulePublish": {building, func(f *facts) string {
+		return `mutation { schedulePublish(input: {id: "` + f.h.imported(f.h.org, shop) + `", at: "2100-01-01T00:00:00Z"}) { draft { id } errors { field } } }`
+	}},
+	"Mutation.unschedulePublish": {building, func(f *facts) string {
+		return `mutation { unschedulePublish(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
 	}},
 
 	"Mutation.createOrganizationUser": {adminish, func(f *facts) string {
@@ -162,6 +219,31 @@ func (f *facts) rolledBack() string {
 	return version
 }
 
+// inReview is an integration whose main draft is under review, with the reviewer's verdict, and whose
+// verdicts all who publish may dismiss.
+func (f *facts) inReview() string {
+	id := f.h.imported(f.h.org, shop)
+	f.h.doAs(f.h.org, `mutation ($id: ID!) { setReviewPolicy(input: {integration: $id, bypass: ["ADMIN", "COLLABORATOR"]}) { errors { field } } requestReview(input: {id: $id}) { errors { field } } }`, vars{"id": id})
+	f.h.ask(f.h.tokens[domain.Reviewer], `mutation ($id: ID!) { giveVerdict(input: {id: $id, approves: true}) { errors { field } } }`, vars{"id": id})
+	return id
+}
+
+// thread is one on a draft, with a suggestion, and the caller's own if they may have one.
+func (f *facts) thread() (id, thread string) {
+	id = f.h.imported(f.h.org, shop)
+	opener := f.h.tokens[domain.Admin]
+	if slices.Contains(reviewing, f.caller) {
+		opener = f.h.tokens[f.caller]
+	}
+	a := f.h.ask(opener, `mutation ($id: ID!) { openThread(input: {id: $id, text: "Rename it.", suggestion: [{op: SET, path: ["name"], value: "\"Other\""}]}) { thread { id } } }`, vars{"id": id})
+	return id, a.text("openThread.thread.id")
+}
+
+func (f *facts) threaded() string {
+	id, thread := f.thread()
+	return `id: "` + id + `", thread: "` + thread + `"`
+}
+
 // edited names an integration with a version and an edit after it, as an editor does.
 func (f *facts) edited() string {
 	id := f.h.imported(f.h.org, shop)
@@ -216,6 +298,7 @@ func TestRights(t *testing.T) {
 		row := rights[field]
 		_, name, _ := strings.Cut(field, ".")
 		for role, token := range f.h.tokens {
+			f.caller = role
 			document := row.document(f)
 			before := len(f.h.events())
 			a := f.ask(token, document)

@@ -212,6 +212,11 @@ func (r *integrationResolver) Attachments(ctx context.Context, obj *Integration,
 	return &page, err
 }
 
+func (r *integrationResolver) ReviewPolicy(ctx context.Context, obj *Integration) (*ReviewPolicy, error) {
+	policy := r.reviewPolicy(*obj)
+	return &policy, nil
+}
+
 func (r *integrationResolver) Parent(ctx context.Context, obj *Integration) (*Integration, error) {
 	return r.parent(ctx, *obj)
 }
@@ -341,6 +346,78 @@ func (r *mutationResolver) DiscardDraft(ctx context.Context, input DiscardDraftI
 	return draftPayload(r.discardDraft(ctx, input))
 }
 
+func (r *mutationResolver) CreateDraft(ctx context.Context, input CreateDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.createDraft(ctx, input))
+}
+
+func (r *mutationResolver) UpdateDraft(ctx context.Context, input UpdateDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.updateDraft(ctx, input))
+}
+
+func (r *mutationResolver) RebaseDraft(ctx context.Context, input RebaseDraftInput) (*DraftPayload, error) {
+	return draftPayload(r.rebaseDraft(ctx, input))
+}
+
+func (r *mutationResolver) RequestReview(ctx context.Context, input RequestReviewInput) (*ReviewPayload, error) {
+	return r.requestReview(ctx, input)
+}
+
+func (r *mutationResolver) WithdrawReview(ctx context.Context, input WithdrawReviewInput) (*ReviewPayload, error) {
+	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.WithdrawReview(given(input.Reason))
+	})
+}
+
+func (r *mutationResolver) GiveVerdict(ctx context.Context, input GiveVerdictInput) (*ReviewPayload, error) {
+	return r.giveVerdict(ctx, input)
+}
+
+func (r *mutationResolver) WithdrawVerdict(ctx context.Context, input WithdrawVerdictInput) (*ReviewPayload, error) {
+	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.WithdrawVerdict(principalOf(ctx).User)
+	})
+}
+
+func (r *mutationResolver) DismissVerdict(ctx context.Context, input DismissVerdictInput) (*ReviewPayload, error) {
+	return r.onDraft(ctx, input.ID, func(ref draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, principalOf(ctx).Role, r.policy(ref.integration))
+	})
+}
+
+func (r *mutationResolver) SetReviewPolicy(ctx context.Context, input SetReviewPolicyInput) (*ReviewPolicyPayload, error) {
+	return r.setReviewPolicy(ctx, input)
+}
+
+func (r *mutationResolver) OpenThread(ctx context.Context, input OpenThreadInput) (*ThreadPayload, error) {
+	return r.openThread(ctx, input)
+}
+
+func (r *mutationResolver) ReplyToThread(ctx context.Context, input ReplyToThreadInput) (*ThreadPayload, error) {
+	return r.replyToThread(ctx, input)
+}
+
+func (r *mutationResolver) EditComment(ctx context.Context, input EditCommentInput) (*ThreadPayload, error) {
+	return r.editComment(ctx, input)
+}
+
+func (r *mutationResolver) ResolveThread(ctx context.Context, input ResolveThreadInput) (*ThreadPayload, error) {
+	return r.resolveThread(ctx, input)
+}
+
+func (r *mutationResolver) ApplySuggestion(ctx context.Context, input ApplySuggestionInput) (*ThreadPayload, error) {
+	return r.applySuggestion(ctx, input)
+}
+
+func (r *mutationResolver) SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error) {
+	return reviewPayload(r.planPublish(ctx, input))
+}
+
+func (r *mutationResolver) UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error) {
+	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Unplan("")
+	})
+}
+
 func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error) {
 	imported, warnings, err := r.importDefinition(ctx, input.Definition, given(input.IntegrationID))
 	integration, errs, err := payload(imported, err)
@@ -348,12 +425,12 @@ func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIn
 }
 
 func (r *mutationResolver) PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error) {
-	version, errs, err := payload(r.publish(ctx, input.ID, given(input.Comment), given(input.Attributes)))
+	version, errs, err := payload(r.publish(ctx, input.ID, publication{given(input.Comment), given(input.Attributes), given(input.BypassReason)}))
 	return &IntegrationPayload{Integration: version, Errors: errs}, err
 }
 
 func (r *mutationResolver) RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.rollBack(ctx, input.ID, given(input.Comment)))
+	integration, errs, err := payload(r.rollBack(ctx, input.ID, publication{note: given(input.Comment), bypass: given(input.BypassReason)}))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
@@ -409,6 +486,10 @@ func (r *mutationResolver) CancelExecution(ctx context.Context, input CancelExec
 func (r *mutationResolver) ReplayExecution(ctx context.Context, input ReplayExecutionInput) (*ExecutionPayload, error) {
 	execution, errs, err := payload(r.replayExecution(ctx, input))
 	return &ExecutionPayload{ExecutionResult: execution, Errors: errs}, err
+}
+
+func (r *organizationResolver) ReviewPolicy(ctx context.Context, obj *domain.Organization) (*ReviewPolicy, error) {
+	return &ReviewPolicy{ReviewPolicy: domain.PolicyOf(*obj, domain.Integration{}), IsOwn: obj.Policy != nil}, nil
 }
 
 func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error) {
@@ -478,6 +559,15 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 
 func (r *queryResolver) UploadMedia(ctx context.Context, objectID string, fileName string, mediaType MediaType) (*UploadMediaResult, error) {
 	return r.uploadMedia(ctx, objectID, fileName, mediaType)
+}
+
+func (r *queryResolver) Draft(ctx context.Context, id string) (*Draft, error) {
+	return r.draftByID(ctx, id)
+}
+
+func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error) {
+	page, err := paginate(r.openDrafts(principalOf(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), after, first)
+	return &page, err
 }
 
 func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error) {
@@ -570,11 +660,19 @@ func (r *subscriptionResolver) InstanceChanged(ctx context.Context, id string) (
 	return state(ctx, r.Resolver, "instance", func() (domain.Instance, bool) {
 		i, ok := r.View.Instances.Get(organization, id)
 		return i, ok && i.RemovedAt.IsZero()
-	})
+	}, equal)
 }
 
 func (r *subscriptionResolver) IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error) {
 	return r.integrationState(ctx, id)
+}
+
+func (r *subscriptionResolver) DraftFeed(ctx context.Context, id string, after *string) (<-chan *DraftEvent, error) {
+	return r.draftFeed(ctx, id, after)
+}
+
+func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error) {
+	return r.draftsState(ctx, draftFilter{integration, isMain, reviewState, toReview, mine}, after, first)
 }
 
 func (r *userResolver) TenantID(ctx context.Context, obj *domain.User) (*string, error) {

@@ -12,8 +12,9 @@ import (
 	"heddle/store"
 )
 
-// state sends what get gives, now and after each change of it. A slow client misses what was between.
-func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool)) (<-chan *T, error) {
+// state sends what get gives, now and whenever it is not the same any more. A slow client misses what was
+// between.
+func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool), same func(a, b T) bool) (<-chan *T, error) {
 	if _, ok := get(); !ok {
 		return nil, missing(what)
 	}
@@ -31,7 +32,7 @@ func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, 
 			if !ok {
 				return nil // it is gone
 			}
-			if last != nil && reflect.DeepEqual(*last, v) {
+			if last != nil && same(*last, v) {
 				continue // something else has changed
 			}
 			last = &v
@@ -51,8 +52,10 @@ func (r *Resolver) integrationState(ctx context.Context, id string) (<-chan *Int
 		}
 		i.draft, ok = r.View.MainDraft(id)
 		return i, ok
-	})
+	}, equal)
 }
+
+func equal[T any](a, b T) bool { return reflect.DeepEqual(a, b) }
 
 // feedCursor is a place in a feed: a record of the log, and how much of what it tells.
 type feedCursor struct {

@@ -1,7 +1,9 @@
 package projections
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 
 	"heddle/domain"
 	"heddle/store"
@@ -19,26 +21,69 @@ func (v *View) indexUser(_, u domain.User) domain.User {
 	return u
 }
 
+// indexIntegration keeps versions findable. What a named draft has become is what the main draft begins
+// with, if that is not there.
 func (v *View) indexIntegration(_, i domain.Integration) domain.Integration {
-	if newest, ok := i.Newest(); ok {
-		v.versions[newest.ID] = i.ID
+	newest, ok := i.Newest()
+	if !ok || v.versions[newest.ID] != "" {
+		return i
+	}
+	v.versions[newest.ID] = i.ID
+	main, from := v.mains[i.ID], v.Drafts.rows[newest.Draft]
+	switch {
+	case main == nil || from == nil || from == main:
+	case main.State.Closed != nil:
+		main.State.Definition = nil
+		v.mains[i.ID] = from
+	default:
+		from.State.Definition = nil
 	}
 	return i
 }
 
-// indexDraft keeps the newest main draft of each integration findable, and of every definition a
-// summary only; of a main draft that a newer one follows, nothing.
+// indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
+// ended; of every definition a summary only, and of a main draft that another follows nothing.
 func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
-	if newest := v.mains[d.Integration]; d.Main && (newest == nil || newest.State.ID != d.ID) {
+	if newest := v.mains[d.Integration]; d.Main && before.ID == "" {
 		if newest != nil {
 			newest.State.Definition = nil
 		}
 		v.mains[d.Integration] = v.Drafts.rows[d.ID]
 	}
-	if d.Definition != before.Definition {
-		d.Definition = domain.Summary(d.Definition)
+	if d.Closed != nil || !d.RemovedAt.IsZero() {
+		delete(v.open[d.Organization], d.ID)
+	} else if v.open[d.Organization] == nil {
+		v.open[d.Organization] = map[string]*row[domain.Draft]{d.ID: v.Drafts.rows[d.ID]}
+	} else {
+		v.open[d.Organization][d.ID] = v.Drafts.rows[d.ID]
+	}
+	if d = d.Summarized(before); !d.RemovedAt.IsZero() {
+		d.Definition = nil
 	}
 	return d
+}
+
+// OpenDrafts yields the drafts of an organization that have neither ended nor become a version, in the
+// order in which they were opened.
+func (v *View) OpenDrafts(organization string) iter.Seq2[store.Position, domain.Draft] {
+	return func(yield func(store.Position, domain.Draft) bool) {
+		type open struct {
+			at store.Position
+			domain.Draft
+		}
+		v.mu.RLock()
+		list := make([]open, 0, len(v.open[organization]))
+		for _, r := range v.open[organization] {
+			list = append(list, open{r.Since, r.State})
+		}
+		v.mu.RUnlock()
+		slices.SortFunc(list, func(a, b open) int { return cmp.Compare(a.at, b.at) })
+		for _, d := range list {
+			if !yield(d.at, d.Draft) {
+				return
+			}
+		}
+	}
 }
 
 // TokenOwner finds whom a token belongs to by its hash: the user and the token's id.

@@ -19,6 +19,7 @@ type row[S any] struct {
 	State        S
 	Organization string
 	Since        store.Position // of the first event: a stable sort key and cursor
+	Last         store.Position // of the last one
 }
 
 func (t *Table[S]) init(mu *sync.RWMutex) {
@@ -33,7 +34,18 @@ func (t *Table[S]) row(m domain.Meta, at store.Position) *row[S] {
 		t.rows[m.Aggregate] = r
 		t.orders[m.Organization] = append(t.orders[m.Organization], r)
 	}
+	r.Last = at
 	return r
+}
+
+// Last is the position of the last event of an aggregate, 0 if there is none.
+func (t *Table[S]) Last(id string) store.Position {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if r := t.rows[id]; r != nil {
+		return r.Last
+	}
+	return 0
 }
 
 // Get finds an aggregate of an organization.

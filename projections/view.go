@@ -29,12 +29,13 @@ type View struct {
 	Drafts        Table[domain.Draft]
 	Instances     Table[domain.Instance]
 
-	mu        sync.RWMutex                  // guards the tables and all below
-	tokens    map[string]tokenOwner         // by hash
-	versions  map[string]string             // integration by version
-	mains     map[string]*row[domain.Draft] // newest main draft by integration
-	unknown   map[string]bool               // kinds already warned about
-	decodable map[string]decoder            // by category
+	mu        sync.RWMutex                             // guards the tables and all below
+	tokens    map[string]tokenOwner                    // by hash
+	versions  map[string]string                        // integration by version
+	mains     map[string]*row[domain.Draft]            // newest main draft by integration, or the named one that became its newest version
+	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
+	unknown   map[string]bool                          // kinds already warned about
+	decodable map[string]decoder                       // by category
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
@@ -45,7 +46,7 @@ type tokenOwner struct{ user, token string }
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
-		mains: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+		mains: map[string]*row[domain.Draft]{}, open: map[string]map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)

@@ -52,6 +52,8 @@ type settings struct {
 	MaxDefinition       int `env:"HEDDLE_MAX_DEFINITION" default:"${maxDefinition}" help:"Bytes of a YAML definition."`
 	MaxDefinitionDepth  int `env:"HEDDLE_MAX_DEFINITION_DEPTH" default:"${maxDefinitionDepth}" help:"Depth of a YAML definition."`
 	MaxDefinitionValues int `env:"HEDDLE_MAX_DEFINITION_VALUES" default:"${maxDefinitionValues}" help:"Values in a YAML definition."`
+	MaxComment          int `env:"HEDDLE_MAX_COMMENT" default:"${maxComment}" help:"Bytes of a comment in a review, or of a note on one."`
+	MaxComments         int `env:"HEDDLE_MAX_COMMENTS" default:"${maxComments}" help:"Comments on one draft."`
 	DefinitionCache     int `env:"HEDDLE_DEFINITION_CACHE" default:"33554432" help:"Bytes of definitions, as encoded, that are kept decoded."`
 
 	MaxIcon         int64         `env:"HEDDLE_MAX_ICON" default:"${maxIcon}" help:"Bytes of an integration's icon."`
@@ -84,6 +86,7 @@ type settings struct {
 func defaults() kong.Vars {
 	l, f := domain.DefaultLimits, domain.DefaultFileLimits
 	return kong.Vars{"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values),
+		"maxComment": fmt.Sprint(l.Comment), "maxComments": fmt.Sprint(l.Comments),
 		"maxIcon": fmt.Sprint(f.Icon), "maxIconSide": fmt.Sprint(f.IconSide), "maxAttachment": fmt.Sprint(f.Attachment),
 		"maxAttachments": fmt.Sprint(f.Attachments), "attachmentTypes": strings.Join(f.Types, ",")}
 }

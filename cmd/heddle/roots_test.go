@@ -16,6 +16,7 @@ import (
 // arguments are those that root fields can't do without, or tell more with. A new root field that
 // needs one fails the stories until it is here.
 var arguments = map[string]string{
+	"draft":                 `id: "$DRAFT"`,
 	"integrationDifference": `from: "$INTEGRATION", to: "$INTEGRATION"`,
 	"customer":              `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
 	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",

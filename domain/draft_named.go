@@ -1,0 +1,172 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+)
+
+// DraftRenamed gives a named draft another name.
+type DraftRenamed struct {
+	Name string `json:"name"`
+}
+
+// Evolve implements [Event].
+func (e DraftRenamed) Evolve(d Draft, _ Meta) Draft {
+	d.Name = e.Name
+	return d
+}
+
+// Touches names nothing that edits do.
+func (DraftRenamed) Touches() []string { return nil }
+
+// DraftRemoved ends a named draft that did not become a version.
+type DraftRemoved struct{}
+
+// Evolve implements [Event].
+func (DraftRemoved) Evolve(d Draft, m Meta) Draft {
+	d.RemovedAt, d.Schedule = m.Time, nil
+	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
+	return d
+}
+
+// DraftRebased has the draft stand on a newer version.
+type DraftRebased struct {
+	Base     string   `json:"base"`               // id of the version
+	Upstream []Change `json:"upstream"`           // from the former base to this one
+	Changes  []Change `json:"changes"`            // of the draft itself
+	Resolved bool     `json:"resolved,omitempty"` // somebody has decided what stands
+	Digest   string   `json:"digest,omitempty"`   // of all that the draft changes, while it is under review
+}
+
+// Evolve implements [Event].
+func (e DraftRebased) Evolve(d Draft, m Meta) Draft {
+	d.Base, d.Origin = e.Base, Apply(d.Origin, e.Upstream)
+	d.Definition, d.Digest = Apply(d.Definition, e.Changes), e.Digest
+	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
+	if e.Resolved {
+		return d.withAuthor(m.Actor)
+	}
+	return d
+}
+
+func (e *DraftRebased) makeWhole() {
+	for i := range e.Changes {
+		e.Changes[i].makeWhole()
+	}
+	for i := range e.Upstream {
+		e.Upstream[i].makeWhole()
+	}
+}
+
+// Touches names what becomes another in the draft.
+func (e DraftRebased) Touches() []string { return touchedBy(e.Changes) }
+
+// Begin opens a named draft on a base, and gives it another content than the base's if it is given one.
+func (d Draft) Begin(base DraftOpened, definition *Node) (Changes[Draft], error) {
+	if d.ID != "" {
+		return nil, Refuse(Conflict, "the draft is open already")
+	}
+	name, err := draftName(base.Name)
+	if err != nil {
+		return nil, err
+	}
+	base.Name = name
+	changes := Changes[Draft]{base}
+	if definition != nil {
+		if edits := Diff(base.Definition, definition); len(edits) > 0 {
+			changes = append(changes, DraftEdited{Changes: edits})
+		}
+	}
+	return changes, nil
+}
+
+// Rename gives a named draft another name.
+func (d Draft) Rename(name string) (Changes[Draft], error) {
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	if d.Main {
+		return nil, RefuseField(Invalid, "id", "the main draft has no name of its own; its definition has the integration's")
+	}
+	name, err := draftName(name)
+	if err != nil || name == d.Name {
+		return nil, err
+	}
+	return Changes[Draft]{DraftRenamed{Name: name}}, nil
+}
+
+// maxDraftName is in characters.
+const maxDraftName = 200
+
+func draftName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || len([]rune(name)) > maxDraftName {
+		return "", RefuseField(Invalid, "name", "must have 1 to %d characters", maxDraftName)
+	}
+	return name, nil
+}
+
+// Remove ends a named draft. One that is gone is removed already.
+func (d Draft) Remove() (Changes[Draft], error) {
+	if d.ID != "" && !d.RemovedAt.IsZero() {
+		return nil, nil
+	}
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	return Changes[Draft]{DraftRemoved{}}, nil
+}
+
+// Rebase has the draft stand on the newest version: what both have changed is merged, see [Merge].
+// Conflicts for which take names no side are given back with a refusal.
+func (d Draft) Rebase(onto DraftOpened, take map[string]Side) (Changes[Draft], []MergeConflict, error) {
+	if err := d.editable(); err != nil {
+		return nil, nil, err
+	}
+	if !d.behind(onto) {
+		return nil, nil, nil
+	}
+	merged, conflicts := Merge(d.Origin, d.Definition, onto.Definition, take)
+	if len(conflicts) > 0 {
+		return nil, conflicts, RefuseField(Conflict, "take", "the draft and the newest version have changed the same in %d places; say for each which stands", len(conflicts))
+	}
+	return d.rebased(onto, tidy(merged), len(take) > 0), nil, nil
+}
+
+// behind tells whether there is a newer version than the one that the draft was made from.
+func (d Draft) behind(base DraftOpened) bool { return d.ID != "" && d.Base != base.Base }
+
+// rebased puts together the event for a new base and what it entails.
+func (d Draft) rebased(onto DraftOpened, definition *Node, resolved bool) Changes[Draft] {
+	digest := d.digestOf(onto.Definition, definition)
+	changes := Changes[Draft]{DraftRebased{Base: onto.Base, Upstream: Diff(d.Origin, onto.Definition),
+		Changes: Diff(d.Definition, definition), Resolved: resolved, Digest: digest}}
+	if d.Schedule != nil {
+		changes = append(changes, PublishUnscheduled{Reason: "the draft was rebased"})
+	}
+	return changes
+}
+
+func (d Draft) withAuthor(user string) Draft {
+	if !slices.Contains(d.Authors, user) {
+		d.Authors = append(slices.Clip(d.Authors), user)
+	}
+	return d
+}
+
+// Summarized is what the View keeps of a draft, given what it kept before the last event.
+func (d Draft) Summarized(before Draft) Draft {
+	d.Origin, d.Threads = nil, nil
+	if d.Definition != before.Definition {
+		d.Definition = Summary(d.Definition)
+	}
+	if d.Review != nil {
+		r := *d.Review
+		r.Verdicts = slices.Clone(r.Verdicts)
+		for i := range r.Verdicts {
+			r.Verdicts[i].Saw = nil
+		}
+		d.Review = &r
+	}
+	return d
+}

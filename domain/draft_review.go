@@ -1,0 +1,348 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Review is what a draft's reviewers were asked and have said.
+type Review struct {
+	ID          string
+	By          string
+	At          time.Time
+	Reviewers   []string // users that were asked; others may give verdicts, too
+	Note        string
+	Link        string
+	Verdicts    []Verdict // one for each who gave one, in order
+	WithdrawnAt time.Time // zero while it is open
+	WithdrawnBy string
+}
+
+// Verdict is what a reviewer says of a draft. It holds as long as the draft changes just what it did
+// then.
+type Verdict struct {
+	ID        string
+	By        string
+	At        time.Time
+	Approves  bool
+	Comment   string
+	Digest    string     // see [Draft.ChangeDigest]
+	Saw       *Node      // the definition that it was given on; nil in the View
+	Dismissed *Dismissal // set once somebody has made it void
+}
+
+// Dismissal makes a verdict void.
+type Dismissal struct {
+	By     string
+	At     time.Time
+	Reason string
+}
+
+// ReviewState is how far a draft's review has come.
+type ReviewState string
+
+// The states of a review.
+const (
+	InDraft         ReviewState = "DRAFT" // none was asked for
+	PendingReview   ReviewState = "PENDING"
+	ReviewApproved  ReviewState = "APPROVED"
+	ReviewRejected  ReviewState = "REJECTED"
+	WithdrawnReview ReviewState = "WITHDRAWN"
+)
+
+// ReviewRequested asks for a review, or, while one is open, asks more people or says more.
+type ReviewRequested struct {
+	Review    string   `json:"review"` // id
+	Reviewers []string `json:"reviewers,omitempty"`
+	Note      string   `json:"note,omitempty"`
+	Link      string   `json:"link,omitempty"`
+	Digest    string   `json:"digest"` // of all that the draft changes
+}
+
+// Evolve implements [Event].
+func (e ReviewRequested) Evolve(d Draft, m Meta) Draft {
+	r := Review{ID: e.Review, By: m.Actor, At: m.Time}
+	if d.UnderReview() {
+		r = *d.Review
+	}
+	r.Reviewers, r.Note, r.Link = e.Reviewers, e.Note, e.Link
+	d.Review, d.Digest = &r, e.Digest
+	return d
+}
+
+// Touches names nothing that edits do.
+func (ReviewRequested) Touches() []string { return nil }
+
+// ReviewWithdrawn ends a review without a result.
+type ReviewWithdrawn struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e ReviewWithdrawn) Evolve(d Draft, m Meta) Draft {
+	r := d.review()
+	r.WithdrawnAt, r.WithdrawnBy = m.Time, m.Actor
+	d.Review, d.Digest = &r, ""
+	return d
+}
+
+// Touches names nothing that edits do.
+func (ReviewWithdrawn) Touches() []string { return nil }
+
+// ReviewBypassed has the draft published although its review or the policy does not allow it.
+type ReviewBypassed struct {
+	Reason string `json:"reason"`
+}
+
+// Evolve implements [Event].
+func (ReviewBypassed) Evolve(d Draft, _ Meta) Draft { return d }
+
+// VerdictGiven is what a reviewer says. It takes the place of what the same has said before.
+type VerdictGiven struct {
+	Verdict  string `json:"verdict"` // id
+	Approves bool   `json:"approves"`
+	Comment  string `json:"comment,omitempty"`
+	Digest   string `json:"digest"` // of what the draft changed then
+}
+
+// Evolve implements [Event].
+func (e VerdictGiven) Evolve(d Draft, m Meta) Draft {
+	d = d.withoutVerdict(m.Actor)
+	d.Review.Verdicts = append(d.Review.Verdicts, Verdict{ID: e.Verdict, By: m.Actor, At: m.Time, Approves: e.Approves,
+		Comment: e.Comment, Digest: e.Digest, Saw: d.Definition})
+	return d
+}
+
+// Touches names nothing that edits do.
+func (VerdictGiven) Touches() []string { return nil }
+
+// VerdictWithdrawn takes back what its actor has said.
+type VerdictWithdrawn struct{}
+
+// Evolve implements [Event].
+func (VerdictWithdrawn) Evolve(d Draft, m Meta) Draft { return d.withoutVerdict(m.Actor) }
+
+// Touches names nothing that edits do.
+func (VerdictWithdrawn) Touches() []string { return nil }
+
+// VerdictDismissed makes a reviewer's verdict void.
+type VerdictDismissed struct {
+	Reviewer string `json:"reviewer"`
+	Reason   string `json:"reason"`
+}
+
+// Evolve implements [Event].
+func (e VerdictDismissed) Evolve(d Draft, m Meta) Draft {
+	r := d.review()
+	r.Verdicts = slices.Clone(r.Verdicts)
+	for i := range r.Verdicts {
+		if r.Verdicts[i].By == e.Reviewer {
+			r.Verdicts[i].Dismissed = &Dismissal{By: m.Actor, At: m.Time, Reason: e.Reason}
+		}
+	}
+	d.Review = &r
+	return d
+}
+
+// Touches names nothing that edits do.
+func (VerdictDismissed) Touches() []string { return nil }
+
+// ChangeDigest is a hash of all that the draft changes of its base: the same whatever the base says
+// elsewhere, so that a rebase that has no effect keeps it.
+func (d Draft) ChangeDigest() string { return changeDigest(d.Origin, d.Definition) }
+
+func changeDigest(origin, definition *Node) string {
+	changes, err := json.Marshal(Diff(origin, definition))
+	if err != nil {
+		panic("domain: changes that can't be encoded: " + err.Error()) // they come from events
+	}
+	sum := sha256.Sum256(changes)
+	return hex.EncodeToString(sum[:])
+}
+
+// digestOf is what an edit tells of its outcome: nothing unless somebody has a verdict to bind to it.
+func (d Draft) digestOf(origin, definition *Node) string {
+	if !d.UnderReview() {
+		return ""
+	}
+	return changeDigest(origin, definition)
+}
+
+// UnderReview tells whether a review was asked for and has not been withdrawn.
+func (d Draft) UnderReview() bool { return d.Review != nil && d.Review.WithdrawnAt.IsZero() }
+
+// review is a copy of the draft's.
+func (d Draft) review() Review {
+	if d.Review == nil {
+		return Review{}
+	}
+	return *d.Review
+}
+
+func (d Draft) withoutVerdict(by string) Draft {
+	r := d.review()
+	r.Verdicts = slices.DeleteFunc(slices.Clone(r.Verdicts), func(v Verdict) bool { return v.By == by })
+	d.Review = &r
+	return d
+}
+
+// Holds tells whether a verdict of the draft's review counts: the draft changes what it did then,
+// nobody has dismissed it, and who approves has not written it, unless the policy lets them.
+func (d Draft) Holds(v Verdict, p ReviewPolicy) bool {
+	return v.Digest == d.Digest && v.Dismissed == nil && (!v.Approves || p.SelfApproval || !d.Authored(v.By))
+}
+
+// Authored tells whether a user has edited the draft or asked for its review.
+func (d Draft) Authored(user string) bool {
+	return slices.Contains(d.Authors, user) || d.Review != nil && d.Review.By == user
+}
+
+// Awaits tells whether a user was asked for a review and has no verdict that holds.
+func (d Draft) Awaits(user string, p ReviewPolicy) bool {
+	if !d.UnderReview() || !slices.Contains(d.Review.Reviewers, user) {
+		return false
+	}
+	v, given := d.Review.verdict(user)
+	return !given || !d.Holds(v, p)
+}
+
+// Approvals counts the approvals that hold.
+func (d Draft) Approvals(p ReviewPolicy) (n int) {
+	if d.UnderReview() {
+		for _, v := range d.Review.Verdicts {
+			if v.Approves && d.Holds(v, p) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// ReviewState tells how far the draft's review has come under a policy.
+func (d Draft) ReviewState(p ReviewPolicy) ReviewState {
+	switch {
+	case d.Review == nil:
+		return InDraft
+	case !d.UnderReview():
+		return WithdrawnReview
+	case slices.ContainsFunc(d.Review.Verdicts, func(v Verdict) bool { return !v.Approves && d.Holds(v, p) }):
+		return ReviewRejected
+	case d.Approvals(p) >= max(1, p.Approvals):
+		return ReviewApproved
+	}
+	return PendingReview
+}
+
+// RequestReview asks people to look at what the draft changes. Asking again while a review is open
+// changes whom and what; the verdicts stay.
+func (d Draft) RequestReview(e ReviewRequested, limits Limits) (Changes[Draft], error) {
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	if len(Diff(d.Origin, d.Definition)) == 0 {
+		return nil, RefuseField(Conflict, "id", "the draft changes nothing; edit it before you ask for a review")
+	}
+	if err := limits.allowComment("note", e.Note); err != nil {
+		return nil, err
+	}
+	e.Digest = d.ChangeDigest()
+	if d.UnderReview() {
+		r := d.Review
+		if e.Review = r.ID; slices.Equal(r.Reviewers, e.Reviewers) && r.Note == e.Note && r.Link == e.Link && d.Digest == e.Digest {
+			return nil, nil
+		}
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// WithdrawReview ends the review. One that has ended is withdrawn already.
+func (d Draft) WithdrawReview(reason string) (Changes[Draft], error) {
+	if err := d.editable(); err != nil {
+		return nil, err
+	}
+	if !d.UnderReview() {
+		return nil, nil
+	}
+	changes := Changes[Draft]{ReviewWithdrawn{Reason: reason}}
+	if d.Schedule != nil {
+		changes = append(changes, PublishUnscheduled{Reason: "the review was withdrawn"})
+	}
+	return changes, nil
+}
+
+// GiveVerdict records what a user says of the draft. With seen, the digest of what they have looked at,
+// it is refused if the draft changes something else by now.
+func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limits Limits) (Changes[Draft], error) {
+	if err := d.reviewable(); err != nil {
+		return nil, err
+	}
+	if err := limits.allowComment("comment", e.Comment); err != nil {
+		return nil, err
+	}
+	switch e.Digest = d.ChangeDigest(); {
+	case seen != "" && seen != e.Digest:
+		return nil, RefuseField(Conflict, "changeHash", "the draft has changed since; look at it again")
+	case !e.Approves && strings.TrimSpace(e.Comment) == "":
+		return nil, RefuseField(Invalid, "comment", "say what has to change, so that the authors can act on it")
+	case e.Approves && !p.SelfApproval && d.Authored(by):
+		return nil, RefuseField(Forbidden, "id", "you have edited this draft or asked for its review yourself; somebody else must approve it")
+	}
+	for _, v := range d.Review.Verdicts {
+		if v.By == by && v.Approves == e.Approves && v.Comment == e.Comment && v.Digest == e.Digest && v.Dismissed == nil {
+			return nil, nil
+		}
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// WithdrawVerdict takes back what a user has said.
+func (d Draft) WithdrawVerdict(by string) (Changes[Draft], error) {
+	if err := d.reviewable(); err != nil {
+		return nil, err
+	}
+	if _, ok := d.Review.verdict(by); !ok {
+		return nil, nil
+	}
+	return Changes[Draft]{VerdictWithdrawn{}}, nil
+}
+
+// DismissVerdict makes a reviewer's verdict void, for a reason.
+func (d Draft) DismissVerdict(e VerdictDismissed, as Role, p ReviewPolicy) (Changes[Draft], error) {
+	if err := d.reviewable(); err != nil {
+		return nil, err
+	}
+	v, ok := d.Review.verdict(e.Reviewer)
+	switch {
+	case !slices.Contains(p.Bypass, as):
+		return nil, Refuse(Forbidden, "the review policy does not let your role dismiss verdicts")
+	case !ok:
+		return nil, RefuseField(NotFound, "reviewer", "Record not found: verdict")
+	case strings.TrimSpace(e.Reason) == "":
+		return nil, RefuseField(Invalid, "reason", "say why; the reviewer is told")
+	case v.Dismissed != nil:
+		return nil, nil
+	}
+	return Changes[Draft]{e}, nil
+}
+
+func (r *Review) verdict(by string) (Verdict, bool) {
+	i := slices.IndexFunc(r.Verdicts, func(v Verdict) bool { return v.By == by })
+	if i < 0 {
+		return Verdict{}, false
+	}
+	return r.Verdicts[i], true
+}
+
+func (d Draft) reviewable() error {
+	if err := d.editable(); err != nil {
+		return err
+	}
+	if !d.UnderReview() {
+		return RefuseField(Conflict, "id", "the draft is not under review; ask for one first")
+	}
+	return nil
+}

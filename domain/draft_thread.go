@@ -1,0 +1,265 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Thread is what people say about a place in a draft. The place is a part named by its id, so it
+// survives moves and renames, and stays named after the part is gone.
+type Thread struct {
+	ID         string
+	Part       string   // id of a flow, step or other part; empty for the draft as a whole
+	Path       []string // of a field of the part, as in [Change]; none for the part itself
+	Place      string   // what people called it then
+	Suggestion []Change // an edit that can be applied with one call
+	AppliedBy  string   // who did
+	OpenedBy   string
+	OpenedAt   time.Time
+	ResolvedBy string // empty while it is open
+	ResolvedAt time.Time
+	Comments   []Comment // the first opened it
+
+	on *Node // the definition that it was opened on
+}
+
+// Comment is one of a thread.
+type Comment struct {
+	ID       string
+	By       string
+	At       time.Time
+	EditedAt time.Time // zero unless it was edited
+	Text     string
+}
+
+// ThreadOpened begins a thread with a comment.
+type ThreadOpened struct {
+	Thread     string   `json:"thread"` // id, and that of its first comment
+	Part       string   `json:"part,omitempty"`
+	Path       []string `json:"path,omitempty"`
+	Place      string   `json:"place,omitempty"`
+	Text       string   `json:"text"`
+	Suggestion []Change `json:"suggestion,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e ThreadOpened) Evolve(d Draft, m Meta) Draft {
+	d.Threads = append(slices.Clip(d.Threads), Thread{ID: e.Thread, Part: e.Part, Path: e.Path, Place: e.Place, Suggestion: e.Suggestion,
+		OpenedBy: m.Actor, OpenedAt: m.Time, Comments: []Comment{{ID: e.Thread, By: m.Actor, At: m.Time, Text: e.Text}}, on: d.Definition})
+	return d
+}
+
+func (e *ThreadOpened) makeWhole() {
+	for i := range e.Suggestion {
+		e.Suggestion[i].makeWhole()
+	}
+}
+
+// CommentAdded replies.
+type CommentAdded struct {
+	Thread  string `json:"thread"`
+	Comment string `json:"comment"` // id
+	Text    string `json:"text"`
+}
+
+// Evolve implements [Event].
+func (e CommentAdded) Evolve(d Draft, m Meta) Draft {
+	return d.withThread(e.Thread, func(t *Thread) {
+		t.Comments = append(slices.Clip(t.Comments), Comment{ID: e.Comment, By: m.Actor, At: m.Time, Text: e.Text})
+	})
+}
+
+// CommentEdited gives a comment another text.
+type CommentEdited struct {
+	Thread  string `json:"thread"`
+	Comment string `json:"comment"`
+	Text    string `json:"text"`
+}
+
+// Evolve implements [Event].
+func (e CommentEdited) Evolve(d Draft, m Meta) Draft {
+	return d.withThread(e.Thread, func(t *Thread) {
+		t.Comments = slices.Clone(t.Comments)
+		for i := range t.Comments {
+			if t.Comments[i].ID == e.Comment {
+				t.Comments[i].Text, t.Comments[i].EditedAt = e.Text, m.Time
+			}
+		}
+	})
+}
+
+// ThreadResolved says that a thread is done with.
+type ThreadResolved struct {
+	Thread string `json:"thread"`
+}
+
+// Evolve implements [Event].
+func (e ThreadResolved) Evolve(d Draft, m Meta) Draft {
+	return d.withThread(e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = m.Actor, m.Time })
+}
+
+// ThreadReopened says that a thread is not done with after all.
+type ThreadReopened struct {
+	Thread string `json:"thread"`
+}
+
+// Evolve implements [Event].
+func (e ThreadReopened) Evolve(d Draft, _ Meta) Draft {
+	return d.withThread(e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = "", time.Time{} })
+}
+
+// SuggestionApplied says that the edit before it was a thread's suggestion; the thread is done with.
+type SuggestionApplied struct {
+	Thread string `json:"thread"`
+}
+
+// Evolve implements [Event].
+func (e SuggestionApplied) Evolve(d Draft, m Meta) Draft {
+	return d.withThread(e.Thread, func(t *Thread) { t.AppliedBy, t.ResolvedBy, t.ResolvedAt = m.Actor, m.Actor, m.Time })
+}
+
+// Touches names nothing that edits do.
+func (ThreadOpened) Touches() []string { return nil }
+
+// Touches names nothing that edits do.
+func (CommentAdded) Touches() []string { return nil }
+
+// Touches names nothing that edits do.
+func (CommentEdited) Touches() []string { return nil }
+
+// Touches names nothing that edits do.
+func (ThreadResolved) Touches() []string { return nil }
+
+// Touches names nothing that edits do.
+func (ThreadReopened) Touches() []string { return nil }
+
+// Touches names nothing that edits do.
+func (SuggestionApplied) Touches() []string { return nil }
+
+func (d Draft) withThread(id string, change func(*Thread)) Draft {
+	d.Threads = slices.Clone(d.Threads)
+	for i := range d.Threads {
+		if d.Threads[i].ID == id {
+			change(&d.Threads[i])
+		}
+	}
+	return d
+}
+
+// Orphaned tells whether what a thread is about is gone from a definition.
+func (t Thread) Orphaned(def *Node) bool {
+	part := def.Find(t.Part)
+	if part == nil || len(t.Path) == 0 {
+		return part == nil
+	}
+	_, there := part.Field(t.Path)
+	_, was := t.on.Find(t.Part).Field(t.Path)
+	return was && !there
+}
+
+// OpenThread begins a thread on a part of the draft, which is opened from its base where it is not there.
+func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Changes[Draft], error) {
+	opening, def, err := d.begin(base)
+	if err != nil {
+		return nil, err
+	}
+	if err := limits.allowComments(d, e.Text); err != nil {
+		return nil, err
+	}
+	part, there := kinds(def)[e.Part]
+	if !there {
+		return nil, RefuseField(NotFound, "part", "there is no part %q in the draft", e.Part)
+	}
+	if len(e.Path) > 0 {
+		if err := settable(part, Change{Path: e.Path}); err != nil {
+			return nil, err
+		}
+	}
+	if len(e.Suggestion) > 0 {
+		if e.Suggestion, err = Edit(def, e.Suggestion, limits); err != nil {
+			return nil, err
+		}
+		if len(e.Suggestion) == 0 {
+			return nil, RefuseField(Invalid, "suggestion", "it changes nothing")
+		}
+	}
+	e.Place = Place(def, strings.Join(append([]string{e.Part}, e.Path...), "/"))
+	return append(opening, e), nil
+}
+
+// Reply adds a comment to a thread.
+func (d Draft) Reply(e CommentAdded, limits Limits) (Changes[Draft], error) {
+	if _, err := d.thread(e.Thread); err != nil {
+		return nil, err
+	}
+	if err := limits.allowComments(d, e.Text); err != nil {
+		return nil, err
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// EditComment gives a user's own comment another text.
+func (d Draft) EditComment(e CommentEdited, by string, limits Limits) (Changes[Draft], error) {
+	t, err := d.thread(e.Thread)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(t.Comments, func(c Comment) bool { return c.ID == e.Comment })
+	switch {
+	case i < 0:
+		return nil, RefuseField(NotFound, "comment", "Record not found: comment")
+	case t.Comments[i].By != by:
+		return nil, RefuseField(Invalid, "comment", "it is somebody else's; reply instead")
+	case t.Comments[i].Text == e.Text:
+		return nil, nil
+	}
+	if err := limits.allowComment("text", e.Text); err != nil {
+		return nil, err
+	}
+	return Changes[Draft]{e}, nil
+}
+
+// Resolve says that a thread is done with, or not.
+func (d Draft) Resolve(thread string, resolved bool) (Changes[Draft], error) {
+	t, err := d.thread(thread)
+	switch {
+	case err != nil || (t.ResolvedBy != "") == resolved:
+		return nil, err
+	case resolved:
+		return Changes[Draft]{ThreadResolved{thread}}, nil
+	}
+	return Changes[Draft]{ThreadReopened{thread}}, nil
+}
+
+// ApplySuggestion makes the edit that a thread suggests, unless what it changes has been changed since.
+func (d Draft) ApplySuggestion(thread string, limits Limits) (Changes[Draft], error) {
+	t, err := d.thread(thread)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(t.Suggestion) == 0:
+		return nil, RefuseField(Invalid, "thread", "it suggests no edit")
+	case t.AppliedBy != "":
+		return nil, nil
+	}
+	if overlap := Overlap(Diff(t.on, d.Definition), t.Suggestion); len(overlap) > 0 {
+		return nil, RefuseField(Conflict, "thread", "%s was changed since this was suggested; edit it by hand", Place(d.Definition, overlap[0]))
+	}
+	changes, err := d.Edit(DraftOpened{}, t.Suggestion, limits)
+	if err != nil {
+		return nil, err
+	}
+	return append(changes, SuggestionApplied{thread}), nil
+}
+
+func (d Draft) thread(id string) (Thread, error) {
+	if err := d.editable(); err != nil {
+		return Thread{}, err
+	}
+	i := slices.IndexFunc(d.Threads, func(t Thread) bool { return t.ID == id })
+	if i < 0 {
+		return Thread{}, RefuseField(NotFound, "thread", "Record not found: thread")
+	}
+	return d.Threads[i], nil
+}

@@ -1,0 +1,132 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+)
+
+// ReviewPolicy is what a draft needs to be published.
+type ReviewPolicy struct {
+	Approvals    int    `json:"approvals"`              // how many, 0 for none
+	SelfApproval bool   `json:"selfApproval,omitempty"` // whether authors, administrators too, may approve what they have edited
+	Bypass       []Role `json:"bypass"`                 // who may publish all the same, and dismiss verdicts
+}
+
+// DefaultReviewPolicy holds where nobody has set another.
+var DefaultReviewPolicy = ReviewPolicy{Bypass: []Role{Admin}}
+
+// maxApprovals is more than any policy needs; a number above it is a mistake.
+const maxApprovals = 20
+
+func (p ReviewPolicy) check() error {
+	if p.Approvals < 0 || p.Approvals > maxApprovals {
+		return RefuseField(Invalid, "approvals", "must be from 0 to %d", maxApprovals)
+	}
+	for _, r := range p.Bypass {
+		if r != Admin && r != Collaborator {
+			return RefuseField(Invalid, "bypass", "%s can't publish; those who can are %s and %s", r, Admin, Collaborator)
+		}
+	}
+	return nil
+}
+
+func (p ReviewPolicy) equal(o ReviewPolicy) bool {
+	return p.Approvals == o.Approvals && p.SelfApproval == o.SelfApproval && slices.Equal(p.Bypass, o.Bypass)
+}
+
+// DefaultReviewPolicySet says what drafts of the organization need to be published.
+type DefaultReviewPolicySet struct {
+	ReviewPolicy
+}
+
+// Evolve implements [Event].
+func (e DefaultReviewPolicySet) Evolve(o Organization, _ Meta) Organization {
+	o.Policy = &e.ReviewPolicy
+	return o
+}
+
+// ReviewPolicySet says what drafts of the integration need; none has the organization's hold again.
+type ReviewPolicySet struct {
+	Policy *ReviewPolicy `json:"policy,omitempty"`
+}
+
+// Evolve implements [Event].
+func (e ReviewPolicySet) Evolve(i Integration, _ Meta) Integration {
+	i.Policy = e.Policy
+	return i
+}
+
+// PolicyOf is what holds for an integration.
+func PolicyOf(o Organization, i Integration) ReviewPolicy {
+	switch {
+	case i.Policy != nil:
+		return *i.Policy
+	case o.Policy != nil:
+		return *o.Policy
+	}
+	return DefaultReviewPolicy
+}
+
+// SetReviewPolicy changes what holds where an integration says nothing else.
+func (o Organization) SetReviewPolicy(p ReviewPolicy) (Changes[Organization], error) {
+	if err := p.check(); err != nil || o.Policy != nil && o.Policy.equal(p) {
+		return nil, err
+	}
+	return Changes[Organization]{DefaultReviewPolicySet{p}}, nil
+}
+
+// SetReviewPolicy changes what holds for the integration; nil has the organization's hold again.
+func (i Integration) SetReviewPolicy(p *ReviewPolicy) (Changes[Integration], error) {
+	if err := i.there(); err != nil {
+		return nil, err
+	}
+	if p == nil && i.Policy == nil {
+		return nil, nil
+	}
+	if p != nil {
+		if err := p.check(); err != nil || i.Policy != nil && i.Policy.equal(*p) {
+			return nil, err
+		}
+	}
+	return Changes[Integration]{ReviewPolicySet{p}}, nil
+}
+
+// Publishing is under which rules somebody publishes, and the reason to go past them, if any.
+type Publishing struct {
+	Policy ReviewPolicy
+	Role   Role
+	Bypass string
+}
+
+// May refuses to publish a draft that the rules do not let pass.
+func (rules Publishing) May(d Draft) error {
+	_, err := d.allowed(rules)
+	return err
+}
+
+// allowed refuses to publish what the policy or the draft's own review does not let pass. Going past
+// them is an event of its own.
+func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
+	err := d.passed(rules.Policy)
+	reason := strings.TrimSpace(rules.Bypass)
+	switch {
+	case err == nil || reason == "":
+		return nil, err
+	case !slices.Contains(rules.Policy.Bypass, rules.Role):
+		return nil, RefuseField(Forbidden, "bypassReason", "the review policy does not let your role publish without it: %s", err)
+	}
+	return Changes[Draft]{ReviewBypassed{Reason: reason}}, nil
+}
+
+func (d Draft) passed(p ReviewPolicy) error {
+	state := d.ReviewState(p)
+	switch {
+	case state == ReviewApproved, p.Approvals == 0 && !d.UnderReview():
+		return nil
+	case state == ReviewRejected:
+		return RefuseField(Conflict, "id", "the draft was rejected in review; change it, or have the review withdrawn")
+	case d.UnderReview():
+		return RefuseField(Conflict, "id", "the draft is under review and has %d of %d approvals; withdraw the review, or wait for them", d.Approvals(p), max(1, p.Approvals))
+	}
+	return RefuseField(Conflict, "id", "the draft needs %d approvals to be published; ask for a review", p.Approvals)
+}

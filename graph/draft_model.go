@@ -1,0 +1,325 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// Draft is a draft as the View has it; what is not in memory is read on use.
+type Draft struct {
+	domain.Draft
+	r           *Resolver
+	integration domain.Integration
+}
+
+// draftModel shows a draft with its integration.
+func (r *Resolver) draftModel(d domain.Draft) (Draft, bool) {
+	i, ok := r.View.Integrations.Get(d.Organization, d.Integration)
+	return Draft{Draft: d, r: r, integration: i}, ok && i.RemovedAt.IsZero() && d.RemovedAt.IsZero()
+}
+
+// draftOrNil is a draft that somebody has just changed, nil if it is not there.
+func (r *Resolver) draftOrNil(ref draftRef) *Draft {
+	d, ok := r.View.Drafts.Get(ref.integration.Organization, ref.id)
+	if !ok {
+		return nil
+	}
+	model, ok := r.draftModel(d)
+	if !ok {
+		return nil
+	}
+	return &model
+}
+
+// whole is the draft with all that the View leaves out.
+func (d Draft) whole(ctx context.Context) (domain.Draft, error) {
+	whole, _, err := store.Load(ctx, d.r.Log, domain.Drafts, d.ID)
+	return whole, err
+}
+
+func (d Draft) ref() draftRef {
+	if main := mainDraft(d.integration); main.id == d.ID {
+		return main
+	}
+	return draftRef{integration: d.integration, id: d.ID, named: !d.Main}
+}
+
+// users gives those that are known of a list of ids.
+func (d Draft) users(ids []string) []User {
+	list := []User{}
+	for _, id := range ids {
+		if u := d.r.user(d.Organization, id); u != nil {
+			list = append(list, *u)
+		}
+	}
+	return list
+}
+
+// user gives the user with an id, nil for the system and for none.
+func (r *Resolver) user(organization, id string) *User {
+	u, ok := r.View.Users.Get(organization, id)
+	if !ok {
+		return nil
+	}
+	return &u
+}
+
+// Name is a named draft's.
+func (d Draft) Name() *string { return optional(d.Draft.Name) }
+
+// IsMain tells whether it is its integration's main draft.
+func (d Draft) IsMain() bool { return d.Main }
+
+// Integration is what it is a draft of.
+func (d Draft) Integration() *Integration { return &Integration{integration: d.integration} }
+
+// Base is the version that it was made from.
+func (d Draft) Base() *Integration {
+	if _, ok := d.integration.Version(d.Draft.Base); !ok {
+		return nil
+	}
+	i := at(d.integration, d.Draft.Base)
+	return &i
+}
+
+// IsBehind tells whether a newer version was published since, other than from this draft.
+func (d Draft) IsBehind() bool {
+	newest, ok := d.integration.Newest()
+	return ok && newest.ID != d.Draft.Base && d.Closed == nil
+}
+
+// CreatedAt is when it was opened.
+func (d Draft) CreatedAt() time.Time { return d.OpenedAt }
+
+// CreatedBy is who opened it.
+func (d Draft) CreatedBy() *User { return d.r.user(d.Organization, d.OpenedBy) }
+
+// UpdatedBy is who edited it last.
+func (d Draft) UpdatedBy() *User { return d.r.user(d.Organization, d.Draft.UpdatedBy) }
+
+// Authors are those who have edited it.
+func (d Draft) Authors() []User { return d.users(d.Draft.Authors) }
+
+// Revision is what edits of it name.
+func (d Draft) Revision(ctx context.Context) (string, error) {
+	s, err := d.r.revisionOf(ctx, d.ref())
+	return given(s), err
+}
+
+// Definition writes it as YAML.
+func (d Draft) Definition(ctx context.Context, version *int, useLatestComponentVersions *bool) (string, error) {
+	whole, err := d.whole(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := exportAs(whole.Definition, version, useLatestComponentVersions)
+	return given(text), err
+}
+
+// Changes tells what differs from the base.
+func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
+	whole, err := d.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return partDifferences(whole.Origin, whole.Definition)
+}
+
+// ChangeHash is what verdicts are bound to.
+func (d Draft) ChangeHash(ctx context.Context) (string, error) {
+	whole, err := d.whole(ctx)
+	if err != nil {
+		return "", err
+	}
+	return whole.ChangeDigest(), nil
+}
+
+func (d Draft) policy() domain.ReviewPolicy { return d.r.policy(d.integration) }
+
+// ReviewState is how far its review has come.
+func (d Draft) ReviewState() ReviewState { return ReviewState(d.Draft.ReviewState(d.policy())) }
+
+// Approvals counts those that hold.
+func (d Draft) Approvals() int { return d.Draft.Approvals(d.policy()) }
+
+// ApprovalsNeeded is how many the policy asks for.
+func (d Draft) ApprovalsNeeded() int { return d.policy().Approvals }
+
+// Review is what its reviewers were asked and have said.
+func (d Draft) Review() *Review {
+	if d.Draft.Review == nil {
+		return nil
+	}
+	return &Review{of: d, Review: *d.Draft.Review}
+}
+
+// ScheduledPublish is the plan to publish it.
+func (d Draft) ScheduledPublish() *ScheduledPublish {
+	if d.Schedule == nil || d.Closed != nil {
+		return nil
+	}
+	return &ScheduledPublish{At: d.Schedule.At, Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
+}
+
+// Version is what it has become.
+func (d Draft) Version() *Integration {
+	if d.Closed == nil {
+		return nil
+	}
+	if _, there := d.integration.Version(d.Closed.Version); !there {
+		return nil
+	}
+	i := at(d.integration, d.Closed.Version)
+	return &i
+}
+
+// Threads are what people say of it.
+func (d Draft) Threads(ctx context.Context, isResolved *bool, part *string) ([]Thread, error) {
+	whole, err := d.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []Thread{}
+	for _, t := range whole.Threads {
+		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (given(part) == "" || *part == t.Part) {
+			list = append(list, Thread{Thread: t, of: d, orphaned: t.Orphaned(whole.Definition)})
+		}
+	}
+	return list, nil
+}
+
+// Review is a draft's.
+type Review struct {
+	domain.Review
+	of Draft
+}
+
+// RequestedBy is who asked for it.
+func (v Review) RequestedBy() *User { return v.of.r.user(v.of.Organization, v.By) }
+
+// RequestedAt is when.
+func (v Review) RequestedAt() time.Time { return v.At }
+
+// Reviewers are those who were asked.
+func (v Review) Reviewers() []User { return v.of.users(v.Review.Reviewers) }
+
+// Verdicts are what was said.
+func (v Review) Verdicts() []Verdict {
+	list := make([]Verdict, len(v.Review.Verdicts))
+	for i, verdict := range v.Review.Verdicts {
+		list[i] = Verdict{Verdict: verdict, of: v.of}
+	}
+	return list
+}
+
+// Verdict is a reviewer's.
+type Verdict struct {
+	domain.Verdict
+	of Draft
+}
+
+// By is whose it is.
+func (v Verdict) By() *User { return v.of.r.user(v.of.Organization, v.Verdict.By) }
+
+// Holds tells whether it counts.
+func (v Verdict) Holds() bool { return v.of.UnderReview() && v.of.Holds(v.Verdict, v.of.policy()) }
+
+// DismissedBy is who made it void.
+func (v Verdict) DismissedBy() *User {
+	if v.Dismissed == nil {
+		return nil
+	}
+	return v.of.r.user(v.of.Organization, v.Dismissed.By)
+}
+
+// DismissedReason is why.
+func (v Verdict) DismissedReason() *string {
+	if v.Dismissed == nil {
+		return nil
+	}
+	return optional(v.Dismissed.Reason)
+}
+
+// ChangesSince tells what differs now from what the reviewer saw.
+func (v Verdict) ChangesSince(ctx context.Context) ([]PartDifference, error) {
+	whole, err := v.of.whole(ctx)
+	if err != nil || whole.Review == nil {
+		return nil, err
+	}
+	for _, now := range whole.Review.Verdicts {
+		if now.ID == v.ID {
+			return partDifferences(now.Saw, whole.Definition)
+		}
+	}
+	return []PartDifference{}, nil // it was taken back meanwhile
+}
+
+// Thread is one of a draft.
+type Thread struct {
+	domain.Thread
+	of       Draft
+	orphaned bool
+}
+
+// Part is what it is about, nil for the draft as a whole.
+func (t Thread) Part() *string { return optional(t.Thread.Part) }
+
+// Path is of a field.
+func (t Thread) Path() []string { return append([]string{}, t.Thread.Path...) }
+
+// IsOrphaned tells whether what it is about is gone.
+func (t Thread) IsOrphaned() bool { return t.orphaned }
+
+// IsResolved tells whether it is done with.
+func (t Thread) IsResolved() bool { return t.Thread.ResolvedBy != "" }
+
+// ResolvedBy is who said so.
+func (t Thread) ResolvedBy() *User { return t.of.r.user(t.of.Organization, t.Thread.ResolvedBy) }
+
+// ResolvedAt is when.
+func (t Thread) ResolvedAt() *time.Time { return optionalTime(t.Thread.ResolvedAt) }
+
+// AppliedBy is who has made the edit that it suggests.
+func (t Thread) AppliedBy() *User { return t.of.r.user(t.of.Organization, t.Thread.AppliedBy) }
+
+// Suggestion is the edit, as JSON.
+func (t Thread) Suggestion() (*string, error) {
+	if len(t.Thread.Suggestion) == 0 {
+		return nil, nil
+	}
+	return changesText(t.Thread.Suggestion)
+}
+
+// changesText is a list of changes as JSON.
+func changesText(changes []domain.Change) (*string, error) {
+	data, err := json.Marshal(changes)
+	return optional(string(data)), err
+}
+
+// Comments are what was said.
+func (t Thread) Comments() []Comment {
+	list := make([]Comment, len(t.Thread.Comments))
+	for i, c := range t.Thread.Comments {
+		list[i] = Comment{ID: c.ID, By: t.of.r.user(t.of.Organization, c.By), At: c.At, EditedAt: optionalTime(c.EditedAt), Text: c.Text}
+	}
+	return list
+}
+
+// ReviewPolicy is what drafts need.
+type ReviewPolicy struct {
+	domain.ReviewPolicy
+	IsOwn bool
+}
+
+// Bypass lists the roles that may go past it.
+func (p ReviewPolicy) Bypass() []string {
+	list := []string{}
+	for _, r := range p.ReviewPolicy.Bypass {
+		list = append(list, string(r))
+	}
+	return list
+}

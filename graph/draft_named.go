@@ -1,0 +1,206 @@
+package graph
+
+import (
+	"context"
+	"iter"
+	"reflect"
+	"slices"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// draftByID finds a draft to show; of an integration the main one, as long as it is there.
+func (r *Resolver) draftByID(ctx context.Context, id string) (*Draft, error) {
+	organization := principalOf(ctx).Organization
+	if i, ok := r.View.Integrations.Get(organization, id); ok {
+		id, _ = i.MainDraft()
+	}
+	d, ok := r.View.Drafts.Get(organization, id)
+	if !ok {
+		return nil, missing("draft")
+	}
+	model, ok := r.draftModel(d)
+	return found(model, ok, "draft")
+}
+
+// draftFilter is what lists of drafts are asked for; nil fits all.
+type draftFilter struct {
+	integration      *string
+	isMain           *bool
+	state            *ReviewState
+	toReview, isMine *bool
+}
+
+// openDrafts yields the drafts that a filter fits and a user asks for.
+func (r *Resolver) openDrafts(caller Principal, f draftFilter) iter.Seq2[store.Position, Draft] {
+	return func(yield func(store.Position, Draft) bool) {
+		for at, d := range r.View.OpenDrafts(caller.Organization) {
+			model, ok := r.draftModel(d)
+			if ok && f.fits(model, caller.User) && !yield(at, model) {
+				return
+			}
+		}
+	}
+}
+
+// draftsState sends a page of the drafts that a filter fits.
+func (r *Resolver) draftsState(ctx context.Context, f draftFilter, after *string, first *int) (<-chan *Page[Draft], error) {
+	get := func() (Page[Draft], error) { return paginate(r.openDrafts(principalOf(ctx), f), after, first) }
+	if _, err := get(); err != nil {
+		return nil, err
+	}
+	return state(ctx, r, "draft", func() (Page[Draft], bool) {
+		page, err := get()
+		return page, err == nil
+	}, func(a, b Page[Draft]) bool {
+		return reflect.DeepEqual(a.PageInfo, b.PageInfo) && slices.EqualFunc(a.Nodes, b.Nodes, func(a, b Draft) bool {
+			return reflect.DeepEqual(a.Draft, b.Draft) && reflect.DeepEqual(a.integration, b.integration)
+		})
+	})
+}
+
+func (f draftFilter) fits(d Draft, user string) bool {
+	return (given(f.integration) == "" || *f.integration == d.integration.ID) && (f.isMain == nil || *f.isMain == d.Main) &&
+		(f.state == nil || *f.state == d.ReviewState()) && (f.toReview == nil || *f.toReview == d.Awaits(user, d.policy())) &&
+		(f.isMine == nil || *f.isMine == d.Authored(user))
+}
+
+// beginDraft opens a named draft on the newest version, with an older one's content if one is given.
+func (r *Resolver) beginDraft(ctx context.Context, i domain.Integration, name string, from *domain.Version) (draftRef, error) {
+	base, err := r.base(ctx, i)
+	if err != nil {
+		return draftRef{}, err
+	}
+	if base.Base == "" {
+		return draftRef{}, domain.RefuseField(domain.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
+	}
+	base.Main, base.Name = false, name
+	var content *domain.Node
+	if from != nil {
+		if content, err = r.Definitions.Get(ctx, i.Organization, from.Definition); err != nil {
+			return draftRef{}, err
+		}
+	}
+	ref := draftRef{integration: i, id: newID(), named: true}
+	_, err = change(ctx, r, domain.Drafts, ref.id, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Begin(base, content)
+	})
+	return ref, err
+}
+
+func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*DraftPayload, error) {
+	i, err := r.editable(ctx, "id", input.ID)
+	if err != nil {
+		return nil, err
+	}
+	var from *domain.Version
+	if id := given(input.From); id != "" {
+		v, ok := i.integration.Version(id)
+		if !ok {
+			return nil, domain.RefuseField(domain.NotFound, "from", "Record not found: version")
+		}
+		from = &v
+	}
+	ref, err := r.beginDraft(ctx, i.integration, input.Name, from)
+	if err != nil {
+		return nil, err
+	}
+	return r.shown(ctx, ref)
+}
+
+func (r *Resolver) updateDraft(ctx context.Context, input UpdateDraftInput) (*DraftPayload, error) {
+	ref, err := r.draftAt(ctx, "id", input.ID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := change(ctx, r, domain.Drafts, ref.id, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Rename(input.Name)
+	}); err != nil {
+		return nil, err
+	}
+	return r.shown(ctx, ref)
+}
+
+// shown is what an action on a draft answers that nobody else's edit can be in the way of.
+func (r *Resolver) shown(ctx context.Context, ref draftRef) (*DraftPayload, error) {
+	revision, err := r.revisionOf(ctx, ref)
+	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: r.draftOrNil(ref), Revision: revision,
+		Missed: []DraftEdit{}, Conflicts: []MergeConflict{}}, err
+}
+
+// rebaseDraft has a draft stand on the newest version.
+func (r *Resolver) rebaseDraft(ctx context.Context, input RebaseDraftInput) (*DraftPayload, error) {
+	take := map[string]domain.Side{}
+	for _, c := range input.Take {
+		take[c.Key] = domain.Side(c.Side)
+	}
+	var contradictions []MergeConflict
+	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
+		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+			changes, conflicts, err := d.Rebase(base, take)
+			var telling error
+			if contradictions, telling = mergeConflicts(d, conflicts); telling != nil {
+				return nil, telling
+			}
+			return changes, err
+		}, nil
+	})
+	if payload == nil && len(contradictions) > 0 {
+		payload = &DraftPayload{Missed: []DraftEdit{}, Conflicts: contradictions}
+	}
+	return payload, err
+}
+
+func mergeConflicts(d domain.Draft, conflicts []domain.MergeConflict) ([]MergeConflict, error) {
+	var list []MergeConflict
+	for _, c := range conflicts {
+		mine, err := changesText(c.Mine)
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := changesText(c.Theirs)
+		if err != nil {
+			return nil, err
+		}
+		shown := MergeConflict{Key: c.Key, Place: domain.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
+		if d.Definition.Find(c.Part) == nil { // the draft has removed it
+			shown.Place = domain.Place(d.Origin, c.Key)
+		}
+		if len(c.Path) > 0 {
+			was, there := d.Origin.Find(c.Part).Field(c.Path)
+			if shown.Base, err = valueText(was, there); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, shown)
+	}
+	return list, nil
+}
+
+// planPublish has a draft published later.
+func (r *Resolver) planPublish(ctx context.Context, input SchedulePublishInput) (Draft, error) {
+	p := publication{note: given(input.Comment), attributes: given(input.Attributes)}
+	if err := p.check(); err != nil {
+		return Draft{}, err
+	}
+	ref, err := r.draftAt(ctx, "id", input.ID)
+	if err != nil {
+		return Draft{}, err
+	}
+	_, hash, err := r.publishable(ctx, ref)
+	if err != nil {
+		return Draft{}, err
+	}
+	e := domain.PublishScheduled{Version: newID(), At: input.At.UTC(), Definition: hash, Note: p.note, Attributes: p.attributes}
+	return r.changeReview(ctx, ref, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.Plan(e, time.Now(), r.publishing(ctx, ref.integration, ""))
+	})
+}
+
+// changeReview changes a draft in another way than by an edit.
+func (r *Resolver) changeReview(ctx context.Context, ref draftRef, decide func(domain.Draft) (domain.Changes[domain.Draft], error)) (Draft, error) {
+	d, err := change(ctx, r, domain.Drafts, ref.id, decide)
+	return Draft{Draft: d, r: r, integration: ref.integration}, err
+}
