@@ -24,10 +24,10 @@ func (r *Resolver) difference(ctx context.Context, from, to string) (*Integratio
 		after = domain.Identify(after, before, newID)
 	}
 	d := &IntegrationDifference{From: &a, To: &b}
-	if d.Parts, err = partDifferences(before, after); err != nil {
+	if d.Parts, err = partDifferences(ctx, before, after); err != nil {
 		return nil, err
 	}
-	d.Yaml, err = unified(before, after)
+	d.Yaml, err = unified(ctx, before, after)
 	return d, err
 }
 
@@ -41,16 +41,18 @@ func (r *Resolver) side(ctx context.Context, field, id string) (Integration, *do
 	return i, definition, err
 }
 
-func partDifferences(before, after *domain.Node) ([]PartDifference, error) {
-	list := []PartDifference{}
-	for _, p := range domain.Compare(before, after) {
-		part, err := partDifference(p)
-		if err != nil {
-			return nil, err
+func partDifferences(ctx context.Context, before, after *domain.Node) ([]PartDifference, error) {
+	return labour(ctx, func() ([]PartDifference, int, error) {
+		list, fields := []PartDifference{}, partFields*(parts(before)+parts(after))
+		for _, p := range domain.Compare(before, after) {
+			part, err := partDifference(p)
+			if err != nil {
+				return nil, fields, err
+			}
+			list = append(list, part)
 		}
-		list = append(list, part)
-	}
-	return list, nil
+		return list, fields, nil
+	})
 }
 
 func partDifference(p domain.PartDifference) (PartDifference, error) {
@@ -81,14 +83,14 @@ func valueText(v any, there bool) (*string, error) {
 }
 
 // unified compares the canonical YAML of two definitions by lines.
-func unified(before, after *domain.Node) (string, error) {
-	a, err := domain.Export(before, domain.ExportOptions{})
+func unified(ctx context.Context, before, after *domain.Node) (string, error) {
+	a, err := written(ctx, before, domain.ExportOptions{})
 	if err != nil {
 		return "", err
 	}
-	b, err := domain.Export(after, domain.ExportOptions{})
+	b, err := written(ctx, after, domain.ExportOptions{})
 	if err != nil {
 		return "", err
 	}
-	return udiff.Unified("from", "to", string(a), string(b)), nil
+	return udiff.Unified("from", "to", a, b), nil
 }

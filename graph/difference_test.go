@@ -98,7 +98,7 @@ func BenchmarkDifference(b *testing.B) {
 	}
 	after := domain.Apply(before, changes)
 	for b.Loop() {
-		yaml, err := unified(before, after)
+		yaml, err := unified(b.Context(), before, after)
 		if err != nil || len(domain.Compare(before, after)) != 50 || strings.Count(yaml, "Renamed") != 50 {
 			b.Fatal(err, len(yaml))
 		}

@@ -37,8 +37,10 @@ func (r *Resolver) draftOrNil(ref draftRef) *Draft {
 
 // whole is the draft with all that the View leaves out.
 func (d Draft) whole(ctx context.Context) (domain.Draft, error) {
-	whole, _, err := store.Load(ctx, d.r.Log, domain.Drafts, d.ID)
-	return whole, err
+	return labour(ctx, func() (domain.Draft, int, error) {
+		whole, _, err := store.Load(ctx, d.r.Log, domain.Drafts, d.ID)
+		return whole, readFields + partFields*parts(whole.Definition), err
+	})
 }
 
 func (d Draft) ref() draftRef {
@@ -116,7 +118,7 @@ func (d Draft) Definition(ctx context.Context, version *int, useLatestComponentV
 	if err != nil {
 		return "", err
 	}
-	text, err := exportAs(whole.Definition, version, useLatestComponentVersions)
+	text, err := exportAs(ctx, whole.Definition, version, useLatestComponentVersions)
 	return given(text), err
 }
 
@@ -126,7 +128,7 @@ func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
 	if err != nil {
 		return nil, err
 	}
-	return partDifferences(whole.Origin, whole.Definition)
+	return partDifferences(ctx, whole.Origin, whole.Definition)
 }
 
 // ChangeHash is what verdicts are bound to.
@@ -252,7 +254,7 @@ func (v Verdict) ChangesSince(ctx context.Context) ([]PartDifference, error) {
 	}
 	for _, now := range whole.Review.Verdicts {
 		if now.ID == v.ID {
-			return partDifferences(now.Saw, whole.Definition)
+			return partDifferences(ctx, now.Saw, whole.Definition)
 		}
 	}
 	return []PartDifference{}, nil // it was taken back meanwhile

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Options are the door's limits; their names in the configuration are in cmd/heddle.
@@ -21,6 +19,9 @@ type Options struct {
 	MaxBody          int64         // bytes of a request's body
 	MaxAnonymousBody int64         // the same without a valid token
 	MaxTokens        int           // of a document
+	MaxRepeats       int           // how often a document may have one name
+	MaxRoots         int           // fields at the root of a document
+	MaxVariables     int           // values in the variables, those in lists and objects counted
 	MaxDepth         int           // of a document's fields
 	MaxComplexity    int           // fields a document asks for
 	Timeout          time.Duration // of a query or mutation
@@ -38,7 +39,8 @@ type Options struct {
 
 // DefaultOptions are limits that no client known needs to exceed.
 func DefaultOptions() Options {
-	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
+	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
+		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
 		MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
@@ -151,59 +153,4 @@ func crossOrigin(next http.Handler, origins []string) (http.Handler, error) {
 		}
 		protected.ServeHTTP(w, r)
 	}), nil
-}
-
-// shield refuses documents that are too deep or too large, and lets only those with a valid token
-// look at the schema itself. It stands in for gqlgen's own limit of complexity, which follows
-// fragments that spread each other however often that is: 30 of them keep it busy for minutes.
-type shield struct{ Options }
-
-var _ interface {
-	graphql.OperationContextMutator
-	graphql.HandlerExtension
-} = shield{}
-
-// ExtensionName implements [graphql.HandlerExtension].
-func (shield) ExtensionName() string { return "Shield" }
-
-// Validate implements [graphql.HandlerExtension].
-func (shield) Validate(graphql.ExecutableSchema) error { return nil }
-
-// MutateOperationContext implements [graphql.OperationContextMutator].
-func (s shield) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	op.DisableIntrospection = principalOf(ctx).User == ""
-	left := s.MaxComplexity
-	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {
-	case deep:
-		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %d fields", s.MaxDepth).Errors[0]
-	case left < 0:
-		return s.exceeded("HEDDLE_MAX_COMPLEXITY", "the document asks for more than %d fields, fragments counted wherever they are spread", s.MaxComplexity).Errors[0]
-	}
-	return nil
-}
-
-// deeper tells whether fields nest deeper than depth; looking at the schema itself does not count.
-// It takes every field and fragment that it looks at off left and ends when nothing is.
-func deeper(set ast.SelectionSet, depth int, left *int) bool {
-	for _, s := range set {
-		if *left--; *left < 0 {
-			return false
-		}
-		below, inside := ast.SelectionSet(nil), depth
-		switch s := s.(type) {
-		case *ast.Field:
-			below, inside = s.SelectionSet, depth-1
-			if s.Name == "__schema" || s.Name == "__type" {
-				inside = math.MaxInt
-			}
-		case *ast.InlineFragment:
-			below = s.SelectionSet
-		case *ast.FragmentSpread:
-			below = s.Definition.SelectionSet // validation has seen to it that there is one
-		}
-		if inside < 0 || deeper(below, inside, left) {
-			return true
-		}
-	}
-	return false
 }

@@ -33,7 +33,7 @@ var shop string
 // house is the whole door over a log in memory, with an organization whose users have one role each.
 type house struct {
 	*Resolver
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	address string // of the handler on a real socket, once listen was called
 	logged  *logged
@@ -66,7 +66,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-func newHouse(t *testing.T, edit ...func(*Options)) *house {
+func newHouse(t testing.TB, edit ...func(*Options)) *house {
 	t.Helper()
 	h := &house{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewJSONHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -41,6 +41,22 @@ func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Dr
 
 // content is the definition of a draft or version.
 func (r *Resolver) content(ctx context.Context, i Integration) (*domain.Node, error) {
+	return labour(ctx, func() (*domain.Node, int, error) {
+		definition, err := r.read(ctx, i)
+		return definition, readFields + partFields*parts(definition), err
+	})
+}
+
+func parts(definition *domain.Node) (n int) {
+	if definition != nil {
+		for range definition.All() {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error) {
 	version := i.version
 	if version == nil {
 		d, ok, err := r.draft(ctx, i.integration)
@@ -177,20 +193,24 @@ func (r *Resolver) export(ctx context.Context, i Integration, version *int, late
 	if err != nil {
 		return nil, err
 	}
-	return exportAs(content, version, latest)
+	return exportAs(ctx, content, version, latest)
 }
 
-func exportAs(content *domain.Node, version *int, latest *bool) (*string, error) {
+func exportAs(ctx context.Context, content *domain.Node, version *int, latest *bool) (*string, error) {
 	options := domain.ExportOptions{LatestComponents: latest != nil && *latest}
 	if version != nil {
 		options.Version = *version
 	}
-	text, err := domain.Export(content, options)
-	if err != nil {
-		return nil, err
-	}
-	yaml := string(text)
-	return &yaml, nil
+	yaml, err := written(ctx, content, options)
+	return &yaml, err
+}
+
+// written is a definition as text.
+func written(ctx context.Context, definition *domain.Node, o domain.ExportOptions) (string, error) {
+	return labour(ctx, func() (string, int, error) {
+		text, err := domain.Export(definition, o)
+		return string(text), len(text) / textBytes, err
+	})
 }
 
 // problems shows findings with their places.

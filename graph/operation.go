@@ -136,9 +136,13 @@ func oneStream(rc *graphql.OperationContext) (field string, refusal *graphql.Res
 	return fields[0].Name, nil
 }
 
+// maxErrors is how many errors about a document are told.
+const maxErrors = 100
+
 // unsuggested takes out of errors about a document what they tell of the schema: it is not for
 // everybody, and gqlgen's switch for it misses arguments and input fields.
 func (o Options) unsuggested(errs gqlerror.List) gqlerror.List {
+	errs = errs[:min(len(errs), maxErrors)]
 	for _, err := range errs {
 		if strings.HasPrefix(err.Message, "exceeded token limit") {
 			o.OnLimit("HEDDLE_MAX_TOKENS")

@@ -35,7 +35,7 @@ const patience = 10 * time.Second
 
 // eventsClient reads server-sent events.
 type eventsClient struct {
-	t        *testing.T
+	t        testing.TB
 	response *http.Response
 	lines    *bufio.Scanner
 	close    context.CancelFunc
@@ -133,7 +133,7 @@ func smallClient() *http.Client {
 
 // socketClient is the client's side of a WebSocket.
 type socketClient struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 

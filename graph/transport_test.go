@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -151,20 +152,33 @@ func doubling(lines int, last string) string {
 	return b.String() + " fragment " + name + " on Query { " + last + " }"
 }
 
+// aliased asks for the same so often under names of its own.
+func aliased(n int, field string) string {
+	b := strings.Builder{}
+	for i := range n {
+		fmt.Fprintf(&b, " a%d: %s", i, field)
+	}
+	return "{" + b.String() + " }"
+}
+
 // Documents that cost far more than they weigh; without its limit, this test would not end.
 func TestDocumentLimits(t *testing.T) {
 	h := newHouse(t)
 	aliases := strings.Builder{}
-	for range 500 {
+	for range 450 {
 		aliases.WriteString(" ...F")
 	}
+	const repeats, roots = "the document has one name more than 500 times (HEDDLE_MAX_REPEATS)", "the document asks for more than 30 fields at its root (HEDDLE_MAX_ROOT_FIELDS)"
 	const tokens, deep, large = "exceeded token limit of 2000", "the document is deeper than 20 fields (HEDDLE_MAX_DEPTH)", "the document asks for more than 2000 fields"
 	nest := func(n int) string {
 		return "{ users { nodes" + strings.Repeat(" { org { users { nodes", n) + " { id }" + strings.Repeat(" } } }", n) + " } }"
 	}
 	for name, c := range map[string]struct{ token, document, want string }{
 		"repeated fields":         {"", "{" + strings.Repeat(" __typename", 10_000) + "}", "HEDDLE_MAX_ANONYMOUS_REQUEST"},
-		"those that fit":          {"", "{" + strings.Repeat(" __typename", 1400) + "}", ""},
+		"those that fit":          {"", "{" + strings.Repeat(" __typename", 1400) + "}", repeats},
+		"those that may be":       {"", "{" + strings.Repeat(" __typename", 500) + "}", ""},
+		"repeated by fragments":   {h.tokens[domain.Viewer], "{" + strings.Repeat(" ...{__typename}", 350) + "...A } fragment A on Query {" + strings.Repeat(" __typename", 151) + "}", repeats},
+		"as an alias":             {h.tokens[domain.Viewer], "{" + strings.Repeat(" a:__typename", 501) + "}", repeats},
 		"repeated, with token":    {h.tokens[domain.Viewer], "{" + strings.Repeat(" __typename", 10_000) + "}", tokens},
 		"repeated short fields":   {"", "{" + strings.Repeat(" a", 3000) + "}", tokens},
 		"aliases":                 {h.tokens[domain.Viewer], "{" + strings.Repeat(" a:authenticatedUser{id}", 500) + "}", tokens},
@@ -178,6 +192,11 @@ func TestDocumentLimits(t *testing.T) {
 		"deep in fragments":       {h.tokens[domain.Viewer], "{ organization { ...A } } fragment A on Organization" + strings.Replace(nest(6), " users", " ... { users", 1) + "}", deep},
 		"a ring of fragments":     {"", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "Cannot spread fragment"},
 		"the schema in circles":   {h.tokens[domain.Viewer], "{ __schema { types {" + strings.Repeat(" fields { type {", 6) + " name" + strings.Repeat(" } }", 6) + " } } }", "Maximum introspection depth exceeded"},
+		"many at the root":        {h.tokens[domain.Viewer], aliased(31, "executionResults { totalCount }"), roots},
+		"many, by fragments":      {h.tokens[domain.Viewer], "{ ...A ... { a31: __typename } } fragment A on Query" + aliased(30, "__typename"), roots},
+		"as many as may be":       {h.tokens[domain.Viewer], aliased(30, "executionResults { totalCount }"), ""},
+		"the schema, often":       {h.tokens[domain.Viewer], aliased(10, "__schema { queryType { name } }"), large},
+		"a type, often":           {h.tokens[domain.Viewer], aliased(10, `__type(name: "User") { name }`), large},
 		"half as large, no issue": {h.tokens[domain.Viewer], doubling(8, "authenticatedUser { id }"), ""},
 	} {
 		a := h.ask(c.token, c.document, nil)
@@ -208,17 +227,32 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 func TestLimitsComeFromTheOptions(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.MaxDepth, o.MaxComplexity, o.MaxTokens = 2, 4, 20 })
+	h := newHouse(t, func(o *Options) {
+		o.MaxDepth, o.MaxComplexity, o.MaxTokens, o.MaxRepeats, o.MaxRoots, o.MaxVariables = 2, 4, 20, 7, 2, 3
+	})
 	for document, want := range map[string]string{
 		`{ organization { name } }`:                       "",
 		`{ organization { users { totalCount } } }`:       "deeper than 2 fields (HEDDLE_MAX_DEPTH)",
 		`{ organization { id name a: id } }`:              "",
 		`{ organization { id name a: id b: id } }`:        "more than 4 fields",
 		`{ organization { id` + strings.Repeat(" id", 20): "token limit of 20",
+		`{` + strings.Repeat(" __typename", 7) + `}`:      "more than 4 fields",
+		`{` + strings.Repeat(" __typename", 8) + `}`:      "one name more than 7 times (HEDDLE_MAX_REPEATS)",
+		`{ a: __typename b: __typename }`:                 "",
+		`{ a: __typename b: __typename c: __typename }`:   "more than 2 fields at its root (HEDDLE_MAX_ROOT_FIELDS)",
 	} {
 		a := h.ask(h.tokens[domain.Viewer], document, nil)
 		if refused := len(a.Errors) > 0; refused != (want != "") || refused && !strings.Contains(a.Errors[0].Message, want) {
 			t.Errorf("%s: answered %s, want %q", document, a.body, want)
+		}
+	}
+	for _, c := range []struct {
+		variables vars
+		fits      bool
+	}{{nil, true}, {vars{"a": 1, "b": 2}, true}, {vars{"a": []int{1}}, true}, {vars{"a": []int{1, 2}}, false}, {vars{"a": vars{"b": vars{"c": 1}}}, false}, {vars{"a": 1, "b": nil, "c": 3}, false}} {
+		a := h.ask(h.tokens[domain.Viewer], `{ __typename }`, c.variables)
+		if fits := len(a.Errors) == 0; fits != c.fits || !fits && !strings.Contains(a.Errors[0].Message, "more than 3 values (HEDDLE_MAX_VARIABLES)") {
+			t.Errorf("%v: answered %s", c.variables, a.body)
 		}
 	}
 }

@@ -44,6 +44,9 @@ type settings struct {
 	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
 	MaxAnonymousRequest int64         `env:"HEDDLE_MAX_ANONYMOUS_REQUEST" default:"16384" help:"Bytes of a GraphQL request's body without a valid token."`
 	MaxTokens           int           `env:"HEDDLE_MAX_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
+	MaxRepeats          int           `env:"HEDDLE_MAX_REPEATS" default:"500" help:"How often a GraphQL document may have one name."`
+	MaxRootFields       int           `env:"HEDDLE_MAX_ROOT_FIELDS" default:"30" help:"Fields at the root of a GraphQL document."`
+	MaxVariables        int           `env:"HEDDLE_MAX_VARIABLES" default:"50000" help:"Values in a GraphQL request's variables, those in lists and objects counted."`
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
 	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"100" help:"Operations at once on one WebSocket."`
