@@ -31,7 +31,7 @@ const (
 )
 
 // folds keeps the folds of long streams that are changed again and again, such as a draft under
-// edit. States are never edited in place, so they can be shared; what is newer is always read. Runs
+// edit, and of those that several load at once. States are never edited in place, so they can be shared; what is newer is always read. Runs
 // are left out: one worker changes them, which holds them itself, and their results may be large.
 var folds = newCache[foldKey, any](foldsKept)
 
@@ -56,16 +56,6 @@ func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 // finds out, and decides again if it does.
 func Fresh[S any](log Log, category *domain.Category[S], id string) *Handle[S] {
 	return &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
-}
-
-// Load reads an aggregate's state and revision; one that does not exist has the zero state at [NoStream].
-func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
-	h, err := Open(ctx, log, category, id)
-	if err != nil {
-		var none S
-		return none, NoStream, err
-	}
-	return h.at.state, h.at.revision, nil
 }
 
 // State is the aggregate's state as last read or changed through the handle.
@@ -110,10 +100,13 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 // keep takes a newer fold, and remembers it for the next change if the stream is a long one.
 func (h *Handle[S]) keep(at fold[S]) {
 	h.at = at
-	if at.read >= longStream && h.category.Name != domain.Runs.Name {
+	if at.read >= longStream && h.keeps() {
 		folds.put(h.foldKey(), at)
 	}
 }
+
+// keeps tells whether folds of the category may stay in memory.
+func (h *Handle[S]) keeps() bool { return h.category.Name != domain.Runs.Name }
 
 // decode turns a record into the event and the meta that it is folded with.
 func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], domain.Meta, error) {

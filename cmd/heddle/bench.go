@@ -30,6 +30,8 @@ import (
 // benchCmd measures a server on this machine.
 type benchCmd struct {
 	Run benchRunCmd `cmd:"" help:"Start a server on an empty folder, drive one synchronous flow and print how fast it was."`
+
+	Subscribers benchSubscribersCmd `cmd:"" help:"Start a server on an empty folder, have many follow one integration and print how soon they are told of changes."`
 }
 
 type benchRunCmd struct {
