@@ -22,7 +22,7 @@ func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionR
 	if err != nil || (ok && e.Result != "") {
 		return InstanceExecutionResult{e}, ok, err
 	}
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	run, err := r.run(ctx, id)
 	if domain.CodeOf(err) == domain.NotFound || (err == nil && (run.ID == "" || run.Organization != organization)) {
 		return InstanceExecutionResult{}, false, nil
 	}
@@ -54,7 +54,8 @@ func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
 		return nil, err
 	}
 	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{},
-		total: func(ctx context.Context) (int, error) { return r.Runs.Count(ctx, q) }}
+		PageInfo: PageInfo{HasPreviousPage: given(after) != ""}, // a cursor is that of an element
+		total:    func(ctx context.Context) (int, error) { return r.Runs.Count(ctx, q) }}
 	for i, e := range list {
 		if i == size {
 			page.PageInfo.HasNextPage = true
@@ -104,7 +105,7 @@ func parseExecutionCursor(s string) (p projections.ExecutionPlace, err error) {
 // stepResults lists the finished steps of an execution in the order in which they finished; that
 // order is the log's, so what comes late comes behind every cursor.
 func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder, after *string, first, last *int) (*Page[InstanceStepResult], error) {
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ const (
 
 // logs lists the log lines of an execution in the order in which they were recorded.
 func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -218,27 +219,34 @@ func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinis
 }
 
 // sections lists the steps of an execution that wrote log lines, in the order in which they first did.
-func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error) {
+func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error) {
 	if err := r.hasExecution(ctx, id); err != nil {
 		return nil, err
 	}
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	all, seen := ExecutionSectionConnection{Nodes: []ExecutionSection{}}, map[string]bool{}
+	var list []ExecutionSection
+	seen := map[string]bool{}
 	for _, s := range run.Steps() {
 		section := sectionID(id, s.Name)
 		if seen[section] || (s.LogBlob == nil && len(s.Log) == 0) || (len(among) > 0 && !slices.Contains(among, section)) {
 			continue
 		}
 		seen[section] = true
-		all.Nodes = append(all.Nodes, ExecutionSection{SectionID: section, Label: s.Name})
+		list = append(list, ExecutionSection{SectionID: section, Label: s.Name})
 	}
-	if orderBy != nil && descending(orderBy.Direction) {
-		slices.Reverse(all.Nodes)
-	}
-	return &all, nil
+	page, err := whole(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	return &page, err
+}
+
+// run reads an execution from its stream.
+func (r *Resolver) run(ctx context.Context, id string) (domain.Run, error) {
+	return labour(ctx, func() (domain.Run, int, error) {
+		run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+		return run, listFields + partFields*len(run.Steps()), err
+	})
 }
 
 // logSeverities gives each severity a number that grows with it; the metrics stand beside information.

@@ -296,7 +296,15 @@ type ComplexityRoot struct {
 	}
 
 	ExecutionSectionConnection struct {
-		Nodes func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ExecutionSectionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Expression struct {
@@ -305,7 +313,15 @@ type ComplexityRoot struct {
 	}
 
 	ExpressionConnection struct {
-		Nodes func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ExpressionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	FieldDifference struct {
@@ -344,7 +360,7 @@ type ComplexityRoot struct {
 	InstanceConfigVariable struct {
 		AuthorizeURL           func(childComplexity int) int
 		ID                     func(childComplexity int) int
-		Inputs                 func(childComplexity int) int
+		Inputs                 func(childComplexity int, after *string, first *int) int
 		RequiredConfigVariable func(childComplexity int) int
 		Status                 func(childComplexity int) int
 		Value                  func(childComplexity int) int
@@ -628,8 +644,10 @@ type ComplexityRoot struct {
 	}
 
 	PageInfo struct {
-		EndCursor   func(childComplexity int) int
-		HasNextPage func(childComplexity int) int
+		EndCursor       func(childComplexity int) int
+		HasNextPage     func(childComplexity int) int
+		HasPreviousPage func(childComplexity int) int
+		StartCursor     func(childComplexity int) int
 	}
 
 	PartDifference struct {
@@ -657,7 +675,7 @@ type ComplexityRoot struct {
 		Drafts                func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
 		ExecutionResult       func(childComplexity int, id string) int
 		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
-		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) int
+		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) int
 		Instance              func(childComplexity int, id string) int
 		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
 		Integration           func(childComplexity int, id string) int
@@ -665,6 +683,7 @@ type ComplexityRoot struct {
 		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) int
 		LogSeverityLevels     func(childComplexity int) int
 		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
+		Node                  func(childComplexity int, id string) int
 		Organization          func(childComplexity int) int
 		OrganizationRoles     func(childComplexity int) int
 		UploadMedia           func(childComplexity int, objectID string, fileName string, mediaType MediaType) int
@@ -910,6 +929,7 @@ type OrganizationResolver interface {
 	Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error)
 }
 type QueryResolver interface {
+	Node(ctx context.Context, id string) (Node, error)
 	AuthenticatedUser(ctx context.Context) (*domain.User, error)
 	Organization(ctx context.Context) (*domain.Organization, error)
 	OrganizationRoles(ctx context.Context) ([]Role, error)
@@ -929,7 +949,7 @@ type QueryResolver interface {
 	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
 	ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error)
-	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error)
+	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error)
 	Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
 	LogSeverityLevels(ctx context.Context) ([]LogSeverity, error)
 }
@@ -1929,12 +1949,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExecutionSection.SectionID(childComplexity), true
 
+	case "ExecutionSectionConnection.edges":
+		if e.ComplexityRoot.ExecutionSectionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionConnection.Edges(childComplexity), true
 	case "ExecutionSectionConnection.nodes":
 		if e.ComplexityRoot.ExecutionSectionConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ExecutionSectionConnection.Nodes(childComplexity), true
+	case "ExecutionSectionConnection.pageInfo":
+		if e.ComplexityRoot.ExecutionSectionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionConnection.PageInfo(childComplexity), true
+	case "ExecutionSectionConnection.totalCount":
+		if e.ComplexityRoot.ExecutionSectionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionConnection.TotalCount(childComplexity), true
+
+	case "ExecutionSectionEdge.cursor":
+		if e.ComplexityRoot.ExecutionSectionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionEdge.Cursor(childComplexity), true
+	case "ExecutionSectionEdge.node":
+		if e.ComplexityRoot.ExecutionSectionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSectionEdge.Node(childComplexity), true
 
 	case "Expression.name":
 		if e.ComplexityRoot.Expression.Name == nil {
@@ -1949,12 +2000,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Expression.Value(childComplexity), true
 
+	case "ExpressionConnection.edges":
+		if e.ComplexityRoot.ExpressionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionConnection.Edges(childComplexity), true
 	case "ExpressionConnection.nodes":
 		if e.ComplexityRoot.ExpressionConnection.Nodes == nil {
 			break
 		}
 
 		return e.ComplexityRoot.ExpressionConnection.Nodes(childComplexity), true
+	case "ExpressionConnection.pageInfo":
+		if e.ComplexityRoot.ExpressionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionConnection.PageInfo(childComplexity), true
+	case "ExpressionConnection.totalCount":
+		if e.ComplexityRoot.ExpressionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionConnection.TotalCount(childComplexity), true
+
+	case "ExpressionEdge.cursor":
+		if e.ComplexityRoot.ExpressionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionEdge.Cursor(childComplexity), true
+	case "ExpressionEdge.node":
+		if e.ComplexityRoot.ExpressionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExpressionEdge.Node(childComplexity), true
 
 	case "FieldDifference.after":
 		if e.ComplexityRoot.FieldDifference.After == nil {
@@ -2113,7 +2195,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.InstanceConfigVariable.Inputs(childComplexity), true
+		args, err := ec.field_InstanceConfigVariable_inputs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.InstanceConfigVariable.Inputs(childComplexity, args["after"].(*string), args["first"].(*int)), true
 	case "InstanceConfigVariable.requiredConfigVariable":
 		if e.ComplexityRoot.InstanceConfigVariable.RequiredConfigVariable == nil {
 			break
@@ -3530,6 +3617,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.HasNextPage(childComplexity), true
+	case "PageInfo.hasPreviousPage":
+		if e.ComplexityRoot.PageInfo.HasPreviousPage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PageInfo.HasPreviousPage(childComplexity), true
+	case "PageInfo.startCursor":
+		if e.ComplexityRoot.PageInfo.StartCursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
 	case "PartDifference.fields":
 		if e.ComplexityRoot.PartDifference.Fields == nil {
@@ -3713,7 +3812,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.ExecutionSections(childComplexity, args["executionResult"].(string), args["sectionId_In"].([]string), args["orderBy"].(*ExecutionSectionOrder)), true
+		return e.ComplexityRoot.Query.ExecutionSections(childComplexity, args["executionResult"].(string), args["sectionId_In"].([]string), args["orderBy"].(*ExecutionSectionOrder), args["after"].(*string), args["first"].(*int)), true
 	case "Query.instance":
 		if e.ComplexityRoot.Query.Instance == nil {
 			break
@@ -3787,6 +3886,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Logs(childComplexity, args["executionResult"].(string), args["orderBy"].(*LogOrder), args["after"].(*string), args["first"].(*int)), true
+	case "Query.node":
+		if e.ComplexityRoot.Query.Node == nil {
+			break
+		}
+
+		args, err := ec.field_Query_node_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Node(childComplexity, args["id"].(string)), true
 	case "Query.organization":
 		if e.ComplexityRoot.Query.Organization == nil {
 			break
@@ -4481,18 +4591,23 @@ var sources = []*ast.Source{
 "RFC 3339 date-time, UTC."
 scalar DateTime
 
+"A UUID in its usual spelling."
 scalar UUID
 
 "A JSON document encoded as a string."
 scalar JSONString
 
+"Which end of an order comes first."
 enum OrderDirection {
   ASC
   DESC
 }
 
+"Where a page of a list stands in it."
 type PageInfo {
+  hasPreviousPage: Boolean!
   hasNextPage: Boolean!
+  startCursor: String
   endCursor: String
 }
 
@@ -4502,7 +4617,15 @@ type FieldError {
   messages: [String!]!
 }
 
+"What has an id of its own, by which node finds it."
+interface Node {
+  id: ID!
+}
+
+"What can be read."
 type Query {
+  "An integration, a version, a draft, a customer, an instance, an execution, a component or a user; null when there is no such."
+  node(id: ID!): Node
   authenticatedUser: User!
   organization: Organization!
   organizationRoles: [Role!]!
@@ -4618,12 +4741,13 @@ type Query {
     first: Int
   ): InstanceExecutionResultConnection!
   "The regions that the log lines of an execution are grouped under: the steps that wrote some."
-  executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder): ExecutionSectionConnection!
+  executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder, after: String, first: Int): ExecutionSectionConnection!
   "The log of one execution, in the order in which it was written."
   logs(executionResult: ID!, orderBy: LogOrder, after: String, first: Int): LogConnection!
   logSeverityLevels: [LogSeverity!]!
 }
 
+"What can be done. What is refused is told in the errors of the payload."
 type Mutation {
   createOrganizationUser(input: CreateOrganizationUserInput!): UserPayload!
   createApiToken(input: CreateApiTokenInput!): CreateApiTokenPayload!
@@ -4709,9 +4833,11 @@ type Mutation {
   replayExecution(input: ReplayExecutionInput!): ExecutionPayload!
 }
 
-# Over WebSocket (graphql-transport-ws) and as server-sent events. What changes is either a state, of
-# which the newest is sent and those between may be skipped, or a feed, of which nothing is skipped:
-# it goes on after the cursor that was seen last.
+"""
+What can be followed over WebSocket (graphql-transport-ws) and as server-sent events: either a state, of which
+the newest is sent and those between may be skipped, or a feed, of which nothing is skipped: it goes on after
+the cursor that was seen last.
+"""
 type Subscription {
   "A feed of what an execution does, from its beginning; it ends with the execution."
   executionProgress(executionId: ID!, after: String): ExecutionEvent!
@@ -4729,6 +4855,7 @@ type Subscription {
 
 # ------------------------------------------------------------- organization, users, roles, tokens
 
+"Whose server this is; everything belongs to one."
 type Organization {
   id: ID!
   name: String!
@@ -4736,7 +4863,8 @@ type Organization {
   users(after: String, first: Int): UserConnection!
 }
 
-type User {
+"A person who uses this server."
+type User implements Node {
   id: ID!
   name: String!
   email: String!
@@ -4748,6 +4876,7 @@ type User {
   updatedAt: DateTime!
 }
 
+"A page of a list of users."
 type UserConnection {
   nodes: [User!]!
   edges: [UserEdge!]!
@@ -4755,11 +4884,13 @@ type UserConnection {
   totalCount: Int!
 }
 
+"A user and its place in a list."
 type UserEdge {
   node: User!
   cursor: String!
 }
 
+"What a user may do."
 type Role {
   id: ID!
   name: String!
@@ -4768,6 +4899,7 @@ type Role {
   level: Int!
 }
 
+"A token that programs and people use the API with, as its user."
 type ApiToken {
   id: ID!
   name: String!
@@ -4777,6 +4909,7 @@ type ApiToken {
   revokedAt: DateTime
 }
 
+"A page of a list of API tokens."
 type ApiTokenConnection {
   nodes: [ApiToken!]!
   edges: [ApiTokenEdge!]!
@@ -4784,11 +4917,13 @@ type ApiTokenConnection {
   totalCount: Int!
 }
 
+"An API token and its place in a list."
 type ApiTokenEdge {
   node: ApiToken!
   cursor: String!
 }
 
+"What createOrganizationUser takes."
 input CreateOrganizationUserInput {
   email: String!
   "The id of one of organizationRoles."
@@ -4796,11 +4931,13 @@ input CreateOrganizationUserInput {
   name: String
 }
 
+"What became of the mutation: a user, or why there is none."
 type UserPayload {
   user: User
   errors: [FieldError!]!
 }
 
+"What createApiToken takes."
 input CreateApiTokenInput {
   "Tells one token from another in lists and in the audit."
   name: String!
@@ -4808,6 +4945,7 @@ input CreateApiTokenInput {
   user: ID
 }
 
+"What became of the mutation: an API token, or why there is none."
 type CreateApiTokenPayload {
   apiToken: ApiToken
   "The token itself. It is shown here once and can't be had again."
@@ -4815,10 +4953,12 @@ type CreateApiTokenPayload {
   errors: [FieldError!]!
 }
 
+"What revokeApiToken takes."
 input RevokeApiTokenInput {
   id: ID!
 }
 
+"What became of the mutation: an API token, or why there is none."
 type ApiTokenPayload {
   apiToken: ApiToken
   errors: [FieldError!]!
@@ -4826,7 +4966,8 @@ type ApiTokenPayload {
 
 # --------------------------------------------------------------------------------------- customers
 
-type Customer {
+"Somebody whom instances are deployed for."
+type Customer implements Node {
   id: ID!
   name: String!
   description: String
@@ -4836,6 +4977,7 @@ type Customer {
   instances(after: String, first: Int): InstanceConnection!
 }
 
+"A page of a list of customers."
 type CustomerConnection {
   nodes: [Customer!]!
   edges: [CustomerEdge!]!
@@ -4843,11 +4985,13 @@ type CustomerConnection {
   totalCount: Int!
 }
 
+"A customer and its place in a list."
 type CustomerEdge {
   node: Customer!
   cursor: String!
 }
 
+"What createCustomer takes."
 input CreateCustomerInput {
   name: String!
   description: String
@@ -4856,6 +5000,7 @@ input CreateCustomerInput {
   labels: [String]
 }
 
+"What became of the mutation: a customer, or why there is none."
 type CustomerPayload {
   customer: Customer
   errors: [FieldError!]!
@@ -4863,7 +5008,8 @@ type CustomerPayload {
 
 # ------------------------------------------------------------------------------------- components
 
-type Component {
+"A connector to an app, or a set of tools, that steps use."
+type Component implements Node {
   id: ID!
   key: String!
   label: String!
@@ -4879,6 +5025,7 @@ type Component {
   actions(isTrigger: Boolean, isDataSource: Boolean, after: String, first: Int): ActionConnection!
 }
 
+"A page of a list of components."
 type ComponentConnection {
   nodes: [Component!]!
   edges: [ComponentEdge!]!
@@ -4886,6 +5033,7 @@ type ComponentConnection {
   totalCount: Int!
 }
 
+"A component and its place in a list."
 type ComponentEdge {
   node: Component!
   cursor: String!
@@ -4906,12 +5054,14 @@ type Action {
   inputs(after: String, first: Int): ActionInputConnection!
 }
 
+"Whether a trigger goes with a schedule."
 enum ActionScheduleSupport {
   INVALID
   REQUIRED
   VALID
 }
 
+"A page of a list of actions."
 type ActionConnection {
   nodes: [Action!]!
   edges: [ActionEdge!]!
@@ -4919,11 +5069,13 @@ type ActionConnection {
   totalCount: Int!
 }
 
+"An action and its place in a list."
 type ActionEdge {
   node: Action!
   cursor: String!
 }
 
+"An input of an action."
 type ActionInput {
   key: String!
   label: String!
@@ -4937,6 +5089,7 @@ type ActionInput {
   options: [String!]!
 }
 
+"A page of a list of inputs."
 type ActionInputConnection {
   nodes: [ActionInput!]!
   edges: [ActionInputEdge!]!
@@ -4944,6 +5097,7 @@ type ActionInputConnection {
   totalCount: Int!
 }
 
+"An input and its place in a list."
 type ActionInputEdge {
   node: ActionInput!
   cursor: String!
@@ -4952,7 +5106,7 @@ type ActionInputEdge {
 # ------------------------------------------------------------------------------------ integrations
 
 "An integration's draft, or one of its published versions."
-type Integration {
+type Integration implements Node {
   id: ID!
   name: String!
   description: String
@@ -5009,6 +5163,7 @@ type Integration {
   ): InstanceConfigVariableConnection!
 }
 
+"A page of a list of integrations."
 type IntegrationConnection {
   nodes: [Integration!]!
   edges: [IntegrationEdge!]!
@@ -5016,11 +5171,13 @@ type IntegrationConnection {
   totalCount: Int!
 }
 
+"An integration and its place in a list."
 type IntegrationEdge {
   node: Integration!
   cursor: String!
 }
 
+"A file that goes with an integration."
 type Attachment {
   id: ID!
   "Several may have the same."
@@ -5033,6 +5190,7 @@ type Attachment {
   url: String!
 }
 
+"A page of a list of attachments."
 type AttachmentConnection {
   nodes: [Attachment!]!
   edges: [AttachmentEdge!]!
@@ -5040,11 +5198,13 @@ type AttachmentConnection {
   totalCount: Int!
 }
 
+"An attachment and its place in a list."
 type AttachmentEdge {
   node: Attachment!
   cursor: String!
 }
 
+"What a file is for."
 enum MediaType {
   "A file that is kept with an integration: of at most HEDDLE_MAX_ATTACHMENT bytes, with a name that ends in one of HEDDLE_ATTACHMENT_TYPES."
   ATTACHMENT
@@ -5052,6 +5212,7 @@ enum MediaType {
   AVATAR
 }
 
+"An address to put a file to."
 type UploadMediaResult {
   uploadUrl: String!
   "Names the file to the mutation that takes it, until it expires, too; nothing can be got from it."
@@ -5060,15 +5221,18 @@ type UploadMediaResult {
   error: String
 }
 
+"What versions can be sorted by."
 enum VersionOrderField {
   VERSION_NUMBER
 }
 
+"How versions are sorted."
 input VersionOrder {
   field: VersionOrderField!
   direction: OrderDirection!
 }
 
+"A flow of a definition."
 type IntegrationFlow {
   id: ID!
   stableKey: String
@@ -5080,10 +5244,12 @@ type IntegrationFlow {
   trigger: IntegrationAction!
 }
 
+"The action that a step uses."
 type IntegrationAction {
   action: Action!
 }
 
+"A page of a list of flows."
 type IntegrationFlowConnection {
   nodes: [IntegrationFlow!]!
   edges: [IntegrationFlowEdge!]!
@@ -5091,11 +5257,13 @@ type IntegrationFlowConnection {
   totalCount: Int!
 }
 
+"A flow and its place in a list."
 type IntegrationFlowEdge {
   node: IntegrationFlow!
   cursor: String!
 }
 
+"What createIntegration takes."
 input CreateIntegrationInput {
   name: String!
   description: String
@@ -5110,6 +5278,7 @@ input CreateIntegrationInput {
   definition: String
 }
 
+"What updateIntegration takes."
 input UpdateIntegrationInput {
   "The integration's id."
   id: ID!
@@ -5128,6 +5297,7 @@ input UpdateIntegrationInput {
   testConfigVariables: [InputInstanceConfigVariable]
 }
 
+"What addIntegrationAttachment takes."
 input AddIntegrationAttachmentInput {
   "The integration's id."
   id: ID!
@@ -5135,12 +5305,14 @@ input AddIntegrationAttachmentInput {
   url: String!
 }
 
+"What removeIntegrationAttachment takes."
 input RemoveIntegrationAttachmentInput {
   "The integration's id."
   id: ID!
   attachment: ID!
 }
 
+"What forkIntegration takes."
 input ForkIntegrationInput {
   "An integration, or a version of one."
   parent: ID!
@@ -5148,6 +5320,7 @@ input ForkIntegrationInput {
   description: String
 }
 
+"What differs between two drafts or versions."
 type IntegrationDifference {
   from: Integration!
   to: Integration!
@@ -5179,6 +5352,7 @@ type PartDifference {
   fields: [FieldDifference!]!
 }
 
+"What became of a field of a part."
 type FieldDifference {
   "A field's key, or inputs and the name of an input."
   path: [String!]!
@@ -5188,6 +5362,7 @@ type FieldDifference {
   after: JSONString
 }
 
+"What a change does."
 enum DraftOp {
   "Give value to the field of node at path; without a path make sure that the list is there."
   SET
@@ -5219,6 +5394,7 @@ input DraftChangeInput {
   part: JSONString
 }
 
+"What editDraft takes."
 input EditDraftInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5227,6 +5403,7 @@ input EditDraftInput {
   changes: [DraftChangeInput!]!
 }
 
+"What undoDraft takes."
 input UndoDraftInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5235,6 +5412,7 @@ input UndoDraftInput {
   edits: Int
 }
 
+"What discardDraft takes."
 input DiscardDraftInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5250,6 +5428,7 @@ type DraftEdit {
   changes: JSONString!
 }
 
+"What became of the mutation: a draft, or why there is none."
 type DraftPayload {
   integration: Integration
   "Null when it has ended, or was never edited."
@@ -5267,7 +5446,7 @@ type DraftPayload {
 A changeable state of an integration on its way to the next version. The live version is never touched by
 one, nor one draft by another.
 """
-type Draft {
+type Draft implements Node {
   id: ID!
   "Null for the main one."
   name: String
@@ -5303,6 +5482,7 @@ type Draft {
   version: Integration
 }
 
+"A page of a list of drafts."
 type DraftConnection {
   nodes: [Draft!]!
   edges: [DraftEdge!]!
@@ -5310,6 +5490,7 @@ type DraftConnection {
   totalCount: Int!
 }
 
+"A draft and its place in a list."
 type DraftEdge {
   node: Draft!
   cursor: String!
@@ -5329,6 +5510,7 @@ type MergeConflict {
   theirs: JSONString!
 }
 
+"Which of two changes that contradict each other stands."
 enum MergeSide {
   "The draft's change stands."
   MINE
@@ -5336,11 +5518,13 @@ enum MergeSide {
   THEIRS
 }
 
+"Which side of a conflict stands."
 input MergeChoiceInput {
   key: String!
   side: MergeSide!
 }
 
+"What createDraft takes."
 input CreateDraftInput {
   "The integration's id. It must have a published version."
   id: ID!
@@ -5349,12 +5533,14 @@ input CreateDraftInput {
   from: ID
 }
 
+"What updateDraft takes."
 input UpdateDraftInput {
   "The draft's id."
   id: ID!
   name: String!
 }
 
+"What rebaseDraft takes."
 input RebaseDraftInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5362,6 +5548,7 @@ input RebaseDraftInput {
   take: [MergeChoiceInput!]
 }
 
+"What schedulePublish takes."
 input SchedulePublishInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5372,11 +5559,13 @@ input SchedulePublishInput {
   attributes: String
 }
 
+"What unschedulePublish takes."
 input UnschedulePublishInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
 }
 
+"When a draft is to be published, and by whom."
 type ScheduledPublish {
   at: DateTime!
   comment: String
@@ -5385,6 +5574,7 @@ type ScheduledPublish {
 
 # ----------------------------------------------------------------------------------------- reviews
 
+"How far the review of a draft is."
 enum ReviewState {
   "No review was asked for."
   DRAFT
@@ -5394,6 +5584,7 @@ enum ReviewState {
   WITHDRAWN
 }
 
+"A request to look at what a draft changes."
 type Review {
   id: ID!
   requestedBy: User
@@ -5406,6 +5597,7 @@ type Review {
   verdicts: [Verdict!]!
 }
 
+"What a reviewer says of a draft."
 type Verdict {
   id: ID!
   by: User
@@ -5420,6 +5612,7 @@ type Verdict {
   changesSince: [PartDifference!]!
 }
 
+"What requestReview takes."
 input RequestReviewInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5430,11 +5623,13 @@ input RequestReviewInput {
   link: String
 }
 
+"What withdrawReview takes."
 input WithdrawReviewInput {
   id: ID!
   reason: String
 }
 
+"What giveVerdict takes."
 input GiveVerdictInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5445,10 +5640,12 @@ input GiveVerdictInput {
   changeHash: String
 }
 
+"What withdrawVerdict takes."
 input WithdrawVerdictInput {
   id: ID!
 }
 
+"What dismissVerdict takes."
 input DismissVerdictInput {
   id: ID!
   "The id of the user whose verdict it is."
@@ -5456,6 +5653,7 @@ input DismissVerdictInput {
   reason: String!
 }
 
+"What became of the mutation: a review, or why there is none."
 type ReviewPayload {
   draft: Draft
   errors: [FieldError!]!
@@ -5473,6 +5671,7 @@ type ReviewPolicy {
   isOwn: Boolean!
 }
 
+"What setReviewPolicy takes."
 input SetReviewPolicyInput {
   "An integration's id; the organization's policy is set without one."
   integration: ID
@@ -5486,6 +5685,7 @@ input SetReviewPolicyInput {
   inherit: Boolean
 }
 
+"What became of the mutation: the organization's policy, or why not."
 type ReviewPolicyPayload {
   reviewPolicy: ReviewPolicy
   errors: [FieldError!]!
@@ -5512,6 +5712,7 @@ type Thread {
   appliedBy: User
 }
 
+"What somebody said in a thread."
 type Comment {
   id: ID!
   by: User
@@ -5520,6 +5721,7 @@ type Comment {
   text: String!
 }
 
+"What openThread takes."
 input OpenThreadInput {
   "A draft's id, or the integration's for its main one."
   id: ID!
@@ -5530,12 +5732,14 @@ input OpenThreadInput {
   suggestion: [DraftChangeInput!]
 }
 
+"What replyToThread takes."
 input ReplyToThreadInput {
   id: ID!
   thread: ID!
   text: String!
 }
 
+"What editComment takes."
 input EditCommentInput {
   id: ID!
   thread: ID!
@@ -5543,6 +5747,7 @@ input EditCommentInput {
   text: String!
 }
 
+"What resolveThread takes."
 input ResolveThreadInput {
   id: ID!
   thread: ID!
@@ -5550,17 +5755,20 @@ input ResolveThreadInput {
   resolved: Boolean
 }
 
+"What applySuggestion takes."
 input ApplySuggestionInput {
   id: ID!
   thread: ID!
 }
 
+"What became of the mutation: a thread, or why there is none."
 type ThreadPayload {
   thread: Thread
   draft: Draft
   errors: [FieldError!]!
 }
 
+"What happened to a draft."
 enum DraftEventType {
   OPENED
   EDITED
@@ -5597,6 +5805,7 @@ type DraftEvent {
   data: JSONString!
 }
 
+"What importIntegration takes."
 input ImportIntegrationInput {
   "A YAML definition."
   definition: String!
@@ -5606,6 +5815,7 @@ input ImportIntegrationInput {
   replace: Boolean
 }
 
+"What became of the import: an integration, or why there is none."
 type ImportIntegrationPayload {
   integration: Integration
   "What was kept although Heddle does not know it, or looks like a mistake."
@@ -5622,6 +5832,7 @@ type DefinitionProblem {
   message: String!
 }
 
+"What publishIntegration takes."
 input PublishIntegrationInput {
   "The integration's id, for its main draft, or a draft's."
   id: ID!
@@ -5633,6 +5844,7 @@ input PublishIntegrationInput {
   bypassReason: String
 }
 
+"What rollBackIntegration takes."
 input RollBackIntegrationInput {
   "The id of the published version to go back to."
   id: ID!
@@ -5642,6 +5854,7 @@ input RollBackIntegrationInput {
   bypassReason: String
 }
 
+"What deleteIntegration takes."
 input DeleteIntegrationInput {
   "The integration's id."
   id: ID!
@@ -5649,6 +5862,7 @@ input DeleteIntegrationInput {
   name: String
 }
 
+"What updateIntegrationVersion takes."
 input UpdateIntegrationVersionInput {
   "The version's id."
   id: ID!
@@ -5657,12 +5871,14 @@ input UpdateIntegrationVersionInput {
   labels: [String]
 }
 
+"What updateIntegrationVersionAvailability takes."
 input UpdateIntegrationVersionAvailabilityInput {
   "The version's id."
   id: ID!
   available: Boolean!
 }
 
+"What became of the mutation: an integration, or why there is none."
 type IntegrationPayload {
   "Of publishIntegration: the new version."
   integration: Integration
@@ -5671,7 +5887,8 @@ type IntegrationPayload {
 
 # --------------------------------------------------------------------------------------- instances
 
-type Instance {
+"An integration that is deployed for a customer, with its configuration."
+type Instance implements Node {
   id: ID!
   name: String!
   description: String
@@ -5690,12 +5907,14 @@ type Instance {
   flowConfigs(after: String, first: Int): InstanceFlowConfigConnection!
 }
 
+"Whether an instance has all the configuration that it needs."
 enum InstanceConfigState {
   FULLY_CONFIGURED
   NEEDS_INSTANCE_CONFIGURATION
   NEEDS_USER_LEVEL_CONFIGURATION
 }
 
+"A page of a list of instances."
 type InstanceConnection {
   nodes: [Instance!]!
   edges: [InstanceEdge!]!
@@ -5703,11 +5922,13 @@ type InstanceConnection {
   totalCount: Int!
 }
 
+"An instance and its place in a list."
 type InstanceEdge {
   node: Instance!
   cursor: String!
 }
 
+"A flow of an instance."
 type InstanceFlowConfig {
   id: ID!
   flow: IntegrationFlow!
@@ -5717,6 +5938,7 @@ type InstanceFlowConfig {
   apiKeys: [String!]
 }
 
+"A page of a list of instance flows."
 type InstanceFlowConfigConnection {
   nodes: [InstanceFlowConfig!]!
   edges: [InstanceFlowConfigEdge!]!
@@ -5724,11 +5946,13 @@ type InstanceFlowConfigConnection {
   totalCount: Int!
 }
 
+"An instance flow and its place in a list."
 type InstanceFlowConfigEdge {
   node: InstanceFlowConfig!
   cursor: String!
 }
 
+"Whether a config variable can be used."
 enum InstanceConfigVariableStatus {
   ACTIVE
   ERROR
@@ -5736,6 +5960,7 @@ enum InstanceConfigVariableStatus {
   PENDING
 }
 
+"A config variable with its value in an instance."
 type InstanceConfigVariable {
   id: ID!
   "Of a plain variable; null for a connection, whose fields are sealed."
@@ -5744,10 +5969,11 @@ type InstanceConfigVariable {
   "Where a person authorises a pending OAuth 2.0 connection."
   authorizeUrl: String
   "The fields of a connection; what an instance sets for them is sealed and never shown."
-  inputs: ExpressionConnection!
+  inputs(after: String, first: Int): ExpressionConnection!
   requiredConfigVariable: RequiredConfigVariable!
 }
 
+"A page of a list of config variables."
 type InstanceConfigVariableConnection {
   nodes: [InstanceConfigVariable!]!
   edges: [InstanceConfigVariableEdge!]!
@@ -5755,20 +5981,33 @@ type InstanceConfigVariableConnection {
   totalCount: Int!
 }
 
+"A config variable and its place in a list."
 type InstanceConfigVariableEdge {
   node: InstanceConfigVariable!
   cursor: String!
 }
 
+"A field of a connection."
 type Expression {
   name: String!
   value: String
 }
 
+"A page of a list of fields."
 type ExpressionConnection {
   nodes: [Expression!]!
+  edges: [ExpressionEdge!]!
+  pageInfo: PageInfo!
+  totalCount: Int!
 }
 
+"A field and its place in a list."
+type ExpressionEdge {
+  node: Expression!
+  cursor: String!
+}
+
+"A config variable as the definition has it."
 type RequiredConfigVariable {
   id: ID!
   key: String!
@@ -5787,6 +6026,7 @@ input InputInstanceConfigVariable {
   onPremiseResourceId: ID
 }
 
+"What createInstance takes."
 input CreateInstanceInput {
   name: String!
   description: String
@@ -5797,6 +6037,7 @@ input CreateInstanceInput {
   labels: [String]
 }
 
+"What updateInstance takes."
 input UpdateInstanceInput {
   id: ID!
   name: String
@@ -5813,6 +6054,7 @@ input UpdateInstanceInput {
   globalDebug: Boolean
 }
 
+"What updateInstanceConfigVariables takes."
 input UpdateInstanceConfigVariablesInput {
   id: ID!
   configVariables: [InputInstanceConfigVariable]!
@@ -5824,16 +6066,19 @@ input InputInstanceFlowConfig {
   apiKeys: [String]
 }
 
+"What deployInstance takes."
 input DeployInstanceInput {
   id: ID!
   "Deploys although config variables have no values."
   force: Boolean
 }
 
+"What deleteInstance takes."
 input DeleteInstanceInput {
   id: ID!
 }
 
+"What became of the mutation: an instance, or why there is none."
 type InstancePayload {
   instance: Instance
   errors: [FieldError!]!
@@ -5841,6 +6086,7 @@ type InstancePayload {
 
 # -------------------------------------------------------------------------------------- executions
 
+"What started an execution."
 enum InstanceExecutionResultInvokeType {
   AI_AGENT
   CROSS_FLOW
@@ -5853,6 +6099,7 @@ enum InstanceExecutionResultInvokeType {
   WEBHOOK_SNAPSHOT
 }
 
+"How an execution ended."
 enum InstanceExecutionResultResultType {
   CANCELED
   CANCELED_AS_DUPLICATE
@@ -5861,6 +6108,7 @@ enum InstanceExecutionResultResultType {
   POLLED_NO_CHANGES
 }
 
+"How far an execution is."
 enum ExecutionStatus {
   CANCELED
   ERROR
@@ -5869,7 +6117,8 @@ enum ExecutionStatus {
   SUCCESS
 }
 
-type InstanceExecutionResult {
+"An execution: one run of one flow of an instance."
+type InstanceExecutionResult implements Node {
   id: ID!
   "Null while it waits."
   startedAt: DateTime
@@ -5904,6 +6153,7 @@ type InstanceExecutionResult {
   logs(orderBy: LogOrder, after: String, first: Int): LogConnection!
 }
 
+"The step that started an execution."
 type InvokedBy {
   executionId: ID!
   "The step's path in that execution."
@@ -5912,19 +6162,23 @@ type InvokedBy {
   depth: Int!
 }
 
+"What cancelExecution takes."
 input CancelExecutionInput {
   id: ID!
 }
 
+"What replayExecution takes."
 input ReplayExecutionInput {
   id: ID!
 }
 
+"What became of the mutation: an execution, or why there is none."
 type ExecutionPayload {
   executionResult: InstanceExecutionResult
   errors: [FieldError!]!
 }
 
+"A page of a list of executions."
 type InstanceExecutionResultConnection {
   nodes: [InstanceExecutionResult!]!
   edges: [InstanceExecutionResultEdge!]!
@@ -5932,11 +6186,13 @@ type InstanceExecutionResultConnection {
   totalCount: Int!
 }
 
+"An execution and its place in a list."
 type InstanceExecutionResultEdge {
   node: InstanceExecutionResult!
   cursor: String!
 }
 
+"What happened to an execution."
 enum ExecutionEventType {
   "It waits for its turn."
   QUEUED
@@ -5960,25 +6216,30 @@ type ExecutionEvent {
   executionResult: InstanceExecutionResult!
 }
 
+"What executions can be sorted by."
 enum InstanceExecutionResultOrderField {
   STARTED_AT
 }
 
+"How executions are sorted."
 input InstanceExecutionResultOrder {
   field: InstanceExecutionResultOrderField!
   direction: OrderDirection!
 }
 
+"What step results can be sorted by."
 enum InstanceStepResultOrderField {
   ENDED_AT
   STARTED_AT
 }
 
+"How step results are sorted."
 input InstanceStepResultOrder {
   field: InstanceStepResultOrderField!
   direction: OrderDirection!
 }
 
+"What a step did in an execution."
 type InstanceStepResult {
   id: ID!
   stepName: String
@@ -5997,6 +6258,7 @@ type InstanceStepResult {
   resultsUrl: String!
 }
 
+"A page of a list of step results."
 type InstanceStepResultConnection {
   nodes: [InstanceStepResult!]!
   edges: [InstanceStepResultEdge!]!
@@ -6004,11 +6266,13 @@ type InstanceStepResultConnection {
   totalCount: Int!
 }
 
+"A step result and its place in a list."
 type InstanceStepResultEdge {
   node: InstanceStepResult!
   cursor: String!
 }
 
+"How grave a log line is."
 enum LogSeverityLevel {
   DEBUG
   ERROR
@@ -6019,15 +6283,18 @@ enum LogSeverityLevel {
   WARN
 }
 
+"What log lines can be sorted by."
 enum LogOrderField {
   TIMESTAMP
 }
 
+"How log lines are sorted."
 input LogOrder {
   field: LogOrderField!
   direction: OrderDirection!
 }
 
+"A log line of an execution."
 type Log {
   timestamp: DateTime!
   severity: LogSeverityLevel!
@@ -6039,6 +6306,7 @@ type Log {
   stepName: String
 }
 
+"A page of a list of log lines."
 type LogConnection {
   nodes: [Log!]!
   edges: [LogEdge!]!
@@ -6046,29 +6314,44 @@ type LogConnection {
   totalCount: Int!
 }
 
+"A log line and its place in a list."
 type LogEdge {
   node: Log!
   cursor: String!
 }
 
+"What sections can be sorted by."
 enum ExecutionSectionOrderField {
   STARTED_AT
 }
 
+"How sections are sorted."
 input ExecutionSectionOrder {
   field: ExecutionSectionOrderField!
   direction: OrderDirection!
 }
 
+"A region of an execution's log."
 type ExecutionSection {
   sectionId: UUID!
   label: String!
 }
 
+"A page of a list of sections."
 type ExecutionSectionConnection {
   nodes: [ExecutionSection!]!
+  edges: [ExecutionSectionEdge!]!
+  pageInfo: PageInfo!
+  totalCount: Int!
 }
 
+"A section and its place in a list."
+type ExecutionSectionEdge {
+  node: ExecutionSection!
+  cursor: String!
+}
+
+"A severity that log lines may have."
 type LogSeverity {
   "Grows with the severity."
   id: Int!
@@ -6580,8 +6863,24 @@ func (ec *executionContext) childFields_ExecutionSectionConnection(ctx context.C
 	switch field.Name {
 	case "nodes":
 		return ec.fieldContext_ExecutionSectionConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_ExecutionSectionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ExecutionSectionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ExecutionSectionConnection_totalCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExecutionSectionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ExecutionSectionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_ExecutionSectionEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ExecutionSectionEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExecutionSectionEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Expression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6598,8 +6897,24 @@ func (ec *executionContext) childFields_ExpressionConnection(ctx context.Context
 	switch field.Name {
 	case "nodes":
 		return ec.fieldContext_ExpressionConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_ExpressionConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ExpressionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ExpressionConnection_totalCount(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ExpressionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ExpressionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "node":
+		return ec.fieldContext_ExpressionEdge_node(ctx, field)
+	case "cursor":
+		return ec.fieldContext_ExpressionEdge_cursor(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExpressionEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_FieldDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7154,8 +7469,12 @@ func (ec *executionContext) childFields_Organization(ctx context.Context, field 
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "hasPreviousPage":
+		return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
 	case "hasNextPage":
 		return ec.fieldContext_PageInfo_hasNextPage(ctx, field)
+	case "startCursor":
+		return ec.fieldContext_PageInfo_startCursor(ctx, field)
 	case "endCursor":
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
@@ -7657,6 +7976,28 @@ func (ec *executionContext) field_Draft_threads_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["part"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_InstanceConfigVariable_inputs_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
 	return args, nil
 }
 
@@ -8947,6 +9288,22 @@ func (ec *executionContext) field_Query_executionSections_args(ctx context.Conte
 		return nil, err
 	}
 	args["orderBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg4
 	return args, nil
 }
 
@@ -9183,6 +9540,20 @@ func (ec *executionContext) field_Query_logs_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["first"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_node_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
 	return args, nil
 }
 
@@ -13571,7 +13942,7 @@ func (ec *executionContext) fieldContext_ExecutionSection_label(_ context.Contex
 	return graphql.NewScalarFieldContext("ExecutionSection", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _ExecutionSectionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *ExecutionSectionConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ExecutionSectionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[ExecutionSection]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -13601,6 +13972,148 @@ func (ec *executionContext) fieldContext_ExecutionSectionConnection_nodes(_ cont
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionSectionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Page[ExecutionSection]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Edge[ExecutionSection]) graphql.Marshaler {
+			return ec.marshalNExecutionSectionEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionSectionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionSectionEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionSectionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Page[ExecutionSection]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2heddleᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionSectionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionSectionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Page[ExecutionSection]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionSectionConnection", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ExecutionSectionEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ExecutionSection]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v ExecutionSection) graphql.Marshaler {
+			return ec.marshalNExecutionSection2heddleᚋgraphᚐExecutionSection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExecutionSectionEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExecutionSection(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionSectionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ExecutionSection]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSectionEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSectionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionSectionEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Expression_name(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
@@ -13649,7 +14162,7 @@ func (ec *executionContext) fieldContext_Expression_value(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Expression", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _ExpressionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *ExpressionConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _ExpressionConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *Page[Expression]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -13679,6 +14192,148 @@ func (ec *executionContext) fieldContext_ExpressionConnection_nodes(_ context.Co
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ExpressionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Page[Expression]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Edge[Expression]) graphql.Marshaler {
+			return ec.marshalNExpressionEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExpressionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExpressionEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExpressionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Page[Expression]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2heddleᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExpressionConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExpressionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Page[Expression]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExpressionConnection", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ExpressionEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[Expression]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v Expression) graphql.Marshaler {
+			return ec.marshalNExpression2heddleᚋgraphᚐExpression(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ExpressionEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Expression(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ExpressionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[Expression]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExpressionEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExpressionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExpressionEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _FieldDifference_path(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
@@ -14361,17 +15016,18 @@ func (ec *executionContext) _InstanceConfigVariable_inputs(ctx context.Context, 
 			return ec.fieldContext_InstanceConfigVariable_inputs(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Inputs(), nil
+			fc := graphql.GetFieldContext(ctx)
+			return obj.Inputs(fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v ExpressionConnection) graphql.Marshaler {
-			return ec.marshalNExpressionConnection2heddleᚋgraphᚐExpressionConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Page[Expression]) graphql.Marshaler {
+			return ec.marshalNExpressionConnection2heddleᚋgraphᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_InstanceConfigVariable_inputs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_InstanceConfigVariable_inputs(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "InstanceConfigVariable",
 		Field:      field,
@@ -14380,6 +15036,17 @@ func (ec *executionContext) fieldContext_InstanceConfigVariable_inputs(_ context
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_ExpressionConnection(ctx, field)
 		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_InstanceConfigVariable_inputs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -20157,6 +20824,29 @@ func (ec *executionContext) fieldContext_Organization_users(ctx context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_hasPreviousPage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasPreviousPage, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20178,6 +20868,29 @@ func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PageInfo_startCursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartCursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
@@ -20461,6 +21174,50 @@ func (ec *executionContext) fieldContext_PartDifference_fields(_ context.Context
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_FieldDifference(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_node(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Node(ctx, fc.Args["id"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v Node) graphql.Marshaler {
+			return ec.marshalONode2heddleᚋgraphᚐNode(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_node(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_node_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -21275,11 +22032,11 @@ func (ec *executionContext) _Query_executionSections(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().ExecutionSections(ctx, fc.Args["executionResult"].(string), fc.Args["sectionId_In"].([]string), fc.Args["orderBy"].(*ExecutionSectionOrder))
+			return ec.Resolvers.Query().ExecutionSections(ctx, fc.Args["executionResult"].(string), fc.Args["sectionId_In"].([]string), fc.Args["orderBy"].(*ExecutionSectionOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ExecutionSectionConnection) graphql.Marshaler {
-			return ec.marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐExecutionSectionConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Page[ExecutionSection]) graphql.Marshaler {
+			return ec.marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐPage(ctx, selections, v)
 		},
 		true,
 		true,
@@ -26886,6 +27643,68 @@ func (ec *executionContext) unmarshalInputWithdrawVerdictInput(ctx context.Conte
 
 // region    ************************** interface.gotpl ***************************
 
+func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj Node) graphql.Marshaler {
+	switch obj := (obj).(type) {
+	case nil:
+		return graphql.Null
+	case domain.User:
+		return ec._User(ctx, sel, &obj)
+	case *domain.User:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._User(ctx, sel, obj)
+	case Integration:
+		return ec._Integration(ctx, sel, &obj)
+	case *Integration:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Integration(ctx, sel, obj)
+	case InstanceExecutionResult:
+		return ec._InstanceExecutionResult(ctx, sel, &obj)
+	case *InstanceExecutionResult:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InstanceExecutionResult(ctx, sel, obj)
+	case domain.Instance:
+		return ec._Instance(ctx, sel, &obj)
+	case *domain.Instance:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Instance(ctx, sel, obj)
+	case Draft:
+		return ec._Draft(ctx, sel, &obj)
+	case *Draft:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Draft(ctx, sel, obj)
+	case domain.Customer:
+		return ec._Customer(ctx, sel, &obj)
+	case *domain.Customer:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Customer(ctx, sel, obj)
+	case Component:
+		return ec._Component(ctx, sel, &obj)
+	case *Component:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Component(ctx, sel, obj)
+	default:
+		if typedObj, ok := obj.(graphql.Marshaler); ok {
+			return typedObj
+		} else {
+			panic(fmt.Errorf("unexpected type %T; non-generated variants of Node must implement graphql.Marshaler", obj))
+		}
+	}
+}
+
 // endregion ************************** interface.gotpl ***************************
 
 // region    **************************** object.gotpl ****************************
@@ -27845,7 +28664,7 @@ func (ec *executionContext) _Comment(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
-var componentImplementors = []string{"Component"}
+var componentImplementors = []string{"Component", "Node"}
 
 func (ec *executionContext) _Component(ctx context.Context, sel ast.SelectionSet, obj *Component) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, componentImplementors)
@@ -28110,7 +28929,7 @@ func (ec *executionContext) _CreateApiTokenPayload(ctx context.Context, sel ast.
 	return out
 }
 
-var customerImplementors = []string{"Customer"}
+var customerImplementors = []string{"Customer", "Node"}
 
 func (ec *executionContext) _Customer(ctx context.Context, sel ast.SelectionSet, obj *domain.Customer) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, customerImplementors)
@@ -28436,7 +29255,7 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 	return out
 }
 
-var draftImplementors = []string{"Draft"}
+var draftImplementors = []string{"Draft", "Node"}
 
 func (ec *executionContext) _Draft(ctx context.Context, sel ast.SelectionSet, obj *Draft) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, draftImplementors)
@@ -29198,7 +30017,7 @@ func (ec *executionContext) _ExecutionSection(ctx context.Context, sel ast.Selec
 
 var executionSectionConnectionImplementors = []string{"ExecutionSectionConnection"}
 
-func (ec *executionContext) _ExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, obj *ExecutionSectionConnection) graphql.Marshaler {
+func (ec *executionContext) _ExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, obj *Page[ExecutionSection]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, executionSectionConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -29210,6 +30029,97 @@ func (ec *executionContext) _ExecutionSectionConnection(ctx context.Context, sel
 			out.Values[i] = graphql.MarshalString("ExecutionSectionConnection")
 		case "nodes":
 			out.Values[i] = ec._ExecutionSectionConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "edges":
+			out.Values[i] = ec._ExecutionSectionConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._ExecutionSectionConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ExecutionSectionConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var executionSectionEdgeImplementors = []string{"ExecutionSectionEdge"}
+
+func (ec *executionContext) _ExecutionSectionEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ExecutionSection]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, executionSectionEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExecutionSectionEdge")
+		case "node":
+			out.Values[i] = ec._ExecutionSectionEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._ExecutionSectionEdge_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -29279,7 +30189,7 @@ func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSe
 
 var expressionConnectionImplementors = []string{"ExpressionConnection"}
 
-func (ec *executionContext) _ExpressionConnection(ctx context.Context, sel ast.SelectionSet, obj *ExpressionConnection) graphql.Marshaler {
+func (ec *executionContext) _ExpressionConnection(ctx context.Context, sel ast.SelectionSet, obj *Page[Expression]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, expressionConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -29291,6 +30201,97 @@ func (ec *executionContext) _ExpressionConnection(ctx context.Context, sel ast.S
 			out.Values[i] = graphql.MarshalString("ExpressionConnection")
 		case "nodes":
 			out.Values[i] = ec._ExpressionConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "edges":
+			out.Values[i] = ec._ExpressionConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._ExpressionConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ExpressionConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var expressionEdgeImplementors = []string{"ExpressionEdge"}
+
+func (ec *executionContext) _ExpressionEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[Expression]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, expressionEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExpressionEdge")
+		case "node":
+			out.Values[i] = ec._ExpressionEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._ExpressionEdge_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -29454,7 +30455,7 @@ func (ec *executionContext) _ImportIntegrationPayload(ctx context.Context, sel a
 	return out
 }
 
-var instanceImplementors = []string{"Instance"}
+var instanceImplementors = []string{"Instance", "Node"}
 
 func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet, obj *domain.Instance) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceImplementors)
@@ -30104,7 +31105,7 @@ func (ec *executionContext) _InstanceEdge(ctx context.Context, sel ast.Selection
 	return out
 }
 
-var instanceExecutionResultImplementors = []string{"InstanceExecutionResult"}
+var instanceExecutionResultImplementors = []string{"InstanceExecutionResult", "Node"}
 
 func (ec *executionContext) _InstanceExecutionResult(ctx context.Context, sel ast.SelectionSet, obj *InstanceExecutionResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceExecutionResultImplementors)
@@ -31194,7 +32195,7 @@ func (ec *executionContext) _InstanceStepResultEdge(ctx context.Context, sel ast
 	return out
 }
 
-var integrationImplementors = []string{"Integration"}
+var integrationImplementors = []string{"Integration", "Node"}
 
 func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionSet, obj *Integration) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, integrationImplementors)
@@ -33211,9 +34212,19 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PageInfo")
+		case "hasPreviousPage":
+			out.Values[i] = ec._PageInfo_hasPreviousPage(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "hasNextPage":
 			out.Values[i] = ec._PageInfo_hasNextPage(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startCursor":
+			out.Values[i] = ec._PageInfo_startCursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "endCursor":
@@ -33350,6 +34361,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Query")
+		case "node":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_node(ctx, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "authenticatedUser":
 			field := field
 
@@ -34444,7 +35477,7 @@ func (ec *executionContext) _UploadMediaResult(ctx context.Context, sel ast.Sele
 	return out
 }
 
-var userImplementors = []string{"User"}
+var userImplementors = []string{"User", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *domain.User) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
@@ -36066,11 +37099,11 @@ func (ec *executionContext) marshalNExecutionSection2ᚕheddleᚋgraphᚐExecuti
 	return ret
 }
 
-func (ec *executionContext) marshalNExecutionSectionConnection2heddleᚋgraphᚐExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, v ExecutionSectionConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNExecutionSectionConnection2heddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v Page[ExecutionSection]) graphql.Marshaler {
 	return ec._ExecutionSectionConnection(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐExecutionSectionConnection(ctx context.Context, sel ast.SelectionSet, v *ExecutionSectionConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNExecutionSectionConnection2ᚖheddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v *Page[ExecutionSection]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -36078,6 +37111,26 @@ func (ec *executionContext) marshalNExecutionSectionConnection2ᚖheddleᚋgraph
 		return graphql.Null
 	}
 	return ec._ExecutionSectionConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNExecutionSectionEdge2heddleᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v Edge[ExecutionSection]) graphql.Marshaler {
+	return ec._ExecutionSectionEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExecutionSectionEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []Edge[ExecutionSection]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExecutionSectionEdge2heddleᚋgraphᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNExecutionSectionOrderField2heddleᚋgraphᚐExecutionSectionOrderField(ctx context.Context, v any) (ExecutionSectionOrderField, error) {
@@ -36120,8 +37173,28 @@ func (ec *executionContext) marshalNExpression2ᚕheddleᚋgraphᚐExpressionᚄ
 	return ret
 }
 
-func (ec *executionContext) marshalNExpressionConnection2heddleᚋgraphᚐExpressionConnection(ctx context.Context, sel ast.SelectionSet, v ExpressionConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNExpressionConnection2heddleᚋgraphᚐPage(ctx context.Context, sel ast.SelectionSet, v Page[Expression]) graphql.Marshaler {
 	return ec._ExpressionConnection(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExpressionEdge2heddleᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v Edge[Expression]) graphql.Marshaler {
+	return ec._ExpressionEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExpressionEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []Edge[Expression]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExpressionEdge2heddleᚋgraphᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNFieldDifference2heddleᚋgraphᚐFieldDifference(ctx context.Context, sel ast.SelectionSet, v FieldDifference) graphql.Marshaler {
@@ -37894,6 +38967,13 @@ func (ec *executionContext) unmarshalOMergeChoiceInput2ᚕheddleᚋgraphᚐMerge
 		}
 	}
 	return res, nil
+}
+
+func (ec *executionContext) marshalONode2heddleᚋgraphᚐNode(ctx context.Context, sel ast.SelectionSet, v Node) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Node(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOOrganization2ᚖheddleᚋdomainᚐOrganization(ctx context.Context, sel ast.SelectionSet, v *domain.Organization) graphql.Marshaler {

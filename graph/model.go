@@ -173,6 +173,10 @@ type (
 	ActionEdge                        = Edge[Action]
 	ActionInputConnection             = Page[ActionInput]
 	ActionInputEdge                   = Edge[ActionInput]
+	ExpressionConnection              = Page[Expression]
+	ExpressionEdge                    = Edge[Expression]
+	ExecutionSectionConnection        = Page[ExecutionSection]
+	ExecutionSectionEdge              = Edge[ExecutionSection]
 	LogConnection                     = Page[Log]
 	LogEdge                           = Edge[Log]
 )

@@ -90,14 +90,14 @@ func (v InstanceConfigVariable) Status() *InstanceConfigVariableStatus {
 func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
 
 // Inputs are a connection's fields, by name; their values stay inside.
-func (v InstanceConfigVariable) Inputs() ExpressionConnection {
-	all := ExpressionConnection{Nodes: []Expression{}}
+func (v InstanceConfigVariable) Inputs(after *string, first *int) (Page[Expression], error) {
+	var all []Expression
 	if v.connection() {
 		for _, name := range slices.Sorted(maps.Keys(v.variable.Inputs())) {
-			all.Nodes = append(all.Nodes, Expression{Name: name})
+			all = append(all, Expression{Name: name})
 		}
 	}
-	return all
+	return whole(numbered(all), after, first)
 }
 
 // RequiredConfigVariable is what the definition says of it.

@@ -11,6 +11,7 @@ import (
 	"time"
 )
 
+// An input of an action.
 type ActionInput struct {
 	Key         string `json:"key"`
 	Label       string `json:"label"`
@@ -24,6 +25,7 @@ type ActionInput struct {
 	Options []string `json:"options"`
 }
 
+// What addIntegrationAttachment takes.
 type AddIntegrationAttachmentInput struct {
 	// The integration's id.
 	ID string `json:"id"`
@@ -31,20 +33,24 @@ type AddIntegrationAttachmentInput struct {
 	URL string `json:"url"`
 }
 
+// What became of the mutation: an API token, or why there is none.
 type APITokenPayload struct {
 	APIToken *APIToken    `json:"apiToken,omitempty"`
 	Errors   []FieldError `json:"errors"`
 }
 
+// What applySuggestion takes.
 type ApplySuggestionInput struct {
 	ID     string `json:"id"`
 	Thread string `json:"thread"`
 }
 
+// What cancelExecution takes.
 type CancelExecutionInput struct {
 	ID string `json:"id"`
 }
 
+// What somebody said in a thread.
 type Comment struct {
 	ID       string       `json:"id"`
 	By       *domain.User `json:"by,omitempty"`
@@ -53,6 +59,7 @@ type Comment struct {
 	Text     string       `json:"text"`
 }
 
+// What createApiToken takes.
 type CreateAPITokenInput struct {
 	// Tells one token from another in lists and in the audit.
 	Name string `json:"name"`
@@ -60,6 +67,7 @@ type CreateAPITokenInput struct {
 	User *string `json:"user,omitempty"`
 }
 
+// What became of the mutation: an API token, or why there is none.
 type CreateAPITokenPayload struct {
 	APIToken *APIToken `json:"apiToken,omitempty"`
 	// The token itself. It is shown here once and can't be had again.
@@ -67,6 +75,7 @@ type CreateAPITokenPayload struct {
 	Errors []FieldError `json:"errors"`
 }
 
+// What createCustomer takes.
 type CreateCustomerInput struct {
 	Name        string  `json:"name"`
 	Description *string `json:"description,omitempty"`
@@ -75,6 +84,7 @@ type CreateCustomerInput struct {
 	Labels     []*string `json:"labels,omitempty"`
 }
 
+// What createDraft takes.
 type CreateDraftInput struct {
 	// The integration's id. It must have a published version.
 	ID   string `json:"id"`
@@ -83,6 +93,7 @@ type CreateDraftInput struct {
 	From *string `json:"from,omitempty"`
 }
 
+// What createInstance takes.
 type CreateInstanceInput struct {
 	Name        string  `json:"name"`
 	Description *string `json:"description,omitempty"`
@@ -93,6 +104,7 @@ type CreateInstanceInput struct {
 	Labels          []*string                      `json:"labels,omitempty"`
 }
 
+// What createIntegration takes.
 type CreateIntegrationInput struct {
 	Name        string  `json:"name"`
 	Description *string `json:"description,omitempty"`
@@ -107,6 +119,7 @@ type CreateIntegrationInput struct {
 	Definition *string `json:"definition,omitempty"`
 }
 
+// What createOrganizationUser takes.
 type CreateOrganizationUserInput struct {
 	Email string `json:"email"`
 	// The id of one of organizationRoles.
@@ -114,6 +127,7 @@ type CreateOrganizationUserInput struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// What became of the mutation: a customer, or why there is none.
 type CustomerPayload struct {
 	Customer *domain.Customer `json:"customer,omitempty"`
 	Errors   []FieldError     `json:"errors"`
@@ -128,10 +142,12 @@ type DefinitionProblem struct {
 	Message string  `json:"message"`
 }
 
+// What deleteInstance takes.
 type DeleteInstanceInput struct {
 	ID string `json:"id"`
 }
 
+// What deleteIntegration takes.
 type DeleteIntegrationInput struct {
 	// The integration's id.
 	ID string `json:"id"`
@@ -139,18 +155,21 @@ type DeleteIntegrationInput struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// What deployInstance takes.
 type DeployInstanceInput struct {
 	ID string `json:"id"`
 	// Deploys although config variables have no values.
 	Force *bool `json:"force,omitempty"`
 }
 
+// What discardDraft takes.
 type DiscardDraftInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID               string `json:"id"`
 	ExpectedRevision string `json:"expectedRevision"`
 }
 
+// What dismissVerdict takes.
 type DismissVerdictInput struct {
 	ID string `json:"id"`
 	// The id of the user whose verdict it is.
@@ -197,6 +216,7 @@ type DraftEvent struct {
 	Data string `json:"data"`
 }
 
+// What became of the mutation: a draft, or why there is none.
 type DraftPayload struct {
 	Integration *Integration `json:"integration,omitempty"`
 	// Null when it has ended, or was never edited.
@@ -210,6 +230,7 @@ type DraftPayload struct {
 	Errors    []FieldError    `json:"errors"`
 }
 
+// What editComment takes.
 type EditCommentInput struct {
 	ID      string `json:"id"`
 	Thread  string `json:"thread"`
@@ -217,6 +238,7 @@ type EditCommentInput struct {
 	Text    string `json:"text"`
 }
 
+// What editDraft takes.
 type EditDraftInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID string `json:"id"`
@@ -225,34 +247,31 @@ type EditDraftInput struct {
 	Changes          []DraftChangeInput `json:"changes"`
 }
 
+// What became of the mutation: an execution, or why there is none.
 type ExecutionPayload struct {
 	ExecutionResult *InstanceExecutionResult `json:"executionResult,omitempty"`
 	Errors          []FieldError             `json:"errors"`
 }
 
+// A region of an execution's log.
 type ExecutionSection struct {
 	SectionID string `json:"sectionId"`
 	Label     string `json:"label"`
 }
 
-type ExecutionSectionConnection struct {
-	Nodes []ExecutionSection `json:"nodes"`
-}
-
+// How sections are sorted.
 type ExecutionSectionOrder struct {
 	Field     ExecutionSectionOrderField `json:"field"`
 	Direction OrderDirection             `json:"direction"`
 }
 
+// A field of a connection.
 type Expression struct {
 	Name  string  `json:"name"`
 	Value *string `json:"value,omitempty"`
 }
 
-type ExpressionConnection struct {
-	Nodes []Expression `json:"nodes"`
-}
-
+// What became of a field of a part.
 type FieldDifference struct {
 	// A field's key, or inputs and the name of an input.
 	Path []string `json:"path"`
@@ -268,6 +287,7 @@ type FieldError struct {
 	Messages []string `json:"messages"`
 }
 
+// What forkIntegration takes.
 type ForkIntegrationInput struct {
 	// An integration, or a version of one.
 	Parent      string  `json:"parent"`
@@ -275,6 +295,7 @@ type ForkIntegrationInput struct {
 	Description *string `json:"description,omitempty"`
 }
 
+// What giveVerdict takes.
 type GiveVerdictInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID       string `json:"id"`
@@ -285,6 +306,7 @@ type GiveVerdictInput struct {
 	ChangeHash *string `json:"changeHash,omitempty"`
 }
 
+// What importIntegration takes.
 type ImportIntegrationInput struct {
 	// A YAML definition.
 	Definition string `json:"definition"`
@@ -294,6 +316,7 @@ type ImportIntegrationInput struct {
 	Replace *bool `json:"replace,omitempty"`
 }
 
+// What became of the import: an integration, or why there is none.
 type ImportIntegrationPayload struct {
 	Integration *Integration `json:"integration,omitempty"`
 	// What was kept although Heddle does not know it, or looks like a mistake.
@@ -318,25 +341,30 @@ type InputInstanceFlowConfig struct {
 	APIKeys []*string `json:"apiKeys,omitempty"`
 }
 
+// How executions are sorted.
 type InstanceExecutionResultOrder struct {
 	Field     InstanceExecutionResultOrderField `json:"field"`
 	Direction OrderDirection                    `json:"direction"`
 }
 
+// What became of the mutation: an instance, or why there is none.
 type InstancePayload struct {
 	Instance *domain.Instance `json:"instance,omitempty"`
 	Errors   []FieldError     `json:"errors"`
 }
 
+// How step results are sorted.
 type InstanceStepResultOrder struct {
 	Field     InstanceStepResultOrderField `json:"field"`
 	Direction OrderDirection               `json:"direction"`
 }
 
+// The action that a step uses.
 type IntegrationAction struct {
 	Action *Action `json:"action"`
 }
 
+// What differs between two drafts or versions.
 type IntegrationDifference struct {
 	From *Integration `json:"from"`
 	To   *Integration `json:"to"`
@@ -346,12 +374,14 @@ type IntegrationDifference struct {
 	Yaml string `json:"yaml"`
 }
 
+// What became of the mutation: an integration, or why there is none.
 type IntegrationPayload struct {
 	// Of publishIntegration: the new version.
 	Integration *Integration `json:"integration,omitempty"`
 	Errors      []FieldError `json:"errors"`
 }
 
+// The step that started an execution.
 type InvokedBy struct {
 	ExecutionID string `json:"executionId"`
 	// The step's path in that execution.
@@ -360,17 +390,20 @@ type InvokedBy struct {
 	Depth int `json:"depth"`
 }
 
+// How log lines are sorted.
 type LogOrder struct {
 	Field     LogOrderField  `json:"field"`
 	Direction OrderDirection `json:"direction"`
 }
 
+// A severity that log lines may have.
 type LogSeverity struct {
 	// Grows with the severity.
 	ID   int    `json:"id"`
 	Name string `json:"name"`
 }
 
+// Which side of a conflict stands.
 type MergeChoiceInput struct {
 	Key  string    `json:"key"`
 	Side MergeSide `json:"side"`
@@ -390,6 +423,7 @@ type MergeConflict struct {
 	Theirs string `json:"theirs"`
 }
 
+// What openThread takes.
 type OpenThreadInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID string `json:"id"`
@@ -400,9 +434,12 @@ type OpenThreadInput struct {
 	Suggestion []DraftChangeInput `json:"suggestion,omitempty"`
 }
 
+// Where a page of a list stands in it.
 type PageInfo struct {
-	HasNextPage bool    `json:"hasNextPage"`
-	EndCursor   *string `json:"endCursor,omitempty"`
+	HasPreviousPage bool    `json:"hasPreviousPage"`
+	HasNextPage     bool    `json:"hasNextPage"`
+	StartCursor     *string `json:"startCursor,omitempty"`
+	EndCursor       *string `json:"endCursor,omitempty"`
 }
 
 // What became of a part, found by its id wherever it stands and whatever it is called.
@@ -427,6 +464,7 @@ type PartDifference struct {
 	Fields     []FieldDifference `json:"fields"`
 }
 
+// What publishIntegration takes.
 type PublishIntegrationInput struct {
 	// The integration's id, for its main draft, or a draft's.
 	ID string `json:"id"`
@@ -438,6 +476,7 @@ type PublishIntegrationInput struct {
 	BypassReason *string `json:"bypassReason,omitempty"`
 }
 
+// What rebaseDraft takes.
 type RebaseDraftInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID               string             `json:"id"`
@@ -445,22 +484,26 @@ type RebaseDraftInput struct {
 	Take             []MergeChoiceInput `json:"take,omitempty"`
 }
 
+// What removeIntegrationAttachment takes.
 type RemoveIntegrationAttachmentInput struct {
 	// The integration's id.
 	ID         string `json:"id"`
 	Attachment string `json:"attachment"`
 }
 
+// What replayExecution takes.
 type ReplayExecutionInput struct {
 	ID string `json:"id"`
 }
 
+// What replyToThread takes.
 type ReplyToThreadInput struct {
 	ID     string `json:"id"`
 	Thread string `json:"thread"`
 	Text   string `json:"text"`
 }
 
+// What requestReview takes.
 type RequestReviewInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID string `json:"id"`
@@ -471,6 +514,7 @@ type RequestReviewInput struct {
 	Link *string `json:"link,omitempty"`
 }
 
+// What resolveThread takes.
 type ResolveThreadInput struct {
 	ID     string `json:"id"`
 	Thread string `json:"thread"`
@@ -478,20 +522,24 @@ type ResolveThreadInput struct {
 	Resolved *bool `json:"resolved,omitempty"`
 }
 
+// What became of the mutation: a review, or why there is none.
 type ReviewPayload struct {
 	Draft  *Draft       `json:"draft,omitempty"`
 	Errors []FieldError `json:"errors"`
 }
 
+// What became of the mutation: the organization's policy, or why not.
 type ReviewPolicyPayload struct {
 	ReviewPolicy *ReviewPolicy `json:"reviewPolicy,omitempty"`
 	Errors       []FieldError  `json:"errors"`
 }
 
+// What revokeApiToken takes.
 type RevokeAPITokenInput struct {
 	ID string `json:"id"`
 }
 
+// What a user may do.
 type Role struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
@@ -500,6 +548,7 @@ type Role struct {
 	Level int `json:"level"`
 }
 
+// What rollBackIntegration takes.
 type RollBackIntegrationInput struct {
 	// The id of the published version to go back to.
 	ID string `json:"id"`
@@ -509,6 +558,7 @@ type RollBackIntegrationInput struct {
 	BypassReason *string `json:"bypassReason,omitempty"`
 }
 
+// What schedulePublish takes.
 type SchedulePublishInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID string    `json:"id"`
@@ -519,12 +569,14 @@ type SchedulePublishInput struct {
 	Attributes *string `json:"attributes,omitempty"`
 }
 
+// When a draft is to be published, and by whom.
 type ScheduledPublish struct {
 	At      time.Time    `json:"at"`
 	Comment *string      `json:"comment,omitempty"`
 	By      *domain.User `json:"by,omitempty"`
 }
 
+// What setReviewPolicy takes.
 type SetReviewPolicyInput struct {
 	// An integration's id; the organization's policy is set without one.
 	Integration *string `json:"integration,omitempty"`
@@ -538,12 +590,14 @@ type SetReviewPolicyInput struct {
 	Inherit *bool `json:"inherit,omitempty"`
 }
 
+// What became of the mutation: a thread, or why there is none.
 type ThreadPayload struct {
 	Thread *Thread      `json:"thread,omitempty"`
 	Draft  *Draft       `json:"draft,omitempty"`
 	Errors []FieldError `json:"errors"`
 }
 
+// What undoDraft takes.
 type UndoDraftInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID               string `json:"id"`
@@ -552,22 +606,26 @@ type UndoDraftInput struct {
 	Edits *int `json:"edits,omitempty"`
 }
 
+// What unschedulePublish takes.
 type UnschedulePublishInput struct {
 	// A draft's id, or the integration's for its main one.
 	ID string `json:"id"`
 }
 
+// What updateDraft takes.
 type UpdateDraftInput struct {
 	// The draft's id.
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
+// What updateInstanceConfigVariables takes.
 type UpdateInstanceConfigVariablesInput struct {
 	ID              string                         `json:"id"`
 	ConfigVariables []*InputInstanceConfigVariable `json:"configVariables"`
 }
 
+// What updateInstance takes.
 type UpdateInstanceInput struct {
 	ID          string  `json:"id"`
 	Name        *string `json:"name,omitempty"`
@@ -584,6 +642,7 @@ type UpdateInstanceInput struct {
 	GlobalDebug *bool `json:"globalDebug,omitempty"`
 }
 
+// What updateIntegration takes.
 type UpdateIntegrationInput struct {
 	// The integration's id.
 	ID          string  `json:"id"`
@@ -602,12 +661,14 @@ type UpdateIntegrationInput struct {
 	TestConfigVariables []*InputInstanceConfigVariable `json:"testConfigVariables,omitempty"`
 }
 
+// What updateIntegrationVersionAvailability takes.
 type UpdateIntegrationVersionAvailabilityInput struct {
 	// The version's id.
 	ID        string `json:"id"`
 	Available bool   `json:"available"`
 }
 
+// What updateIntegrationVersion takes.
 type UpdateIntegrationVersionInput struct {
 	// The version's id.
 	ID      string  `json:"id"`
@@ -616,6 +677,7 @@ type UpdateIntegrationVersionInput struct {
 	Labels []*string `json:"labels,omitempty"`
 }
 
+// An address to put a file to.
 type UploadMediaResult struct {
 	UploadURL string `json:"uploadUrl"`
 	// Names the file to the mutation that takes it, until it expires, too; nothing can be got from it.
@@ -624,25 +686,30 @@ type UploadMediaResult struct {
 	Error *string `json:"error,omitempty"`
 }
 
+// What became of the mutation: a user, or why there is none.
 type UserPayload struct {
 	User   *domain.User `json:"user,omitempty"`
 	Errors []FieldError `json:"errors"`
 }
 
+// How versions are sorted.
 type VersionOrder struct {
 	Field     VersionOrderField `json:"field"`
 	Direction OrderDirection    `json:"direction"`
 }
 
+// What withdrawReview takes.
 type WithdrawReviewInput struct {
 	ID     string  `json:"id"`
 	Reason *string `json:"reason,omitempty"`
 }
 
+// What withdrawVerdict takes.
 type WithdrawVerdictInput struct {
 	ID string `json:"id"`
 }
 
+// Whether a trigger goes with a schedule.
 type ActionScheduleSupport string
 
 const (
@@ -700,6 +767,7 @@ func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What happened to a draft.
 type DraftEventType string
 
 const (
@@ -793,6 +861,7 @@ func (e DraftEventType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What a change does.
 type DraftOp string
 
 const (
@@ -859,6 +928,7 @@ func (e DraftOp) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What happened to an execution.
 type ExecutionEventType string
 
 const (
@@ -923,6 +993,7 @@ func (e ExecutionEventType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What sections can be sorted by.
 type ExecutionSectionOrderField string
 
 const (
@@ -976,6 +1047,7 @@ func (e ExecutionSectionOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How far an execution is.
 type ExecutionStatus string
 
 const (
@@ -1037,6 +1109,7 @@ func (e ExecutionStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Whether an instance has all the configuration that it needs.
 type InstanceConfigState string
 
 const (
@@ -1094,6 +1167,7 @@ func (e InstanceConfigState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Whether a config variable can be used.
 type InstanceConfigVariableStatus string
 
 const (
@@ -1153,6 +1227,7 @@ func (e InstanceConfigVariableStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What started an execution.
 type InstanceExecutionResultInvokeType string
 
 const (
@@ -1222,6 +1297,7 @@ func (e InstanceExecutionResultInvokeType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What executions can be sorted by.
 type InstanceExecutionResultOrderField string
 
 const (
@@ -1275,6 +1351,7 @@ func (e InstanceExecutionResultOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How an execution ended.
 type InstanceExecutionResultResultType string
 
 const (
@@ -1336,6 +1413,7 @@ func (e InstanceExecutionResultResultType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What step results can be sorted by.
 type InstanceStepResultOrderField string
 
 const (
@@ -1391,6 +1469,7 @@ func (e InstanceStepResultOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What log lines can be sorted by.
 type LogOrderField string
 
 const (
@@ -1444,6 +1523,7 @@ func (e LogOrderField) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How grave a log line is.
 type LogSeverityLevel string
 
 const (
@@ -1509,6 +1589,7 @@ func (e LogSeverityLevel) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What a file is for.
 type MediaType string
 
 const (
@@ -1566,6 +1647,7 @@ func (e MediaType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Which of two changes that contradict each other stands.
 type MergeSide string
 
 const (
@@ -1623,6 +1705,7 @@ func (e MergeSide) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Which end of an order comes first.
 type OrderDirection string
 
 const (
@@ -1678,6 +1761,7 @@ func (e OrderDirection) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// How far the review of a draft is.
 type ReviewState string
 
 const (
@@ -1740,6 +1824,7 @@ func (e ReviewState) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What versions can be sorted by.
 type VersionOrderField string
 
 const (

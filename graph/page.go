@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,10 +76,21 @@ func refuseCursor(s string) error {
 // paginate takes one page of a sequence whose elements come with their places, in ascending order.
 func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) (Page[T], error) {
 	from, size, err := pageOf(after, first)
-	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}}
-	if err != nil {
-		return page, err
+	return take(all, from, size), err
+}
+
+// whole is like paginate, but for a list that existing clients take to be whole when they ask for no
+// number of elements.
+func whole[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) (Page[T], error) {
+	from, size, err := pageOf(after, first)
+	if first == nil {
+		size = math.MaxInt
 	}
+	return take(all, from, size), err
+}
+
+func take[P ~uint64, T any](all iter.Seq2[P, T], from uint64, size int) Page[T] {
+	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}}
 	page.total = func(context.Context) (n int, _ error) {
 		for range all {
 			n++
@@ -88,19 +100,23 @@ func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) 
 	for place, node := range all {
 		switch {
 		case uint64(place) <= from:
+			page.PageInfo.HasPreviousPage = true
 		case len(page.Nodes) < size:
 			page.add(node, cursor(uint64(place)))
 		default:
 			page.PageInfo.HasNextPage = true
-			return page, nil
+			return page
 		}
 	}
-	return page, nil
+	return page
 }
 
 func (p *Page[T]) add(node T, c string) {
 	p.Nodes = append(p.Nodes, node)
 	p.Edges = append(p.Edges, Edge[T]{Node: node, Cursor: c})
+	if p.PageInfo.StartCursor == nil {
+		p.PageInfo.StartCursor = &c
+	}
 	p.PageInfo.EndCursor = &c
 }
 

@@ -90,8 +90,11 @@ func (h *house) walk(parent, list, arguments, field string) string {
 	}
 	var all []string
 	for after := ""; len(all) < 50; {
-		a := h.do(start+list+`(first: 1, after: "`+after+`"`+arguments+`) { pageInfo { hasNextPage endCursor } nodes { `+field+` } }`+end, nil)
+		a := h.do(start+list+`(first: 1, after: "`+after+`"`+arguments+`) { pageInfo { hasPreviousPage hasNextPage startCursor endCursor } nodes { `+field+` } }`+end, nil)
 		all = append(all, strings.Fields(a.texts(path+".nodes", field))...)
+		if a.at(path+".pageInfo.hasPreviousPage") != (after != "") || a.at(path+".pageInfo.startCursor") != a.at(path+".pageInfo.endCursor") {
+			h.t.Errorf("%s behind %q: %s", path, after, a.body)
+		}
 		if after = a.text(path + ".pageInfo.endCursor"); a.at(path+".pageInfo.hasNextPage") != true {
 			break
 		}
@@ -135,6 +138,7 @@ func TestEveryListPages(t *testing.T) {
 		{"stepResults", ", orderBy: {field: ENDED_AT, direction: DESC}", "path", under("executionResult", e1), "tell hook"},
 		{"stepResults", `, displayStepName: "Tell"`, "path", under("executionResult", e1), "tell"},
 		{"logs", "", "severity", under("executionResult", e1), "INFO WARN INFO"},
+		{"executionSections", `, executionResult: "` + e1 + `"`, "label", "", "Hook"},
 		{"logs", ", orderBy: {field: TIMESTAMP, direction: DESC}", "severity", under("executionResult", e1), "INFO WARN INFO"},
 	} {
 		if got := h.walk(c.parent, c.list, c.arguments, c.field); got != c.want {

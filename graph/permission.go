@@ -18,6 +18,7 @@ var (
 var permissions = map[string][]domain.Role{
 	"Query.__schema":              everyone,
 	"Query.__type":                everyone,
+	"Query.node":                  everyone,
 	"Query.authenticatedUser":     everyone,
 	"Query.organization":          everyone,
 	"Query.organizationRoles":     everyone,

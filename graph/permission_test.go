@@ -40,6 +40,7 @@ var rights = map[string]struct {
 }{
 	"Query.__schema":          {allRoles, static(`{ __schema { queryType { name } } }`)},
 	"Query.__type":            {allRoles, static(`{ __type(name: "User") { name } }`)},
+	"Query.node":              {allRoles, func(f *facts) string { return `{ node(id: "` + f.execution + `") { id } }` }},
 	"Query.authenticatedUser": {allRoles, static(`{ authenticatedUser { id } }`)},
 	"Query.organization":      {allRoles, static(`{ organization { id } }`)},
 	"Query.organizationRoles": {allRoles, static(`{ organizationRoles { id } }`)},

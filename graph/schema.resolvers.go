@@ -497,6 +497,10 @@ func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organizati
 	return &page, err
 }
 
+func (r *queryResolver) Node(ctx context.Context, id string) (Node, error) {
+	return r.node(ctx, id)
+}
+
 func (r *queryResolver) AuthenticatedUser(ctx context.Context) (*domain.User, error) {
 	u, ok := r.View.Users.Get(principalOf(ctx).Organization, principalOf(ctx).User)
 	return found(u, ok, "user")
@@ -628,8 +632,8 @@ func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, 
 	return r.executions(ctx, q, after, first)
 }
 
-func (r *queryResolver) ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder) (*ExecutionSectionConnection, error) {
-	return r.sections(ctx, executionResult, sectionIDIn, orderBy)
+func (r *queryResolver) ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error) {
+	return r.sections(ctx, executionResult, sectionIDIn, orderBy, after, first)
 }
 
 func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {

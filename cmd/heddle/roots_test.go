@@ -17,6 +17,7 @@ import (
 // needs one fails the stories until it is here.
 var arguments = map[string]string{
 	"draft":                 `id: "$DRAFT"`,
+	"node":                  `id: "$INTEGRATION"`,
 	"integrationDifference": `from: "$INTEGRATION", to: "$INTEGRATION"`,
 	"customer":              `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
 	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",
