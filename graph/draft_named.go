@@ -5,7 +5,6 @@ import (
 	"iter"
 	"reflect"
 	"slices"
-	"time"
 
 	"heddle/domain"
 	"heddle/store"
@@ -177,26 +176,6 @@ func mergeConflicts(d domain.Draft, conflicts []domain.MergeConflict) ([]MergeCo
 		list = append(list, shown)
 	}
 	return list, nil
-}
-
-// planPublish has a draft published later.
-func (r *Resolver) planPublish(ctx context.Context, input SchedulePublishInput) (Draft, error) {
-	p := publication{note: given(input.Comment), attributes: given(input.Attributes)}
-	if err := p.check(); err != nil {
-		return Draft{}, err
-	}
-	ref, err := r.draftAt(ctx, "id", input.ID)
-	if err != nil {
-		return Draft{}, err
-	}
-	_, hash, err := r.publishable(ctx, ref)
-	if err != nil {
-		return Draft{}, err
-	}
-	e := domain.PublishScheduled{Version: newID(), At: input.At.UTC(), Definition: hash, Note: p.note, Attributes: p.attributes}
-	return r.changeReview(ctx, ref, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Plan(e, time.Now(), r.publishing(ctx, ref.integration, ""))
-	})
 }
 
 // changeReview changes a draft in another way than by an edit.

@@ -57,6 +57,11 @@ func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
 	} else {
 		v.open[d.Organization][d.ID] = v.Drafts.rows[d.ID]
 	}
+	if d.Schedule != nil && d.Closed == nil {
+		v.planned[d.ID] = v.Drafts.rows[d.ID]
+	} else {
+		delete(v.planned, d.ID)
+	}
 	if d = d.Summarized(before); !d.RemovedAt.IsZero() {
 		d.Definition = nil
 	}
@@ -84,6 +89,17 @@ func (v *View) OpenDrafts(organization string) iter.Seq2[store.Position, domain.
 			}
 		}
 	}
+}
+
+// PlannedDrafts lists the drafts of all organizations whose publishing is planned, in no order.
+func (v *View) PlannedDrafts() []domain.Draft {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	var list []domain.Draft
+	for _, r := range v.planned {
+		list = append(list, r.State)
+	}
+	return list
 }
 
 // TokenOwner finds whom a token belongs to by its hash: the user and the token's id.

@@ -34,6 +34,7 @@ type View struct {
 	versions  map[string]string                        // integration by version
 	mains     map[string]*row[domain.Draft]            // newest main draft by integration, or the named one that became its newest version
 	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
+	planned   map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
 	unknown   map[string]bool                          // kinds already warned about
 	decodable map[string]decoder                       // by category
 }
@@ -46,7 +47,8 @@ type tokenOwner struct{ user, token string }
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
-		mains: map[string]*row[domain.Draft]{}, open: map[string]map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+		mains: map[string]*row[domain.Draft]{}, open: map[string]map[string]*row[domain.Draft]{},
+		planned: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)

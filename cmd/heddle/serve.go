@@ -239,7 +239,12 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	}
 	v.handler.Store(&doors)
 	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
-	return v.worker.Run(ctx)
+	working, ctx := errgroup.WithContext(ctx)
+	working.Go(func() error { return v.worker.Run(ctx) })
+	if v.holds(roleAPI) {
+		working.Go(func() error { return v.resolver.PublishPlanned(ctx) })
+	}
+	return working.Wait()
 }
 
 // openDoors makes what people and triggers reach. endStreams ends the subscriptions, which read the log until then.
