@@ -592,6 +592,10 @@ type ComplexityRoot struct {
 		Theirs func(childComplexity int) int
 	}
 
+	MovePresencePayload struct {
+		Errors func(childComplexity int) int
+	}
+
 	Mutation struct {
 		AddIntegrationAttachment             func(childComplexity int, input AddIntegrationAttachmentInput) int
 		ApplySuggestion                      func(childComplexity int, input ApplySuggestionInput) int
@@ -612,6 +616,7 @@ type ComplexityRoot struct {
 		ForkIntegration                      func(childComplexity int, input ForkIntegrationInput) int
 		GiveVerdict                          func(childComplexity int, input GiveVerdictInput) int
 		ImportIntegration                    func(childComplexity int, input ImportIntegrationInput) int
+		MovePresence                         func(childComplexity int, input MovePresenceInput) int
 		OpenThread                           func(childComplexity int, input OpenThreadInput) int
 		PublishIntegration                   func(childComplexity int, input PublishIntegrationInput) int
 		RebaseDraft                          func(childComplexity int, input RebaseDraftInput) int
@@ -662,6 +667,18 @@ type ComplexityRoot struct {
 		Kind       func(childComplexity int) int
 		Name       func(childComplexity int) int
 		NameBefore func(childComplexity int) int
+	}
+
+	Presence struct {
+		Cursor  func(childComplexity int) int
+		Part    func(childComplexity int) int
+		Session func(childComplexity int) int
+		Since   func(childComplexity int) int
+		User    func(childComplexity int) int
+	}
+
+	PresenceList struct {
+		Presences func(childComplexity int) int
 	}
 
 	Query struct {
@@ -739,6 +756,7 @@ type ComplexityRoot struct {
 
 	Subscription struct {
 		DraftFeed          func(childComplexity int, id string, after *string) int
+		DraftPresence      func(childComplexity int, id string, session string, part *string) int
 		DraftsChanged      func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
 		ExecutionProgress  func(childComplexity int, executionID string, after *string) int
 		InstanceChanged    func(childComplexity int, id string) int
@@ -908,6 +926,7 @@ type MutationResolver interface {
 	EditComment(ctx context.Context, input EditCommentInput) (*ThreadPayload, error)
 	ResolveThread(ctx context.Context, input ResolveThreadInput) (*ThreadPayload, error)
 	ApplySuggestion(ctx context.Context, input ApplySuggestionInput) (*ThreadPayload, error)
+	MovePresence(ctx context.Context, input MovePresenceInput) (*MovePresencePayload, error)
 	SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error)
 	UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
@@ -959,6 +978,7 @@ type SubscriptionResolver interface {
 	InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error)
 	IntegrationChanged(ctx context.Context, id string) (<-chan *Integration, error)
 	DraftFeed(ctx context.Context, id string, after *string) (<-chan *DraftEvent, error)
+	DraftPresence(ctx context.Context, id string, session string, part *string) (<-chan *PresenceList, error)
 	DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error)
 }
 type UserResolver interface {
@@ -3123,6 +3143,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MergeConflict.Theirs(childComplexity), true
 
+	case "MovePresencePayload.errors":
+		if e.ComplexityRoot.MovePresencePayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MovePresencePayload.Errors(childComplexity), true
+
 	case "Mutation.addIntegrationAttachment":
 		if e.ComplexityRoot.Mutation.AddIntegrationAttachment == nil {
 			break
@@ -3332,6 +3359,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ImportIntegration(childComplexity, args["input"].(ImportIntegrationInput)), true
+	case "Mutation.movePresence":
+		if e.ComplexityRoot.Mutation.MovePresence == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_movePresence_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.MovePresence(childComplexity, args["input"].(MovePresenceInput)), true
 	case "Mutation.openThread":
 		if e.ComplexityRoot.Mutation.OpenThread == nil {
 			break
@@ -3696,6 +3734,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PartDifference.NameBefore(childComplexity), true
+
+	case "Presence.cursor":
+		if e.ComplexityRoot.Presence.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Cursor(childComplexity), true
+	case "Presence.part":
+		if e.ComplexityRoot.Presence.Part == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Part(childComplexity), true
+	case "Presence.session":
+		if e.ComplexityRoot.Presence.Session == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Session(childComplexity), true
+	case "Presence.since":
+		if e.ComplexityRoot.Presence.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.Since(childComplexity), true
+	case "Presence.user":
+		if e.ComplexityRoot.Presence.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.User(childComplexity), true
+
+	case "PresenceList.presences":
+		if e.ComplexityRoot.PresenceList.Presences == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceList.Presences(childComplexity), true
 
 	case "Query.apiTokens":
 		if e.ComplexityRoot.Query.APITokens == nil {
@@ -4106,6 +4182,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.DraftFeed(childComplexity, args["id"].(string), args["after"].(*string)), true
+	case "Subscription.draftPresence":
+		if e.ComplexityRoot.Subscription.DraftPresence == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_draftPresence_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.DraftPresence(childComplexity, args["id"].(string), args["session"].(string), args["part"].(*string)), true
 	case "Subscription.draftsChanged":
 		if e.ComplexityRoot.Subscription.DraftsChanged == nil {
 			break
@@ -4463,6 +4550,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputInstanceStepResultOrder,
 		ec.unmarshalInputLogOrder,
 		ec.unmarshalInputMergeChoiceInput,
+		ec.unmarshalInputMovePresenceInput,
 		ec.unmarshalInputOpenThreadInput,
 		ec.unmarshalInputPublishIntegrationInput,
 		ec.unmarshalInputRebaseDraftInput,
@@ -4803,6 +4891,9 @@ type Mutation {
   "Makes the edit that a thread suggests, and resolves it; refused if what it changes was changed since."
   applySuggestion(input: ApplySuggestionInput!): ThreadPayload!
 
+  "Tells where the caller is on a draft, under the session of their draftPresence. Nothing of it is kept."
+  movePresence(input: MovePresenceInput!): MovePresencePayload!
+
   "Publishes a draft later, just as it is now; an edit until then gives the plan up."
   schedulePublish(input: SchedulePublishInput!): ReviewPayload!
   unschedulePublish(input: UnschedulePublishInput!): ReviewPayload!
@@ -4849,6 +4940,11 @@ type Subscription {
   integrationChanged(id: ID!): Integration!
   "A feed of what happens to a draft and its review, from its beginning; it ends when the draft does."
   draftFeed(id: ID!, after: String): DraftEvent!
+  """
+  A state: who looks at a draft. Subscribing is being there, under an id that the client makes up for each
+  socket; it ends with the socket. movePresence tells where one is.
+  """
+  draftPresence(id: ID!, session: ID!, part: ID): PresenceList!
   "A state: the same as the query, now and again after each change of it."
   draftsChanged(integration: ID, isMain: Boolean, reviewState: ReviewState, toReview: Boolean, mine: Boolean, after: String, first: Int): DraftConnection!
 }
@@ -5765,6 +5861,38 @@ input ApplySuggestionInput {
 type ThreadPayload {
   thread: Thread
   draft: Draft
+  errors: [FieldError!]!
+}
+
+"Who looks at a draft."
+type PresenceList {
+  "Those who came first in front."
+  presences: [Presence!]!
+}
+
+"Somebody who looks at a draft, on one socket."
+type Presence {
+  session: ID!
+  user: User
+  "The id of the part where they are."
+  part: ID
+  "Whatever clients want to tell each other, such as a place in a text."
+  cursor: String
+  since: DateTime!
+}
+
+"Where the caller is on a draft."
+input MovePresenceInput {
+  "The draft's id, or the integration's for its main one."
+  draft: ID!
+  session: ID!
+  part: ID
+  "At most 1,024 bytes."
+  cursor: String
+}
+
+"What telling where one is has come to."
+type MovePresencePayload {
   errors: [FieldError!]!
 }
 
@@ -7453,6 +7581,14 @@ func (ec *executionContext) childFields_MergeConflict(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type MergeConflict", field.Name)
 }
 
+func (ec *executionContext) childFields_MovePresencePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "errors":
+		return ec.fieldContext_MovePresencePayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MovePresencePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Organization(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7507,6 +7643,30 @@ func (ec *executionContext) childFields_PartDifference(ctx context.Context, fiel
 		return ec.fieldContext_PartDifference_fields(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PartDifference", field.Name)
+}
+
+func (ec *executionContext) childFields_Presence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "session":
+		return ec.fieldContext_Presence_session(ctx, field)
+	case "user":
+		return ec.fieldContext_Presence_user(ctx, field)
+	case "part":
+		return ec.fieldContext_Presence_part(ctx, field)
+	case "cursor":
+		return ec.fieldContext_Presence_cursor(ctx, field)
+	case "since":
+		return ec.fieldContext_Presence_since(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Presence", field.Name)
+}
+
+func (ec *executionContext) childFields_PresenceList(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "presences":
+		return ec.fieldContext_PresenceList_presences(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PresenceList", field.Name)
 }
 
 func (ec *executionContext) childFields_RequiredConfigVariable(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8535,6 +8695,20 @@ func (ec *executionContext) field_Mutation_importIntegration_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ImportIntegrationInput, error) {
 			return ec.unmarshalNImportIntegrationInput2heddleᚋgraphᚐImportIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_movePresence_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (MovePresenceInput, error) {
+			return ec.unmarshalNMovePresenceInput2heddleᚋgraphᚐMovePresenceInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -9628,6 +9802,36 @@ func (ec *executionContext) field_Subscription_draftFeed_args(ctx context.Contex
 		return nil, err
 	}
 	args["after"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_draftPresence_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "session",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["session"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "part",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["part"] = arg2
 	return args, nil
 }
 
@@ -18898,6 +19102,38 @@ func (ec *executionContext) fieldContext_MergeConflict_theirs(_ context.Context,
 	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type JSONString does not have child fields"))
 }
 
+func (ec *executionContext) _MovePresencePayload_errors(ctx context.Context, field graphql.CollectedField, obj *MovePresencePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MovePresencePayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MovePresencePayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MovePresencePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createOrganizationUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20042,6 +20278,50 @@ func (ec *executionContext) fieldContext_Mutation_applySuggestion(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_movePresence(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_movePresence(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().MovePresence(ctx, fc.Args["input"].(MovePresenceInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *MovePresencePayload) graphql.Marshaler {
+			return ec.marshalNMovePresencePayload2ᚖheddleᚋgraphᚐMovePresencePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_movePresence(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MovePresencePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_movePresence_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_schedulePublish(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -21173,6 +21453,162 @@ func (ec *executionContext) fieldContext_PartDifference_fields(_ context.Context
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_FieldDifference(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Presence_session(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_session(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Session, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_session(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Presence_user(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Presence",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Presence_part(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_part(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Part, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_part(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Presence_cursor(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Presence_since(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _PresenceList_presences(ctx context.Context, field graphql.CollectedField, obj *PresenceList) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PresenceList_presences(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Presences, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Presence) graphql.Marshaler {
+			return ec.marshalNPresence2ᚕheddleᚋgraphᚐPresenceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PresenceList_presences(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PresenceList",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Presence(ctx, field)
 		},
 	}
 	return fc, nil
@@ -23102,6 +23538,50 @@ func (ec *executionContext) fieldContext_Subscription_draftFeed(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_draftFeed_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_draftPresence(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_draftPresence(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().DraftPresence(ctx, fc.Args["id"].(string), fc.Args["session"].(string), fc.Args["part"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PresenceList) graphql.Marshaler {
+			return ec.marshalNPresenceList2ᚖheddleᚋgraphᚐPresenceList(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_draftPresence(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PresenceList(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_draftPresence_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -26573,6 +27053,57 @@ func (ec *executionContext) unmarshalInputMergeChoiceInput(ctx context.Context, 
 				return it, err
 			}
 			it.Side = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputMovePresenceInput(ctx context.Context, obj any) (MovePresenceInput, error) {
+	var it MovePresenceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"draft", "session", "part", "cursor"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "draft":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("draft"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Draft = data
+		case "session":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("session"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Session = data
+		case "part":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("part"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Part = data
+		case "cursor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("cursor"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Cursor = data
 		}
 	}
 	return it, nil
@@ -33753,6 +34284,44 @@ func (ec *executionContext) _MergeConflict(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var movePresencePayloadImplementors = []string{"MovePresencePayload"}
+
+func (ec *executionContext) _MovePresencePayload(ctx context.Context, sel ast.SelectionSet, obj *MovePresencePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, movePresencePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MovePresencePayload")
+		case "errors":
+			out.Values[i] = ec._MovePresencePayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var mutationImplementors = []string{"Mutation"}
 
 func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -33951,6 +34520,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "applySuggestion":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_applySuggestion(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "movePresence":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_movePresence(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -34317,6 +34893,102 @@ func (ec *executionContext) _PartDifference(ctx context.Context, sel ast.Selecti
 			}
 		case "fields":
 			out.Values[i] = ec._PartDifference_fields(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var presenceImplementors = []string{"Presence"}
+
+func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet, obj *Presence) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, presenceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Presence")
+		case "session":
+			out.Values[i] = ec._Presence_session(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = ec._Presence_user(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "part":
+			out.Values[i] = ec._Presence_part(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "cursor":
+			out.Values[i] = ec._Presence_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "since":
+			out.Values[i] = ec._Presence_since(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var presenceListImplementors = []string{"PresenceList"}
+
+func (ec *executionContext) _PresenceList(ctx context.Context, sel ast.SelectionSet, obj *PresenceList) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, presenceListImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PresenceList")
+		case "presences":
+			out.Values[i] = ec._PresenceList_presences(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -35286,6 +35958,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_integrationChanged(ctx, fields[0])
 	case "draftFeed":
 		return ec._Subscription_draftFeed(ctx, fields[0])
+	case "draftPresence":
+		return ec._Subscription_draftPresence(ctx, fields[0])
 	case "draftsChanged":
 		return ec._Subscription_draftsChanged(ctx, fields[0])
 	default:
@@ -37951,6 +38625,25 @@ func (ec *executionContext) marshalNMergeSide2heddleᚋgraphᚐMergeSide(ctx con
 	return v
 }
 
+func (ec *executionContext) unmarshalNMovePresenceInput2heddleᚋgraphᚐMovePresenceInput(ctx context.Context, v any) (MovePresenceInput, error) {
+	res, err := ec.unmarshalInputMovePresenceInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMovePresencePayload2heddleᚋgraphᚐMovePresencePayload(ctx context.Context, sel ast.SelectionSet, v MovePresencePayload) graphql.Marshaler {
+	return ec._MovePresencePayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNMovePresencePayload2ᚖheddleᚋgraphᚐMovePresencePayload(ctx context.Context, sel ast.SelectionSet, v *MovePresencePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._MovePresencePayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNOpenThreadInput2heddleᚋgraphᚐOpenThreadInput(ctx context.Context, v any) (OpenThreadInput, error) {
 	res, err := ec.unmarshalInputOpenThreadInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -38002,6 +38695,40 @@ func (ec *executionContext) marshalNPartDifference2ᚕheddleᚋgraphᚐPartDiffe
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalNPresence2heddleᚋgraphᚐPresence(ctx context.Context, sel ast.SelectionSet, v Presence) graphql.Marshaler {
+	return ec._Presence(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPresence2ᚕheddleᚋgraphᚐPresenceᚄ(ctx context.Context, sel ast.SelectionSet, v []Presence) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNPresence2heddleᚋgraphᚐPresence(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNPresenceList2heddleᚋgraphᚐPresenceList(ctx context.Context, sel ast.SelectionSet, v PresenceList) graphql.Marshaler {
+	return ec._PresenceList(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNPresenceList2ᚖheddleᚋgraphᚐPresenceList(ctx context.Context, sel ast.SelectionSet, v *PresenceList) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._PresenceList(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNPublishIntegrationInput2heddleᚋgraphᚐPublishIntegrationInput(ctx context.Context, v any) (PublishIntegrationInput, error) {
@@ -38294,11 +39021,11 @@ func (ec *executionContext) marshalNUploadMediaResult2ᚖheddleᚋgraphᚐUpload
 	return ec._UploadMediaResult(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
 	return ec._User(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []domain.User) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

@@ -423,6 +423,21 @@ type MergeConflict struct {
 	Theirs string `json:"theirs"`
 }
 
+// Where the caller is on a draft.
+type MovePresenceInput struct {
+	// The draft's id, or the integration's for its main one.
+	Draft   string  `json:"draft"`
+	Session string  `json:"session"`
+	Part    *string `json:"part,omitempty"`
+	// At most 1,024 bytes.
+	Cursor *string `json:"cursor,omitempty"`
+}
+
+// What telling where one is has come to.
+type MovePresencePayload struct {
+	Errors []FieldError `json:"errors"`
+}
+
 // What openThread takes.
 type OpenThreadInput struct {
 	// A draft's id, or the integration's for its main one.
@@ -462,6 +477,23 @@ type PartDifference struct {
 	// Null unless it is renamed.
 	NameBefore *string           `json:"nameBefore,omitempty"`
 	Fields     []FieldDifference `json:"fields"`
+}
+
+// Somebody who looks at a draft, on one socket.
+type Presence struct {
+	Session string       `json:"session"`
+	User    *domain.User `json:"user,omitempty"`
+	// The id of the part where they are.
+	Part *string `json:"part,omitempty"`
+	// Whatever clients want to tell each other, such as a place in a text.
+	Cursor *string   `json:"cursor,omitempty"`
+	Since  time.Time `json:"since"`
+}
+
+// Who looks at a draft.
+type PresenceList struct {
+	// Those who came first in front.
+	Presences []Presence `json:"presences"`
 }
 
 // What publishIntegration takes.

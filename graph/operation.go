@@ -26,6 +26,7 @@ type operation struct {
 type placed interface{ place() string }
 
 func (e ExecutionEvent) place() string { return e.Cursor }
+func (e DraftEvent) place() string     { return e.Cursor }
 func (e Edge[T]) place() string        { return e.Cursor }
 
 // feeding notes the cursor of an element before it is fed.

@@ -48,6 +48,7 @@ var permissions = map[string][]domain.Role{
 	"Subscription.integrationChanged": everyone,
 	"Subscription.draftFeed":          everyone,
 	"Subscription.draftsChanged":      everyone,
+	"Subscription.draftPresence":      everyone,
 
 	"Mutation.createOrganizationUser":               admins,
 	"Mutation.createApiToken":                       admins,
@@ -75,6 +76,7 @@ var permissions = map[string][]domain.Role{
 	"Mutation.editComment":                          reviewers,
 	"Mutation.resolveThread":                        reviewers,
 	"Mutation.applySuggestion":                      builders,
+	"Mutation.movePresence":                         everyone,
 	"Mutation.schedulePublish":                      builders,
 	"Mutation.unschedulePublish":                    builders,
 	"Mutation.importIntegration":                    builders,

@@ -84,6 +84,13 @@ var rights = map[string]struct {
 	"Subscription.draftFeed":     {allRoles, func(f *facts) string { return `subscription { draftFeed(id: "` + f.inReview() + `") { type } }` }},
 	"Subscription.draftsChanged": {allRoles, static(`subscription { draftsChanged { totalCount } }`)},
 
+	"Subscription.draftPresence": {allRoles, func(f *facts) string {
+		return `subscription { draftPresence(id: "` + f.inReview() + `", session: "s") { presences { session } } }`
+	}},
+	"Mutation.movePresence": {allRoles, func(f *facts) string {
+		return `mutation { movePresence(input: {draft: "` + f.inReview() + `", session: "s"}) { errors { field } } }`
+	}},
+
 	"Mutation.createDraft": {building, func(f *facts) string {
 		return `mutation { createDraft(input: {id: "` + f.integration + `", name: "` + f.fresh() + `"}) { draft { id } errors { field } } }`
 	}},

@@ -34,6 +34,8 @@ type Resolver struct {
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 	Files       domain.FileLimits
 	AddressTime time.Duration // how long addresses of files and payloads hold
+
+	presences *presences // made with the handler
 }
 
 // settleTime is how long a mutation waits for the view to show its change. After that its answer

@@ -408,6 +408,10 @@ func (r *mutationResolver) ApplySuggestion(ctx context.Context, input ApplySugge
 	return r.applySuggestion(ctx, input)
 }
 
+func (r *mutationResolver) MovePresence(ctx context.Context, input MovePresenceInput) (*MovePresencePayload, error) {
+	return r.movePresence(ctx, input)
+}
+
 func (r *mutationResolver) SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error) {
 	return reviewPayload(r.planPublish(ctx, input))
 }
@@ -673,6 +677,10 @@ func (r *subscriptionResolver) IntegrationChanged(ctx context.Context, id string
 
 func (r *subscriptionResolver) DraftFeed(ctx context.Context, id string, after *string) (<-chan *DraftEvent, error) {
 	return r.draftFeed(ctx, id, after)
+}
+
+func (r *subscriptionResolver) DraftPresence(ctx context.Context, id string, session string, part *string) (<-chan *PresenceList, error) {
+	return r.presence(ctx, id, session, part)
 }
 
 func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"heddle/domain"
-	"heddle/store"
 )
 
 // onThread changes a thread of a draft and shows it.
@@ -67,82 +66,4 @@ func (r *Resolver) applySuggestion(ctx context.Context, input ApplySuggestionInp
 	return r.onThread(ctx, input.ID, input.Thread, func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.ApplySuggestion(input.Thread, r.Limits)
 	})
-}
-
-// draftFeed feeds what happens to a draft.
-func (r *Resolver) draftFeed(ctx context.Context, id string, argument *string) (<-chan *DraftEvent, error) {
-	from, err := after(ctx, argument)
-	if err != nil {
-		return nil, err
-	}
-	shown, err := r.draftByID(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return stream(ctx, func(ctx context.Context, send func(DraftEvent) bool) error {
-		return r.followDraft(ctx, *shown, func(rec store.Recorded) (bool, error) {
-			if rec.Position <= from.position {
-				return true, nil
-			}
-			event, err := shown.event(rec)
-			return err == nil && send(event), err
-		})
-	}), nil
-}
-
-// followDraft calls each with every record of a draft, as they come, until it has become a version, has
-// ended, or nobody listens.
-func (r *Resolver) followDraft(ctx context.Context, d Draft, each func(store.Recorded) (more bool, err error)) error {
-	signal, stop := r.View.Watch()
-	defer stop()
-	var next store.Revision
-	var seen store.Position
-	for {
-		if last := r.View.Drafts.Last(d.ID); last > seen {
-			for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(d.ID), next) {
-				if err != nil {
-					return err
-				}
-				if more, err := each(rec); !more || err != nil {
-					return err
-				}
-				next, seen = rec.Revision+1, rec.Position
-			}
-		}
-		if now, ok := r.View.Drafts.Get(d.Organization, d.ID); !ok || !now.RemovedAt.IsZero() || r.published(now) {
-			return nil
-		}
-		select {
-		case <-signal:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// published tells whether a draft has become a version.
-func (r *Resolver) published(d domain.Draft) bool {
-	model, ok := r.draftModel(d)
-	return !ok || model.Version() != nil
-}
-
-var draftEventTypes = map[string]DraftEventType{
-	"DraftOpened": DraftEventTypeOpened, "DraftEdited": DraftEventTypeEdited, "DraftDiscarded": DraftEventTypeEdited, "DraftRebased": DraftEventTypeRebased,
-	"DraftRemoved": DraftEventTypeRemoved, "DraftClosed": DraftEventTypePublishing, "DraftReopened": DraftEventTypeReopened,
-	"ReviewRequested": DraftEventTypeReviewRequested, "ReviewWithdrawn": DraftEventTypeReviewWithdrawn, "ReviewBypassed": DraftEventTypeReviewBypassed,
-	"VerdictGiven": DraftEventTypeVerdictGiven, "VerdictWithdrawn": DraftEventTypeVerdictWithdrawn, "VerdictDismissed": DraftEventTypeVerdictDismissed,
-	"ThreadOpened": DraftEventTypeThreadOpened, "ThreadResolved": DraftEventTypeThreadResolved, "ThreadReopened": DraftEventTypeThreadReopened,
-	"CommentAdded": DraftEventTypeCommentAdded, "CommentEdited": DraftEventTypeCommentEdited, "SuggestionApplied": DraftEventTypeSuggestionApplied,
-	"PublishScheduled": DraftEventTypePublishScheduled, "PublishUnscheduled": DraftEventTypePublishUnscheduled,
-}
-
-// event is a record of the draft as clients see it.
-func (d Draft) event(rec store.Recorded) (DraftEvent, error) {
-	meta, err := store.MetaOf(rec)
-	kind, known := draftEventTypes[rec.Kind]
-	if !known {
-		kind = DraftEventTypeOther
-	}
-	return DraftEvent{Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
-		Revision: d.ref().place(rec.Revision).String(), Data: string(rec.Data)}, err
 }

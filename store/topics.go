@@ -8,3 +8,6 @@ const OfferTopic = "offer"
 
 // EndTopic is where the end of an execution is told.
 func EndTopic(run string) string { return "end/" + run }
+
+// PresenceTopic is where processes tell each other who looks at a draft.
+func PresenceTopic(draft string) string { return "presence/" + draft }
