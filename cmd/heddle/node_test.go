@@ -5,7 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/formatter"
+	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // calling is a definition whose only step calls what the trigger's caller says; without that it goes on.
@@ -37,6 +42,36 @@ func TestNodeClients(t *testing.T) {
 	h.must(err)
 	for _, program := range []string{"audits.js", "sockets.js", "events.js", "apollo.js", "urql.js"} {
 		t.Run(program, func(t *testing.T) { node(t, program, string(where)) })
+	}
+}
+
+// TestNodeSchema has programs that other people wrote judge the schema: whether it keeps its promises,
+// follows their rules, and compiles.
+func TestNodeSchema(t *testing.T) {
+	needNode(t)
+	for _, program := range []string{"schema.js", "lint.js", "relay.js"} {
+		t.Run(program, func(t *testing.T) { node(t, program) })
+	}
+}
+
+// What the schema promises is written down with it, see testdata/clients/schema.js.
+func TestSchemaIsPromised(t *testing.T) {
+	var texts []string
+	for _, file := range []string{"../../schema.graphqls", "testdata/clients/promised.graphqls"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		document, err := parser.ParseSchema(&ast.Source{Name: file, Input: string(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wordless strings.Builder
+		formatter.NewFormatter(&wordless, formatter.WithoutDescription()).FormatSchemaDocument(document)
+		texts = append(texts, strings.ReplaceAll(wordless.String(), ",", "")) // where there was a description it writes none
+	}
+	if texts[0] != texts[1] {
+		t.Error("schema.graphqls is not what is promised: in cmd/heddle/testdata/clients run npm ci, then npm run promise, and commit promised.graphqls")
 	}
 }
 

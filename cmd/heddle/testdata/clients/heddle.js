@@ -3,7 +3,7 @@
 const http = require("node:http");
 const net = require("node:net");
 
-const { url, token, trigger, instance } = JSON.parse(process.argv[2] ?? "{}");
+const { url, token, trigger, instance } = JSON.parse(process.argv[2]?.startsWith("{") ? process.argv[2] : "{}");
 const api = `${url}/api`;
 const authorization = `Bearer ${token}`;
 

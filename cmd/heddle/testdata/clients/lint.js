@@ -1,0 +1,63 @@
+// What graphql-eslint's recommended rules for schemas and its rules for Relay find in the schema: nothing
+// but these exceptions, each of which must still be found, too.
+const assert = require("node:assert/strict");
+const path = require("node:path");
+const { readFileSync } = require("node:fs");
+const { ESLint } = require("eslint");
+const plugin = require("@graphql-eslint/eslint-plugin");
+const { parse, visit } = require("graphql");
+const { run } = require("./heddle");
+
+const file = path.resolve(__dirname, "../../../../schema.graphqls");
+
+// rule, where (Type, Type.field or Type.field.argument), what it says, and why it stays.
+const exceptions = [
+  ["naming-convention", /\.\w+_(Icontains|Isnull|In|Gte|Lte|Flow)$/, /camelCase/, "existing clients name filter arguments so; ours of the same kind follow them"],
+  ["strict-id-in-types", /^(\w+(Connection|Edge|Payload)|PageInfo|FieldError)$/, /identifier/, "existing clients know lists, payloads and their errors without an id; they are no things of their own"],
+  ["strict-id-in-types", /^(Log|ExecutionSection|LogSeverity|ActionInput|Expression|IntegrationAction|InvokedBy)$/, /identifier/, "existing clients know these without an id: they are parts of what has one"],
+  ["strict-id-in-types", /^(\w+Event|\w+Difference|\w+Conflict|DefinitionProblem|DraftEdit|ScheduledPublish|Presence|PresenceList|ReviewPolicy|UploadMediaResult|Merge\w+)$/, /identifier/, "a value that belongs to what it is asked of; an id would say that it can be found by it"],
+  ["relay-edge-types", /\.(nodes|errors|messages|labels|versionLabels|apiKeys|organizationRoles|logSeverityLevels)$/, /list type/, "existing clients read these as plain lists"],
+  ["relay-edge-types", /^\w+\.\w+$/, /list type/, "a short list that is always told whole, in the manner of the ones above"],
+  ["relay-edge-types", /^(Action|ActionInput|ApiToken|Attachment|Expression|ExecutionSection|InstanceConfigVariable|InstanceFlowConfig|InstanceStepResult|IntegrationFlow|Log)Edge$/, /Node/, "existing clients know these as parts of something; node does not find them"],
+  ["relay-arguments", /^\w+\.\w+$/, /`(last|before)`/, "existing clients page forwards only; Relay wants either direction, the rule wants both"],
+  ["description-style", /./, /Unexpected block/, "what takes more than a line is a block, all else is not; the rule knows one style"],
+  ["no-typename-prefix", /^Review\.reviewers$/, /Review/, "the English word begins so"],
+];
+
+// placing gives the innermost definition around a place of the schema.
+function placing(text) {
+  const document = parse(text);
+  const starts = text.split("\n").reduce((all, line) => [...all, all.at(-1) + line.length + 1], [0]);
+  return ({ line, column }) => {
+    const offset = starts[line - 1] + column - 1;
+    const names = [];
+    visit(document, {
+      enter(node) {
+        if (offset < node.loc.start || offset >= node.loc.end) return false;
+        if (/Definition$/.test(node.kind)) names.push(node.name.value);
+      },
+    });
+    return names.join(".");
+  };
+}
+
+run(async function rules() {
+  const eslint = new ESLint({ cwd: path.dirname(file), overrideConfigFile: true, overrideConfig: {
+    files: ["**/*.graphqls"],
+    languageOptions: { parser: plugin.parser, parserOptions: { graphQLConfig: { schema: file } } },
+    plugins: { "@graphql-eslint": plugin },
+    rules: { ...plugin.configs["flat/schema-recommended"].rules, ...plugin.configs["flat/schema-relay"].rules, "@graphql-eslint/description-style": ["error", { style: "inline" }] },
+  } });
+  const [{ messages }] = await eslint.lintFiles([file]);
+  const placeOf = placing(readFileSync(file, "utf8"));
+  const used = new Set();
+  const findings = [];
+  for (const { ruleId, line, column, message } of messages) {
+    const place = placeOf({ line, column });
+    const exception = exceptions.find(([rule, where, says]) => ruleId === `@graphql-eslint/${rule}` && where.test(place) && says.test(message));
+    if (exception) used.add(exception);
+    else findings.push(`schema.graphqls:${line} ${place}: ${message} (${ruleId})`);
+  }
+  assert.deepEqual(findings, []);
+  assert.deepEqual(exceptions.filter((exception) => !used.has(exception)), [], "these exceptions are not needed any more");
+});
