@@ -34,6 +34,12 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		answer(w, status, plainJSON, refusal)
 		return
 	}
+	gone, ok := t.admit(principalOf(r.Context()).Token, t.MaxStreams)
+	if !ok {
+		answer(w, http.StatusTooManyRequests, plainJSON, t.tooManyStreams())
+		return
+	}
+	defer gone()
 	ctx, leave, ok := t.enter(r.Context())
 	if !ok {
 		answer(w, http.StatusServiceUnavailable, plainJSON, fail("the server is stopping"))

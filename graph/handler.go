@@ -27,6 +27,7 @@ type Options struct {
 	Timeout          time.Duration // of a query or mutation
 	Origins          []string      // other sites whose pages may call
 
+	MaxStreams       int             // open WebSockets and server-sent streams of one token
 	MaxSubscriptions int             // operations at once on one WebSocket
 	InitTimeout      time.Duration   // how long a WebSocket may be open before it asks to be let in
 	WriteTimeout     time.Duration   // how long a client of a stream may take for a message
@@ -41,7 +42,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
 		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
-		MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+		MaxStreams: 1000, MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
 // Door is the GraphQL endpoint.
@@ -59,7 +60,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	if o.OnStream == nil {
 		o.OnStream = func(string, int) {}
 	}
-	open := &streams{view: r.View, stopping: o.Stopping}
+	open := &streams{open: map[string]int{}, view: r.View, stopping: o.Stopping}
 	if open.stopping == nil {
 		open.stopping = context.Background()
 	}

@@ -222,8 +222,14 @@ func (s *socket) init(m message) bool {
 		s.close(closeForbidden, "Forbidden")
 		return false
 	}
+	leave, ok := s.admit(principalOf(ctx).Token, s.MaxStreams)
+	if !ok {
+		s.close(websocket.StatusTryAgainLater, s.tooManyStreams().Errors[0].Message)
+		return false
+	}
 	s.conn.SetReadLimit(s.MaxBody)
 	s.owned.Go(func() {
+		defer leave()
 		if s.revoked(ctx) {
 			s.close(closeForbidden, "Forbidden: the token was revoked or its user's rights have changed")
 		}

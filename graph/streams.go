@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"heddle/projections"
 )
 
@@ -15,6 +17,29 @@ type streams struct {
 	stopping context.Context
 	mu       sync.Mutex
 	active   sync.WaitGroup
+	open     map[string]int // connections by token
+}
+
+// admit counts a connection of a token; it is not ok if that has as many as it may.
+func (s *streams) admit(token string, most int) (leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[token] >= most {
+		return nil, false
+	}
+	s.open[token]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[token]--; s.open[token] == 0 {
+			delete(s.open, token)
+		}
+	}, true
+}
+
+// tooManyStreams is why a connection is not admitted.
+func (o Options) tooManyStreams() *graphql.Response {
+	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %d open streams, as many as it may", o.MaxStreams)
 }
 
 // enter gives a connection's context, which ends when the server stops, and what must be called when

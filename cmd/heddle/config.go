@@ -49,6 +49,7 @@ type settings struct {
 	MaxVariables        int           `env:"HEDDLE_MAX_VARIABLES" default:"50000" help:"Values in a GraphQL request's variables, those in lists and objects counted."`
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
+	MaxStreams          int           `env:"HEDDLE_MAX_STREAMS" default:"1000" help:"Open WebSockets and server-sent streams of one token, in each process."`
 	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"100" help:"Operations at once on one WebSocket."`
 	RequestTimeout      time.Duration `env:"HEDDLE_REQUEST_TIMEOUT" default:"30s" help:"How long a GraphQL request may take."`
 

@@ -136,6 +136,14 @@ func (h *house) documented() {
 
 // TestMetricsAreBounded sends what nobody has foreseen: it makes no label of its own.
 func TestMetricsAreBounded(t *testing.T) {
+	if !slices.IsSorted(limitNames) {
+		t.Error("the names of limits are not sorted")
+	}
+	for _, name := range limitNames {
+		if !slices.Contains(variables(), name) {
+			t.Errorf("%s is no setting", name)
+		}
+	}
 	m := newMetrics()
 	routes := m.requests(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var status int
