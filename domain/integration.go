@@ -12,7 +12,6 @@ type Integration struct {
 	Organization string
 	Parent       string    // the integration or version that it was copied from
 	Versions     []Version // by number, from 1
-	Template     bool      // it is offered to begin others with
 	Icon         *Icon     // nil for none
 	Attachments  []Attachment
 	Policy       *ReviewPolicy // nil where the organization's holds
@@ -28,9 +27,11 @@ type Version struct {
 	Note        string
 	Labels      []string // of the version itself; the integration's are in the definition
 	Unavailable bool     // it can neither be deployed nor chosen for an instance
-	Attributes  string   // JSON that the publisher's tools gave, such as the commit it was built from
-	Definition  string   // hash of the definition's content blob
-	Draft       string   // the draft that became this version
+	Template    Template
+	Marketplace *Marketplace // nil for what the marketplace does not have
+	Attributes  string       // JSON that the publisher's tools gave, such as the commit it was built from
+	Definition  string       // hash of the definition's content blob
+	Draft       string       // the draft that became this version
 	PublishedAt time.Time
 	PublishedBy string
 }
@@ -42,6 +43,7 @@ var Integrations = NewCategory("integration",
 	Kind[VersionUpdated]("VersionUpdated"),
 	Kind[VersionAvailabilitySet]("VersionAvailabilitySet"),
 	Kind[TemplateSet]("TemplateSet"),
+	Kind[MarketplaceSet]("MarketplaceSet"),
 	Kind[IconSet]("IconSet"),
 	Kind[IconRemoved]("IconRemoved"),
 	Kind[AttachmentAdded]("AttachmentAdded"),

@@ -65,9 +65,6 @@ func TestVersionsDecide(t *testing.T) {
 	available := func(version string, available bool) func(Integration) (Changes[Integration], error) {
 		return func(i Integration) (Changes[Integration], error) { return i.SetAvailability(version, available) }
 	}
-	template := func(is bool) func(Integration) (Changes[Integration], error) {
-		return func(i Integration) (Changes[Integration], error) { return i.SetTemplate(is) }
-	}
 	const missing = "NOT_FOUND id: Record not found: integration"
 	decides(t, Integrations, map[string]row[Integration]{
 		"a note and labels":    {given: there, when: update(said("v1", "m", "B", "a", "b")), then: events[Integration](said("v1", "m", "a", "b"))},
@@ -81,10 +78,6 @@ func TestVersionsDecide(t *testing.T) {
 		"available again":      {given: after(off), when: available("v2", true), then: events[Integration](on)},
 		"available already":    {given: there, when: available("v2", true)},
 		"availability of none": {given: there, when: available("x", true), refused: "NOT_FOUND id: Record not found: version"},
-		"a template":           {given: there, when: template(true), then: events[Integration](TemplateSet{Template: true})},
-		"a template already":   {given: after(TemplateSet{Template: true}), when: template(true)},
-		"no template any more": {given: after(TemplateSet{Template: true}), when: template(false), then: events[Integration](TemplateSet{})},
-		"no integration":       {when: template(true), refused: missing},
 		"removing":             {given: there, when: Integration.Remove, then: events[Integration](IntegrationRemoved{})},
 		"removing again":       {given: after(IntegrationRemoved{}), when: Integration.Remove},
 		"removing none":        {when: Integration.Remove, refused: missing},
@@ -92,7 +85,6 @@ func TestVersionsDecide(t *testing.T) {
 			return i.Publish("d", "v2", DraftClosed{Version: "v3"})
 		}, refused: missing},
 		"a removed one's version": {given: after(IntegrationRemoved{}), when: available("v2", false), refused: missing},
-		"a removed template":      {given: after(IntegrationRemoved{}), when: template(true), refused: missing},
 	})
 	for name, c := range map[string]struct {
 		given   []Event[Integration]

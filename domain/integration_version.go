@@ -29,17 +29,6 @@ func (e VersionAvailabilitySet) Evolve(i Integration, _ Meta) Integration {
 	return i.withVersion(e.Version, func(v *Version) { v.Unavailable = !e.Available })
 }
 
-// TemplateSet tells whether the integration is offered to begin others with.
-type TemplateSet struct {
-	Template bool `json:"template"`
-}
-
-// Evolve implements [Event].
-func (e TemplateSet) Evolve(i Integration, _ Meta) Integration {
-	i.Template = e.Template
-	return i
-}
-
 // IntegrationRemoved ends the integration. Its instances are removed next; its events stay.
 type IntegrationRemoved struct{}
 
@@ -87,14 +76,6 @@ func (i Integration) SetAvailability(version string, available bool) (Changes[In
 		return nil, err
 	}
 	return Changes[Integration]{VersionAvailabilitySet{Version: version, Available: available}}, nil
-}
-
-// SetTemplate makes the integration a template, or no longer one.
-func (i Integration) SetTemplate(template bool) (Changes[Integration], error) {
-	if err := i.there(); err != nil || i.Template == template {
-		return nil, err
-	}
-	return Changes[Integration]{TemplateSet{Template: template}}, nil
 }
 
 // Remove ends the integration. One that is gone is removed already.

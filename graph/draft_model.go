@@ -51,8 +51,8 @@ func (d Draft) ref() draftRef {
 }
 
 // users gives those that are known of a list of ids.
-func (d Draft) users(ids []string) []User {
-	list := []User{}
+func (d Draft) users(ids []string) []domain.User {
+	list := []domain.User{}
 	for _, id := range ids {
 		if u := d.r.user(d.Organization, id); u != nil {
 			list = append(list, *u)
@@ -62,7 +62,7 @@ func (d Draft) users(ids []string) []User {
 }
 
 // user gives the user with an id, nil for the system and for none.
-func (r *Resolver) user(organization, id string) *User {
+func (r *Resolver) user(organization, id string) *domain.User {
 	u, ok := r.View.Users.Get(organization, id)
 	if !ok {
 		return nil
@@ -98,13 +98,13 @@ func (d Draft) IsBehind() bool {
 func (d Draft) CreatedAt() time.Time { return d.OpenedAt }
 
 // CreatedBy is who opened it.
-func (d Draft) CreatedBy() *User { return d.r.user(d.Organization, d.OpenedBy) }
+func (d Draft) CreatedBy() *domain.User { return d.r.user(d.Organization, d.OpenedBy) }
 
 // UpdatedBy is who edited it last.
-func (d Draft) UpdatedBy() *User { return d.r.user(d.Organization, d.Draft.UpdatedBy) }
+func (d Draft) UpdatedBy() *domain.User { return d.r.user(d.Organization, d.Draft.UpdatedBy) }
 
 // Authors are those who have edited it.
-func (d Draft) Authors() []User { return d.users(d.Draft.Authors) }
+func (d Draft) Authors() []domain.User { return d.users(d.Draft.Authors) }
 
 // Revision is what edits of it name.
 func (d Draft) Revision(ctx context.Context) (string, error) {
@@ -201,13 +201,13 @@ type Review struct {
 }
 
 // RequestedBy is who asked for it.
-func (v Review) RequestedBy() *User { return v.of.r.user(v.of.Organization, v.By) }
+func (v Review) RequestedBy() *domain.User { return v.of.r.user(v.of.Organization, v.By) }
 
 // RequestedAt is when.
 func (v Review) RequestedAt() time.Time { return v.At }
 
 // Reviewers are those who were asked.
-func (v Review) Reviewers() []User { return v.of.users(v.Review.Reviewers) }
+func (v Review) Reviewers() []domain.User { return v.of.users(v.Review.Reviewers) }
 
 // Verdicts are what was said.
 func (v Review) Verdicts() []Verdict {
@@ -225,13 +225,13 @@ type Verdict struct {
 }
 
 // By is whose it is.
-func (v Verdict) By() *User { return v.of.r.user(v.of.Organization, v.Verdict.By) }
+func (v Verdict) By() *domain.User { return v.of.r.user(v.of.Organization, v.Verdict.By) }
 
 // Holds tells whether it counts.
 func (v Verdict) Holds() bool { return v.of.UnderReview() && v.of.Holds(v.Verdict, v.of.policy()) }
 
 // DismissedBy is who made it void.
-func (v Verdict) DismissedBy() *User {
+func (v Verdict) DismissedBy() *domain.User {
 	if v.Dismissed == nil {
 		return nil
 	}
@@ -280,13 +280,13 @@ func (t Thread) IsOrphaned() bool { return t.orphaned }
 func (t Thread) IsResolved() bool { return t.Thread.ResolvedBy != "" }
 
 // ResolvedBy is who said so.
-func (t Thread) ResolvedBy() *User { return t.of.r.user(t.of.Organization, t.Thread.ResolvedBy) }
+func (t Thread) ResolvedBy() *domain.User { return t.of.r.user(t.of.Organization, t.Thread.ResolvedBy) }
 
 // ResolvedAt is when.
 func (t Thread) ResolvedAt() *time.Time { return optionalTime(t.Thread.ResolvedAt) }
 
 // AppliedBy is who has made the edit that it suggests.
-func (t Thread) AppliedBy() *User { return t.of.r.user(t.of.Organization, t.Thread.AppliedBy) }
+func (t Thread) AppliedBy() *domain.User { return t.of.r.user(t.of.Organization, t.Thread.AppliedBy) }
 
 // Suggestion is the edit, as JSON.
 func (t Thread) Suggestion() (*string, error) {

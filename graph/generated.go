@@ -474,32 +474,38 @@ type ComplexityRoot struct {
 	}
 
 	Integration struct {
-		Attachments         func(childComplexity int, after *string, first *int) int
-		AvatarURL           func(childComplexity int) int
-		Category            func(childComplexity int) int
-		Customer            func(childComplexity int) int
-		Definition          func(childComplexity int, version *int, useLatestComponentVersions *bool) int
-		Description         func(childComplexity int) int
-		Documentation       func(childComplexity int) int
-		DocumentationHTML   func(childComplexity int) int
-		DraftRevision       func(childComplexity int) int
-		Flows               func(childComplexity int, after *string, first *int) int
-		ID                  func(childComplexity int) int
-		IsCodeNative        func(childComplexity int) int
-		IsTemplate          func(childComplexity int) int
-		Labels              func(childComplexity int) int
-		Name                func(childComplexity int) int
-		Parent              func(childComplexity int) int
-		ReviewPolicy        func(childComplexity int) int
-		SystemInstance      func(childComplexity int) int
-		TestConfigVariables func(childComplexity int, status *string, statusIn []*string, after *string, first *int) int
-		VersionComment      func(childComplexity int) int
-		VersionCreatedAt    func(childComplexity int) int
-		VersionCreatedBy    func(childComplexity int) int
-		VersionIsAvailable  func(childComplexity int) int
-		VersionLabels       func(childComplexity int) int
-		VersionNumber       func(childComplexity int) int
-		VersionSequence     func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) int
+		AllowMultipleMarketplaceInstances func(childComplexity int) int
+		Attachments                       func(childComplexity int, after *string, first *int) int
+		AvatarURL                         func(childComplexity int) int
+		Category                          func(childComplexity int) int
+		CreatedAt                         func(childComplexity int) int
+		Customer                          func(childComplexity int) int
+		Definition                        func(childComplexity int, version *int, useLatestComponentVersions *bool) int
+		Description                       func(childComplexity int) int
+		Documentation                     func(childComplexity int) int
+		DocumentationHTML                 func(childComplexity int) int
+		DraftRevision                     func(childComplexity int) int
+		Flows                             func(childComplexity int, after *string, first *int) int
+		ID                                func(childComplexity int) int
+		IsCodeNative                      func(childComplexity int) int
+		IsTemplate                        func(childComplexity int) int
+		Labels                            func(childComplexity int) int
+		MarketplaceConfiguration          func(childComplexity int) int
+		Name                              func(childComplexity int) int
+		Overview                          func(childComplexity int) int
+		Parent                            func(childComplexity int) int
+		ReviewPolicy                      func(childComplexity int) int
+		SystemInstance                    func(childComplexity int) int
+		TemplateFor                       func(childComplexity int) int
+		TestConfigVariables               func(childComplexity int, status *string, statusIn []*string, after *string, first *int) int
+		UpdatedAt                         func(childComplexity int) int
+		VersionComment                    func(childComplexity int) int
+		VersionCreatedAt                  func(childComplexity int) int
+		VersionCreatedBy                  func(childComplexity int) int
+		VersionIsAvailable                func(childComplexity int) int
+		VersionLabels                     func(childComplexity int) int
+		VersionNumber                     func(childComplexity int) int
+		VersionSequence                   func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) int
 	}
 
 	IntegrationAction struct {
@@ -597,48 +603,49 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AddIntegrationAttachment             func(childComplexity int, input AddIntegrationAttachmentInput) int
-		ApplySuggestion                      func(childComplexity int, input ApplySuggestionInput) int
-		CancelExecution                      func(childComplexity int, input CancelExecutionInput) int
-		CreateAPIToken                       func(childComplexity int, input CreateAPITokenInput) int
-		CreateCustomer                       func(childComplexity int, input CreateCustomerInput) int
-		CreateDraft                          func(childComplexity int, input CreateDraftInput) int
-		CreateInstance                       func(childComplexity int, input CreateInstanceInput) int
-		CreateIntegration                    func(childComplexity int, input CreateIntegrationInput) int
-		CreateOrganizationUser               func(childComplexity int, input CreateOrganizationUserInput) int
-		DeleteInstance                       func(childComplexity int, input DeleteInstanceInput) int
-		DeleteIntegration                    func(childComplexity int, input DeleteIntegrationInput) int
-		DeployInstance                       func(childComplexity int, input DeployInstanceInput) int
-		DiscardDraft                         func(childComplexity int, input DiscardDraftInput) int
-		DismissVerdict                       func(childComplexity int, input DismissVerdictInput) int
-		EditComment                          func(childComplexity int, input EditCommentInput) int
-		EditDraft                            func(childComplexity int, input EditDraftInput) int
-		ForkIntegration                      func(childComplexity int, input ForkIntegrationInput) int
-		GiveVerdict                          func(childComplexity int, input GiveVerdictInput) int
-		ImportIntegration                    func(childComplexity int, input ImportIntegrationInput) int
-		MovePresence                         func(childComplexity int, input MovePresenceInput) int
-		OpenThread                           func(childComplexity int, input OpenThreadInput) int
-		PublishIntegration                   func(childComplexity int, input PublishIntegrationInput) int
-		RebaseDraft                          func(childComplexity int, input RebaseDraftInput) int
-		RemoveIntegrationAttachment          func(childComplexity int, input RemoveIntegrationAttachmentInput) int
-		ReplayExecution                      func(childComplexity int, input ReplayExecutionInput) int
-		ReplyToThread                        func(childComplexity int, input ReplyToThreadInput) int
-		RequestReview                        func(childComplexity int, input RequestReviewInput) int
-		ResolveThread                        func(childComplexity int, input ResolveThreadInput) int
-		RevokeAPIToken                       func(childComplexity int, input RevokeAPITokenInput) int
-		RollBackIntegration                  func(childComplexity int, input RollBackIntegrationInput) int
-		SchedulePublish                      func(childComplexity int, input SchedulePublishInput) int
-		SetReviewPolicy                      func(childComplexity int, input SetReviewPolicyInput) int
-		UndoDraft                            func(childComplexity int, input UndoDraftInput) int
-		UnschedulePublish                    func(childComplexity int, input UnschedulePublishInput) int
-		UpdateDraft                          func(childComplexity int, input UpdateDraftInput) int
-		UpdateInstance                       func(childComplexity int, input UpdateInstanceInput) int
-		UpdateInstanceConfigVariables        func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
-		UpdateIntegration                    func(childComplexity int, input UpdateIntegrationInput) int
-		UpdateIntegrationVersion             func(childComplexity int, input UpdateIntegrationVersionInput) int
-		UpdateIntegrationVersionAvailability func(childComplexity int, input UpdateIntegrationVersionAvailabilityInput) int
-		WithdrawReview                       func(childComplexity int, input WithdrawReviewInput) int
-		WithdrawVerdict                      func(childComplexity int, input WithdrawVerdictInput) int
+		AddIntegrationAttachment                  func(childComplexity int, input AddIntegrationAttachmentInput) int
+		ApplySuggestion                           func(childComplexity int, input ApplySuggestionInput) int
+		CancelExecution                           func(childComplexity int, input CancelExecutionInput) int
+		CreateAPIToken                            func(childComplexity int, input CreateAPITokenInput) int
+		CreateCustomer                            func(childComplexity int, input CreateCustomerInput) int
+		CreateDraft                               func(childComplexity int, input CreateDraftInput) int
+		CreateInstance                            func(childComplexity int, input CreateInstanceInput) int
+		CreateIntegration                         func(childComplexity int, input CreateIntegrationInput) int
+		CreateOrganizationUser                    func(childComplexity int, input CreateOrganizationUserInput) int
+		DeleteInstance                            func(childComplexity int, input DeleteInstanceInput) int
+		DeleteIntegration                         func(childComplexity int, input DeleteIntegrationInput) int
+		DeployInstance                            func(childComplexity int, input DeployInstanceInput) int
+		DiscardDraft                              func(childComplexity int, input DiscardDraftInput) int
+		DismissVerdict                            func(childComplexity int, input DismissVerdictInput) int
+		EditComment                               func(childComplexity int, input EditCommentInput) int
+		EditDraft                                 func(childComplexity int, input EditDraftInput) int
+		ForkIntegration                           func(childComplexity int, input ForkIntegrationInput) int
+		GiveVerdict                               func(childComplexity int, input GiveVerdictInput) int
+		ImportIntegration                         func(childComplexity int, input ImportIntegrationInput) int
+		MovePresence                              func(childComplexity int, input MovePresenceInput) int
+		OpenThread                                func(childComplexity int, input OpenThreadInput) int
+		PublishIntegration                        func(childComplexity int, input PublishIntegrationInput) int
+		RebaseDraft                               func(childComplexity int, input RebaseDraftInput) int
+		RemoveIntegrationAttachment               func(childComplexity int, input RemoveIntegrationAttachmentInput) int
+		ReplayExecution                           func(childComplexity int, input ReplayExecutionInput) int
+		ReplyToThread                             func(childComplexity int, input ReplyToThreadInput) int
+		RequestReview                             func(childComplexity int, input RequestReviewInput) int
+		ResolveThread                             func(childComplexity int, input ResolveThreadInput) int
+		RevokeAPIToken                            func(childComplexity int, input RevokeAPITokenInput) int
+		RollBackIntegration                       func(childComplexity int, input RollBackIntegrationInput) int
+		SchedulePublish                           func(childComplexity int, input SchedulePublishInput) int
+		SetReviewPolicy                           func(childComplexity int, input SetReviewPolicyInput) int
+		UndoDraft                                 func(childComplexity int, input UndoDraftInput) int
+		UnschedulePublish                         func(childComplexity int, input UnschedulePublishInput) int
+		UpdateDraft                               func(childComplexity int, input UpdateDraftInput) int
+		UpdateInstance                            func(childComplexity int, input UpdateInstanceInput) int
+		UpdateInstanceConfigVariables             func(childComplexity int, input UpdateInstanceConfigVariablesInput) int
+		UpdateIntegration                         func(childComplexity int, input UpdateIntegrationInput) int
+		UpdateIntegrationMarketplaceConfiguration func(childComplexity int, input UpdateIntegrationMarketplaceConfigurationInput) int
+		UpdateIntegrationVersion                  func(childComplexity int, input UpdateIntegrationVersionInput) int
+		UpdateIntegrationVersionAvailability      func(childComplexity int, input UpdateIntegrationVersionAvailabilityInput) int
+		WithdrawReview                            func(childComplexity int, input WithdrawReviewInput) int
+		WithdrawVerdict                           func(childComplexity int, input WithdrawVerdictInput) int
 	}
 
 	Organization struct {
@@ -687,17 +694,17 @@ type ComplexityRoot struct {
 		Component             func(childComplexity int, id string) int
 		Components            func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) int
 		Customer              func(childComplexity int, id string) int
-		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, after *string, first *int) int
+		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) int
 		Draft                 func(childComplexity int, id string) int
 		Drafts                func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
 		ExecutionResult       func(childComplexity int, id string) int
 		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
 		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) int
 		Instance              func(childComplexity int, id string) int
-		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) int
+		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) int
 		Integration           func(childComplexity int, id string) int
 		IntegrationDifference func(childComplexity int, from string, to string) int
-		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) int
+		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) int
 		LogSeverityLevels     func(childComplexity int) int
 		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
 		Node                  func(childComplexity int, id string) int
@@ -891,6 +898,7 @@ type IntegrationResolver interface {
 
 	VersionCreatedBy(ctx context.Context, obj *Integration) (*domain.User, error)
 
+	UpdatedAt(ctx context.Context, obj *Integration) (*time.Time, error)
 	VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error)
 	Flows(ctx context.Context, obj *Integration, after *string, first *int) (*Page[IntegrationFlow], error)
 	SystemInstance(ctx context.Context, obj *Integration) (*domain.Instance, error)
@@ -934,6 +942,7 @@ type MutationResolver interface {
 	RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error)
 	DeleteIntegration(ctx context.Context, input DeleteIntegrationInput) (*IntegrationPayload, error)
 	UpdateIntegrationVersion(ctx context.Context, input UpdateIntegrationVersionInput) (*IntegrationPayload, error)
+	UpdateIntegrationMarketplaceConfiguration(ctx context.Context, input UpdateIntegrationMarketplaceConfigurationInput) (*IntegrationPayload, error)
 	UpdateIntegrationVersionAvailability(ctx context.Context, input UpdateIntegrationVersionAvailabilityInput) (*IntegrationPayload, error)
 	CreateInstance(ctx context.Context, input CreateInstanceInput) (*InstancePayload, error)
 	UpdateInstance(ctx context.Context, input UpdateInstanceInput) (*InstancePayload, error)
@@ -955,17 +964,17 @@ type QueryResolver interface {
 	Users(ctx context.Context, after *string, first *int) (*Page[domain.User], error)
 	APITokens(ctx context.Context, after *string, first *int) (*Page[APIToken], error)
 	Customer(ctx context.Context, id string) (*domain.Customer, error)
-	Customers(ctx context.Context, nameIcontains *string, isSystem *bool, after *string, first *int) (*Page[domain.Customer], error)
+	Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) (*Page[domain.Customer], error)
 	Component(ctx context.Context, id string) (*Component, error)
 	Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error)
 	Integration(ctx context.Context, id string) (*Integration, error)
-	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) (*Page[Integration], error)
+	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) (*Page[Integration], error)
 	UploadMedia(ctx context.Context, objectID string, fileName string, mediaType MediaType) (*UploadMediaResult, error)
 	Draft(ctx context.Context, id string) (*Draft, error)
 	Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error)
 	IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error)
 	Instance(ctx context.Context, id string) (*domain.Instance, error)
-	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error)
+	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
 	ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error)
 	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error)
@@ -2659,6 +2668,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InstanceStepResultEdge.Node(childComplexity), true
 
+	case "Integration.allowMultipleMarketplaceInstances":
+		if e.ComplexityRoot.Integration.AllowMultipleMarketplaceInstances == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.AllowMultipleMarketplaceInstances(childComplexity), true
 	case "Integration.attachments":
 		if e.ComplexityRoot.Integration.Attachments == nil {
 			break
@@ -2682,6 +2697,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Category(childComplexity), true
+	case "Integration.createdAt":
+		if e.ComplexityRoot.Integration.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.CreatedAt(childComplexity), true
 	case "Integration.customer":
 		if e.ComplexityRoot.Integration.Customer == nil {
 			break
@@ -2758,12 +2779,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Labels(childComplexity), true
+	case "Integration.marketplaceConfiguration":
+		if e.ComplexityRoot.Integration.MarketplaceConfiguration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.MarketplaceConfiguration(childComplexity), true
 	case "Integration.name":
 		if e.ComplexityRoot.Integration.Name == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Integration.Name(childComplexity), true
+	case "Integration.overview":
+		if e.ComplexityRoot.Integration.Overview == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Overview(childComplexity), true
 	case "Integration.parent":
 		if e.ComplexityRoot.Integration.Parent == nil {
 			break
@@ -2782,6 +2815,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.SystemInstance(childComplexity), true
+	case "Integration.templateFor":
+		if e.ComplexityRoot.Integration.TemplateFor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.TemplateFor(childComplexity), true
 	case "Integration.testConfigVariables":
 		if e.ComplexityRoot.Integration.TestConfigVariables == nil {
 			break
@@ -2793,6 +2832,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.TestConfigVariables(childComplexity, args["status"].(*string), args["status_In"].([]*string), args["after"].(*string), args["first"].(*int)), true
+	case "Integration.updatedAt":
+		if e.ComplexityRoot.Integration.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.UpdatedAt(childComplexity), true
 	case "Integration.versionComment":
 		if e.ComplexityRoot.Integration.VersionComment == nil {
 			break
@@ -3568,6 +3613,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["input"].(UpdateIntegrationInput)), true
+	case "Mutation.updateIntegrationMarketplaceConfiguration":
+		if e.ComplexityRoot.Mutation.UpdateIntegrationMarketplaceConfiguration == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateIntegrationMarketplaceConfiguration_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateIntegrationMarketplaceConfiguration(childComplexity, args["input"].(UpdateIntegrationMarketplaceConfigurationInput)), true
 	case "Mutation.updateIntegrationVersion":
 		if e.ComplexityRoot.Mutation.UpdateIntegrationVersion == nil {
 			break
@@ -3833,7 +3889,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Customers(childComplexity, args["name_Icontains"].(*string), args["isSystem"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Customers(childComplexity, args["name_Icontains"].(*string), args["isSystem"].(*bool), args["sortBy"].([]CustomerOrder), args["after"].(*string), args["first"].(*int)), true
 	case "Query.draft":
 		if e.ComplexityRoot.Query.Draft == nil {
 			break
@@ -3910,7 +3966,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Instances(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["integration"].(*string), args["isSystem"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Instances(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["integration"].(*string), args["isSystem"].(*bool), args["sortBy"].([]InstanceOrder), args["after"].(*string), args["first"].(*int)), true
 	case "Query.integration":
 		if e.ComplexityRoot.Query.Integration == nil {
 			break
@@ -3943,7 +3999,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["description_Icontains"].(*string), args["category"].(*string), args["labels"].([]string), args["isTemplate"].(*bool), args["createdBy"].(*string), args["allVersions"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["description_Icontains"].(*string), args["category"].(*string), args["labels"].([]string), args["isTemplate"].(*bool), args["templateFor"].(*TemplateFor), args["marketplaceConfiguration"].(*MarketplaceConfiguration), args["createdBy"].(*string), args["allVersions"].(*bool), args["sortBy"].([]IntegrationOrder), args["after"].(*string), args["first"].(*int)), true
 
 	case "Query.logSeverityLevels":
 		if e.ComplexityRoot.Query.LogSeverityLevels == nil {
@@ -4532,6 +4588,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateInstanceInput,
 		ec.unmarshalInputCreateIntegrationInput,
 		ec.unmarshalInputCreateOrganizationUserInput,
+		ec.unmarshalInputCustomerOrder,
 		ec.unmarshalInputDeleteInstanceInput,
 		ec.unmarshalInputDeleteIntegrationInput,
 		ec.unmarshalInputDeployInstanceInput,
@@ -4547,7 +4604,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputInputInstanceConfigVariable,
 		ec.unmarshalInputInputInstanceFlowConfig,
 		ec.unmarshalInputInstanceExecutionResultOrder,
+		ec.unmarshalInputInstanceOrder,
 		ec.unmarshalInputInstanceStepResultOrder,
+		ec.unmarshalInputIntegrationOrder,
 		ec.unmarshalInputLogOrder,
 		ec.unmarshalInputMergeChoiceInput,
 		ec.unmarshalInputMovePresenceInput,
@@ -4569,6 +4628,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateInstanceConfigVariablesInput,
 		ec.unmarshalInputUpdateInstanceInput,
 		ec.unmarshalInputUpdateIntegrationInput,
+		ec.unmarshalInputUpdateIntegrationMarketplaceConfigurationInput,
 		ec.unmarshalInputUpdateIntegrationVersionAvailabilityInput,
 		ec.unmarshalInputUpdateIntegrationVersionInput,
 		ec.unmarshalInputVersionOrder,
@@ -4673,6 +4733,8 @@ var sources = []*ast.Source{
 #   * what a mutation refuses is told in its payload's errors; a missing record is the error
 #     "Record not found" with code NOT_FOUND;
 #   * lists are connections: after: "" or none is the start, first is at most 100 (also the default);
+#     what comes, goes or is renamed between two pages moves nothing else across a cursor. sortBy sorts
+#     by several fields, one within the other, regardless of case; what has none comes first;
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
 #   * ids are opaque; an integration and its published versions share one space of ids.
 
@@ -4722,7 +4784,8 @@ type Query {
   apiTokens(after: String, first: Int): ApiTokenConnection!
 
   customer(id: ID!): Customer!
-  customers(name_Icontains: String, isSystem: Boolean, after: String, first: Int): CustomerConnection!
+  "Oldest first unless sorted otherwise."
+  customers(name_Icontains: String, isSystem: Boolean, sortBy: [CustomerOrder!], after: String, first: Int): CustomerConnection!
 
   component(id: ID!): Component!
   "What steps can do here, by key. There is one version of each component."
@@ -4745,7 +4808,7 @@ type Query {
 
   "An integration's draft by the integration's id, or a published version by the version's."
   integration(id: ID!): Integration!
-  "The draft of each integration, oldest first; with allVersions its published versions after it."
+  "The draft of each integration, oldest first unless sorted otherwise; with allVersions its published versions after it."
   integrations(
     name_Icontains: String
     "Those built for one customer alone; none is, so an id finds nothing."
@@ -4757,9 +4820,13 @@ type Query {
     "Labels of the draft, all of them; regardless of case."
     labels: [String!]
     isTemplate: Boolean
+    templateFor: TemplateFor
+    "How the marketplace has it: that of the newest version that is in it and available."
+    marketplaceConfiguration: MarketplaceConfiguration
     "The id of who created it."
     createdBy: ID
     allVersions: Boolean
+    sortBy: [IntegrationOrder!]
     after: String
     first: Int
   ): IntegrationConnection!
@@ -4801,6 +4868,8 @@ type Query {
     integration: ID
     "true for the hidden instances that tests run on; they are left out by default."
     isSystem: Boolean
+    "Oldest first unless sorted otherwise."
+    sortBy: [InstanceOrder!]
     after: String
     first: Int
   ): InstanceConnection!
@@ -4905,6 +4974,8 @@ type Mutation {
   deleteIntegration(input: DeleteIntegrationInput!): IntegrationPayload!
   "Changes what is said of a published version."
   updateIntegrationVersion(input: UpdateIntegrationVersionInput!): IntegrationPayload!
+  "Puts a version into the marketplace, or takes it out."
+  updateIntegrationMarketplaceConfiguration(input: UpdateIntegrationMarketplaceConfigurationInput!): IntegrationPayload!
   "A version that is not available can be neither deployed nor chosen; instances that run it go on."
   updateIntegrationVersionAvailability(input: UpdateIntegrationVersionAvailabilityInput!): IntegrationPayload!
 
@@ -5087,6 +5158,19 @@ type CustomerEdge {
   cursor: String!
 }
 
+"What customers can be sorted by."
+enum CustomerOrderField {
+  CREATED_AT
+  EXTERNAL_ID
+  NAME
+}
+
+"A field to sort customers by, and which way."
+input CustomerOrder {
+  field: CustomerOrderField!
+  direction: OrderDirection!
+}
+
 "What createCustomer takes."
 input CreateCustomerInput {
   name: String!
@@ -5238,8 +5322,20 @@ type Integration implements Node {
   versionIsAvailable: Boolean!
   "Labels of the version itself, in lower case, each once, sorted."
   versionLabels: [String!]!
-  "Whether it is offered to begin others with."
+  "Whether it is offered to begin others with; of the draft: whether an available version is. Versions alone are templates."
   isTemplate: Boolean!
+  "To whom; of the draft: that of its newest version that is offered and available."
+  templateFor: TemplateFor!
+  "Of the draft: that of the newest version that is in the marketplace and available; it is what customers are shown."
+  marketplaceConfiguration: MarketplaceConfiguration!
+  "What the marketplace says of it."
+  overview: String
+  "Whether a customer may have several instances of it from the marketplace."
+  allowMultipleMarketplaceInstances: Boolean!
+  "When the integration was created."
+  createdAt: DateTime!
+  "When it was edited or published last; of a version when it was published."
+  updatedAt: DateTime!
   "The published versions of the same integration; by number, ascending unless sorted otherwise."
   versionSequence(
     versionIsAvailable: Boolean
@@ -5317,6 +5413,38 @@ type UploadMediaResult {
   error: String
 }
 
+"To whom a version is offered to begin integrations of their own with."
+enum TemplateFor {
+  NOBODY
+  "The organization's users only."
+  ORGANIZATION
+  "Customers, and the organization's users."
+  CUSTOMERS
+}
+
+"Whether the marketplace shows a version, and lets customers deploy it."
+enum MarketplaceConfiguration {
+  AVAILABLE_AND_DEPLOYABLE
+  AVAILABLE_NOT_DEPLOYABLE
+  NOT_AVAILABLE_IN_MARKETPLACE
+}
+
+"What integrations can be sorted by."
+enum IntegrationOrderField {
+  CATEGORY
+  CREATED_AT
+  NAME
+  UPDATED_AT
+  "The number of the version published last."
+  VERSION_NUMBER
+}
+
+"A field to sort integrations by, and which way."
+input IntegrationOrder {
+  field: IntegrationOrderField!
+  direction: OrderDirection!
+}
+
 "What versions can be sorted by."
 enum VersionOrderField {
   VERSION_NUMBER
@@ -5368,7 +5496,7 @@ input CreateIntegrationInput {
   category: String
   labels: [String]
   documentation: String
-  "An integration, or a version of one, to begin with a copy of."
+  "A version to begin with a copy of, or an integration: then the version that is its template, or else its draft."
   template: ID
   "A YAML definition to begin with."
   definition: String
@@ -5384,7 +5512,6 @@ input UpdateIntegrationInput {
   "All of them; an empty list takes them away."
   labels: [String]
   documentation: String
-  isTemplate: Boolean
   "Accepted for existing clients, and refused: integrations belong to the organization."
   customer: ID
   "The objectUrl of uploadMedia; an empty one takes the icon away."
@@ -5986,7 +6113,7 @@ input RollBackIntegrationInput {
 input DeleteIntegrationInput {
   "The integration's id."
   id: ID!
-  "A confirmation: when it is given, it must be the integration's name."
+  "The integration's name, as a confirmation: when it is given, it must be that. Existing clients leave it out; ask people for it."
   name: String
 }
 
@@ -5997,6 +6124,17 @@ input UpdateIntegrationVersionInput {
   comment: String
   "All of them; an empty list takes them away."
   labels: [String]
+  templateFor: TemplateFor
+}
+
+"What updateIntegrationMarketplaceConfiguration takes."
+input UpdateIntegrationMarketplaceConfigurationInput {
+  "The version's id."
+  id: ID
+  "A MarketplaceConfiguration."
+  marketplaceConfiguration: String
+  overview: String
+  allowMultipleMarketplaceInstances: Boolean
 }
 
 "What updateIntegrationVersionAvailability takes."
@@ -6054,6 +6192,21 @@ type InstanceConnection {
 type InstanceEdge {
   node: Instance!
   cursor: String!
+}
+
+"What instances can be sorted by."
+enum InstanceOrderField {
+  CREATED_AT
+  "The customer's name."
+  CUSTOMER
+  LAST_DEPLOYED_AT
+  NAME
+}
+
+"A field to sort instances by, and which way."
+input InstanceOrder {
+  field: InstanceOrderField!
+  direction: OrderDirection!
 }
 
 "A flow of an instance."
@@ -7389,6 +7542,18 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_versionLabels(ctx, field)
 	case "isTemplate":
 		return ec.fieldContext_Integration_isTemplate(ctx, field)
+	case "templateFor":
+		return ec.fieldContext_Integration_templateFor(ctx, field)
+	case "marketplaceConfiguration":
+		return ec.fieldContext_Integration_marketplaceConfiguration(ctx, field)
+	case "overview":
+		return ec.fieldContext_Integration_overview(ctx, field)
+	case "allowMultipleMarketplaceInstances":
+		return ec.fieldContext_Integration_allowMultipleMarketplaceInstances(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Integration_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Integration_updatedAt(ctx, field)
 	case "versionSequence":
 		return ec.fieldContext_Integration_versionSequence(ctx, field)
 	case "flows":
@@ -8955,6 +9120,20 @@ func (ec *executionContext) field_Mutation_updateInstance_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_updateIntegrationMarketplaceConfiguration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateIntegrationMarketplaceConfigurationInput, error) {
+			return ec.unmarshalNUpdateIntegrationMarketplaceConfigurationInput2heddleᚋgraphᚐUpdateIntegrationMarketplaceConfigurationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_updateIntegrationVersionAvailability_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -9200,22 +9379,30 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["isSystem"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "sortBy",
+		func(ctx context.Context, v any) ([]CustomerOrder, error) {
+			return ec.unmarshalOCustomerOrder2ᚕheddleᚋgraphᚐCustomerOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sortBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg3
+	args["first"] = arg4
 	return args, nil
 }
 
@@ -9530,22 +9717,30 @@ func (ec *executionContext) field_Query_instances_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["isSystem"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "sortBy",
+		func(ctx context.Context, v any) ([]InstanceOrder, error) {
+			return ec.unmarshalOInstanceOrder2ᚕheddleᚋgraphᚐInstanceOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sortBy"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg4
-	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["after"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg5
+	args["first"] = arg6
 	return args, nil
 }
 
@@ -9644,38 +9839,62 @@ func (ec *executionContext) field_Query_integrations_args(ctx context.Context, r
 		return nil, err
 	}
 	args["isTemplate"] = arg6
-	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "createdBy",
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "templateFor",
+		func(ctx context.Context, v any) (*TemplateFor, error) {
+			return ec.unmarshalOTemplateFor2ᚖheddleᚋgraphᚐTemplateFor(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["templateFor"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "marketplaceConfiguration",
+		func(ctx context.Context, v any) (*MarketplaceConfiguration, error) {
+			return ec.unmarshalOMarketplaceConfiguration2ᚖheddleᚋgraphᚐMarketplaceConfiguration(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["marketplaceConfiguration"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "createdBy",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOID2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["createdBy"] = arg7
-	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
+	args["createdBy"] = arg9
+	arg10, err := graphql.ProcessArgField(ctx, rawArgs, "allVersions",
 		func(ctx context.Context, v any) (*bool, error) {
 			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["allVersions"] = arg8
-	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["allVersions"] = arg10
+	arg11, err := graphql.ProcessArgField(ctx, rawArgs, "sortBy",
+		func(ctx context.Context, v any) ([]IntegrationOrder, error) {
+			return ec.unmarshalOIntegrationOrder2ᚕheddleᚋgraphᚐIntegrationOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sortBy"] = arg11
+	arg12, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg9
-	arg10, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["after"] = arg12
+	arg13, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg10
+	args["first"] = arg13
 	return args, nil
 }
 
@@ -12947,7 +13166,7 @@ func (ec *executionContext) _Draft_authors(ctx context.Context, field graphql.Co
 			return obj.Authors(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []User) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v []domain.User) graphql.Marshaler {
 			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
 		},
 		true,
@@ -17663,6 +17882,144 @@ func (ec *executionContext) fieldContext_Integration_isTemplate(_ context.Contex
 	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _Integration_templateFor(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_templateFor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TemplateFor(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v TemplateFor) graphql.Marshaler {
+			return ec.marshalNTemplateFor2heddleᚋgraphᚐTemplateFor(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_templateFor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type TemplateFor does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_marketplaceConfiguration(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_marketplaceConfiguration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MarketplaceConfiguration(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v MarketplaceConfiguration) graphql.Marshaler {
+			return ec.marshalNMarketplaceConfiguration2heddleᚋgraphᚐMarketplaceConfiguration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_marketplaceConfiguration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type MarketplaceConfiguration does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_overview(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_overview(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Overview(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_overview(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_allowMultipleMarketplaceInstances(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_allowMultipleMarketplaceInstances(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AllowMultipleMarketplaceInstances(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_allowMultipleMarketplaceInstances(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_createdAt(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Integration_updatedAt(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().UpdatedAt(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Integration", field, true, true, errors.New("field of type DateTime does not have child fields"))
+}
+
 func (ec *executionContext) _Integration_versionSequence(ctx context.Context, field graphql.CollectedField, obj *Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20630,6 +20987,50 @@ func (ec *executionContext) fieldContext_Mutation_updateIntegrationVersion(ctx c
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_updateIntegrationMarketplaceConfiguration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateIntegrationMarketplaceConfiguration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateIntegrationMarketplaceConfiguration(ctx, fc.Args["input"].(UpdateIntegrationMarketplaceConfigurationInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *IntegrationPayload) graphql.Marshaler {
+			return ec.marshalNIntegrationPayload2ᚖheddleᚋgraphᚐIntegrationPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateIntegrationMarketplaceConfiguration(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateIntegrationMarketplaceConfiguration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_updateIntegrationVersionAvailability(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -21896,7 +22297,7 @@ func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Customers(ctx, fc.Args["name_Icontains"].(*string), fc.Args["isSystem"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Customers(ctx, fc.Args["name_Icontains"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]CustomerOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.Customer]) graphql.Marshaler {
@@ -22072,7 +22473,7 @@ func (ec *executionContext) _Query_integrations(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["description_Icontains"].(*string), fc.Args["category"].(*string), fc.Args["labels"].([]string), fc.Args["isTemplate"].(*bool), fc.Args["createdBy"].(*string), fc.Args["allVersions"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["description_Icontains"].(*string), fc.Args["category"].(*string), fc.Args["labels"].([]string), fc.Args["isTemplate"].(*bool), fc.Args["templateFor"].(*TemplateFor), fc.Args["marketplaceConfiguration"].(*MarketplaceConfiguration), fc.Args["createdBy"].(*string), fc.Args["allVersions"].(*bool), fc.Args["sortBy"].([]IntegrationOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Integration]) graphql.Marshaler {
@@ -22336,7 +22737,7 @@ func (ec *executionContext) _Query_instances(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Instances(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["integration"].(*string), fc.Args["isSystem"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Instances(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["integration"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]InstanceOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.Instance]) graphql.Marshaler {
@@ -22836,7 +23237,7 @@ func (ec *executionContext) _Review_reviewers(ctx context.Context, field graphql
 			return obj.Reviewers(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []User) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v []domain.User) graphql.Marshaler {
 			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
 		},
 		true,
@@ -26266,6 +26667,43 @@ func (ec *executionContext) unmarshalInputCreateOrganizationUserInput(ctx contex
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputCustomerOrder(ctx context.Context, obj any) (CustomerOrder, error) {
+	var it CustomerOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNCustomerOrderField2heddleᚋgraphᚐCustomerOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputDeleteInstanceInput(ctx context.Context, obj any) (DeleteInstanceInput, error) {
 	var it DeleteInstanceInput
 	if obj == nil {
@@ -26947,6 +27385,43 @@ func (ec *executionContext) unmarshalInputInstanceExecutionResultOrder(ctx conte
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputInstanceOrder(ctx context.Context, obj any) (InstanceOrder, error) {
+	var it InstanceOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNInstanceOrderField2heddleᚋgraphᚐInstanceOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputInstanceStepResultOrder(ctx context.Context, obj any) (InstanceStepResultOrder, error) {
 	var it InstanceStepResultOrder
 	if obj == nil {
@@ -26968,6 +27443,43 @@ func (ec *executionContext) unmarshalInputInstanceStepResultOrder(ctx context.Co
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
 			data, err := ec.unmarshalNInstanceStepResultOrderField2heddleᚋgraphᚐInstanceStepResultOrderField(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Field = data
+		case "direction":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
+			data, err := ec.unmarshalNOrderDirection2heddleᚋgraphᚐOrderDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Direction = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputIntegrationOrder(ctx context.Context, obj any) (IntegrationOrder, error) {
+	var it IntegrationOrder
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"field", "direction"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "field":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
+			data, err := ec.unmarshalNIntegrationOrderField2heddleᚋgraphᚐIntegrationOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -27903,7 +28415,7 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "description", "category", "labels", "documentation", "isTemplate", "customer", "avatarUrl", "testConfigVariables"}
+	fieldsInOrder := [...]string{"id", "name", "description", "category", "labels", "documentation", "customer", "avatarUrl", "testConfigVariables"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -27952,13 +28464,6 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.Documentation = data
-		case "isTemplate":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isTemplate"))
-			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.IsTemplate = data
 		case "customer":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
 			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
@@ -27980,6 +28485,57 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 				return it, err
 			}
 			it.TestConfigVariables = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputUpdateIntegrationMarketplaceConfigurationInput(ctx context.Context, obj any) (UpdateIntegrationMarketplaceConfigurationInput, error) {
+	var it UpdateIntegrationMarketplaceConfigurationInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "marketplaceConfiguration", "overview", "allowMultipleMarketplaceInstances"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "marketplaceConfiguration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("marketplaceConfiguration"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MarketplaceConfiguration = data
+		case "overview":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("overview"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Overview = data
+		case "allowMultipleMarketplaceInstances":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allowMultipleMarketplaceInstances"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AllowMultipleMarketplaceInstances = data
 		}
 	}
 	return it, nil
@@ -28033,7 +28589,7 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationVersionInput(ctx cont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "comment", "labels"}
+	fieldsInOrder := [...]string{"id", "comment", "labels", "templateFor"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -28061,6 +28617,13 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationVersionInput(ctx cont
 				return it, err
 			}
 			it.Labels = data
+		case "templateFor":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("templateFor"))
+			data, err := ec.unmarshalOTemplateFor2ᚖheddleᚋgraphᚐTemplateFor(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TemplateFor = data
 		}
 	}
 	return it, nil
@@ -33277,6 +33840,69 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "templateFor":
+			out.Values[i] = ec._Integration_templateFor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "marketplaceConfiguration":
+			out.Values[i] = ec._Integration_marketplaceConfiguration(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "overview":
+			out.Values[i] = ec._Integration_overview(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "allowMultipleMarketplaceInstances":
+			out.Values[i] = ec._Integration_allowMultipleMarketplaceInstances(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Integration_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_updatedAt(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "versionSequence":
 			field := field
 
@@ -34576,6 +35202,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "updateIntegrationVersion":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_updateIntegrationVersion(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateIntegrationMarketplaceConfiguration":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateIntegrationMarketplaceConfiguration(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -37479,6 +38112,21 @@ func (ec *executionContext) marshalNCustomerEdge2ᚕheddleᚋgraphᚐEdgeᚄ(ctx
 	return ret
 }
 
+func (ec *executionContext) unmarshalNCustomerOrder2heddleᚋgraphᚐCustomerOrder(ctx context.Context, v any) (CustomerOrder, error) {
+	res, err := ec.unmarshalInputCustomerOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCustomerOrderField2heddleᚋgraphᚐCustomerOrderField(ctx context.Context, v any) (CustomerOrderField, error) {
+	var res CustomerOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNCustomerOrderField2heddleᚋgraphᚐCustomerOrderField(ctx context.Context, sel ast.SelectionSet, v CustomerOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNCustomerPayload2heddleᚋgraphᚐCustomerPayload(ctx context.Context, sel ast.SelectionSet, v CustomerPayload) graphql.Marshaler {
 	return ec._CustomerPayload(ctx, sel, &v)
 }
@@ -37501,6 +38149,28 @@ func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, 
 func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, sel ast.SelectionSet, v time.Time) graphql.Marshaler {
 	_ = sel
 	res := MarshalDateTime(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNDateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
+	res, err := UnmarshalDateTime(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDateTime2ᚖtimeᚐTime(ctx context.Context, sel ast.SelectionSet, v *time.Time) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	_ = sel
+	res := MarshalDateTime(*v)
 	if res == graphql.Null {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -38216,6 +38886,21 @@ func (ec *executionContext) marshalNInstanceFlowConfigEdge2ᚕheddleᚋgraphᚐE
 	return ret
 }
 
+func (ec *executionContext) unmarshalNInstanceOrder2heddleᚋgraphᚐInstanceOrder(ctx context.Context, v any) (InstanceOrder, error) {
+	res, err := ec.unmarshalInputInstanceOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNInstanceOrderField2heddleᚋgraphᚐInstanceOrderField(ctx context.Context, v any) (InstanceOrderField, error) {
+	var res InstanceOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInstanceOrderField2heddleᚋgraphᚐInstanceOrderField(ctx context.Context, sel ast.SelectionSet, v InstanceOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNInstancePayload2heddleᚋgraphᚐInstancePayload(ctx context.Context, sel ast.SelectionSet, v InstancePayload) graphql.Marshaler {
 	return ec._InstancePayload(ctx, sel, &v)
 }
@@ -38446,6 +39131,21 @@ func (ec *executionContext) marshalNIntegrationFlowEdge2ᚕheddleᚋgraphᚐEdge
 	return ret
 }
 
+func (ec *executionContext) unmarshalNIntegrationOrder2heddleᚋgraphᚐIntegrationOrder(ctx context.Context, v any) (IntegrationOrder, error) {
+	res, err := ec.unmarshalInputIntegrationOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNIntegrationOrderField2heddleᚋgraphᚐIntegrationOrderField(ctx context.Context, v any) (IntegrationOrderField, error) {
+	var res IntegrationOrderField
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNIntegrationOrderField2heddleᚋgraphᚐIntegrationOrderField(ctx context.Context, sel ast.SelectionSet, v IntegrationOrderField) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNIntegrationPayload2heddleᚋgraphᚐIntegrationPayload(ctx context.Context, sel ast.SelectionSet, v IntegrationPayload) graphql.Marshaler {
 	return ec._IntegrationPayload(ctx, sel, &v)
 }
@@ -38577,6 +39277,16 @@ func (ec *executionContext) unmarshalNLogSeverityLevel2heddleᚋgraphᚐLogSever
 }
 
 func (ec *executionContext) marshalNLogSeverityLevel2heddleᚋgraphᚐLogSeverityLevel(ctx context.Context, sel ast.SelectionSet, v LogSeverityLevel) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNMarketplaceConfiguration2heddleᚋgraphᚐMarketplaceConfiguration(ctx context.Context, v any) (MarketplaceConfiguration, error) {
+	var res MarketplaceConfiguration
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMarketplaceConfiguration2heddleᚋgraphᚐMarketplaceConfiguration(ctx context.Context, sel ast.SelectionSet, v MarketplaceConfiguration) graphql.Marshaler {
 	return v
 }
 
@@ -38917,6 +39627,16 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	return ret
 }
 
+func (ec *executionContext) unmarshalNTemplateFor2heddleᚋgraphᚐTemplateFor(ctx context.Context, v any) (TemplateFor, error) {
+	var res TemplateFor
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNTemplateFor2heddleᚋgraphᚐTemplateFor(ctx context.Context, sel ast.SelectionSet, v TemplateFor) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNThread2heddleᚋgraphᚐThread(ctx context.Context, sel ast.SelectionSet, v Thread) graphql.Marshaler {
 	return ec._Thread(ctx, sel, &v)
 }
@@ -38994,6 +39714,11 @@ func (ec *executionContext) unmarshalNUpdateInstanceInput2heddleᚋgraphᚐUpdat
 
 func (ec *executionContext) unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx context.Context, v any) (UpdateIntegrationInput, error) {
 	res, err := ec.unmarshalInputUpdateIntegrationInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateIntegrationMarketplaceConfigurationInput2heddleᚋgraphᚐUpdateIntegrationMarketplaceConfigurationInput(ctx context.Context, v any) (UpdateIntegrationMarketplaceConfigurationInput, error) {
+	res, err := ec.unmarshalInputUpdateIntegrationMarketplaceConfigurationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -39351,6 +40076,23 @@ func (ec *executionContext) marshalOCustomer2ᚖheddleᚋdomainᚐCustomer(ctx c
 	return ec._Customer(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOCustomerOrder2ᚕheddleᚋgraphᚐCustomerOrderᚄ(ctx context.Context, v any) ([]CustomerOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]CustomerOrder, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNCustomerOrder2heddleᚋgraphᚐCustomerOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -39606,6 +40348,23 @@ func (ec *executionContext) marshalOInstanceExecutionResultResultType2ᚖheddle�
 	return v
 }
 
+func (ec *executionContext) unmarshalOInstanceOrder2ᚕheddleᚋgraphᚐInstanceOrderᚄ(ctx context.Context, v any) ([]InstanceOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]InstanceOrder, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNInstanceOrder2heddleᚋgraphᚐInstanceOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) marshalOInstanceStepResult2ᚖheddleᚋgraphᚐInstanceStepResult(ctx context.Context, sel ast.SelectionSet, v *InstanceStepResult) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -39646,6 +40405,23 @@ func (ec *executionContext) marshalOIntegration2ᚖheddleᚋgraphᚐIntegration(
 	return ec._Integration(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOIntegrationOrder2ᚕheddleᚋgraphᚐIntegrationOrderᚄ(ctx context.Context, v any) ([]IntegrationOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]IntegrationOrder, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNIntegrationOrder2heddleᚋgraphᚐIntegrationOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) marshalOInvokedBy2ᚖheddleᚋgraphᚐInvokedBy(ctx context.Context, sel ast.SelectionSet, v *InvokedBy) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -39677,6 +40453,22 @@ func (ec *executionContext) unmarshalOLogOrder2ᚖheddleᚋgraphᚐLogOrder(ctx 
 	}
 	res, err := ec.unmarshalInputLogOrder(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOMarketplaceConfiguration2ᚖheddleᚋgraphᚐMarketplaceConfiguration(ctx context.Context, v any) (*MarketplaceConfiguration, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(MarketplaceConfiguration)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOMarketplaceConfiguration2ᚖheddleᚋgraphᚐMarketplaceConfiguration(ctx context.Context, sel ast.SelectionSet, v *MarketplaceConfiguration) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOMergeChoiceInput2ᚕheddleᚋgraphᚐMergeChoiceInputᚄ(ctx context.Context, v any) ([]MergeChoiceInput, error) {
@@ -39839,6 +40631,22 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOTemplateFor2ᚖheddleᚋgraphᚐTemplateFor(ctx context.Context, v any) (*TemplateFor, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(TemplateFor)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOTemplateFor2ᚖheddleᚋgraphᚐTemplateFor(ctx context.Context, sel ast.SelectionSet, v *TemplateFor) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalOThread2ᚖheddleᚋgraphᚐThread(ctx context.Context, sel ast.SelectionSet, v *Thread) graphql.Marshaler {

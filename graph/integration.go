@@ -2,12 +2,10 @@ package graph
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 
 	"heddle/domain"
-	"heddle/projections"
 	"heddle/store"
 )
 
@@ -81,45 +79,6 @@ func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, er
 	}
 	return r.content(ctx, i)
 }
-
-// chosen tells whether lists that are asked for these show an integration; nil and empty fit all.
-func chosen(name, description, category, createdBy *string, labels []string, template *bool) func(projections.Listed) bool {
-	called, said := contains(name), contains(description)
-	return func(l projections.Listed) bool {
-		if !called(l.Summary.Name()) || !said(l.Summary.Text("description")) || template != nil && *template != l.Template ||
-			given(category) != "" && !strings.EqualFold(*category, l.Summary.Text("category")) || given(createdBy) != "" && *createdBy != l.CreatedBy {
-			return false
-		}
-		for _, label := range labels {
-			if !slices.ContainsFunc(labelsIn(l.Summary), func(has string) bool { return strings.EqualFold(has, strings.TrimSpace(label)) }) {
-				return false
-			}
-		}
-		return true
-	}
-}
-
-// listed yields the drafts of an organization, each with its versions behind it where asked for.
-func (r *Resolver) listed(organization string, allVersions bool, fits func(projections.Listed) bool) iter.Seq2[store.Position, Integration] {
-	return func(yield func(store.Position, Integration) bool) {
-		for since, i := range r.View.EachListed(organization) {
-			if i.Summary == nil || !i.RemovedAt.IsZero() || !fits(i) {
-				continue
-			}
-			if !yield(since*versionSpan, Integration{integration: i.Integration}) {
-				return
-			}
-			for n := range i.Versions {
-				if allVersions && !yield(since*versionSpan+store.Position(n+1), at(i.Integration, i.Versions[n].ID)) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// versionSpan leaves room between two drafts' cursors for the versions of the first.
-const versionSpan = 1 << 20
 
 func (r *Resolver) flows(ctx context.Context, i Integration) ([]IntegrationFlow, error) {
 	content, err := r.content(ctx, i)

@@ -18,11 +18,14 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 	case template != "" && text != "":
 		return Integration{}, domain.RefuseField(domain.Invalid, "template", "give a template or a definition to begin with, not both")
 	case template != "":
-		e.Parent = template
 		parent, err := r.integration(ctx, template)
 		if err != nil {
 			return parent, domain.RefuseField(domain.NotFound, "template", "Record not found: integration")
 		}
+		if v, ok := parent.integration.Offered(); ok && parent.version == nil {
+			parent.version = &v
+		}
+		e.Parent = parent.ID()
 		e.Icon = parent.integration.Icon
 		if definition, err = r.content(ctx, parent); err != nil {
 			return parent, err
@@ -96,11 +99,6 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	_, err = r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.Edit(base, changes, r.Limits)
 	})
-	if err == nil && input.IsTemplate != nil {
-		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-			return i.SetTemplate(*input.IsTemplate)
-		})
-	}
 	if err == nil && !keep {
 		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
 			return i.SetIcon(icon)

@@ -16,7 +16,9 @@ func TestIntegrationsAreFound(t *testing.T) {
 		h.do(createDocument, vars{"input": input})
 	}
 	other := h.ask(h.tokens[domain.Collaborator], createDocument, vars{"input": vars{"name": "D"}}).text("createIntegration.integration.id")
-	h.do(describeDocument, vars{"input": vars{"id": other, "isTemplate": true}})
+	version := h.published(h.org, other)
+	h.do(versionDocument, vars{"input": vars{"id": version, "templateFor": "CUSTOMERS"}})
+	h.do(marketDocument, vars{"id": version, "c": "AVAILABLE_NOT_DEPLOYABLE"})
 	for asked, want := range map[string]string{
 		`description_Icontains: "ORDERS"`: "A C",
 		`category: "COMMERCE"`:            "A B",
@@ -27,6 +29,13 @@ func TestIntegrationsAreFound(t *testing.T) {
 		`labels: ["z"]`:                   "",
 		`isTemplate: true`:                "D",
 		`isTemplate: false`:               "A B C",
+		`templateFor: CUSTOMERS`:          "D",
+		`templateFor: ORGANIZATION`:       "",
+		`templateFor: NOBODY`:             "A B C",
+		`marketplaceConfiguration: AVAILABLE_NOT_DEPLOYABLE`:     "D",
+		`marketplaceConfiguration: AVAILABLE_AND_DEPLOYABLE`:     "",
+		`marketplaceConfiguration: NOT_AVAILABLE_IN_MARKETPLACE`: "A B C",
+		`name_Icontains: ""`: "A B C D",
 		`createdBy: "` + h.users[domain.Collaborator] + `"`:        "D",
 		`createdBy: "` + h.users[domain.Viewer] + `"`:              "",
 		`name_Icontains: "b", category: "commerce", labels: ["y"]`: "B",

@@ -27,6 +27,22 @@ func (r *Resolver) changeVersion(ctx context.Context, id string, decide func(dom
 	return at(changed, id), err
 }
 
+// updateVersion changes what is said of a version, and to whom it is offered as a template.
+func (r *Resolver) updateVersion(ctx context.Context, input UpdateIntegrationVersionInput) (Integration, error) {
+	return r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		changes, err := i.UpdateVersion(domain.VersionUpdated{Version: input.ID, Note: input.Comment, Labels: labelsOf(input.Labels)})
+		if err != nil || input.TemplateFor == nil {
+			return changes, err
+		}
+		to := domain.Template(*input.TemplateFor)
+		if *input.TemplateFor == TemplateForNobody {
+			to = domain.NoTemplate
+		}
+		offers, err := i.SetTemplate(input.ID, to)
+		return append(changes, offers...), err
+	})
+}
+
 // rollBack publishes an older version's content again, as a version of its own: like any other it goes
 // through a draft, one of its own, so that nobody's edits are in the way.
 func (r *Resolver) rollBack(ctx context.Context, id string, p publication) (Integration, error) {

@@ -106,12 +106,84 @@ func TestRollBack(t *testing.T) {
 func TestTemplate(t *testing.T) {
 	h := newHouse(t)
 	id := h.imported(h.org, shop)
+	version := h.published(h.org, id)
+	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Not published"}})
 	before := len(h.events())
 	for range 2 {
-		h.do(describeDocument, vars{"input": vars{"id": id, "isTemplate": true}})
+		h.do(versionDocument, vars{"input": vars{"id": version, "templateFor": "CUSTOMERS", "comment": "n"}})
 	}
-	if a := h.do(`query ($id: ID!) { integration(id: $id) { isTemplate } }`, vars{"id": id}); a.at("integration.isTemplate") != true || h.since(before) != "TemplateSet" {
-		t.Errorf("answered %s, wrote %s", a.body, h.since(before))
+	if got := h.since(before); got != "VersionUpdated TemplateSet" {
+		t.Errorf("wrote %s", got)
+	}
+	const document = `query ($id: ID!) { integration(id: $id) { isTemplate templateFor } }`
+	for _, of := range []string{id, version} {
+		if a := h.do(document, vars{"id": of}); a.at("integration.isTemplate") != true || a.text("integration.templateFor") != "CUSTOMERS" {
+			t.Errorf("of %s: %s", of, a.body)
+		}
+	}
+	a := h.do(createDocument, vars{"input": vars{"name": "Copy", "description": "", "template": id}})
+	if a.text("createIntegration.integration.parent.id") != version {
+		t.Errorf("a copy is made of %s", a.body)
+	}
+	h.do(availabilityDocument, vars{"id": version, "available": false})
+	for _, of := range []string{id, version} {
+		if a := h.do(document, vars{"id": of}); a.at("integration.isTemplate") != false || a.text("integration.templateFor") != "NOBODY" {
+			t.Errorf("of %s, unavailable: %s", of, a.body)
+		}
+	}
+	h.do(availabilityDocument, vars{"id": version, "available": true})
+	if h.do(versionDocument, vars{"input": vars{"id": version, "templateFor": "NOBODY"}}); h.do(document, vars{"id": id}).at("integration.isTemplate") != false {
+		t.Error("it is a template for ever")
+	}
+	before = len(h.events())
+	if got := h.do(versionDocument, vars{"input": vars{"id": id, "templateFor": "CUSTOMERS"}}).refused("updateIntegrationVersion"); got != "id: is an integration; give the id of one of its published versions" || h.since(before) != "" {
+		t.Errorf("of what is not published: %q", got)
+	}
+}
+
+const marketDocument = `mutation ($id: ID, $c: String, $o: String, $m: Boolean) { updateIntegrationMarketplaceConfiguration(input: {id: $id, marketplaceConfiguration: $c,
+	overview: $o, allowMultipleMarketplaceInstances: $m}) { integration { id marketplaceConfiguration overview allowMultipleMarketplaceInstances } ` + errorFields + ` } }`
+
+func TestMarketplace(t *testing.T) {
+	h := newHouse(t)
+	id := h.imported(h.org, shop)
+	first := h.published(h.org, id)
+	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Two"}})
+	second := h.published(h.org, id)
+	before := len(h.events())
+	for range 2 {
+		a := h.do(marketDocument, vars{"id": first, "c": "AVAILABLE_AND_DEPLOYABLE", "o": "All orders.", "m": true})
+		made := "updateIntegrationMarketplaceConfiguration.integration."
+		if a.text(made+"marketplaceConfiguration") != "AVAILABLE_AND_DEPLOYABLE" || a.text(made+"overview") != "All orders." || a.at(made+"allowMultipleMarketplaceInstances") != true {
+			t.Errorf("answered %s", a.body)
+		}
+	}
+	if got := h.since(before); got != "MarketplaceSet" {
+		t.Errorf("wrote %s", got)
+	}
+	const document = `query ($id: ID!) { integration(id: $id) { marketplaceConfiguration overview } }`
+	for of, want := range map[string]string{id: "AVAILABLE_AND_DEPLOYABLE All orders.", first: "AVAILABLE_AND_DEPLOYABLE All orders.", second: "NOT_AVAILABLE_IN_MARKETPLACE "} {
+		if a := h.do(document, vars{"id": of}); a.text("integration.marketplaceConfiguration")+" "+a.text("integration.overview") != want {
+			t.Errorf("of %s: %s", of, a.body)
+		}
+	}
+	h.do(marketDocument, vars{"id": second, "c": "AVAILABLE_NOT_DEPLOYABLE"})
+	if a := h.do(document, vars{"id": id}); a.text("integration.marketplaceConfiguration") != "AVAILABLE_NOT_DEPLOYABLE" {
+		t.Errorf("the newest: %s", a.body)
+	}
+	other := h.organization("Rivals")
+	before = len(h.events())
+	for want, v := range map[string]vars{
+		"id: is an integration; give the id of one of its published versions": {"id": id, "c": "AVAILABLE_AND_DEPLOYABLE"},
+		"marketplaceConfiguration: must be AVAILABLE_AND_DEPLOYABLE,":         {"id": first, "c": "YES"},
+		"id: Record not found: integration":                                   {"c": "AVAILABLE_AND_DEPLOYABLE"},
+	} {
+		if got := h.do(marketDocument, v).refused("updateIntegrationMarketplaceConfiguration"); !strings.HasPrefix(got, want) {
+			t.Errorf("%v: %q", v, got)
+		}
+	}
+	if got := h.doAs(other, marketDocument, vars{"id": first, "c": "AVAILABLE_AND_DEPLOYABLE"}).refused("updateIntegrationMarketplaceConfiguration"); got != "id: Record not found: integration" || h.since(before) != "" {
+		t.Errorf("of another organization: %q", got)
 	}
 }
 

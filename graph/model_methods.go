@@ -45,7 +45,39 @@ func (i Integration) VersionLabels() []string {
 }
 
 // IsTemplate tells whether it is offered to begin others with.
-func (i Integration) IsTemplate() bool { return i.integration.Template }
+func (i Integration) IsTemplate() bool { return i.TemplateFor() != TemplateForNobody }
+
+// TemplateFor tells to whom it is offered.
+func (i Integration) TemplateFor() TemplateFor {
+	switch {
+	case i.version == nil:
+		return templateFor(offered(i.integration))
+	case i.version.Unavailable:
+		return TemplateForNobody
+	}
+	return templateFor(i.version.Template)
+}
+
+func (i Integration) market() domain.Marketplace {
+	if i.version == nil {
+		return inMarket(i.integration)
+	}
+	return i.version.Market()
+}
+
+// MarketplaceConfiguration tells how the marketplace has it.
+func (i Integration) MarketplaceConfiguration() MarketplaceConfiguration {
+	return MarketplaceConfiguration(i.market().Configuration)
+}
+
+// Overview is what the marketplace says of it.
+func (i Integration) Overview() *string { return optional(i.market().Overview) }
+
+// AllowMultipleMarketplaceInstances tells whether a customer may have several instances of it.
+func (i Integration) AllowMultipleMarketplaceInstances() bool { return i.market().Multiple }
+
+// CreatedAt is when the integration was created.
+func (i Integration) CreatedAt() time.Time { return i.integration.CreatedAt }
 
 // deployable is the version to deploy or choose: itself, or of the draft the newest available one.
 func (i Integration) deployable() (domain.Version, error) {

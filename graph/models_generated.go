@@ -113,7 +113,7 @@ type CreateIntegrationInput struct {
 	Category      *string   `json:"category,omitempty"`
 	Labels        []*string `json:"labels,omitempty"`
 	Documentation *string   `json:"documentation,omitempty"`
-	// An integration, or a version of one, to begin with a copy of.
+	// A version to begin with a copy of, or an integration: then the version that is its template, or else its draft.
 	Template *string `json:"template,omitempty"`
 	// A YAML definition to begin with.
 	Definition *string `json:"definition,omitempty"`
@@ -125,6 +125,12 @@ type CreateOrganizationUserInput struct {
 	// The id of one of organizationRoles.
 	Role string  `json:"role"`
 	Name *string `json:"name,omitempty"`
+}
+
+// A field to sort customers by, and which way.
+type CustomerOrder struct {
+	Field     CustomerOrderField `json:"field"`
+	Direction OrderDirection     `json:"direction"`
 }
 
 // What became of the mutation: a customer, or why there is none.
@@ -151,7 +157,7 @@ type DeleteInstanceInput struct {
 type DeleteIntegrationInput struct {
 	// The integration's id.
 	ID string `json:"id"`
-	// A confirmation: when it is given, it must be the integration's name.
+	// The integration's name, as a confirmation: when it is given, it must be that. Existing clients leave it out; ask people for it.
 	Name *string `json:"name,omitempty"`
 }
 
@@ -347,6 +353,12 @@ type InstanceExecutionResultOrder struct {
 	Direction OrderDirection                    `json:"direction"`
 }
 
+// A field to sort instances by, and which way.
+type InstanceOrder struct {
+	Field     InstanceOrderField `json:"field"`
+	Direction OrderDirection     `json:"direction"`
+}
+
 // What became of the mutation: an instance, or why there is none.
 type InstancePayload struct {
 	Instance *domain.Instance `json:"instance,omitempty"`
@@ -372,6 +384,12 @@ type IntegrationDifference struct {
 	Parts []PartDifference `json:"parts"`
 	// A unified difference of the canonical YAML, empty when there is none.
 	Yaml string `json:"yaml"`
+}
+
+// A field to sort integrations by, and which way.
+type IntegrationOrder struct {
+	Field     IntegrationOrderField `json:"field"`
+	Direction OrderDirection        `json:"direction"`
 }
 
 // What became of the mutation: an integration, or why there is none.
@@ -684,13 +702,22 @@ type UpdateIntegrationInput struct {
 	// All of them; an empty list takes them away.
 	Labels        []*string `json:"labels,omitempty"`
 	Documentation *string   `json:"documentation,omitempty"`
-	IsTemplate    *bool     `json:"isTemplate,omitempty"`
 	// Accepted for existing clients, and refused: integrations belong to the organization.
 	Customer *string `json:"customer,omitempty"`
 	// The objectUrl of uploadMedia; an empty one takes the icon away.
 	AvatarURL *string `json:"avatarUrl,omitempty"`
 	// Accepted for existing clients, and refused: they are the system instance's.
 	TestConfigVariables []*InputInstanceConfigVariable `json:"testConfigVariables,omitempty"`
+}
+
+// What updateIntegrationMarketplaceConfiguration takes.
+type UpdateIntegrationMarketplaceConfigurationInput struct {
+	// The version's id.
+	ID *string `json:"id,omitempty"`
+	// A MarketplaceConfiguration.
+	MarketplaceConfiguration          *string `json:"marketplaceConfiguration,omitempty"`
+	Overview                          *string `json:"overview,omitempty"`
+	AllowMultipleMarketplaceInstances *bool   `json:"allowMultipleMarketplaceInstances,omitempty"`
 }
 
 // What updateIntegrationVersionAvailability takes.
@@ -706,7 +733,8 @@ type UpdateIntegrationVersionInput struct {
 	ID      string  `json:"id"`
 	Comment *string `json:"comment,omitempty"`
 	// All of them; an empty list takes them away.
-	Labels []*string `json:"labels,omitempty"`
+	Labels      []*string    `json:"labels,omitempty"`
+	TemplateFor *TemplateFor `json:"templateFor,omitempty"`
 }
 
 // An address to put a file to.
@@ -794,6 +822,64 @@ func (e *ActionScheduleSupport) UnmarshalJSON(b []byte) error {
 }
 
 func (e ActionScheduleSupport) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What customers can be sorted by.
+type CustomerOrderField string
+
+const (
+	CustomerOrderFieldCreatedAt  CustomerOrderField = "CREATED_AT"
+	CustomerOrderFieldExternalID CustomerOrderField = "EXTERNAL_ID"
+	CustomerOrderFieldName       CustomerOrderField = "NAME"
+)
+
+var AllCustomerOrderField = []CustomerOrderField{
+	CustomerOrderFieldCreatedAt,
+	CustomerOrderFieldExternalID,
+	CustomerOrderFieldName,
+}
+
+func (e CustomerOrderField) IsValid() bool {
+	switch e {
+	case CustomerOrderFieldCreatedAt, CustomerOrderFieldExternalID, CustomerOrderFieldName:
+		return true
+	}
+	return false
+}
+
+func (e CustomerOrderField) String() string {
+	return string(e)
+}
+
+func (e *CustomerOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = CustomerOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid CustomerOrderField", str)
+	}
+	return nil
+}
+
+func (e CustomerOrderField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *CustomerOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e CustomerOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1445,6 +1531,67 @@ func (e InstanceExecutionResultResultType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What instances can be sorted by.
+type InstanceOrderField string
+
+const (
+	InstanceOrderFieldCreatedAt InstanceOrderField = "CREATED_AT"
+	// The customer's name.
+	InstanceOrderFieldCustomer       InstanceOrderField = "CUSTOMER"
+	InstanceOrderFieldLastDeployedAt InstanceOrderField = "LAST_DEPLOYED_AT"
+	InstanceOrderFieldName           InstanceOrderField = "NAME"
+)
+
+var AllInstanceOrderField = []InstanceOrderField{
+	InstanceOrderFieldCreatedAt,
+	InstanceOrderFieldCustomer,
+	InstanceOrderFieldLastDeployedAt,
+	InstanceOrderFieldName,
+}
+
+func (e InstanceOrderField) IsValid() bool {
+	switch e {
+	case InstanceOrderFieldCreatedAt, InstanceOrderFieldCustomer, InstanceOrderFieldLastDeployedAt, InstanceOrderFieldName:
+		return true
+	}
+	return false
+}
+
+func (e InstanceOrderField) String() string {
+	return string(e)
+}
+
+func (e *InstanceOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InstanceOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InstanceOrderField", str)
+	}
+	return nil
+}
+
+func (e InstanceOrderField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InstanceOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InstanceOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What step results can be sorted by.
 type InstanceStepResultOrderField string
 
@@ -1496,6 +1643,69 @@ func (e *InstanceStepResultOrderField) UnmarshalJSON(b []byte) error {
 }
 
 func (e InstanceStepResultOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What integrations can be sorted by.
+type IntegrationOrderField string
+
+const (
+	IntegrationOrderFieldCategory  IntegrationOrderField = "CATEGORY"
+	IntegrationOrderFieldCreatedAt IntegrationOrderField = "CREATED_AT"
+	IntegrationOrderFieldName      IntegrationOrderField = "NAME"
+	IntegrationOrderFieldUpdatedAt IntegrationOrderField = "UPDATED_AT"
+	// The number of the version published last.
+	IntegrationOrderFieldVersionNumber IntegrationOrderField = "VERSION_NUMBER"
+)
+
+var AllIntegrationOrderField = []IntegrationOrderField{
+	IntegrationOrderFieldCategory,
+	IntegrationOrderFieldCreatedAt,
+	IntegrationOrderFieldName,
+	IntegrationOrderFieldUpdatedAt,
+	IntegrationOrderFieldVersionNumber,
+}
+
+func (e IntegrationOrderField) IsValid() bool {
+	switch e {
+	case IntegrationOrderFieldCategory, IntegrationOrderFieldCreatedAt, IntegrationOrderFieldName, IntegrationOrderFieldUpdatedAt, IntegrationOrderFieldVersionNumber:
+		return true
+	}
+	return false
+}
+
+func (e IntegrationOrderField) String() string {
+	return string(e)
+}
+
+func (e *IntegrationOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = IntegrationOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid IntegrationOrderField", str)
+	}
+	return nil
+}
+
+func (e IntegrationOrderField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *IntegrationOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e IntegrationOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1616,6 +1826,64 @@ func (e *LogSeverityLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e LogSeverityLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Whether the marketplace shows a version, and lets customers deploy it.
+type MarketplaceConfiguration string
+
+const (
+	MarketplaceConfigurationAvailableAndDeployable    MarketplaceConfiguration = "AVAILABLE_AND_DEPLOYABLE"
+	MarketplaceConfigurationAvailableNotDeployable    MarketplaceConfiguration = "AVAILABLE_NOT_DEPLOYABLE"
+	MarketplaceConfigurationNotAvailableInMarketplace MarketplaceConfiguration = "NOT_AVAILABLE_IN_MARKETPLACE"
+)
+
+var AllMarketplaceConfiguration = []MarketplaceConfiguration{
+	MarketplaceConfigurationAvailableAndDeployable,
+	MarketplaceConfigurationAvailableNotDeployable,
+	MarketplaceConfigurationNotAvailableInMarketplace,
+}
+
+func (e MarketplaceConfiguration) IsValid() bool {
+	switch e {
+	case MarketplaceConfigurationAvailableAndDeployable, MarketplaceConfigurationAvailableNotDeployable, MarketplaceConfigurationNotAvailableInMarketplace:
+		return true
+	}
+	return false
+}
+
+func (e MarketplaceConfiguration) String() string {
+	return string(e)
+}
+
+func (e *MarketplaceConfiguration) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = MarketplaceConfiguration(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid MarketplaceConfiguration", str)
+	}
+	return nil
+}
+
+func (e MarketplaceConfiguration) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *MarketplaceConfiguration) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e MarketplaceConfiguration) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1851,6 +2119,66 @@ func (e *ReviewState) UnmarshalJSON(b []byte) error {
 }
 
 func (e ReviewState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// To whom a version is offered to begin integrations of their own with.
+type TemplateFor string
+
+const (
+	TemplateForNobody TemplateFor = "NOBODY"
+	// The organization's users only.
+	TemplateForOrganization TemplateFor = "ORGANIZATION"
+	// Customers, and the organization's users.
+	TemplateForCustomers TemplateFor = "CUSTOMERS"
+)
+
+var AllTemplateFor = []TemplateFor{
+	TemplateForNobody,
+	TemplateForOrganization,
+	TemplateForCustomers,
+}
+
+func (e TemplateFor) IsValid() bool {
+	switch e {
+	case TemplateForNobody, TemplateForOrganization, TemplateForCustomers:
+		return true
+	}
+	return false
+}
+
+func (e TemplateFor) String() string {
+	return string(e)
+}
+
+func (e *TemplateFor) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = TemplateFor(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid TemplateFor", str)
+	}
+	return nil
+}
+
+func (e TemplateFor) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *TemplateFor) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e TemplateFor) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

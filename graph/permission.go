@@ -92,7 +92,8 @@ var permissions = map[string][]domain.Role{
 	"Mutation.cancelExecution":                      builders,
 	"Mutation.replayExecution":                      builders,
 
-	"Mutation.updateInstanceConfigVariables": builders,
+	"Mutation.updateIntegrationMarketplaceConfiguration": builders,
+	"Mutation.updateInstanceConfigVariables":             builders,
 }
 
 func may(role domain.Role, field string) bool { return slices.Contains(permissions[field], role) }

@@ -192,6 +192,9 @@ var rights = map[string]struct {
 	"Mutation.updateIntegrationVersionAvailability": {building, func(f *facts) string {
 		return `mutation { updateIntegrationVersionAvailability(input: {id: "` + f.version + `", available: true}) { integration { id } errors { field } } }`
 	}},
+	"Mutation.updateIntegrationMarketplaceConfiguration": {building, func(f *facts) string {
+		return `mutation { updateIntegrationMarketplaceConfiguration(input: {id: "` + f.version + `", overview: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+	}},
 	"Mutation.publishIntegration": {building, func(f *facts) string {
 		return `mutation { publishIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
 	}},

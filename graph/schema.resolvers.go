@@ -208,7 +208,9 @@ func (r *integrationResolver) Attachments(ctx context.Context, obj *Integration,
 	for _, a := range obj.integration.Attachments {
 		list = append(list, Attachment{obj.integration, a})
 	}
-	page, err := paginate(numbered(list), after, first)
+	var order sorting[Attachment]
+	order.and("ADDED_AT", OrderDirectionAsc, func(a Attachment) sortKey { return byTime(a.AddedAt) })
+	page, err := sorted(numbered(list), order, same, after, first)
 	return &page, err
 }
 
@@ -241,14 +243,19 @@ func (r *integrationResolver) VersionCreatedBy(ctx context.Context, obj *Integra
 	return &u, nil
 }
 
-func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error) {
-	var list []Integration
-	for _, v := range obj.integration.Versions {
-		if version := at(obj.integration, v.ID); versionIsAvailable == nil || version.VersionIsAvailable() == *versionIsAvailable {
-			list = append(list, version)
-		}
+func (r *integrationResolver) UpdatedAt(ctx context.Context, obj *Integration) (*time.Time, error) {
+	if obj.version != nil {
+		return &obj.version.PublishedAt, nil
 	}
-	page, err := paginate(ordered(list, len(sortBy) > 0 && descending(sortBy[0].Direction)), after, first)
+	d, _ := r.View.MainDraft(obj.integration.ID)
+	return &d.UpdatedAt, nil
+}
+
+func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error) {
+	fits := func(i Integration) bool {
+		return versionIsAvailable == nil || i.VersionIsAvailable() == *versionIsAvailable
+	}
+	page, err := sorted(where(versions(obj.integration), fits), sortedVersions(sortBy), same, after, first)
 	return &page, err
 }
 
@@ -444,8 +451,14 @@ func (r *mutationResolver) DeleteIntegration(ctx context.Context, input DeleteIn
 }
 
 func (r *mutationResolver) UpdateIntegrationVersion(ctx context.Context, input UpdateIntegrationVersionInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.UpdateVersion(domain.VersionUpdated{Version: input.ID, Note: input.Comment, Labels: labelsOf(input.Labels)})
+	integration, errs, err := payload(r.updateVersion(ctx, input))
+	return &IntegrationPayload{Integration: integration, Errors: errs}, err
+}
+
+func (r *mutationResolver) UpdateIntegrationMarketplaceConfiguration(ctx context.Context, input UpdateIntegrationMarketplaceConfigurationInput) (*IntegrationPayload, error) {
+	integration, errs, err := payload(r.changeVersion(ctx, given(input.ID), func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.SetMarketplace(given(input.ID), domain.MarketplaceChange{Configuration: input.MarketplaceConfiguration, Overview: input.Overview,
+			Multiple: input.AllowMultipleMarketplaceInstances})
 	}))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
@@ -534,10 +547,10 @@ func (r *queryResolver) Customer(ctx context.Context, id string) (*domain.Custom
 	return found(c, ok, "customer")
 }
 
-func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, after *string, first *int) (*Page[domain.Customer], error) {
+func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) (*Page[domain.Customer], error) {
 	name := contains(nameIcontains)
 	fits := func(c domain.Customer) bool { return name(c.Name) && (isSystem == nil || !*isSystem) }
-	page, err := paginate(where(r.View.Customers.Each(principalOf(ctx).Organization), fits), after, first)
+	page, err := sorted(where(r.View.Customers.Each(principalOf(ctx).Organization), fits), sortedCustomers(sortBy), same, after, first)
 	return &page, err
 }
 
@@ -556,12 +569,13 @@ func (r *queryResolver) Integration(ctx context.Context, id string) (*Integratio
 	return &i, err
 }
 
-func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, createdBy *string, allVersions *bool, after *string, first *int) (*Page[Integration], error) {
-	fits, all := chosen(nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate), allVersions != nil && *allVersions
+func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) (*Page[Integration], error) {
+	fits := integrationFilter{nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate, templateFor, marketplaceConfiguration}.fits()
+	all := allVersions != nil && *allVersions
 	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
-		fits = func(projections.Listed) bool { return false } // no integration belongs to a customer
+		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
-	page, err := paginate(r.listed(principalOf(ctx).Organization, all, fits), after, first)
+	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, fits), sortedIntegrations(sortBy), listed.show, after, first)
 	return &page, err
 }
 
@@ -590,7 +604,7 @@ func (r *queryResolver) Instance(ctx context.Context, id string) (*domain.Instan
 	return found(i, ok, "instance")
 }
 
-func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, after *string, first *int) (*Page[domain.Instance], error) {
+func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) (*Page[domain.Instance], error) {
 	name, of := contains(nameIcontains), given(integration)
 	fits := func(i domain.Instance) bool {
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
@@ -599,7 +613,7 @@ func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, cu
 		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
-	page, err := paginate(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), after, first)
+	page, err := sorted(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), r.sortedInstances(sortBy), same, after, first)
 	return &page, err
 }
 

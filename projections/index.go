@@ -23,20 +23,22 @@ func (v *View) indexUser(_, u domain.User) domain.User {
 
 // indexIntegration keeps versions findable. What a named draft has become is what the main draft begins
 // with, if that is not there.
-func (v *View) indexIntegration(_, i domain.Integration) domain.Integration {
-	newest, ok := i.Newest()
-	if !ok || v.versions[newest.ID] != "" {
-		return i
+func (v *View) indexIntegration(before, i domain.Integration) domain.Integration {
+	l := v.listing(i.ID)
+	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
+		v.versions[newest.ID] = i.ID
+		switch main, from := l.draft, v.Drafts.rows[newest.Draft]; {
+		case main == nil || from == nil || from == main:
+		case main.State.Closed != nil:
+			l.follow(from)
+		default:
+			from.State.Definition = nil
+		}
 	}
-	v.versions[newest.ID] = i.ID
-	main, from := v.mains[i.ID], v.Drafts.rows[newest.Draft]
-	switch {
-	case main == nil || from == nil || from == main:
-	case main.State.Closed != nil:
-		main.State.Definition = nil
-		v.mains[i.ID] = from
-	default:
-		from.State.Definition = nil
+	l.tell(func(now *Listed) { now.Integration = &i })
+	if before.ID == "" {
+		l.since = v.Integrations.rows[i.ID].Since
+		v.lists[i.Organization] = append(v.lists[i.Organization], l)
 	}
 	return i
 }
@@ -44,18 +46,16 @@ func (v *View) indexIntegration(_, i domain.Integration) domain.Integration {
 // indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
 // ended; of every definition a summary only, and of a main draft that another follows nothing.
 func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
-	if newest := v.mains[d.Integration]; d.Main && before.ID == "" {
-		if newest != nil {
-			newest.State.Definition = nil
-		}
-		v.mains[d.Integration] = v.Drafts.rows[d.ID]
+	l, this := v.listing(d.Integration), v.Drafts.rows[d.ID]
+	if d.Main && before.ID == "" {
+		l.follow(this)
 	}
 	if d.Closed != nil || !d.RemovedAt.IsZero() {
 		delete(v.open[d.Organization], d.ID)
 	} else if v.open[d.Organization] == nil {
-		v.open[d.Organization] = map[string]*row[domain.Draft]{d.ID: v.Drafts.rows[d.ID]}
+		v.open[d.Organization] = map[string]*row[domain.Draft]{d.ID: this}
 	} else {
-		v.open[d.Organization][d.ID] = v.Drafts.rows[d.ID]
+		v.open[d.Organization][d.ID] = this
 	}
 	if d.Schedule != nil && d.Closed == nil {
 		v.planned[d.ID] = v.Drafts.rows[d.ID]
@@ -64,6 +64,9 @@ func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
 	}
 	if d = d.Summarized(before); !d.RemovedAt.IsZero() {
 		d.Definition = nil
+	}
+	if l.draft == this {
+		l.tell(func(now *Listed) { now.draft(d) })
 	}
 	return d
 }
@@ -112,34 +115,6 @@ func (v *View) TokenOwner(hash string) (domain.User, string, bool) {
 	}
 	u, ok := v.Users.Find(owner.user)
 	return u, owner.token, ok
-}
-
-// MainDraft gives the newest main draft of an integration, with a summary for its definition. It
-// is closed when the newest version was made from it and nobody has edited since.
-func (v *View) MainDraft(integration string) (domain.Draft, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	if r := v.mains[integration]; r != nil {
-		return r.State, true
-	}
-	return domain.Draft{}, false
-}
-
-// Listed is an integration with what lists show of its definition.
-type Listed struct {
-	domain.Integration
-	Summary *domain.Node // of its newest main draft
-}
-
-// EachListed yields an organization's integrations in the order of creation.
-func (v *View) EachListed(organization string) iter.Seq2[store.Position, Listed] {
-	return eachOf(&v.Integrations, organization, func(r *row[domain.Integration]) Listed {
-		l := Listed{Integration: r.State}
-		if draft := v.mains[r.State.ID]; draft != nil {
-			l.Summary = draft.State.Definition
-		}
-		return l
-	})
 }
 
 // IntegrationOf finds the integration that has a version.

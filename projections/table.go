@@ -73,26 +73,17 @@ func (t *Table[S]) Find(id string) (S, bool) {
 // Each yields an organization's aggregates in the order of creation, each with the position of its
 // first event, which never changes and so makes a cursor.
 func (t *Table[S]) Each(organization string) iter.Seq2[store.Position, S] {
-	return eachOf(t, organization, func(r *row[S]) S { return r.State })
-}
-
-// chunk is how many rows are copied under one lock: readers wait for the fold, and it for them, no
-// longer than that.
-const chunk = 128
-
-// eachOf yields what get, called under the lock, makes of an organization's rows.
-func eachOf[S, T any](t *Table[S], organization string, get func(*row[S]) T) iter.Seq2[store.Position, T] {
-	return func(yield func(store.Position, T) bool) {
+	return func(yield func(store.Position, S) bool) {
 		t.mu.RLock()
 		rows := t.orders[organization]
 		t.mu.RUnlock()
+		var states []S
 		for size := 8; len(rows) > 0; size = min(2*size, chunk) { // many readers want the first few only
 			part := rows[:min(size, len(rows))]
-			rows = rows[len(part):]
-			states := make([]T, len(part))
+			rows, states = rows[len(part):], states[:0]
 			t.mu.RLock()
-			for i, r := range part {
-				states[i] = get(r)
+			for _, r := range part {
+				states = append(states, r.State)
 			}
 			t.mu.RUnlock()
 			for i, s := range states {
@@ -103,6 +94,10 @@ func eachOf[S, T any](t *Table[S], organization string, get func(*row[S]) T) ite
 		}
 	}
 }
+
+// chunk is how many rows are copied under one lock: readers wait for the fold, and it for them, no
+// longer than that.
+const chunk = 128
 
 // All yields the aggregates of all organizations, in no order.
 func (t *Table[S]) All() iter.Seq[S] {

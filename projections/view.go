@@ -32,7 +32,8 @@ type View struct {
 	mu        sync.RWMutex                             // guards the tables and all below
 	tokens    map[string]tokenOwner                    // by hash
 	versions  map[string]string                        // integration by version
-	mains     map[string]*row[domain.Draft]            // newest main draft by integration, or the named one that became its newest version
+	listings  map[string]*listing                      // by integration
+	lists     map[string][]*listing                    // by organization, in the order of creation; append-only
 	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
 	planned   map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
 	unknown   map[string]bool                          // kinds already warned about
@@ -47,7 +48,7 @@ type tokenOwner struct{ user, token string }
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
-		mains: map[string]*row[domain.Draft]{}, open: map[string]map[string]*row[domain.Draft]{},
+		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
 		planned: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)

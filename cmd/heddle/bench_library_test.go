@@ -137,6 +137,7 @@ func BenchmarkLibrary(b *testing.B) {
 	}
 	ready := time.Since(started)
 	queries := map[string]string{
+		"sorted": `{ integrations(sortBy: [{field: UPDATED_AT, direction: DESC}, {field: NAME, direction: ASC}]) { nodes { id name description versionNumber labels category } pageInfo { hasNextPage endCursor } } }`,
 		"list":   `{ integrations { nodes { id name description versionNumber labels category } pageInfo { hasNextPage endCursor } } }`,
 		"search": `{ integrations(name_Icontains: "04217") { nodes { id name description versionNumber labels category } pageInfo { hasNextPage endCursor } } }`,
 	}

@@ -1,0 +1,170 @@
+package graph
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"heddle/domain"
+)
+
+// sortKey is what an element is sorted by: a text or a number, the other being zero.
+type sortKey struct {
+	Text   string `json:"t,omitempty"`
+	Number int64  `json:"n,omitempty"`
+}
+
+// maxKey is how much of a text counts, in bytes: cursors hold it.
+const maxKey = 256
+
+// byText sorts regardless of case.
+func byText(s string) sortKey { return byFolded(strings.ToLower(s)) }
+
+func byFolded(s string) sortKey {
+	if len(s) > maxKey {
+		s = strings.ToValidUTF8(s[:maxKey], "")
+	}
+	return sortKey{Text: s}
+}
+
+func byNumber(n int) sortKey { return sortKey{Number: int64(n)} }
+
+// byTime puts what has no time first.
+func byTime(t time.Time) sortKey { return sortKey{Number: t.UnixMicro()} }
+
+func (k sortKey) compare(other sortKey) int {
+	return cmp.Or(strings.Compare(k.Text, other.Text), cmp.Compare(k.Number, other.Number))
+}
+
+// sorting is the order of a list: by some keys and, where they are the same, by place.
+type sorting[E any] struct {
+	name string // tells one order from another in cursors
+	by   []func(E) sortKey
+	down []bool
+}
+
+// and sorts further by a field, unless the list is sorted by it already.
+func (s *sorting[E]) and(field string, direction OrderDirection, key func(E) sortKey) {
+	if slices.Contains(strings.Fields(s.name), field) {
+		return
+	}
+	if s.name += " " + field; direction == OrderDirectionDesc {
+		s.name += " desc"
+	}
+	s.by, s.down = append(s.by, key), append(s.down, direction == OrderDirectionDesc)
+}
+
+// spot is where an element stands in a sorted list. It is what a cursor holds: whatever comes, goes
+// or is renamed, what stands behind it is behind it.
+type spot struct {
+	Order string    `json:"o"`
+	Keys  []sortKey `json:"k"`
+	Place uint64    `json:"p"`
+}
+
+func (s *sorting[E]) compare(a, b spot) int {
+	for i, down := range s.down {
+		if c := a.Keys[i].compare(b.Keys[i]); c != 0 && down {
+			return -c
+		} else if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(a.Place, b.Place)
+}
+
+func (p spot) String() string {
+	text, _ := json.Marshal(p) // texts and numbers always have a form
+	return base64.RawURLEncoding.EncodeToString(append([]byte("s"), text...))
+}
+
+// parse reads a cursor of this order; nil is before everything.
+func (s *sorting[E]) parse(cursor string) (*spot, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	var p spot
+	switch {
+	case err != nil || len(text) == 0 || text[0] != 's' || json.Unmarshal(text[1:], &p) != nil || p.String() != cursor:
+		return nil, refuseCursor(cursor)
+	case p.Order != s.name || len(p.Keys) != len(s.by):
+		return nil, domain.RefuseField(domain.Invalid, "after", "is a cursor of the same list in another order; begin without one")
+	}
+	return &p, nil
+}
+
+// sorted takes one page of a sequence whose elements come with their places, in an order of its own,
+// and gives each as show does. Without an order they stay in that of their places.
+func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show func(E) T, after *string, first *int) (Page[T], error) {
+	if len(order.by) == 0 {
+		return paginate(func(yield func(P, T) bool) {
+			for place, element := range all {
+				if !yield(place, show(element)) {
+					return
+				}
+			}
+		}, after, first)
+	}
+	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}, total: func(context.Context) (n int, _ error) {
+		for range all {
+			n++
+		}
+		return n, nil
+	}}
+	from, err := order.parse(given(after))
+	if err != nil {
+		return page, err
+	}
+	size, err := sizeOf(first)
+	if err != nil {
+		return page, err
+	}
+	head, before := headOf(all, order, from, size+1)
+	for _, s := range head[:min(size, len(head))] {
+		page.add(show(s.element), s.String())
+	}
+	page.PageInfo.HasNextPage, page.PageInfo.HasPreviousPage = len(head) > size, before
+	return page, nil
+}
+
+// same shows elements as they are.
+func same[T any](v T) T { return v }
+
+// standing is an element in its spot.
+type standing[E any] struct {
+	spot
+	element E
+}
+
+// headOf gives what comes first behind a spot, n elements at most, and whether anything is before it. It
+// keeps no more than these.
+func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot, n int) (head []*standing[E], before bool) {
+	here := spot{Order: order.name, Keys: make([]sortKey, len(order.by))}
+	for place, element := range all {
+		here.Place = uint64(place)
+		for i, key := range order.by {
+			here.Keys[i] = key(element)
+		}
+		if from != nil && order.compare(here, *from) <= 0 {
+			before = true
+			continue
+		}
+		if len(head) == n && order.compare(here, head[n-1].spot) > 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(head, here, func(s *standing[E], here spot) int { return order.compare(s.spot, here) })
+		s := &standing[E]{}
+		if len(head) == n { // the last one leaves, and its room is used again
+			s, head = head[n-1], head[:n-1]
+		}
+		s.Order, s.Place, s.Keys, s.element = here.Order, here.Place, append(s.Keys[:0], here.Keys...), element
+		head = slices.Insert(head, at, s)
+	}
+	return head, before
+}

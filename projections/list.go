@@ -1,0 +1,96 @@
+package projections
+
+import (
+	"iter"
+	"strings"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// Listed is an integration with what lists show, search and sort by. It is never changed, so that
+// lists of thousands copy pointers only.
+type Listed struct {
+	*domain.Integration
+	Summary   *domain.Node // of its newest main draft
+	Name      string       // in lower case
+	UpdatedAt time.Time    // when it was edited or published last
+	Shown     bool         // it is there, whole: what an import that was cut off left is not
+}
+
+func (l *Listed) draft(d domain.Draft) {
+	if l.UpdatedAt = d.UpdatedAt; l.Summary != d.Definition && d.Definition != nil {
+		l.Name = strings.ToLower(d.Definition.Name())
+	}
+	l.Summary = d.Definition
+}
+
+// listing is an integration's place in lists.
+type listing struct {
+	since store.Position     // of the integration's first event
+	draft *row[domain.Draft] // the newest main one, or the named one that became the newest version; nil before the first
+	now   *Listed
+}
+
+// listing finds or makes the listing of an integration, whose draft comes first.
+func (v *View) listing(integration string) *listing {
+	l := v.listings[integration]
+	if l == nil {
+		l = &listing{now: &Listed{}}
+		v.listings[integration] = l
+	}
+	return l
+}
+
+// tell replaces what is listed by a changed copy.
+func (l *listing) tell(change func(now *Listed)) {
+	now := *l.now
+	change(&now)
+	now.Shown = now.Summary != nil && now.Integration != nil && now.RemovedAt.IsZero()
+	l.now = &now
+}
+
+// follow makes another draft the one that is listed.
+func (l *listing) follow(draft *row[domain.Draft]) {
+	if l.draft != nil {
+		l.draft.State.Definition = nil
+	}
+	l.draft = draft
+	l.tell(func(now *Listed) { now.draft(draft.State) })
+}
+
+// MainDraft gives the newest main draft of an integration, with a summary for its definition. It
+// is closed when the newest version was made from it and nobody has edited since.
+func (v *View) MainDraft(integration string) (domain.Draft, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if l := v.listings[integration]; l != nil && l.draft != nil {
+		return l.draft.State, true
+	}
+	return domain.Draft{}, false
+}
+
+// EachListed yields an organization's integrations in the order of creation, each with the position of
+// its first event.
+func (v *View) EachListed(organization string) iter.Seq2[store.Position, *Listed] {
+	return func(yield func(store.Position, *Listed) bool) {
+		v.mu.RLock()
+		rest := v.lists[organization]
+		v.mu.RUnlock()
+		for len(rest) > 0 {
+			part, states := rest[:min(chunk, len(rest))], [chunk]*Listed{}
+			rest = rest[len(part):]
+			v.mu.RLock()
+			for i, l := range part {
+				states[i] = l.now
+			}
+			v.mu.RUnlock()
+			for i, l := range part {
+				if !yield(l.since, states[i]) {
+					return
+				}
+			}
+		}
+	}
+}
