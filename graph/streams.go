@@ -17,20 +17,22 @@ type streams struct {
 	stopping context.Context
 	mu       sync.Mutex
 	active   sync.WaitGroup
+
+	counting sync.Mutex     // apart from mu, which Wait holds
 	open     map[string]int // connections by token
 }
 
 // admit counts a connection of a token; it is not ok if that has as many as it may.
 func (s *streams) admit(token string, most int) (leave func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.counting.Lock()
+	defer s.counting.Unlock()
 	if s.open[token] >= most {
 		return nil, false
 	}
 	s.open[token]++
 	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		s.counting.Lock()
+		defer s.counting.Unlock()
 		if s.open[token]--; s.open[token] == 0 {
 			delete(s.open, token)
 		}
