@@ -70,6 +70,8 @@ func TestBackup(t *testing.T) {
 	for name, path := range map[string]string{"INTEGRATION": "integrations.nodes.0.id", "CUSTOMER": "customers.nodes.0.id", "INSTANCE": "instances.nodes.0.id"} {
 		ids[name] = at(found, path).(string)
 	}
+	ids["DRAFT"] = at(h.call(`mutation($i: ID!) { createDraft(input: {id: $i, name: "Next"}) { draft { id } errors { field messages } } }`,
+		map[string]any{"i": ids["INTEGRATION"]}), "createDraft.draft.id").(string)
 	old := h.url
 	answers := func(h *house) string {
 		text, err := roots(h.url, h.token, func(name string) string { return ids[name] })
