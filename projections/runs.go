@@ -48,7 +48,7 @@ type Execution struct {
 	Claims                         int
 }
 
-const runSchemaVersion = 2
+const runSchemaVersion = 3
 
 // A run has one row, and one entry in each of few indexes: what the runs of a flow share is one row
 // of sources, what they all do one of step_sets, and only those that failed or logged have a row in
@@ -120,7 +120,7 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	case made && version != runSchemaVersion:
 		err = errOtherVersion
 	case !made:
-		_, err = db.ExecContext(ctx, runSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
+		_, err = db.ExecContext(ctx, runSchema+actSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -35,6 +35,7 @@ type touched struct {
 type gathered struct {
 	runs  map[string]*touched
 	order []*touched // of their first events
+	acts  []act
 	last  store.Recorded
 	count int
 	size  int
@@ -63,7 +64,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 
 // read hands on what the log has.
 func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
-	for rec, err := range x.log.Follow(ctx, from, store.Filter{Categories: []string{domain.Runs.Name}}) {
+	for rec, err := range x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, designed...)}) {
 		if err != nil {
 			return err
 		}
@@ -143,6 +144,14 @@ func (x *RunIndex) awaited() bool { return x.wanted.Load() > uint64(x.Position()
 func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 	g.last = rec
 	g.count++
+	if a, is, err := acted(rec); err != nil {
+		return err
+	} else if is {
+		g.acts = append(g.acts, a)
+	}
+	if rec.Category() != domain.Runs.Name {
+		return nil
+	}
 	id := rec.AggregateID()
 	t := g.runs[id]
 	if t == nil {

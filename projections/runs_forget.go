@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"heddle/domain"
 )
 
 // Expired gives executions that ended before a time, in no order.
@@ -26,13 +28,16 @@ func (x *RunIndex) Forget(ctx context.Context, gone []Execution) (err error) {
 			_ = tx.Rollback() // err says what happened
 		}
 	}()
-	for _, from := range []string{`texts WHERE rowid`, `runs WHERE position`} {
+	for from, by := range map[string]func(Execution) any{
+		`texts WHERE rowid`: func(e Execution) any { return e.Position }, `runs WHERE position`: func(e Execution) any { return e.Position },
+		`acts WHERE stream`: func(e Execution) any { return domain.Runs.Stream(e.ID) },
+	} {
 		stmt, err := tx.PrepareContext(ctx, `DELETE FROM `+from+` = ?`)
 		if err != nil {
 			return err
 		}
 		for _, e := range gone {
-			if _, err := stmt.ExecContext(ctx, e.Position); err != nil {
+			if _, err := stmt.ExecContext(ctx, by(e)); err != nil {
 				return fmt.Errorf("forgetting execution %s: %w", e.ID, err)
 			}
 		}

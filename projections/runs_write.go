@@ -71,6 +71,9 @@ func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
 			return fmt.Errorf("run %s: %w", run.id, err)
 		}
 	}
+	if err := t.putActs(g.acts); err != nil {
+		return fmt.Errorf("acts: %w", err)
+	}
 	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
 		return err
 	}

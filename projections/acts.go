@@ -1,0 +1,164 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// Act is an event as auditors look for it: everything that happened to what people build and look after,
+// and what people did to executions. The event itself is in the log.
+type Act struct {
+	Position store.Position
+	Stream   string
+	Revision store.Revision
+	Kind     string
+	Actor    string
+	At       time.Time
+}
+
+// designed are the categories whose events are all acts; of runs, those of people are.
+var designed = []string{domain.Organizations.Name, domain.Users.Name, domain.Customers.Name, domain.Integrations.Name, domain.Drafts.Name, domain.Instances.Name}
+
+// machines are the actors of a run's events that are nobody's act.
+var machines = []string{"system", "trigger"}
+
+const actSchema = `
+CREATE TABLE acts (
+	position INTEGER PRIMARY KEY, organization INTEGER NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
+	kind TEXT NOT NULL, stream TEXT NOT NULL, revision INTEGER NOT NULL
+);
+CREATE INDEX acts_by_organization ON acts (organization, position);
+CREATE INDEX acts_by_actor ON acts (organization, actor, position);
+CREATE INDEX acts_by_stream ON acts (stream, position);
+`
+
+// act is what is written of a record, if it is an act.
+type act struct {
+	store.Recorded
+	meta domain.Meta
+}
+
+// acted gives the act that a record is.
+func acted(rec store.Recorded) (a act, is bool, err error) {
+	if rec.Category() == domain.Runs.Name {
+		for _, actor := range machines {
+			if strings.Contains(string(rec.Meta), `"actor":"`+actor+`"`) {
+				return a, false, nil
+			}
+		}
+	}
+	meta, err := store.MetaOf(rec)
+	if err != nil {
+		return a, false, fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
+	}
+	rec.Data = nil
+	return act{rec, meta}, true, nil
+}
+
+func (t *transaction) putActs(acts []act) error {
+	if len(acts) == 0 {
+		return nil
+	}
+	insert, err := t.tx.PrepareContext(t.ctx, `INSERT OR REPLACE INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, a := range acts {
+		organization, err := t.organization(a.meta.Organization)
+		if err != nil {
+			return err
+		}
+		if _, err := insert.ExecContext(t.ctx, a.Position, organization, micro(a.meta.Time), a.meta.Actor, a.Kind, a.Stream, a.Revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ActQuery chooses acts of an organization; zero values choose all.
+type ActQuery struct {
+	Organization string
+	Actor        string
+	Kinds        []string
+	Streams      []string  // nil for all; none for none
+	From, To     time.Time // From is included, To is not
+	After        store.Position
+	Ascending    bool // else the newest first, and After means before
+	Limit        int  // 0 for all
+}
+
+// Acts gives the acts that a query chooses.
+func (x *RunIndex) Acts(ctx context.Context, q ActQuery) (list []Act, err error) {
+	if err := x.fresh(ctx); err != nil {
+		return nil, err
+	}
+	where, args := q.where()
+	order, than := "DESC", "<"
+	if q.Ascending {
+		order, than = "ASC", ">"
+	}
+	if q.After > 0 {
+		where, args = where+` AND position `+than+` ?`, append(args, q.After)
+	}
+	where += ` ORDER BY position ` + order
+	if q.Limit > 0 {
+		where, args = where+` LIMIT ?`, append(args, q.Limit)
+	}
+	rows, err := x.db.QueryContext(ctx, `SELECT position, stream, revision, kind, actor, at FROM acts WHERE `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing acts: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var a Act
+		var at int64
+		if err := rows.Scan(&a.Position, &a.Stream, &a.Revision, &a.Kind, &a.Actor, &at); err != nil {
+			return nil, fmt.Errorf("listing acts: %w", err)
+		}
+		a.At = fromMicro(at)
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}
+
+// CountActs tells how many acts a query chooses on all its pages.
+func (x *RunIndex) CountActs(ctx context.Context, q ActQuery) (n int, err error) {
+	if err := x.fresh(ctx); err != nil {
+		return 0, err
+	}
+	where, args := q.where()
+	if err := x.db.QueryRowContext(ctx, `SELECT count(*) FROM acts WHERE `+where, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting acts: %w", err)
+	}
+	return n, nil
+}
+
+func (q ActQuery) where() (where string, args []any) {
+	where, args = `organization = (SELECT id FROM organizations WHERE name = ?)`, []any{q.Organization}
+	if q.Actor != "" {
+		where, args = where+` AND actor = ?`, append(args, q.Actor)
+	}
+	for column, values := range map[string][]string{"kind": q.Kinds, "stream": q.Streams} {
+		if values == nil {
+			continue
+		}
+		where += ` AND ` + column + ` IN (` + strings.TrimSuffix(strings.Repeat("?,", len(values)), ",") + `)`
+		for _, v := range values {
+			args = append(args, v)
+		}
+	}
+	if !q.From.IsZero() {
+		where, args = where+` AND at >= ?`, append(args, q.From.UnixMicro())
+	}
+	if !q.To.IsZero() {
+		where, args = where+` AND at < ?`, append(args, q.To.UnixMicro())
+	}
+	return where, args
+}
