@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/aymanbagabas/go-udiff"
 
@@ -11,12 +12,12 @@ import (
 
 // difference compares two drafts or versions. Those of different integrations have no ids in common:
 // their parts are paired as an import would.
-func (r *Resolver) difference(ctx context.Context, from, to string) (*IntegrationDifference, error) {
-	a, before, err := r.side(ctx, "from", from)
+func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, toAsOf *time.Time) (*IntegrationDifference, error) {
+	a, before, err := r.side(ctx, "from", from, fromAsOf)
 	if err != nil {
 		return nil, err
 	}
-	b, after, err := r.side(ctx, "to", to)
+	b, after, err := r.side(ctx, "to", to, toAsOf)
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +33,22 @@ func (r *Resolver) difference(ctx context.Context, from, to string) (*Integratio
 }
 
 // side is one of the two that are compared, with its definition.
-func (r *Resolver) side(ctx context.Context, field, id string) (Integration, *domain.Node, error) {
-	i, err := r.integration(ctx, id)
+func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) (Integration, *domain.Node, error) {
+	m, err := momentOf(asOf, nil)
+	if err != nil {
+		return Integration{}, nil, err
+	}
+	i, err := r.integrationAt(ctx, id, m)
+	if err == nil {
+		definition, err := r.content(ctx, i)
+		return i, definition, err
+	}
+	d, err := r.draftAsOf(ctx, id, m)
 	if err != nil {
 		return i, nil, domain.RefuseField(domain.NotFound, field, "Record not found: integration")
 	}
-	definition, err := r.content(ctx, i)
-	return i, definition, err
+	whole, err := d.whole(ctx)
+	return *d.Integration(), whole.Definition, err
 }
 
 func partDifferences(ctx context.Context, before, after *domain.Node) ([]PartDifference, error) {

@@ -55,7 +55,7 @@ func (r *Resolver) current(ref draftRef, seen draftPlace, d domain.Draft) error 
 
 // draftRevision is what an editor of the draft as it is now names with its edits.
 func (r *Resolver) draftRevision(ctx context.Context, i Integration) (*string, error) {
-	if i.version != nil {
+	if i.version != nil || i.past != nil {
 		return nil, nil
 	}
 	return r.revisionOf(ctx, mainDraft(i.integration))

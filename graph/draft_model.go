@@ -14,6 +14,7 @@ type Draft struct {
 	domain.Draft
 	r           *Resolver
 	integration domain.Integration
+	past        *pastDraft // nil for now
 }
 
 // draftModel shows a draft with its integration.
@@ -37,6 +38,9 @@ func (r *Resolver) draftOrNil(ref draftRef) *Draft {
 
 // whole is the draft with all that the View leaves out.
 func (d Draft) whole(ctx context.Context) (domain.Draft, error) {
+	if d.past != nil {
+		return d.past.Draft, nil
+	}
 	return labour(ctx, func() (domain.Draft, int, error) {
 		whole, _, err := store.Load(ctx, d.r.Log, domain.Drafts, d.ID)
 		return whole, readFields + partFields*parts(whole.Definition), err
@@ -108,6 +112,9 @@ func (d Draft) Authors() []domain.User { return d.users(d.Draft.Authors) }
 
 // Revision is what edits of it name.
 func (d Draft) Revision(ctx context.Context) (string, error) {
+	if d.past != nil {
+		return d.ref().place(d.past.last).String(), nil
+	}
 	s, err := d.r.revisionOf(ctx, d.ref())
 	return given(s), err
 }

@@ -86,6 +86,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 		mux.Handle("GET "+path, executeOr(server, explorerPage()))
 	}
 	exploreFiles(mux)
+	mux.HandleFunc("GET "+auditPath, r.serveAudit)
 	mux.HandleFunc("GET "+payloadPath+"{run}/{what...}", r.servePayload)
 	mux.HandleFunc("PUT "+uploadPath+"{upload}", r.serveUpload)
 	mux.HandleFunc("GET "+filePath+"{integration}"+iconFile, r.serveIcon)

@@ -37,6 +37,15 @@ func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Dr
 	return d, d.ID != "", err
 }
 
+// draftOf is the main draft, of the past as it was.
+func (r *Resolver) draftOf(ctx context.Context, i Integration) (domain.Draft, error) {
+	if i.past != nil {
+		return *i.past, nil
+	}
+	d, _, err := r.draft(ctx, i.integration)
+	return d, err
+}
+
 // content is the definition of a draft or version.
 func (r *Resolver) content(ctx context.Context, i Integration) (*domain.Node, error) {
 	return labour(ctx, func() (*domain.Node, int, error) {
@@ -57,8 +66,8 @@ func parts(definition *domain.Node) (n int) {
 func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error) {
 	version := i.version
 	if version == nil {
-		d, ok, err := r.draft(ctx, i.integration)
-		if err != nil || ok {
+		d, err := r.draftOf(ctx, i)
+		if err != nil || d.ID != "" {
 			return d.Definition, err
 		}
 		newest, ok := i.integration.Newest()
@@ -72,7 +81,7 @@ func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error
 
 // summary is enough of a definition for lists: of a draft it is in memory.
 func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, error) {
-	if i.version == nil {
+	if i.version == nil && i.past == nil {
 		if d, ok := r.View.MainDraft(i.integration.ID); ok && d.Definition != nil {
 			return d.Definition, nil
 		}

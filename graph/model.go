@@ -20,6 +20,7 @@ type (
 type Integration struct {
 	integration domain.Integration
 	version     *domain.Version // nil for the draft
+	past        *domain.Draft   // of the past: the main draft as it was, if it was there
 	draft       domain.Draft    // what a subscription has seen of the draft, to tell whether it has changed
 }
 
@@ -151,6 +152,8 @@ type (
 	CustomerEdge                      = Edge[domain.Customer]
 	DraftConnection                   = Page[Draft]
 	DraftEdge                         = Edge[Draft]
+	AuditEventConnection              = Page[AuditEvent]
+	AuditEventEdge                    = Edge[AuditEvent]
 	IntegrationConnection             = Page[Integration]
 	IntegrationEdge                   = Edge[Integration]
 	AttachmentConnection              = Page[Attachment]

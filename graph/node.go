@@ -13,10 +13,10 @@ type Node interface{}
 func (r *Resolver) node(ctx context.Context, id string) (Node, error) {
 	query := r.Query()
 	for _, find := range []func() (Node, error){
-		func() (Node, error) { return query.Integration(ctx, id) },
-		func() (Node, error) { return query.Instance(ctx, id) },
+		func() (Node, error) { return query.Integration(ctx, id, nil, nil) },
+		func() (Node, error) { return query.Instance(ctx, id, nil, nil) },
 		func() (Node, error) { return query.Customer(ctx, id) },
-		func() (Node, error) { return query.Draft(ctx, id) },
+		func() (Node, error) { return query.Draft(ctx, id, nil, nil) },
 		func() (Node, error) { return query.Component(ctx, id) },
 		func() (Node, error) {
 			user, ok := r.View.Users.Get(principalOf(ctx).Organization, id)

@@ -32,6 +32,7 @@ var permissions = map[string][]domain.Role{
 	"Query.integrations":          everyone,
 	"Query.integrationDifference": everyone,
 	"Query.uploadMedia":           builders,
+	"Query.auditEvents":           admins,
 	"Query.draft":                 everyone,
 	"Query.drafts":                everyone,
 	"Query.instance":              everyone,

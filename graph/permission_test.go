@@ -58,6 +58,7 @@ var rights = map[string]struct {
 	"Query.uploadMedia": {building, func(f *facts) string {
 		return `{ uploadMedia(objectId: "` + f.integration + `", fileName: "a.txt", mediaType: ATTACHMENT) { uploadUrl } }`
 	}},
+	"Query.auditEvents":      {adminish, static(`{ auditEvents { nodes { kind } } }`)},
 	"Query.draft":            {allRoles, func(f *facts) string { return `{ draft(id: "` + f.inReview() + `") { id } }` }},
 	"Query.drafts":           {allRoles, static(`{ drafts { nodes { id } } }`)},
 	"Query.instance":         {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},

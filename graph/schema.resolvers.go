@@ -564,8 +564,12 @@ func (r *queryResolver) Components(ctx context.Context, key *string, public *boo
 	return &page, err
 }
 
-func (r *queryResolver) Integration(ctx context.Context, id string) (*Integration, error) {
-	i, err := r.integration(ctx, id)
+func (r *queryResolver) Integration(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Integration, error) {
+	m, err := momentOf(asOf, asOfPosition)
+	if err != nil {
+		return nil, err
+	}
+	i, err := r.integrationAt(ctx, id, m)
 	return &i, err
 }
 
@@ -583,8 +587,12 @@ func (r *queryResolver) UploadMedia(ctx context.Context, objectID string, fileNa
 	return r.uploadMedia(ctx, objectID, fileName, mediaType)
 }
 
-func (r *queryResolver) Draft(ctx context.Context, id string) (*Draft, error) {
-	return r.draftByID(ctx, id)
+func (r *queryResolver) Draft(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Draft, error) {
+	m, err := momentOf(asOf, asOfPosition)
+	if err != nil {
+		return nil, err
+	}
+	return r.draftAsOf(ctx, id, m)
 }
 
 func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error) {
@@ -592,16 +600,20 @@ func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain 
 	return &page, err
 }
 
-func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string) (*IntegrationDifference, error) {
-	return r.difference(ctx, from, to)
+func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string, fromAsOf *time.Time, toAsOf *time.Time) (*IntegrationDifference, error) {
+	return r.difference(ctx, from, to, fromAsOf, toAsOf)
 }
 
-func (r *queryResolver) Instance(ctx context.Context, id string) (*domain.Instance, error) {
-	i, ok := r.instanceHere(ctx, id)
-	if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
-		ok = false // what an import that was cut off left
+func (r *queryResolver) AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int) (*Page[AuditEvent], error) {
+	return r.auditEvents(ctx, auditFilter{given(actor), given(subject), kinds, from, to, ascending != nil && *ascending}, after, first)
+}
+
+func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*domain.Instance, error) {
+	m, err := momentOf(asOf, asOfPosition)
+	if err != nil {
+		return nil, err
 	}
-	return found(i, ok, "instance")
+	return r.instanceAt(ctx, id, m)
 }
 
 func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) (*Page[domain.Instance], error) {

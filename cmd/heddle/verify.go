@@ -12,11 +12,15 @@ import (
 )
 
 type verifyCmd struct {
-	Since string `help:"A file with the head that an earlier verify printed: the log must still contain it."`
+	Since  string `help:"A file with the head that an earlier verify printed: the log must still contain it."`
+	Export string `help:"A file that /api/audit gave: it is checked by itself, without a log."`
 }
 
 // Run walks the whole log of a stopped server and prints its head as JSON.
 func (c verifyCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdout io.Writer) error {
+	if c.Export != "" {
+		return verifyExport(c.Export, stdout)
+	}
 	var since *store.Head
 	if c.Since != "" {
 		text, err := os.ReadFile(c.Since)
@@ -42,7 +46,24 @@ func (c verifyCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 	if err != nil {
 		return err
 	}
+	return show(stdout, head)
+}
+
+func show(stdout io.Writer, head any) error {
 	encoder := json.NewEncoder(stdout)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(head)
+}
+
+func verifyExport(path string, stdout io.Writer) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	head, err := store.VerifyExport(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return show(stdout, head)
 }

@@ -1,0 +1,251 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// AuditEvent is an event of the log as auditors see it.
+type AuditEvent struct {
+	r            *Resolver
+	organization string
+	record       store.Recorded // without data if it was removed
+	meta         domain.Meta
+	act          projections.Act
+}
+
+// auditFilter is what the audit is asked for; empty fits all.
+type auditFilter struct {
+	actor, subject string
+	kinds          []string
+	from, to       *time.Time
+	ascending      bool
+}
+
+func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
+	q := projections.ActQuery{Organization: principalOf(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
+	if f.subject != "" {
+		q.Streams = r.streamsOf(q.Organization, f.subject)
+	}
+	if f.from != nil {
+		q.From = *f.from
+	}
+	if f.to != nil {
+		q.To = *f.to
+	}
+	return q
+}
+
+// streamsOf gives the streams that tell of something by its id: of an integration those of its drafts and
+// instances, too, of a customer those of its instances.
+func (r *Resolver) streamsOf(organization, id string) []string {
+	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id), domain.Integrations.Stream(id),
+		domain.Drafts.Stream(id), domain.Instances.Stream(id), domain.Runs.Stream(id)}
+	if _, is := r.View.Integrations.Get(organization, id); is {
+		for _, d := range r.View.Drafts.Each(organization) {
+			if d.Integration == id {
+				streams = append(streams, domain.Drafts.Stream(d.ID))
+			}
+		}
+	}
+	for _, i := range r.View.Instances.Each(organization) {
+		if i.Integration == id || i.Customer == id {
+			streams = append(streams, domain.Instances.Stream(i.ID))
+		}
+	}
+	return streams
+}
+
+// auditEvents gives a page of the audit.
+func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, after *string, first *int) (*Page[AuditEvent], error) {
+	place, size, err := pageOf(after, first)
+	if err != nil {
+		return nil, err
+	}
+	q := r.actQuery(ctx, f)
+	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{}, PageInfo: PageInfo{HasPreviousPage: place > 0},
+		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
+	paged := q
+	paged.After, paged.Limit = store.Position(place), size+1
+	acts, err := r.Runs.Acts(ctx, paged)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range acts {
+		if i == size {
+			page.PageInfo.HasNextPage = true
+			break
+		}
+		e, err := r.auditEvent(ctx, q.Organization, a)
+		if err != nil {
+			return nil, err
+		}
+		page.add(e, cursor(uint64(a.Position)))
+	}
+	return page, nil
+}
+
+// auditEvent reads an event.
+func (r *Resolver) auditEvent(ctx context.Context, organization string, a projections.Act) (AuditEvent, error) {
+	e := AuditEvent{r: r, organization: organization, act: a}
+	for rec, err := range r.Log.Read(ctx, a.Stream, a.Revision) {
+		if domain.CodeOf(err) == domain.NotFound {
+			return e, nil
+		}
+		if err != nil {
+			return e, err
+		}
+		e.record = rec
+		e.meta, err = store.MetaOf(rec)
+		return e, err
+	}
+	return e, nil
+}
+
+// Position is its place in the log.
+func (e AuditEvent) Position() string { return strconv.FormatUint(uint64(e.act.Position), 10) }
+
+// Kind is its name for ever.
+func (e AuditEvent) Kind() string { return e.act.Kind }
+
+// SubjectType is the category of its stream.
+func (e AuditEvent) SubjectType() string {
+	category, _, _ := strings.Cut(e.act.Stream, "-")
+	return category
+}
+
+// Subject is the id of what it happened to.
+func (e AuditEvent) Subject() string {
+	_, id, _ := strings.Cut(e.act.Stream, "-")
+	return id
+}
+
+// Revision is its place in its stream.
+func (e AuditEvent) Revision() int { return int(e.act.Revision) }
+
+// At is when it was decided.
+func (e AuditEvent) At() time.Time { return e.act.At }
+
+// Actor is who caused it.
+func (e AuditEvent) Actor() string { return e.act.Actor }
+
+// User is who caused it, if it was somebody.
+func (e AuditEvent) User() *User { return e.r.user(e.organization, e.act.Actor) }
+
+// Token is the one that it came with.
+func (e AuditEvent) Token() *APIToken {
+	u := e.User()
+	if u == nil {
+		return nil
+	}
+	for _, t := range u.Tokens {
+		if t.ID == e.meta.Token {
+			return &APIToken{Token: t, User: *u}
+		}
+	}
+	return nil
+}
+
+// RemoteAddress is where it came from.
+func (e AuditEvent) RemoteAddress() *string { return optional(e.meta.Remote) }
+
+// Correlation is shared by all that one request caused.
+func (e AuditEvent) Correlation() *string { return optional(e.meta.Correlation) }
+
+// Data is what happened.
+func (e AuditEvent) Data() *string { return optional(string(e.record.Data)) }
+
+// Hash is over all of it as stored.
+func (e AuditEvent) Hash() *string {
+	if e.record.Data == nil {
+		return nil
+	}
+	return optional(store.HashOf(e.record))
+}
+
+// PreviousHash is that of the event before it in its stream.
+func (e AuditEvent) PreviousHash() *string { return optional(e.meta.Previous) }
+
+// auditPath is where the audit is exported from.
+const auditPath = "/api/audit"
+
+// exportPage is how many events an export looks up together.
+const exportPage = 500
+
+// serveAudit writes the audit as NDJSON, the oldest first, one [store.Exported] a line. It takes what
+// Query.auditEvents does.
+func (r *Resolver) serveAudit(w http.ResponseWriter, q *http.Request) {
+	ctx := q.Context()
+	caller, form := principalOf(ctx), q.URL.Query()
+	f := auditFilter{actor: form.Get("actor"), subject: form.Get("subject"), kinds: form["kind"], ascending: true}
+	var err error
+	switch {
+	case caller.User == "":
+		http.Error(w, "send a valid API token: Authorization: Bearer …", http.StatusUnauthorized)
+		return
+	case !may(caller.Role, "Query.auditEvents"):
+		http.Error(w, fmt.Sprintf("the role %s may not read the audit", caller.Role), http.StatusForbidden)
+		return
+	}
+	if f.from, err = timeIn(form.Get("from")); err == nil {
+		f.to, err = timeIn(form.Get("to"))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Disposition", `attachment; filename="audit.ndjson"`)
+	w.Header().Set("Cache-Control", "no-store")
+	if err := r.writeAudit(ctx, w, r.actQuery(ctx, f)); err != nil && ctx.Err() == nil {
+		r.Logger.Error("exporting the audit failed", "error", err)
+		panic(http.ErrAbortHandler) // so that what is cut off does not look whole
+	}
+}
+
+func timeIn(s string) (*time.Time, error) {
+	if s == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return nil, domain.Refuse(domain.Invalid, "%q is no time; write it as 2026-01-02T03:04:05Z", s)
+	}
+	return &t, nil
+}
+
+// writeAudit writes what a query chooses, page by page.
+func (r *Resolver) writeAudit(ctx context.Context, w http.ResponseWriter, q projections.ActQuery) error {
+	encoder := json.NewEncoder(w)
+	for q.Limit = exportPage; ; {
+		acts, err := r.Runs.Acts(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, a := range acts {
+			e, err := r.auditEvent(ctx, q.Organization, a)
+			if err != nil {
+				return err
+			}
+			q.After = a.Position
+			if e.record.Data == nil {
+				continue // it was removed
+			}
+			if err := encoder.Encode(store.Export(e.record)); err != nil {
+				return err
+			}
+		}
+		if len(acts) < q.Limit {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package graph
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"heddle/domain"
+	"heddle/store"
+)
+
+// moment is a point in the past: a time, or a position in the log.
+type moment struct {
+	at       time.Time
+	position store.Position
+}
+
+// momentOf reads the arguments that ask for the past; nil means now.
+func momentOf(asOf *time.Time, asOfPosition *string) (*moment, error) {
+	switch position := given(asOfPosition); {
+	case asOf != nil && position != "":
+		return nil, domain.RefuseField(domain.Invalid, "asOf", "give either asOf or asOfPosition")
+	case asOf != nil:
+		return &moment{at: *asOf}, nil
+	case position != "":
+		n, err := strconv.ParseUint(position, 10, 63)
+		if err != nil {
+			return nil, domain.RefuseField(domain.Invalid, "asOfPosition", "%q is no position of an event", position)
+		}
+		return &moment{position: store.Position(n)}, nil
+	}
+	return nil, nil
+}
+
+// before tells whether a record had not happened yet.
+func (m moment) before(rec store.Recorded, meta domain.Meta) bool {
+	if !m.at.IsZero() {
+		return meta.Time.After(m.at)
+	}
+	return rec.Position > m.position
+}
+
+// loadAt folds an aggregate up to a moment. One that was not there yet has the zero state.
+func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, m moment) (state S, last store.Revision, err error) {
+	last = store.NoStream
+	for rec, err := range r.Log.Read(ctx, c.Stream(id), 0) {
+		if err != nil {
+			return state, last, err
+		}
+		meta, err := store.MetaOf(rec)
+		if err != nil {
+			return state, last, err
+		}
+		if m.before(rec, meta) {
+			break
+		}
+		event, err := c.Decode(rec.Kind, rec.Data)
+		if err != nil {
+			return state, last, err
+		}
+		state, last = event.Evolve(state, meta), rec.Revision
+	}
+	return state, last, nil
+}
+
+// integrationAt finds an integration or a version as it was. What is deleted by now is found, too.
+func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i Integration, err error) {
+	if m == nil {
+		return r.integration(ctx, id)
+	}
+	organization := principalOf(ctx).Organization
+	now, ok := r.View.Integrations.Get(organization, id)
+	if !ok {
+		if now, ok = r.View.IntegrationOf(organization, id); !ok {
+			return i, missing("integration")
+		}
+	}
+	was, _, err := loadAt(ctx, r, domain.Integrations, now.ID, *m)
+	if err != nil || was.ID == "" || !was.RemovedAt.IsZero() {
+		return i, notYet(err, "integration")
+	}
+	if i = at(was, id); id != was.ID {
+		if i.version == nil {
+			return i, missing("version")
+		}
+		return i, nil
+	}
+	draft, _, err := loadAt(ctx, r, domain.Drafts, mainDraft(was).id, *m)
+	i.past = &draft
+	return i, err
+}
+
+func notYet(err error, what string) error {
+	if err == nil {
+		err = missing(what)
+	}
+	return err
+}
+
+// draftAsOf finds a draft as it was.
+func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft, error) {
+	if m == nil {
+		return r.draftByID(ctx, id)
+	}
+	organization := principalOf(ctx).Organization
+	if _, ok := r.View.Integrations.Get(organization, id); ok {
+		i, err := r.integrationAt(ctx, id, m)
+		if err != nil {
+			return nil, err
+		}
+		id = mainDraft(i.integration).id
+	}
+	now, ok := r.View.Drafts.Get(organization, id)
+	if !ok {
+		return nil, missing("draft")
+	}
+	was, last, err := loadAt(ctx, r, domain.Drafts, id, *m)
+	if err != nil || was.ID == "" || !was.RemovedAt.IsZero() {
+		return nil, notYet(err, "draft")
+	}
+	i, _, err := loadAt(ctx, r, domain.Integrations, now.Integration, *m)
+	return &Draft{Draft: was, r: r, integration: i, past: &pastDraft{was, last}}, err
+}
+
+// pastDraft is a draft as it was, whole, and the last revision then.
+type pastDraft struct {
+	domain.Draft
+	last store.Revision
+}
+
+// instanceAt finds an instance as it was; what is removed by now is found, too.
+func (r *Resolver) instanceAt(ctx context.Context, id string, m *moment) (*Instance, error) {
+	if m == nil {
+		i, ok := r.instanceHere(ctx, id)
+		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
+			ok = false // what an import that was cut off left
+		}
+		return found(i, ok, "instance")
+	}
+	if _, ok := r.View.Instances.Get(principalOf(ctx).Organization, id); !ok {
+		return nil, missing("instance")
+	}
+	was, _, err := loadAt(ctx, r, domain.Instances, id, *m)
+	if err != nil {
+		return nil, err
+	}
+	return found(was, was.ID != "" && was.RemovedAt.IsZero(), "instance")
+}
