@@ -76,6 +76,7 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, after *string
 		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
 	paged := q
 	paged.After, paged.Limit = store.Position(place), size+1
+	r.settleRuns(ctx, r.View.Position()) // it keeps the audit, and may lag behind what the caller has just done
 	acts, err := r.Runs.Acts(ctx, paged)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,30 @@ func (r *Resolver) auditEvent(ctx context.Context, organization string, a projec
 	}
 	return e, nil
 }
+
+// auditID is what ids of events in the audit begin with; the position follows.
+const auditID = "event:"
+
+// auditEventByID finds an event for those who may read the audit.
+func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) {
+	caller := principalOf(ctx)
+	text, is := strings.CutPrefix(id, auditID)
+	position, err := strconv.ParseUint(text, 10, 63)
+	if !is || err != nil || position == 0 || !may(caller.Role, "Query.auditEvents") {
+		return nil, missing("event")
+	}
+	acts, err := r.Runs.Acts(ctx, projections.ActQuery{Organization: caller.Organization, Ascending: true, After: store.Position(position - 1), Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(acts) == 0 || acts[0].Position != store.Position(position) {
+		return nil, missing("event")
+	}
+	return r.auditEvent(ctx, caller.Organization, acts[0])
+}
+
+// ID is by which node finds it.
+func (e AuditEvent) ID() string { return auditID + e.Position() }
 
 // Position is its place in the log.
 func (e AuditEvent) Position() string { return strconv.FormatUint(uint64(e.act.Position), 10) }

@@ -57,6 +57,17 @@ func TestAudit(t *testing.T) {
 		a.text(at+"data") != `{"reason":"An outage."}` || a.text(at+"hash") == "" || a.text(at+"previousHash") == "" || a.text(at+"correlation") == "" || a.at(at+"revision") != 4.0 {
 		t.Errorf("a bypass is told as %s", a.body)
 	}
+	node := func(token string) reply {
+		return h.ask(token, `query ($id: ID!) { node(id: $id) { id ... on AuditEvent { kind } } }`, vars{"id": auditID + a.text(at+"position")})
+	}
+	if b := node(h.tokens[domain.Admin]); b.text("node.kind") != "ReviewBypassed" {
+		t.Errorf("by its id it is %s", b.body)
+	}
+	for _, token := range []string{h.tokens[domain.Viewer], h.organization("Third").tokens[domain.Admin]} {
+		if b := node(token); b.at("node") != nil {
+			t.Errorf("who may not read the audit finds %s", b.body)
+		}
+	}
 	when := a.text(at + "at")
 	if got := kinds(vars{"subject": draft, "from": when}); got != "DraftClosed ReviewBypassed" && got != "DraftClosed" { // they may share a microsecond
 		t.Errorf("from then on: %s", got)

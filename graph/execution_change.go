@@ -14,7 +14,7 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 		return e, firstOf(err, missing("execution"))
 	}
 	var ends bool
-	run, _, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID, func(run domain.Run) (domain.Changes[domain.Run], error) {
+	run, position, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID, func(run domain.Run) (domain.Changes[domain.Run], error) {
 		changes, err := run.Cancel()
 		ends = len(changes) > 0
 		return changes, err
@@ -30,6 +30,7 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 			r.Logger.Warn("telling of a canceled execution failed; its worker finds out at its next record", "run", run.ID, "error", err)
 		}
 	}
+	r.settleRuns(ctx, position)
 	return InstanceExecutionResult{fromStream(run)}, nil
 }
 
@@ -56,10 +57,11 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 	if queued.Payload, err = r.Blobs.Keep(ctx, "run/"+id+"/"+domain.DeriveID("payload"), data); err != nil {
 		return e, err
 	}
-	run, _, err := store.Change(ctx, r.Log, domain.Runs, id, func(s domain.Run) (domain.Changes[domain.Run], error) { return s.Queue(queued) })
+	run, position, err := store.Change(ctx, r.Log, domain.Runs, id, func(s domain.Run) (domain.Changes[domain.Run], error) { return s.Queue(queued) })
 	if err != nil {
 		return e, err
 	}
+	r.settleRuns(ctx, position)
 	return InstanceExecutionResult{fromStream(run)}, nil
 }
 

@@ -147,6 +147,7 @@ type ComplexityRoot struct {
 		Correlation   func(childComplexity int) int
 		Data          func(childComplexity int) int
 		Hash          func(childComplexity int) int
+		ID            func(childComplexity int) int
 		Kind          func(childComplexity int) int
 		Position      func(childComplexity int) int
 		PreviousHash  func(childComplexity int) int
@@ -1418,6 +1419,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEvent.Hash(childComplexity), true
+	case "AuditEvent.id":
+		if e.ComplexityRoot.AuditEvent.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEvent.ID(childComplexity), true
 	case "AuditEvent.kind":
 		if e.ComplexityRoot.AuditEvent.Kind == nil {
 			break
@@ -6255,7 +6262,8 @@ type DraftEvent {
 }
 
 "An event of the log, with who caused it, from where and through which token."
-type AuditEvent {
+type AuditEvent implements Node {
+  id: ID!
   "Its place in the log; what asOfPosition takes."
   position: String!
   kind: String!
@@ -7069,6 +7077,8 @@ func (ec *executionContext) childFields_AttachmentEdge(ctx context.Context, fiel
 
 func (ec *executionContext) childFields_AuditEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditEvent_id(ctx, field)
 	case "position":
 		return ec.fieldContext_AuditEvent_position(ctx, field)
 	case "kind":
@@ -12133,6 +12143,29 @@ func (ec *executionContext) _AttachmentEdge_cursor(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_AttachmentEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AttachmentEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AuditEvent_id(ctx context.Context, field graphql.CollectedField, obj *AuditEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEvent_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEvent_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEvent", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _AuditEvent_position(ctx context.Context, field graphql.CollectedField, obj *AuditEvent) (ret graphql.Marshaler) {
@@ -29775,6 +29808,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Component(ctx, sel, obj)
+	case AuditEvent:
+		return ec._AuditEvent(ctx, sel, &obj)
+	case *AuditEvent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._AuditEvent(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -30685,7 +30725,7 @@ func (ec *executionContext) _AttachmentEdge(ctx context.Context, sel ast.Selecti
 	return out
 }
 
-var auditEventImplementors = []string{"AuditEvent"}
+var auditEventImplementors = []string{"AuditEvent", "Node"}
 
 func (ec *executionContext) _AuditEvent(ctx context.Context, sel ast.SelectionSet, obj *AuditEvent) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, auditEventImplementors)
@@ -30697,6 +30737,11 @@ func (ec *executionContext) _AuditEvent(ctx context.Context, sel ast.SelectionSe
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("AuditEvent")
+		case "id":
+			out.Values[i] = ec._AuditEvent_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "position":
 			out.Values[i] = ec._AuditEvent_position(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -41039,7 +41084,7 @@ func (ec *executionContext) marshalNUploadMediaResult2ᚖheddleᚋgraphᚐUpload
 	return ec._UploadMediaResult(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v User) graphql.Marshaler {
 	return ec._User(ctx, sel, &v)
 }
 

@@ -53,11 +53,18 @@ func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id s
 }
 
 // settle waits until the view shows what is at a position.
-func (r *Resolver) settle(ctx context.Context, pos store.Position) {
+func (r *Resolver) settle(ctx context.Context, pos store.Position) { r.await(ctx, r.View.Wait, pos) }
+
+// settleRuns waits until the index of executions shows what is at a position.
+func (r *Resolver) settleRuns(ctx context.Context, pos store.Position) {
+	r.await(ctx, r.Runs.Wait, pos)
+}
+
+func (r *Resolver) await(ctx context.Context, reached func(context.Context, store.Position) error, pos store.Position) {
 	wait, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	if err := r.View.Wait(wait, pos); err != nil {
-		r.Logger.Warn("the view lags behind a change", "position", pos)
+	if err := reached(wait, pos); err != nil {
+		r.Logger.Warn("a reader lags behind a change", "position", pos)
 	}
 }
 
