@@ -41084,7 +41084,7 @@ func (ec *executionContext) marshalNUploadMediaResult2ᚖheddleᚋgraphᚐUpload
 	return ec._UploadMediaResult(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v User) graphql.Marshaler {
+func (ec *executionContext) marshalNUser2heddleᚋdomainᚐUser(ctx context.Context, sel ast.SelectionSet, v domain.User) graphql.Marshaler {
 	return ec._User(ctx, sel, &v)
 }
 
