@@ -26,15 +26,21 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// Lenient gives a transport of its own that accepts any certificate. The dialer is the same, and with
-// it the check of addresses. Its idle connections must be closed.
-func (t Transport) Lenient() Transport {
+// Forgiving is a transport that has a lenient twin. What wraps a transport passes it on.
+type Forgiving interface {
+	// Lenient gives a transport that accepts any certificate, and what closes its idle connections; it is
+	// not ok if what is wrapped has none.
+	Lenient() (transport http.RoundTripper, done func(), ok bool)
+}
+
+// Lenient implements [Forgiving]. The dialer is the same, and with it the check of addresses.
+func (t Transport) Lenient() (http.RoundTripper, func(), bool) {
 	clone := t.Clone()
 	if clone.TLSClientConfig == nil {
 		clone.TLSClientConfig = &tls.Config{}
 	}
 	clone.TLSClientConfig.InsecureSkipVerify = true
-	return Transport{clone, t.MaxBody}
+	return Transport{clone, t.MaxBody}, clone.CloseIdleConnections, true
 }
 
 // boundedBody reads one byte more than is allowed to tell the limit from an end.

@@ -89,7 +89,7 @@ func TestThreadRefusals(t *testing.T) {
 		"NOT_FOUND thread: Record not found: thread":                                                                 reply("gone", "x"),
 		"INVALID text: has 16385 bytes; the limit is 16384":                                                          reply("t", strings.Repeat("x", limits.Comment+1)),
 		"NOT_FOUND comment: Record not found: comment":                                                               edit("bob", "gone"),
-		"INVALID comment: it is somebody else's; reply instead":                                                    edit("ann", "t"),
+		"INVALID comment: it is somebody else's; reply instead":                                                      edit("ann", "t"),
 		"INVALID thread: it suggests no edit":                                                                        func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("u", limits) },
 		`CONFLICT thread: name of step "Get" of flow "Import" was changed since this was suggested; edit it by hand`: func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("t", limits) },
 	} {

@@ -3,6 +3,8 @@ package worker
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"log"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -229,5 +231,29 @@ func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
 	}
 	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" || domain.CodeOf(err) != domain.NotFound {
 		t.Errorf("the payload %+v is kept: %v", r.Queued.Payload, err)
+	}
+}
+
+// A step that ignores TLS errors does so through the very client that steps are given.
+func TestStepIgnoresTLSErrors(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("1")) }))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h := newHouse(t)
+	client, err := NewHTTPClient([]string{"127.0.0.1"}, HTTPLimits{Time: time.Minute, Response: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Client = client
+	h.start()
+	get := func(ignore string) domain.Run {
+		return h.runs("", "      - name: Get\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpGet}\n"+
+			"        inputs: {url: {type: value, value: \""+server.URL+"\"}, ignoreSslErrors: {type: value, value: \""+ignore+"\"}}\n")
+	}
+	if r := get("true"); r.Finished.Result != domain.Completed {
+		t.Errorf("ended %+v", r.Finished)
+	}
+	if r := get("false"); r.Finished.Result != domain.Failed {
+		t.Errorf("an unknown certificate was accepted: %+v", r.Finished)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
@@ -51,6 +52,16 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := l.next.RoundTrip(r)
 	endRequest(span, response, err)
 	return response, err
+}
+
+// Lenient implements [component.Forgiving].
+func (l lineage) Lenient() (http.RoundTripper, func(), bool) {
+	of, ok := l.next.(component.Forgiving)
+	if !ok {
+		return nil, nil, false
+	}
+	next, done, ok := of.Lenient()
+	return lineage{next, l.step}, done, ok
 }
 
 // maxLineage is how much of a header is believed to be a lineage.

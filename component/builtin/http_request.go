@@ -144,12 +144,13 @@ func (c *call) client() (*http.Client, func(), error) {
 	client, done := *c.step.HTTP(), func() {}
 	client.CheckRedirect = c.redirected
 	if c.in.IgnoreSSLErrors {
-		transport, ok := client.Transport.(component.Transport)
+		transport, ok := client.Transport.(component.Forgiving)
+		if ok {
+			client.Transport, done, ok = transport.Lenient()
+		}
 		if !ok {
 			return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
 		}
-		lenient := transport.Lenient()
-		client.Transport, done = lenient, lenient.CloseIdleConnections
 	}
 	return &client, done, nil
 }
