@@ -31,6 +31,8 @@ import (
 type benchCmd struct {
 	Run benchRunCmd `cmd:"" help:"Start a server on an empty folder, drive one synchronous flow and print how fast it was."`
 
+	Editors benchEditorsCmd `cmd:"" help:"Start a server on an empty folder, have many edit one draft and print how soon each is told of all edits."`
+
 	Subscribers benchSubscribersCmd `cmd:"" help:"Start a server on an empty folder, have many follow one integration and print how soon they are told of changes."`
 }
 
