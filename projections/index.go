@@ -28,7 +28,7 @@ func (v *View) indexIntegration(before, i domain.Integration) domain.Integration
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
 		v.versions[newest.ID] = i.ID
 		switch main, from := l.draft, v.Drafts.rows[newest.Draft]; {
-		case main == nil || from == nil || from == main:
+		case main == nil || from == nil || from.State.Main:
 		case main.State.Closed != nil:
 			l.follow(from)
 		default:
