@@ -8,8 +8,8 @@ import (
 
 // Edit makes changes that were put together by hand. It refuses one that addresses what is not there,
 // which [Apply] would skip, and what no definition can hold; whether references resolve is left to
-// [Check], as a definition under edit is often not yet whole. The changes come back complete, and
-// none for what is so already.
+// [Check], as a definition under edit is often not yet whole. What is given another name takes along what
+// refers to it. The changes come back complete, and none for what is so already.
 func Edit(def *Node, changes []Change, limits Limits) ([]Change, error) {
 	edited := def
 	for _, c := range changes {
@@ -18,7 +18,7 @@ func Edit(def *Node, changes []Change, limits Limits) ([]Change, error) {
 		}
 		edited = Apply(edited, []Change{c})
 	}
-	edited = tidy(edited)
+	edited = followRenames(def, tidy(edited))
 	if f := structure(edited); len(f.problems) > 0 {
 		return nil, f.problems
 	}
