@@ -19,7 +19,7 @@ type Draft struct {
 	Authors      []string     // who has edited it since its base
 	Digest       string       // of what it changes, see [Draft.ChangeDigest]; while it is under review
 	Review       *Review      // nil until one is asked for
-	Threads      []Thread     // nil in the View
+	Threads      []Thread     // in the View their ids and speakers
 	Schedule     *Schedule    // nil unless its publishing is planned
 	Closed       *DraftClosed // set once it has become a version, or is about to
 	RemovedAt    time.Time    // zero while it is there

@@ -156,7 +156,11 @@ func (d Draft) withAuthor(user string) Draft {
 
 // Summarized is what the View keeps of a draft, given what it kept before the last event.
 func (d Draft) Summarized(before Draft) Draft {
-	d.Origin, d.Threads = nil, nil
+	d.Origin = nil
+	d.Threads = slices.Clone(d.Threads)
+	for i, t := range d.Threads {
+		d.Threads[i] = Thread{ID: t.ID, Speakers: t.Speakers}
+	}
 	if d.Definition != before.Definition {
 		d.Definition = Summary(d.Definition)
 	}

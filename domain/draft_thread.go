@@ -20,6 +20,7 @@ type Thread struct {
 	ResolvedBy string // empty while it is open
 	ResolvedAt time.Time
 	Comments   []Comment // the first opened it
+	Speakers   []string  // who has said something in it, in order
 
 	on *Node // the definition that it was opened on
 }
@@ -46,7 +47,7 @@ type ThreadOpened struct {
 // Evolve implements [Event].
 func (e ThreadOpened) Evolve(d Draft, m Meta) Draft {
 	d.Threads = append(slices.Clip(d.Threads), Thread{ID: e.Thread, Part: e.Part, Path: e.Path, Place: e.Place, Suggestion: e.Suggestion,
-		OpenedBy: m.Actor, OpenedAt: m.Time, Comments: []Comment{{ID: e.Thread, By: m.Actor, At: m.Time, Text: e.Text}}, on: d.Definition})
+		OpenedBy: m.Actor, OpenedAt: m.Time, Comments: []Comment{{ID: e.Thread, By: m.Actor, At: m.Time, Text: e.Text}}, Speakers: []string{m.Actor}, on: d.Definition})
 	return d
 }
 
@@ -67,6 +68,9 @@ type CommentAdded struct {
 func (e CommentAdded) Evolve(d Draft, m Meta) Draft {
 	return d.withThread(e.Thread, func(t *Thread) {
 		t.Comments = append(slices.Clip(t.Comments), Comment{ID: e.Comment, By: m.Actor, At: m.Time, Text: e.Text})
+		if !slices.Contains(t.Speakers, m.Actor) {
+			t.Speakers = append(slices.Clip(t.Speakers), m.Actor)
+		}
 	})
 }
 

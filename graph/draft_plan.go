@@ -62,7 +62,7 @@ func (r *Resolver) PublishPlanned(ctx context.Context) error {
 // publishPlan publishes a draft as it was planned, in the name of who planned it. What is refused by now
 // gives the plan up.
 func (r *Resolver) publishPlan(ctx context.Context, d domain.Draft) error {
-	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By, Causation: "schedule"})
+	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By, Causation: domain.PlanCausation})
 	i, _ := r.View.Integrations.Get(d.Organization, d.Integration)
 	err := r.mayPublish(d)
 	if err == nil {

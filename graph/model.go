@@ -154,6 +154,8 @@ type (
 	DraftEdge                         = Edge[Draft]
 	AuditEventConnection              = Page[AuditEvent]
 	AuditEventEdge                    = Edge[AuditEvent]
+	NotificationConnection            = Page[Notification]
+	NotificationEdge                  = Edge[Notification]
 	IntegrationConnection             = Page[Integration]
 	IntegrationEdge                   = Edge[Integration]
 	AttachmentConnection              = Page[Attachment]

@@ -27,6 +27,7 @@ type placed interface{ place() string }
 
 func (e ExecutionEvent) place() string { return e.Cursor }
 func (e DraftEvent) place() string     { return e.Cursor }
+func (n Notification) place() string   { return n.Cursor() }
 func (e Edge[T]) place() string        { return e.Cursor }
 
 // feeding notes the cursor of an element before it is fed.

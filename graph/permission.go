@@ -35,6 +35,7 @@ var permissions = map[string][]domain.Role{
 	"Query.auditEvents":           admins,
 	"Query.draft":                 everyone,
 	"Query.drafts":                everyone,
+	"Query.notifications":         everyone,
 	"Query.instance":              everyone,
 	"Query.instances":             everyone,
 	"Query.executionResult":       everyone,
@@ -50,6 +51,7 @@ var permissions = map[string][]domain.Role{
 	"Subscription.draftFeed":          everyone,
 	"Subscription.draftsChanged":      everyone,
 	"Subscription.draftPresence":      everyone,
+	"Subscription.notificationAdded":  everyone,
 
 	"Mutation.createOrganizationUser":               admins,
 	"Mutation.createApiToken":                       admins,

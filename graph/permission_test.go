@@ -85,6 +85,12 @@ var rights = map[string]struct {
 	"Subscription.draftFeed":     {allRoles, func(f *facts) string { return `subscription { draftFeed(id: "` + f.inReview() + `") { type } }` }},
 	"Subscription.draftsChanged": {allRoles, static(`subscription { draftsChanged { totalCount } }`)},
 
+	"Query.notifications": {allRoles, static(`{ notifications { nodes { type } } }`)},
+	"Subscription.notificationAdded": {allRoles, func(f *facts) string {
+		f.told()
+		return `subscription { notificationAdded { type } }`
+	}},
+
 	"Subscription.draftPresence": {allRoles, func(f *facts) string {
 		return `subscription { draftPresence(id: "` + f.inReview() + `", session: "s") { presences { session } } }`
 	}},
@@ -238,6 +244,12 @@ func (f *facts) inReview() string {
 	f.h.doAs(f.h.org, `mutation ($id: ID!) { setReviewPolicy(input: {integration: $id, bypass: ["ADMIN", "COLLABORATOR"]}) { errors { field } } requestReview(input: {id: $id}) { errors { field } } }`, vars{"id": id})
 	f.h.ask(f.h.tokens[domain.Reviewer], `mutation ($id: ID!) { giveVerdict(input: {id: $id, approves: true}) { errors { field } } }`, vars{"id": id})
 	return id
+}
+
+// told tells everybody of something.
+func (f *facts) told() {
+	e := domain.ReviewRequested{Review: f.fresh(), Reviewers: slices.Collect(maps.Values(f.h.users))}
+	happen(f.h, f.h.system(f.h.t.Context()), domain.Drafts, domain.MainDraftID(f.h.imported(f.h.org, shop), 0), e)
 }
 
 // thread is one on a draft, with a suggestion, and the caller's own if they may have one.

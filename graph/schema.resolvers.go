@@ -600,6 +600,11 @@ func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain 
 	return &page, err
 }
 
+func (r *queryResolver) Notifications(ctx context.Context, after *string, first *int) (*Page[Notification], error) {
+	page, err := r.notifications(ctx, after, first)
+	return &page, err
+}
+
 func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, to string, fromAsOf *time.Time, toAsOf *time.Time) (*IntegrationDifference, error) {
 	return r.difference(ctx, from, to, fromAsOf, toAsOf)
 }
@@ -707,6 +712,10 @@ func (r *subscriptionResolver) DraftFeed(ctx context.Context, id string, after *
 
 func (r *subscriptionResolver) DraftPresence(ctx context.Context, id string, session string, part *string) (<-chan *PresenceList, error) {
 	return r.presence(ctx, id, session, part)
+}
+
+func (r *subscriptionResolver) NotificationAdded(ctx context.Context, after *string) (<-chan *Notification, error) {
+	return r.notificationFeed(ctx, after)
 }
 
 func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error) {

@@ -74,6 +74,10 @@ func after(ctx context.Context, argument *string) (c feedCursor, err error) {
 	if seen := operationOf(ctx).resume; seen != "" {
 		s = seen
 	}
+	return parseFeedCursor(s)
+}
+
+func parseFeedCursor(s string) (c feedCursor, err error) {
 	if s == "" {
 		return c, nil
 	}

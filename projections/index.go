@@ -10,7 +10,7 @@ import (
 )
 
 // indexUser keeps tokens findable by their hash.
-func (v *View) indexUser(_, u domain.User) domain.User {
+func (v *View) indexUser(_, u domain.User, _ happening[domain.User]) domain.User {
 	for _, t := range u.Tokens {
 		if t.RevokedAt.IsZero() {
 			v.tokens[t.Hash] = tokenOwner{user: u.ID, token: t.ID}
@@ -23,7 +23,7 @@ func (v *View) indexUser(_, u domain.User) domain.User {
 
 // indexIntegration keeps versions findable. What a named draft has become is what the main draft begins
 // with, if that is not there.
-func (v *View) indexIntegration(before, i domain.Integration) domain.Integration {
+func (v *View) indexIntegration(before, i domain.Integration, _ happening[domain.Integration]) domain.Integration {
 	l := v.listing(i.ID)
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
 		v.versions[newest.ID] = i.ID
@@ -45,8 +45,9 @@ func (v *View) indexIntegration(before, i domain.Integration) domain.Integration
 
 // indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
 // ended; of every definition a summary only, and of a main draft that another follows nothing.
-func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
+func (v *View) indexDraft(before, d domain.Draft, by happening[domain.Draft]) domain.Draft {
 	l, this := v.listing(d.Integration), v.Drafts.rows[d.ID]
+	v.indexNotice(domain.NoticeOf(before, d, by.event, by.meta), d, by)
 	if d.Main && before.ID == "" {
 		l.follow(this)
 	}
@@ -63,7 +64,7 @@ func (v *View) indexDraft(before, d domain.Draft) domain.Draft {
 		delete(v.planned, d.ID)
 	}
 	if d = d.Summarized(before); !d.RemovedAt.IsZero() {
-		d.Definition = nil
+		d.Definition, d.Threads = nil, nil
 	}
 	if l.draft == this {
 		l.tell(func(now *Listed) { now.draft(d) })

@@ -37,6 +37,8 @@ type View struct {
 	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
 	planned   map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
 	unknown   map[string]bool                          // kinds already warned about
+	notices   map[string][]*Notice                     // by organization, in the order of their events; append-only
+	told      map[string][]*Notice                     // the same by user
 	decodable map[string]decoder                       // by category
 }
 
@@ -49,7 +51,7 @@ type tokenOwner struct{ user, token string }
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
 		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
-		planned: map[string]*row[domain.Draft]{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+		planned: map[string]*row[domain.Draft]{}, notices: map[string][]*Notice{}, told: map[string][]*Notice{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)
@@ -188,9 +190,16 @@ func (v *View) skip(e *domain.UnknownKindError) {
 	}
 }
 
+// happening is an event with what is known about it.
+type happening[S any] struct {
+	store.Recorded
+	event domain.Event[S]
+	meta  domain.Meta
+}
+
 // fold ties a category to its table. index runs with the states before and after each event and
 // returns the state to keep.
-func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S) S) {
+func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S, by happening[S]) S) {
 	t.init(&v.mu)
 	var organization, actor atomic.Pointer[string]
 	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
@@ -208,7 +217,7 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 			before := row.State
 			row.State = event.Evolve(before, meta)
 			if index != nil {
-				row.State = index(before, row.State)
+				row.State = index(before, row.State, happening[S]{Recorded: rec, event: event, meta: meta})
 			}
 		}, nil
 	}

@@ -1,0 +1,86 @@
+package graph
+
+import (
+	"context"
+
+	"heddle/domain"
+	"heddle/projections"
+)
+
+// Notification is an event of a draft that its reader is told of.
+type Notification struct {
+	*projections.Notice
+	r *Resolver
+}
+
+// Cursor is its place in the feed.
+func (n Notification) Cursor() string { return feedCursor{position: n.Position}.String() }
+
+// Type is what happened.
+func (n Notification) Type() DraftEventType { return draftEventTypes[n.Kind] }
+
+// By is who did it.
+func (n Notification) By() *domain.User { return n.r.user(n.Organization, n.Actor) }
+
+// Draft is what it happened to, nil once that is gone.
+func (n Notification) Draft() *Draft {
+	return n.r.draftOrNil(draftRef{integration: domain.Integration{Organization: n.Organization}, id: n.Notice.Draft})
+}
+
+// Thread is what it is about.
+func (n Notification) Thread() *string { return optional(n.Notice.Thread) }
+
+// Text is what its author said.
+func (n Notification) Text() *string { return optional(n.Notice.Text) }
+
+// notifications gives a page of what the caller was told, newest first: no more is looked at than is shown.
+func (r *Resolver) notifications(ctx context.Context, after *string, first *int) (Page[Notification], error) {
+	page := Page[Notification]{Nodes: []Notification{}, Edges: []Edge[Notification]{}}
+	size, err := sizeOf(first)
+	if err != nil {
+		return page, err
+	}
+	told := r.View.NoticesTo(principalOf(ctx).User)
+	page.total = func(context.Context) (int, error) { return len(told), nil }
+	end := len(told)
+	if given(after) != "" {
+		from, err := parseFeedCursor(*after)
+		if err != nil {
+			return page, err
+		}
+		end = projections.NoticesUpTo(told, from.position-1)
+	}
+	start := max(0, end-size)
+	for i := end - 1; i >= start; i-- {
+		n := Notification{told[i], r}
+		page.add(n, n.Cursor())
+	}
+	page.PageInfo.HasNextPage, page.PageInfo.HasPreviousPage = start > 0, end < len(told)
+	return page, nil
+}
+
+// notificationFeed feeds what the caller is told of.
+func (r *Resolver) notificationFeed(ctx context.Context, argument *string) (<-chan *Notification, error) {
+	from, err := after(ctx, argument)
+	if err != nil {
+		return nil, err
+	}
+	user := principalOf(ctx).User
+	return stream(ctx, func(ctx context.Context, send func(Notification) bool) error {
+		signal, stop := r.View.Watch()
+		defer stop()
+		for {
+			told := r.View.NoticesTo(user)
+			for _, n := range told[projections.NoticesUpTo(told, from.position):] {
+				if from.position = n.Position; !send(Notification{n, r}) {
+					return ctx.Err()
+				}
+			}
+			select {
+			case <-signal:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}), nil
+}
