@@ -67,6 +67,12 @@ type settings struct {
 	AttachmentTypes []string      `env:"HEDDLE_ATTACHMENT_TYPES" default:"${attachmentTypes}" help:"Endings that names of attachments may have."`
 	AddressTime     time.Duration `env:"HEDDLE_ADDRESS_TIME" default:"1h" help:"How long addresses of payloads and files, and those to upload to, hold."`
 
+	NoticeWebhook string        `env:"HEDDLE_NOTICE_WEBHOOK" help:"Address that is told of reviews, each notice by a signed POST; none when empty."`
+	NoticeSecret  string        `env:"HEDDLE_NOTICE_SECRET" secret:"" help:"What these are signed with: whsec_ and the base64 of 24 to 64 bytes."`
+	SMTP          string        `name:"smtp" env:"HEDDLE_SMTP" help:"Mail server by which people are told of reviews, as smtp://user:password@host:587 or smtps://…; no mail when empty."`
+	MailFrom      string        `env:"HEDDLE_MAIL_FROM" help:"Sender of these mails."`
+	NoticeTime    time.Duration `env:"HEDDLE_NOTICE_TIME" default:"72h" help:"How long a notice is tried to be sent by webhook or mail."`
+
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
 	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`

@@ -50,6 +50,7 @@ type server struct {
 	runs      *projections.RunIndex
 	resolver  *graph.Resolver
 	worker    *worker.Worker
+	notifier  *worker.Notifier
 	metrics   *metrics
 	tracer    trace.Tracer // nil for no traces
 	// closeTraces is nil until tracer is open.
@@ -69,6 +70,10 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	defer release()
 	worker.SetRedisLogger(logger)
+	ways, err := s.noticeWays()
+	if err != nil {
+		return err
+	}
 	v := &server{settings: s, logger: logger, metrics: newMetrics()}
 	if err := v.open(ctx); err != nil {
 		return errors.Join(err, v.close())
@@ -88,6 +93,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	v.address = listener.Addr().String()
 	v.build(v.address)
+	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Ways: ways, MaxAge: v.NoticeTime}
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 
@@ -241,6 +247,9 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
 	working, ctx := errgroup.WithContext(ctx)
 	working.Go(func() error { return v.worker.Run(ctx) })
+	if v.holds(roleWorker) {
+		working.Go(func() error { return v.notifier.Run(ctx) })
+	}
 	if v.holds(roleAPI) {
 		working.Go(func() error { return v.resolver.PublishPlanned(ctx) })
 	}

@@ -1,0 +1,240 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// Notifier tells people of reviews by webhook and mail. Each way has a mark in the log for each
+// organization: whoever starts next goes on behind it, so that none is lost and at most the last is sent
+// again, under the same id.
+type Notifier struct {
+	Log    store.Log
+	View   *projections.View
+	Live   store.Live
+	Logger *slog.Logger
+	Ways   []NoticeWay
+	MaxAge time.Duration // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
+	Again  time.Duration // how long it waits after the first failure; 0 for a second
+}
+
+// NoticeWay is how a notice reaches people.
+type NoticeWay interface {
+	Name() string
+	Send(ctx context.Context, m NoticeMessage) error
+}
+
+const (
+	noticeLease = 30 * time.Second // longer than any one sending
+	noticeTime  = 15 * time.Second // for one sending
+	noticePause = 5 * time.Minute  // the longest wait after a failure
+)
+
+// Run sends notices until ctx ends.
+func (n *Notifier) Run(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	for _, way := range n.Ways {
+		s := &sender{Notifier: n, way: way, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}}
+		work.Go(func() error { return s.run(ctx) })
+	}
+	return work.Wait()
+}
+
+// sender sends what is told one way. What is not marked begins where the log was when it started.
+type sender struct {
+	*Notifier
+	way   NoticeWay
+	name  string
+	start store.Position
+	sent  map[string]store.Position // marks, by organization
+	fails int
+}
+
+func (s *sender) run(ctx context.Context) error {
+	changed, stop := s.View.Watch()
+	defer stop()
+	defer s.release(context.WithoutCancel(ctx))
+	for {
+		timer, signal := time.NewTimer(s.round(ctx)), changed
+		if s.fails > 0 { // a receiver that is down is not asked again for every edit
+			signal = nil
+		}
+		select {
+		case <-signal:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+// round sends what is new and tells how long to wait if nothing changes.
+func (s *sender) round(ctx context.Context) time.Duration {
+	for o := range s.View.Organizations.All() {
+		if err := s.organization(ctx, o.ID); err != nil && ctx.Err() == nil {
+			s.fails++
+			wait := min(cmp.Or(s.Again, time.Second)<<min(s.fails-1, 12), noticePause)
+			s.Logger.Warn("sending a notice failed; trying again", "way", s.way.Name(), "organization", o.ID, "error", err, "wait", wait.String())
+			return wait
+		}
+	}
+	s.fails = 0
+	return noticeLease / 2
+}
+
+// organization sends what an organization's people were told since the mark.
+func (s *sender) organization(ctx context.Context, id string) error {
+	at, known := s.sent[id]
+	if known && len(s.View.NoticesAfter(id, at)) == 0 {
+		return nil
+	}
+	if mine, err := s.leased(ctx); err != nil || !mine {
+		return err
+	}
+	out, revision, err := store.Load(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(id, s.way.Name()))
+	if err != nil {
+		return err
+	}
+	if at = store.Position(out.UpTo); revision == store.NoStream {
+		at = s.start
+		if err := s.mark(ctx, id, at); err != nil {
+			return err
+		}
+	}
+	s.sent[id] = at
+	for _, n := range s.View.NoticesAfter(id, at) {
+		if err := s.one(ctx, n); err != nil {
+			return err
+		}
+		if err := s.mark(ctx, id, n.Position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one sends a notice, unless it is too old.
+func (s *sender) one(ctx context.Context, n *projections.Notice) error {
+	if mine, err := s.leased(ctx); err != nil {
+		return err
+	} else if !mine {
+		return domain.Refuse(domain.Unavailable, "another process sends now")
+	}
+	if s.MaxAge > 0 && time.Since(n.At) > s.MaxAge {
+		s.Logger.Error("a notice could not be sent in time and is given up", "way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTime)
+	defer cancel()
+	return s.way.Send(ctx, s.message(n))
+}
+
+func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {
+	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
+	_, _, err := store.Change(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(organization, s.way.Name()),
+		func(n domain.NoticesOut) (domain.Changes[domain.NoticesOut], error) { return n.Sent(uint64(at)) })
+	if err == nil {
+		s.sent[organization] = at
+	}
+	return err
+}
+
+func (s *sender) leaseKey() string { return "notices/" + s.way.Name() }
+
+// leased keeps other processes from sending the same. Should two believe it, the receiver gets a notice
+// twice, under one id.
+func (s *sender) leased(ctx context.Context) (bool, error) {
+	owner, found, err := s.Live.Get(ctx, s.leaseKey())
+	if err != nil || found && string(owner) != s.name {
+		return false, err
+	}
+	return true, s.Live.Set(ctx, s.leaseKey(), []byte(s.name), noticeLease)
+}
+
+func (s *sender) release(ctx context.Context) {
+	if owner, found, err := s.Live.Get(ctx, s.leaseKey()); err == nil && found && string(owner) == s.name {
+		_ = s.Live.Delete(ctx, s.leaseKey()) // else it ends by itself
+	}
+}
+
+// NoticeMessage is a notice with the names that it is told with.
+type NoticeMessage struct {
+	Type      string     `json:"type"` // as in the schema, such as VERDICT_GIVEN
+	Timestamp time.Time  `json:"timestamp"`
+	Data      NoticeData `json:"data"`
+	ID        string     `json:"-"` // the event's, the same however often it is sent
+}
+
+// NoticeData is what happened, and whom it is told to.
+type NoticeData struct {
+	Organization NoticeName   `json:"organization"`
+	Integration  NoticeName   `json:"integration"`
+	Draft        NoticeName   `json:"draft"`
+	By           NoticeUser   `json:"by"`
+	To           []NoticeUser `json:"to"`
+	Thread       string       `json:"thread,omitempty"`
+	Approves     *bool        `json:"approves,omitempty"`
+	Text         string       `json:"text,omitempty"`
+	Link         string       `json:"link,omitempty"` // that the review was asked for with
+}
+
+// NoticeName is something with its name; that of a main draft is empty.
+type NoticeName struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// NoticeUser is who did it, or is told.
+type NoticeUser struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+func (s *sender) message(n *projections.Notice) NoticeMessage {
+	organization, _ := s.View.Organizations.Get(n.Organization, n.Organization)
+	main, _ := s.View.MainDraft(n.Integration)
+	draft, _ := s.View.Drafts.Get(n.Organization, n.Draft)
+	d := NoticeData{Organization: NoticeName{n.Organization, organization.Name}, Integration: NoticeName{ID: n.Integration},
+		Draft: NoticeName{n.Draft, draft.Name}, By: s.user(n.Organization, n.Actor), Thread: n.Thread, Approves: n.Approves, Text: n.Text}
+	if main.Definition != nil {
+		d.Integration.Name = main.Definition.Name()
+	}
+	if draft.Review != nil {
+		d.Link = draft.Review.Link
+	}
+	for _, id := range n.To {
+		d.To = append(d.To, s.user(n.Organization, id))
+	}
+	return NoticeMessage{Type: noticeType(n.Kind), Timestamp: n.At, Data: d, ID: n.ID}
+}
+
+func (s *sender) user(organization, id string) NoticeUser {
+	u, _ := s.View.Users.Get(organization, id)
+	return NoticeUser{ID: id, Name: u.Name, Email: u.Email}
+}
+
+// noticeType is an event's kind as the schema writes it.
+func noticeType(kind string) string {
+	var b strings.Builder
+	for i, r := range kind {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,112 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+	"strconv"
+	"strings"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"heddle/domain"
+)
+
+// noticeMail mails notices, to each who is told by itself.
+type noticeMail struct {
+	host    string
+	from    string
+	options []gomail.Option
+}
+
+// NewNoticeMail sends notices by a mail server: smtp:// with STARTTLS where it is offered, smtps:// with
+// TLS from the start. A password is not sent without TLS, other than to this machine.
+func NewNoticeMail(server, from string) (NoticeWay, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
+		return nil, domain.Refuse(domain.Invalid, "HEDDLE_SMTP must be an address such as smtp://user:password@host:587")
+	}
+	if _, err := mail.ParseAddress(from); err != nil {
+		return nil, domain.Refuse(domain.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
+	}
+	m := &noticeMail{host: u.Hostname(), from: from, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
+	if u.Scheme == "smtps" {
+		m.options = append(m.options, gomail.WithSSL(), gomail.WithPort(465))
+	}
+	if port, err := strconv.Atoi(u.Port()); err == nil {
+		m.options = append(m.options, gomail.WithPort(port))
+	}
+	if password, set := u.User.Password(); set {
+		m.options = append(m.options, gomail.WithSMTPAuth(gomail.SMTPAuthPlain), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+	}
+	return m, nil
+}
+
+// Name implements [NoticeWay].
+func (*noticeMail) Name() string { return "mail" }
+
+// Send implements [NoticeWay]. What the server refuses for good is not tried again.
+func (m *noticeMail) Send(ctx context.Context, n NoticeMessage) error {
+	client, err := gomail.NewClient(m.host, m.options...)
+	if err != nil {
+		return err
+	}
+	var letters []*gomail.Msg
+	for _, to := range n.Data.To {
+		letter := gomail.NewMsg()
+		if letter.From(m.from) != nil || letter.AddToFormat(to.Name, to.Email) != nil {
+			continue // an address that no mail reaches
+		}
+		letter.SetMessageIDWithValue(n.ID + "." + to.ID + "@heddle")
+		letter.SetDateWithValue(n.Timestamp)
+		letter.Subject(n.headline())
+		letter.SetBodyString(gomail.TypeTextPlain, n.letter())
+		letters = append(letters, letter)
+	}
+	if len(letters) == 0 {
+		return nil
+	}
+	err = client.DialAndSendWithContext(ctx, letters...)
+	for _, letter := range letters {
+		if e, refused := errors.AsType[*gomail.SendError](letter.SendError()); refused && e.IsTemp() {
+			return fmt.Errorf("mailing: %w", e)
+		} else if refused {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mailing: %w", err)
+	}
+	return nil
+}
+
+var noticeVerbs = map[string]string{
+	"REVIEW_REQUESTED": "asks for a review of", "REVIEW_WITHDRAWN": "has withdrawn the review of", "REVIEW_BYPASSED": "has published past the review of",
+	"VERDICT_GIVEN": "rejects", "VERDICT_WITHDRAWN": "has taken back a verdict on", "VERDICT_DISMISSED": "has dismissed a verdict on",
+	"THREAD_OPENED": "comments on", "COMMENT_ADDED": "replies on", "SUGGESTION_APPLIED": "has applied a suggestion to",
+	"PUBLISH_UNSCHEDULED": "has ended the plan to publish",
+}
+
+// headline says it in a line.
+func (n NoticeMessage) headline() string {
+	verb, what := noticeVerbs[n.Type], n.Data.Integration.Name
+	if n.Data.Approves != nil && *n.Data.Approves {
+		verb = "approves"
+	}
+	if n.Data.Draft.Name != "" {
+		what += ", draft " + n.Data.Draft.Name
+	}
+	return strings.Join(strings.Fields(n.Data.By.Name+" "+verb+" "+what), " ")
+}
+
+func (n NoticeMessage) letter() string {
+	parts := []string{n.headline() + "."}
+	for _, part := range []string{n.Data.Text, n.Data.Link} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(append(parts, n.Data.Organization.Name), "\n\n") + "\n"
+}

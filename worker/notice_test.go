@@ -1,0 +1,262 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
+)
+
+// parlour is a log with two organizations, and a receiver of notices.
+type parlour struct {
+	t    *testing.T
+	log  store.Log
+	view *projections.View
+	live store.Live
+	mu   sync.Mutex
+	got  []string // id and type of each that was accepted
+	down int      // how many are refused first
+	url  string
+}
+
+var noticeKey = []byte("a key of thirty-two bytes, or so")
+
+func newParlour(t *testing.T) *parlour {
+	p := &parlour{t: t, log: store.NewMemory(), live: store.NewLiveMemory()}
+	p.view = projections.NewView(p.log, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = p.view.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	server := httptest.NewServer(http.HandlerFunc(p.receive))
+	t.Cleanup(server.Close)
+	p.url = server.URL
+	for _, o := range []string{"o1", "o2"} {
+		write(p, o, "system", domain.Organizations, o, domain.OrganizationCreated{Name: o})
+		for _, u := range []string{"author", "reviewer"} {
+			write(p, o, "system", domain.Users, u+o, domain.UserCreated{Email: u + "@" + o + ".example", Name: u, Role: domain.Admin})
+		}
+	}
+	return p
+}
+
+func write[S any](p *parlour, o, actor string, c *domain.Category[S], id string, events ...domain.Event[S]) {
+	p.t.Helper()
+	ctx := store.As(p.t.Context(), store.Author{Organization: o, Actor: actor})
+	_, at, err := store.Change(ctx, p.log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
+	if err == nil {
+		err = p.view.Wait(ctx, at)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// reviewed has all happen that people of an organization are told of.
+func (p *parlour) reviewed(o string) {
+	author, reviewer, id := "author"+o, "reviewer"+o, "draft"+o
+	write(p, o, author, domain.Drafts, id, domain.DraftOpened{Integration: "i" + o, Definition: &domain.Node{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{reviewer}})
+	write(p, o, reviewer, domain.Drafts, id, domain.ThreadOpened{Thread: "t", Text: "Why?"}, domain.VerdictGiven{Verdict: "v", Comment: "No."})
+	write(p, o, author, domain.Drafts, id, domain.VerdictDismissed{Reviewer: reviewer, Reason: "Old."}, domain.ReviewBypassed{Reason: "An outage."})
+}
+
+func (p *parlour) receive(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	id, at := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp")
+	mac := hmac.New(sha256.New, noticeKey)
+	fmt.Fprintf(mac, "%s.%s.%s", id, at, body)
+	if r.Header.Get("webhook-signature") != "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
+		p.t.Errorf("the signature of %s is wrong", body)
+	}
+	var m NoticeMessage
+	if err := json.Unmarshal(body, &m); err != nil || len(m.Data.To) != 1 {
+		p.t.Errorf("got %s: %v", body, err)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down > 0 {
+		p.down--
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		return
+	}
+	p.got = append(p.got, m.Type+" "+m.Data.To[0].Email+" "+id)
+}
+
+// told waits until so many were accepted and gives them without their ids.
+func (p *parlour) told(n int) (all, ids []string) {
+	p.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		all = slices.Clone(p.got)
+		p.mu.Unlock()
+		if len(all) >= n || time.Now().After(end) {
+			break
+		}
+	}
+	for i, s := range all {
+		at := strings.LastIndex(s, " ")
+		all[i], ids = s[:at], append(ids, s[at+1:])
+	}
+	return all, ids
+}
+
+// send runs a notifier until the test, or what it gives, ends it.
+func (p *parlour) send(ways ...NoticeWay) (stop func()) {
+	n := &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: slog.New(slog.DiscardHandler), Ways: ways, MaxAge: time.Hour, Again: time.Millisecond}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = n.Run(ctx) })
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	p.t.Cleanup(stop)
+	return stop
+}
+
+func (p *parlour) marked(way string) {
+	p.t.Helper()
+	for range 10000 {
+		if out, _, err := store.Load(p.t.Context(), p.log, domain.NoticesOuts, domain.NoticesOutID("o2", way)); err == nil && out.UpTo > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.t.Fatal("never marked")
+}
+
+func (p *parlour) webhook() NoticeWay {
+	way, err := NewNoticeWebhook(p.url, "whsec_"+base64.StdEncoding.EncodeToString(noticeKey))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return way
+}
+
+func wanted(o string) []string {
+	a, r := " author@"+o+".example", " reviewer@"+o+".example"
+	return []string{"REVIEW_REQUESTED" + r, "THREAD_OPENED" + a, "VERDICT_GIVEN" + a, "VERDICT_DISMISSED" + r, "REVIEW_BYPASSED" + r}
+}
+
+// Each notice comes once, signed, though the receiver was down, and though the sender was started again;
+// what happened before the first start does not come.
+func TestNoticeWebhook(t *testing.T) {
+	p := newParlour(t)
+	write(p, "o1", "reviewero1", domain.Drafts, "old", domain.DraftOpened{Definition: &domain.Node{}}, domain.ReviewRequested{Reviewers: []string{"authoro1"}})
+	stop := p.send(p.webhook())
+	p.marked("webhook")
+	p.down = 3
+	p.reviewed("o1")
+	if got, _ := p.told(5); !slices.Equal(got, wanted("o1")) {
+		t.Errorf("told %s", got)
+	}
+	stop()
+	p.reviewed("o2") // while nobody sends
+	p.send(p.webhook())
+	got, ids := p.told(10)
+	if len(got) == 11 && ids[4] == ids[5] { // it was stopped before the mark
+		got, ids = slices.Delete(got, 5, 6), slices.Delete(ids, 5, 6)
+	}
+	slices.Sort(ids)
+	if !slices.Equal(got, append(wanted("o1"), wanted("o2")...)) || len(slices.Compact(ids)) != 10 {
+		t.Errorf("told %s", got)
+	}
+}
+
+// mailServer takes mail and tells each as it came.
+func mailServer(t *testing.T, got chan<- string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { speakSMTP(c, got) })
+		}
+	})
+	return l.Addr().String()
+}
+
+func speakSMTP(c net.Conn, got chan<- string) {
+	defer func() { _ = c.Close() }()
+	fmt.Fprint(c, "220 test\r\n")
+	var letter strings.Builder
+	in := bufio.NewScanner(c)
+	for inData := false; in.Scan(); {
+		line := in.Text()
+		switch {
+		case inData && line == ".":
+			got <- letter.String()
+			letter.Reset()
+			inData = false
+		case inData:
+			letter.WriteString(line + "\n")
+			continue
+		case line == "DATA":
+			inData = true
+			fmt.Fprint(c, "354 go on\r\n")
+			continue
+		case line == "QUIT":
+			fmt.Fprint(c, "221 bye\r\n")
+			return
+		}
+		fmt.Fprint(c, "250 ok\r\n")
+	}
+}
+
+func TestNoticeMail(t *testing.T) {
+	p := newParlour(t)
+	got := make(chan string, 20)
+	way, err := NewNoticeMail("smtp://"+mailServer(t, got), "heddle@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.send(way)
+	p.marked("mail")
+	p.reviewed("o1")
+	for _, want := range []string{"asks for a review of|reviewer@o1.example", "comments on|author@o1.example", "rejects|author@o1.example", "has dismissed a verdict|reviewer@o1.example", "has published past|reviewer@o1.example"} {
+		verb, to, _ := strings.Cut(want, "|")
+		select {
+		case letter := <-got:
+			if !strings.Contains(letter, verb) || !strings.Contains(letter, "To: ") || !strings.Contains(letter, "<"+to+">") {
+				t.Errorf("instead of %s came %s", want, letter)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no mail that %s", want)
+		}
+	}
+}
+
+func TestNoticeSettings(t *testing.T) {
+	for _, c := range [][2]string{{"ftp://x", "whsec_" + strings.Repeat("A", 44)}, {"http://x", "secret"}, {"http://x", "whsec_AAAA"}} {
+		if _, err := NewNoticeWebhook(c[0], c[1]); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%s: %v", c, err)
+		}
+	}
+	for _, c := range [][2]string{{"http://x", "a@b.example"}, {"smtp://x", ""}} {
+		if _, err := NewNoticeMail(c[0], c[1]); domain.CodeOf(err) != domain.Invalid {
+			t.Errorf("%s: %v", c, err)
+		}
+	}
+}
