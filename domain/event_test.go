@@ -145,6 +145,8 @@ func fillValue(v reflect.Value, name string, depth int) {
 		v.SetString(strings.ToLower(name))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(len(name)))
+	case reflect.Uint64:
+		v.SetUint(uint64(len(name)))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Interface:

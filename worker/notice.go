@@ -83,16 +83,17 @@ func (s *sender) run(ctx context.Context) error {
 
 // round sends what is new and tells how long to wait if nothing changes.
 func (s *sender) round(ctx context.Context) time.Duration {
-	for o := range s.View.Organizations.All() {
+	wait, failed := noticeLease/2, false
+	for o := range s.View.Organizations.All() { // the trouble of one is not in the way of others
 		if err := s.organization(ctx, o.ID); err != nil && ctx.Err() == nil {
-			s.fails++
-			wait := min(cmp.Or(s.Again, time.Second)<<min(s.fails-1, 12), noticePause)
+			failed, wait = true, min(cmp.Or(s.Again, time.Second)<<min(s.fails, 12), noticePause)
 			s.Logger.Warn("sending a notice failed; trying again", "way", s.way.Name(), "organization", o.ID, "error", err, "wait", wait.String())
-			return wait
 		}
 	}
-	s.fails = 0
-	return noticeLease / 2
+	if s.fails++; !failed {
+		s.fails = 0
+	}
+	return wait
 }
 
 // organization sends what an organization's people were told since the mark.
