@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -160,8 +163,60 @@ func TestProcessesTogether(t *testing.T) {
 			t.Errorf("ended with %v", result)
 		}
 	})
+	t.Run("those who look at a draft see each other", func(t *testing.T) { c.presence(t) })
 	t.Run("an older process meets newer events", func(t *testing.T) { c.newerEvents(t, trigger) })
 	c.stop()
+}
+
+// presence has two people look at one draft through two processes: each sees the other come, move and go.
+func (c *cluster) presence(t *testing.T) {
+	draft := fmt.Sprint(at(c.apis[0].call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
+		map[string]any{"d": callsDefinition("http://127.0.0.1:1", "a")}), "importIntegration.integration.id"))
+	first, leave := c.looks(t, c.apis[0], draft, "first")
+	defer leave()
+	first(`"first"`)
+	c.must(until("the draft's being known everywhere", func() bool {
+		answer, err := ask(c.apis[1].url, testToken, `query($i: ID!) { draft(id: $i) { id } }`, map[string]any{"i": draft})
+		c.must(err)
+		return at(answer, "data.draft.id") != nil
+	}))
+	second, gone := c.looks(t, c.apis[1], draft, "second")
+	second(`"first"`, `"second"`)
+	first(`"first"`, `"second"`)
+	c.apis[1].call(`mutation($i: ID!) { movePresence(input: {draft: $i, session: "first", part: "there"}) { errors { messages } } }`, map[string]any{"i": draft})
+	second(`"first","part":"there"`, `"second"`)
+	gone()
+	first(`"first","part":"there"`)
+}
+
+// looks opens the presence of a session; seen waits until it is told of just the parts given.
+func (c *cluster) looks(t *testing.T, h *house, draft, session string) (seen func(parts ...string), leave func()) {
+	body, err := json.Marshal(map[string]any{"query": `subscription($i: ID!, $s: ID!) { draftPresence(id: $i, session: $s) { presences { session part } } }`,
+		"variables": map[string]any{"i": draft, "s": session}})
+	c.must(err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api", bytes.NewReader(body))
+	c.must(err)
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + h.token}}
+	response, err := web.Do(r)
+	c.must(err)
+	lines := bufio.NewScanner(response.Body)
+	return func(parts ...string) {
+			t.Helper()
+			for lines.Scan() {
+				matches := strings.Count(lines.Text(), `"session"`) == len(parts)
+				for _, part := range parts {
+					matches = matches && strings.Contains(lines.Text(), `"session":`+part)
+				}
+				if matches {
+					return
+				}
+			}
+			t.Fatalf("%s never saw %v: %v", session, parts, lines.Err())
+		}, func() {
+			cancel()
+			_ = response.Body.Close()
+		}
 }
 
 // workerURL is where a worker itself listens; what it is told of is its log.
