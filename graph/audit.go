@@ -31,7 +31,9 @@ type auditFilter struct {
 	ascending      bool
 }
 
+// actQuery is what a filter asks the index for, once that has what the caller may have just done.
 func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
+	r.settleRuns(ctx, r.View.Position())
 	q := projections.ActQuery{Organization: principalOf(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
 	if f.subject != "" {
 		q.Streams = r.streamsOf(q.Organization, f.subject)
@@ -76,7 +78,6 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, after *string
 		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
 	paged := q
 	paged.After, paged.Limit = store.Position(place), size+1
-	r.settleRuns(ctx, r.View.Position()) // it keeps the audit, and may lag behind what the caller has just done
 	acts, err := r.Runs.Acts(ctx, paged)
 	if err != nil {
 		return nil, err
