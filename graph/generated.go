@@ -684,6 +684,7 @@ type ComplexityRoot struct {
 		By       func(childComplexity int) int
 		Cursor   func(childComplexity int) int
 		Draft    func(childComplexity int) int
+		ID       func(childComplexity int) int
 		Text     func(childComplexity int) int
 		Thread   func(childComplexity int) int
 		Type     func(childComplexity int) int
@@ -3887,6 +3888,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Notification.Draft(childComplexity), true
+	case "Notification.id":
+		if e.ComplexityRoot.Notification.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Notification.ID(childComplexity), true
 	case "Notification.text":
 		if e.ComplexityRoot.Notification.Text == nil {
 			break
@@ -6445,7 +6452,8 @@ type AuditEventEdge {
 }
 
 "An event of a draft that somebody is told of: its authors, those who review it, and those who spoke in its thread; never who did it."
-type Notification {
+type Notification implements Node {
+  id: ID!
   "Its place in the list and in the feed."
   cursor: String!
   type: DraftEventType!
@@ -8231,6 +8239,8 @@ func (ec *executionContext) childFields_MovePresencePayload(ctx context.Context,
 
 func (ec *executionContext) childFields_Notification(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_Notification_id(ctx, field)
 	case "cursor":
 		return ec.fieldContext_Notification_cursor(ctx, field)
 	case "type":
@@ -22611,6 +22621,29 @@ func (ec *executionContext) fieldContext_Mutation_replayExecution(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Notification_id(ctx context.Context, field graphql.CollectedField, obj *Notification) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Notification_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Notification_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Notification", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _Notification_cursor(ctx context.Context, field graphql.CollectedField, obj *Notification) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -30484,6 +30517,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._User(ctx, sel, obj)
+	case Notification:
+		return ec._Notification(ctx, sel, &obj)
+	case *Notification:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Notification(ctx, sel, obj)
 	case Integration:
 		return ec._Integration(ctx, sel, &obj)
 	case *Integration:
@@ -37270,7 +37310,7 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 	return out
 }
 
-var notificationImplementors = []string{"Notification"}
+var notificationImplementors = []string{"Notification", "Node"}
 
 func (ec *executionContext) _Notification(ctx context.Context, sel ast.SelectionSet, obj *Notification) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, notificationImplementors)
@@ -37282,6 +37322,11 @@ func (ec *executionContext) _Notification(ctx context.Context, sel ast.Selection
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Notification")
+		case "id":
+			out.Values[i] = ec._Notification_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "cursor":
 			out.Values[i] = ec._Notification_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {

@@ -19,6 +19,7 @@ func (r *Resolver) node(ctx context.Context, id string) (Node, error) {
 		func() (Node, error) { return query.Draft(ctx, id, nil, nil) },
 		func() (Node, error) { return query.Component(ctx, id) },
 		func() (Node, error) { return r.auditEventByID(ctx, id) },
+		func() (Node, error) { return r.notificationByID(ctx, id) },
 		func() (Node, error) {
 			user, ok := r.View.Users.Get(principalOf(ctx).Organization, id)
 			return found(user, ok, "user")

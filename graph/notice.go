@@ -2,15 +2,38 @@ package graph
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"heddle/domain"
 	"heddle/projections"
+	"heddle/store"
 )
 
 // Notification is an event of a draft that its reader is told of.
 type Notification struct {
 	*projections.Notice
 	r *Resolver
+}
+
+// noticeID is what ids of notifications begin with; the position follows.
+const noticeID = "notice:"
+
+// ID is by which node finds it, for whom it is.
+func (n Notification) ID() string { return noticeID + strconv.FormatUint(uint64(n.Position), 10) }
+
+// notificationByID finds what the caller was told by its id.
+func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error) {
+	text, is := strings.CutPrefix(id, noticeID)
+	position, err := strconv.ParseUint(text, 10, 63)
+	if !is || err != nil {
+		return nil, missing("notification")
+	}
+	told := r.View.NoticesTo(principalOf(ctx).User)
+	if n := projections.NoticesUpTo(told, store.Position(position)); n > 0 && told[n-1].Position == store.Position(position) {
+		return Notification{told[n-1], r}, nil
+	}
+	return nil, missing("notification")
 }
 
 // Cursor is its place in the feed.

@@ -54,6 +54,12 @@ func TestNotifications(t *testing.T) {
 	if a.text("notifications.nodes.0.draft.id") != draft || a.text("notifications.nodes.0.text") != "An outage." || a.text("notifications.nodes.3.thread") == "" || a.at("notifications.nodes.0.approves") != nil {
 		t.Errorf("told %s", a.body)
 	}
+	id := h.ask(h.tokens[domain.Collaborator], `{ notifications { nodes { id } } }`, nil).text("notifications.nodes.2.id")
+	for role, want := range map[domain.Role]string{domain.Collaborator: "VERDICT_GIVEN", domain.Reviewer: ""} {
+		if a := h.ask(h.tokens[role], `query ($id: ID!) { node(id: $id) { ... on Notification { type } } }`, vars{"id": id}); a.text("node.type") != want {
+			t.Errorf("by its id %s finds %s", role, a.body)
+		}
+	}
 	foreign := h.organization("Others")
 	if a := h.doAs(foreign, noticesDocument, nil); a.at("notifications.totalCount") != 0.0 {
 		t.Errorf("another organization is told %s", a.body)

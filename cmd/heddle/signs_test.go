@@ -45,7 +45,11 @@ func TestSigns(t *testing.T) {
 	}
 	before := h.metrics()
 	h.call(`mutation { createCustomer(input: {name: "Customer"}) { errors { messages } } }`, nil)
-	after := h.metrics()
+	var after map[string]float64
+	h.must(until("the index of executions to have passed it", func() bool {
+		after = h.metrics()
+		return after["heddle_run_index_position"] > before["heddle_run_index_position"]
+	}))
 	for name, grows := range map[string]bool{"heddle_log_events_total": true, "heddle_log_commit_seconds_count": true,
 		"heddle_view_position": true, "heddle_run_index_position": true, "heddle_log_failed_commits_total": false} {
 		if _, there := before[name]; !there || (after[name] > before[name]) != grows {
