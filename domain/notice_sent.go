@@ -16,7 +16,7 @@ type NoticesSent struct {
 }
 
 // Evolve implements [Event].
-func (e NoticesSent) Evolve(NoticesOut, Meta) NoticesOut { return NoticesOut{UpTo: e.UpTo} }
+func (e NoticesSent) Evolve(NoticesOut, Meta) NoticesOut { return NoticesOut(e) }
 
 // NoticesOutID derives the id of an organization's mark for one way.
 func NoticesOutID(organization, way string) string { return DeriveID("notices", organization, way) }
