@@ -137,7 +137,7 @@ func (n *Node) all(yield func(*Node) bool) bool {
 	if !yield(n) {
 		return false
 	}
-	for _, list := range slices.Sorted(maps.Keys(n.Children)) {
+	for _, list := range keysOf(n.Children) {
 		for _, child := range n.Children[list] {
 			if !child.all(yield) {
 				return false
@@ -145,6 +145,22 @@ func (n *Node) all(yield func(*Node) bool) bool {
 		}
 	}
 	return true
+}
+
+// keysOf gives the keys that any of the maps has, sorted.
+func keysOf[V any](ms ...map[string]V) []string {
+	size := 0
+	for _, m := range ms {
+		size += len(m)
+	}
+	keys := make([]string, 0, size)
+	for _, m := range ms {
+		for key := range m {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // Equal reports whether two nodes hold the same, ids included.

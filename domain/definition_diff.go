@@ -42,7 +42,7 @@ func (d *differ) add(c Change) { d.changes = append(d.changes, c) }
 // move can put a part into itself.
 func (d *differ) node(old, new *Node) {
 	d.fields(old, new)
-	for _, list := range listsOf(old, new) {
+	for _, list := range keysOf(old.Children, new.Children) {
 		children, there := new.Children[list]
 		_, was := old.Children[list]
 		switch {
@@ -81,7 +81,7 @@ func (d *differ) list(parent, list string, before, children []*Node) {
 
 // inside handles what an added part holds besides parts that are added with it: parts moved into it.
 func (d *differ) inside(n *Node) {
-	for _, list := range listsOf(n) {
+	for _, list := range keysOf(n.Children) {
 		after := ""
 		for _, child := range n.Children[list] {
 			if was, known := d.old[child.ID]; known {
@@ -114,7 +114,7 @@ func (d *differ) onlyNew(n *Node) *Node {
 
 // removals removes what is gone. Parts that live on have been moved away before.
 func (d *differ) removals(n *Node) {
-	for _, list := range listsOf(n) {
+	for _, list := range keysOf(n.Children) {
 		for _, child := range n.Children[list] {
 			if _, stays := d.new[child.ID]; stays {
 				d.removals(child)
@@ -134,7 +134,7 @@ func (d *differ) removals(n *Node) {
 
 // rescued looks for parts that live on inside a removed one and lost parts themselves.
 func (d *differ) rescued(n *Node) {
-	for _, list := range listsOf(n) {
+	for _, list := range keysOf(n.Children) {
 		for _, child := range n.Children[list] {
 			if _, stays := d.new[child.ID]; stays {
 				d.removals(child)

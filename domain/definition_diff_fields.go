@@ -1,10 +1,6 @@
 package domain
 
-import (
-	"maps"
-	"reflect"
-	"slices"
-)
+import "reflect"
 
 const inputsField = "inputs"
 
@@ -47,23 +43,4 @@ func (d *differ) inputs(id string, a, b any, was, is bool) bool {
 		d.drops = append(d.drops, Change{Op: UnsetOp, Node: id, List: inputsField})
 	}
 	return true
-}
-
-func keysOf(ms ...map[string]any) []string {
-	all := map[string]any{}
-	for _, m := range ms {
-		maps.Copy(all, m)
-	}
-	return slices.Sorted(maps.Keys(all))
-}
-
-// listsOf gives the names of the child lists that any of the nodes has, sorted.
-func listsOf(nodes ...*Node) []string {
-	all := map[string]bool{}
-	for _, n := range nodes {
-		for list := range n.Children {
-			all[list] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(all))
 }

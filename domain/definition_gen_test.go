@@ -187,7 +187,7 @@ func (m *maker) mutate(def *Node) *Node {
 func (m *maker) edit(def *Node) {
 	all := slices.Collect(def.All())
 	n := all[m.n("node", len(all))]
-	lists := listsOf(n)
+	lists := keysOf(n.Children)
 	switch kind := m.n("edit", 9); {
 	case kind == 0:
 		n.Fields["x-"+string("abc"[m.n("field", 3)])] = m.value(1)

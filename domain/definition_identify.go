@@ -133,7 +133,7 @@ func (i *matcher) give(n *Node, id string) *Node {
 	if n.Children != nil {
 		c.Children = maps.Clone(n.Children)
 	}
-	for _, key := range listsOf(n) {
+	for _, key := range keysOf(n.Children) {
 		list := make([]*Node, len(n.Children[key]))
 		for k, child := range n.Children[key] {
 			if was := i.same[child]; was != nil {

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,7 @@ func (f *findings) input(s spot, in map[string]any) {
 	if name, computed := in["name"].(map[string]any); computed {
 		f.input(s.below("name"), name)
 	}
-	for _, key := range slices.Sorted(maps.Keys(in)) {
+	for _, key := range keysOf(in) {
 		if key != "type" && key != "value" && key != "name" && key != "meta" {
 			f.warn(s.below(key), "this key is not known; it is kept and has no effect")
 		}

@@ -3,7 +3,7 @@ package domain
 import (
 	"fmt"
 	"math"
-	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +79,12 @@ func fold(s string) []string {
 // isClean reports whether every character stands for itself in a block; more lists control
 // characters that do.
 func isClean(s, more string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !isPrintable(r) && !strings.ContainsRune(more, r) })
+	for _, r := range s {
+		if !isPrintable(r) && !strings.ContainsRune(more, r) {
+			return false
+		}
+	}
+	return true
 }
 
 // isPrintable leaves out what YAML forbids or takes for a line end.
@@ -88,18 +93,25 @@ func isPrintable(r rune) bool {
 		r >= 0xe000 && r <= 0xfffd && r != 0xfeff && r != 0xfffd || r >= 0x10000
 }
 
-// plainScalar matches text that needs no quotes, if it is no reserved word and has no ": " or " #".
-var plainScalar = regexp.MustCompile(`^[A-Za-z_][^\x00-\x1f\x7f-\x9f]*$`)
+// isPlain reports whether a clean text on one line reads back without quotes.
+func isPlain(s string) bool {
+	return s != "" && (s[0] == '_' || 'A' <= s[0]&^0x20 && s[0]&^0x20 <= 'Z') && !isReserved(s) &&
+		s[len(s)-1] != ' ' && s[len(s)-1] != ':' && !strings.Contains(s, ": ") && !strings.Contains(s, " #")
+}
 
-var reservedScalar = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
+// reservedScalars are read as something other than text by YAML 1.1 or 1.2, in any case.
+var reservedScalars = []string{"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+
+func isReserved(s string) bool {
+	return len(s) <= len("false") && slices.ContainsFunc(reservedScalars, func(r string) bool { return strings.EqualFold(s, r) })
+}
 
 // flowScalar writes a text on one line: plain, in single quotes, or escaped in double quotes.
 func flowScalar(s string) string {
 	switch {
 	case !isClean(s, ""):
 		return escaped(s)
-	case plainScalar.MatchString(s) && !reservedScalar.MatchString(s) && !strings.HasSuffix(s, " ") &&
-		!strings.HasSuffix(s, ":") && !strings.Contains(s, ": ") && !strings.Contains(s, " #"):
+	case isPlain(s):
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"

@@ -2,7 +2,6 @@ package domain
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ func (f *findings) part(s spot, kind partKind) {
 	if kind == configVarPart {
 		f.configVarKind(s)
 	}
-	for _, list := range slices.Sorted(maps.Keys(s.node.Children)) {
+	for _, list := range keysOf(s.node.Children) {
 		child, known := childLists[kind][list]
 		if !known {
 			f.refuse(s.below(list), "a %s has no %s; move them to where they belong", kind, list)
@@ -45,12 +44,12 @@ func (f *findings) configVarKind(s spot) {
 }
 
 func (f *findings) fields(s spot, values map[string]any, known map[string]shape, owner string) {
-	for _, key := range slices.Sorted(maps.Keys(known)) {
+	for _, key := range keysOf(known) {
 		if known[key].must && (values[key] == nil || values[key] == "") {
 			f.refuse(s.below(key), "every %s needs it; add %s", owner, key)
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
+	for _, key := range keysOf(values) {
 		want, ok := known[key]
 		_, list := childLists[partKind(owner)][key]
 		switch {
@@ -87,7 +86,7 @@ func (f *findings) value(s spot, v any, want shape) {
 		f.fields(s, v.(map[string]any), want.keys, s.path[len(s.path)-1])
 	case want.is == mapValue && want.each != nil:
 		m := v.(map[string]any)
-		for _, key := range slices.Sorted(maps.Keys(m)) {
+		for _, key := range keysOf(m) {
 			f.value(s.below(key), m[key], *want.each)
 		}
 	case len(want.enum) > 0 && v != "" && !slices.Contains(want.enum, v.(string)):

@@ -3,7 +3,6 @@ package domain
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -91,7 +90,7 @@ func (w *yamlWriter) key(key string) string {
 func (w *yamlWriter) value(v any, indent int) {
 	switch v := v.(type) {
 	case map[string]any:
-		for i, key := range slices.Sorted(maps.Keys(v)) {
+		for i, key := range keysOf(v) {
 			if i > 0 {
 				w.indent(indent)
 			}
