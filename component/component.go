@@ -49,6 +49,9 @@ type Trigger struct {
 	Description string
 	Inputs      []Input
 	Start       Start
+	// StartInput names the input that, if its value is true, has each deploy of the instance start the
+	// flow, too. Empty for none.
+	StartInput string
 	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
@@ -123,6 +126,13 @@ type Step interface {
 	Facts() map[string]any
 	// Results is what scripts get as step results: by step identifier, {results, currentItem?, index?}.
 	Results() map[string]any
+	// Payload is what the flow's trigger left.
+	Payload() any
+	// Invoke starts the flow of that name in the same instance, as a request to its trigger with the
+	// data as its JSON body would, and gives what that would be answered with: {"executionId": …}, or the
+	// result of a synchronous flow. Without a name it is the step's own flow, which is not waited for.
+	// A step that is repeated after a crash starts nothing twice.
+	Invoke(ctx context.Context, flow string, data any) (any, error)
 }
 
 // ScriptCall is one call into the script engine.

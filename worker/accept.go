@@ -20,6 +20,7 @@ type start struct {
 	invoke      domain.InvokeType
 	invokedBy   *domain.InvokedBy
 	synchronous bool
+	here        bool // the caller does it, so that it need not be offered
 }
 
 // errRemoved says that what is to be started has been before, so long ago that its history is gone.
@@ -59,7 +60,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		w.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
 		return run, nil
 	}
-	if w.backlog.full.Load() {
+	if s.here || w.backlog.full.Load() {
 		return run, nil
 	}
 	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, handle); err != nil {

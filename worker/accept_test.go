@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"heddle/domain"
-	"heddle/store"
 )
 
 func TestIdempotencyKey(t *testing.T) {
@@ -157,21 +156,9 @@ func TestLineage(t *testing.T) {
 	h.start()
 	first := h.post(urls["First"], "", "").Header().Get(ExecutionHeader)
 	byDepth := map[int]domain.Run{}
-	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if record.Mark() {
-			break
-		}
-		if record.Kind == "RunQueued" {
-			run, _, err := store.Load(h.ctx, h.Log, domain.Runs, record.AggregateID())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if by := run.Queued.InvokedBy; by != nil {
-				byDepth[by.Depth] = run
-			}
+	for _, run := range h.accepted() {
+		if by := run.Queued.InvokedBy; by != nil {
+			byDepth[by.Depth] = run
 		}
 	}
 	second, third := byDepth[1].Queued, byDepth[2].Queued

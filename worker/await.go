@@ -51,10 +51,8 @@ func (w *Worker) tell(r domain.Run) bool {
 	return r.Queued.Digest == "" // a delivery that comes again may be waited for elsewhere
 }
 
-// answerWhenDone gives a synchronous caller the run's result, however the run came to its end.
-func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended waiter) {
-	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
-	defer cancel()
+// whenEnded waits for a run's end, however the run came to it.
+func (w *Worker) whenEnded(ctx context.Context, run string, ended waiter) (domain.Run, error) {
 	poll := time.NewTicker(time.Second) // what Live tells may be lost
 	defer poll.Stop()
 	for {
@@ -68,8 +66,7 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 			if context.Cause(ctx) == context.DeadlineExceeded { // else the caller has gone, or the server stops
 				w.Told.limit(limit.Limit)
 			}
-			reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": limit.Error()})
-			return
+			return state, limit
 		}
 		if state.Finished == nil {
 			loaded, _, err := store.Load(ctx, w.Log, domain.Runs, run)
@@ -78,9 +75,20 @@ func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run
 			}
 			state = loaded
 		}
-		w.answerEnded(ctx, rw, state)
+		return state, nil
+	}
+}
+
+// answerWhenDone gives a synchronous caller the run's result.
+func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended waiter) {
+	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
+	defer cancel()
+	state, err := w.whenEnded(ctx, run, ended)
+	if err != nil {
+		reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": err.Error()})
 		return
 	}
+	w.answerEnded(ctx, rw, state)
 }
 
 // answerEnded tells a synchronous caller how a run ended.

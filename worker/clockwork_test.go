@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"heddle/domain"
-	"heddle/store"
 )
 
 // timed is a flow that starts by itself.
@@ -34,21 +33,8 @@ func (h *house) clockwork() *clockwork {
 func (h *house) started() string {
 	h.t.Helper()
 	var flows []string
-	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		if record.Mark() {
-			break
-		}
-		if record.Kind == "RunQueued" {
-			event, err := domain.Runs.Decode(record.Kind, record.Data)
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			q := event.(domain.RunQueued)
-			flows = append(flows, q.FlowName+" "+string(q.Invoke))
-		}
+	for _, run := range h.accepted() {
+		flows = append(flows, run.Queued.FlowName+" "+string(run.Queued.Invoke))
 	}
 	slices.Sort(flows)
 	return strings.Join(flows, ", ")

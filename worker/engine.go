@@ -48,7 +48,7 @@ type execution struct {
 	own      map[string]json.RawMessage // persisted values of the execution's own scope
 }
 
-// execute does the task with an id: it claims the run, does what is not done yet and ends it.
+// execute does the task with an id.
 func (w *Worker) execute(ctx context.Context, task string) error {
 	run, claims, err := parseTask(task)
 	if err != nil {
@@ -60,6 +60,11 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 		default: // it is told
 		}
 	}
+	return w.carryOut(ctx, run, claims)
+}
+
+// carryOut claims a run that has been claimed so many times, does what is not done yet and ends it.
+func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if !w.occupy(run, cancel) {

@@ -19,12 +19,13 @@ import (
 // flowRun does the steps of a flow without engine, queue and log: what is left is how inputs are
 // resolved and what the components, the script engine and the guarded client make of them.
 type flowRun struct {
-	t      *testing.T
-	scope  *Scope
-	kept   keptValues
-	lines  []string
-	client *http.Client
-	last   component.Result
+	component.Step // what these flows do not ask for is not there
+	t              *testing.T
+	scope          *Scope
+	kept           keptValues
+	lines          []string
+	client         *http.Client
+	last           component.Result
 }
 
 func (r *flowRun) IdempotencyKey() string                { return "run/step" }

@@ -245,3 +245,25 @@ func paths(r domain.Run) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// accepted lists the runs that were accepted, in order.
+func (h *house) accepted() []domain.Run {
+	h.t.Helper()
+	var all []domain.Run
+	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if record.Mark() {
+			return all
+		}
+		if record.Kind == "RunQueued" {
+			run, _, err := store.Load(h.ctx, h.Log, domain.Runs, record.AggregateID())
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			all = append(all, run)
+		}
+	}
+	return all
+}

@@ -35,11 +35,8 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := l.step.x
 	r, span := x.beginRequest(r)
 	if strings.HasPrefix(r.URL.String(), x.PublicURL+"/trigger/") {
-		f := frame{Path: l.step.path, Depth: 1}
-		if by := x.run.Queued.InvokedBy; by != nil {
-			f.Depth += by.Depth
-		}
-		data, err := json.Marshal(f)
+		by := l.step.frame()
+		data, err := json.Marshal(frame{Path: by.Path, Depth: by.Depth})
 		if err != nil {
 			endSpan(span, err)
 			return nil, fmt.Errorf("encoding the lineage: %w", err)

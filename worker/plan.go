@@ -32,7 +32,9 @@ func (w *Worker) planOf(definition *domain.Node) plan {
 		ref := step.Action()
 		one := planned{flow: flow.ID, schedule: step.Map("schedule")}
 		if trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
-			one.starts = trigger.Start
+			if one.starts = trigger.Start; isSet(step, trigger.StartInput) {
+				one.starts = component.StartDeploy
+			}
 		}
 		if one.schedule["type"] == "configVar" {
 			for _, v := range definition.ConfigVars() {
@@ -46,6 +48,12 @@ func (w *Worker) planOf(definition *domain.Node) plan {
 		}
 	}
 	return p
+}
+
+// isSet tells whether an input is literally true.
+func isSet(step *domain.Node, input string) bool {
+	given, _ := step.Inputs()[input].(map[string]any)
+	return given["type"] == "value" && component.Text(given["value"]) == "true"
 }
 
 // plan gives the plan of a version, which is read once.

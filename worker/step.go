@@ -73,3 +73,8 @@ func (s *running) Facts() map[string]any { return s.x.facts }
 
 // Results implements [component.Step].
 func (s *running) Results() map[string]any { return s.x.scope.Results() }
+
+// Payload implements [component.Step].
+func (s *running) Payload() any {
+	return s.x.scope.steps[domain.Identifier(s.x.flow.Trigger().Name())].results
+}

@@ -34,6 +34,7 @@ type Options struct {
 	Lease           time.Duration // how long a claim stands without a sign of life
 	ShutdownTimeout time.Duration // for runs to finish before they are handed back
 	MissedTicks     time.Duration // how late a scheduled run that was missed is made up
+	MaxNested       int           // how deep flows may wait for each other's results
 	MaxClaims       int           // how often a run is begun: one that takes its process down each time must not do so for ever
 	MaxSteps        int           // steps of a run, counting each iteration of a loop
 	MaxOutput       int           // bytes of a step's result
@@ -47,7 +48,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 6 << 20, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
-		MissedTicks: time.Hour, MaxClaims: 100, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
+		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 100, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
 		Script: DefaultScriptLimits}
 }
 

@@ -79,6 +79,7 @@ type settings struct {
 	RunRetention   time.Duration `env:"HEDDLE_RUN_RETENTION" default:"720h" help:"How long after its end an execution is kept, with its log and payloads; 0 keeps all."`
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
 	MissedTicks    time.Duration `env:"HEDDLE_MISSED_TICKS" default:"1h" help:"How late a scheduled execution that was missed is made up."`
+	MaxNested      int           `env:"HEDDLE_MAX_NESTED" default:"10" help:"How deep flows may wait for each other's results."`
 	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"100" help:"How often an execution is begun again after a crash of its process."`
 	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
 	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,13 +10,14 @@ import (
 
 // The catalogue is for people: everything in it says what it is.
 func TestCatalogue(t *testing.T) {
+	effects := []string{"http", "customHttp", "cross-flow", "recursive-flow.invokeRecursive"}
 	for _, c := range component.New(Components()...).Components() {
 		if c.Label == "" || c.Category == "" || !strings.HasSuffix(c.Description, ".") {
 			t.Errorf("component %s lacks words: %+v", c.Key, c)
 		}
 		for _, a := range c.Actions {
 			checkWords(t, c.Key+"."+a.Key, a.Label, a.Description, a.Inputs)
-			if effect := c.Key == "http" || c.Key == "customHttp"; a.Effect != effect {
+			if effect := slices.Contains(effects, c.Key) || slices.Contains(effects, c.Key+"."+a.Key); a.Effect != effect {
 				t.Errorf("%s.%s: effect is %v", c.Key, a.Key, a.Effect)
 			}
 		}

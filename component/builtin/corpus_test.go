@@ -10,12 +10,11 @@ import (
 	"heddle/domain"
 )
 
-// elsewhere are components of vendors and of the platform itself, which those in this package are not;
-// and the ones that the engine has still to give what they need.
+// elsewhere are components of vendors and of the platform itself, which those in this package are not.
 var elsewhere = []string{
 	"acme", "atlassian-jira", "aws-s3", "componentKey", "databricks", "dropbox", "google-cloud-pub-sub", "google-cloud-storage", "google-gmail",
 	"google-sheets", "ms-onedrive", "ms-sharepoint", "openai", "postgres", "progix-sig-check", "salesforce", "sftp", "slack",
-	"prismatic", "cross-flow", "recursive-flow",
+	"prismatic",
 }
 
 // Every action of the real definitions that needs no vendor's account is here.

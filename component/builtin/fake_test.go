@@ -18,6 +18,8 @@ type step struct {
 	reached int
 	states  map[component.Scope]*state
 	facts   map[string]any
+	payload any
+	invoked []any // flow, data, flow, data …
 	// script answers in place of the engine, which is the worker's.
 	script func(component.ScriptCall) (any, error)
 }
@@ -32,6 +34,11 @@ func (s *step) ID() string                { return "step-1" }
 func (s *step) Reach() error              { s.reached++; return nil }
 func (s *step) HTTP() *http.Client        { return s.client }
 func (s *step) Facts() map[string]any     { return s.facts }
+func (s *step) Payload() any              { return s.payload }
+func (s *step) Invoke(_ context.Context, flow string, data any) (any, error) {
+	s.invoked = append(s.invoked, flow, data)
+	return map[string]any{"executionId": "e2"}, nil
+}
 func (s *step) Results() map[string]any {
 	return map[string]any{"trigger": map[string]any{"results": 1.0}}
 }

@@ -213,3 +213,45 @@ func TestSleep(t *testing.T) {
 		}
 	}
 }
+
+func TestInvokeFlow(t *testing.T) {
+	s := newStep(t)
+	got, err := s.perform("cross-flow", "invokeFlow", map[string]any{"flowName": "Other", "data": []any{1.0}})
+	if err != nil || cmp.Diff(map[string]any{"executionId": "e2"}, got.Data) != "" || cmp.Diff([]any{"Other", []any{1.0}}, s.invoked) != "" {
+		t.Errorf("got %v, %v, invoked %v", got, err, s.invoked)
+	}
+	if _, err := s.perform("cross-flow", "triggerFlow", map[string]any{"flowName": ""}); err == nil || err.Error() != "flowName: Flow name is required" {
+		t.Errorf("without a name: %v", err)
+	}
+}
+
+// The cursor is the one that was set, else the one that the execution was started with.
+func TestCursor(t *testing.T) {
+	trigger, err := component.New(Components()...).LookupTrigger("recursive-flow", "recursiveTrigger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[any]any{nil: "7", "text": "7", "own": "x"} {
+		payload := map[string]any{"body": map[string]any{"data": body}}
+		if body == "own" {
+			payload["body"] = map[string]any{"data": map[string]any{"cursor": "x"}}
+		}
+		received, err := trigger.Receive(t.Context(), payload, map[string]any{"defaultCursor": "7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newStep(t)
+		s.payload = received.Data
+		if got, err := s.perform("recursive-flow", "getCursor", nil); err != nil || got.Data != want {
+			t.Errorf("%v: got %v, %v", body, got, err)
+		}
+		set, setErr := s.perform("recursive-flow", "setCursor", map[string]any{"cursor": 8.0})
+		got, err := s.perform("recursive-flow", "getCursor", nil)
+		if setErr != nil || err != nil || set.Data != 8.0 || got.Data != 8.0 {
+			t.Errorf("set: got %v, then %v, %v", set, got, errors.Join(setErr, err))
+		}
+		if _, err := s.perform("recursive-flow", "invokeRecursive", nil); err != nil || cmp.Diff([]any{"", map[string]any{"cursor": 8.0}}, s.invoked) != "" {
+			t.Errorf("invoked %v, %v", s.invoked, err)
+		}
+	}
+}

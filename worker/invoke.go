@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// Invoke implements [component.Step]. The run that it starts has an id made of the step's place, so
+// that a step repeated after a crash meets it again.
+func (s *running) Invoke(ctx context.Context, flow string, data any) (any, error) {
+	x := s.x
+	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
+	to, err := x.flowNamed(ctx, instance, flow)
+	if err != nil {
+		return nil, err
+	}
+	begin := start{target: to, run: domain.DeriveID("invoke", x.run.ID, s.writer(), to.flow.ID), invoke: domain.InvokedByFlow,
+		invokedBy: s.frame(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
+	if begin.delivery, err = invocation(data); err != nil {
+		return nil, err
+	}
+	if begin.here = begin.synchronous; begin.here {
+		return x.call(ctx, begin)
+	}
+	_, err = x.accept(x.as(ctx, x.run.Organization, begin.run), begin)
+	return map[string]any{"executionId": begin.run}, err
+}
+
+// frame names the step as what starts another run.
+func (s *running) frame() *domain.InvokedBy {
+	by := &domain.InvokedBy{Execution: s.x.run.ID, Path: s.path, Depth: 1}
+	if above := s.x.run.Queued.InvokedBy; above != nil {
+		by.Depth += above.Depth
+	}
+	return by
+}
+
+// flowNamed finds a flow of the instance as it is deployed now, the run's own for no name.
+func (x *execution) flowNamed(ctx context.Context, instance domain.Instance, name string) (target, error) {
+	if name == "" {
+		return x.targetFlow(ctx, instance, x.flow.ID)
+	}
+	definition, err := x.definition(ctx, &target{instance: instance, version: instance.Deployed})
+	if err != nil {
+		return target{}, err
+	}
+	var names []string
+	for _, flow := range definition.Flows() {
+		if flow.Name() == name {
+			return x.targetFlow(ctx, instance, flow.ID)
+		}
+		names = append(names, fmt.Sprintf("%q", flow.Name()))
+	}
+	return target{}, domain.RefuseField(domain.NotFound, "flowName", "the instance has no flow %q; it has %s", name, strings.Join(names, ", "))
+}
+
+// invocation is the delivery of a request that has the data as its body: bytes as they are, all else as JSON.
+func invocation(data any) (map[string]any, error) {
+	d := map[string]any{"method": "POST", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "",
+		"contentType": "application/octet-stream", "data": data}
+	if _, binary := data.([]byte); binary {
+		return d, nil
+	}
+	text, err := component.JSON(data)
+	d["contentType"], d["data"] = "application/json", string(text)
+	return d, err
+}
+
+// nesting counts in a context the runs that wait for each other.
+type nesting struct{}
+
+// call starts a run, does it here and gives its result. Were it only waited for, runs that wait could
+// keep every worker from the ones that they wait for.
+func (x *execution) call(ctx context.Context, begin start) (any, error) {
+	depth, _ := ctx.Value(nesting{}).(int)
+	if depth >= x.MaxNested {
+		return nil, domain.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.MaxNested)
+	}
+	ended := x.await(begin.run)
+	defer ended.stop()
+	run, err := x.accept(x.as(ctx, x.run.Organization, begin.run), begin)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, x.SyncTimeout)
+	defer cancel()
+	if run.Claims == 0 {
+		own, release := apart(context.WithValue(ctx, nesting{}, depth+1))
+		if err := x.carryOut(own, run.ID, 0); err != nil {
+			x.Logger.Debug("an invoked run goes on elsewhere", "run", run.ID, "error", err)
+		}
+		release()
+	}
+	if run.Finished == nil {
+		if run, err = x.whenEnded(ctx, run.ID, ended); err != nil {
+			return nil, err
+		}
+	}
+	if run.Finished.Result != domain.Completed {
+		return nil, fmt.Errorf("flow %q failed in execution %s: %s", begin.flow.Name(), run.ID, run.Finished.Error)
+	}
+	last := run.Last()
+	if last == nil {
+		return nil, nil
+	}
+	return x.load(ctx, last.Output)
+}
+
+// apart gives a context that ends when ctx does, but not for its reason: that its caller was canceled
+// or has run out of time is not the end of the run that it called.
+func apart(ctx context.Context) (context.Context, func()) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	return own, func() { stop(); cancel() }
+}
