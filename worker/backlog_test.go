@@ -13,7 +13,7 @@ func TestBacklog(t *testing.T) {
 	_, urls := h.deploy(definition(flow("Main", "", "", "")))
 	h.queueOnly(urls["Main"]) // makes a queue; no worker takes from it
 	const more = 200
-	for range maxQueued + more - 1 {
+	for range maxQueuedEmbedded + more - 1 {
 		h.post(urls["Main"], "", "")
 	}
 	offers := func() int {
@@ -23,20 +23,30 @@ func TestBacklog(t *testing.T) {
 		}
 		return waiting
 	}
-	if n := offers(); n != maxQueued+more {
+	if n := offers(); n != maxQueuedEmbedded+more {
 		t.Fatalf("%d runs wait in the queue", n)
 	}
-	<-h.Runs.CaughtUp()
+	for record, err := range h.Log.Follow(t.Context(), 0, store.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record.Mark() { // the end of the log
+			if err := h.Runs.Wait(t.Context(), record.Position); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
 	if err := h.sweepOnce(t.Context()); err != nil || !h.backlog.full.Load() {
 		t.Fatalf("the queue is not seen as full, %v", err)
 	}
 	h.post(urls["Main"], "", "")
-	if n := offers(); n != maxQueued+more {
+	if n := offers(); n != maxQueuedEmbedded+more {
 		t.Errorf("%d runs wait in a full queue", n)
 	}
 	again := h.again()
 	again.start() // with a queue of its own, which is empty
-	for done := 0; done < maxQueued+more+1; {
+	for done := 0; done < maxQueuedEmbedded+more+1; {
 		done = 0
 		for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
 			if err != nil {
@@ -45,7 +55,7 @@ func TestBacklog(t *testing.T) {
 			if record.Kind == "RunFinished" {
 				done++
 			}
-			if record.Mark() || done == maxQueued+more+1 {
+			if record.Mark() || done == maxQueuedEmbedded+more+1 {
 				break
 			}
 		}

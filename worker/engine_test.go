@@ -28,7 +28,7 @@ func (h *house) queueOnly(url string) string {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		h.Worker.queue = q
+		h.Worker.queue, h.backlog.most = q, maxQueuedEmbedded
 		h.t.Cleanup(q.close)
 	}
 	a := h.post(url, "text/plain", "x")

@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-	lua "github.com/yuin/gopher-lua"
 )
 
 // connection makes the Redis clients that Asynq asks for, all through one gate.
@@ -31,6 +27,9 @@ type connection struct {
 func (c *connection) MakeRedisClient() any {
 	client := c.make()
 	client.AddHook(c.gate)
+	if c.embedded != nil {
+		client.AddHook(c.embedded) // after the gate, which decides when scripts run
+	}
 	return client
 }
 
@@ -65,101 +64,6 @@ func connect(address string) (*connection, error) {
 	return &connection{gate: newGate(), close: func() {}, enqueue: func(offer func() error) error { return offer() }, make: func() redis.UniversalClient {
 		return opt.MakeRedisClient().(redis.UniversalClient)
 	}}, nil
-}
-
-// embeddedRedis is a Redis inside this process, reached through in-memory connections only.
-type embeddedRedis struct {
-	mu      sync.RWMutex // held for writing while the server is replaced
-	server  *miniredis.Miniredis
-	offered atomic.Int64 // tasks that the server has seen
-}
-
-// replaceAfter is how many tasks the embedded Redis has seen when it is replaced by an empty one: it
-// remembers about 100 bytes of each for ever. That is done when it holds none, and at the latest
-// after replaceAtLast; what it held then is offered again, like all that a Redis may lose.
-const (
-	replaceAfter  = 100_000
-	replaceAtLast = 5 * replaceAfter
-)
-
-// The embedded Redis makes a Lua machine for each script, and Asynq runs three scripts for each run.
-// They are short: with stacks of this size they take a fraction of the memory of the defaults.
-const (
-	luaRegistry = 256 // values
-	luaCalls    = 32  // frames
-)
-
-func init() { lua.RegistrySize, lua.CallStackSize = luaRegistry, luaCalls }
-
-func embedded() *connection {
-	e := &embeddedRedis{server: miniredis.NewMiniRedis()}
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { e.tick(done) })
-	return &connection{
-		gate: newGate(), embedded: e,
-		enqueue: func(offer func() error) error {
-			e.mu.RLock()
-			defer e.mu.RUnlock()
-			e.offered.Add(1)
-			return offer()
-		},
-		close: func() {
-			close(done)
-			wg.Wait()
-			e.server.Close()
-		},
-		make: func() redis.UniversalClient {
-			return redis.NewClient(&redis.Options{
-				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return e.dial() },
-				Protocol:                 2,
-				DisableIdentity:          true,
-				MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-			})
-		},
-	}
-}
-
-// tick moves the server's clock by hand: following the wall clock would cost more with every task that waits.
-func (e *embeddedRedis) tick(done <-chan struct{}) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			e.server.FastForward(time.Second)
-			if n := e.offered.Load(); n >= replaceAtLast || n >= replaceAfter && e.empty() {
-				e.replace()
-			}
-		case <-done:
-			return
-		}
-	}
-}
-
-func (e *embeddedRedis) dial() (net.Conn, error) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.server.Dial()
-}
-
-// empty tells whether no task waits or is worked on.
-func (e *embeddedRedis) empty() bool {
-	for _, list := range []string{"pending", "active", "retry", "scheduled"} {
-		if e.server.Exists("asynq:{" + queueName + "}:" + list) {
-			return false
-		}
-	}
-	return true
-}
-
-func (e *embeddedRedis) replace() {
-	e.mu.Lock()
-	old := e.server
-	e.server = miniredis.NewMiniRedis()
-	e.offered.Store(0)
-	e.mu.Unlock()
-	old.Close() // its clients connect again, to the new one
 }
 
 // hold is how long a dequeue waits for a wake-up where the last one found nothing.

@@ -161,9 +161,9 @@ func TestEmbeddedReplaced(t *testing.T) {
 	h.start()
 	e := h.queue.conn.embedded
 	for i := range 5 {
-		before := e.server
+		before := e.server.Load()
 		e.replace()
-		if e.server == before || e.offered.Load() != 0 || !e.empty() {
+		if e.server.Load() == before || e.offered.Load() != 0 || !e.empty() {
 			t.Fatal("the server is not another, empty one")
 		}
 		if a := h.post(urls["Main"], "", ""); a.Code != 200 {

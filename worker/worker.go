@@ -93,7 +93,10 @@ func (w *Worker) Start() error {
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
 	}
-	w.queue = q
+	w.queue, w.backlog.most = q, maxQueued
+	if !q.shared() {
+		w.backlog.most = maxQueuedEmbedded
+	}
 	return nil
 }
 
