@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
@@ -48,26 +49,58 @@ func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instanc
 	}
 }
 
-// configValues gives every config variable's value by key: a plain one's as text, its default where
-// the instance sets none; a connection's as an object with its fields, unsealed.
+// configValues gives every config variable's value by key: its default where the instance sets none; a
+// connection's as an object with its fields, unsealed.
 func (w *Worker) configValues(definition *domain.Node, instance domain.Instance) (map[string]any, error) {
 	values := map[string]any{}
 	for _, v := range definition.ConfigVars() {
-		set, isSet := instance.Config[v.ID]
 		if _, connection := v.Connection(); connection || v.Text("dataType") == "connection" {
-			fields, err := w.connectionFields(v, instance, set.Sealed)
+			fields, err := w.connectionFields(v, instance, instance.Config[v.ID].Sealed)
 			if err != nil {
 				return nil, err
 			}
 			values[v.Key()] = map[string]any{"key": v.Key(), "configVarKey": v.Key(), "fields": fields}
 			continue
 		}
-		values[v.Key()] = v.Text("defaultValue")
-		if isSet {
-			values[v.Key()] = set.Value
-		}
+		values[v.Key()] = configData(v, instance)
 	}
 	return values, nil
+}
+
+// configData gives the value of a plain config variable in the form that steps see: JSON by its data
+// type as what it says, lists as lists, schedules as objects, all else as text. Source: execution-semantics,
+// config variables at run time.
+func configData(v *domain.Node, instance domain.Instance) any {
+	text := v.Text("defaultValue")
+	if set, isSet := instance.Config[v.ID]; isSet {
+		text = set.Value
+	}
+	collection := v.Text("collectionType") != ""
+	switch v.Text("dataType") {
+	case "schedule":
+		t := variableTimes(v, instance)
+		return map[string]any{"value": t.cron, "schedule_type": t.kind, "time_zone": t.zone}
+	case "jsonForm", "objectSelection", "objectFieldMap":
+	default:
+		if !collection {
+			return text
+		}
+	}
+	var data any
+	if json.Unmarshal([]byte(text), &data) != nil { // nothing is set, or by a version that had another type
+		if collection && text == "" {
+			return []any{}
+		}
+		return text
+	}
+	if list, ok := data.([]any); ok && collection {
+		for i, item := range list {
+			if _, pair := item.(map[string]any); !pair {
+				list[i] = component.Text(item)
+			}
+		}
+	}
+	return data
 }
 
 // connectionFields gives the defaults that the definition has, and over them what the instance sets.
