@@ -76,8 +76,8 @@ type IntegrationPublished struct {
 
 // Evolve implements [Event].
 func (e IntegrationPublished) Evolve(i Integration, m Meta) Integration {
-	i.Versions = append(slices.Clip(i.Versions), Version{ID: e.Version, Number: e.Number, Note: e.Note,
-		Attributes: e.Attributes, Definition: e.Definition, Draft: e.Draft, PublishedAt: m.Time, PublishedBy: m.Actor})
+	i.Versions = slices.Concat(i.Versions, []Version{{ID: e.Version, Number: e.Number, Note: e.Note,
+		Attributes: e.Attributes, Definition: e.Definition, Draft: e.Draft, PublishedAt: m.Time, PublishedBy: m.Actor}})
 	return i
 }
 

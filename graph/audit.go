@@ -52,7 +52,10 @@ func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQ
 func (r *Resolver) streamsOf(organization, id string) []string {
 	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id), domain.Integrations.Stream(id),
 		domain.Drafts.Stream(id), domain.Instances.Stream(id), domain.Runs.Stream(id)}
-	if _, is := r.View.Integrations.Get(organization, id); is {
+	if i, is := r.View.Integrations.Get(organization, id); is {
+		for _, v := range i.Versions {
+			streams = append(streams, domain.Drafts.Stream(v.Draft)) // drafts that have ended are not in the View
+		}
 		for _, d := range r.View.Drafts.Each(organization) {
 			if d.Integration == id {
 				streams = append(streams, domain.Drafts.Stream(d.ID))

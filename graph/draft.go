@@ -37,7 +37,9 @@ func mainDraft(i domain.Integration) draftRef {
 // closed it is finished first, whoever began it.
 func (r *Resolver) draftAt(ctx context.Context, field, id string) (draftRef, error) {
 	organization := principalOf(ctx).Organization
-	if d, ok := r.View.Drafts.Get(organization, id); ok && d.RemovedAt.IsZero() {
+	if d, ok, err := r.View.Draft(ctx, organization, id); err != nil {
+		return draftRef{}, err
+	} else if ok && d.RemovedAt.IsZero() {
 		i, err := r.integration(ctx, d.Integration)
 		if err != nil {
 			return draftRef{}, err

@@ -106,7 +106,11 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 	}
 	r.settle(ctx, position)
 	missed, err := r.missed(ctx, ref, seen.revision, before)
-	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: r.draftOrNil(ref),
+	if err != nil {
+		return nil, err
+	}
+	draft, err := r.findDraft(ctx, ref.integration.Organization, ref.id)
+	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: draft,
 		Revision: optional(ref.place(h.Revision()).String()), Missed: missed}, err
 }
 

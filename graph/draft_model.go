@@ -23,17 +23,22 @@ func (r *Resolver) draftModel(d domain.Draft) (Draft, bool) {
 	return Draft{Draft: d, r: r, integration: i}, ok && i.RemovedAt.IsZero() && d.RemovedAt.IsZero()
 }
 
-// draftOrNil is a draft that somebody has just changed, nil if it is not there.
-func (r *Resolver) draftOrNil(ref draftRef) *Draft {
-	d, ok := r.View.Drafts.Get(ref.integration.Organization, ref.id)
-	if !ok {
-		return nil
-	}
-	model, ok := r.draftModel(d)
-	if !ok {
-		return nil
-	}
-	return &model
+// findDraft finds a draft of an organization, nil if it is not there.
+func (r *Resolver) findDraft(ctx context.Context, organization, id string) (*Draft, error) {
+	return labour(ctx, func() (*Draft, int, error) {
+		d, ok, err := r.View.Draft(ctx, organization, id)
+		if err != nil || !ok {
+			return nil, 0, err
+		}
+		read := 0
+		if d.Origin != nil { // from the log
+			read = readFields + partFields*parts(d.Definition)
+		}
+		if model, ok := r.draftModel(d); ok {
+			return &model, read, nil
+		}
+		return nil, read, nil
+	})
 }
 
 // whole is the draft with all that the View leaves out.

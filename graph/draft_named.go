@@ -16,12 +16,11 @@ func (r *Resolver) draftByID(ctx context.Context, id string) (*Draft, error) {
 	if i, ok := r.View.Integrations.Get(organization, id); ok {
 		id, _ = i.MainDraft()
 	}
-	d, ok := r.View.Drafts.Get(organization, id)
-	if !ok {
-		return nil, missing("draft")
+	d, err := r.findDraft(ctx, organization, id)
+	if err != nil || d == nil {
+		return nil, notYet(err, "draft")
 	}
-	model, ok := r.draftModel(d)
-	return found(model, ok, "draft")
+	return d, nil
 }
 
 // draftFilter is what lists of drafts are asked for; nil fits all.
@@ -125,7 +124,11 @@ func (r *Resolver) updateDraft(ctx context.Context, input UpdateDraftInput) (*Dr
 // shown is what an action on a draft answers that nobody else's edit can be in the way of.
 func (r *Resolver) shown(ctx context.Context, ref draftRef) (*DraftPayload, error) {
 	revision, err := r.revisionOf(ctx, ref)
-	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: r.draftOrNil(ref), Revision: revision,
+	if err != nil {
+		return nil, err
+	}
+	draft, err := r.findDraft(ctx, ref.integration.Organization, ref.id)
+	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: draft, Revision: revision,
 		Missed: []DraftEdit{}, Conflicts: []MergeConflict{}}, err
 }
 

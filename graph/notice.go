@@ -46,8 +46,8 @@ func (n Notification) Type() DraftEventType { return draftEventTypes[n.Kind] }
 func (n Notification) By() *domain.User { return n.r.user(n.Organization, n.Actor) }
 
 // Draft is what it happened to, nil once that is gone.
-func (n Notification) Draft() *Draft {
-	return n.r.draftOrNil(draftRef{integration: domain.Integration{Organization: n.Organization}, id: n.Notice.Draft})
+func (n Notification) Draft(ctx context.Context) (*Draft, error) {
+	return n.r.findDraft(ctx, n.Organization, n.Notice.Draft)
 }
 
 // Thread is what it is about.

@@ -110,9 +110,9 @@ func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft,
 		}
 		id = mainDraft(i.integration).id
 	}
-	now, ok := r.View.Drafts.Get(organization, id)
-	if !ok {
-		return nil, missing("draft")
+	now, ok, err := r.View.Draft(ctx, organization, id)
+	if err != nil || !ok {
+		return nil, notYet(err, "draft")
 	}
 	was, last, err := loadAt(ctx, r, domain.Drafts, id, *m)
 	if err != nil || was.ID == "" || !was.RemovedAt.IsZero() {

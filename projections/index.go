@@ -2,6 +2,7 @@ package projections
 
 import (
 	"cmp"
+	"context"
 	"iter"
 	"slices"
 
@@ -28,11 +29,11 @@ func (v *View) indexIntegration(before, i domain.Integration, _ happening[domain
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
 		v.versions[newest.ID] = i.ID
 		switch main, from := l.draft, v.Drafts.rows[newest.Draft]; {
-		case main == nil || from == nil || from.State.Main:
-		case main.State.Closed != nil:
-			l.follow(from)
+		case main == nil || from == nil || from == main:
+		case !from.State.Main && main.State.Closed != nil:
+			v.follow(l, from)
 		default:
-			from.State.Definition = nil
+			v.end(from)
 		}
 	}
 	l.tell(func(now *Listed) { now.Integration = &i })
@@ -44,12 +45,12 @@ func (v *View) indexIntegration(before, i domain.Integration, _ happening[domain
 }
 
 // indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
-// ended; of every definition a summary only, and of a main draft that another follows nothing.
+// ended; of every definition a summary only.
 func (v *View) indexDraft(before, d domain.Draft, by happening[domain.Draft]) domain.Draft {
 	l, this := v.listing(d.Integration), v.Drafts.rows[d.ID]
 	v.indexNotice(domain.NoticeOf(before, d, by.event, by.meta), d, by)
 	if d.Main && before.ID == "" {
-		l.follow(this)
+		v.follow(l, this)
 	}
 	if d.Closed != nil || !d.RemovedAt.IsZero() {
 		delete(v.open[d.Organization], d.ID)
@@ -70,6 +71,33 @@ func (v *View) indexDraft(before, d domain.Draft, by happening[domain.Draft]) do
 		l.tell(func(now *Listed) { now.draft(d) })
 	}
 	return d
+}
+
+// end forgets a draft that has become a version, if it has, and keeps only whose it was: it never
+// changes again, and whoever asks for it reads the log.
+func (v *View) end(draft *row[domain.Draft]) {
+	d := draft.State
+	if d.Closed == nil || v.versions[d.Closed.Version] != d.Integration {
+		draft.State.Definition = nil
+		return
+	}
+	v.Drafts.drop(d.ID)
+	v.ended[d.ID] = v.listing(d.Integration)
+}
+
+// Draft finds a draft. Of one that has ended it reads all from the log.
+func (v *View) Draft(ctx context.Context, organization, id string) (d domain.Draft, ok bool, err error) {
+	if d, ok := v.Drafts.Get(organization, id); ok {
+		return d, true, nil
+	}
+	v.mu.RLock()
+	l := v.ended[id]
+	ok = l != nil && l.now.Organization == organization
+	v.mu.RUnlock()
+	if ok {
+		d, _, err = store.Load(ctx, v.log, domain.Drafts, id)
+	}
+	return d, ok && err == nil, err
 }
 
 // OpenDrafts yields the drafts of an organization that have neither ended nor become a version, in the

@@ -52,9 +52,9 @@ func (l *listing) tell(change func(now *Listed)) {
 }
 
 // follow makes another draft the one that is listed.
-func (l *listing) follow(draft *row[domain.Draft]) {
+func (v *View) follow(l *listing, draft *row[domain.Draft]) {
 	if l.draft != nil {
-		l.draft.State.Definition = nil
+		v.end(l.draft)
 	}
 	l.draft = draft
 	l.tell(func(now *Listed) { now.draft(draft.State) })

@@ -12,7 +12,7 @@ import (
 type Table[S any] struct {
 	mu     *sync.RWMutex
 	rows   map[string]*row[S]
-	orders map[string][]*row[S] // by organization, in the order of creation; append-only
+	orders map[string][]*row[S] // by organization, in the order of creation; nil for what was dropped
 }
 
 type row[S any] struct {
@@ -20,6 +20,7 @@ type row[S any] struct {
 	Organization string
 	Since        store.Position // of the first event: a stable sort key and cursor
 	Last         store.Position // of the last one
+	place        int            // in its organization's order
 }
 
 func (t *Table[S]) init(mu *sync.RWMutex) {
@@ -30,12 +31,19 @@ func (t *Table[S]) init(mu *sync.RWMutex) {
 func (t *Table[S]) row(m domain.Meta, at store.Position) *row[S] {
 	r := t.rows[m.Aggregate]
 	if r == nil {
-		r = &row[S]{Organization: m.Organization, Since: at}
-		t.rows[m.Aggregate] = r
-		t.orders[m.Organization] = append(t.orders[m.Organization], r)
+		order := t.orders[m.Organization]
+		r = &row[S]{Organization: m.Organization, Since: at, place: len(order)}
+		t.rows[m.Aggregate], t.orders[m.Organization] = r, append(order, r)
 	}
 	r.Last = at
 	return r
+}
+
+// drop forgets an aggregate.
+func (t *Table[S]) drop(id string) {
+	r := t.rows[id]
+	delete(t.rows, id)
+	t.orders[r.Organization][r.place] = nil
 }
 
 // Last is the position of the last event of an aggregate, 0 if there is none.
@@ -78,16 +86,19 @@ func (t *Table[S]) Each(organization string) iter.Seq2[store.Position, S] {
 		rows := t.orders[organization]
 		t.mu.RUnlock()
 		var states []S
+		var places []store.Position
 		for size := 8; len(rows) > 0; size = min(2*size, chunk) { // many readers want the first few only
 			part := rows[:min(size, len(rows))]
-			rows, states = rows[len(part):], states[:0]
+			rows, states, places = rows[len(part):], states[:0], places[:0]
 			t.mu.RLock()
 			for _, r := range part {
-				states = append(states, r.State)
+				if r != nil {
+					states, places = append(states, r.State), append(places, r.Since)
+				}
 			}
 			t.mu.RUnlock()
 			for i, s := range states {
-				if !yield(part[i].Since, s) {
+				if !yield(places[i], s) {
 					return
 				}
 			}

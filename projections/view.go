@@ -35,6 +35,7 @@ type View struct {
 	listings  map[string]*listing                      // by integration
 	lists     map[string][]*listing                    // by organization, in the order of creation; append-only
 	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
+	ended     map[string]*listing                      // whose the drafts are that the View has forgotten, by id
 	planned   map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
 	unknown   map[string]bool                          // kinds already warned about
 	notices   map[string][]*Notice                     // by organization, in the order of their events; append-only
@@ -51,7 +52,8 @@ type tokenOwner struct{ user, token string }
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
 		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
-		planned: map[string]*row[domain.Draft]{}, notices: map[string][]*Notice{}, told: map[string][]*Notice{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
+		ended: map[string]*listing{}, planned: map[string]*row[domain.Draft]{}, notices: map[string][]*Notice{}, told: map[string][]*Notice{},
+		unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)
@@ -213,6 +215,9 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 		}
 		meta.Organization, meta.Actor = one(&organization, meta.Organization), one(&actor, meta.Actor)
 		return func() {
+			if v.ended[meta.Aggregate] != nil {
+				return // an event that no decision makes
+			}
 			row := t.row(meta, rec.Position)
 			before := row.State
 			row.State = event.Evolve(before, meta)

@@ -102,8 +102,15 @@ func TestViewFolds(t *testing.T) {
 	if draft.Definition.Fields["documentation"] != nil {
 		t.Error("the view holds more than a summary")
 	}
-	if old, _ := v.Drafts.Get("o1", domain.MainDraftID("i1", 0)); old.Definition != nil || old.Closed == nil {
-		t.Errorf("the former main draft is %+v", old)
+	first := domain.MainDraftID("i1", 0)
+	if _, kept := v.Drafts.Get("o1", first); kept {
+		t.Error("the former main draft is kept in memory")
+	}
+	if old, ok, err := v.Draft(t.Context(), "o1", first); !ok || old.ID != first || old.Closed == nil || err != nil {
+		t.Errorf("the former main draft is %+v, %v, %v", old, ok, err)
+	}
+	if _, ok, err := v.Draft(t.Context(), "o2", first); ok || err != nil {
+		t.Errorf("another organization finds it: %v, %v", ok, err)
 	}
 	if n, ok := v.Instances.Find("n1"); !ok || n.Organization != "o1" {
 		t.Errorf("the instance is %+v, %v", n, ok)

@@ -140,7 +140,11 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
-	return s.way.Send(ctx, s.message(n))
+	m, err := s.message(ctx, n)
+	if err != nil {
+		return err
+	}
+	return s.way.Send(ctx, m)
 }
 
 func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {
@@ -205,10 +209,13 @@ type NoticeUser struct {
 	Email string `json:"email"`
 }
 
-func (s *sender) message(n *projections.Notice) NoticeMessage {
+func (s *sender) message(ctx context.Context, n *projections.Notice) (m NoticeMessage, err error) {
 	organization, _ := s.View.Organizations.Get(n.Organization, n.Organization)
 	main, _ := s.View.MainDraft(n.Integration)
-	draft, _ := s.View.Drafts.Get(n.Organization, n.Draft)
+	draft, _, err := s.View.Draft(ctx, n.Organization, n.Draft)
+	if err != nil {
+		return m, err
+	}
 	d := NoticeData{Organization: NoticeName{n.Organization, organization.Name}, Integration: NoticeName{ID: n.Integration},
 		Draft: NoticeName{n.Draft, draft.Name}, By: s.user(n.Organization, n.Actor), Thread: n.Thread, Approves: n.Approves, Text: n.Text}
 	if main.Definition != nil {
@@ -220,7 +227,7 @@ func (s *sender) message(n *projections.Notice) NoticeMessage {
 	for _, id := range n.To {
 		d.To = append(d.To, s.user(n.Organization, id))
 	}
-	return NoticeMessage{Type: noticeType(n.Kind), Timestamp: n.At, Data: d, ID: n.ID}
+	return NoticeMessage{Type: noticeType(n.Kind), Timestamp: n.At, Data: d, ID: n.ID}, nil
 }
 
 func (s *sender) user(organization, id string) NoticeUser {
