@@ -52,6 +52,7 @@ var asked = map[string]string{
 	"slack-incident-monitoring.yml": `{"createIncidentTrigger": {"body": {"data": {"assignee": {"id": "1"}}}}}`,
 	"slack-interactivity-router.yaml": `{"deserializeJson": {"channel": {"id": "1"}},
 		"integrationTrigger": {"body": {"data": {"event": "register", "instanceInteractivityWebhookUrl": "https://stub.example/"}}}}`,
+	"update-instances.yml": `{"listInstances": {"data": {"data": {"integration": {"instances": {"pageInfo": {"hasNextPage": false}}}}}}}`, // one of its 1,000 pages
 }
 
 // Every flow of real definitions runs to its end, with the components of vendors stubbed.
