@@ -2,6 +2,8 @@ package store
 
 import (
 	"database/sql/driver"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,10 +22,20 @@ const (
 	selectHead = `SELECT s.id, s.removed, ifnull((SELECT max(revision) FROM events WHERE stream = s.id), s.first - 1), s.first
 		FROM streams s WHERE s.name = ?`
 	insertStream = `INSERT INTO streams (name) VALUES (?)`
-	insertEvent  = `INSERT INTO events (position, stream, revision, category, id, kind, meta, data, created, binary)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	selectIDs = `SELECT position, id FROM events WHERE stream = ? AND revision > ? AND revision <= ? ORDER BY revision`
+	selectIDs    = `SELECT position, id FROM events WHERE stream = ? AND revision > ? AND revision <= ? ORDER BY revision`
 )
+
+const insertRows = 16 // most events in one statement; one for each event takes 10 to 30 % more processor time
+
+// insertEvents inserts as many events as its index says.
+var insertEvents = func() (sql [insertRows + 1]string) {
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	for n := 1; n <= insertRows; n++ {
+		sql[n] = "INSERT INTO events (position, stream, revision, category, id, kind, meta, data, created, binary) VALUES " +
+			row + strings.Repeat(", "+row, n-1)
+	}
+	return sql
+}()
 
 // head reads what is known about a stream.
 func (w *writer) head(stream string) (head, error) {
@@ -73,14 +85,18 @@ func (w *writer) append(r *request) (Position, error) {
 	w.recent.put(r.events[0].ID, place{h.id, h.revision + 1})
 	r.revived = h.empty() && h.first > 0
 	created := time.Now().UnixMicro()
-	for _, e := range r.events {
-		h.revision++
-		err := w.conn.exec(insertEvent, int64(w.last)+1, h.id, int64(h.revision), h.category,
-			e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data), created, e.Binary)
-		if err != nil {
+	for events := range slices.Chunk(r.events, insertRows) {
+		w.row = w.row[:0]
+		for i := range events {
+			e := &events[i]
+			h.revision++
+			w.last++
+			w.row = append(w.row, int64(w.last), h.id, int64(h.revision), h.category,
+				e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data), created, e.Binary)
+		}
+		if err := w.conn.exec(insertEvents[len(events)], w.row...); err != nil {
 			return 0, err
 		}
-		w.last++
 	}
 	w.heads.put(r.stream, h)
 	w.grown[Recorded{Stream: r.stream}.Category()] = w.last

@@ -39,6 +39,7 @@ type writer struct {
 	heads      *cache[string, head]
 	recent     *cache[uuid.UUID, place] // first ids of appends, and where they went
 	categories map[string]int64
+	row        []any               // used again by every insert
 	grown      map[string]Position // by the group at work
 	shrunk     bool                // records were removed since space was given back
 }
