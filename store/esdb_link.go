@@ -57,6 +57,7 @@ func (l *link) configure(address string, logger *slog.Logger) (err error) {
 		return fmt.Errorf("the event log's address can't be used: %w", err)
 	}
 	l.dial = []grpc.DialOption{grpc.WithTransportCredentials(secure), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithStaticStreamWindowSize(streamWindow), grpc.WithStaticConnWindowSize(connWindow),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
 			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}})}
 	if every := l.config.KeepAliveInterval; every >= 0 {

@@ -29,8 +29,13 @@ const MaxAppend = 16 << 20 // bytes
 
 const (
 	maxMessage = MaxAppend + 1<<20 // bytes of one message, with what surrounds the events
-	pingTime   = 10 * time.Second  // after which a silent client is asked for a sign of life, and until it is given up
-	drainTime  = 3 * time.Second   // that calls under way have when the server stops
+
+	// What callers may send before it is taken. Left to itself gRPC measures the connection for this, by a
+	// ping and its answer beside each append.
+	streamWindow, connWindow = 1 << 20, 4 << 20 // bytes
+
+	pingTime  = 10 * time.Second // after which a silent client is asked for a sign of life, and until it is given up
+	drainTime = 3 * time.Second  // that calls under way have when the server stops
 )
 
 // Server serves a log over EventStoreDB's own gRPC protocol, as a cluster of one node: several
@@ -85,6 +90,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	server := grpc.NewServer(grpc.Creds(&transport{secure: s.tls, plain: loopback}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
 		grpc.UnaryInterceptor(s.admitCall), grpc.StreamInterceptor(s.admitStream),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingTime, Timeout: pingTime}))
