@@ -107,8 +107,12 @@ func BenchmarkAppendNewStreams(b *testing.B) {
 }
 
 func BenchmarkAppendConcurrent(b *testing.B) {
-	for _, writers := range []int{4, 16, 64} {
-		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+	for _, c := range []struct{ writers, events int }{{4, 1}, {16, 1}, {64, 1}, {4, 16}, {16, 16}} {
+		name := fmt.Sprint("writers=", c.writers)
+		if c.events > 1 {
+			name += fmt.Sprint(",events=", c.events)
+		}
+		b.Run(name, func(b *testing.B) {
 			var commits, appends atomic.Int64
 			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"), OnCommit(func(c Commit) {
 				commits.Add(1)
@@ -118,17 +122,17 @@ func BenchmarkAppendConcurrent(b *testing.B) {
 			before := processorTime(b)
 			b.ResetTimer()
 			var writing sync.WaitGroup
-			for w := range writers {
+			for w := range c.writers {
 				writing.Go(func() {
-					for at := NoStream; started.Add(1) <= int64(b.N); at++ {
-						if _, err := log.Append(context.Background(), fmt.Sprint("run-", w), at, blankEvent()); err != nil {
+					for at := NoStream; started.Add(1) <= int64(b.N); at += Revision(c.events) {
+						if _, err := log.Append(context.Background(), fmt.Sprint("run-", w), at, blankEvents(c.events)...); err != nil {
 							b.Error(err)
 						}
 					}
 				})
 			}
 			writing.Wait()
-			report(b, b.N, "events", before)
+			report(b, b.N*c.events, "events", before)
 			b.ReportMetric(float64(appends.Load())/float64(commits.Load()), "appends/commit")
 		})
 	}

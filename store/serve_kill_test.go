@@ -17,12 +17,15 @@ import (
 	"time"
 )
 
-// serveForever is the process that gets killed: it serves a log and prints where.
+// serveForever is the process that gets killed: it serves a log, in memory if there is no path, and prints where.
 func serveForever(path string) error {
 	debug.SetGCPercent(400) // as heddle log serve does
-	log, err := OpenSQLite(path)
-	if err != nil {
-		return err
+	log := Log(NewMemory())
+	if path != "" {
+		var err error
+		if log, err = OpenSQLite(path); err != nil {
+			return err
+		}
 	}
 	server, err := NewServer(log, ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
