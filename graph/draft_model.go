@@ -164,11 +164,11 @@ func (d Draft) Approvals() int { return d.Draft.Approvals(d.policy()) }
 func (d Draft) ApprovalsNeeded() int { return d.policy().Approvals }
 
 // Review is what its reviewers were asked and have said.
-func (d Draft) Review() *Review {
+func (d Draft) Review() *ReviewRequest {
 	if d.Draft.Review == nil {
 		return nil
 	}
-	return &Review{of: d, Review: *d.Draft.Review}
+	return &ReviewRequest{of: d, Review: *d.Draft.Review}
 }
 
 // ScheduledPublish is the plan to publish it.
@@ -206,23 +206,23 @@ func (d Draft) Threads(ctx context.Context, isResolved *bool, part *string) ([]T
 	return list, nil
 }
 
-// Review is a draft's.
-type Review struct {
+// ReviewRequest is a draft's review.
+type ReviewRequest struct {
 	domain.Review
 	of Draft
 }
 
 // RequestedBy is who asked for it.
-func (v Review) RequestedBy() *domain.User { return v.of.r.user(v.of.Organization, v.By) }
+func (v ReviewRequest) RequestedBy() *domain.User { return v.of.r.user(v.of.Organization, v.By) }
 
 // RequestedAt is when.
-func (v Review) RequestedAt() time.Time { return v.At }
+func (v ReviewRequest) RequestedAt() time.Time { return v.At }
 
 // Reviewers are those who were asked.
-func (v Review) Reviewers() []domain.User { return v.of.users(v.Review.Reviewers) }
+func (v ReviewRequest) Reviewers() []domain.User { return v.of.users(v.Review.Reviewers) }
 
 // Verdicts are what was said.
-func (v Review) Verdicts() []Verdict {
+func (v ReviewRequest) Verdicts() []Verdict {
 	list := make([]Verdict, len(v.Review.Verdicts))
 	for i, verdict := range v.Review.Verdicts {
 		list[i] = Verdict{Verdict: verdict, of: v.of}

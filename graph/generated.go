@@ -777,16 +777,6 @@ type ComplexityRoot struct {
 		Key          func(childComplexity int) int
 	}
 
-	Review struct {
-		ID          func(childComplexity int) int
-		Link        func(childComplexity int) int
-		Note        func(childComplexity int) int
-		RequestedAt func(childComplexity int) int
-		RequestedBy func(childComplexity int) int
-		Reviewers   func(childComplexity int) int
-		Verdicts    func(childComplexity int) int
-	}
-
 	ReviewPayload struct {
 		Draft  func(childComplexity int) int
 		Errors func(childComplexity int) int
@@ -802,6 +792,16 @@ type ComplexityRoot struct {
 	ReviewPolicyPayload struct {
 		Errors       func(childComplexity int) int
 		ReviewPolicy func(childComplexity int) int
+	}
+
+	ReviewRequest struct {
+		ID          func(childComplexity int) int
+		Link        func(childComplexity int) int
+		Note        func(childComplexity int) int
+		RequestedAt func(childComplexity int) int
+		RequestedBy func(childComplexity int) int
+		Reviewers   func(childComplexity int) int
+		Verdicts    func(childComplexity int) int
 	}
 
 	Role struct {
@@ -4393,49 +4393,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RequiredConfigVariable.Key(childComplexity), true
 
-	case "Review.id":
-		if e.ComplexityRoot.Review.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.ID(childComplexity), true
-	case "Review.link":
-		if e.ComplexityRoot.Review.Link == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.Link(childComplexity), true
-	case "Review.note":
-		if e.ComplexityRoot.Review.Note == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.Note(childComplexity), true
-	case "Review.requestedAt":
-		if e.ComplexityRoot.Review.RequestedAt == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.RequestedAt(childComplexity), true
-	case "Review.requestedBy":
-		if e.ComplexityRoot.Review.RequestedBy == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.RequestedBy(childComplexity), true
-	case "Review.reviewers":
-		if e.ComplexityRoot.Review.Reviewers == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.Reviewers(childComplexity), true
-	case "Review.verdicts":
-		if e.ComplexityRoot.Review.Verdicts == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Review.Verdicts(childComplexity), true
-
 	case "ReviewPayload.draft":
 		if e.ComplexityRoot.ReviewPayload.Draft == nil {
 			break
@@ -4486,6 +4443,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReviewPolicyPayload.ReviewPolicy(childComplexity), true
+
+	case "ReviewRequest.id":
+		if e.ComplexityRoot.ReviewRequest.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.ID(childComplexity), true
+	case "ReviewRequest.link":
+		if e.ComplexityRoot.ReviewRequest.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.Link(childComplexity), true
+	case "ReviewRequest.note":
+		if e.ComplexityRoot.ReviewRequest.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.Note(childComplexity), true
+	case "ReviewRequest.requestedAt":
+		if e.ComplexityRoot.ReviewRequest.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.RequestedAt(childComplexity), true
+	case "ReviewRequest.requestedBy":
+		if e.ComplexityRoot.ReviewRequest.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.RequestedBy(childComplexity), true
+	case "ReviewRequest.reviewers":
+		if e.ComplexityRoot.ReviewRequest.Reviewers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.Reviewers(childComplexity), true
+	case "ReviewRequest.verdicts":
+		if e.ComplexityRoot.ReviewRequest.Verdicts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewRequest.Verdicts(childComplexity), true
 
 	case "Role.description":
 		if e.ComplexityRoot.Role.Description == nil {
@@ -5053,22 +5053,22 @@ var sources = []*ast.Source{
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
 #   * ids are opaque; an integration and its published versions share one space of ids.
 
-"RFC 3339 date-time, UTC."
+"""RFC 3339 date-time, UTC."""
 scalar DateTime
 
-"A UUID in its usual spelling."
+"""A UUID in its usual spelling."""
 scalar UUID
 
-"A JSON document encoded as a string."
+"""A JSON document encoded as a string."""
 scalar JSONString
 
-"Which end of an order comes first."
+"""Which end of an order comes first."""
 enum OrderDirection {
   ASC
   DESC
 }
 
-"Where a page of a list stands in it."
+"""Where a page of a list stands in it."""
 type PageInfo {
   hasPreviousPage: Boolean!
   hasNextPage: Boolean!
@@ -5076,37 +5076,37 @@ type PageInfo {
   endCursor: String
 }
 
-"One reason why a mutation was refused; field is __all__ when it concerns no single input field."
+"""One reason why a mutation was refused; field is __all__ when it concerns no single input field."""
 type FieldError {
   field: String!
   messages: [String!]!
 }
 
-"What has an id of its own, by which node finds it."
+"""What has an id of its own, by which node finds it."""
 interface Node {
   id: ID!
 }
 
-"What can be read."
+"""What can be read."""
 type Query {
-  "An integration, a version, a draft, a customer, an instance, an execution, a component or a user; null when there is no such."
+  """An integration, a version, a draft, a customer, an instance, an execution, a component or a user; null when there is no such."""
   node(id: ID!): Node
   authenticatedUser: User!
   organization: Organization!
   organizationRoles: [Role!]!
   users(after: String, first: Int): UserConnection!
-  "The API tokens of the organization, revoked ones included; never their secrets."
+  """The API tokens of the organization, revoked ones included; never their secrets."""
   apiTokens(after: String, first: Int): ApiTokenConnection!
 
   customer(id: ID!): Customer!
-  "Oldest first unless sorted otherwise."
+  """Oldest first unless sorted otherwise."""
   customers(name_Icontains: String, isSystem: Boolean, sortBy: [CustomerOrder!], after: String, first: Int): CustomerConnection!
 
   component(id: ID!): Component!
-  "What steps can do here, by key. There is one version of each component."
+  """What steps can do here, by key. There is one version of each component."""
   components(
     key: String
-    "false for private ones; there are none."
+    """false for private ones; there are none."""
     public: Boolean
     versionNumber: Int
     allVersions: Boolean
@@ -5121,24 +5121,24 @@ type Query {
     first: Int
   ): ComponentConnection!
 
-  "An integration's draft by the integration's id, or a published version by the version's."
-  integration(id: ID!, "As it was at this time; what is deleted by now is found, too." asOf: DateTime, "As it was after the event at this position." asOfPosition: String): Integration!
-  "The draft of each integration, oldest first unless sorted otherwise; with allVersions its published versions after it."
+  """An integration's draft by the integration's id, or a published version by the version's."""
+  integration(id: ID!, """As it was at this time; what is deleted by now is found, too.""" asOf: DateTime, """As it was after the event at this position.""" asOfPosition: String): Integration!
+  """The draft of each integration, oldest first unless sorted otherwise; with allVersions its published versions after it."""
   integrations(
     name_Icontains: String
-    "Those built for one customer alone; none is, so an id finds nothing."
+    """Those built for one customer alone; none is, so an id finds nothing."""
     customer: ID
     customer_Isnull: Boolean
     description_Icontains: String
-    "The draft's category, regardless of case."
+    """The draft's category, regardless of case."""
     category: String
-    "Labels of the draft, all of them; regardless of case."
+    """Labels of the draft, all of them; regardless of case."""
     labels: [String!]
     isTemplate: Boolean
     templateFor: TemplateFor
-    "How the marketplace has it: that of the newest version that is in it and available."
+    """How the marketplace has it: that of the newest version that is in it and available."""
     marketplaceConfiguration: MarketplaceConfiguration
-    "The id of who created it."
+    """The id of who created it."""
     createdBy: ID
     allVersions: Boolean
     sortBy: [IntegrationOrder!]
@@ -5152,37 +5152,37 @@ type Query {
   can't become an icon or an attachment is refused when it is put there, and nothing is kept of it.
   """
   uploadMedia(
-    "The integration's id."
+    """The integration's id."""
     objectId: ID!
     fileName: String!
     mediaType: MediaType!
   ): UploadMediaResult!
-  "A named draft, or an integration's main one by its own id as long as it is there."
-  draft(id: ID!, "As it was at this time." asOf: DateTime, "As it was after the event at this position." asOfPosition: String): Draft!
-  "Drafts that are neither published nor discarded, oldest first; a main draft only once it was edited."
+  """A named draft, or an integration's main one by its own id as long as it is there."""
+  draft(id: ID!, """As it was at this time.""" asOf: DateTime, """As it was after the event at this position.""" asOfPosition: String): Draft!
+  """Drafts that are neither published nor discarded, oldest first; a main draft only once it was edited."""
   drafts(
     integration: ID
     isMain: Boolean
     reviewState: ReviewState
-    "Under review, the caller was asked, and has no verdict that holds."
+    """Under review, the caller was asked, and has no verdict that holds."""
     toReview: Boolean
-    "The caller has edited it, or asked for its review."
+    """The caller has edited it, or asked for its review."""
     mine: Boolean
     after: String
     first: Int
   ): DraftConnection!
 
-  "What the caller was told of reviews, newest first."
+  """What the caller was told of reviews, newest first."""
   notifications(after: String, first: Int): NotificationConnection!
 
-  "What differs between any two of drafts, versions and the past of drafts, each given by its id."
+  """What differs between any two of drafts, versions and the past of drafts, each given by its id."""
   integrationDifference(
-    "An integration's id for its main draft, a draft's or a version's."
+    """An integration's id for its main draft, a draft's or a version's."""
     from: ID!
     to: ID!
-    "from as it was at this time."
+    """from as it was at this time."""
     fromAsOf: DateTime
-    "to as it was at this time."
+    """to as it was at this time."""
     toAsOf: DateTime
   ): IntegrationDifference!
 
@@ -5191,44 +5191,44 @@ type Query {
   the newest first.
   """
   auditEvents(
-    "The id of a user, or system or trigger."
+    """The id of a user, or system or trigger."""
     actor: ID
-    "Kinds of events, such as IntegrationPublished."
+    """Kinds of events, such as IntegrationPublished."""
     kinds: [String!]
-    "The id of anything; of an integration with its drafts and instances, of a customer with its instances."
+    """The id of anything; of an integration with its drafts and instances, of a customer with its instances."""
     subject: ID
-    "At this time or later."
+    """At this time or later."""
     from: DateTime
-    "Before this time."
+    """Before this time."""
     to: DateTime
-    "The oldest first."
+    """The oldest first."""
     ascending: Boolean
     after: String
     first: Int
   ): AuditEventConnection!
 
-  instance(id: ID!, "As it was at this time; what is deleted by now is found, too." asOf: DateTime, "As it was after the event at this position." asOfPosition: String): Instance!
+  instance(id: ID!, """As it was at this time; what is deleted by now is found, too.""" asOf: DateTime, """As it was after the event at this position.""" asOfPosition: String): Instance!
   instances(
     name_Icontains: String
     customer: ID
-    "An integration's id or that of one of its versions."
+    """An integration's id or that of one of its versions."""
     integration: ID
-    "true for the hidden instances that tests run on; they are left out by default."
+    """true for the hidden instances that tests run on; they are left out by default."""
     isSystem: Boolean
-    "Oldest first unless sorted otherwise."
+    """Oldest first unless sorted otherwise."""
     sortBy: [InstanceOrder!]
     after: String
     first: Int
   ): InstanceConnection!
 
-  "Null while no such execution exists, since clients poll for it."
+  """Null while no such execution exists, since clients poll for it."""
   executionResult(id: ID!): InstanceExecutionResult
-  "Newest first."
+  """Newest first."""
   executionResults(
     instance: ID
     integration: ID
     customer: ID
-    "The id of a flow."
+    """The id of a flow."""
     flowConfig_Flow: ID
     isTestExecution: Boolean
     status: ExecutionStatus
@@ -5237,21 +5237,21 @@ type Query {
     error_Isnull: Boolean
     startedAt_Gte: DateTime
     startedAt_Lte: DateTime
-    "Words that begin words of the names of its steps, its errors and its log lines, all of them; what has not ended is not found."
+    """Words that begin words of the names of its steps, its errors and its log lines, all of them; what has not ended is not found."""
     search: String
-    "By the start, or by the queueing as long as it has not started; descending unless asked otherwise."
+    """By the start, or by the queueing as long as it has not started; descending unless asked otherwise."""
     orderBy: InstanceExecutionResultOrder
     after: String
     first: Int
   ): InstanceExecutionResultConnection!
-  "The regions that the log lines of an execution are grouped under: the steps that wrote some."
+  """The regions that the log lines of an execution are grouped under: the steps that wrote some."""
   executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder, after: String, first: Int): ExecutionSectionConnection!
-  "The log of one execution, in the order in which it was written."
+  """The log of one execution, in the order in which it was written."""
   logs(executionResult: ID!, orderBy: LogOrder, after: String, first: Int): LogConnection!
   logSeverityLevels: [LogSeverity!]!
 }
 
-"What can be done. What is refused is told in the errors of the payload."
+"""What can be done. What is refused is told in the errors of the payload."""
 type Mutation {
   createOrganizationUser(input: CreateOrganizationUserInput!): UserPayload!
   createApiToken(input: CreateApiTokenInput!): CreateApiTokenPayload!
@@ -5259,26 +5259,26 @@ type Mutation {
 
   createCustomer(input: CreateCustomerInput!): CustomerPayload!
 
-  "An integration with one flow that a webhook starts, unless template or definition tells otherwise."
+  """An integration with one flow that a webhook starts, unless template or definition tells otherwise."""
   createIntegration(input: CreateIntegrationInput!): IntegrationPayload!
-  "Changes what is said of the draft; what is left out or null stays as it is."
+  """Changes what is said of the draft; what is left out or null stays as it is."""
   updateIntegration(input: UpdateIntegrationInput!): IntegrationPayload!
-  "Keeps a file with an integration."
+  """Keeps a file with an integration."""
   addIntegrationAttachment(input: AddIntegrationAttachmentInput!): IntegrationPayload!
-  "Takes a file away. Addresses of it hold no longer; its bytes stay where blobs are kept."
+  """Takes a file away. Addresses of it hold no longer; its bytes stay where blobs are kept."""
   removeIntegrationAttachment(input: RemoveIntegrationAttachmentInput!): IntegrationPayload!
-  "A named copy of an integration's draft, or of a version, with its icon and without its attachments."
+  """A named copy of an integration's draft, or of a version, with its icon and without its attachments."""
   forkIntegration(input: ForkIntegrationInput!): IntegrationPayload!
   """
   Changes parts of the draft, all or none. What others have edited since expectedRevision stays, and is
   told in missed; if they have edited the same, it is refused, saying who and what.
   """
   editDraft(input: EditDraftInput!): DraftPayload!
-  "Takes the last edits back; undoing again goes on before them."
+  """Takes the last edits back; undoing again goes on before them."""
   undoDraft(input: UndoDraftInput!): DraftPayload!
-  "Takes back all that was edited in the main draft since the newest version; ends a named one."
+  """Takes back all that was edited in the main draft since the newest version; ends a named one."""
   discardDraft(input: DiscardDraftInput!): DraftPayload!
-  "Begins a named draft, apart from all others, on the newest version."
+  """Begins a named draft, apart from all others, on the newest version."""
   createDraft(input: CreateDraftInput!): DraftPayload!
   updateDraft(input: UpdateDraftInput!): DraftPayload!
   """
@@ -5287,58 +5287,58 @@ type Mutation {
   """
   rebaseDraft(input: RebaseDraftInput!): DraftPayload!
 
-  "Asks people to look at what a draft changes; asking again while it is under review changes whom and what."
+  """Asks people to look at what a draft changes; asking again while it is under review changes whom and what."""
   requestReview(input: RequestReviewInput!): ReviewPayload!
   withdrawReview(input: WithdrawReviewInput!): ReviewPayload!
-  "Approves, or rejects with feedback. It holds as long as the draft changes just what it does now."
+  """Approves, or rejects with feedback. It holds as long as the draft changes just what it does now."""
   giveVerdict(input: GiveVerdictInput!): ReviewPayload!
-  "Takes back the caller's own verdict."
+  """Takes back the caller's own verdict."""
   withdrawVerdict(input: WithdrawVerdictInput!): ReviewPayload!
-  "Makes somebody's verdict void, by those whom the review policy lets publish without approvals."
+  """Makes somebody's verdict void, by those whom the review policy lets publish without approvals."""
   dismissVerdict(input: DismissVerdictInput!): ReviewPayload!
-  "What drafts need to be published, of an integration or of all that say nothing else."
+  """What drafts need to be published, of an integration or of all that say nothing else."""
   setReviewPolicy(input: SetReviewPolicyInput!): ReviewPolicyPayload!
 
   openThread(input: OpenThreadInput!): ThreadPayload!
   replyToThread(input: ReplyToThreadInput!): ThreadPayload!
-  "The caller's own."
+  """The caller's own."""
   editComment(input: EditCommentInput!): ThreadPayload!
   resolveThread(input: ResolveThreadInput!): ThreadPayload!
-  "Makes the edit that a thread suggests, and resolves it; refused if what it changes was changed since."
+  """Makes the edit that a thread suggests, and resolves it; refused if what it changes was changed since."""
   applySuggestion(input: ApplySuggestionInput!): ThreadPayload!
 
-  "Tells where the caller is on a draft, under the session of their draftPresence. Nothing of it is kept."
+  """Tells where the caller is on a draft, under the session of their draftPresence. Nothing of it is kept."""
   movePresence(input: MovePresenceInput!): MovePresencePayload!
 
-  "Publishes a draft later, just as it is now; an edit until then gives the plan up."
+  """Publishes a draft later, just as it is now; an edit until then gives the plan up."""
   schedulePublish(input: SchedulePublishInput!): ReviewPayload!
   unschedulePublish(input: UnschedulePublishInput!): ReviewPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
-  "Publishes an older version's content again, as the next version, under the same policy; drafts stay as they are."
+  """Publishes an older version's content again, as the next version, under the same policy; drafts stay as they are."""
   rollBackIntegration(input: RollBackIntegrationInput!): IntegrationPayload!
-  "Deletes its instances, too; its history stays in the log."
+  """Deletes its instances, too; its history stays in the log."""
   deleteIntegration(input: DeleteIntegrationInput!): IntegrationPayload!
-  "Changes what is said of a published version."
+  """Changes what is said of a published version."""
   updateIntegrationVersion(input: UpdateIntegrationVersionInput!): IntegrationPayload!
-  "Puts a version into the marketplace, or takes it out."
+  """Puts a version into the marketplace, or takes it out."""
   updateIntegrationMarketplaceConfiguration(input: UpdateIntegrationMarketplaceConfigurationInput!): IntegrationPayload!
-  "A version that is not available can be neither deployed nor chosen; instances that run it go on."
+  """A version that is not available can be neither deployed nor chosen; instances that run it go on."""
   updateIntegrationVersionAvailability(input: UpdateIntegrationVersionAvailabilityInput!): IntegrationPayload!
 
   createInstance(input: CreateInstanceInput!): InstancePayload!
-  "Values of config variables that are given replace all that are set; see updateInstanceConfigVariables."
+  """Values of config variables that are given replace all that are set; see updateInstanceConfigVariables."""
   updateInstance(input: UpdateInstanceInput!): InstancePayload!
-  "Sets some config variables and leaves the others."
+  """Sets some config variables and leaves the others."""
   updateInstanceConfigVariables(input: UpdateInstanceConfigVariablesInput!): InstancePayload!
-  "Refuses, naming each config variable that has no value, unless it is forced."
+  """Refuses, naming each config variable that has no value, unless it is forced."""
   deployInstance(input: DeployInstanceInput!): InstancePayload!
-  "Frees the instance's URLs. Flows whose trigger is management-triggers.instanceRemove run a last time."
+  """Frees the instance's URLs. Flows whose trigger is management-triggers.instanceRemove run a last time."""
   deleteInstance(input: DeleteInstanceInput!): InstancePayload!
 
-  "Ends an execution, whatever it is doing."
+  """Ends an execution, whatever it is doing."""
   cancelExecution(input: CancelExecutionInput!): ExecutionPayload!
-  "Runs an execution's flow again with the same payload, in the version that is deployed now."
+  """Runs an execution's flow again with the same payload, in the version that is deployed now."""
   replayExecution(input: ReplayExecutionInput!): ExecutionPayload!
 }
 
@@ -5348,30 +5348,30 @@ the newest is sent and those between may be skipped, or a feed, of which nothing
 the cursor that was seen last.
 """
 type Subscription {
-  "A feed of what an execution does, from its beginning; it ends with the execution."
+  """A feed of what an execution does, from its beginning; it ends with the execution."""
   executionProgress(executionId: ID!, after: String): ExecutionEvent!
-  "A feed of log lines: of one execution from its beginning to its end, or of all of an instance from now on."
+  """A feed of log lines: of one execution from its beginning to its end, or of all of an instance from now on."""
   logTail(executionId: ID, instanceId: ID, after: String): LogEdge!
-  "A state: the instance as it is now, and again after each change."
+  """A state: the instance as it is now, and again after each change."""
   instanceChanged(id: ID!): Instance!
-  "A state: the integration's draft as it is now, and again after each change of it or a new version."
+  """A state: the integration's draft as it is now, and again after each change of it or a new version."""
   integrationChanged(id: ID!): Integration!
-  "A feed of what happens to a draft and its review, from its beginning; it ends when the draft does."
+  """A feed of what happens to a draft and its review, from its beginning; it ends when the draft does."""
   draftFeed(id: ID!, after: String): DraftEvent!
   """
   A state: who looks at a draft. Subscribing is being there, under an id that the client makes up for each
   socket; it ends with the socket. movePresence tells where one is.
   """
   draftPresence(id: ID!, session: ID!, part: ID): PresenceList!
-  "A feed of what the caller is told of reviews, from its beginning or after a notification's cursor."
+  """A feed of what the caller is told of reviews, from its beginning or after a notification's cursor."""
   notificationAdded(after: String): Notification!
-  "A state: the same as the query, now and again after each change of it."
+  """A state: the same as the query, now and again after each change of it."""
   draftsChanged(integration: ID, isMain: Boolean, reviewState: ReviewState, toReview: Boolean, mine: Boolean, after: String, first: Int): DraftConnection!
 }
 
 # ------------------------------------------------------------- organization, users, roles, tokens
 
-"Whose server this is; everything belongs to one."
+"""Whose server this is; everything belongs to one."""
 type Organization {
   id: ID!
   name: String!
@@ -5379,7 +5379,7 @@ type Organization {
   users(after: String, first: Int): UserConnection!
 }
 
-"A person who uses this server."
+"""A person who uses this server."""
 type User implements Node {
   id: ID!
   name: String!
@@ -5392,7 +5392,7 @@ type User implements Node {
   updatedAt: DateTime!
 }
 
-"A page of a list of users."
+"""A page of a list of users."""
 type UserConnection {
   nodes: [User!]!
   edges: [UserEdge!]!
@@ -5400,32 +5400,32 @@ type UserConnection {
   totalCount: Int!
 }
 
-"A user and its place in a list."
+"""A user and its place in a list."""
 type UserEdge {
   node: User!
   cursor: String!
 }
 
-"What a user may do."
+"""What a user may do."""
 type Role {
   id: ID!
   name: String!
   description: String!
-  "Higher may do more."
+  """Higher may do more."""
   level: Int!
 }
 
-"A token that programs and people use the API with, as its user."
+"""A token that programs and people use the API with, as its user."""
 type ApiToken {
   id: ID!
   name: String!
   user: User!
   createdAt: DateTime!
-  "Null while it is valid."
+  """Null while it is valid."""
   revokedAt: DateTime
 }
 
-"A page of a list of API tokens."
+"""A page of a list of API tokens."""
 type ApiTokenConnection {
   nodes: [ApiToken!]!
   edges: [ApiTokenEdge!]!
@@ -5433,48 +5433,48 @@ type ApiTokenConnection {
   totalCount: Int!
 }
 
-"An API token and its place in a list."
+"""An API token and its place in a list."""
 type ApiTokenEdge {
   node: ApiToken!
   cursor: String!
 }
 
-"What createOrganizationUser takes."
+"""What createOrganizationUser takes."""
 input CreateOrganizationUserInput {
   email: String!
-  "The id of one of organizationRoles."
+  """The id of one of organizationRoles."""
   role: ID!
   name: String
 }
 
-"What became of the mutation: a user, or why there is none."
+"""What became of the mutation: a user, or why there is none."""
 type UserPayload {
   user: User
   errors: [FieldError!]!
 }
 
-"What createApiToken takes."
+"""What createApiToken takes."""
 input CreateApiTokenInput {
-  "Tells one token from another in lists and in the audit."
+  """Tells one token from another in lists and in the audit."""
   name: String!
-  "The user that the token acts as; the caller when left out."
+  """The user that the token acts as; the caller when left out."""
   user: ID
 }
 
-"What became of the mutation: an API token, or why there is none."
+"""What became of the mutation: an API token, or why there is none."""
 type CreateApiTokenPayload {
   apiToken: ApiToken
-  "The token itself. It is shown here once and can't be had again."
+  """The token itself. It is shown here once and can't be had again."""
   secret: String
   errors: [FieldError!]!
 }
 
-"What revokeApiToken takes."
+"""What revokeApiToken takes."""
 input RevokeApiTokenInput {
   id: ID!
 }
 
-"What became of the mutation: an API token, or why there is none."
+"""What became of the mutation: an API token, or why there is none."""
 type ApiTokenPayload {
   apiToken: ApiToken
   errors: [FieldError!]!
@@ -5482,7 +5482,7 @@ type ApiTokenPayload {
 
 # --------------------------------------------------------------------------------------- customers
 
-"Somebody whom instances are deployed for."
+"""Somebody whom instances are deployed for."""
 type Customer implements Node {
   id: ID!
   name: String!
@@ -5493,7 +5493,7 @@ type Customer implements Node {
   instances(after: String, first: Int): InstanceConnection!
 }
 
-"A page of a list of customers."
+"""A page of a list of customers."""
 type CustomerConnection {
   nodes: [Customer!]!
   edges: [CustomerEdge!]!
@@ -5501,35 +5501,35 @@ type CustomerConnection {
   totalCount: Int!
 }
 
-"A customer and its place in a list."
+"""A customer and its place in a list."""
 type CustomerEdge {
   node: Customer!
   cursor: String!
 }
 
-"What customers can be sorted by."
+"""What customers can be sorted by."""
 enum CustomerOrderField {
   CREATED_AT
   EXTERNAL_ID
   NAME
 }
 
-"A field to sort customers by, and which way."
+"""A field to sort customers by, and which way."""
 input CustomerOrder {
   field: CustomerOrderField!
   direction: OrderDirection!
 }
 
-"What createCustomer takes."
+"""What createCustomer takes."""
 input CreateCustomerInput {
   name: String!
   description: String
-  "The id of this customer in the organization's own product; unique when given."
+  """The id of this customer in the organization's own product; unique when given."""
   externalId: String
   labels: [String]
 }
 
-"What became of the mutation: a customer, or why there is none."
+"""What became of the mutation: a customer, or why there is none."""
 type CustomerPayload {
   customer: Customer
   errors: [FieldError!]!
@@ -5537,7 +5537,7 @@ type CustomerPayload {
 
 # ------------------------------------------------------------------------------------- components
 
-"A connector to an app, or a set of tools, that steps use."
+"""A connector to an app, or a set of tools, that steps use."""
 type Component implements Node {
   id: ID!
   key: String!
@@ -5545,16 +5545,16 @@ type Component implements Node {
   description: String!
   public: Boolean!
   category: String
-  "Of what was published; null for what comes with the server."
+  """Of what was published; null for what comes with the server."""
   signature: String
   versionNumber: Int!
   versionCreatedAt: DateTime
   customer: Customer
-  "Actions and triggers, by their order in the component; there are no data sources yet."
+  """Actions and triggers, by their order in the component; there are no data sources yet."""
   actions(isTrigger: Boolean, isDataSource: Boolean, after: String, first: Int): ActionConnection!
 }
 
-"A page of a list of components."
+"""A page of a list of components."""
 type ComponentConnection {
   nodes: [Component!]!
   edges: [ComponentEdge!]!
@@ -5562,13 +5562,13 @@ type ComponentConnection {
   totalCount: Int!
 }
 
-"A component and its place in a list."
+"""A component and its place in a list."""
 type ComponentEdge {
   node: Component!
   cursor: String!
 }
 
-"An action or a trigger. Of one that is not known here, as a definition names it, nothing but the keys is."
+"""An action or a trigger. Of one that is not known here, as a definition names it, nothing but the keys is."""
 type Action {
   id: ID!
   key: String!
@@ -5577,20 +5577,20 @@ type Action {
   isTrigger: Boolean!
   isPollingTrigger: Boolean
   scheduleSupport: ActionScheduleSupport
-  "Whether its result chooses a branch of the step."
+  """Whether its result chooses a branch of the step."""
   allowsBranching: Boolean!
   component: Component
   inputs(after: String, first: Int): ActionInputConnection!
 }
 
-"Whether a trigger goes with a schedule."
+"""Whether a trigger goes with a schedule."""
 enum ActionScheduleSupport {
   INVALID
   REQUIRED
   VALID
 }
 
-"A page of a list of actions."
+"""A page of a list of actions."""
 type ActionConnection {
   nodes: [Action!]!
   edges: [ActionEdge!]!
@@ -5598,27 +5598,27 @@ type ActionConnection {
   totalCount: Int!
 }
 
-"An action and its place in a list."
+"""An action and its place in a list."""
 type ActionEdge {
   node: Action!
   cursor: String!
 }
 
-"An input of an action."
+"""An input of an action."""
 type ActionInput {
   key: String!
   label: String!
   description: String!
-  "string, number, boolean, data, code, connection, list, keyvalue or conditions"
+  """string, number, boolean, data, code, connection, list, keyvalue or conditions"""
   type: String!
   required: Boolean!
-  "Used where the step says nothing."
+  """Used where the step says nothing."""
   default: String
-  "The values allowed; empty for any."
+  """The values allowed; empty for any."""
   options: [String!]!
 }
 
-"A page of a list of inputs."
+"""A page of a list of inputs."""
 type ActionInputConnection {
   nodes: [ActionInput!]!
   edges: [ActionInputEdge!]!
@@ -5626,7 +5626,7 @@ type ActionInputConnection {
   totalCount: Int!
 }
 
-"An input and its place in a list."
+"""An input and its place in a list."""
 type ActionInputEdge {
   node: ActionInput!
   cursor: String!
@@ -5634,58 +5634,58 @@ type ActionInputEdge {
 
 # ------------------------------------------------------------------------------------ integrations
 
-"An integration's draft, or one of its published versions."
+"""An integration's draft, or one of its published versions."""
 type Integration implements Node {
   id: ID!
   name: String!
   description: String
   category: String
-  "In lower case, each once."
+  """In lower case, each once."""
   labels: [String!]
-  "Markdown, for those who build and review it."
+  """Markdown, for those who build and review it."""
   documentation: String
   """
   The documentation as HTML that can be put into a page as it is: nothing in it runs. HTML in it is left
   out; what would take long to render is shown as it was written.
   """
   documentationHtml: String
-  "Of its icon; null for none. It holds for some time. The icon is the integration's: every version shows it."
+  """Of its icon; null for none. It holds for some time. The icon is the integration's: every version shows it."""
   avatarUrl: String
-  "Files that are kept with the integration; every version shows them. By when they were added."
+  """Files that are kept with the integration; every version shows them. By when they were added."""
   attachments(after: String, first: Int): AttachmentConnection!
   reviewPolicy: ReviewPolicy!
-  "What it was copied from: an integration or a version. Null for none, or if that is gone."
+  """What it was copied from: an integration or a version. Null for none, or if that is gone."""
   parent: Integration
   customer: Customer
   isCodeNative: Boolean!
-  "Canonical YAML. version is the format's, 7 by default; useLatestComponentVersions writes LATEST for each component."
+  """Canonical YAML. version is the format's, 7 by default; useLatestComponentVersions writes LATEST for each component."""
   definition(version: Int, useLatestComponentVersions: Boolean): String
-  "Of the draft: the number of the version published last, 0 before the first."
+  """Of the draft: the number of the version published last, 0 before the first."""
   versionNumber: Int!
-  "Of the draft: what edits of it name as expectedRevision. Null for a version."
+  """Of the draft: what edits of it name as expectedRevision. Null for a version."""
   draftRevision: String
   versionCreatedAt: DateTime!
   versionCreatedBy: User
   versionComment: String
-  "False for the draft."
+  """False for the draft."""
   versionIsAvailable: Boolean!
-  "Labels of the version itself, in lower case, each once, sorted."
+  """Labels of the version itself, in lower case, each once, sorted."""
   versionLabels: [String!]!
-  "Whether it is offered to begin others with; of the draft: whether an available version is. Versions alone are templates."
+  """Whether it is offered to begin others with; of the draft: whether an available version is. Versions alone are templates."""
   isTemplate: Boolean!
-  "To whom; of the draft: that of its newest version that is offered and available."
+  """To whom; of the draft: that of its newest version that is offered and available."""
   templateFor: TemplateFor!
-  "Of the draft: that of the newest version that is in the marketplace and available; it is what customers are shown."
+  """Of the draft: that of the newest version that is in the marketplace and available; it is what customers are shown."""
   marketplaceConfiguration: MarketplaceConfiguration!
-  "What the marketplace says of it."
+  """What the marketplace says of it."""
   overview: String
-  "Whether a customer may have several instances of it from the marketplace."
+  """Whether a customer may have several instances of it from the marketplace."""
   allowMultipleMarketplaceInstances: Boolean!
-  "When the integration was created."
+  """When the integration was created."""
   createdAt: DateTime!
-  "When it was edited or published last; of a version when it was published."
+  """When it was edited or published last; of a version when it was published."""
   updatedAt: DateTime!
-  "The published versions of the same integration; by number, ascending unless sorted otherwise."
+  """The published versions of the same integration; by number, ascending unless sorted otherwise."""
   versionSequence(
     versionIsAvailable: Boolean
     sortBy: [VersionOrder!]
@@ -5693,9 +5693,9 @@ type Integration implements Node {
     first: Int
   ): IntegrationConnection!
   flows(after: String, first: Int): IntegrationFlowConnection!
-  "The hidden instance that test runs of the draft execute on."
+  """The hidden instance that test runs of the draft execute on."""
   systemInstance: Instance!
-  "The config variables as set on the system instance. status takes lower-case names."
+  """The config variables as set on the system instance. status takes lower-case names."""
   testConfigVariables(
     status: String
     status_In: [String]
@@ -5704,7 +5704,7 @@ type Integration implements Node {
   ): InstanceConfigVariableConnection!
 }
 
-"A page of a list of integrations."
+"""A page of a list of integrations."""
 type IntegrationConnection {
   nodes: [Integration!]!
   edges: [IntegrationEdge!]!
@@ -5712,26 +5712,26 @@ type IntegrationConnection {
   totalCount: Int!
 }
 
-"An integration and its place in a list."
+"""An integration and its place in a list."""
 type IntegrationEdge {
   node: Integration!
   cursor: String!
 }
 
-"A file that goes with an integration."
+"""A file that goes with an integration."""
 type Attachment {
   id: ID!
-  "Several may have the same."
+  """Several may have the same."""
   name: String!
-  "In bytes."
+  """In bytes."""
   size: Int!
   addedAt: DateTime!
   addedBy: User
-  "Where to get it, as a download; without a token, until it expires."
+  """Where to get it, as a download; without a token, until it expires."""
   url: String!
 }
 
-"A page of a list of attachments."
+"""A page of a list of attachments."""
 type AttachmentConnection {
   nodes: [Attachment!]!
   edges: [AttachmentEdge!]!
@@ -5739,90 +5739,90 @@ type AttachmentConnection {
   totalCount: Int!
 }
 
-"An attachment and its place in a list."
+"""An attachment and its place in a list."""
 type AttachmentEdge {
   node: Attachment!
   cursor: String!
 }
 
-"What a file is for."
+"""What a file is for."""
 enum MediaType {
-  "A file that is kept with an integration: of at most HEDDLE_MAX_ATTACHMENT bytes, with a name that ends in one of HEDDLE_ATTACHMENT_TYPES."
+  """A file that is kept with an integration: of at most HEDDLE_MAX_ATTACHMENT bytes, with a name that ends in one of HEDDLE_ATTACHMENT_TYPES."""
   ATTACHMENT
-  "The icon of an integration: a square PNG picture, 400 to HEDDLE_MAX_ICON_SIDE pixels wide, of at most HEDDLE_MAX_ICON bytes. Others are refused."
+  """The icon of an integration: a square PNG picture, 400 to HEDDLE_MAX_ICON_SIDE pixels wide, of at most HEDDLE_MAX_ICON bytes. Others are refused."""
   AVATAR
 }
 
-"An address to put a file to."
+"""An address to put a file to."""
 type UploadMediaResult {
   uploadUrl: String!
-  "Names the file to the mutation that takes it, until it expires, too; nothing can be got from it."
+  """Names the file to the mutation that takes it, until it expires, too; nothing can be got from it."""
   objectUrl: String!
-  "Null: what is refused is an error of the request."
+  """Null: what is refused is an error of the request."""
   error: String
 }
 
-"To whom a version is offered to begin integrations of their own with."
+"""To whom a version is offered to begin integrations of their own with."""
 enum TemplateFor {
   NOBODY
-  "The organization's users only."
+  """The organization's users only."""
   ORGANIZATION
-  "Customers, and the organization's users."
+  """Customers, and the organization's users."""
   CUSTOMERS
 }
 
-"Whether the marketplace shows a version, and lets customers deploy it."
+"""Whether the marketplace shows a version, and lets customers deploy it."""
 enum MarketplaceConfiguration {
   AVAILABLE_AND_DEPLOYABLE
   AVAILABLE_NOT_DEPLOYABLE
   NOT_AVAILABLE_IN_MARKETPLACE
 }
 
-"What integrations can be sorted by."
+"""What integrations can be sorted by."""
 enum IntegrationOrderField {
   CATEGORY
   CREATED_AT
   NAME
   UPDATED_AT
-  "The number of the version published last."
+  """The number of the version published last."""
   VERSION_NUMBER
 }
 
-"A field to sort integrations by, and which way."
+"""A field to sort integrations by, and which way."""
 input IntegrationOrder {
   field: IntegrationOrderField!
   direction: OrderDirection!
 }
 
-"What versions can be sorted by."
+"""What versions can be sorted by."""
 enum VersionOrderField {
   VERSION_NUMBER
 }
 
-"How versions are sorted."
+"""How versions are sorted."""
 input VersionOrder {
   field: VersionOrderField!
   direction: OrderDirection!
 }
 
-"A flow of a definition."
+"""A flow of a definition."""
 type IntegrationFlow {
   id: ID!
   stableKey: String
   name: String!
   description: String
   isSynchronous: Boolean!
-  "Runs the draft's flow on the system instance. Absolute; it authorises itself."
+  """Runs the draft's flow on the system instance. Absolute; it authorises itself."""
   testUrl: String!
   trigger: IntegrationAction!
 }
 
-"The action that a step uses."
+"""The action that a step uses."""
 type IntegrationAction {
   action: Action!
 }
 
-"A page of a list of flows."
+"""A page of a list of flows."""
 type IntegrationFlowConnection {
   nodes: [IntegrationFlow!]!
   edges: [IntegrationFlowEdge!]!
@@ -5830,186 +5830,186 @@ type IntegrationFlowConnection {
   totalCount: Int!
 }
 
-"A flow and its place in a list."
+"""A flow and its place in a list."""
 type IntegrationFlowEdge {
   node: IntegrationFlow!
   cursor: String!
 }
 
-"What createIntegration takes."
+"""What createIntegration takes."""
 input CreateIntegrationInput {
   name: String!
   description: String
-  "Accepted for existing clients, and refused: integrations belong to the organization."
+  """Accepted for existing clients, and refused: integrations belong to the organization."""
   customer: ID
   category: String
   labels: [String]
   documentation: String
-  "A version to begin with a copy of, or an integration: then the version that is its template, or else its draft."
+  """A version to begin with a copy of, or an integration: then the version that is its template, or else its draft."""
   template: ID
-  "A YAML definition to begin with."
+  """A YAML definition to begin with."""
   definition: String
 }
 
-"What updateIntegration takes."
+"""What updateIntegration takes."""
 input UpdateIntegrationInput {
-  "The integration's id."
+  """The integration's id."""
   id: ID!
   name: String
   description: String
   category: String
-  "All of them; an empty list takes them away."
+  """All of them; an empty list takes them away."""
   labels: [String]
   documentation: String
-  "Accepted for existing clients, and refused: integrations belong to the organization."
+  """Accepted for existing clients, and refused: integrations belong to the organization."""
   customer: ID
-  "The objectUrl of uploadMedia; an empty one takes the icon away."
+  """The objectUrl of uploadMedia; an empty one takes the icon away."""
   avatarUrl: String
-  "Accepted for existing clients, and refused: they are the system instance's."
+  """Accepted for existing clients, and refused: they are the system instance's."""
   testConfigVariables: [InputInstanceConfigVariable]
 }
 
-"What addIntegrationAttachment takes."
+"""What addIntegrationAttachment takes."""
 input AddIntegrationAttachmentInput {
-  "The integration's id."
+  """The integration's id."""
   id: ID!
-  "The objectUrl of uploadMedia."
+  """The objectUrl of uploadMedia."""
   url: String!
 }
 
-"What removeIntegrationAttachment takes."
+"""What removeIntegrationAttachment takes."""
 input RemoveIntegrationAttachmentInput {
-  "The integration's id."
+  """The integration's id."""
   id: ID!
   attachment: ID!
 }
 
-"What forkIntegration takes."
+"""What forkIntegration takes."""
 input ForkIntegrationInput {
-  "An integration, or a version of one."
+  """An integration, or a version of one."""
   parent: ID!
   name: String!
   description: String
 }
 
-"What differs between two drafts or versions."
+"""What differs between two drafts or versions."""
 type IntegrationDifference {
   from: Integration!
   to: Integration!
-  "The parts that differ: those there now in their order, then those that are gone."
+  """The parts that differ: those there now in their order, then those that are gone."""
   parts: [PartDifference!]!
-  "A unified difference of the canonical YAML, empty when there is none."
+  """A unified difference of the canonical YAML, empty when there is none."""
   yaml: String!
 }
 
-"What became of a part, found by its id wherever it stands and whatever it is called."
+"""What became of a part, found by its id wherever it stands and whatever it is called."""
 type PartDifference {
-  "Null for the integration itself."
+  """Null for the integration itself."""
   id: ID
-  "integration, flow, step, branch, config variable or config page"
+  """integration, flow, step, branch, config variable or config page"""
   kind: String!
-  "A config variable's key."
+  """A config variable's key."""
   name: String!
-  "The name of the flow that it is in."
+  """The name of the flow that it is in."""
   flow: String
   isNew: Boolean!
   isDeleted: Boolean!
-  "Some of its fields say something else."
+  """Some of its fields say something else."""
   isModified: Boolean!
-  "It stands elsewhere."
+  """It stands elsewhere."""
   isMoved: Boolean!
   isRenamed: Boolean!
-  "Null unless it is renamed."
+  """Null unless it is renamed."""
   nameBefore: String
   fields: [FieldDifference!]!
 }
 
-"What became of a field of a part."
+"""What became of a field of a part."""
 type FieldDifference {
-  "A field's key, or inputs and the name of an input."
+  """A field's key, or inputs and the name of an input."""
   path: [String!]!
-  "Null when it was not there."
+  """Null when it was not there."""
   before: JSONString
-  "Null when it is not there."
+  """Null when it is not there."""
   after: JSONString
 }
 
-"What a change does."
+"""What a change does."""
 enum DraftOp {
-  "Give value to the field of node at path; without a path make sure that the list is there."
+  """Give value to the field of node at path; without a path make sure that the list is there."""
   SET
-  "Take the field of node at path away; without a path the list, if it is empty."
+  """Take the field of node at path away; without a path the list, if it is empty."""
   UNSET
-  "Put part into list of parent, behind after."
+  """Put part into list of parent, behind after."""
   ADD
-  "Take node away, with everything below it."
+  """Take node away, with everything below it."""
   REMOVE
-  "Put node into list of parent, behind after."
+  """Put node into list of parent, behind after."""
   MOVE
 }
 
-"A change of a definition. Parts are named by id; the integration itself by none."
+"""A change of a definition. Parts are named by id; the integration itself by none."""
 input DraftChangeInput {
   op: DraftOp!
-  "Of ADD: an id for the new part, a UUID; one is given if it is left out."
+  """Of ADD: an id for the new part, a UUID; one is given if it is left out."""
   node: ID
-  "The key of a field, such as name, or inputs and the name of an input."
+  """The key of a field, such as name, or inputs and the name of an input."""
   path: [String!]
-  "As the definition format has it."
+  """As the definition format has it."""
   value: JSONString
   parent: ID
-  "flows, requiredConfigVars, configPages, steps, branches; of SET and UNSET also inputs."
+  """flows, requiredConfigVars, configPages, steps, branches; of SET and UNSET also inputs."""
   list: String
-  "The part before; none for the first place."
+  """The part before; none for the first place."""
   after: ID
-  "A map as the definition format has it."
+  """A map as the definition format has it."""
   part: JSONString
 }
 
-"What editDraft takes."
+"""What editDraft takes."""
 input EditDraftInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
-  "draftRevision, or the revision of the last payload."
+  """draftRevision, or the revision of the last payload."""
   expectedRevision: String!
   changes: [DraftChangeInput!]!
 }
 
-"What undoDraft takes."
+"""What undoDraft takes."""
 input UndoDraftInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
   expectedRevision: String!
-  "How many; 1 by default."
+  """How many; 1 by default."""
   edits: Int
 }
 
-"What discardDraft takes."
+"""What discardDraft takes."""
 input DiscardDraftInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
   expectedRevision: String!
 }
 
-"An edit of a draft as it is in the log."
+"""An edit of a draft as it is in the log."""
 type DraftEdit {
   revision: String!
   by: User
   at: DateTime!
-  "An object with changes, a list."
+  """An object with changes, a list."""
   changes: JSONString!
 }
 
-"What became of the mutation: a draft, or why there is none."
+"""What became of the mutation: a draft, or why there is none."""
 type DraftPayload {
   integration: Integration
-  "Null when it has ended, or was never edited."
+  """Null when it has ended, or was never edited."""
   draft: Draft
-  "The draft's after the edit."
+  """The draft's after the edit."""
   revision: String
-  "What was edited between the expected revision and this edit."
+  """What was edited between the expected revision and this edit."""
   missed: [DraftEdit!]!
-  "Of a rebase: where the draft and the newest version contradict each other."
+  """Of a rebase: where the draft and the newest version contradict each other."""
   conflicts: [MergeConflict!]!
   errors: [FieldError!]!
 }
@@ -6020,41 +6020,41 @@ one, nor one draft by another.
 """
 type Draft implements Node {
   id: ID!
-  "Null for the main one."
+  """Null for the main one."""
   name: String
   isMain: Boolean!
   integration: Integration!
-  "The version that it was made from; null before the first."
+  """The version that it was made from; null before the first."""
   base: Integration
-  "A newer version was published since; rebase the draft to publish it."
+  """A newer version was published since; rebase the draft to publish it."""
   isBehind: Boolean!
   createdAt: DateTime!
   createdBy: User
   updatedAt: DateTime!
   updatedBy: User
-  "Those who have edited it since its base."
+  """Those who have edited it since its base."""
   authors: [User!]!
-  "What edits of it name as expectedRevision."
+  """What edits of it name as expectedRevision."""
   revision: String!
-  "Canonical YAML, see Integration."
+  """Canonical YAML, see Integration."""
   definition(version: Int, useLatestComponentVersions: Boolean): String!
-  "What differs from the base."
+  """What differs from the base."""
   changes: [PartDifference!]!
-  "Of all that it changes: what verdicts are bound to."
+  """Of all that it changes: what verdicts are bound to."""
   changeHash: String!
   reviewState: ReviewState!
-  review: Review
-  "Those that hold."
+  review: ReviewRequest
+  """Those that hold."""
   approvals: Int!
   approvalsNeeded: Int!
   threads(isResolved: Boolean, part: ID): [Thread!]!
-  "Null unless its publishing is planned."
+  """Null unless its publishing is planned."""
   scheduledPublish: ScheduledPublish
-  "What it has become."
+  """What it has become."""
   version: Integration
 }
 
-"A page of a list of drafts."
+"""A page of a list of drafts."""
 type DraftConnection {
   nodes: [Draft!]!
   edges: [DraftEdge!]!
@@ -6062,82 +6062,82 @@ type DraftConnection {
   totalCount: Int!
 }
 
-"A draft and its place in a list."
+"""A draft and its place in a list."""
 type DraftEdge {
   node: Draft!
   cursor: String!
 }
 
-"What two have changed differently, or one has changed and the other removed."
+"""What two have changed differently, or one has changed and the other removed."""
 type MergeConflict {
-  "Names it in take."
+  """Names it in take."""
   key: String!
-  "Where it is, for people."
+  """Where it is, for people."""
   place: String!
-  "What it was in the version that both began with; null for none, or a place."
+  """What it was in the version that both began with; null for none, or a place."""
   base: JSONString
-  "A list of changes."
+  """A list of changes."""
   mine: JSONString!
-  "A list of changes, those of the newest version."
+  """A list of changes, those of the newest version."""
   theirs: JSONString!
 }
 
-"Which of two changes that contradict each other stands."
+"""Which of two changes that contradict each other stands."""
 enum MergeSide {
-  "The draft's change stands."
+  """The draft's change stands."""
   MINE
-  "The newest version's change stands."
+  """The newest version's change stands."""
   THEIRS
 }
 
-"Which side of a conflict stands."
+"""Which side of a conflict stands."""
 input MergeChoiceInput {
   key: String!
   side: MergeSide!
 }
 
-"What createDraft takes."
+"""What createDraft takes."""
 input CreateDraftInput {
-  "The integration's id. It must have a published version."
+  """The integration's id. It must have a published version."""
   id: ID!
   name: String!
-  "A version whose content it begins with; the newest one's by default."
+  """A version whose content it begins with; the newest one's by default."""
   from: ID
 }
 
-"What updateDraft takes."
+"""What updateDraft takes."""
 input UpdateDraftInput {
-  "The draft's id."
+  """The draft's id."""
   id: ID!
   name: String!
 }
 
-"What rebaseDraft takes."
+"""What rebaseDraft takes."""
 input RebaseDraftInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
   expectedRevision: String!
   take: [MergeChoiceInput!]
 }
 
-"What schedulePublish takes."
+"""What schedulePublish takes."""
 input SchedulePublishInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
   at: DateTime!
-  "A note on the version."
+  """A note on the version."""
   comment: String
-  "A JSON object as a string, as in publishIntegration."
+  """A JSON object as a string, as in publishIntegration."""
   attributes: String
 }
 
-"What unschedulePublish takes."
+"""What unschedulePublish takes."""
 input UnschedulePublishInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
 }
 
-"When a draft is to be published, and by whom."
+"""When a draft is to be published, and by whom."""
 type ScheduledPublish {
   at: DateTime!
   comment: String
@@ -6146,9 +6146,9 @@ type ScheduledPublish {
 
 # ----------------------------------------------------------------------------------------- reviews
 
-"How far the review of a draft is."
+"""How far the review of a draft is."""
 enum ReviewState {
-  "No review was asked for."
+  """No review was asked for."""
   DRAFT
   PENDING
   APPROVED
@@ -6156,135 +6156,135 @@ enum ReviewState {
   WITHDRAWN
 }
 
-"A request to look at what a draft changes."
-type Review {
+"""A request to look at what a draft changes."""
+type ReviewRequest {
   id: ID!
   requestedBy: User
   requestedAt: DateTime!
-  "Those who were asked; others may give verdicts, too."
+  """Those who were asked; others may give verdicts, too."""
   reviewers: [User!]!
   note: String
-  "Where to look at it, as told by who asked."
+  """Where to look at it, as told by who asked."""
   link: String
   verdicts: [Verdict!]!
 }
 
-"What a reviewer says of a draft."
+"""What a reviewer says of a draft."""
 type Verdict {
   id: ID!
   by: User
   at: DateTime!
   approves: Boolean!
   comment: String
-  "The draft changes just what it did then, nobody has dismissed it, and the policy lets it count."
+  """The draft changes just what it did then, nobody has dismissed it, and the policy lets it count."""
   holds: Boolean!
   dismissedBy: User
   dismissedReason: String
-  "What differs now from what the reviewer saw."
+  """What differs now from what the reviewer saw."""
   changesSince: [PartDifference!]!
 }
 
-"What requestReview takes."
+"""What requestReview takes."""
 input RequestReviewInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
-  "Users, at most 50, who may give verdicts."
+  """Users, at most 50, who may give verdicts."""
   reviewers: [ID!]
   note: String
-  "Where to look at it; an http or https address."
+  """Where to look at it; an http or https address."""
   link: String
 }
 
-"What withdrawReview takes."
+"""What withdrawReview takes."""
 input WithdrawReviewInput {
   id: ID!
   reason: String
 }
 
-"What giveVerdict takes."
+"""What giveVerdict takes."""
 input GiveVerdictInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
   approves: Boolean!
-  "What has to change; a rejection needs it."
+  """What has to change; a rejection needs it."""
   comment: String
-  "Of what was looked at: refused if the draft changes something else by now."
+  """Of what was looked at: refused if the draft changes something else by now."""
   changeHash: String
 }
 
-"What withdrawVerdict takes."
+"""What withdrawVerdict takes."""
 input WithdrawVerdictInput {
   id: ID!
 }
 
-"What dismissVerdict takes."
+"""What dismissVerdict takes."""
 input DismissVerdictInput {
   id: ID!
-  "The id of the user whose verdict it is."
+  """The id of the user whose verdict it is."""
   reviewer: ID!
   reason: String!
 }
 
-"What became of the mutation: a review, or why there is none."
+"""What became of the mutation: a review, or why there is none."""
 type ReviewPayload {
   draft: Draft
   errors: [FieldError!]!
 }
 
-"What a draft needs to be published. A review that is open must be approved in any case."
+"""What a draft needs to be published. A review that is open must be approved in any case."""
 type ReviewPolicy {
-  "0 for none."
+  """0 for none."""
   approvals: Int!
-  "Whether those who have edited a draft may approve it; administrators are no exception."
+  """Whether those who have edited a draft may approve it; administrators are no exception."""
   selfApproval: Boolean!
-  "Roles that may publish all the same, giving a reason, and dismiss verdicts."
+  """Roles that may publish all the same, giving a reason, and dismiss verdicts."""
   bypass: [String!]!
-  "It is the integration's own, not the organization's."
+  """It is the integration's own, not the organization's."""
   isOwn: Boolean!
 }
 
-"What setReviewPolicy takes."
+"""What setReviewPolicy takes."""
 input SetReviewPolicyInput {
-  "An integration's id; the organization's policy is set without one."
+  """An integration's id; the organization's policy is set without one."""
   integration: ID
-  "0 by default."
+  """0 by default."""
   approvals: Int
-  "false by default."
+  """false by default."""
   selfApproval: Boolean
-  "ADMIN by default."
+  """ADMIN by default."""
   bypass: [String!]
-  "Has the organization's policy hold for the integration again."
+  """Has the organization's policy hold for the integration again."""
   inherit: Boolean
 }
 
-"What became of the mutation: the organization's policy, or why not."
+"""What became of the mutation: the organization's policy, or why not."""
 type ReviewPolicyPayload {
   reviewPolicy: ReviewPolicy
   errors: [FieldError!]!
 }
 
-"What people say about a place in a draft."
+"""What people say about a place in a draft."""
 type Thread {
   id: ID!
-  "The id of a flow, a step or another part; null for the draft as a whole."
+  """The id of a flow, a step or another part; null for the draft as a whole."""
   part: ID
-  "Of a field of the part: its key, or inputs and the name of an input."
+  """Of a field of the part: its key, or inputs and the name of an input."""
   path: [String!]!
-  "The place as it was called when the thread was opened."
+  """The place as it was called when the thread was opened."""
   place: String!
-  "What it is about is gone from the draft."
+  """What it is about is gone from the draft."""
   isOrphaned: Boolean!
   isResolved: Boolean!
   resolvedBy: User
   resolvedAt: DateTime
-  "The first one opened it."
+  """The first one opened it."""
   comments: [Comment!]!
-  "An edit that applySuggestion makes: a list of changes."
+  """An edit that applySuggestion makes: a list of changes."""
   suggestion: JSONString
   appliedBy: User
 }
 
-"What somebody said in a thread."
+"""What somebody said in a thread."""
 type Comment {
   id: ID!
   by: User
@@ -6293,25 +6293,25 @@ type Comment {
   text: String!
 }
 
-"What openThread takes."
+"""What openThread takes."""
 input OpenThreadInput {
-  "A draft's id, or the integration's for its main one."
+  """A draft's id, or the integration's for its main one."""
   id: ID!
-  "The id of a part; none for the draft as a whole."
+  """The id of a part; none for the draft as a whole."""
   part: ID
   path: [String!]
   text: String!
   suggestion: [DraftChangeInput!]
 }
 
-"What replyToThread takes."
+"""What replyToThread takes."""
 input ReplyToThreadInput {
   id: ID!
   thread: ID!
   text: String!
 }
 
-"What editComment takes."
+"""What editComment takes."""
 input EditCommentInput {
   id: ID!
   thread: ID!
@@ -6319,60 +6319,60 @@ input EditCommentInput {
   text: String!
 }
 
-"What resolveThread takes."
+"""What resolveThread takes."""
 input ResolveThreadInput {
   id: ID!
   thread: ID!
-  "false opens it again."
+  """false opens it again."""
   resolved: Boolean
 }
 
-"What applySuggestion takes."
+"""What applySuggestion takes."""
 input ApplySuggestionInput {
   id: ID!
   thread: ID!
 }
 
-"What became of the mutation: a thread, or why there is none."
+"""What became of the mutation: a thread, or why there is none."""
 type ThreadPayload {
   thread: Thread
   draft: Draft
   errors: [FieldError!]!
 }
 
-"Who looks at a draft."
+"""Who looks at a draft."""
 type PresenceList {
-  "Those who came first in front."
+  """Those who came first in front."""
   presences: [Presence!]!
 }
 
-"Somebody who looks at a draft, on one socket."
+"""Somebody who looks at a draft, on one socket."""
 type Presence {
   session: ID!
   user: User
-  "The id of the part where they are."
+  """The id of the part where they are."""
   part: ID
-  "Whatever clients want to tell each other, such as a place in a text."
+  """Whatever clients want to tell each other, such as a place in a text."""
   cursor: String
   since: DateTime!
 }
 
-"Where the caller is on a draft."
+"""Where the caller is on a draft."""
 input MovePresenceInput {
-  "The draft's id, or the integration's for its main one."
+  """The draft's id, or the integration's for its main one."""
   draft: ID!
   session: ID!
   part: ID
-  "At most 1,024 bytes."
+  """At most 1,024 bytes."""
   cursor: String
 }
 
-"What telling where one is has come to."
+"""What telling where one is has come to."""
 type MovePresencePayload {
   errors: [FieldError!]!
 }
 
-"What happened to a draft."
+"""What happened to a draft."""
 enum DraftEventType {
   OPENED
   EDITED
@@ -6397,47 +6397,47 @@ enum DraftEventType {
   OTHER
 }
 
-"An event of a draft as it is in the log."
+"""An event of a draft as it is in the log."""
 type DraftEvent {
   cursor: String!
   type: DraftEventType!
   by: User
   at: DateTime!
-  "The draft's after it."
+  """The draft's after it."""
   revision: String!
-  "An object, by the type."
+  """An object, by the type."""
   data: JSONString!
 }
 
-"An event of the log, with who caused it, from where and through which token."
+"""An event of the log, with who caused it, from where and through which token."""
 type AuditEvent implements Node {
   id: ID!
-  "Its place in the log; what asOfPosition takes."
+  """Its place in the log; what asOfPosition takes."""
   position: String!
   kind: String!
-  "What it happened to: integration, draft, customer, instance, user, organization or run."
+  """What it happened to: integration, draft, customer, instance, user, organization or run."""
   subjectType: String!
   subject: ID!
-  "Its place in the subject's history, from 0."
+  """Its place in the subject's history, from 0."""
   revision: Int!
   at: DateTime!
-  "A user's id, or system or trigger."
+  """A user's id, or system or trigger."""
   actor: String!
   user: User
   token: ApiToken
-  "The network address it came from."
+  """The network address it came from."""
   remoteAddress: String
-  "Shared by all that one request caused."
+  """Shared by all that one request caused."""
   correlation: String
-  "What happened, an object by the kind; secrets in it are sealed. Null once it was removed."
+  """What happened, an object by the kind; secrets in it are sealed. Null once it was removed."""
   data: JSONString
-  "SHA-256 over the event as stored."
+  """SHA-256 over the event as stored."""
   hash: String
-  "The hash of the event before it in the subject's history."
+  """The hash of the event before it in the subject's history."""
   previousHash: String
 }
 
-"A page of the audit."
+"""A page of the audit."""
 type AuditEventConnection {
   nodes: [AuditEvent!]!
   edges: [AuditEventEdge!]!
@@ -6445,31 +6445,31 @@ type AuditEventConnection {
   totalCount: Int!
 }
 
-"An event of the audit with its cursor."
+"""An event of the audit with its cursor."""
 type AuditEventEdge {
   node: AuditEvent!
   cursor: String!
 }
 
-"An event of a draft that somebody is told of: its authors, those who review it, and those who spoke in its thread; never who did it."
+"""An event of a draft that somebody is told of: its authors, those who review it, and those who spoke in its thread; never who did it."""
 type Notification implements Node {
   id: ID!
-  "Its place in the list and in the feed."
+  """Its place in the list and in the feed."""
   cursor: String!
   type: DraftEventType!
   by: User
   at: DateTime!
-  "Null once it is gone."
+  """Null once it is gone."""
   draft: Draft
-  "Id of the thread that it is about, if any."
+  """Id of the thread that it is about, if any."""
   thread: ID
-  "Of a verdict, whether it approves."
+  """Of a verdict, whether it approves."""
   approves: Boolean
-  "What was said with it, shortened to 280 characters."
+  """What was said with it, shortened to 280 characters."""
   text: String
 }
 
-"A page of a list of notifications."
+"""A page of a list of notifications."""
 type NotificationConnection {
   nodes: [Notification!]!
   edges: [NotificationEdge!]!
@@ -6477,106 +6477,106 @@ type NotificationConnection {
   totalCount: Int!
 }
 
-"A notification and its place in a list."
+"""A notification and its place in a list."""
 type NotificationEdge {
   node: Notification!
   cursor: String!
 }
 
-"What importIntegration takes."
+"""What importIntegration takes."""
 input ImportIntegrationInput {
-  "A YAML definition."
+  """A YAML definition."""
   definition: String!
-  "The integration to import onto, for its main draft, or a draft's id; empty for a new integration."
+  """The integration to import onto, for its main draft, or a draft's id; empty for a new integration."""
   integrationId: ID
-  "Accepted for existing clients. It has no effect: an import always becomes the whole draft."
+  """Accepted for existing clients. It has no effect: an import always becomes the whole draft."""
   replace: Boolean
 }
 
-"What became of the import: an integration, or why there is none."
+"""What became of the import: an integration, or why there is none."""
 type ImportIntegrationPayload {
   integration: Integration
-  "What was kept although Heddle does not know it, or looks like a mistake."
+  """What was kept although Heddle does not know it, or looks like a mistake."""
   warnings: [DefinitionProblem!]!
   errors: [FieldError!]!
 }
 
-"A finding about a definition, with its place."
+"""A finding about a definition, with its place."""
 type DefinitionProblem {
-  "1-based line of the YAML, null when it has none."
+  """1-based line of the YAML, null when it has none."""
   line: Int
   flow: String
   step: String
   message: String!
 }
 
-"What publishIntegration takes."
+"""What publishIntegration takes."""
 input PublishIntegrationInput {
-  "The integration's id, for its main draft, or a draft's."
+  """The integration's id, for its main draft, or a draft's."""
   id: ID!
-  "A note on the version."
+  """A note on the version."""
   comment: String
-  "A JSON object with commitHash, commitUrl, repoUrl, pullRequestUrl, as a string."
+  """A JSON object with commitHash, commitUrl, repoUrl, pullRequestUrl, as a string."""
   attributes: String
-  "Why it is published although the review policy does not allow it, by those who may."
+  """Why it is published although the review policy does not allow it, by those who may."""
   bypassReason: String
 }
 
-"What rollBackIntegration takes."
+"""What rollBackIntegration takes."""
 input RollBackIntegrationInput {
-  "The id of the published version to go back to."
+  """The id of the published version to go back to."""
   id: ID!
-  "A note on the new version."
+  """A note on the new version."""
   comment: String
-  "See publishIntegration."
+  """See publishIntegration."""
   bypassReason: String
 }
 
-"What deleteIntegration takes."
+"""What deleteIntegration takes."""
 input DeleteIntegrationInput {
-  "The integration's id."
+  """The integration's id."""
   id: ID!
-  "The integration's name, as a confirmation: when it is given, it must be that. Existing clients leave it out; ask people for it."
+  """The integration's name, as a confirmation: when it is given, it must be that. Existing clients leave it out; ask people for it."""
   name: String
 }
 
-"What updateIntegrationVersion takes."
+"""What updateIntegrationVersion takes."""
 input UpdateIntegrationVersionInput {
-  "The version's id."
+  """The version's id."""
   id: ID!
   comment: String
-  "All of them; an empty list takes them away."
+  """All of them; an empty list takes them away."""
   labels: [String]
   templateFor: TemplateFor
 }
 
-"What updateIntegrationMarketplaceConfiguration takes."
+"""What updateIntegrationMarketplaceConfiguration takes."""
 input UpdateIntegrationMarketplaceConfigurationInput {
-  "The version's id."
+  """The version's id."""
   id: ID
-  "A MarketplaceConfiguration."
+  """A MarketplaceConfiguration."""
   marketplaceConfiguration: String
   overview: String
   allowMultipleMarketplaceInstances: Boolean
 }
 
-"What updateIntegrationVersionAvailability takes."
+"""What updateIntegrationVersionAvailability takes."""
 input UpdateIntegrationVersionAvailabilityInput {
-  "The version's id."
+  """The version's id."""
   id: ID!
   available: Boolean!
 }
 
-"What became of the mutation: an integration, or why there is none."
+"""What became of the mutation: an integration, or why there is none."""
 type IntegrationPayload {
-  "Of publishIntegration: the new version."
+  """Of publishIntegration: the new version."""
   integration: Integration
   errors: [FieldError!]!
 }
 
 # --------------------------------------------------------------------------------------- instances
 
-"An integration that is deployed for a customer, with its configuration."
+"""An integration that is deployed for a customer, with its configuration."""
 type Instance implements Node {
   id: ID!
   name: String!
@@ -6584,26 +6584,26 @@ type Instance implements Node {
   enabled: Boolean!
   labels: [String!]
   customer: Customer
-  "The version that the instance is set to; of a system instance the draft."
+  """The version that the instance is set to; of a system instance the draft."""
   integration: Integration!
-  "The version that is live, null before the first deploy."
+  """The version that is live, null before the first deploy."""
   deployedVersion: Integration
   lastDeployedAt: DateTime
-  "Changed since the last deploy."
+  """Changed since the last deploy."""
   needsDeploy: Boolean!
   configState: InstanceConfigState
   configVariables(after: String, first: Int): InstanceConfigVariableConnection!
   flowConfigs(after: String, first: Int): InstanceFlowConfigConnection!
 }
 
-"Whether an instance has all the configuration that it needs."
+"""Whether an instance has all the configuration that it needs."""
 enum InstanceConfigState {
   FULLY_CONFIGURED
   NEEDS_INSTANCE_CONFIGURATION
   NEEDS_USER_LEVEL_CONFIGURATION
 }
 
-"A page of a list of instances."
+"""A page of a list of instances."""
 type InstanceConnection {
   nodes: [Instance!]!
   edges: [InstanceEdge!]!
@@ -6611,38 +6611,38 @@ type InstanceConnection {
   totalCount: Int!
 }
 
-"An instance and its place in a list."
+"""An instance and its place in a list."""
 type InstanceEdge {
   node: Instance!
   cursor: String!
 }
 
-"What instances can be sorted by."
+"""What instances can be sorted by."""
 enum InstanceOrderField {
   CREATED_AT
-  "The customer's name."
+  """The customer's name."""
   CUSTOMER
   LAST_DEPLOYED_AT
   NAME
 }
 
-"A field to sort instances by, and which way."
+"""A field to sort instances by, and which way."""
 input InstanceOrder {
   field: InstanceOrderField!
   direction: OrderDirection!
 }
 
-"A flow of an instance."
+"""A flow of an instance."""
 type InstanceFlowConfig {
   id: ID!
   flow: IntegrationFlow!
-  "Where the flow's trigger listens for this instance. It survives versions and renames."
+  """Where the flow's trigger listens for this instance. It survives versions and renames."""
   webhookUrl: String!
-  "The end of each API key that is set, so that one can tell them apart."
+  """The end of each API key that is set, so that one can tell them apart."""
   apiKeys: [String!]
 }
 
-"A page of a list of instance flows."
+"""A page of a list of instance flows."""
 type InstanceFlowConfigConnection {
   nodes: [InstanceFlowConfig!]!
   edges: [InstanceFlowConfigEdge!]!
@@ -6650,13 +6650,13 @@ type InstanceFlowConfigConnection {
   totalCount: Int!
 }
 
-"An instance flow and its place in a list."
+"""An instance flow and its place in a list."""
 type InstanceFlowConfigEdge {
   node: InstanceFlowConfig!
   cursor: String!
 }
 
-"Whether a config variable can be used."
+"""Whether a config variable can be used."""
 enum InstanceConfigVariableStatus {
   ACTIVE
   ERROR
@@ -6664,20 +6664,20 @@ enum InstanceConfigVariableStatus {
   PENDING
 }
 
-"A config variable with its value in an instance."
+"""A config variable with its value in an instance."""
 type InstanceConfigVariable {
   id: ID!
-  "Of a plain variable; null for a connection, whose fields are sealed."
+  """Of a plain variable; null for a connection, whose fields are sealed."""
   value: String
   status: InstanceConfigVariableStatus
-  "Where a person authorises a pending OAuth 2.0 connection."
+  """Where a person authorises a pending OAuth 2.0 connection."""
   authorizeUrl: String
-  "The fields of a connection; what an instance sets for them is sealed and never shown."
+  """The fields of a connection; what an instance sets for them is sealed and never shown."""
   inputs(after: String, first: Int): ExpressionConnection!
   requiredConfigVariable: RequiredConfigVariable!
 }
 
-"A page of a list of config variables."
+"""A page of a list of config variables."""
 type InstanceConfigVariableConnection {
   nodes: [InstanceConfigVariable!]!
   edges: [InstanceConfigVariableEdge!]!
@@ -6685,19 +6685,19 @@ type InstanceConfigVariableConnection {
   totalCount: Int!
 }
 
-"A config variable and its place in a list."
+"""A config variable and its place in a list."""
 type InstanceConfigVariableEdge {
   node: InstanceConfigVariable!
   cursor: String!
 }
 
-"A field of a connection."
+"""A field of a connection."""
 type Expression {
   name: String!
   value: String
 }
 
-"A page of a list of fields."
+"""A page of a list of fields."""
 type ExpressionConnection {
   nodes: [Expression!]!
   edges: [ExpressionEdge!]!
@@ -6705,13 +6705,13 @@ type ExpressionConnection {
   totalCount: Int!
 }
 
-"A field and its place in a list."
+"""A field and its place in a list."""
 type ExpressionEdge {
   node: Expression!
   cursor: String!
 }
 
-"A config variable as the definition has it."
+"""A config variable as the definition has it."""
 type RequiredConfigVariable {
   id: ID!
   key: String!
@@ -6719,7 +6719,7 @@ type RequiredConfigVariable {
   dataType: String!
 }
 
-"values is a JSON-encoded list of {name, type, value}, for connections."
+"""values is a JSON-encoded list of {name, type, value}, for connections."""
 input InputInstanceConfigVariable {
   key: String!
   value: String
@@ -6730,59 +6730,59 @@ input InputInstanceConfigVariable {
   onPremiseResourceId: ID
 }
 
-"What createInstance takes."
+"""What createInstance takes."""
 input CreateInstanceInput {
   name: String!
   description: String
-  "The id of a published version, or an integration's for its newest version."
+  """The id of a published version, or an integration's for its newest version."""
   integration: ID!
   customer: ID!
   configVariables: [InputInstanceConfigVariable]
   labels: [String]
 }
 
-"What updateInstance takes."
+"""What updateInstance takes."""
 input UpdateInstanceInput {
   id: ID!
   name: String
   description: String
-  "The id of a published version of the same integration, to be deployed next."
+  """The id of a published version of the same integration, to be deployed next."""
   integration: ID
   enabled: Boolean
   labels: [String]
   configVariables: [InputInstanceConfigVariable]
   flowConfigs: [InputInstanceFlowConfig]
-  "Accepted for existing clients."
+  """Accepted for existing clients."""
   configMode: String
-  "Accepted for existing clients; every execution is kept whole."
+  """Accepted for existing clients; every execution is kept whole."""
   globalDebug: Boolean
 }
 
-"What updateInstanceConfigVariables takes."
+"""What updateInstanceConfigVariables takes."""
 input UpdateInstanceConfigVariablesInput {
   id: ID!
   configVariables: [InputInstanceConfigVariable]!
 }
 
-"The API keys of a flow's endpoint; those it had are replaced."
+"""The API keys of a flow's endpoint; those it had are replaced."""
 input InputInstanceFlowConfig {
   flowId: ID!
   apiKeys: [String]
 }
 
-"What deployInstance takes."
+"""What deployInstance takes."""
 input DeployInstanceInput {
   id: ID!
-  "Deploys although config variables have no values."
+  """Deploys although config variables have no values."""
   force: Boolean
 }
 
-"What deleteInstance takes."
+"""What deleteInstance takes."""
 input DeleteInstanceInput {
   id: ID!
 }
 
-"What became of the mutation: an instance, or why there is none."
+"""What became of the mutation: an instance, or why there is none."""
 type InstancePayload {
   instance: Instance
   errors: [FieldError!]!
@@ -6790,7 +6790,7 @@ type InstancePayload {
 
 # -------------------------------------------------------------------------------------- executions
 
-"What started an execution."
+"""What started an execution."""
 enum InstanceExecutionResultInvokeType {
   AI_AGENT
   CROSS_FLOW
@@ -6803,7 +6803,7 @@ enum InstanceExecutionResultInvokeType {
   WEBHOOK_SNAPSHOT
 }
 
-"How an execution ended."
+"""How an execution ended."""
 enum InstanceExecutionResultResultType {
   CANCELED
   CANCELED_AS_DUPLICATE
@@ -6812,7 +6812,7 @@ enum InstanceExecutionResultResultType {
   POLLED_NO_CHANGES
 }
 
-"How far an execution is."
+"""How far an execution is."""
 enum ExecutionStatus {
   CANCELED
   ERROR
@@ -6821,31 +6821,31 @@ enum ExecutionStatus {
   SUCCESS
 }
 
-"An execution: one run of one flow of an instance."
+"""An execution: one run of one flow of an instance."""
 type InstanceExecutionResult implements Node {
   id: ID!
-  "Null while it waits."
+  """Null while it waits."""
   startedAt: DateTime
-  "Null while it has not ended."
+  """Null while it has not ended."""
   endedAt: DateTime
   queuedAt: DateTime!
   status: ExecutionStatus!
-  "Null while it has not ended."
+  """Null while it has not ended."""
   resultType: InstanceExecutionResultResultType
   invokeType: InstanceExecutionResultInvokeType!
   isTestExecution: Boolean!
   error: String
-  "How often the whole flow was begun again after a failure."
+  """How often the whole flow was begun again after a failure."""
   retryCount: Int!
-  "The execution whose payload this one runs again."
+  """The execution whose payload this one runs again."""
   replayForExecution: InstanceExecutionResult
-  "The execution whose step started this one."
+  """The execution whose step started this one."""
   invokedBy: InvokedBy
   instance: Instance
   flowName: String!
-  "JSON with method, headers, contentType and, as base64, body: what came in. The address is absolute, authorises itself and expires after an hour."
+  """JSON with method, headers, contentType and, as base64, body: what came in. The address is absolute, authorises itself and expires after an hour."""
   requestPayloadUrl: String!
-  "JSON with statusCode, headers, contentType and, as base64, body: what the last step left. The address is like the other."
+  """JSON with statusCode, headers, contentType and, as base64, body: what the last step left. The address is like the other."""
   responsePayloadUrl: String!
   stepResults(
     displayStepName: String
@@ -6857,32 +6857,32 @@ type InstanceExecutionResult implements Node {
   logs(orderBy: LogOrder, after: String, first: Int): LogConnection!
 }
 
-"The step that started an execution."
+"""The step that started an execution."""
 type InvokedBy {
   executionId: ID!
-  "The step's path in that execution."
+  """The step's path in that execution."""
   stepPath: String
-  "How many executions started each other before this one."
+  """How many executions started each other before this one."""
   depth: Int!
 }
 
-"What cancelExecution takes."
+"""What cancelExecution takes."""
 input CancelExecutionInput {
   id: ID!
 }
 
-"What replayExecution takes."
+"""What replayExecution takes."""
 input ReplayExecutionInput {
   id: ID!
 }
 
-"What became of the mutation: an execution, or why there is none."
+"""What became of the mutation: an execution, or why there is none."""
 type ExecutionPayload {
   executionResult: InstanceExecutionResult
   errors: [FieldError!]!
 }
 
-"A page of a list of executions."
+"""A page of a list of executions."""
 type InstanceExecutionResultConnection {
   nodes: [InstanceExecutionResult!]!
   edges: [InstanceExecutionResultEdge!]!
@@ -6890,79 +6890,79 @@ type InstanceExecutionResultConnection {
   totalCount: Int!
 }
 
-"An execution and its place in a list."
+"""An execution and its place in a list."""
 type InstanceExecutionResultEdge {
   node: InstanceExecutionResult!
   cursor: String!
 }
 
-"What happened to an execution."
+"""What happened to an execution."""
 enum ExecutionEventType {
-  "It waits for its turn."
+  """It waits for its turn."""
   QUEUED
-  "A worker has begun, or goes on after another one was lost."
+  """A worker has begun, or goes on after another one was lost."""
   CLAIMED
   STEP_FINISHED
   FINISHED
-  "Anything else that happened to it."
+  """Anything else that happened to it."""
   OTHER
 }
 
-"What happened to an execution."
+"""What happened to an execution."""
 type ExecutionEvent {
-  "Goes on behind this event when it is given as after."
+  """Goes on behind this event when it is given as after."""
   cursor: String!
   type: ExecutionEventType!
   timestamp: DateTime!
-  "The step that has finished."
+  """The step that has finished."""
   stepResult: InstanceStepResult
-  "As it was after this event."
+  """As it was after this event."""
   executionResult: InstanceExecutionResult!
 }
 
-"What executions can be sorted by."
+"""What executions can be sorted by."""
 enum InstanceExecutionResultOrderField {
   STARTED_AT
 }
 
-"How executions are sorted."
+"""How executions are sorted."""
 input InstanceExecutionResultOrder {
   field: InstanceExecutionResultOrderField!
   direction: OrderDirection!
 }
 
-"What step results can be sorted by."
+"""What step results can be sorted by."""
 enum InstanceStepResultOrderField {
   ENDED_AT
   STARTED_AT
 }
 
-"How step results are sorted."
+"""How step results are sorted."""
 input InstanceStepResultOrder {
   field: InstanceStepResultOrderField!
   direction: OrderDirection!
 }
 
-"What a step did in an execution."
+"""What a step did in an execution."""
 type InstanceStepResult {
   id: ID!
   stepName: String
   displayStepName: String
-  "Unique in the execution: identifiers and iterations, such as loop[2]/fetch."
+  """Unique in the execution: identifiers and iterations, such as loop[2]/fetch."""
   path: String!
   startedAt: DateTime
   endedAt: DateTime
   hasError: Boolean!
   error: String
-  "What the step left, as JSON; bytes are {\"$bytes\": base64}. Null when it is larger than resultLimit allows."
+  """What the step left, as JSON; bytes are {"$bytes": base64}. Null when it is larger than resultLimit allows."""
   result(resultLimit: Int): JSONString
-  "In bytes."
+  """In bytes."""
   resultSize: Int!
-  "A MessagePack map with data and contentType. The address is absolute, authorises itself and expires after an hour."
+  """A MessagePack map with data and contentType. The address is absolute, authorises itself and expires after an hour."""
   resultsUrl: String!
 }
 
-"A page of a list of step results."
+"""A page of a list of step results."""
 type InstanceStepResultConnection {
   nodes: [InstanceStepResult!]!
   edges: [InstanceStepResultEdge!]!
@@ -6970,13 +6970,13 @@ type InstanceStepResultConnection {
   totalCount: Int!
 }
 
-"A step result and its place in a list."
+"""A step result and its place in a list."""
 type InstanceStepResultEdge {
   node: InstanceStepResult!
   cursor: String!
 }
 
-"How grave a log line is."
+"""How grave a log line is."""
 enum LogSeverityLevel {
   DEBUG
   ERROR
@@ -6987,30 +6987,30 @@ enum LogSeverityLevel {
   WARN
 }
 
-"What log lines can be sorted by."
+"""What log lines can be sorted by."""
 enum LogOrderField {
   TIMESTAMP
 }
 
-"How log lines are sorted."
+"""How log lines are sorted."""
 input LogOrder {
   field: LogOrderField!
   direction: OrderDirection!
 }
 
-"A log line of an execution."
+"""A log line of an execution."""
 type Log {
   timestamp: DateTime!
   severity: LogSeverityLevel!
   message: String!
   executionId: ID!
-  "The region that it is grouped under, see executionSections; null for a line of the execution itself."
+  """The region that it is grouped under, see executionSections; null for a line of the execution itself."""
   sectionId: UUID
-  "The step that wrote it; null for a line of the execution itself."
+  """The step that wrote it; null for a line of the execution itself."""
   stepName: String
 }
 
-"A page of a list of log lines."
+"""A page of a list of log lines."""
 type LogConnection {
   nodes: [Log!]!
   edges: [LogEdge!]!
@@ -7018,30 +7018,30 @@ type LogConnection {
   totalCount: Int!
 }
 
-"A log line and its place in a list."
+"""A log line and its place in a list."""
 type LogEdge {
   node: Log!
   cursor: String!
 }
 
-"What sections can be sorted by."
+"""What sections can be sorted by."""
 enum ExecutionSectionOrderField {
   STARTED_AT
 }
 
-"How sections are sorted."
+"""How sections are sorted."""
 input ExecutionSectionOrder {
   field: ExecutionSectionOrderField!
   direction: OrderDirection!
 }
 
-"A region of an execution's log."
+"""A region of an execution's log."""
 type ExecutionSection {
   sectionId: UUID!
   label: String!
 }
 
-"A page of a list of sections."
+"""A page of a list of sections."""
 type ExecutionSectionConnection {
   nodes: [ExecutionSection!]!
   edges: [ExecutionSectionEdge!]!
@@ -7049,15 +7049,15 @@ type ExecutionSectionConnection {
   totalCount: Int!
 }
 
-"A section and its place in a list."
+"""A section and its place in a list."""
 type ExecutionSectionEdge {
   node: ExecutionSection!
   cursor: String!
 }
 
-"A severity that log lines may have."
+"""A severity that log lines may have."""
 type LogSeverity {
-  "Grows with the severity."
+  """Grows with the severity."""
   id: Int!
   name: String!
 }
@@ -8379,26 +8379,6 @@ func (ec *executionContext) childFields_RequiredConfigVariable(ctx context.Conte
 	return nil, fmt.Errorf("no field named %q was found under type RequiredConfigVariable", field.Name)
 }
 
-func (ec *executionContext) childFields_Review(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "id":
-		return ec.fieldContext_Review_id(ctx, field)
-	case "requestedBy":
-		return ec.fieldContext_Review_requestedBy(ctx, field)
-	case "requestedAt":
-		return ec.fieldContext_Review_requestedAt(ctx, field)
-	case "reviewers":
-		return ec.fieldContext_Review_reviewers(ctx, field)
-	case "note":
-		return ec.fieldContext_Review_note(ctx, field)
-	case "link":
-		return ec.fieldContext_Review_link(ctx, field)
-	case "verdicts":
-		return ec.fieldContext_Review_verdicts(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type Review", field.Name)
-}
-
 func (ec *executionContext) childFields_ReviewPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "draft":
@@ -8431,6 +8411,26 @@ func (ec *executionContext) childFields_ReviewPolicyPayload(ctx context.Context,
 		return ec.fieldContext_ReviewPolicyPayload_errors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ReviewPolicyPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReviewRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ReviewRequest_id(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_ReviewRequest_requestedBy(ctx, field)
+	case "requestedAt":
+		return ec.fieldContext_ReviewRequest_requestedAt(ctx, field)
+	case "reviewers":
+		return ec.fieldContext_ReviewRequest_reviewers(ctx, field)
+	case "note":
+		return ec.fieldContext_ReviewRequest_note(ctx, field)
+	case "link":
+		return ec.fieldContext_ReviewRequest_link(ctx, field)
+	case "verdicts":
+		return ec.fieldContext_ReviewRequest_verdicts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReviewRequest", field.Name)
 }
 
 func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -14581,8 +14581,8 @@ func (ec *executionContext) _Draft_review(ctx context.Context, field graphql.Col
 			return obj.Review(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *Review) graphql.Marshaler {
-			return ec.marshalOReview2ᚖheddleᚋgraphᚐReview(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ReviewRequest) graphql.Marshaler {
+			return ec.marshalOReviewRequest2ᚖheddleᚋgraphᚐReviewRequest(ctx, selections, v)
 		},
 		true,
 		false,
@@ -14595,7 +14595,7 @@ func (ec *executionContext) fieldContext_Draft_review(_ context.Context, field g
 		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Review(ctx, field)
+			return ec.childFields_ReviewRequest(ctx, field)
 		},
 	}
 	return fc, nil
@@ -24872,194 +24872,6 @@ func (ec *executionContext) fieldContext_RequiredConfigVariable_dataType(_ conte
 	return graphql.NewScalarFieldContext("RequiredConfigVariable", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Review_id(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_id(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.ID, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNID2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Review_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type ID does not have child fields"))
-}
-
-func (ec *executionContext) _Review_requestedBy(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_requestedBy(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RequestedBy(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Review_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Review",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_User(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Review_requestedAt(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_requestedAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.RequestedAt(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Review_requestedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Review", field, true, false, errors.New("field of type DateTime does not have child fields"))
-}
-
-func (ec *executionContext) _Review_reviewers(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_reviewers(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Reviewers(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []domain.User) graphql.Marshaler {
-			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Review_reviewers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Review",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_User(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Review_note(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_note(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Note, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalOString2string(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Review_note(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type String does not have child fields"))
-}
-
-func (ec *executionContext) _Review_link(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_link(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Link, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalOString2string(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Review_link(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Review", field, false, false, errors.New("field of type String does not have child fields"))
-}
-
-func (ec *executionContext) _Review_verdicts(ctx context.Context, field graphql.CollectedField, obj *Review) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Review_verdicts(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Verdicts(), nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []Verdict) graphql.Marshaler {
-			return ec.marshalNVerdict2ᚕheddleᚋgraphᚐVerdictᚄ(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Review_verdicts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Review",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Verdict(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _ReviewPayload_draft(ctx context.Context, field graphql.CollectedField, obj *ReviewPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25275,6 +25087,194 @@ func (ec *executionContext) fieldContext_ReviewPolicyPayload_errors(_ context.Co
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewRequest_id(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewRequest", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewRequest_requestedBy(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedBy(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *domain.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖheddleᚋdomainᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewRequest_requestedAt(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_requestedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_requestedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewRequest", field, true, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewRequest_reviewers(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_reviewers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reviewers(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []domain.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚕheddleᚋdomainᚐUserᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_reviewers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ReviewRequest_note(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_note(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Note, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalOString2string(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_note(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewRequest", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewRequest_link(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_link(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Link, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalOString2string(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_link(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewRequest", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ReviewRequest_verdicts(ctx context.Context, field graphql.CollectedField, obj *ReviewRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewRequest_verdicts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Verdicts(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []Verdict) graphql.Marshaler {
+			return ec.marshalNVerdict2ᚕheddleᚋgraphᚐVerdictᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewRequest_verdicts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ReviewRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Verdict(ctx, field)
 		},
 	}
 	return fc, nil
@@ -38564,74 +38564,6 @@ func (ec *executionContext) _RequiredConfigVariable(ctx context.Context, sel ast
 	return out
 }
 
-var reviewImplementors = []string{"Review"}
-
-func (ec *executionContext) _Review(ctx context.Context, sel ast.SelectionSet, obj *Review) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, reviewImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferredFieldSet := graphql.NewFieldSet(nil)
-	deferLabelToView := make(map[string]*graphql.FieldSetView)
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("Review")
-		case "id":
-			out.Values[i] = ec._Review_id(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "requestedBy":
-			out.Values[i] = ec._Review_requestedBy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
-		case "requestedAt":
-			out.Values[i] = ec._Review_requestedAt(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "reviewers":
-			out.Values[i] = ec._Review_reviewers(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "note":
-			out.Values[i] = ec._Review_note(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
-		case "link":
-			out.Values[i] = ec._Review_link(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
-			}
-		case "verdicts":
-			out.Values[i] = ec._Review_verdicts(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
-
-	ec.ProcessDeferredGroup(graphql.DeferredGroup{
-		Defers:   deferLabelToView,
-		Path:     graphql.GetPath(ctx),
-		FieldSet: deferredFieldSet,
-		Context:  ctx,
-	})
-
-	return out
-}
-
 var reviewPayloadImplementors = []string{"ReviewPayload"}
 
 func (ec *executionContext) _ReviewPayload(ctx context.Context, sel ast.SelectionSet, obj *ReviewPayload) graphql.Marshaler {
@@ -38747,6 +38679,74 @@ func (ec *executionContext) _ReviewPolicyPayload(ctx context.Context, sel ast.Se
 			}
 		case "errors":
 			out.Values[i] = ec._ReviewPolicyPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var reviewRequestImplementors = []string{"ReviewRequest"}
+
+func (ec *executionContext) _ReviewRequest(ctx context.Context, sel ast.SelectionSet, obj *ReviewRequest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, reviewRequestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ReviewRequest")
+		case "id":
+			out.Values[i] = ec._ReviewRequest_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "requestedBy":
+			out.Values[i] = ec._ReviewRequest_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestedAt":
+			out.Values[i] = ec._ReviewRequest_requestedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reviewers":
+			out.Values[i] = ec._ReviewRequest_reviewers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "note":
+			out.Values[i] = ec._ReviewRequest_note(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "link":
+			out.Values[i] = ec._ReviewRequest_link(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "verdicts":
+			out.Values[i] = ec._ReviewRequest_verdicts(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -42926,18 +42926,18 @@ func (ec *executionContext) marshalOOrganization2ᚖheddleᚋdomainᚐOrganizati
 	return ec._Organization(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOReview2ᚖheddleᚋgraphᚐReview(ctx context.Context, sel ast.SelectionSet, v *Review) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._Review(ctx, sel, v)
-}
-
 func (ec *executionContext) marshalOReviewPolicy2ᚖheddleᚋgraphᚐReviewPolicy(ctx context.Context, sel ast.SelectionSet, v *ReviewPolicy) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._ReviewPolicy(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOReviewRequest2ᚖheddleᚋgraphᚐReviewRequest(ctx context.Context, sel ast.SelectionSet, v *ReviewRequest) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ReviewRequest(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOReviewState2ᚖheddleᚋgraphᚐReviewState(ctx context.Context, v any) (*ReviewState, error) {

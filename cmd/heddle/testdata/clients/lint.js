@@ -20,8 +20,6 @@ const exceptions = [
   ["relay-edge-types", /^\w+\.\w+$/, /list type/, "a short list that is always told whole, in the manner of the ones above"],
   ["relay-edge-types", /^(Action|ActionInput|ApiToken|Attachment|Expression|ExecutionSection|InstanceConfigVariable|InstanceFlowConfig|InstanceStepResult|IntegrationFlow|Log)Edge$/, /Node/, "existing clients know these as parts of something; node does not find them"],
   ["relay-arguments", /^\w+\.\w+$/, /`(last|before)`/, "existing clients page forwards only; Relay wants either direction, the rule wants both"],
-  ["description-style", /./, /Unexpected block/, "what takes more than a line is a block, all else is not; the rule knows one style"],
-  ["no-typename-prefix", /^Review\.reviewers$/, /Review/, "the English word begins so"],
 ];
 
 // placing gives the innermost definition around a place of the schema.
@@ -46,7 +44,7 @@ run(async function rules() {
     files: ["**/*.graphqls"],
     languageOptions: { parser: plugin.parser, parserOptions: { graphQLConfig: { schema: file } } },
     plugins: { "@graphql-eslint": plugin },
-    rules: { ...plugin.configs["flat/schema-recommended"].rules, ...plugin.configs["flat/schema-relay"].rules, "@graphql-eslint/description-style": ["error", { style: "inline" }] },
+    rules: { ...plugin.configs["flat/schema-recommended"].rules, ...plugin.configs["flat/schema-relay"].rules },
   } });
   const [{ messages }] = await eslint.lintFiles([file]);
   const placeOf = placing(readFileSync(file, "utf8"));
