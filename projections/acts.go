@@ -33,9 +33,13 @@ CREATE TABLE acts (
 	position INTEGER PRIMARY KEY, organization INTEGER NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
 	kind TEXT NOT NULL, stream TEXT NOT NULL, revision INTEGER NOT NULL
 );
-CREATE INDEX acts_by_organization ON acts (organization, position);
-CREATE INDEX acts_by_actor ON acts (organization, actor, position);
-CREATE INDEX acts_by_stream ON acts (stream, position);
+`
+
+// actIndexes end with the position, as every index does.
+const actIndexes = `
+CREATE INDEX IF NOT EXISTS acts_by_organization ON acts (organization);
+CREATE INDEX IF NOT EXISTS acts_by_actor ON acts (organization, actor);
+CREATE INDEX IF NOT EXISTS acts_by_stream ON acts (stream);
 `
 
 // act is what is written of a record, if it is an act.
@@ -65,7 +69,7 @@ func (t *transaction) putActs(acts []act) error {
 	if len(acts) == 0 {
 		return nil
 	}
-	insert, err := t.tx.PrepareContext(t.ctx, `INSERT OR REPLACE INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	insert, err := t.tx.PrepareContext(t.ctx, `INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
@@ -142,6 +146,9 @@ func (x *RunIndex) CountActs(ctx context.Context, q ActQuery) (n int, err error)
 
 func (q ActQuery) where() (where string, args []any) {
 	where, args = `organization = (SELECT id FROM organizations WHERE name = ?)`, []any{q.Organization}
+	if q.Streams != nil {
+		where = `+` + where // a few streams are looked up by themselves, not among all of the organization
+	}
 	if q.Actor != "" {
 		where, args = where+` AND actor = ?`, append(args, q.Actor)
 	}

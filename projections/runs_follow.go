@@ -86,7 +86,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 	defer due.Stop()
 	var written time.Time
 	var reached store.Position // marked while records before it are not written yet
-	marked := false
+	marked, indexed := false, false
 	for {
 		flush := false
 		select {
@@ -112,10 +112,16 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			continue
 		}
 		if g.count > 0 {
-			if err := x.applyInTime(ctx, g); err != nil {
+			if err := x.inTime(ctx, func() error { return x.apply(ctx, g) }); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 			written = time.Now()
+		}
+		if marked && !indexed {
+			if err := x.inTime(ctx, func() error { return x.index(ctx) }); err != nil {
+				return fmt.Errorf("writing run index: %w", err)
+			}
+			indexed = true
 		}
 		x.reach(reached, g.count > 0, marked)
 		g = newGathered()
@@ -189,11 +195,11 @@ func (x *RunIndex) evolve(r domain.Run, rec store.Recorded) (domain.Run, error) 
 // again is how long the index waits after a write that failed.
 const again = time.Second
 
-// applyInTime is apply, again and again until it succeeds: a full disk must not end the process, and
-// what waits meanwhile is safe in the log.
-func (x *RunIndex) applyInTime(ctx context.Context, g *gathered) error {
+// inTime writes again and again until it succeeds: a full disk must not end the process, and what waits
+// meanwhile is safe in the log.
+func (x *RunIndex) inTime(ctx context.Context, write func() error) error {
 	for {
-		err := x.apply(ctx, g)
+		err := write()
 		if !passing(err) || ctx.Err() != nil {
 			return err
 		}

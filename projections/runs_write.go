@@ -80,6 +80,14 @@ func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
 	return tx.Commit()
 }
 
+// index makes the indexes that are not there yet.
+func (x *RunIndex) index(ctx context.Context) error {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	_, err := x.db.ExecContext(ctx, runIndexes+actIndexes)
+	return err
+}
+
 // put writes the row of a run. Of one that began in an earlier transaction it reads the stream, which
 // may be ahead: then the row is too, and is written again.
 func (t *transaction) put(run *touched) error {
