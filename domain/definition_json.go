@@ -19,7 +19,7 @@ func EncodeDefinition(def *Node) ([]byte, error) { return encodeJSON(def) }
 // DecodeDefinition reads what EncodeDefinition wrote.
 func DecodeDefinition(data []byte) (*Node, error) {
 	def := new(Node)
-	if err := decodeJSON(data, def); err != nil {
+	if err := decodeJSON(data, def, whole); err != nil {
 		return nil, fmt.Errorf("decoding definition: %w", err)
 	}
 	return def, nil
@@ -47,7 +47,7 @@ func encodeJSON(v any) ([]byte, error) {
 }
 
 // numbers keeps whole numbers whole wherever a value of any type stands, whatever their size.
-var numbers = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
+var numbers = jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
 	if d.PeekKind() != '0' {
 		return errors.ErrUnsupported // the default is right for everything else
 	}
@@ -57,25 +57,44 @@ var numbers = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.
 	}
 	*v = FieldValue(json.Number(token.String()))
 	return nil
-}))
+})
 
 // forgiving reads what is there, since nothing that is stored can be mended.
 var forgiving = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
+// reading is how much is read of definitions.
+type reading int
+
+const (
+	whole reading = iota
+	partless
+)
+
+// ways are how JSON is read, by that and without and with a look at each number.
+var ways = [...][2]jsonv2.Options{
+	whole:    {forgiving, special(numbers)},
+	partless: {special(withoutParts), special(numbers, withoutParts)},
+}
+
+func special(values ...*jsonv2.Unmarshalers) jsonv2.Options {
+	return jsonv2.JoinOptions(forgiving, jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(values...)))
+}
+
 // decodeJSON reads what was stored. Every start reads the log with it, so it takes the slow way, which
 // looks at each number, only where a number may be too long for a float. A type that has room for
 // values of any type has a makeWhole.
-func decodeJSON(data []byte, into any) error {
+func decodeJSON(data []byte, into any, as reading) error {
 	v, holdsAny := into.(interface{ makeWhole() })
-	if holdsAny && holdsLongNumber(data) {
-		return jsonv2.Unmarshal(data, into, forgiving, numbers)
+	switch {
+	case !holdsAny:
+		return jsonv2.Unmarshal(data, into, forgiving)
+	case holdsLongNumber(data):
+		return jsonv2.Unmarshal(data, into, ways[as][1])
 	}
-	if err := jsonv2.Unmarshal(data, into, forgiving); err != nil {
+	if err := jsonv2.Unmarshal(data, into, ways[as][0]); err != nil {
 		return err
 	}
-	if holdsAny {
-		v.makeWhole()
-	}
+	v.makeWhole()
 	return nil
 }
 

@@ -58,14 +58,14 @@ type Category[S any] struct {
 type kind[S any] struct {
 	current string
 	upcast  func([]byte) ([]byte, error) // nil for the current name
-	decode  func([]byte) (Event[S], error)
+	decode  func([]byte, reading) (Event[S], error)
 }
 
 // KindOf is one row of a category's table: a wire name and the type that it stands for.
 type KindOf[S any] struct {
 	name   string
 	typ    reflect.Type
-	decode func([]byte) (Event[S], error)
+	decode func([]byte, reading) (Event[S], error)
 	was    []formerKind
 }
 
@@ -76,9 +76,9 @@ type formerKind struct {
 
 // Kind gives an event type its wire name. The name is never changed or used again for another meaning.
 func Kind[E Event[S], S any](name string) KindOf[S] {
-	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte) (Event[S], error) {
+	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as reading) (Event[S], error) {
 		var e E
-		if err := decodeJSON(data, &e); err != nil {
+		if err := decodeJSON(data, &e, as); err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", name, err)
 		}
 		return e, nil
@@ -156,6 +156,16 @@ func (e *UnknownKindError) Error() string {
 
 // Decode turns a stored event into the type it stands for now.
 func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
+	return c.decode(name, data, whole)
+}
+
+// DecodeSummary is Decode for those who keep a [Summary] of definitions: it leaves out what is said of
+// their parts.
+func (c *Category[S]) DecodeSummary(name string, data []byte) (Event[S], error) {
+	return c.decode(name, data, partless)
+}
+
+func (c *Category[S]) decode(name string, data []byte, as reading) (Event[S], error) {
 	k, known := c.kinds[name]
 	if !known {
 		return nil, &UnknownKindError{Category: c.Name, Kind: name}
@@ -166,5 +176,5 @@ func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
 			return nil, fmt.Errorf("upcasting %s to %s: %w", name, k.current, err)
 		}
 	}
-	return k.decode(data)
+	return k.decode(data, as)
 }

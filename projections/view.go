@@ -205,7 +205,7 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 	t.init(&v.mu)
 	var organization, actor atomic.Pointer[string]
 	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
-		event, err := c.Decode(rec.Kind, rec.Data)
+		event, err := c.DecodeSummary(rec.Kind, rec.Data)
 		if err != nil {
 			return nil, err
 		}
