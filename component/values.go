@@ -1,13 +1,9 @@
 package component
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
-
-	"heddle/domain"
 )
 
 // The values that steps pass to each other are plain: nil, bool, float64, string, []byte (binary),
@@ -28,21 +24,17 @@ const (
 // what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
 // that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
 func EncodeValue(v any) (json.RawMessage, error) {
-	tree, err := codec{marked: true}.tree(v, 0)
-	if err != nil {
-		return nil, err
-	}
-	return marshal(tree)
+	w := writer{marked: true}
+	err := w.value(v, 0)
+	return w.out, err
 }
 
 // JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is
 // UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
 func JSON(v any) ([]byte, error) {
-	tree, err := codec{}.tree(v, 0)
-	if err != nil {
-		return nil, err
-	}
-	return marshal(tree)
+	var w writer
+	err := w.value(v, 0)
+	return w.out, err
 }
 
 // DecodeValue reads a value that [EncodeValue] wrote.
@@ -52,84 +44,6 @@ func DecodeValue(raw json.RawMessage) (any, error) {
 		return nil, fmt.Errorf("reading a value: %w", err)
 	}
 	return unmark(tree)
-}
-
-func marshal(tree any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(tree); err != nil {
-		return nil, fmt.Errorf("writing a value: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// codec turns values into trees that encoding/json can write.
-type codec struct {
-	marked bool // binary data is marked so that it can be read back
-}
-
-func (c codec) tree(v any, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, domain.Refuse(domain.Invalid, "the value is nested deeper than %d levels or contains itself", maxDepth)
-	}
-	switch x := v.(type) {
-	case nil, bool, string, int64, int:
-		return x, nil
-	case float64:
-		return c.number(x)
-	case []byte:
-		return c.binary(x), nil
-	case []any:
-		return c.list(len(x), func(i int) any { return x[i] }, depth)
-	case []KeyValue:
-		return c.list(len(x), func(i int) any { return map[string]any{"key": x[i].Key, "value": x[i].Value} }, depth)
-	case map[string]any:
-		return c.object(x, depth)
-	}
-	return nil, domain.Refuse(domain.Invalid, "a %T is not a value that steps can pass on", v)
-}
-
-func (c codec) number(x float64) (any, error) {
-	if !math.IsNaN(x) && !math.IsInf(x, 0) {
-		return x, nil
-	}
-	if c.marked {
-		return nil, domain.Refuse(domain.Invalid, "%s is not a number that can be kept", numberText(x))
-	}
-	return nil, nil
-}
-
-func (c codec) binary(x []byte) any {
-	if c.marked {
-		return map[string]any{bytesKey: base64.StdEncoding.EncodeToString(x)}
-	}
-	return textOrBase64(x)
-}
-
-func (c codec) list(n int, at func(int) any, depth int) (any, error) {
-	list := make([]any, n)
-	for i := range list {
-		var err error
-		if list[i], err = c.tree(at(i), depth+1); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
-func (c codec) object(x map[string]any, depth int) (any, error) {
-	object := make(map[string]any, len(x))
-	for key, element := range x {
-		var err error
-		if object[key], err = c.tree(element, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	if _, looksMarked := mark(x); looksMarked && c.marked {
-		return map[string]any{objectKey: object}, nil
-	}
-	return object, nil
 }
 
 // mark tells the one key of an object if it is one that the codec uses.

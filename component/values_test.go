@@ -145,3 +145,44 @@ func TestBody(t *testing.T) {
 		}
 	}
 }
+
+// What is written is what encoding/json writes.
+func TestJSONIsTheLibrarys(t *testing.T) {
+	text := rapid.Map(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.ByteRange(0, 0x7f))), func(b []byte) any { return string(b) })
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.OneOf(values(), text, rapid.Map(rapid.Int64(), func(n int64) any { return n })).Draw(t, "value")
+		got, err := JSON(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want strings.Builder
+		encoder := json.NewEncoder(&want)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(withoutBytes(v)); err != nil {
+			t.Fatal(err)
+		}
+		if string(got)+"\n" != want.String() {
+			t.Fatalf("got %s, want %s", got, want.String())
+		}
+	})
+}
+
+func withoutBytes(v any) any {
+	switch x := v.(type) {
+	case []byte:
+		return textOrBase64(x)
+	case []any:
+		list := make([]any, len(x))
+		for i := range x {
+			list[i] = withoutBytes(x[i])
+		}
+		return list
+	case map[string]any:
+		object := map[string]any{}
+		for key, e := range x {
+			object[key] = withoutBytes(e)
+		}
+		return object
+	}
+	return v
+}
