@@ -4,13 +4,14 @@
 package domain
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/google/uuid"
 )
 
@@ -40,6 +41,9 @@ type Meta struct {
 	// name when an event is folded and is not stored a second time.
 	Aggregate string `json:"-"`
 }
+
+// Encode gives the stored form.
+func (m Meta) Encode() ([]byte, error) { return jsonv2.Marshal(m, storedForm) }
 
 // Encoded is an event as bytes, under the kind that names its type for ever.
 type Encoded struct {
@@ -131,19 +135,20 @@ func (c *Category[S]) Kinds() []string {
 	return names
 }
 
+// storedForm has events and their meta written as encoding/json does, without its HTML escapes, in half the time.
+var storedForm = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false))
+
 // Encode turns an event into its stored form. It panics on a type that the category's table lacks.
 func (c *Category[S]) Encode(e Event[S]) (Encoded, error) {
 	name, known := c.names[reflect.TypeOf(e)]
 	if !known {
 		panic(fmt.Sprintf("domain: %T is not in category %s", e, c.Name))
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
+	data, err := jsonv2.Marshal(e, storedForm)
+	if err != nil {
 		return Encoded{}, fmt.Errorf("encoding %s: %w", name, err)
 	}
-	return Encoded{Kind: name, Data: bytes.TrimRight(b.Bytes(), "\n")}, nil
+	return Encoded{Kind: name, Data: data}, nil
 }
 
 // UnknownKindError reports an event of a kind that this build does not know, as written by a newer

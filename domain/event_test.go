@@ -44,6 +44,12 @@ func (c codedOf[S]) roundTrip(t *testing.T, kind string, data []byte) []byte {
 	if encoded.Kind != kind {
 		t.Errorf("%s encodes as %s", kind, encoded.Kind)
 	}
+	var library bytes.Buffer
+	encoder := json.NewEncoder(&library)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(event); err != nil || library.String() != string(encoded.Data)+"\n" {
+		t.Errorf("%s encodes as %s, by encoding/json as %s, %v", kind, encoded.Data, &library, err)
+	}
 	return encoded.Data
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -138,7 +137,7 @@ func (h *Handle[S]) record(author Author, at fold[S], change domain.Event[S]) (R
 	if err != nil {
 		return Recorded{}, err
 	}
-	stored, err := json.Marshal(meta)
+	stored, err := meta.Encode()
 	if err != nil {
 		return Recorded{}, fmt.Errorf("encoding meta: %w", err)
 	}

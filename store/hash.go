@@ -14,15 +14,18 @@ func HashOf(r Recorded) string {
 }
 
 func hashOf(r Recorded) [sha256.Size]byte {
-	b := make([]byte, 0, 5*8+len(r.Stream)+len(r.Kind)+len(r.Meta)+len(r.Data))
-	field := func(f string) {
-		b = binary.BigEndian.AppendUint64(b, uint64(len(f)))
-		b = append(b, f...)
+	b := make([]byte, 0, 2048) // on the stack, which few records are larger than
+	if size := 5*8 + len(r.Stream) + len(r.Kind) + len(r.Meta) + len(r.Data); size > cap(b) {
+		b = make([]byte, 0, size)
 	}
-	field(r.Stream)
+	b = appendField(b, r.Stream)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Revision))
-	field(r.Kind)
-	field(string(r.Meta))
-	field(string(r.Data))
+	b = appendField(b, r.Kind)
+	b = appendField(b, r.Meta)
+	b = appendField(b, r.Data)
 	return sha256.Sum256(b)
+}
+
+func appendField[F string | []byte](b []byte, f F) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(len(f))), f...)
 }
