@@ -123,6 +123,7 @@ func (s *scriptedRedis) script(command, source string) (*lua.LFunction, error) {
 	}
 	script, err := s.lua.LoadString(source)
 	if err == nil {
+		script.Proto.IsVarArg = 0 // else each call fills a table with the arguments that it does not have
 		s.known[sha] = script
 	}
 	return script, err
