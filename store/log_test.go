@@ -26,6 +26,15 @@ func TestSQLiteLog(t *testing.T) {
 	testLog(t, func(t *testing.T) Log { return openTestLog(t, filepath.Join(t.TempDir(), "events.db")) })
 }
 
+// The same without the newest records in memory: all that is followed is queried for.
+func TestSQLiteLogQueried(t *testing.T) {
+	testLog(t, func(t *testing.T) Log {
+		log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
+		log.tail.newest.most = 0
+		return log
+	})
+}
+
 func openTestLog(t testing.TB, path string, opts ...SQLiteOption) *SQLite {
 	t.Helper()
 	log, err := OpenSQLite(path, opts...)

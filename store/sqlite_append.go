@@ -93,6 +93,7 @@ func (w *writer) append(r *request) (Position, error) {
 			w.last++
 			w.row = append(w.row, int64(w.last), h.id, int64(h.revision), h.category,
 				e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data), created, e.Binary)
+			w.appended = append(w.appended, Recorded{Event: e.asRead(), Stream: r.stream, Revision: h.revision, Position: w.last, Created: created})
 		}
 		if err := w.conn.exec(insertEvents[len(events)], w.row...); err != nil {
 			return 0, err
@@ -184,6 +185,17 @@ func (w *writer) category(name string) (int64, error) {
 	}
 	w.categories[name] = id
 	return id, nil
+}
+
+// asRead is the event as it is read: an empty blob comes as nil.
+func (e Event) asRead() Event {
+	if len(e.Meta) == 0 {
+		e.Meta = nil
+	}
+	if len(e.Data) == 0 {
+		e.Data = nil
+	}
+	return e
 }
 
 // notNull keeps an empty slice apart from SQL's NULL.

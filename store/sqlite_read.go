@@ -65,6 +65,9 @@ func (s *SQLite) Follow(ctx context.Context, after Position, filter Filter) iter
 
 // page is a pager.
 func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all bool, err error) {
+	if page, all, known := s.tail.page(after, until, f); known {
+		return page, all, nil
+	}
 	args := []any{int64(after), int64(until)}
 	for _, category := range f.Categories {
 		args = append(args, category)

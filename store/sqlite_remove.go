@@ -61,7 +61,7 @@ func (w *writer) truncate(r *request) (Position, error) {
 // drop deletes a stream's records before a revision, and notes the last position, since the newest
 // record may be among them.
 func (w *writer) drop(h head, before Revision) error {
-	w.shrunk = true
+	w.shrunk, w.dropped = true, true
 	if err := w.conn.exec(`UPDATE high_water SET position = ?`, int64(w.last)); err != nil {
 		return err
 	}

@@ -41,6 +41,8 @@ type writer struct {
 	categories map[string]int64
 	row        []any               // used again by every insert
 	grown      map[string]Position // by the group at work
+	appended   []Recorded          // by the group at work
+	dropped    bool                // the group at work has removed records
 	shrunk     bool                // records were removed since space was given back
 }
 
@@ -133,7 +135,7 @@ func (w *writer) serve(group []*request) {
 // commit does all requests of a group in one transaction. Its error has been set in all of them.
 func (w *writer) commit(group []*request) error {
 	start := time.Now()
-	w.grown = map[string]Position{}
+	w.grown, w.appended, w.dropped = map[string]Position{}, nil, false
 	last := w.last
 	err := w.transact(group)
 	report := Commit{Appends: len(group), Took: time.Since(start), Err: err}
@@ -150,8 +152,12 @@ func (w *writer) commit(group []*request) error {
 				report.Events += len(r.events)
 			}
 		}
+		if w.dropped {
+			w.tail.forget()
+			w.appended = nil // they may be gone already
+		}
 		if len(w.grown) > 0 {
-			w.tail.publish(w.grown)
+			w.tail.publish(w.grown, w.appended...)
 		}
 	}
 	w.report(report)
@@ -201,6 +207,9 @@ func (w *writer) begin() error {
 func (w *writer) load() error {
 	w.heads.clear()
 	clear(w.categories)
+	if w.tail != nil {
+		w.tail.forget() // somebody else may have removed some of it
+	}
 	last, err := w.conn.number("SELECT max(ifnull((SELECT max(position) FROM events), 0), position) FROM high_water")
 	w.last = Position(last)
 	if err != nil || w.tail == nil || w.last <= w.tail.end() {

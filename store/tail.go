@@ -12,20 +12,23 @@ type tail struct {
 	last       Position
 	categories map[string]Position // last position of each category appended to since the log was opened
 	grown      chan struct{}       // closed and replaced on growth
+	newest     newest
 }
 
 func newTail(last Position) *tail {
-	return &tail{last: last, categories: map[string]Position{}, grown: make(chan struct{})}
+	return &tail{last: last, newest: newest{after: last, most: newestBytes}, categories: map[string]Position{}, grown: make(chan struct{})}
 }
 
-// publish announces records by the last position of each category that got some.
-func (t *tail) publish(categories map[string]Position) {
+// publish announces records by the last position of each category that got some. Whoever has them
+// at hand gives them too.
+func (t *tail) publish(categories map[string]Position, records ...Recorded) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for category, last := range categories {
 		t.categories[category] = last
 		t.last = max(t.last, last)
 	}
+	t.newest.add(records, t.last)
 	close(t.grown)
 	t.grown = make(chan struct{})
 }
