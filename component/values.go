@@ -17,14 +17,15 @@ const (
 	objectKey = "$object"
 	// maxDepth stops a value that contains itself. It is far above any sane nesting and below the
 	// depth that encoding/json refuses.
-	maxDepth = 1000
+	maxDepth  = 1000
+	valueSize = 256 // bytes that most values fit into
 )
 
 // EncodeValue writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
 // what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
 // that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
 func EncodeValue(v any) (json.RawMessage, error) {
-	w := writer{marked: true}
+	w := writer{marked: true, out: make(json.RawMessage, 0, valueSize)}
 	err := w.value(v, 0)
 	return w.out, err
 }
@@ -32,7 +33,7 @@ func EncodeValue(v any) (json.RawMessage, error) {
 // JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is
 // UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
 func JSON(v any) ([]byte, error) {
-	var w writer
+	w := writer{out: make(json.RawMessage, 0, valueSize)}
 	err := w.value(v, 0)
 	return w.out, err
 }

@@ -40,3 +40,36 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 		t.Errorf("claim %d knows of %+v", x.run.Claims, steps)
 	}
 }
+
+// A claim is seen to be held from before it is recorded until it is given up; one that is recorded with
+// the run's end need not be.
+func TestSignOfLife(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
+	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
+	for name, want := range map[string]bool{"Main": true, "Pure": false} {
+		run := h.queueOnly(urls[name])
+		x, err := h.claim(h.ctx, run, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := func() bool {
+			_, alive, err := h.Live.Get(t.Context(), claimKey(run, 1))
+			return alive && err == nil
+		}
+		if seen() {
+			t.Errorf("%s: a claim that is not recorded yet is shown", name)
+		}
+		if err := x.work(h.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if seen() != want {
+			t.Errorf("%s: shown %v", name, !want)
+		}
+		h.release(run, 1)
+		h.showLife(t.Context(), claimKey(run, 1)) // as a renewal does that comes too late
+		if seen() {
+			t.Errorf("%s: a claim is shown after its end", name)
+		}
+	}
+}

@@ -248,9 +248,7 @@ func (w *Worker) keepAlive(ctx context.Context) error {
 		}
 		w.mu.Unlock()
 		for _, key := range keys {
-			if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
-				w.Logger.Warn("renewing a claim failed", "error", err)
-			}
+			w.showLife(ctx, key)
 		}
 	}
 }

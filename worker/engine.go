@@ -129,11 +129,11 @@ func (w *Worker) occupy(run string, cancel context.CancelCauseFunc) bool {
 func (w *Worker) release(run string, claim int) {
 	key := claimKey(run, claim)
 	w.mu.Lock()
-	held := w.claims[key]
+	shown := w.claims[key]
 	delete(w.running, run)
 	delete(w.claims, key)
 	w.mu.Unlock()
-	if held {
+	if shown {
 		_ = w.Live.Delete(context.Background(), key) // else it expires
 	}
 }
@@ -158,6 +158,9 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
 	x.run = x.claim.Evolve(state, domain.Meta{})
+	w.mu.Lock()
+	w.claims[claimKey(run, x.claim.Claim)] = false
+	w.mu.Unlock()
 	// Something may have ended an earlier claim early: should that be this run's doing, it is to count.
 	if claims > 0 || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
 		if err := x.flush(nil); err != nil {
@@ -165,13 +168,6 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 			return nil, err
 		}
 		x.run = x.handle.State() // the earlier claim may have finished a step since
-	}
-	key := claimKey(run, x.claim.Claim)
-	w.mu.Lock()
-	w.claims[key] = true
-	w.mu.Unlock()
-	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
-		w.Logger.Warn("showing a claim's sign of life failed", "run", run, "error", err)
 	}
 	return x, nil
 }
@@ -268,6 +264,9 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 	if len(x.pending) == 0 && then == nil && x.recorded {
 		return nil
 	}
+	if _, ends := then.(domain.RunFinished); !x.recorded && !ends {
+		x.showLife(x.ctxRun, claimKey(x.run.ID, x.claim.Claim))
+	}
 	steps := x.pending
 	_, _, err := x.handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) {
 		return r.Record(x.claim, steps, then)
@@ -280,6 +279,24 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 	}
 	x.pending, x.flushed, x.recorded = nil, time.Now(), true
 	return nil
+}
+
+// showLife shows the sign of life of a claim that is held. That is needed from when the claim is recorded,
+// since others may then offer the run under the next one; until then the queue refuses the task, which it
+// holds already. So a run that ends at once needs none.
+func (w *Worker) showLife(ctx context.Context, key string) {
+	w.mu.Lock()
+	_, held := w.claims[key]
+	if held {
+		w.claims[key] = true
+	}
+	w.mu.Unlock()
+	if !held {
+		return
+	}
+	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
+		w.Logger.Warn("showing a claim's sign of life failed", "claim", key, "error", err)
+	}
 }
 
 // later records why the run goes on later, and hands it back until then.

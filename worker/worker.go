@@ -72,7 +72,7 @@ type Worker struct {
 	queue   *queue
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
-	claims  map[string]bool                    // claim keys that this process keeps alive
+	claims  map[string]bool                    // claim keys that this process keeps alive, and whether it has shown them
 	offered map[string]offered                 // by task
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
