@@ -52,8 +52,10 @@ const nesting = "@nesting"
 
 // Touches gives the keys of what a change touches: a field or an input, and behind an @ a place: the
 // part's own, the one behind it, the first of a list, whether a collection is there. Two lists of
-// changes made from the same definition that have no key in common give the same in either order.
-// An edit of what the other list removes has none in common with it and is lost: see [Overlap].
+// changes made from the same definition give the same in either order if they have no key in common and
+// none of a place that is above another's, but for the order of parts that both put into one place: there
+// the last one comes first. An edit of what the other list removes has none in common with it and is
+// lost: see [Overlap].
 func Touches(c Change) []string {
 	switch c.Op {
 	case SetOp, UnsetOp:
@@ -62,10 +64,10 @@ func Touches(c Change) []string {
 		}
 		return []string{c.Node + "/" + strings.Join(c.Path, "/")}
 	case AddOp:
-		keys := []string{slot(c)}
 		if c.Part == nil {
-			return keys
+			return []string{slot(c)}
 		}
+		keys := []string{slot(c) + "/" + c.Part.ID}
 		for part := range c.Part.All() {
 			keys = append(keys, part.ID)
 		}
@@ -77,7 +79,7 @@ func Touches(c Change) []string {
 		}
 		return keys
 	case MoveOp:
-		keys := []string{c.Node + "/@place", c.Node + "/@next", slot(c)}
+		keys := []string{c.Node + "/@place", c.Node + "/@next", slot(c) + "/" + c.Node}
 		if c.From != "" {
 			keys = append(keys, nesting)
 		}

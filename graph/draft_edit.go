@@ -123,8 +123,10 @@ func (r *Resolver) toldWho(organization string, definition *domain.Node, err err
 	what := "the whole draft"
 	if len(changed.Touched) > 0 && definition != nil {
 		var places []string
-		for _, key := range changed.Touched[:min(5, len(changed.Touched))] {
-			places = append(places, domain.Place(definition, key))
+		for _, key := range changed.Touched {
+			if place := domain.Place(definition, key); len(places) < 5 && !slices.Contains(places, place) {
+				places = append(places, place)
+			}
 		}
 		what = strings.Join(places, ", ")
 	}

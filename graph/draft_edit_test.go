@@ -113,6 +113,30 @@ func TestTwoEdit(t *testing.T) {
 }
 
 // The first edits after a version race to open the draft, and none is refused for that.
+// Two who add a step behind the same one lose neither.
+func TestTwoAddAtOnePlace(t *testing.T) {
+	h := newHouse(t)
+	id := h.imported(h.org, shop)
+	flow, steps := h.firstFlow(id)
+	last, at := steps[len(steps)-1], h.draftAt(id)
+	add := func(as domain.Role, name string) reply {
+		return h.edit(as, id, at, vars{"op": "ADD", "parent": flow, "list": "steps", "after": last,
+			"part": `{"name": "` + name + `", "action": {"key": "writeLog", "component": {"key": "log", "isPublic": true}}}`})
+	}
+	for as, name := range map[domain.Role]string{domain.Admin: "Mine", domain.Collaborator: "Theirs"} {
+		if why := add(as, name).refused("editDraft"); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+	if _, now := h.firstFlow(id); len(now) != len(steps)+2 {
+		t.Errorf("there are %d steps, not two more than %d", len(now), len(steps))
+	}
+	gone := h.edit(domain.Admin, id, h.draftAt(id), vars{"op": "REMOVE", "node": last})
+	if got := add(domain.Collaborator, "Late").refused("editDraft"); gone.refused("editDraft") != "" || !strings.HasPrefix(got, "expectedRevision: ADMIN changed a part that is gone meanwhile") {
+		t.Errorf("behind one that is gone: %s", got)
+	}
+}
+
 func TestFirstEditsAtOnce(t *testing.T) {
 	h := newHouse(t)
 	id := h.imported(h.org, shop)

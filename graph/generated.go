@@ -5271,7 +5271,8 @@ type Mutation {
   forkIntegration(input: ForkIntegrationInput!): IntegrationPayload!
   """
   Changes parts of the draft, all or none. What others have edited since expectedRevision stays, and is
-  told in missed; if they have edited the same, it is refused, saying who and what.
+  told in missed; if they have edited the same, it is refused, saying who and what. Of parts that two put
+  into one place both stay, the later one first.
   """
   editDraft(input: EditDraftInput!): DraftPayload!
   """Takes the last edits back; undoing again goes on before them."""
