@@ -25,15 +25,34 @@ type Notifier struct {
 	Live   store.Live
 	Logger *slog.Logger
 	Ways   []NoticeWay
-	MaxAge time.Duration // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
-	Again  time.Duration // how long it waits after the first failure; 0 for a second
+	MaxAge time.Duration            // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
+	Again  time.Duration            // how long it waits after the first failure; 0 for a second
+	Report func(way, result string) // each of NoticeResults, for metrics; may be nil
 }
 
 // NoticeWay is how a notice reaches people.
 type NoticeWay interface {
 	Name() string
-	Send(ctx context.Context, m NoticeMessage) error
+	// Send tells the answers of receivers that will never take it. With an error it is called again.
+	Send(ctx context.Context, m NoticeMessage) (refusals []string, err error)
 }
+
+// By what notices are sent, and what becomes of them: one that failed is sent again, the others are done with.
+const (
+	noticeWebhookName = "webhook"
+	noticeMailName    = "mail"
+
+	noticeSent    = "sent"
+	noticeRefused = "refused"
+	noticeFailed  = "failed"
+	noticeLate    = "late"
+)
+
+// NoticeWays and NoticeResults are all that a [Notifier] reports.
+var (
+	NoticeWays    = []string{noticeWebhookName, noticeMailName}
+	NoticeResults = []string{noticeSent, noticeRefused, noticeFailed, noticeLate}
+)
 
 const (
 	noticeLease = 30 * time.Second // longer than any one sending
@@ -134,8 +153,10 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	} else if !mine {
 		return domain.Refuse(domain.Unavailable, "another process sends now")
 	}
+	log := s.Logger.With("way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
 	if s.MaxAge > 0 && time.Since(n.At) > s.MaxAge {
-		s.Logger.Error("a notice could not be sent in time and is given up", "way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
+		log.Error("a notice could not be sent in time and is given up")
+		s.report(noticeLate)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
@@ -144,7 +165,24 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	if err != nil {
 		return err
 	}
-	return s.way.Send(ctx, m)
+	refusals, err := s.way.Send(ctx, m)
+	for _, answer := range refusals { // people are not named: the notice tells who they are
+		log.Warn("a notice was refused for good and is given up", "answer", answer)
+		s.report(noticeRefused)
+	}
+	switch {
+	case err != nil:
+		s.report(noticeFailed)
+	case len(refusals) == 0:
+		s.report(noticeSent)
+	}
+	return err
+}
+
+func (s *sender) report(result string) {
+	if s.Report != nil {
+		s.Report(s.way.Name(), result)
+	}
 }
 
 func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {

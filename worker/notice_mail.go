@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +22,7 @@ type noticeMail struct {
 	host    string
 	from    string
 	options []gomail.Option
+	done    map[string]map[string]bool // who got their letter of a notice that others have not got yet
 }
 
 // NewNoticeMail sends notices by a mail server: smtp:// with STARTTLS where it is offered, smtps:// with
@@ -31,7 +35,7 @@ func NewNoticeMail(server, from string) (NoticeWay, error) {
 	if _, err := mail.ParseAddress(from); err != nil {
 		return nil, domain.Refuse(domain.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
 	}
-	m := &noticeMail{host: u.Hostname(), from: from, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
+	m := &noticeMail{host: u.Hostname(), from: from, done: map[string]map[string]bool{}, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
 	if u.Scheme == "smtps" {
 		m.options = append(m.options, gomail.WithSSL(), gomail.WithPort(465))
 	}
@@ -45,41 +49,67 @@ func NewNoticeMail(server, from string) (NoticeWay, error) {
 }
 
 // Name implements [NoticeWay].
-func (*noticeMail) Name() string { return "mail" }
+func (*noticeMail) Name() string { return noticeMailName }
 
-// Send implements [NoticeWay]. What the server refuses for good is not tried again.
-func (m *noticeMail) Send(ctx context.Context, n NoticeMessage) error {
+// Send implements [NoticeWay]. What the server took, or refuses for good, is not sent again when another
+// letter of the notice has to be.
+func (m *noticeMail) Send(ctx context.Context, n NoticeMessage) (refusals []string, err error) {
 	client, err := gomail.NewClient(m.host, m.options...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var letters []*gomail.Msg
+	done, letters := m.done[n.ID], map[string]*gomail.Msg{}
 	for _, to := range n.Data.To {
-		letter := gomail.NewMsg()
-		if letter.From(m.from) != nil || letter.AddToFormat(to.Name, to.Email) != nil {
-			continue // an address that no mail reaches
+		if letter := m.write(n, to); letter != nil && !done[to.ID] {
+			letters[to.ID] = letter
 		}
-		letter.SetMessageIDWithValue(n.ID + "." + to.ID + "@heddle")
-		letter.SetDateWithValue(n.Timestamp)
-		letter.Subject(n.headline())
-		letter.SetBodyString(gomail.TypeTextPlain, n.letter())
-		letters = append(letters, letter)
 	}
 	if len(letters) == 0 {
-		return nil
+		return nil, nil
 	}
-	err = client.DialAndSendWithContext(ctx, letters...)
-	for _, letter := range letters {
-		if e, refused := errors.AsType[*gomail.SendError](letter.SendError()); refused && e.IsTemp() {
-			return fmt.Errorf("mailing: %w", e)
-		} else if refused {
-			err = nil
+	failed := client.DialAndSendWithContext(ctx, slices.Collect(maps.Values(letters))...)
+	if done == nil {
+		done = map[string]bool{}
+	}
+	for to, letter := range letters {
+		e, _ := errors.AsType[*gomail.SendError](letter.SendError())
+		switch {
+		case letter.IsDelivered():
+			done[to] = true
+		case e == nil:
+			err = fmt.Errorf("mailing: %w", failed)
+		case e.ErrorCode()/100 == 5:
+			done[to] = true
+			refusals = append(refusals, withoutAddresses(e))
+		default:
+			err = fmt.Errorf("mailing: %s", withoutAddresses(e))
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("mailing: %w", err)
+	if m.done[n.ID] = done; err == nil {
+		delete(m.done, n.ID)
 	}
-	return nil
+	return refusals, err
+}
+
+// write makes a letter, nil for somebody whom no mail reaches.
+func (m *noticeMail) write(n NoticeMessage, to NoticeUser) *gomail.Msg {
+	letter := gomail.NewMsg()
+	if letter.From(m.from) != nil || letter.AddToFormat(to.Name, to.Email) != nil {
+		return nil
+	}
+	letter.SetMessageIDWithValue(n.ID + "." + to.ID + "@heddle")
+	letter.SetDateWithValue(n.Timestamp)
+	letter.Subject(n.headline())
+	letter.SetBodyString(gomail.TypeTextPlain, n.letter())
+	return letter
+}
+
+var mailAddress = regexp.MustCompile(`[^\s<>"']+@[^\s<>"']+`)
+
+// withoutAddresses is what a server answered, fit for a log.
+func withoutAddresses(e *gomail.SendError) string {
+	text, _, _ := strings.Cut(e.Error(), ", affected ")
+	return mailAddress.ReplaceAllString(text, "…")
 }
 
 var noticeVerbs = map[string]string{

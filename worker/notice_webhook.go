@@ -42,17 +42,17 @@ func NewNoticeWebhook(address, secret string) (NoticeWay, error) {
 }
 
 // Name implements [NoticeWay].
-func (*noticeWebhook) Name() string { return "webhook" }
+func (*noticeWebhook) Name() string { return noticeWebhookName }
 
 // Send implements [NoticeWay]: anything but a 2xx is a failure.
-func (h *noticeWebhook) Send(ctx context.Context, m NoticeMessage) error {
+func (h *noticeWebhook) Send(ctx context.Context, m NoticeMessage) ([]string, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("encoding a notice: %w", err)
+		return nil, fmt.Errorf("encoding a notice: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the webhook's address can't be used") // err has it, and it may hold a secret
+		return nil, errors.New("the webhook's address can't be used") // err has it, and it may hold a secret
 	}
 	at := strconv.FormatInt(time.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, h.secret)
@@ -64,16 +64,16 @@ func (h *noticeWebhook) Send(ctx context.Context, m NoticeMessage) error {
 	r.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	answer, err := h.client.Do(r)
 	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return fmt.Errorf("posting: %w", failed.Err)
+		return nil, fmt.Errorf("posting: %w", failed.Err)
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	_, _ = io.CopyN(io.Discard, answer.Body, 4096) // so that the connection may be used again
 	if err := answer.Body.Close(); err != nil {
-		return err
+		return nil, err
 	}
 	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("the receiver answered %d", answer.StatusCode)
+		return nil, fmt.Errorf("the receiver answered %d", answer.StatusCode)
 	}
-	return nil
+	return nil, nil
 }

@@ -17,6 +17,7 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/worker"
 )
 
 // metrics are what an operator watches; docs/operating.md says what for. Every label has a fixed set of
@@ -30,6 +31,7 @@ type metrics struct {
 	appended                atomic.Uint64 // the newest position that this process has appended
 	runs, steps             *prometheus.HistogramVec
 	failedSteps, limits     *prometheus.CounterVec
+	notices                 *prometheus.CounterVec
 	streams                 *prometheus.GaugeVec
 	answered                *prometheus.CounterVec
 	answering               *prometheus.HistogramVec
@@ -67,12 +69,18 @@ func newMetrics() *metrics {
 	m.steps = times("heddle_step_seconds", "Time of an attempt of a step, steps inside it included, by component.", "component", prometheus.ExponentialBuckets(0.0005, 5, 8))
 	m.failedSteps = counters("heddle_step_failures_total", "Attempts of steps that failed, by component.", "component")
 	m.limits = counters("heddle_limit_hits_total", "What a limit has refused or cut off, by the limit's setting.", "limit")
+	m.notices = counters("heddle_notices_total", "What became of notices of reviews, by way and result.", "way", "result")
 	m.streams = register(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "heddle_subscriptions_open", Help: "Open subscriptions, by field."}, []string{"field"}))
 	m.answered = counters("heddle_http_requests_total", "Requests answered, by route and class of status; those of streams count when they end.", "route", "code")
 	m.answering = times("heddle_http_request_seconds", "Time of a request, by route; streams are left out.", "route", prometheus.ExponentialBuckets(0.001, 4, 8))
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, name := range limitNames {
 		m.limits.WithLabelValues(name) // so that the first hit is a change
+	}
+	for _, way := range worker.NoticeWays {
+		for _, result := range worker.NoticeResults {
+			m.notices.WithLabelValues(way, result)
+		}
 	}
 	return m
 }
@@ -115,6 +123,9 @@ func (m *metrics) limit(setting string) {
 	}
 	m.limits.WithLabelValues(setting).Inc()
 }
+
+// notice takes in what became of a notice.
+func (m *metrics) notice(way, result string) { m.notices.WithLabelValues(way, result).Inc() }
 
 // stream takes in the begin or the end of a subscription, whose field the schema has.
 func (m *metrics) stream(field string, change int) {

@@ -93,7 +93,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	v.address = listener.Addr().String()
 	v.build(v.address)
-	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Ways: ways, MaxAge: v.NoticeTime}
+	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Ways: ways, MaxAge: v.NoticeTime, Report: v.metrics.notice}
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 
