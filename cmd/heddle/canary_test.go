@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -17,22 +22,39 @@ const (
 	canaryToken      = "canary-of-the-administrators-token"
 	canaryMaster     = "canary-of-the-master-key-32bytes"
 	canaryConnection = "canary-of-a-connection-secret"
+	canaryPath       = "canary-of-a-webhooks-path"
+	canaryQuery      = "canary-of-a-webhooks-query"
+	canarySigning    = "canary-that-notices-are-signed-with"
+	canaryMail       = "canary-of-the-mail-servers-password"
 )
 
 // TestCanary looks for secrets where none may be: in what a server writes at its most talkative, and
 // in the files that it leaves.
 func TestCanary(t *testing.T) {
 	master := base64.StdEncoding.EncodeToString([]byte(canaryMaster))
-	h := newHouse(t, "HEDDLE_MASTER_KEY="+master, "HEDDLE_LOG_LEVEL=debug", "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	signing := base64.StdEncoding.EncodeToString([]byte(canarySigning))
+	told := newReceivers(t)
+	h := newHouse(t, "HEDDLE_MASTER_KEY="+master, "HEDDLE_LOG_LEVEL=debug", "HEDDLE_ALLOW_HOSTS=127.0.0.1",
+		"HEDDLE_NOTICE_WEBHOOK="+told.webhook+"/"+canaryPath+"?key="+canaryQuery, "HEDDLE_NOTICE_SECRET=whsec_"+signing,
+		"HEDDLE_SMTP=smtp://heddle:"+canaryMail+"@"+told.mail, "HEDDLE_MAIL_FROM=heddle@example.com")
 	h.token = canaryToken
 	h.start()
+	h.reviewed()
 	heard := h.busy()
+	h.must(until("the failure of both ways to send a notice", func() bool {
+		return strings.Count(h.stderr.String(), "sending a notice failed") > 1 && strings.Contains(told.heard(), canaryPath) && strings.Contains(told.heard(), "AUTH")
+	}))
 	h.must(h.stop())
-	wrote := h.stderr.String() + h.printed()
-	if !strings.Contains(wrote, `"ready"`) || !strings.Contains(heard, canaryConnection) {
+	wrote, login := h.stderr.String()+h.printed(), base64.StdEncoding.EncodeToString([]byte("\x00heddle\x00"+canaryMail))
+	if !strings.Contains(wrote, `"ready"`) || !strings.Contains(heard, canaryConnection) || !strings.Contains(told.heard(), canaryQuery) || !strings.Contains(told.heard(), login) {
 		t.Fatal("the test is blind")
 	}
-	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection} {
+	config, err := command(h.dir, h.env, "--print-config").CombinedOutput()
+	h.must(err)
+	if wrote += string(config); !strings.Contains(wrote, "notice-webhook: "+told.webhook+"/") {
+		t.Errorf("the configuration is printed as %s", config)
+	}
+	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection, canaryPath, canaryQuery, canarySigning, signing, canaryMail, login} {
 		if strings.Contains(wrote, secret) {
 			t.Errorf("%q is in what the server wrote", secret)
 		}
@@ -55,6 +77,61 @@ func (h *house) absent(secret string) {
 	}))
 }
 
+// receivers take no notices, by webhook or mail, and note what they are told.
+type receivers struct {
+	webhook, mail string
+	mu            sync.Mutex
+	text          strings.Builder
+}
+
+func newReceivers(t *testing.T) *receivers {
+	r := &receivers{}
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		r.note(q.URL.String())
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(web.Close)
+	post, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = post.Close() })
+	go func() {
+		for c, err := post.Accept(); err == nil; c, err = post.Accept() {
+			go r.refuseMail(c)
+		}
+	}()
+	r.webhook, r.mail = web.URL, post.Addr().String()
+	return r
+}
+
+func (r *receivers) refuseMail(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	_, _ = io.WriteString(c, "220 test\r\n")
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		r.note(lines.Text())
+		answer := "535 no"
+		if strings.HasPrefix(lines.Text(), "EHLO") {
+			answer = "250-test\r\n250 AUTH PLAIN"
+		}
+		if _, err := io.WriteString(c, answer+"\r\n"); err != nil {
+			return
+		}
+	}
+}
+
+func (r *receivers) note(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text.WriteString(line + "\n")
+}
+
+func (r *receivers) heard() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
 // connectionDefinition has a flow that authenticates with a connection at the URL that its call names.
 const connectionDefinition = `definitionVersion: 7
 name: Connected
@@ -75,6 +152,15 @@ flows:
           connection: {type: configVar, value: Service}
           debugRequest: {type: value, value: 'true'}
 `
+
+// reviewed has somebody told of a review.
+func (h *house) reviewed() {
+	h.Helper()
+	reviewer := at(h.call(`mutation { createOrganizationUser(input: {email: "reviewer@example.com", role: "ADMIN"}) { user { id } errors { field messages } } }`, nil), "createOrganizationUser.user.id")
+	integration := at(h.call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
+		map[string]any{"d": strings.Replace(connectionDefinition, "Connected", "Reviewed", 1)}), "importIntegration.integration.id")
+	h.call(`mutation($i: ID!, $r: ID!) { requestReview(input: {id: $i, reviewers: [$r]}) { errors { field messages } } }`, map[string]any{"i": integration, "r": reviewer})
+}
 
 // busy has a run that succeeds with the connection's secret, one that fails and requests that are
 // refused, and gives what the called server heard.

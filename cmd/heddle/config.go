@@ -67,7 +67,7 @@ type settings struct {
 	AttachmentTypes []string      `env:"HEDDLE_ATTACHMENT_TYPES" default:"${attachmentTypes}" help:"Endings that names of attachments may have."`
 	AddressTime     time.Duration `env:"HEDDLE_ADDRESS_TIME" default:"1h" help:"How long addresses of payloads and files, and those to upload to, hold."`
 
-	NoticeWebhook string        `env:"HEDDLE_NOTICE_WEBHOOK" help:"Address that is told of reviews, each notice by a signed POST; none when empty."`
+	NoticeWebhook string        `env:"HEDDLE_NOTICE_WEBHOOK" secret:"path" help:"Address that is told of reviews, each notice by a signed POST; none when empty."`
 	NoticeSecret  string        `env:"HEDDLE_NOTICE_SECRET" secret:"" help:"What these are signed with: whsec_ and the base64 of 24 to 64 bytes."`
 	SMTP          string        `name:"smtp" env:"HEDDLE_SMTP" help:"Mail server by which people are told of reviews, as smtp://user:password@host:587 or smtps://…; no mail when empty."`
 	MailFrom      string        `env:"HEDDLE_MAIL_FROM" help:"Sender of these mails."`
@@ -181,14 +181,20 @@ func (s *settings) print() string {
 		case string:
 			shown = withoutPassword(plain)
 		}
-		if _, secret := f.Tag.Lookup("secret"); secret && v.String() != "" {
-			shown = "********"
+		switch part, secret := f.Tag.Lookup("secret"); {
+		case !secret || v.String() == "":
+		case part == "path":
+			shown = hostOnly(v.String())
+		default:
+			shown = masked
 		}
 		line, _ := yaml.Marshal(map[string]any{name: shown}) // plain values always have a YAML form
 		b.Write(line)
 	})
 	return b.String()
 }
+
+const masked = "********"
 
 // withoutPassword masks the password that an address such as redis://user:password@host may hold.
 func withoutPassword(address string) string {
@@ -197,9 +203,18 @@ func withoutPassword(address string) string {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return "********"
+		return masked
 	}
 	return u.Redacted()
+}
+
+// hostOnly masks all of an address but its scheme and host: who takes POSTs often tells callers apart by the path.
+func hostOnly(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return masked
+	}
+	return u.Scheme + "://" + u.Host + "/" + masked
 }
 
 // dropEmpty takes variables without a value out of the environment: who sets HEDDLE_LISTEN to nothing
