@@ -82,8 +82,8 @@ func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error
 // summary is enough of a definition for lists: of a draft it is in memory.
 func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, error) {
 	if i.version == nil && i.past == nil {
-		if d, ok := r.View.MainDraft(i.integration.ID); ok && d.Definition != nil {
-			return d.Definition, nil
+		if l, ok := r.View.Listed(i.integration.ID); ok && l.Summary != nil {
+			return l.Summary, nil
 		}
 	}
 	return r.content(ctx, i)

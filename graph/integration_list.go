@@ -87,8 +87,11 @@ func (r *Resolver) integrations(organization string, allVersions bool, fits func
 			if !yield(since*versionSpan, listed{i, 0}) {
 				return
 			}
+			if !allVersions {
+				continue
+			}
 			for n := range i.Versions {
-				if allVersions && !yield(since*versionSpan+store.Position(n+1), listed{i, n + 1}) {
+				if !yield(since*versionSpan+store.Position(n+1), listed{i, n + 1}) {
 					return
 				}
 			}

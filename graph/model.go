@@ -21,7 +21,7 @@ type Integration struct {
 	integration domain.Integration
 	version     *domain.Version // nil for the draft
 	past        *domain.Draft   // of the past: the main draft as it was, if it was there
-	draft       domain.Draft    // what a subscription has seen of the draft, to tell whether it has changed
+	draft       *domain.Draft   // what a subscription has seen of the draft, to tell whether it has changed
 }
 
 // ID is the integration's, or the version's.

@@ -1,4 +1,4 @@
-//go:generate go tool gqlgen generate
+//go:generate go run generate.go
 
 // Package graph is the door for people and single-page apps: GraphQL over the log and the views. It
 // knows who may do what, and turns refusals into what clients understand.

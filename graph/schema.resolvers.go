@@ -247,8 +247,10 @@ func (r *integrationResolver) UpdatedAt(ctx context.Context, obj *Integration) (
 	if obj.version != nil {
 		return &obj.version.PublishedAt, nil
 	}
-	d, _ := r.View.MainDraft(obj.integration.ID)
-	return &d.UpdatedAt, nil
+	if l, ok := r.View.Listed(obj.integration.ID); ok {
+		return &l.UpdatedAt, nil
+	}
+	return &time.Time{}, nil
 }
 
 func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error) {

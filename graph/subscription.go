@@ -50,7 +50,8 @@ func (r *Resolver) integrationState(ctx context.Context, id string) (<-chan *Int
 		if i.integration, ok = r.View.Integrations.Get(organization, id); !ok || !i.integration.RemovedAt.IsZero() {
 			return i, false
 		}
-		i.draft, ok = r.View.MainDraft(id)
+		d, ok := r.View.MainDraft(id)
+		i.draft = &d
 		return i, ok
 	}, equal)
 }

@@ -71,6 +71,16 @@ func (v *View) MainDraft(integration string) (domain.Draft, bool) {
 	return domain.Draft{}, false
 }
 
+// Listed gives an integration as lists show it.
+func (v *View) Listed(integration string) (*Listed, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if l := v.listings[integration]; l != nil {
+		return l.now, true
+	}
+	return nil, false
+}
+
 // EachListed yields an organization's integrations in the order of creation, each with the position of
 // its first event.
 func (v *View) EachListed(organization string) iter.Seq2[store.Position, *Listed] {
