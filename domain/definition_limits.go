@@ -93,7 +93,7 @@ func (l Limits) allowComments(d Draft, text string) error {
 		n += len(t.Comments)
 	}
 	if n >= l.Comments {
-		return Refuse(Invalid, "the draft has %d comments, as many as it may have", n)
+		return Refuse(Invalid, "the draft has %s, as many as it may have", Count(n, "comment"))
 	}
 	return l.allowComment("text", text)
 }

@@ -128,7 +128,7 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]Side) (Changes[Draft], [
 	}
 	merged, conflicts := Merge(d.Origin, d.Definition, onto.Definition, take)
 	if len(conflicts) > 0 {
-		return nil, conflicts, RefuseField(Conflict, "take", "the draft and the newest version have changed the same in %d places; say for each which stands", len(conflicts))
+		return nil, conflicts, RefuseField(Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", Count(len(conflicts), "place"))
 	}
 	return d.rebased(onto, tidy(merged), len(take) > 0), nil, nil
 }

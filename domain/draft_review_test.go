@@ -205,9 +205,9 @@ func TestPolicyDecidesWhoPublishes(t *testing.T) {
 	approved.verdict("bob", true)
 	rejected.verdict("bob", false)
 	withdrawn.does("ann", func(d Draft) (Changes[Draft], error) { return d.WithdrawReview("") })
-	const needs = "CONFLICT id: the draft needs 1 approvals to be published; ask for a review"
+	const needs = "CONFLICT id: the draft needs 1 approval to be published; ask for a review"
 	const rejecting = "CONFLICT id: the draft was rejected in review; change it, or have the review withdrawn"
-	const waits = "CONFLICT id: the draft is under review and has 0 of 1 approvals; withdraw the review, or wait for them"
+	const waits = "CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait"
 	for name, c := range map[string]struct {
 		draft   Draft
 		policy  ReviewPolicy
@@ -219,7 +219,7 @@ func TestPolicyDecidesWhoPublishes(t *testing.T) {
 		"free":                   {withdrawn.draft(), DefaultReviewPolicy, Collaborator, "", "", 1},
 		"needs a review":         {withdrawn.draft(), one, Admin, "", needs, 0},
 		"approved":               {approved.draft(), one, Collaborator, "", "", 1},
-		"approved, more needed":  {approved.draft(), ReviewPolicy{Approvals: 2}, Admin, "", strings.ReplaceAll(strings.ReplaceAll(waits, "0 of", "1 of"), "of 1", "of 2"), 0},
+		"approved, more needed":  {approved.draft(), ReviewPolicy{Approvals: 2}, Admin, "", strings.Replace(waits, "0 approvals and needs 1", "1 approval and needs 2", 1), 0},
 		"pending":                {pending.draft(), DefaultReviewPolicy, Admin, "", waits, 0},
 		"rejected":               {rejected.draft(), DefaultReviewPolicy, Admin, "", rejecting, 0},
 		"bypassed":               {rejected.draft(), one, Admin, "an outage", "", 2},
@@ -272,9 +272,9 @@ func TestPlans(t *testing.T) {
 	}
 	hash := Hash(r.draft().Definition)
 	for want, decide := range map[string]func(Draft) (Changes[Draft], error){
-		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now":                       plan(start, hash),
-		"CONFLICT id: the draft is under review and has 0 of 1 approvals; withdraw the review, or wait for them": plan(start.Add(time.Hour), hash),
-		"CONFLICT the draft was edited meanwhile; look at it again before publishing":                            plan(start.Add(time.Hour), "hash"),
+		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now":                     plan(start, hash),
+		"CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait": plan(start.Add(time.Hour), hash),
+		"CONFLICT the draft was edited meanwhile; look at it again before publishing":                          plan(start.Add(time.Hour), "hash"),
 	} {
 		if _, err := r.tries(decide); told(err) != want {
 			t.Errorf("refused with %q, want %q", told(err), want)

@@ -50,6 +50,14 @@ func Exceed(limit, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Message: fmt.Sprintf(format, args...) + " (" + limit + ")", Limit: limit}
 }
 
+// Count says how many there are of what has a plural in s: 1 place, 2 places.
+func Count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // LimitOf gives the setting of the limit that a refusal in err's chain tells of, or "".
 func LimitOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -35,7 +35,7 @@ func (l FileLimits) CheckIcon(data []byte) error {
 	case header.Width != header.Height:
 		return Refuse(Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
 	case header.Width < minIconSide:
-		return Refuse(Invalid, "the icon is %d pixels wide; it must have at least %d", header.Width, minIconSide)
+		return Refuse(Invalid, "the icon is %s wide; it must have at least %d", Count(header.Width, "pixel"), minIconSide)
 	case header.Width > l.IconSide:
 		return Refuse(Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
 	}

@@ -88,7 +88,7 @@ func (i Integration) AddAttachment(e AttachmentAdded, limits FileLimits) (Change
 		return nil, nil
 	}
 	if len(i.Attachments) >= limits.Attachments {
-		return nil, Refuse(Invalid, "the integration has %d attachments and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first", len(i.Attachments))
+		return nil, Refuse(Invalid, "the integration has %s and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first", Count(len(i.Attachments), "attachment"))
 	}
 	if err := limits.CheckName(e.Name); err != nil {
 		return nil, err

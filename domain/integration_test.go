@@ -197,7 +197,7 @@ func TestDraftDecides(t *testing.T) {
 		"importing when behind":     {given: events[Draft](based, edited), when: importing(onto, def), then: events[Draft](rebased(def, true))},
 		"discarding when behind":    {given: events[Draft](based, edited), when: discard(onto), then: events[Draft](rebased(onto.Definition, true))},
 		"rebasing":                  {given: events[Draft](based, edited), when: rebase(nil), then: events[Draft](rebased(merged, false))},
-		"rebasing over a conflict":  {given: events[Draft](based, both), when: rebase(nil), refused: "CONFLICT take: the draft and the newest version have changed the same in 1 places; say for each which stands"},
+		"rebasing over a conflict":  {given: events[Draft](based, both), when: rebase(nil), refused: "CONFLICT take: the draft and the newest version have changed the same in 1 place; say for each which stands"},
 		"rebasing with a choice":    {given: events[Draft](based, both), when: rebase(map[string]Side{"/category": Theirs}), then: events[Draft](chosen)},
 		"rebasing again":            {given: events[Draft](based, edited, rebased(merged, false)), when: rebase(nil)},
 		"rebasing a closed one":     {given: events[Draft](based, edited, closed), when: rebase(nil), refused: strings.Replace(isClosed, "04:06", "04:07", 1)},

@@ -126,7 +126,7 @@ func (d Draft) passed(p ReviewPolicy) error {
 	case state == ReviewRejected:
 		return RefuseField(Conflict, "id", "the draft was rejected in review; change it, or have the review withdrawn")
 	case d.UnderReview():
-		return RefuseField(Conflict, "id", "the draft is under review and has %d of %d approvals; withdraw the review, or wait for them", d.Approvals(p), max(1, p.Approvals))
+		return RefuseField(Conflict, "id", "the draft is under review and has %s and needs %d; withdraw the review, or wait", Count(d.Approvals(p), "approval"), max(1, p.Approvals))
 	}
-	return RefuseField(Conflict, "id", "the draft needs %d approvals to be published; ask for a review", p.Approvals)
+	return RefuseField(Conflict, "id", "the draft needs %s to be published; ask for a review", Count(p.Approvals, "approval"))
 }

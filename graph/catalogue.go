@@ -188,7 +188,7 @@ func equalText(a, b string) bool { return a == b }
 func readComparison(operator string, operands []any) (func(Component) bool, error) {
 	compare, known := filterOperators[operator]
 	if !known || len(operands) != 2 {
-		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "%q with %d operands is not understood", operator, len(operands))
+		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "%q with %s is not understood", operator, domain.Count(len(operands), "operand"))
 	}
 	name, _ := operands[0].(string)
 	text, isText := operands[1].(string)

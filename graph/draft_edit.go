@@ -285,7 +285,7 @@ func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revisio
 		d = event.Evolve(d, meta)
 	}
 	if edits < 1 || edits > len(before) {
-		return nil, domain.RefuseField(domain.Invalid, "edits", "there are %d edits that can be undone", len(before))
+		return nil, domain.RefuseField(domain.Invalid, "edits", "%s can be undone", domain.Count(len(before), "edit"))
 	}
 	return domain.Diff(d.Definition, before[len(before)-edits]), nil
 }

@@ -179,7 +179,7 @@ func TestUndo(t *testing.T) {
 	}
 	before := len(h.events())
 	for _, edits := range []int{1, 0, -1} {
-		if got := undo(edits).refused("undoDraft"); got != "edits: there are 0 edits that can be undone" || h.since(before) != "" {
+		if got := undo(edits).refused("undoDraft"); got != "edits: 0 edits can be undone" || h.since(before) != "" {
 			t.Errorf("%d more: %q", edits, got)
 		}
 	}

@@ -30,7 +30,7 @@ func TestReview(t *testing.T) {
 	as := func(token, document string, v vars) reply { t.Helper(); return h.ask(token, document, v) }
 	draft := h.drafted(id, "Better")
 	h.edit(domain.Collaborator, draft, h.revision(draft), named("Better"))
-	if got := as(builder, releaseDocument, vars{"id": draft, "why": ""}).refused("publishIntegration"); got != "id: the draft needs 1 approvals to be published; ask for a review" {
+	if got := as(builder, releaseDocument, vars{"id": draft, "why": ""}).refused("publishIntegration"); got != "id: the draft needs 1 approval to be published; ask for a review" {
 		t.Errorf("unreviewed: %q", got)
 	}
 	a := as(builder, requestReview, vars{"id": draft, "to": []any{h.users[domain.Reviewer], h.users[domain.Reviewer]}, "note": "Look.", "link": "https://shop.example/r"})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"heddle/domain"
 	"heddle/projections"
 )
 
@@ -41,7 +42,7 @@ func (s *streams) admit(token string, most int) (leave func(), ok bool) {
 
 // tooManyStreams is why a connection is not admitted.
 func (o Options) tooManyStreams() *graphql.Response {
-	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %d open streams, as many as it may", o.MaxStreams)
+	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may", domain.Count(o.MaxStreams, "stream"))
 }
 
 // enter gives a connection's context, which ends when the server stops, and what must be called when

@@ -180,7 +180,7 @@ func (x *execution) work(ctx context.Context) error {
 	defer cancel()
 	var err error
 	if x.run.CutOff >= x.MaxClaims {
-		err = &stepError{x.run.Queued.FlowName, domain.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %d times and cut off each time", x.MaxClaims)}
+		err = &stepError{x.run.Queued.FlowName, domain.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", domain.Count(x.MaxClaims, "time"))}
 	} else {
 		err = x.prepare(ctx)
 	}

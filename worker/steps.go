@@ -140,7 +140,7 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 // room refuses a step when the run has done as many as it may.
 func (x *execution) room(step *domain.Node) error {
 	if x.count++; x.count > x.MaxSteps {
-		return &stepError{step.Name(), domain.Exceed("HEDDLE_MAX_STEPS", "an execution may do %d steps, counting each iteration of a loop", x.MaxSteps)}
+		return &stepError{step.Name(), domain.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", domain.Count(x.MaxSteps, "step"))}
 	}
 	return nil
 }

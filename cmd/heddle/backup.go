@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"heddle/domain"
 	"heddle/store"
 )
 
@@ -42,7 +43,7 @@ func (c backupCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 	if err != nil {
 		return fmt.Errorf("checking the copy of the event log: %w", err)
 	}
-	fmt.Fprintf(stdout, "log.db: %d events in %d streams, as of position %d\n", head.Events, head.Streams, head.Position)
+	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", domain.Count(head.Events, "event"), domain.Count(head.Streams, "stream"), head.Position)
 	key := "HEDDLE_MASTER_KEY"
 	if s.MasterKey == "" {
 		key = filepath.Join(s.Data, "master.key")

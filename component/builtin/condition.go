@@ -30,7 +30,7 @@ func checkCondition(condition any) error {
 	case !known:
 		return domain.RefuseField(domain.Invalid, "conditions", "%q is no operator of conditions", component.Text(list[0]))
 	case n > len(list)-1:
-		return domain.RefuseField(domain.Invalid, "conditions", "%s takes %d operands, not %d", operator, n, len(list)-1)
+		return domain.RefuseField(domain.Invalid, "conditions", "%s takes %s, not %d", operator, domain.Count(n, "operand"), len(list)-1)
 	case n > 0:
 		return nil
 	}

@@ -158,7 +158,7 @@ func (c *call) client() (*http.Client, func(), error) {
 // redirected keeps the connection's credentials from other hosts, whatever header they are in.
 func (c *call) redirected(next *http.Request, via []*http.Request) error {
 	if len(via) > c.in.MaxRedirects {
-		return domain.Refuse(domain.Invalid, "stopped after %d redirects", c.in.MaxRedirects)
+		return domain.Refuse(domain.Invalid, "stopped after %s", domain.Count(c.in.MaxRedirects, "redirect"))
 	}
 	if next.URL.Host != c.url.Host || next.URL.Scheme != c.url.Scheme {
 		next.Header.Del(c.secret)
