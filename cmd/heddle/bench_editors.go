@@ -6,17 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
-
-	"heddle/graph"
 )
 
 type benchEditorsCmd struct {
@@ -34,30 +29,21 @@ type editing struct {
 
 // Run has people edit one draft and prints how soon each was told of all edits.
 func (b *benchEditorsCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
-	folder, err := os.MkdirTemp("", "heddle-bench")
-	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	server, err := startBench(ctx, s, folder)
-	if err != nil {
-		return err
-	}
-	defer server.stop()
-	fmt.Fprintf(stdout, "log %s, %d cores, the editors included\n", withoutPassword(s.Log), runtime.NumCPU())
-	fmt.Fprintln(stdout, "editors   edits/s   refused   missed       p50       p95       p99       max   server CPU/edit")
-	for _, editors := range b.Editors {
-		if err := b.measure(ctx, server, editors, stdout); err != nil {
-			return err
+	return onBench(ctx, s, func(server *benchServer) error {
+		fmt.Fprintf(stdout, "log %s, %d cores, the editors included\n", withoutPassword(s.Log), runtime.NumCPU())
+		fmt.Fprintln(stdout, "editors   edits/s   refused   missed       p50       p95       p99       max   server CPU/edit")
+		for _, editors := range b.Editors {
+			if err := b.measure(ctx, server, editors, stdout); err != nil {
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, editors int, stdout io.Writer) error {
-	var imported struct{ Integration struct{ ID string } }
-	const document = `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`
-	if err := server.ask(ctx, document, benchDefinition, &imported); err != nil {
+	integration, err := server.imports(ctx)
+	if err != nil {
 		return err
 	}
 	before, all := server.processor(), make([]editing, editors)
@@ -65,7 +51,7 @@ func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, edit
 	ends := time.Now().Add(b.For)
 	for n := range all {
 		working.Go(func() (err error) {
-			all[n], err = b.edit(ctx, server, imported.Integration.ID, n, ends)
+			all[n], err = b.edit(ctx, server, integration, n, ends)
 			return err
 		})
 	}
@@ -80,11 +66,8 @@ func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, edit
 	for _, e := range all {
 		missed += max(0, edits-e.seen)
 	}
-	slices.Sort(lags)
-	at := func(share float64) time.Duration {
-		return lags[int(share*float64(len(lags)-1))].Round(100 * time.Microsecond)
-	}
-	_, err := fmt.Fprintf(stdout, "%7d %9.0f %9d %8d %9s %9s %9s %9s %17s\n", editors, float64(edits)/b.For.Seconds(), refused, missed,
+	at := quantiles(lags, 100*time.Microsecond)
+	_, err = fmt.Fprintf(stdout, "%7d %9.0f %9d %8d %9s %9s %9s %9s %17s\n", editors, float64(edits)/b.For.Seconds(), refused, missed,
 		at(.5), at(.95), at(.99), at(1), ((server.processor() - before) / time.Duration(max(1, edits))).Round(10*time.Microsecond))
 	return err
 }
@@ -94,10 +77,9 @@ const quiet = 3 * time.Second
 
 // edit is one editor: it edits until it is time to stop, and listens until nothing more comes.
 func (b *benchEditorsCmd) edit(ctx context.Context, server *benchServer, integration string, n int, ends time.Time) (e editing, err error) {
-	conn, _, err := websocket.Dial(ctx, strings.Replace(server.url, "http", "ws", 1)+"/api", &websocket.DialOptions{
-		Subprotocols: []string{graph.Subprotocol}, HTTPHeader: http.Header{"Authorization": {"Bearer " + server.token}}})
+	conn, err := server.socket(ctx)
 	if err != nil {
-		return e, fmt.Errorf("opening a socket: %w", err)
+		return e, err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(1 << 20)

@@ -6,17 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
-
-	"heddle/graph"
 )
 
 type benchSubscribersCmd struct {
@@ -37,19 +31,12 @@ const openAtOnce = 50
 // Run opens the subscriptions, changes what they are of and prints how long it took until each was told,
 // counted from before the change was asked for.
 func (b *benchSubscribersCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
-	folder, err := os.MkdirTemp("", "heddle-bench")
+	return onBench(ctx, s, func(server *benchServer) error { return b.changes(ctx, s, server, stdout) })
+}
+
+func (b *benchSubscribersCmd) changes(ctx context.Context, s *settings, server *benchServer, stdout io.Writer) error {
+	integration, err := server.imports(ctx)
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	server, err := startBench(ctx, s, folder)
-	if err != nil {
-		return err
-	}
-	defer server.stop()
-	var imported struct{ Integration struct{ ID string } }
-	const document = `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`
-	if err := server.ask(ctx, document, benchDefinition, &imported); err != nil {
 		return err
 	}
 	idle := server.memory()
@@ -57,12 +44,12 @@ func (b *benchSubscribersCmd) Run(ctx context.Context, s *settings, stdout io.Wr
 	listening, ctx := errgroup.WithContext(ctx)
 	heard := make(chan told, b.Subscribers)
 	began := time.Now()
-	err = b.open(ctx, listening, server, imported.Integration.ID, heard)
+	err = b.open(ctx, listening, server, integration, heard)
 	if err == nil {
 		fmt.Fprintf(stdout, "log %s, %d cores, the subscribers included\n", withoutPassword(s.Log), runtime.NumCPU())
 		fmt.Fprintf(stdout, "%d subscriptions opened in %s, server RSS %d MiB before, %d MiB after\n", b.Subscribers,
 			time.Since(began).Round(time.Millisecond), idle>>20, server.memory()>>20)
-		err = b.measure(ctx, server, imported.Integration.ID, heard, stdout)
+		err = b.measure(ctx, server, integration, heard, stdout)
 	}
 	end()
 	if failed := listening.Wait(); err == nil && failed != nil && ctx.Err() == nil {
@@ -113,10 +100,7 @@ func (b *benchSubscribersCmd) measure(ctx context.Context, server *benchServer, 
 		}
 		peak = max(peak, server.memory())
 	}
-	slices.Sort(took)
-	at := func(share float64) time.Duration {
-		return took[int(share*float64(len(took)-1))].Round(100 * time.Microsecond)
-	}
+	at := quantiles(took, 100*time.Microsecond)
 	fmt.Fprintln(stdout, "subscribers   changes       p50       p95       p99       max   server CPU/change   server RSS")
 	_, err := fmt.Fprintf(stdout, "%11d %9d %9s %9s %9s %9s %19s %8d MiB\n", b.Subscribers, b.Changes, at(.5), at(.95), at(.99), at(1),
 		((server.processor() - before) / time.Duration(b.Changes)).Round(time.Millisecond), peak>>20)
@@ -130,10 +114,9 @@ func (b *benchSubscribersCmd) follow(ctx context.Context, server *benchServer, i
 	case <-ctx.Done():
 		return nil
 	}
-	conn, answer, err := websocket.Dial(ctx, strings.Replace(server.url, "http", "ws", 1)+"/api", &websocket.DialOptions{
-		Subprotocols: []string{graph.Subprotocol}, HTTPHeader: http.Header{"Authorization": {"Bearer " + server.token}}})
+	conn, err := server.socket(ctx)
 	if err != nil {
-		return fmt.Errorf("opening a subscription: %w %v", err, answer)
+		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	query := "subscription($i: ID!) { integrationChanged(id: $i) { " + b.Fields + " } }"
