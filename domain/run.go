@@ -63,8 +63,10 @@ type Run struct {
 	StartedAt    time.Time // of the first claim
 	Attempt      int       // of the whole flow, 0 for the first
 	Due          time.Time // not to be gone on with before; zero for at once
+	SupersededBy string    // the newer execution because of which it does not begin again, see [RunSuperseded]
 	Finished     *RunFinished
 	FinishedAt   time.Time
+	failure      string                 // why the flow is to begin again, until it does
 	steps        *finished              // newest first: adding one shares all the older, whatever their number
 	retried      map[string]StepRetried // the newest failed attempt of each step that is to be tried again, by path
 	failures     []Failure
@@ -90,6 +92,7 @@ var Runs = NewCategory("run",
 	Kind[StepFinished]("StepFinished"),
 	Kind[StepRetried]("StepRetried"),
 	Kind[RunRestarted]("RunRestarted"),
+	Kind[RunSuperseded]("RunSuperseded"),
 	Kind[RunFinished]("RunFinished"),
 )
 
@@ -107,6 +110,7 @@ type RunQueued struct {
 	Payload     Content    `json:"payload"`
 	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
 	Duplicate   string     `json:"duplicate,omitempty"` // what no other waiting run of the flow may have, empty for none
+	Request     string     `json:"request,omitempty"`   // of what a newer run of the flow keeps this one from beginning again, empty for none
 	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
 	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload it has again
 }
@@ -139,7 +143,7 @@ func (e RunClaimed) Evolve(r Run, m Meta) Run {
 	if r.Claims > 0 && !r.waits {
 		r.CutOff++
 	}
-	r.Claims, r.Worker, r.ClaimedAt, r.Due, r.waits = e.Claim, e.Worker, at, time.Time{}, false
+	r.Claims, r.Worker, r.ClaimedAt, r.Due, r.waits, r.failure = e.Claim, e.Worker, at, time.Time{}, false, ""
 	if r.StartedAt.IsZero() {
 		r.StartedAt = at
 	}
@@ -215,7 +219,7 @@ type RunRestarted struct {
 
 // Evolve implements [Event].
 func (e RunRestarted) Evolve(r Run, m Meta) Run {
-	r.Attempt, r.Due, r.retried, r.waits = e.Attempt, e.Due, nil, true
+	r.Attempt, r.Due, r.retried, r.waits, r.failure = e.Attempt, e.Due, nil, true, e.Error
 	r.failures = append(slices.Clip(r.failures), e.Failure(m.Time))
 	return r
 }
@@ -224,6 +228,18 @@ func (e RunRestarted) Evolve(r Run, m Meta) Run {
 func (e RunRestarted) Failure(at time.Time) Failure {
 	line := LogLine{Time: at, Severity: "WARN", Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
 	return Failure{Time: at, Log: []LogLine{line}}
+}
+
+// RunSuperseded says that a newer execution came for the same request: should the run fail, or have
+// failed, it does not begin again.
+type RunSuperseded struct {
+	By string `json:"by"` // execution
+}
+
+// Evolve implements [Event].
+func (e RunSuperseded) Evolve(r Run, _ Meta) Run {
+	r.SupersededBy = e.By
+	return r
 }
 
 // RunFinished is the end of the run.
@@ -326,8 +342,24 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 		changes = append(changes, s)
 		r = s.Evolve(r, Meta{}) // the next one must not be the same
 	}
+	if restart, again := then.(RunRestarted); again && r.SupersededBy != "" {
+		then = RunFinished{Claim: by.Claim, Result: Failed, Error: restart.Error}
+	}
 	if then != nil {
 		changes = append(changes, then)
+	}
+	return changes, nil
+}
+
+// Supersede keeps the run from beginning again now that a newer execution came for the same request. If
+// it waits to do so, that is its end.
+func (r Run) Supersede(by string) (Changes[Run], error) {
+	if r.ID == "" || r.Finished != nil || r.SupersededBy != "" {
+		return nil, nil
+	}
+	changes := Changes[Run]{RunSuperseded{By: by}}
+	if r.failure != "" {
+		changes = append(changes, RunFinished{Claim: r.Claims, Result: Failed, Error: r.failure})
 	}
 	return changes, nil
 }

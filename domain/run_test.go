@@ -198,3 +198,31 @@ func TestRunClaimsCutOff(t *testing.T) {
 		t.Error("finishing a step edits the state before it")
 	}
 }
+
+func TestSupersede(t *testing.T) {
+	queued := RunQueued{Request: "a"}.Evolve(Run{}, Meta{Aggregate: "r"})
+	claimed := RunClaimed{Claim: 1, Worker: "w"}.Evolve(queued, Meta{})
+	restarted := RunRestarted{Claim: 1, Attempt: 1, Error: "no"}.Evolve(claimed, Meta{})
+	superseded := RunSuperseded{By: "s"}
+	for name, c := range map[string]struct {
+		run  Run
+		want Changes[Run]
+	}{
+		"not there":     {Run{}, nil},
+		"not begun":     {queued, Changes[Run]{superseded}},
+		"under way":     {claimed, Changes[Run]{superseded}},
+		"waits":         {restarted, Changes[Run]{superseded, RunFinished{Claim: 1, Result: Failed, Error: "no"}}},
+		"begun again":   {RunClaimed{Claim: 2}.Evolve(restarted, Meta{}), Changes[Run]{superseded}},
+		"a second time": {superseded.Evolve(restarted, Meta{}), nil},
+		"ended":         {RunFinished{}.Evolve(claimed, Meta{}), nil},
+	} {
+		got, err := c.run.Supersede("s")
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+	}
+	got, err := superseded.Evolve(claimed, Meta{}).Record(RunClaimed{Claim: 1, Worker: "w"}, nil, RunRestarted{Claim: 1, Attempt: 1, Error: "no"})
+	if diff := cmp.Diff(Changes[Run]{RunFinished{Claim: 1, Result: Failed, Error: "no"}}, got); diff != "" || err != nil {
+		t.Errorf("a failure afterwards: %v %s", err, diff)
+	}
+}

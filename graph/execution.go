@@ -29,6 +29,20 @@ func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionR
 	return InstanceExecutionResult{fromStream(run)}, err == nil, err
 }
 
+// executionOf finds the execution that another one's stream names, nil for none or one whose history
+// has been removed.
+func (r *Resolver) executionOf(ctx context.Context, of *InstanceExecutionResult, named func(domain.Run) string) (*InstanceExecutionResult, error) {
+	run, _, err := store.Load(ctx, r.Log, domain.Runs, of.Execution.ID)
+	if err != nil || named(run) == "" {
+		return nil, err
+	}
+	e, ok, err := r.execution(ctx, named(run))
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &e, nil
+}
+
 func fromStream(r domain.Run) projections.Execution {
 	e := projections.Execution{ID: r.ID, Organization: r.Organization, Instance: r.Queued.Instance, Integration: r.Queued.Integration,
 		Version: r.Queued.Version, Customer: r.Queued.Customer, Flow: r.Queued.Flow, FlowName: r.Queued.FlowName, Invoke: r.Queued.Invoke,

@@ -421,24 +421,25 @@ type ComplexityRoot struct {
 	}
 
 	InstanceExecutionResult struct {
-		EndedAt            func(childComplexity int) int
-		Error              func(childComplexity int) int
-		FlowName           func(childComplexity int) int
-		ID                 func(childComplexity int) int
-		Instance           func(childComplexity int) int
-		InvokeType         func(childComplexity int) int
-		InvokedBy          func(childComplexity int) int
-		IsTestExecution    func(childComplexity int) int
-		Logs               func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
-		QueuedAt           func(childComplexity int) int
-		ReplayForExecution func(childComplexity int) int
-		RequestPayloadURL  func(childComplexity int) int
-		ResponsePayloadURL func(childComplexity int) int
-		ResultType         func(childComplexity int) int
-		RetryCount         func(childComplexity int) int
-		StartedAt          func(childComplexity int) int
-		Status             func(childComplexity int) int
-		StepResults        func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
+		CanceledByExecution func(childComplexity int) int
+		EndedAt             func(childComplexity int) int
+		Error               func(childComplexity int) int
+		FlowName            func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		Instance            func(childComplexity int) int
+		InvokeType          func(childComplexity int) int
+		InvokedBy           func(childComplexity int) int
+		IsTestExecution     func(childComplexity int) int
+		Logs                func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
+		QueuedAt            func(childComplexity int) int
+		ReplayForExecution  func(childComplexity int) int
+		RequestPayloadURL   func(childComplexity int) int
+		ResponsePayloadURL  func(childComplexity int) int
+		ResultType          func(childComplexity int) int
+		RetryCount          func(childComplexity int) int
+		StartedAt           func(childComplexity int) int
+		Status              func(childComplexity int) int
+		StepResults         func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
 	}
 
 	InstanceExecutionResultConnection struct {
@@ -920,6 +921,7 @@ type InstanceResolver interface {
 type InstanceExecutionResultResolver interface {
 	RetryCount(ctx context.Context, obj *InstanceExecutionResult) (int, error)
 	ReplayForExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error)
+	CanceledByExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error)
 	InvokedBy(ctx context.Context, obj *InstanceExecutionResult) (*InvokedBy, error)
 	Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error)
 
@@ -2514,6 +2516,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InstanceEdge.Node(childComplexity), true
 
+	case "InstanceExecutionResult.canceledByExecution":
+		if e.ComplexityRoot.InstanceExecutionResult.CanceledByExecution == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InstanceExecutionResult.CanceledByExecution(childComplexity), true
 	case "InstanceExecutionResult.endedAt":
 		if e.ComplexityRoot.InstanceExecutionResult.EndedAt == nil {
 			break
@@ -6840,6 +6848,8 @@ type InstanceExecutionResult implements Node {
   retryCount: Int!
   """The execution whose payload this one runs again."""
   replayForExecution: InstanceExecutionResult
+  """The newer one for the same request because of which this one is not tried again, see retryConfig.uniqueRequestIdField."""
+  canceledByExecution: InstanceExecutionResult
   """The execution whose step started this one."""
   invokedBy: InvokedBy
   instance: Instance
@@ -7838,6 +7848,8 @@ func (ec *executionContext) childFields_InstanceExecutionResult(ctx context.Cont
 		return ec.fieldContext_InstanceExecutionResult_retryCount(ctx, field)
 	case "replayForExecution":
 		return ec.fieldContext_InstanceExecutionResult_replayForExecution(ctx, field)
+	case "canceledByExecution":
+		return ec.fieldContext_InstanceExecutionResult_canceledByExecution(ctx, field)
 	case "invokedBy":
 		return ec.fieldContext_InstanceExecutionResult_invokedBy(ctx, field)
 	case "instance":
@@ -17343,6 +17355,38 @@ func (ec *executionContext) _InstanceExecutionResult_replayForExecution(ctx cont
 	)
 }
 func (ec *executionContext) fieldContext_InstanceExecutionResult_replayForExecution(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InstanceExecutionResult",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InstanceExecutionResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InstanceExecutionResult_canceledByExecution(ctx context.Context, field graphql.CollectedField, obj *InstanceExecutionResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InstanceExecutionResult_canceledByExecution(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InstanceExecutionResult().CanceledByExecution(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *InstanceExecutionResult) graphql.Marshaler {
+			return ec.marshalOInstanceExecutionResult2ᚖheddleᚋgraphᚐInstanceExecutionResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InstanceExecutionResult_canceledByExecution(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "InstanceExecutionResult",
 		Field:      field,
@@ -33393,6 +33437,11 @@ func (ec *executionContext) _InstanceExecutionResult(ctx context.Context, sel as
 			}
 		case "replayForExecution":
 			out.Values[i] = ec._InstanceExecutionResult_replayForExecution(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "canceledByExecution":
+			out.Values[i] = ec._InstanceExecutionResult_canceledByExecution(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

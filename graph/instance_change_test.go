@@ -171,6 +171,11 @@ func TestReplayExecution(t *testing.T) {
 	if a := h.do(replayDocument, vars{"id": uuid.NewString()}); !strings.Contains(a.refused("replayExecution"), "Record not found") {
 		t.Errorf("answered %s", a.body)
 	}
+	happen(h, h.org.system(t.Context()), domain.Runs, old, domain.RunSuperseded{By: again})
+	canceled := h.do(`query ($id: ID!) { executionResult(id: $id) { canceledByExecution { id canceledByExecution { id } } } }`, vars{"id": old})
+	if by := "executionResult.canceledByExecution."; canceled.text(by+"id") != again || canceled.at(by+"canceledByExecution") != nil {
+		t.Errorf("answered %s", canceled.body)
+	}
 	gone := uuid.NewString()
 	happen(h, h.org.system(t.Context()), domain.Runs, gone, domain.RunQueued{Instance: instance, Integration: id, Flow: uuid.NewString(), FlowName: "Gone", Invoke: domain.InvokedByWebhook})
 	if a := h.do(replayDocument, vars{"id": gone}); !strings.Contains(a.refused("replayExecution"), `has not the flow "Gone"`) {

@@ -98,15 +98,11 @@ func (r *instanceExecutionResultResolver) RetryCount(ctx context.Context, obj *I
 }
 
 func (r *instanceExecutionResultResolver) ReplayForExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error) {
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, obj.Execution.ID)
-	if err != nil || run.Queued.ReplayOf == "" {
-		return nil, err
-	}
-	e, ok, err := r.execution(ctx, run.Queued.ReplayOf)
-	if err != nil || !ok { // its history may have been removed
-		return nil, err
-	}
-	return &e, nil
+	return r.executionOf(ctx, obj, func(run domain.Run) string { return run.Queued.ReplayOf })
+}
+
+func (r *instanceExecutionResultResolver) CanceledByExecution(ctx context.Context, obj *InstanceExecutionResult) (*InstanceExecutionResult, error) {
+	return r.executionOf(ctx, obj, func(run domain.Run) string { return run.SupersededBy })
 }
 
 func (r *instanceExecutionResultResolver) InvokedBy(ctx context.Context, obj *InstanceExecutionResult) (*InvokedBy, error) {

@@ -45,8 +45,9 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	policy := policyOf(s.flow)
 	if s.instance.System || s.synchronous { // somebody waits for it, now
 		policy.limit, policy.duplicate = 0, nil
-	} else if policy.duplicate != nil {
-		queued.Duplicate = w.duplicateOf(ctx, policy, s)
+	} else {
+		request, _ := s.flow.Map("retryConfig")["uniqueRequestIdField"].(map[string]any)
+		queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, s), w.given(ctx, request, s)
 	}
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
@@ -54,6 +55,9 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		return run, cmp.Or[error](w.Blobs.DeleteAll(ctx, "run/"+s.run+"/"), errRemoved)
 	}
 	if err != nil || run.Claims > 0 || run.Finished != nil {
+		return run, err
+	}
+	if err := w.supersede(ctx, run, handle.Position()); err != nil {
 		return run, err
 	}
 	if !policy.all() {

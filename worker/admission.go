@@ -122,10 +122,9 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 			return err
 		}
 		if ends {
-			w.Told.finish(state, domain.Duplicate)
-		}
-		if err := w.Live.Publish(ctx, store.EndTopic(run), nil); err != nil {
-			return err
+			if err := w.ended(ctx, state); err != nil {
+				return err
+			}
 		}
 	}
 	for _, run := range admitted {
@@ -180,13 +179,13 @@ func (w *Worker) admitWoken(ctx context.Context) error {
 	return nil
 }
 
-// duplicateOf gives what no other waiting run of the flow may have: a reference into what the trigger
-// gives. One that can't be resolved is none: the run itself will say so.
-func (w *Worker) duplicateOf(ctx context.Context, p policy, s start) string {
+// given resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
+// the run itself will say so.
+func (w *Worker) given(ctx context.Context, input map[string]any, s start) string {
 	step := s.flow.Trigger()
 	ref := step.Action()
 	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
-	if err != nil {
+	if err != nil || input == nil {
 		return ""
 	}
 	scope := newScope(nil)
@@ -199,7 +198,7 @@ func (w *Worker) duplicateOf(ctx context.Context, p policy, s start) string {
 		return ""
 	}
 	scope.set(domain.Identifier(step.Name()), result.Data)
-	value, err := Resolve(p.duplicate, scope)
+	value, err := Resolve(input, scope)
 	if err != nil || value == nil || value == "" {
 		return ""
 	}

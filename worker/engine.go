@@ -195,7 +195,7 @@ func (x *execution) work(ctx context.Context) error {
 		end.Result, end.Error = domain.Failed, cut(failed.Error(), maxLogLine)
 		x.Told.limit(domain.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
-			return x.later(restart, restart.Due)
+			return x.later(ctx, restart, restart.Due)
 		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
 		limit := domain.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.RunTimeout)
@@ -218,6 +218,11 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	if err != nil {
 		return err
 	}
+	return x.left(ctx, end)
+}
+
+// left tells those who wait for the run, or for its place, of its end.
+func (x *execution) left(ctx context.Context, end domain.RunFinished) error {
 	x.Told.finish(x.run, end.Result)
 	if x.span.SetAttributes(attribute.String("heddle.result", string(end.Result))); end.Result == domain.Failed {
 		x.span.SetStatus(codes.Error, "")
@@ -299,10 +304,14 @@ func (w *Worker) showLife(ctx context.Context, key string) {
 	}
 }
 
-// later records why the run goes on later, and hands it back until then.
-func (x *execution) later(why domain.Event[domain.Run], due time.Time) error {
+// later records why the run goes on later, and hands it back until then, unless something has kept it
+// from that.
+func (x *execution) later(ctx context.Context, why domain.Event[domain.Run], due time.Time) error {
 	if err := x.flush(why); err != nil {
 		return err
+	}
+	if end := x.handle.State().Finished; end != nil {
+		return x.left(ctx, *end)
 	}
 	return &notYet{due, x.claim.Claim}
 }

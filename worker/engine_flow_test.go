@@ -346,3 +346,40 @@ func TestFlowWithoutTrigger(t *testing.T) {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
 }
+
+// A newer request with the same id keeps older ones from beginning again: at once where they wait to, or
+// when they fail; one with another id does not.
+func TestNewerRequestEndsRetries(t *testing.T) {
+	h := newHouse(t)
+	const settings = "    retryConfig: {maxAttempts: 1, delayMinutes: 60, uniqueRequestIdField: {type: reference, value: hook.results.body.data.id}}\n"
+	_, urls := h.deploy(definition(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect", ", fail: {type: value, value: no}"))))
+	h.start()
+	post := func(id string) string {
+		return h.post(urls["Main"], "application/json", `{"id": "`+id+`"}`).Header().Get(ExecutionHeader)
+	}
+	waits := func(r domain.Run) bool { return r.Attempt == 1 }
+	other, first := post("b"), post("a")
+	h.until(other, waits)
+	h.until(first, waits)
+	blocked := make(chan struct{})
+	h.probe.mu.Lock()
+	h.probe.block["slow"] = blocked
+	h.probe.mu.Unlock()
+	second := post("a")
+	<-h.probe.began
+	if r := h.ended(first); r.SupersededBy != second || r.Finished.Result != domain.Failed || r.Finished.Error != `step "bad": no` || r.Claims != 1 {
+		t.Errorf("the first is superseded by %s and ended %+v", r.SupersededBy, r.Finished)
+	}
+	third := post("a")
+	<-h.probe.began
+	close(blocked)
+	if r := h.ended(second); r.SupersededBy != third || r.Attempt != 0 || r.Finished.Error != `step "bad": no` {
+		t.Errorf("the second is superseded by %s, attempt %d, and ended %+v", r.SupersededBy, r.Attempt, r.Finished)
+	}
+	if r := h.until(third, waits); r.Finished != nil || r.SupersededBy != "" {
+		t.Errorf("the third does not wait: %+v", r.Finished)
+	}
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, other); err != nil || r.Finished != nil || r.SupersededBy != "" {
+		t.Errorf("the one with another id does not wait: %+v, %v", r.Finished, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/store"
 )
 
 // waitHere is the longest time that a worker keeps a run for which there is nothing to do; for longer
@@ -85,7 +86,7 @@ func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step d
 	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
 		Error: cut(failure.Error(), maxLogLine), Due: now().Add(wait), Log: s.log.inline()}
 	if wait > waitHere {
-		return x.later(retried, retried.Due)
+		return x.later(ctx, retried, retried.Due)
 	}
 	if err := x.flush(retried); err != nil {
 		return err
@@ -115,4 +116,45 @@ func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
 	failures := x.run.Attempt + 1
 	return domain.RunRestarted{Claim: x.claim.Claim, Attempt: failures, Error: failure,
 		Due: now().Add(backoff(delay, exponential, failures))}, true
+}
+
+// supersede keeps older runs of the flow that came for the same request from beginning again: its
+// retryConfig's uniqueRequestIdField. They are looked for as of a position.
+func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Position) error {
+	if by.Queued.Request == "" {
+		return nil
+	}
+	page, err := w.Runs.UnfinishedOf(ctx, by.Queued.Instance, by.Queued.Flow, asOf, waitingMost)
+	if err != nil {
+		return err
+	}
+	for _, e := range page {
+		if e.ID == by.ID {
+			break // those behind it are newer
+		}
+		var ends bool
+		state, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {
+			if r.Queued.Request != by.Queued.Request {
+				return nil, nil
+			}
+			changes, err := r.Supersede(by.ID)
+			ends = len(changes) > 1
+			return changes, err
+		})
+		if err != nil {
+			return err
+		}
+		if ends {
+			if err := w.ended(ctx, state); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ended tells of a run's end that was recorded beside the work on it.
+func (w *Worker) ended(ctx context.Context, r domain.Run) error {
+	w.Told.finish(r, r.Finished.Result)
+	return w.Live.Publish(ctx, store.EndTopic(r.ID), nil)
 }
