@@ -17,7 +17,8 @@ import (
 const (
 	groupAppends = 256     // most requests in one commit
 	groupBytes   = 4 << 20 // and about how many bytes
-	headsCached  = 1 << 15 // streams, in each of two generations
+	headsCached  = 1 << 13 // streams, in each of two generations
+	recentCached = 1 << 15 // appends, in each of two generations
 )
 
 // writer owns the one connection that writes, and the goroutine that it is used by. All that wait

@@ -220,6 +220,21 @@ func (w *Worker) open(ctx context.Context, run string, claims int) (*store.Handl
 	return store.Open(ctx, w.Log, domain.Runs, run)
 }
 
+// offerAgain has the dispatcher offer all that nobody works on, because the queue was emptied.
+func (w *Worker) offerAgain() {
+	w.mu.Lock()
+	for task, o := range w.offered {
+		if time.Until(o.until) <= reoffer { // what is not due by then is in no queue
+			delete(w.offered, task)
+		}
+	}
+	w.mu.Unlock()
+	select {
+	case w.drained <- struct{}{}:
+	default: // it is told
+	}
+}
+
 func (w *Worker) forgetOffers() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,6 +17,7 @@ type embeddedRedis struct {
 	server  atomic.Pointer[scriptedRedis]
 	mu      sync.RWMutex // held for writing while the server is replaced, for reading during an offer
 	offered atomic.Int64 // tasks that the server has seen
+	lost    func()       // what the server held is to be offered again; may be nil
 }
 
 // replaceAfter is how many tasks the embedded Redis has seen when it is replaced by an empty one: it
@@ -24,7 +25,7 @@ type embeddedRedis struct {
 // after replaceAtLast; what it held then is offered again, like all that a Redis may lose.
 const (
 	replaceAfter  = 100_000
-	replaceAtLast = 5 * replaceAfter
+	replaceAtLast = 2 * replaceAfter
 )
 
 func embedded() *connection {
@@ -84,10 +85,20 @@ func (e *embeddedRedis) empty() bool {
 	return true
 }
 
+// onLoss has a function called whenever the server is replaced.
+func (e *embeddedRedis) onLoss(lost func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost = lost
+}
+
 func (e *embeddedRedis) replace() {
 	e.mu.Lock()
 	old := e.server.Swap(newScriptedRedis())
 	e.offered.Store(0)
+	if e.lost != nil {
+		e.lost()
+	}
 	e.mu.Unlock()
 	old.Close() // its clients connect again, to the new one
 }

@@ -174,3 +174,23 @@ func TestEmbeddedReplaced(t *testing.T) {
 		t.Errorf("done %s times", got)
 	}
 }
+
+// What the embedded Redis held when it was replaced is offered at once, not when the offers have grown old.
+func TestEmbeddedReplacedOffersAgain(t *testing.T) {
+	h := newHouse(t)
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.queue.close()
+	h.remember("queued/0", offered{until: time.Now().Add(reoffer)})
+	h.remember("not-due/0", offered{until: time.Now().Add(time.Hour)})
+	h.queue.conn.embedded.replace()
+	if _, kept := h.offered["not-due/0"]; len(h.offered) != 1 || !kept {
+		t.Errorf("remembered are %v", h.offered)
+	}
+	select {
+	case <-h.drained:
+	default:
+		t.Error("the dispatcher is not told")
+	}
+}

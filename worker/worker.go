@@ -94,8 +94,9 @@ func (w *Worker) Start() error {
 		return fmt.Errorf("connecting to the queue: %w", err)
 	}
 	w.queue, w.backlog.most = q, maxQueued
-	if !q.shared() {
+	if e := q.conn.embedded; e != nil {
 		w.backlog.most = maxQueuedEmbedded
+		e.onLoss(w.offerAgain)
 	}
 	return nil
 }
