@@ -77,10 +77,12 @@ func (f integrationFilter) fits() func(*projections.Listed) bool {
 	}
 }
 
-// integrations yields the drafts of an organization, each with its versions behind it where asked for.
-func (r *Resolver) integrations(organization string, allVersions bool, fits func(*projections.Listed) bool) iter.Seq2[store.Position, listed] {
+// integrations yields the drafts of an organization, each with its versions behind it where asked for. For
+// an order that descends it begins with the newest: what was made last was mostly edited last, too, and the
+// first page of a list is found soonest where it is come upon first.
+func (r *Resolver) integrations(organization string, allVersions bool, order sorting[listed], fits func(*projections.Listed) bool) iter.Seq2[store.Position, listed] {
 	return func(yield func(store.Position, listed) bool) {
-		for since, i := range r.View.EachListed(organization) {
+		for since, i := range r.View.EachListed(organization, len(order.down) > 0 && order.down[0]) {
 			if !i.Shown || !fits(i) {
 				continue
 			}

@@ -577,7 +577,8 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
 		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
-	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, fits), sortedIntegrations(sortBy), listed.show, after, first)
+	order := sortedIntegrations(sortBy)
+	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, order, fits), order, listed.show, after, first)
 	return &page, err
 }
 

@@ -38,7 +38,10 @@ func byNumber(n int) sortKey { return sortKey{Number: int64(n)} }
 func byTime(t time.Time) sortKey { return sortKey{Number: t.UnixMicro()} }
 
 func (k sortKey) compare(other sortKey) int {
-	return cmp.Or(strings.Compare(k.Text, other.Text), cmp.Compare(k.Number, other.Number))
+	if k.Number != other.Number {
+		return cmp.Compare(k.Number, other.Number)
+	}
+	return strings.Compare(k.Text, other.Text)
 }
 
 // sorting is the order of a list: by some keys and, where they are the same, by place.
@@ -65,17 +68,6 @@ type spot struct {
 	Order string    `json:"o"`
 	Keys  []sortKey `json:"k"`
 	Place uint64    `json:"p"`
-}
-
-func (s *sorting[E]) compare(a, b spot) int {
-	for i, down := range s.down {
-		if c := a.Keys[i].compare(b.Keys[i]); c != 0 && down {
-			return -c
-		} else if c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(a.Place, b.Place)
 }
 
 func (p spot) String() string {
@@ -136,35 +128,56 @@ func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show fun
 // same shows elements as they are.
 func same[T any](v T) T { return v }
 
-// standing is an element in its spot.
+// standing is an element in its spot, as far as that has been worked out.
 type standing[E any] struct {
 	spot
 	element E
+	known   int // how many of the keys
+}
+
+// compare works out no more of an element's keys than it takes: most need one to stand behind the rest.
+func (s *sorting[E]) compare(e *standing[E], to *spot) int {
+	for i, down := range s.down {
+		if i == e.known {
+			e.Keys[i] = s.by[i](e.element)
+			e.known++
+		}
+		if c := e.Keys[i].compare(to.Keys[i]); c != 0 && down {
+			return -c
+		} else if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(e.Place, to.Place)
 }
 
 // headOf gives what comes first behind a spot, n elements at most, and whether anything is before it. It
 // keeps no more than these.
 func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot, n int) (head []*standing[E], before bool) {
-	here := spot{Order: order.name, Keys: make([]sortKey, len(order.by))}
+	next := func() *standing[E] {
+		return &standing[E]{spot: spot{Order: order.name, Keys: make([]sortKey, len(order.by))}}
+	}
+	here := next()
 	for place, element := range all {
-		here.Place = uint64(place)
-		for i, key := range order.by {
-			here.Keys[i] = key(element)
-		}
-		if from != nil && order.compare(here, *from) <= 0 {
+		here.Place, here.element, here.known = uint64(place), element, 0
+		if from != nil && order.compare(here, from) <= 0 {
 			before = true
 			continue
 		}
-		if len(head) == n && order.compare(here, head[n-1].spot) > 0 {
+		if len(head) == n && order.compare(here, &head[n-1].spot) > 0 {
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(head, here, func(s *standing[E], here spot) int { return order.compare(s.spot, here) })
-		s := &standing[E]{}
-		if len(head) == n { // the last one leaves, and its room is used again
-			s, head = head[n-1], head[:n-1]
+		at, _ := slices.BinarySearchFunc(head, here, func(s, here *standing[E]) int { return -order.compare(here, &s.spot) })
+		for ; here.known < len(order.by); here.known++ {
+			here.Keys[here.known] = order.by[here.known](element)
 		}
-		s.Order, s.Place, s.Keys, s.element = here.Order, here.Place, append(s.Keys[:0], here.Keys...), element
-		head = slices.Insert(head, at, s)
+		kept := here
+		if len(head) == n { // the last one leaves, and its room is used again
+			here, head = head[n-1], head[:n-1]
+		} else {
+			here = next()
+		}
+		head = slices.Insert(head, at, kept)
 	}
 	return head, before
 }

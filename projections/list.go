@@ -81,23 +81,31 @@ func (v *View) Listed(integration string) (*Listed, bool) {
 	return nil, false
 }
 
-// EachListed yields an organization's integrations in the order of creation, each with the position of
-// its first event.
-func (v *View) EachListed(organization string) iter.Seq2[store.Position, *Listed] {
+// EachListed yields an organization's integrations in the order of creation, or the newest first, each with
+// the position of its first event.
+func (v *View) EachListed(organization string, newestFirst bool) iter.Seq2[store.Position, *Listed] {
 	return func(yield func(store.Position, *Listed) bool) {
 		v.mu.RLock()
 		rest := v.lists[organization]
 		v.mu.RUnlock()
 		for len(rest) > 0 {
 			part, states := rest[:min(chunk, len(rest))], [chunk]*Listed{}
-			rest = rest[len(part):]
+			if newestFirst {
+				part = rest[max(0, len(rest)-chunk):]
+				rest = rest[:len(rest)-len(part)]
+			} else {
+				rest = rest[len(part):]
+			}
 			v.mu.RLock()
 			for i, l := range part {
 				states[i] = l.now
 			}
 			v.mu.RUnlock()
-			for i, l := range part {
-				if !yield(l.since, states[i]) {
+			for i := range part {
+				if newestFirst {
+					i = len(part) - 1 - i
+				}
+				if !yield(part[i].since, states[i]) {
 					return
 				}
 			}

@@ -1,6 +1,8 @@
 package projections
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,7 +20,7 @@ func TestListed(t *testing.T) {
 			t.Fatal(err)
 		}
 		var all []string
-		for _, l := range v.EachListed("o") {
+		for _, l := range v.EachListed("o", false) {
 			if l.Shown {
 				all = append(all, l.ID+" "+l.Name+" "+l.Summary.Name())
 			}
@@ -37,7 +39,7 @@ func TestListed(t *testing.T) {
 		t.Errorf("created: %s", got)
 	}
 	var old *Listed
-	for _, l := range v.EachListed("o") {
+	for _, l := range v.EachListed("o", false) {
 		old = l
 	}
 	write(t, as("o"), log, domain.Drafts, first, rename("B"), domain.DraftClosed{Version: "v1", Definition: "h"})
@@ -56,5 +58,29 @@ func TestListed(t *testing.T) {
 	}
 	if got := shown(write(t, as("o"), log, domain.Integrations, "i", domain.IntegrationRemoved{})); got != "" {
 		t.Errorf("removed: %s", got)
+	}
+}
+
+func TestEachListedBothWays(t *testing.T) {
+	log := store.NewMemory()
+	v := follow(t, log, quiet)
+	var at store.Position
+	for n := range 2*chunk + 3 {
+		at = write(t, as("o"), log, domain.Integrations, strconv.Itoa(n), domain.IntegrationCreated{})
+	}
+	if err := v.Wait(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	listed := func(newestFirst bool) (ids []string) {
+		for since, l := range v.EachListed("o", newestFirst) {
+			if ids = append(ids, l.ID); since != v.Integrations.rows[l.ID].Since {
+				t.Errorf("%s is at %d", l.ID, since)
+			}
+		}
+		return ids
+	}
+	up, down := listed(false), listed(true)
+	if slices.Reverse(down); len(up) != 2*chunk+3 || up[0] != "0" || !slices.Equal(up, down) {
+		t.Errorf("%v\n%v", up, down)
 	}
 }
