@@ -66,7 +66,7 @@ var writerPragmas = []string{
 var readerPragmas = []string{
 	"busy_timeout = 5000",
 	"query_only = 1",
-	"cache_size = -4096",
+	"cache_size = -1024", // KiB, and twice that in memory; the system keeps the file's pages, too
 }
 
 // prepareSchema makes the tables in an empty file and refuses files that are not a log this version knows.
