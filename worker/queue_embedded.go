@@ -24,8 +24,8 @@ type embeddedRedis struct {
 // remembers about 100 bytes of each for ever. That is done when it holds none, and at the latest
 // after replaceAtLast; what it held then is offered again, like all that a Redis may lose.
 const (
-	replaceAfter  = 100_000
-	replaceAtLast = 2 * replaceAfter
+	replaceAfter  = 25_000
+	replaceAtLast = 8 * replaceAfter
 )
 
 func embedded() *connection {
