@@ -71,30 +71,33 @@ func (r *Resolver) streamsOf(organization, id string) []string {
 }
 
 // auditEvents gives a page of the audit.
-func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, after *string, first *int) (*Page[AuditEvent], error) {
-	place, size, err := pageOf(after, first)
+func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*Page[AuditEvent], error) {
+	from, size, err := w.read()
+	if err != nil {
+		return nil, err
+	}
+	place, err := parseCursor(from)
 	if err != nil {
 		return nil, err
 	}
 	q := r.actQuery(ctx, f)
-	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{}, PageInfo: PageInfo{HasPreviousPage: place > 0},
-		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
 	paged := q
-	paged.After, paged.Limit = store.Position(place), size+1
+	paged.After, paged.Limit, paged.Ascending = store.Position(place), size+1, q.Ascending != w.backwards()
 	acts, err := r.Runs.Acts(ctx, paged)
 	if err != nil {
 		return nil, err
 	}
-	for i, a := range acts {
-		if i == size {
-			page.PageInfo.HasNextPage = true
-			break
-		}
+	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{}, PageInfo: PageInfo{HasPreviousPage: place > 0, HasNextPage: len(acts) > size},
+		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
+	for _, a := range acts[:min(size, len(acts))] {
 		e, err := r.auditEvent(ctx, q.Organization, a)
 		if err != nil {
 			return nil, err
 		}
 		page.add(e, cursor(uint64(a.Position)))
+	}
+	if w.backwards() {
+		page.turn()
 	}
 	return page, nil
 }

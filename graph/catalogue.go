@@ -45,11 +45,11 @@ func (c Component) VersionCreatedAt() *time.Time { return nil }
 func (c Component) Customer() *domain.Customer { return nil }
 
 // Actions lists actions, triggers, or both.
-func (c Component) Actions(isTrigger, isDataSource *bool, after *string, first *int) (Page[Action], error) {
+func (c Component) Actions(isTrigger, isDataSource *bool, after *string, first *int, before *string, last *int) (Page[Action], error) {
 	if isDataSource != nil && *isDataSource {
-		return paginate(numbered([]Action(nil)), after, first)
+		return paginate(numbered([]Action(nil)), window{after, first, before, last})
 	}
-	return paginate(where(c.all(), func(a Action) bool { return isTrigger == nil || a.trigger == *isTrigger }), after, first)
+	return paginate(where(c.all(), func(a Action) bool { return isTrigger == nil || a.trigger == *isTrigger }), window{after, first, before, last})
 }
 
 func (c Component) all() iter.Seq2[uint64, Action] {
@@ -97,17 +97,17 @@ func (a Action) IsTrigger() bool { return a.trigger }
 func (a Action) Component() *Component { return &a.of }
 
 // Inputs lists what it takes.
-func (a Action) Inputs(after *string, first *int) (Page[ActionInput], error) {
+func (a Action) Inputs(after *string, first *int, before *string, last *int) (Page[ActionInput], error) {
 	all := make([]ActionInput, len(a.inputs))
 	for i, in := range a.inputs {
 		all[i] = ActionInput{Key: in.Key, Label: in.Label, Description: in.Description, Type: in.Type, Required: in.Required,
 			Default: optional(in.Default), Options: slices.Concat([]string{}, in.Options)}
 	}
-	return paginate(numbered(all), after, first)
+	return paginate(numbered(all), window{after, first, before, last})
 }
 
 // components lists the catalogue by key.
-func (r *Resolver) components(key *string, public *bool, version *int, filter *string, after *string, first *int) (Page[Component], error) {
+func (r *Resolver) components(key *string, public *bool, version *int, filter *string, w window) (Page[Component], error) {
 	fits, err := componentFilter(given(filter))
 	if err != nil {
 		return Page[Component]{}, err
@@ -118,7 +118,7 @@ func (r *Resolver) components(key *string, public *bool, version *int, filter *s
 	}
 	return paginate(where(numbered(all), func(c Component) bool {
 		return (given(key) == "" || c.Key() == *key) && (public == nil || *public) && (version == nil || *version == c.VersionNumber()) && fits(c)
-	}), after, first)
+	}), w)
 }
 
 func (r *Resolver) componentByID(id string) (Component, bool) {

@@ -44,8 +44,8 @@ func (r *Resolver) openDrafts(caller Principal, f draftFilter) iter.Seq2[store.P
 }
 
 // draftsState sends a page of the drafts that a filter fits.
-func (r *Resolver) draftsState(ctx context.Context, f draftFilter, after *string, first *int) (<-chan *Page[Draft], error) {
-	get := func() (Page[Draft], error) { return paginate(r.openDrafts(principalOf(ctx), f), after, first) }
+func (r *Resolver) draftsState(ctx context.Context, f draftFilter, w window) (<-chan *Page[Draft], error) {
+	get := func() (Page[Draft], error) { return paginate(r.openDrafts(principalOf(ctx), f), w) }
 	if _, err := get(); err != nil {
 		return nil, err
 	}

@@ -54,28 +54,27 @@ func fromStream(r domain.Run) projections.Execution {
 }
 
 // executions gives a page of executions, the newest first.
-func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, after *string, first *int) (*Page[InstanceExecutionResult], error) {
-	size, err := sizeOf(first)
+func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, w window) (*Page[InstanceExecutionResult], error) {
+	from, size, err := w.read()
 	if err != nil {
 		return nil, err
 	}
-	if q.After, err = parseExecutionCursor(given(after)); err != nil {
+	if q.After, err = parseExecutionCursor(from); err != nil {
 		return nil, err
 	}
-	q.Organization, q.Limit = principalOf(ctx).Organization, size+1
+	q.Organization, q.Limit, q.Ascending = principalOf(ctx).Organization, size+1, q.Ascending != w.backwards()
 	list, err := r.Runs.Executions(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{},
-		PageInfo: PageInfo{HasPreviousPage: given(after) != ""}, // a cursor is that of an element
+		PageInfo: PageInfo{HasPreviousPage: from != "", HasNextPage: len(list) > size}, // a cursor is that of an element
 		total:    func(ctx context.Context) (int, error) { return r.Runs.Count(ctx, q) }}
-	for i, e := range list {
-		if i == size {
-			page.PageInfo.HasNextPage = true
-			break
-		}
+	for _, e := range list[:min(size, len(list))] {
 		page.add(InstanceExecutionResult{e}, executionCursor(e.Place()))
+	}
+	if w.backwards() {
+		page.turn()
 	}
 	return page, nil
 }
@@ -118,7 +117,7 @@ func parseExecutionCursor(s string) (p projections.ExecutionPlace, err error) {
 
 // stepResults lists the finished steps of an execution in the order in which they finished; that
 // order is the log's, so what comes late comes behind every cursor.
-func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder, after *string, first, last *int) (*Page[InstanceStepResult], error) {
+func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder, w window) (*Page[InstanceStepResult], error) {
 	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -129,10 +128,7 @@ func (r *Resolver) stepResults(ctx context.Context, id string, name *string, ord
 			list = append(list, InstanceStepResult{run: id, step: s})
 		}
 	}
-	if last != nil && *last >= 0 && *last < len(list) {
-		list = list[len(list)-*last:]
-	}
-	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
 }
 
@@ -157,7 +153,7 @@ const (
 )
 
 // logs lists the log lines of an execution in the order in which they were recorded.
-func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
+func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, w window) (*Page[Log], error) {
 	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -183,7 +179,7 @@ func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, after
 	if run.Finished != nil {
 		list = append(list, endOf(id, run.FinishedAt))
 	}
-	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
 }
 
@@ -233,7 +229,7 @@ func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinis
 }
 
 // sections lists the steps of an execution that wrote log lines, in the order in which they first did.
-func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error) {
+func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder, w window) (*Page[ExecutionSection], error) {
 	if err := r.hasExecution(ctx, id); err != nil {
 		return nil, err
 	}
@@ -251,7 +247,7 @@ func (r *Resolver) sections(ctx context.Context, id string, among []string, orde
 		seen[section] = true
 		list = append(list, ExecutionSection{SectionID: section, Label: s.Name})
 	}
-	page, err := whole(ordered(list, orderBy != nil && descending(orderBy.Direction)), after, first)
+	page, err := whole(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
 }
 

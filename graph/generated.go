@@ -53,7 +53,7 @@ type ComplexityRoot struct {
 		Component        func(childComplexity int) int
 		Description      func(childComplexity int) int
 		ID               func(childComplexity int) int
-		Inputs           func(childComplexity int, after *string, first *int) int
+		Inputs           func(childComplexity int, after *string, first *int, before *string, last *int) int
 		IsPollingTrigger func(childComplexity int) int
 		IsTrigger        func(childComplexity int) int
 		Key              func(childComplexity int) int
@@ -180,7 +180,7 @@ type ComplexityRoot struct {
 	}
 
 	Component struct {
-		Actions          func(childComplexity int, isTrigger *bool, isDataSource *bool, after *string, first *int) int
+		Actions          func(childComplexity int, isTrigger *bool, isDataSource *bool, after *string, first *int, before *string, last *int) int
 		Category         func(childComplexity int) int
 		Customer         func(childComplexity int) int
 		Description      func(childComplexity int) int
@@ -216,7 +216,7 @@ type ComplexityRoot struct {
 		Description func(childComplexity int) int
 		ExternalID  func(childComplexity int) int
 		ID          func(childComplexity int) int
-		Instances   func(childComplexity int, after *string, first *int) int
+		Instances   func(childComplexity int, after *string, first *int, before *string, last *int) int
 		Labels      func(childComplexity int) int
 		Name        func(childComplexity int) int
 	}
@@ -373,12 +373,12 @@ type ComplexityRoot struct {
 
 	Instance struct {
 		ConfigState     func(childComplexity int) int
-		ConfigVariables func(childComplexity int, after *string, first *int) int
+		ConfigVariables func(childComplexity int, after *string, first *int, before *string, last *int) int
 		Customer        func(childComplexity int) int
 		DeployedVersion func(childComplexity int) int
 		Description     func(childComplexity int) int
 		Enabled         func(childComplexity int) int
-		FlowConfigs     func(childComplexity int, after *string, first *int) int
+		FlowConfigs     func(childComplexity int, after *string, first *int, before *string, last *int) int
 		ID              func(childComplexity int) int
 		Integration     func(childComplexity int) int
 		Labels          func(childComplexity int) int
@@ -390,7 +390,7 @@ type ComplexityRoot struct {
 	InstanceConfigVariable struct {
 		AuthorizeURL           func(childComplexity int) int
 		ID                     func(childComplexity int) int
-		Inputs                 func(childComplexity int, after *string, first *int) int
+		Inputs                 func(childComplexity int, after *string, first *int, before *string, last *int) int
 		RequiredConfigVariable func(childComplexity int) int
 		Status                 func(childComplexity int) int
 		Value                  func(childComplexity int) int
@@ -430,7 +430,7 @@ type ComplexityRoot struct {
 		InvokeType          func(childComplexity int) int
 		InvokedBy           func(childComplexity int) int
 		IsTestExecution     func(childComplexity int) int
-		Logs                func(childComplexity int, orderBy *LogOrder, after *string, first *int) int
+		Logs                func(childComplexity int, orderBy *LogOrder, after *string, first *int, before *string, last *int) int
 		QueuedAt            func(childComplexity int) int
 		ReplayForExecution  func(childComplexity int) int
 		RequestPayloadURL   func(childComplexity int) int
@@ -439,7 +439,7 @@ type ComplexityRoot struct {
 		RetryCount          func(childComplexity int) int
 		StartedAt           func(childComplexity int) int
 		Status              func(childComplexity int) int
-		StepResults         func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) int
+		StepResults         func(childComplexity int, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, before *string, last *int) int
 	}
 
 	InstanceExecutionResultConnection struct {
@@ -506,7 +506,7 @@ type ComplexityRoot struct {
 
 	Integration struct {
 		AllowMultipleMarketplaceInstances func(childComplexity int) int
-		Attachments                       func(childComplexity int, after *string, first *int) int
+		Attachments                       func(childComplexity int, after *string, first *int, before *string, last *int) int
 		AvatarURL                         func(childComplexity int) int
 		Category                          func(childComplexity int) int
 		CreatedAt                         func(childComplexity int) int
@@ -516,7 +516,7 @@ type ComplexityRoot struct {
 		Documentation                     func(childComplexity int) int
 		DocumentationHTML                 func(childComplexity int) int
 		DraftRevision                     func(childComplexity int) int
-		Flows                             func(childComplexity int, after *string, first *int) int
+		Flows                             func(childComplexity int, after *string, first *int, before *string, last *int) int
 		ID                                func(childComplexity int) int
 		IsCodeNative                      func(childComplexity int) int
 		IsTemplate                        func(childComplexity int) int
@@ -528,7 +528,7 @@ type ComplexityRoot struct {
 		ReviewPolicy                      func(childComplexity int) int
 		SystemInstance                    func(childComplexity int) int
 		TemplateFor                       func(childComplexity int) int
-		TestConfigVariables               func(childComplexity int, status *string, statusIn []*string, after *string, first *int) int
+		TestConfigVariables               func(childComplexity int, status *string, statusIn []*string, after *string, first *int, before *string, last *int) int
 		UpdatedAt                         func(childComplexity int) int
 		VersionComment                    func(childComplexity int) int
 		VersionCreatedAt                  func(childComplexity int) int
@@ -536,7 +536,7 @@ type ComplexityRoot struct {
 		VersionIsAvailable                func(childComplexity int) int
 		VersionLabels                     func(childComplexity int) int
 		VersionNumber                     func(childComplexity int) int
-		VersionSequence                   func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) int
+		VersionSequence                   func(childComplexity int, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int, before *string, last *int) int
 	}
 
 	IntegrationAction struct {
@@ -707,7 +707,7 @@ type ComplexityRoot struct {
 		ID           func(childComplexity int) int
 		Name         func(childComplexity int) int
 		ReviewPolicy func(childComplexity int) int
-		Users        func(childComplexity int, after *string, first *int) int
+		Users        func(childComplexity int, after *string, first *int, before *string, last *int) int
 	}
 
 	PageInfo struct {
@@ -744,31 +744,31 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APITokens             func(childComplexity int, after *string, first *int) int
-		AuditEvents           func(childComplexity int, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int) int
+		APITokens             func(childComplexity int, after *string, first *int, before *string, last *int) int
+		AuditEvents           func(childComplexity int, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int, before *string, last *int) int
 		AuthenticatedUser     func(childComplexity int) int
 		Component             func(childComplexity int, id string) int
-		Components            func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) int
+		Components            func(childComplexity int, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int, before *string, last *int) int
 		Customer              func(childComplexity int, id string) int
-		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) int
+		Customers             func(childComplexity int, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int, before *string, last *int) int
 		Draft                 func(childComplexity int, id string, asOf *time.Time, asOfPosition *string) int
-		Drafts                func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
+		Drafts                func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) int
 		ExecutionResult       func(childComplexity int, id string) int
-		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) int
-		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) int
+		ExecutionResults      func(childComplexity int, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) int
+		ExecutionSections     func(childComplexity int, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int, before *string, last *int) int
 		Instance              func(childComplexity int, id string, asOf *time.Time, asOfPosition *string) int
-		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) int
+		Instances             func(childComplexity int, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int, before *string, last *int) int
 		Integration           func(childComplexity int, id string, asOf *time.Time, asOfPosition *string) int
 		IntegrationDifference func(childComplexity int, from string, to string, fromAsOf *time.Time, toAsOf *time.Time) int
-		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) int
+		Integrations          func(childComplexity int, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int, before *string, last *int) int
 		LogSeverityLevels     func(childComplexity int) int
-		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int) int
+		Logs                  func(childComplexity int, executionResult string, orderBy *LogOrder, after *string, first *int, before *string, last *int) int
 		Node                  func(childComplexity int, id string) int
-		Notifications         func(childComplexity int, after *string, first *int) int
+		Notifications         func(childComplexity int, after *string, first *int, before *string, last *int) int
 		Organization          func(childComplexity int) int
 		OrganizationRoles     func(childComplexity int) int
 		UploadMedia           func(childComplexity int, objectID string, fileName string, mediaType MediaType) int
-		Users                 func(childComplexity int, after *string, first *int) int
+		Users                 func(childComplexity int, after *string, first *int, before *string, last *int) int
 	}
 
 	RequiredConfigVariable struct {
@@ -821,7 +821,7 @@ type ComplexityRoot struct {
 	Subscription struct {
 		DraftFeed          func(childComplexity int, id string, after *string) int
 		DraftPresence      func(childComplexity int, id string, session string, part *string) int
-		DraftsChanged      func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) int
+		DraftsChanged      func(childComplexity int, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) int
 		ExecutionProgress  func(childComplexity int, executionID string, after *string) int
 		InstanceChanged    func(childComplexity int, id string) int
 		IntegrationChanged func(childComplexity int, id string) int
@@ -906,7 +906,7 @@ type AttachmentResolver interface {
 	URL(ctx context.Context, obj *Attachment) (string, error)
 }
 type CustomerResolver interface {
-	Instances(ctx context.Context, obj *domain.Customer, after *string, first *int) (*Page[domain.Instance], error)
+	Instances(ctx context.Context, obj *domain.Customer, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error)
 }
 type InstanceResolver interface {
 	Customer(ctx context.Context, obj *domain.Instance) (*domain.Customer, error)
@@ -915,8 +915,8 @@ type InstanceResolver interface {
 	LastDeployedAt(ctx context.Context, obj *domain.Instance) (*time.Time, error)
 
 	ConfigState(ctx context.Context, obj *domain.Instance) (*InstanceConfigState, error)
-	ConfigVariables(ctx context.Context, obj *domain.Instance, after *string, first *int) (*Page[InstanceConfigVariable], error)
-	FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int) (*Page[InstanceFlowConfig], error)
+	ConfigVariables(ctx context.Context, obj *domain.Instance, after *string, first *int, before *string, last *int) (*Page[InstanceConfigVariable], error)
+	FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int, before *string, last *int) (*Page[InstanceFlowConfig], error)
 }
 type InstanceExecutionResultResolver interface {
 	RetryCount(ctx context.Context, obj *InstanceExecutionResult) (int, error)
@@ -927,8 +927,8 @@ type InstanceExecutionResultResolver interface {
 
 	RequestPayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error)
 	ResponsePayloadURL(ctx context.Context, obj *InstanceExecutionResult) (string, error)
-	StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) (*Page[InstanceStepResult], error)
-	Logs(ctx context.Context, obj *InstanceExecutionResult, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
+	StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceStepResult], error)
+	Logs(ctx context.Context, obj *InstanceExecutionResult, orderBy *LogOrder, after *string, first *int, before *string, last *int) (*Page[Log], error)
 }
 type InstanceFlowConfigResolver interface {
 	WebhookURL(ctx context.Context, obj *InstanceFlowConfig) (string, error)
@@ -947,7 +947,7 @@ type IntegrationResolver interface {
 	Documentation(ctx context.Context, obj *Integration) (*string, error)
 	DocumentationHTML(ctx context.Context, obj *Integration) (*string, error)
 	AvatarURL(ctx context.Context, obj *Integration) (*string, error)
-	Attachments(ctx context.Context, obj *Integration, after *string, first *int) (*Page[Attachment], error)
+	Attachments(ctx context.Context, obj *Integration, after *string, first *int, before *string, last *int) (*Page[Attachment], error)
 	ReviewPolicy(ctx context.Context, obj *Integration) (*ReviewPolicy, error)
 	Parent(ctx context.Context, obj *Integration) (*Integration, error)
 
@@ -958,10 +958,10 @@ type IntegrationResolver interface {
 	VersionCreatedBy(ctx context.Context, obj *Integration) (*domain.User, error)
 
 	UpdatedAt(ctx context.Context, obj *Integration) (*time.Time, error)
-	VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error)
-	Flows(ctx context.Context, obj *Integration, after *string, first *int) (*Page[IntegrationFlow], error)
+	VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error)
+	Flows(ctx context.Context, obj *Integration, after *string, first *int, before *string, last *int) (*Page[IntegrationFlow], error)
 	SystemInstance(ctx context.Context, obj *Integration) (*domain.Instance, error)
-	TestConfigVariables(ctx context.Context, obj *Integration, status *string, statusIn []*string, after *string, first *int) (*Page[InstanceConfigVariable], error)
+	TestConfigVariables(ctx context.Context, obj *Integration, status *string, statusIn []*string, after *string, first *int, before *string, last *int) (*Page[InstanceConfigVariable], error)
 }
 type IntegrationFlowResolver interface {
 	TestURL(ctx context.Context, obj *IntegrationFlow) (string, error)
@@ -1013,33 +1013,33 @@ type MutationResolver interface {
 }
 type OrganizationResolver interface {
 	ReviewPolicy(ctx context.Context, obj *domain.Organization) (*ReviewPolicy, error)
-	Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error)
+	Users(ctx context.Context, obj *domain.Organization, after *string, first *int, before *string, last *int) (*Page[domain.User], error)
 }
 type QueryResolver interface {
 	Node(ctx context.Context, id string) (Node, error)
 	AuthenticatedUser(ctx context.Context) (*domain.User, error)
 	Organization(ctx context.Context) (*domain.Organization, error)
 	OrganizationRoles(ctx context.Context) ([]Role, error)
-	Users(ctx context.Context, after *string, first *int) (*Page[domain.User], error)
-	APITokens(ctx context.Context, after *string, first *int) (*Page[APIToken], error)
+	Users(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[domain.User], error)
+	APITokens(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[APIToken], error)
 	Customer(ctx context.Context, id string) (*domain.Customer, error)
-	Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) (*Page[domain.Customer], error)
+	Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int, before *string, last *int) (*Page[domain.Customer], error)
 	Component(ctx context.Context, id string) (*Component, error)
-	Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error)
+	Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int, before *string, last *int) (*Page[Component], error)
 	Integration(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Integration, error)
-	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) (*Page[Integration], error)
+	Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error)
 	UploadMedia(ctx context.Context, objectID string, fileName string, mediaType MediaType) (*UploadMediaResult, error)
 	Draft(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Draft, error)
-	Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error)
-	Notifications(ctx context.Context, after *string, first *int) (*Page[Notification], error)
+	Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (*Page[Draft], error)
+	Notifications(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[Notification], error)
 	IntegrationDifference(ctx context.Context, from string, to string, fromAsOf *time.Time, toAsOf *time.Time) (*IntegrationDifference, error)
-	AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int) (*Page[AuditEvent], error)
+	AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int, before *string, last *int) (*Page[AuditEvent], error)
 	Instance(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*domain.Instance, error)
-	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) (*Page[domain.Instance], error)
+	Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error)
 	ExecutionResult(ctx context.Context, id string) (*InstanceExecutionResult, error)
-	ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error)
-	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error)
-	Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error)
+	ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceExecutionResult], error)
+	ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int, before *string, last *int) (*Page[ExecutionSection], error)
+	Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int, before *string, last *int) (*Page[Log], error)
 	LogSeverityLevels(ctx context.Context) ([]LogSeverity, error)
 }
 type SubscriptionResolver interface {
@@ -1050,7 +1050,7 @@ type SubscriptionResolver interface {
 	DraftFeed(ctx context.Context, id string, after *string) (<-chan *DraftEvent, error)
 	DraftPresence(ctx context.Context, id string, session string, part *string) (<-chan *PresenceList, error)
 	NotificationAdded(ctx context.Context, after *string) (<-chan *Notification, error)
-	DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error)
+	DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (<-chan *Page[Draft], error)
 }
 type UserResolver interface {
 	TenantID(ctx context.Context, obj *domain.User) (*string, error)
@@ -1111,7 +1111,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Action.Inputs(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Action.Inputs(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Action.isPollingTrigger":
 		if e.ComplexityRoot.Action.IsPollingTrigger == nil {
 			break
@@ -1589,7 +1589,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Component.Actions(childComplexity, args["isTrigger"].(*bool), args["isDataSource"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Component.Actions(childComplexity, args["isTrigger"].(*bool), args["isDataSource"].(*bool), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Component.category":
 		if e.ComplexityRoot.Component.Category == nil {
 			break
@@ -1742,7 +1742,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Customer.Instances(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Customer.Instances(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Customer.labels":
 		if e.ComplexityRoot.Customer.Labels == nil {
 			break
@@ -2325,7 +2325,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Instance.ConfigVariables(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Instance.ConfigVariables(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Instance.customer":
 		if e.ComplexityRoot.Instance.Customer == nil {
 			break
@@ -2360,7 +2360,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Instance.FlowConfigs(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Instance.FlowConfigs(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Instance.id":
 		if e.ComplexityRoot.Instance.ID == nil {
 			break
@@ -2420,7 +2420,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.InstanceConfigVariable.Inputs(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.InstanceConfigVariable.Inputs(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "InstanceConfigVariable.requiredConfigVariable":
 		if e.ComplexityRoot.InstanceConfigVariable.RequiredConfigVariable == nil {
 			break
@@ -2580,7 +2580,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.InstanceExecutionResult.Logs(childComplexity, args["orderBy"].(*LogOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.InstanceExecutionResult.Logs(childComplexity, args["orderBy"].(*LogOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "InstanceExecutionResult.queuedAt":
 		if e.ComplexityRoot.InstanceExecutionResult.QueuedAt == nil {
 			break
@@ -2639,7 +2639,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.InstanceExecutionResult.StepResults(childComplexity, args["displayStepName"].(*string), args["orderBy"].(*InstanceStepResultOrder), args["after"].(*string), args["first"].(*int), args["last"].(*int)), true
+		return e.ComplexityRoot.InstanceExecutionResult.StepResults(childComplexity, args["displayStepName"].(*string), args["orderBy"].(*InstanceStepResultOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 
 	case "InstanceExecutionResultConnection.edges":
 		if e.ComplexityRoot.InstanceExecutionResultConnection.Edges == nil {
@@ -2881,7 +2881,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Integration.Attachments(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Integration.Attachments(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Integration.avatarUrl":
 		if e.ComplexityRoot.Integration.AvatarURL == nil {
 			break
@@ -2951,7 +2951,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Integration.Flows(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Integration.Flows(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Integration.id":
 		if e.ComplexityRoot.Integration.ID == nil {
 			break
@@ -3028,7 +3028,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Integration.TestConfigVariables(childComplexity, args["status"].(*string), args["status_In"].([]*string), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Integration.TestConfigVariables(childComplexity, args["status"].(*string), args["status_In"].([]*string), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Integration.updatedAt":
 		if e.ComplexityRoot.Integration.UpdatedAt == nil {
 			break
@@ -3081,7 +3081,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Integration.VersionSequence(childComplexity, args["versionIsAvailable"].(*bool), args["sortBy"].([]VersionOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Integration.VersionSequence(childComplexity, args["versionIsAvailable"].(*bool), args["sortBy"].([]VersionOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 
 	case "IntegrationAction.action":
 		if e.ComplexityRoot.IntegrationAction.Action == nil {
@@ -3987,7 +3987,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Organization.Users(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Organization.Users(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -4129,7 +4129,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.APITokens(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.APITokens(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.auditEvents":
 		if e.ComplexityRoot.Query.AuditEvents == nil {
 			break
@@ -4140,7 +4140,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.AuditEvents(childComplexity, args["actor"].(*string), args["kinds"].([]string), args["subject"].(*string), args["from"].(*time.Time), args["to"].(*time.Time), args["ascending"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.AuditEvents(childComplexity, args["actor"].(*string), args["kinds"].([]string), args["subject"].(*string), args["from"].(*time.Time), args["to"].(*time.Time), args["ascending"].(*bool), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.authenticatedUser":
 		if e.ComplexityRoot.Query.AuthenticatedUser == nil {
 			break
@@ -4168,7 +4168,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Components(childComplexity, args["key"].(*string), args["public"].(*bool), args["versionNumber"].(*int), args["allVersions"].(*bool), args["includeComponentsForCodeNativeIntegrations"].(*bool), args["filterQuery"].(*string), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Components(childComplexity, args["key"].(*string), args["public"].(*bool), args["versionNumber"].(*int), args["allVersions"].(*bool), args["includeComponentsForCodeNativeIntegrations"].(*bool), args["filterQuery"].(*string), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.customer":
 		if e.ComplexityRoot.Query.Customer == nil {
 			break
@@ -4190,7 +4190,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Customers(childComplexity, args["name_Icontains"].(*string), args["isSystem"].(*bool), args["sortBy"].([]CustomerOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Customers(childComplexity, args["name_Icontains"].(*string), args["isSystem"].(*bool), args["sortBy"].([]CustomerOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.draft":
 		if e.ComplexityRoot.Query.Draft == nil {
 			break
@@ -4212,7 +4212,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Drafts(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Drafts(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.executionResult":
 		if e.ComplexityRoot.Query.ExecutionResult == nil {
 			break
@@ -4234,7 +4234,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.ExecutionResults(childComplexity, args["instance"].(*string), args["integration"].(*string), args["customer"].(*string), args["flowConfig_Flow"].(*string), args["isTestExecution"].(*bool), args["status"].(*ExecutionStatus), args["resultType"].(*InstanceExecutionResultResultType), args["invokeType"].(*InstanceExecutionResultInvokeType), args["error_Isnull"].(*bool), args["startedAt_Gte"].(*time.Time), args["startedAt_Lte"].(*time.Time), args["search"].(*string), args["orderBy"].(*InstanceExecutionResultOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.ExecutionResults(childComplexity, args["instance"].(*string), args["integration"].(*string), args["customer"].(*string), args["flowConfig_Flow"].(*string), args["isTestExecution"].(*bool), args["status"].(*ExecutionStatus), args["resultType"].(*InstanceExecutionResultResultType), args["invokeType"].(*InstanceExecutionResultInvokeType), args["error_Isnull"].(*bool), args["startedAt_Gte"].(*time.Time), args["startedAt_Lte"].(*time.Time), args["search"].(*string), args["orderBy"].(*InstanceExecutionResultOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.executionSections":
 		if e.ComplexityRoot.Query.ExecutionSections == nil {
 			break
@@ -4245,7 +4245,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.ExecutionSections(childComplexity, args["executionResult"].(string), args["sectionId_In"].([]string), args["orderBy"].(*ExecutionSectionOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.ExecutionSections(childComplexity, args["executionResult"].(string), args["sectionId_In"].([]string), args["orderBy"].(*ExecutionSectionOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.instance":
 		if e.ComplexityRoot.Query.Instance == nil {
 			break
@@ -4267,7 +4267,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Instances(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["integration"].(*string), args["isSystem"].(*bool), args["sortBy"].([]InstanceOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Instances(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["integration"].(*string), args["isSystem"].(*bool), args["sortBy"].([]InstanceOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.integration":
 		if e.ComplexityRoot.Query.Integration == nil {
 			break
@@ -4300,7 +4300,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["description_Icontains"].(*string), args["category"].(*string), args["labels"].([]string), args["isTemplate"].(*bool), args["templateFor"].(*TemplateFor), args["marketplaceConfiguration"].(*MarketplaceConfiguration), args["createdBy"].(*string), args["allVersions"].(*bool), args["sortBy"].([]IntegrationOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Integrations(childComplexity, args["name_Icontains"].(*string), args["customer"].(*string), args["customer_Isnull"].(*bool), args["description_Icontains"].(*string), args["category"].(*string), args["labels"].([]string), args["isTemplate"].(*bool), args["templateFor"].(*TemplateFor), args["marketplaceConfiguration"].(*MarketplaceConfiguration), args["createdBy"].(*string), args["allVersions"].(*bool), args["sortBy"].([]IntegrationOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 
 	case "Query.logSeverityLevels":
 		if e.ComplexityRoot.Query.LogSeverityLevels == nil {
@@ -4318,7 +4318,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Logs(childComplexity, args["executionResult"].(string), args["orderBy"].(*LogOrder), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Logs(childComplexity, args["executionResult"].(string), args["orderBy"].(*LogOrder), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -4340,7 +4340,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Notifications(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Notifications(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Query.organization":
 		if e.ComplexityRoot.Query.Organization == nil {
 			break
@@ -4374,7 +4374,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Users(childComplexity, args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Query.Users(childComplexity, args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 
 	case "RequiredConfigVariable.dataType":
 		if e.ComplexityRoot.RequiredConfigVariable.DataType == nil {
@@ -4571,7 +4571,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.DraftsChanged(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int)), true
+		return e.ComplexityRoot.Subscription.DraftsChanged(childComplexity, args["integration"].(*string), args["isMain"].(*bool), args["reviewState"].(*ReviewState), args["toReview"].(*bool), args["mine"].(*bool), args["after"].(*string), args["first"].(*int), args["before"].(*string), args["last"].(*int)), true
 	case "Subscription.executionProgress":
 		if e.ComplexityRoot.Subscription.ExecutionProgress == nil {
 			break
@@ -5056,6 +5056,7 @@ var sources = []*ast.Source{
 #   * what a mutation refuses is told in its payload's errors; a missing record is the error
 #     "Record not found" with code NOT_FOUND;
 #   * lists are connections: after: "" or none is the start, first is at most 100 (also the default);
+#     last and before page backwards from the end, and go with neither of these;
 #     what comes, goes or is renamed between two pages moves nothing else across a cursor. sortBy sorts
 #     by several fields, one within the other, regardless of case; what has none comes first;
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
@@ -5102,13 +5103,13 @@ type Query {
   authenticatedUser: User!
   organization: Organization!
   organizationRoles: [Role!]!
-  users(after: String, first: Int): UserConnection!
+  users(after: String, first: Int, before: String, last: Int): UserConnection!
   """The API tokens of the organization, revoked ones included; never their secrets."""
-  apiTokens(after: String, first: Int): ApiTokenConnection!
+  apiTokens(after: String, first: Int, before: String, last: Int): ApiTokenConnection!
 
   customer(id: ID!): Customer!
   """Oldest first unless sorted otherwise."""
-  customers(name_Icontains: String, isSystem: Boolean, sortBy: [CustomerOrder!], after: String, first: Int): CustomerConnection!
+  customers(name_Icontains: String, isSystem: Boolean, sortBy: [CustomerOrder!], after: String, first: Int, before: String, last: Int): CustomerConnection!
 
   component(id: ID!): Component!
   """What steps can do here, by key. There is one version of each component."""
@@ -5127,6 +5128,8 @@ type Query {
     filterQuery: JSONString
     after: String
     first: Int
+    before: String
+    last: Int
   ): ComponentConnection!
 
   """An integration's draft by the integration's id, or a published version by the version's."""
@@ -5152,6 +5155,8 @@ type Query {
     sortBy: [IntegrationOrder!]
     after: String
     first: Int
+    before: String
+    last: Int
   ): IntegrationConnection!
 
   """
@@ -5178,10 +5183,12 @@ type Query {
     mine: Boolean
     after: String
     first: Int
+    before: String
+    last: Int
   ): DraftConnection!
 
   """What the caller was told of reviews, newest first."""
-  notifications(after: String, first: Int): NotificationConnection!
+  notifications(after: String, first: Int, before: String, last: Int): NotificationConnection!
 
   """What differs between any two of drafts, versions and the past of drafts, each given by its id."""
   integrationDifference(
@@ -5213,6 +5220,8 @@ type Query {
     ascending: Boolean
     after: String
     first: Int
+    before: String
+    last: Int
   ): AuditEventConnection!
 
   instance(id: ID!, """As it was at this time; what is deleted by now is found, too.""" asOf: DateTime, """As it was after the event at this position.""" asOfPosition: String): Instance!
@@ -5227,6 +5236,8 @@ type Query {
     sortBy: [InstanceOrder!]
     after: String
     first: Int
+    before: String
+    last: Int
   ): InstanceConnection!
 
   """Null while no such execution exists, since clients poll for it."""
@@ -5251,11 +5262,13 @@ type Query {
     orderBy: InstanceExecutionResultOrder
     after: String
     first: Int
+    before: String
+    last: Int
   ): InstanceExecutionResultConnection!
   """The regions that the log lines of an execution are grouped under: the steps that wrote some."""
-  executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder, after: String, first: Int): ExecutionSectionConnection!
+  executionSections(executionResult: ID!, sectionId_In: [UUID!], orderBy: ExecutionSectionOrder, after: String, first: Int, before: String, last: Int): ExecutionSectionConnection!
   """The log of one execution, in the order in which it was written."""
-  logs(executionResult: ID!, orderBy: LogOrder, after: String, first: Int): LogConnection!
+  logs(executionResult: ID!, orderBy: LogOrder, after: String, first: Int, before: String, last: Int): LogConnection!
   logSeverityLevels: [LogSeverity!]!
 }
 
@@ -5375,7 +5388,7 @@ type Subscription {
   """A feed of what the caller is told of reviews, from its beginning or after a notification's cursor."""
   notificationAdded(after: String): Notification!
   """A state: the same as the query, now and again after each change of it."""
-  draftsChanged(integration: ID, isMain: Boolean, reviewState: ReviewState, toReview: Boolean, mine: Boolean, after: String, first: Int): DraftConnection!
+  draftsChanged(integration: ID, isMain: Boolean, reviewState: ReviewState, toReview: Boolean, mine: Boolean, after: String, first: Int, before: String, last: Int): DraftConnection!
 }
 
 # ------------------------------------------------------------- organization, users, roles, tokens
@@ -5385,7 +5398,7 @@ type Organization {
   id: ID!
   name: String!
   reviewPolicy: ReviewPolicy!
-  users(after: String, first: Int): UserConnection!
+  users(after: String, first: Int, before: String, last: Int): UserConnection!
 }
 
 """A person who uses this server."""
@@ -5499,7 +5512,7 @@ type Customer implements Node {
   externalId: String
   labels: [String!]
   createdAt: DateTime!
-  instances(after: String, first: Int): InstanceConnection!
+  instances(after: String, first: Int, before: String, last: Int): InstanceConnection!
 }
 
 """A page of a list of customers."""
@@ -5560,7 +5573,7 @@ type Component implements Node {
   versionCreatedAt: DateTime
   customer: Customer
   """Actions and triggers, by their order in the component; there are no data sources yet."""
-  actions(isTrigger: Boolean, isDataSource: Boolean, after: String, first: Int): ActionConnection!
+  actions(isTrigger: Boolean, isDataSource: Boolean, after: String, first: Int, before: String, last: Int): ActionConnection!
 }
 
 """A page of a list of components."""
@@ -5589,7 +5602,7 @@ type Action {
   """Whether its result chooses a branch of the step."""
   allowsBranching: Boolean!
   component: Component
-  inputs(after: String, first: Int): ActionInputConnection!
+  inputs(after: String, first: Int, before: String, last: Int): ActionInputConnection!
 }
 
 """Whether a trigger goes with a schedule."""
@@ -5661,7 +5674,7 @@ type Integration implements Node {
   """Of its icon; null for none. It holds for some time. The icon is the integration's: every version shows it."""
   avatarUrl: String
   """Files that are kept with the integration; every version shows them. By when they were added."""
-  attachments(after: String, first: Int): AttachmentConnection!
+  attachments(after: String, first: Int, before: String, last: Int): AttachmentConnection!
   reviewPolicy: ReviewPolicy!
   """What it was copied from: an integration or a version. Null for none, or if that is gone."""
   parent: Integration
@@ -5700,8 +5713,10 @@ type Integration implements Node {
     sortBy: [VersionOrder!]
     after: String
     first: Int
+    before: String
+    last: Int
   ): IntegrationConnection!
-  flows(after: String, first: Int): IntegrationFlowConnection!
+  flows(after: String, first: Int, before: String, last: Int): IntegrationFlowConnection!
   """The hidden instance that test runs of the draft execute on."""
   systemInstance: Instance!
   """The config variables as set on the system instance. status takes lower-case names."""
@@ -5710,6 +5725,8 @@ type Integration implements Node {
     status_In: [String]
     after: String
     first: Int
+    before: String
+    last: Int
   ): InstanceConfigVariableConnection!
 }
 
@@ -6601,8 +6618,8 @@ type Instance implements Node {
   """Changed since the last deploy."""
   needsDeploy: Boolean!
   configState: InstanceConfigState
-  configVariables(after: String, first: Int): InstanceConfigVariableConnection!
-  flowConfigs(after: String, first: Int): InstanceFlowConfigConnection!
+  configVariables(after: String, first: Int, before: String, last: Int): InstanceConfigVariableConnection!
+  flowConfigs(after: String, first: Int, before: String, last: Int): InstanceFlowConfigConnection!
 }
 
 """Whether an instance has all the configuration that it needs."""
@@ -6682,7 +6699,7 @@ type InstanceConfigVariable {
   """Where a person authorises a pending OAuth 2.0 connection."""
   authorizeUrl: String
   """The fields of a connection; what an instance sets for them is sealed and never shown."""
-  inputs(after: String, first: Int): ExpressionConnection!
+  inputs(after: String, first: Int, before: String, last: Int): ExpressionConnection!
   requiredConfigVariable: RequiredConfigVariable!
 }
 
@@ -6863,9 +6880,10 @@ type InstanceExecutionResult implements Node {
     orderBy: InstanceStepResultOrder
     after: String
     first: Int
+    before: String
     last: Int
   ): InstanceStepResultConnection!
-  logs(orderBy: LogOrder, after: String, first: Int): LogConnection!
+  logs(orderBy: LogOrder, after: String, first: Int, before: String, last: Int): LogConnection!
 }
 
 """The step that started an execution."""
@@ -8741,6 +8759,22 @@ func (ec *executionContext) field_Action_inputs_args(ctx context.Context, rawArg
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -8779,6 +8813,22 @@ func (ec *executionContext) field_Component_actions_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -8801,6 +8851,22 @@ func (ec *executionContext) field_Customer_instances_args(ctx context.Context, r
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -8867,6 +8933,22 @@ func (ec *executionContext) field_InstanceConfigVariable_inputs_args(ctx context
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -8897,6 +8979,22 @@ func (ec *executionContext) field_InstanceExecutionResult_logs_args(ctx context.
 		return nil, err
 	}
 	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
 	return args, nil
 }
 
@@ -8935,14 +9033,22 @@ func (ec *executionContext) field_InstanceExecutionResult_stepResults_args(ctx c
 		return nil, err
 	}
 	args["first"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["last"] = arg4
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -8979,6 +9085,22 @@ func (ec *executionContext) field_Instance_configVariables_args(ctx context.Cont
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9001,6 +9123,22 @@ func (ec *executionContext) field_Instance_flowConfigs_args(ctx context.Context,
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9023,6 +9161,22 @@ func (ec *executionContext) field_Integration_attachments_args(ctx context.Conte
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9067,6 +9221,22 @@ func (ec *executionContext) field_Integration_flows_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9105,6 +9275,22 @@ func (ec *executionContext) field_Integration_testConfigVariables_args(ctx conte
 		return nil, err
 	}
 	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -9143,6 +9329,22 @@ func (ec *executionContext) field_Integration_versionSequence_args(ctx context.C
 		return nil, err
 	}
 	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -9767,6 +9969,22 @@ func (ec *executionContext) field_Organization_users_args(ctx context.Context, r
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9803,6 +10021,22 @@ func (ec *executionContext) field_Query_apiTokens_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -9873,6 +10107,22 @@ func (ec *executionContext) field_Query_auditEvents_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["first"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg9
 	return args, nil
 }
 
@@ -9957,6 +10207,22 @@ func (ec *executionContext) field_Query_components_args(ctx context.Context, raw
 		return nil, err
 	}
 	args["first"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg8
+	arg9, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg9
 	return args, nil
 }
 
@@ -10017,6 +10283,22 @@ func (ec *executionContext) field_Query_customers_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg6
 	return args, nil
 }
 
@@ -10109,6 +10391,22 @@ func (ec *executionContext) field_Query_drafts_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["first"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg8
 	return args, nil
 }
 
@@ -10249,6 +10547,22 @@ func (ec *executionContext) field_Query_executionResults_args(ctx context.Contex
 		return nil, err
 	}
 	args["first"] = arg14
+	arg15, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg15
+	arg16, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg16
 	return args, nil
 }
 
@@ -10295,6 +10609,22 @@ func (ec *executionContext) field_Query_executionSections_args(ctx context.Conte
 		return nil, err
 	}
 	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg6
 	return args, nil
 }
 
@@ -10387,6 +10717,22 @@ func (ec *executionContext) field_Query_instances_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["first"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg8
 	return args, nil
 }
 
@@ -10573,6 +10919,22 @@ func (ec *executionContext) field_Query_integrations_args(ctx context.Context, r
 		return nil, err
 	}
 	args["first"] = arg13
+	arg14, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg14
+	arg15, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg15
 	return args, nil
 }
 
@@ -10611,6 +10973,22 @@ func (ec *executionContext) field_Query_logs_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg5
 	return args, nil
 }
 
@@ -10647,6 +11025,22 @@ func (ec *executionContext) field_Query_notifications_args(ctx context.Context, 
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -10699,6 +11093,22 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
 	return args, nil
 }
 
@@ -10813,6 +11223,22 @@ func (ec *executionContext) field_Subscription_draftsChanged_args(ctx context.Co
 		return nil, err
 	}
 	args["first"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg8
 	return args, nil
 }
 
@@ -11196,7 +11622,7 @@ func (ec *executionContext) _Action_inputs(ctx context.Context, field graphql.Co
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return obj.Inputs(fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return obj.Inputs(fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v Page[ActionInput]) graphql.Marshaler {
@@ -13332,7 +13758,7 @@ func (ec *executionContext) _Component_actions(ctx context.Context, field graphq
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return obj.Actions(fc.Args["isTrigger"].(*bool), fc.Args["isDataSource"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return obj.Actions(fc.Args["isTrigger"].(*bool), fc.Args["isDataSource"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v Page[Action]) graphql.Marshaler {
@@ -13775,7 +14201,7 @@ func (ec *executionContext) _Customer_instances(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Customer().Instances(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Customer().Instances(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.Instance]) graphql.Marshaler {
@@ -16511,7 +16937,7 @@ func (ec *executionContext) _Instance_configVariables(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Instance().ConfigVariables(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Instance().ConfigVariables(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceConfigVariable]) graphql.Marshaler {
@@ -16555,7 +16981,7 @@ func (ec *executionContext) _Instance_flowConfigs(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Instance().FlowConfigs(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Instance().FlowConfigs(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceFlowConfig]) graphql.Marshaler {
@@ -16691,7 +17117,7 @@ func (ec *executionContext) _InstanceConfigVariable_inputs(ctx context.Context, 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return obj.Inputs(fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return obj.Inputs(fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v Page[Expression]) graphql.Marshaler {
@@ -17542,7 +17968,7 @@ func (ec *executionContext) _InstanceExecutionResult_stepResults(ctx context.Con
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.InstanceExecutionResult().StepResults(ctx, obj, fc.Args["displayStepName"].(*string), fc.Args["orderBy"].(*InstanceStepResultOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["last"].(*int))
+			return ec.Resolvers.InstanceExecutionResult().StepResults(ctx, obj, fc.Args["displayStepName"].(*string), fc.Args["orderBy"].(*InstanceStepResultOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceStepResult]) graphql.Marshaler {
@@ -17586,7 +18012,7 @@ func (ec *executionContext) _InstanceExecutionResult_logs(ctx context.Context, f
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.InstanceExecutionResult().Logs(ctx, obj, fc.Args["orderBy"].(*LogOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.InstanceExecutionResult().Logs(ctx, obj, fc.Args["orderBy"].(*LogOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Log]) graphql.Marshaler {
@@ -18775,7 +19201,7 @@ func (ec *executionContext) _Integration_attachments(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Integration().Attachments(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Integration().Attachments(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Attachment]) graphql.Marshaler {
@@ -19313,7 +19739,7 @@ func (ec *executionContext) _Integration_versionSequence(ctx context.Context, fi
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Integration().VersionSequence(ctx, obj, fc.Args["versionIsAvailable"].(*bool), fc.Args["sortBy"].([]VersionOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Integration().VersionSequence(ctx, obj, fc.Args["versionIsAvailable"].(*bool), fc.Args["sortBy"].([]VersionOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Integration]) graphql.Marshaler {
@@ -19357,7 +19783,7 @@ func (ec *executionContext) _Integration_flows(ctx context.Context, field graphq
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Integration().Flows(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Integration().Flows(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[IntegrationFlow]) graphql.Marshaler {
@@ -19433,7 +19859,7 @@ func (ec *executionContext) _Integration_testConfigVariables(ctx context.Context
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Integration().TestConfigVariables(ctx, obj, fc.Args["status"].(*string), fc.Args["status_In"].([]*string), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Integration().TestConfigVariables(ctx, obj, fc.Args["status"].(*string), fc.Args["status_In"].([]*string), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceConfigVariable]) graphql.Marshaler {
@@ -23153,7 +23579,7 @@ func (ec *executionContext) _Organization_users(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Organization().Users(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Organization().Users(ctx, obj, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.User]) graphql.Marshaler {
@@ -23847,7 +24273,7 @@ func (ec *executionContext) _Query_users(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Users(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Users(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.User]) graphql.Marshaler {
@@ -23891,7 +24317,7 @@ func (ec *executionContext) _Query_apiTokens(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().APITokens(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().APITokens(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[APIToken]) graphql.Marshaler {
@@ -23979,7 +24405,7 @@ func (ec *executionContext) _Query_customers(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Customers(ctx, fc.Args["name_Icontains"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]CustomerOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Customers(ctx, fc.Args["name_Icontains"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]CustomerOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.Customer]) graphql.Marshaler {
@@ -24067,7 +24493,7 @@ func (ec *executionContext) _Query_components(ctx context.Context, field graphql
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Components(ctx, fc.Args["key"].(*string), fc.Args["public"].(*bool), fc.Args["versionNumber"].(*int), fc.Args["allVersions"].(*bool), fc.Args["includeComponentsForCodeNativeIntegrations"].(*bool), fc.Args["filterQuery"].(*string), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Components(ctx, fc.Args["key"].(*string), fc.Args["public"].(*bool), fc.Args["versionNumber"].(*int), fc.Args["allVersions"].(*bool), fc.Args["includeComponentsForCodeNativeIntegrations"].(*bool), fc.Args["filterQuery"].(*string), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Component]) graphql.Marshaler {
@@ -24155,7 +24581,7 @@ func (ec *executionContext) _Query_integrations(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["description_Icontains"].(*string), fc.Args["category"].(*string), fc.Args["labels"].([]string), fc.Args["isTemplate"].(*bool), fc.Args["templateFor"].(*TemplateFor), fc.Args["marketplaceConfiguration"].(*MarketplaceConfiguration), fc.Args["createdBy"].(*string), fc.Args["allVersions"].(*bool), fc.Args["sortBy"].([]IntegrationOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Integrations(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["customer_Isnull"].(*bool), fc.Args["description_Icontains"].(*string), fc.Args["category"].(*string), fc.Args["labels"].([]string), fc.Args["isTemplate"].(*bool), fc.Args["templateFor"].(*TemplateFor), fc.Args["marketplaceConfiguration"].(*MarketplaceConfiguration), fc.Args["createdBy"].(*string), fc.Args["allVersions"].(*bool), fc.Args["sortBy"].([]IntegrationOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Integration]) graphql.Marshaler {
@@ -24287,7 +24713,7 @@ func (ec *executionContext) _Query_drafts(ctx context.Context, field graphql.Col
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Drafts(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Drafts(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Draft]) graphql.Marshaler {
@@ -24331,7 +24757,7 @@ func (ec *executionContext) _Query_notifications(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Notifications(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Notifications(ctx, fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Notification]) graphql.Marshaler {
@@ -24419,7 +24845,7 @@ func (ec *executionContext) _Query_auditEvents(ctx context.Context, field graphq
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().AuditEvents(ctx, fc.Args["actor"].(*string), fc.Args["kinds"].([]string), fc.Args["subject"].(*string), fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["ascending"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().AuditEvents(ctx, fc.Args["actor"].(*string), fc.Args["kinds"].([]string), fc.Args["subject"].(*string), fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["ascending"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[AuditEvent]) graphql.Marshaler {
@@ -24507,7 +24933,7 @@ func (ec *executionContext) _Query_instances(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Instances(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["integration"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]InstanceOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Instances(ctx, fc.Args["name_Icontains"].(*string), fc.Args["customer"].(*string), fc.Args["integration"].(*string), fc.Args["isSystem"].(*bool), fc.Args["sortBy"].([]InstanceOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[domain.Instance]) graphql.Marshaler {
@@ -24595,7 +25021,7 @@ func (ec *executionContext) _Query_executionResults(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().ExecutionResults(ctx, fc.Args["instance"].(*string), fc.Args["integration"].(*string), fc.Args["customer"].(*string), fc.Args["flowConfig_Flow"].(*string), fc.Args["isTestExecution"].(*bool), fc.Args["status"].(*ExecutionStatus), fc.Args["resultType"].(*InstanceExecutionResultResultType), fc.Args["invokeType"].(*InstanceExecutionResultInvokeType), fc.Args["error_Isnull"].(*bool), fc.Args["startedAt_Gte"].(*time.Time), fc.Args["startedAt_Lte"].(*time.Time), fc.Args["search"].(*string), fc.Args["orderBy"].(*InstanceExecutionResultOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().ExecutionResults(ctx, fc.Args["instance"].(*string), fc.Args["integration"].(*string), fc.Args["customer"].(*string), fc.Args["flowConfig_Flow"].(*string), fc.Args["isTestExecution"].(*bool), fc.Args["status"].(*ExecutionStatus), fc.Args["resultType"].(*InstanceExecutionResultResultType), fc.Args["invokeType"].(*InstanceExecutionResultInvokeType), fc.Args["error_Isnull"].(*bool), fc.Args["startedAt_Gte"].(*time.Time), fc.Args["startedAt_Lte"].(*time.Time), fc.Args["search"].(*string), fc.Args["orderBy"].(*InstanceExecutionResultOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[InstanceExecutionResult]) graphql.Marshaler {
@@ -24639,7 +25065,7 @@ func (ec *executionContext) _Query_executionSections(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().ExecutionSections(ctx, fc.Args["executionResult"].(string), fc.Args["sectionId_In"].([]string), fc.Args["orderBy"].(*ExecutionSectionOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().ExecutionSections(ctx, fc.Args["executionResult"].(string), fc.Args["sectionId_In"].([]string), fc.Args["orderBy"].(*ExecutionSectionOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[ExecutionSection]) graphql.Marshaler {
@@ -24683,7 +25109,7 @@ func (ec *executionContext) _Query_logs(ctx context.Context, field graphql.Colle
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Logs(ctx, fc.Args["executionResult"].(string), fc.Args["orderBy"].(*LogOrder), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Query().Logs(ctx, fc.Args["executionResult"].(string), fc.Args["orderBy"].(*LogOrder), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Log]) graphql.Marshaler {
@@ -25813,7 +26239,7 @@ func (ec *executionContext) _Subscription_draftsChanged(ctx context.Context, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().DraftsChanged(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int))
+			return ec.Resolvers.Subscription().DraftsChanged(ctx, fc.Args["integration"].(*string), fc.Args["isMain"].(*bool), fc.Args["reviewState"].(*ReviewState), fc.Args["toReview"].(*bool), fc.Args["mine"].(*bool), fc.Args["after"].(*string), fc.Args["first"].(*int), fc.Args["before"].(*string), fc.Args["last"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Page[Draft]) graphql.Marshaler {

@@ -183,7 +183,7 @@ func TestWebhookURLsAreStable(t *testing.T) {
 	// No mutation moves an instance to another version yet, so its state is looked at as such a one would leave it.
 	moved, _ := h.View.Instances.Get(h.id, instance)
 	moved.Version = second
-	page, err := (&instanceResolver{h.Resolver}).FlowConfigs(h.as(h.org), &moved, nil, nil)
+	page, err := (&instanceResolver{h.Resolver}).FlowConfigs(h.as(h.org), &moved, nil, nil, nil, nil)
 	h.must(err)
 	var now []string
 	for _, c := range page.Nodes {

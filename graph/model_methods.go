@@ -122,14 +122,14 @@ func (v InstanceConfigVariable) Status() *InstanceConfigVariableStatus {
 func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
 
 // Inputs are a connection's fields, by name; their values stay inside.
-func (v InstanceConfigVariable) Inputs(after *string, first *int) (Page[Expression], error) {
+func (v InstanceConfigVariable) Inputs(after *string, first *int, before *string, last *int) (Page[Expression], error) {
 	var all []Expression
 	if v.connection() {
 		for _, name := range slices.Sorted(maps.Keys(v.variable.Inputs())) {
 			all = append(all, Expression{Name: name})
 		}
 	}
-	return whole(numbered(all), after, first)
+	return whole(numbered(all), window{after, first, before, last})
 }
 
 // RequiredConfigVariable is what the definition says of it.

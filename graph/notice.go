@@ -57,23 +57,31 @@ func (n Notification) Thread() *string { return optional(n.Notice.Thread) }
 func (n Notification) Text() *string { return optional(n.Notice.Text) }
 
 // notifications gives a page of what the caller was told, newest first: no more is looked at than is shown.
-func (r *Resolver) notifications(ctx context.Context, after *string, first *int) (Page[Notification], error) {
+func (r *Resolver) notifications(ctx context.Context, w window) (Page[Notification], error) {
 	page := Page[Notification]{Nodes: []Notification{}, Edges: []Edge[Notification]{}}
-	size, err := sizeOf(first)
+	cursor, size, err := w.read()
+	if err != nil {
+		return page, err
+	}
+	from, err := parseFeedCursor(cursor)
 	if err != nil {
 		return page, err
 	}
 	told := r.View.NoticesTo(principalOf(ctx).User)
 	page.total = func(context.Context) (int, error) { return len(told), nil }
-	end := len(told)
-	if given(after) != "" {
-		from, err := parseFeedCursor(*after)
-		if err != nil {
-			return page, err
+	start, end := 0, len(told)
+	switch {
+	case w.backwards():
+		if cursor != "" {
+			start = projections.NoticesUpTo(told, from.position)
 		}
+		end = min(end, start+size)
+	case cursor != "":
 		end = projections.NoticesUpTo(told, from.position-1)
+		fallthrough
+	default:
+		start = max(0, end-size)
 	}
-	start := max(0, end-size)
 	for i := end - 1; i >= start; i-- {
 		n := Notification{told[i], r}
 		page.add(n, n.Cursor())

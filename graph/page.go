@@ -32,23 +32,33 @@ type Edge[T any] struct {
 // maxPage is the largest page and the default one. Source: what existing clients assume.
 const maxPage = 100
 
-// pageOf reads the arguments that every list has: where to start and how many.
-func pageOf(after *string, first *int) (from uint64, size int, err error) {
-	if from, err = parseCursor(given(after)); err != nil {
-		return 0, 0, err
-	}
-	size, err = sizeOf(first)
-	return from, size, err
+// window is the arguments that every list has: forwards from behind a cursor, or backwards from before one.
+type window struct {
+	after  *string
+	first  *int
+	before *string
+	last   *int
 }
 
-func sizeOf(first *int) (int, error) {
-	switch {
-	case first == nil:
-		return maxPage, nil
-	case *first < 0 || *first > maxPage:
-		return 0, domain.RefuseField(domain.Invalid, "first", "must be between 0 and %d", maxPage)
+// backwards tells whether the page is to be the end of the list.
+func (w window) backwards() bool { return w.last != nil || given(w.before) != "" }
+
+// read checks the arguments. It gives the cursor, empty for none, and how many elements are wanted.
+func (w window) read() (from string, size int, err error) {
+	field, n := "first", w.first
+	if from = given(w.after); w.backwards() {
+		if from != "" || w.first != nil {
+			return "", 0, domain.RefuseField(domain.Invalid, "last", "last and before go with neither first nor after")
+		}
+		field, n, from = "last", w.last, given(w.before)
 	}
-	return *first, nil
+	switch {
+	case n == nil:
+		return from, maxPage, nil
+	case *n < 0 || *n > maxPage:
+		return "", 0, domain.RefuseField(domain.Invalid, field, "must be between 0 and %d", maxPage)
+	}
+	return from, *n, nil
 }
 
 // A cursor is a place that never changes, such as a position in the log, made opaque.
@@ -74,29 +84,30 @@ func refuseCursor(s string) error {
 }
 
 // paginate takes one page of a sequence whose elements come with their places, in ascending order.
-func paginate[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) (Page[T], error) {
-	from, size, err := pageOf(after, first)
+func paginate[P ~uint64, T any](all iter.Seq2[P, T], w window) (Page[T], error) {
+	cursor, size, err := w.read()
+	if err != nil {
+		return Page[T]{}, err
+	}
+	from, err := parseCursor(cursor)
+	if w.backwards() {
+		return takeBack(all, from, size), err
+	}
 	return take(all, from, size), err
 }
 
 // whole is like paginate, but for a list that existing clients take to be whole when they ask for no
 // number of elements.
-func whole[P ~uint64, T any](all iter.Seq2[P, T], after *string, first *int) (Page[T], error) {
-	from, size, err := pageOf(after, first)
-	if first == nil {
-		size = math.MaxInt
+func whole[P ~uint64, T any](all iter.Seq2[P, T], w window) (Page[T], error) {
+	from, err := parseCursor(given(w.after))
+	if w.first == nil && !w.backwards() {
+		return take(all, from, math.MaxInt), err
 	}
-	return take(all, from, size), err
+	return paginate(all, w)
 }
 
 func take[P ~uint64, T any](all iter.Seq2[P, T], from uint64, size int) Page[T] {
-	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}}
-	page.total = func(context.Context) (n int, _ error) {
-		for range all {
-			n++
-		}
-		return n, nil
-	}
+	page := emptyPage(all)
 	for place, node := range all {
 		switch {
 		case uint64(place) <= from:
@@ -109,6 +120,48 @@ func take[P ~uint64, T any](all iter.Seq2[P, T], from uint64, size int) Page[T] 
 		}
 	}
 	return page
+}
+
+// takeBack takes the last elements before a place, of all for 0.
+func takeBack[P ~uint64, T any](all iter.Seq2[P, T], before uint64, size int) Page[T] {
+	page := emptyPage(all)
+	var tail []P
+	var nodes []T
+	for place, node := range all {
+		if before != 0 && uint64(place) >= before {
+			page.PageInfo.HasNextPage = true
+			break
+		}
+		if len(tail) > 2*size { // no more is kept than is needed
+			page.PageInfo.HasPreviousPage = true
+			tail, nodes = slices.Delete(tail, 0, size+1), slices.Delete(nodes, 0, size+1)
+		}
+		tail, nodes = append(tail, place), append(nodes, node)
+	}
+	start := max(0, len(tail)-size)
+	page.PageInfo.HasPreviousPage = page.PageInfo.HasPreviousPage || start > 0
+	for i := start; i < len(tail); i++ {
+		page.add(nodes[i], cursor(uint64(tail[i])))
+	}
+	return page
+}
+
+// emptyPage is a page of a list with nothing on it yet.
+func emptyPage[P, T any](all iter.Seq2[P, T]) Page[T] {
+	return Page[T]{Nodes: []T{}, Edges: []Edge[T]{}, total: func(context.Context) (n int, _ error) {
+		for range all {
+			n++
+		}
+		return n, nil
+	}}
+}
+
+// turn makes the page of one that was taken backwards: its elements come the other way round.
+func (p *Page[T]) turn() {
+	slices.Reverse(p.Nodes)
+	slices.Reverse(p.Edges)
+	i := &p.PageInfo
+	i.StartCursor, i.EndCursor, i.HasPreviousPage, i.HasNextPage = i.EndCursor, i.StartCursor, i.HasNextPage, i.HasPreviousPage
 }
 
 func (p *Page[T]) add(node T, c string) {

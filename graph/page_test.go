@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +48,51 @@ func TestPages(t *testing.T) {
 		for _, v := range list {
 			if a := h.ask(h.tokens[domain.Viewer], pageDocument, v); string(a.Data) != "null" || a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, field) {
 				t.Errorf("%v: answered %s", v, a.body)
+			}
+		}
+	}
+}
+
+// Every kind of list can be gone through from its end, too.
+func TestListsBackwards(t *testing.T) {
+	h := newHouse(t)
+	h.customers(0, 5)
+	for i := range 5 {
+		happen(h, h.org.system(t.Context()), domain.Runs, domain.DeriveID("page test", h.id, "run", strconv.Itoa(i)), domain.RunQueued{Instance: "i", FlowName: "f", Invoke: domain.InvokedByWebhook})
+	}
+	h.reviewed()
+	for list, as := range map[string]domain.Role{"customers": domain.Admin, "executionResults": domain.Admin, "auditEvents": domain.Admin,
+		"notifications": domain.Collaborator, "components": domain.Admin} {
+		document := "query ($after: String, $first: Int, $before: String, $last: Int) { list: " + list +
+			"(after: $after, first: $first, before: $before, last: $last) { pageInfo { startCursor endCursor hasNextPage hasPreviousPage } edges { cursor node { id } } } }"
+		ids := func(a reply) []string { return strings.Fields(a.texts("list.edges", "node.id")) }
+		var forwards, backwards []string
+		for v := (vars{"first": 2}); ; {
+			a := h.ask(h.tokens[as], document, v)
+			forwards = append(forwards, ids(a)...)
+			if a.at("list.pageInfo.hasPreviousPage") != (v["after"] != nil) {
+				t.Errorf("%s: %s", list, a.body)
+			}
+			if v = (vars{"first": 2, "after": a.text("list.pageInfo.endCursor")}); a.at("list.pageInfo.hasNextPage") == false {
+				break
+			}
+		}
+		for v := (vars{"last": 2}); ; {
+			a := h.ask(h.tokens[as], document, v)
+			backwards = append(ids(a), backwards...)
+			if a.at("list.pageInfo.hasNextPage") != (v["before"] != nil) {
+				t.Errorf("%s: %s", list, a.body)
+			}
+			if v = (vars{"last": 2, "before": a.text("list.pageInfo.startCursor")}); a.at("list.pageInfo.hasPreviousPage") == false {
+				break
+			}
+		}
+		if len(forwards) < 4 || !slices.Equal(forwards, backwards) {
+			t.Errorf("%s: forwards %v, backwards %v", list, forwards, backwards)
+		}
+		for want, v := range map[string]vars{"last: must be between 0 and 100": {"last": 101}, "is not a cursor": {"before": "x"}, "go with neither first nor after": {"last": 1, "first": 1}} {
+			if a := h.ask(h.tokens[as], document, v); a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, want) {
+				t.Errorf("%s %v: %s", list, v, a.body)
 			}
 		}
 	}

@@ -25,8 +25,8 @@ func (r *attachmentResolver) URL(ctx context.Context, obj *Attachment) (string, 
 	return r.signed(filePath+obj.integration.ID+attached+obj.ID, nil), nil
 }
 
-func (r *customerResolver) Instances(ctx context.Context, obj *domain.Customer, after *string, first *int) (*Page[domain.Instance], error) {
-	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID && i.RemovedAt.IsZero() }), after, first)
+func (r *customerResolver) Instances(ctx context.Context, obj *domain.Customer, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error) {
+	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID && i.RemovedAt.IsZero() }), window{after, first, before, last})
 	return &page, err
 }
 
@@ -66,16 +66,16 @@ func (r *instanceResolver) ConfigState(ctx context.Context, obj *domain.Instance
 	return &state, err
 }
 
-func (r *instanceResolver) ConfigVariables(ctx context.Context, obj *domain.Instance, after *string, first *int) (*Page[InstanceConfigVariable], error) {
+func (r *instanceResolver) ConfigVariables(ctx context.Context, obj *domain.Instance, after *string, first *int, before *string, last *int) (*Page[InstanceConfigVariable], error) {
 	list, err := r.configVariables(ctx, *obj)
 	if err != nil {
 		return nil, err
 	}
-	page, err := paginate(numbered(list), after, first)
+	page, err := paginate(numbered(list), window{after, first, before, last})
 	return &page, err
 }
 
-func (r *instanceResolver) FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int) (*Page[InstanceFlowConfig], error) {
+func (r *instanceResolver) FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int, before *string, last *int) (*Page[InstanceFlowConfig], error) {
 	i, err := r.integrationOf(*obj, obj.Version)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (r *instanceResolver) FlowConfigs(ctx context.Context, obj *domain.Instance
 	for _, flow := range flows {
 		list = append(list, InstanceFlowConfig{instance: *obj, Flow: flow})
 	}
-	page, err := paginate(numbered(list), after, first)
+	page, err := paginate(numbered(list), window{after, first, before, last})
 	return &page, err
 }
 
@@ -130,12 +130,12 @@ func (r *instanceExecutionResultResolver) ResponsePayloadURL(ctx context.Context
 	return r.payloadURL(obj.ID, responsePart), nil
 }
 
-func (r *instanceExecutionResultResolver) StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, last *int) (*Page[InstanceStepResult], error) {
-	return r.stepResults(ctx, obj.ID, displayStepName, orderBy, after, first, last)
+func (r *instanceExecutionResultResolver) StepResults(ctx context.Context, obj *InstanceExecutionResult, displayStepName *string, orderBy *InstanceStepResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceStepResult], error) {
+	return r.stepResults(ctx, obj.ID, displayStepName, orderBy, window{after, first, before, last})
 }
 
-func (r *instanceExecutionResultResolver) Logs(ctx context.Context, obj *InstanceExecutionResult, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
-	return r.logs(ctx, obj.ID, orderBy, after, first)
+func (r *instanceExecutionResultResolver) Logs(ctx context.Context, obj *InstanceExecutionResult, orderBy *LogOrder, after *string, first *int, before *string, last *int) (*Page[Log], error) {
+	return r.logs(ctx, obj.ID, orderBy, window{after, first, before, last})
 }
 
 func (r *instanceFlowConfigResolver) WebhookURL(ctx context.Context, obj *InstanceFlowConfig) (string, error) {
@@ -199,14 +199,14 @@ func (r *integrationResolver) AvatarURL(ctx context.Context, obj *Integration) (
 	return r.iconURL(obj.integration), nil
 }
 
-func (r *integrationResolver) Attachments(ctx context.Context, obj *Integration, after *string, first *int) (*Page[Attachment], error) {
+func (r *integrationResolver) Attachments(ctx context.Context, obj *Integration, after *string, first *int, before *string, last *int) (*Page[Attachment], error) {
 	var list []Attachment
 	for _, a := range obj.integration.Attachments {
 		list = append(list, Attachment{obj.integration, a})
 	}
 	var order sorting[Attachment]
 	order.and("ADDED_AT", OrderDirectionAsc, func(a Attachment) sortKey { return byTime(a.AddedAt) })
-	page, err := sorted(numbered(list), order, same, after, first)
+	page, err := sorted(numbered(list), order, same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -249,20 +249,20 @@ func (r *integrationResolver) UpdatedAt(ctx context.Context, obj *Integration) (
 	return &time.Time{}, nil
 }
 
-func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int) (*Page[Integration], error) {
+func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integration, versionIsAvailable *bool, sortBy []VersionOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error) {
 	fits := func(i Integration) bool {
 		return versionIsAvailable == nil || i.VersionIsAvailable() == *versionIsAvailable
 	}
-	page, err := sorted(where(versions(obj.integration), fits), sortedVersions(sortBy), same, after, first)
+	page, err := sorted(where(versions(obj.integration), fits), sortedVersions(sortBy), same, window{after, first, before, last})
 	return &page, err
 }
 
-func (r *integrationResolver) Flows(ctx context.Context, obj *Integration, after *string, first *int) (*Page[IntegrationFlow], error) {
+func (r *integrationResolver) Flows(ctx context.Context, obj *Integration, after *string, first *int, before *string, last *int) (*Page[IntegrationFlow], error) {
 	flows, err := r.flows(ctx, *obj)
 	if err != nil {
 		return nil, err
 	}
-	page, err := paginate(numbered(flows), after, first)
+	page, err := paginate(numbered(flows), window{after, first, before, last})
 	return &page, err
 }
 
@@ -271,7 +271,7 @@ func (r *integrationResolver) SystemInstance(ctx context.Context, obj *Integrati
 	return found(i, ok, "system instance")
 }
 
-func (r *integrationResolver) TestConfigVariables(ctx context.Context, obj *Integration, status *string, statusIn []*string, after *string, first *int) (*Page[InstanceConfigVariable], error) {
+func (r *integrationResolver) TestConfigVariables(ctx context.Context, obj *Integration, status *string, statusIn []*string, after *string, first *int, before *string, last *int) (*Page[InstanceConfigVariable], error) {
 	system, err := r.SystemInstance(ctx, obj)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func (r *integrationResolver) TestConfigVariables(ctx context.Context, obj *Inte
 		return nil, err
 	}
 	wanted := statuses(append(values(statusIn), given(status)))
-	page, err := paginate(where(numbered(list), wanted), after, first)
+	page, err := paginate(where(numbered(list), wanted), window{after, first, before, last})
 	return &page, err
 }
 
@@ -507,8 +507,8 @@ func (r *organizationResolver) ReviewPolicy(ctx context.Context, obj *domain.Org
 	return &ReviewPolicy{ReviewPolicy: domain.PolicyOf(*obj, domain.Integration{}), IsOwn: obj.Policy != nil}, nil
 }
 
-func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organization, after *string, first *int) (*Page[domain.User], error) {
-	page, err := paginate(r.View.Users.Each(obj.ID), after, first)
+func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organization, after *string, first *int, before *string, last *int) (*Page[domain.User], error) {
+	page, err := paginate(r.View.Users.Each(obj.ID), window{after, first, before, last})
 	return &page, err
 }
 
@@ -530,13 +530,13 @@ func (r *queryResolver) OrganizationRoles(ctx context.Context) ([]Role, error) {
 	return roles, nil
 }
 
-func (r *queryResolver) Users(ctx context.Context, after *string, first *int) (*Page[domain.User], error) {
-	page, err := paginate(r.View.Users.Each(principalOf(ctx).Organization), after, first)
+func (r *queryResolver) Users(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[domain.User], error) {
+	page, err := paginate(r.View.Users.Each(principalOf(ctx).Organization), window{after, first, before, last})
 	return &page, err
 }
 
-func (r *queryResolver) APITokens(ctx context.Context, after *string, first *int) (*Page[APIToken], error) {
-	page, err := paginate(r.apiTokens(ctx), after, first)
+func (r *queryResolver) APITokens(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[APIToken], error) {
+	page, err := paginate(r.apiTokens(ctx), window{after, first, before, last})
 	return &page, err
 }
 
@@ -545,10 +545,10 @@ func (r *queryResolver) Customer(ctx context.Context, id string) (*domain.Custom
 	return found(c, ok, "customer")
 }
 
-func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int) (*Page[domain.Customer], error) {
+func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int, before *string, last *int) (*Page[domain.Customer], error) {
 	name := contains(nameIcontains)
 	fits := func(c domain.Customer) bool { return name(c.Name) && (isSystem == nil || !*isSystem) }
-	page, err := sorted(where(r.View.Customers.Each(principalOf(ctx).Organization), fits), sortedCustomers(sortBy), same, after, first)
+	page, err := sorted(where(r.View.Customers.Each(principalOf(ctx).Organization), fits), sortedCustomers(sortBy), same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -557,8 +557,8 @@ func (r *queryResolver) Component(ctx context.Context, id string) (*Component, e
 	return found(c, ok, "component")
 }
 
-func (r *queryResolver) Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int) (*Page[Component], error) {
-	page, err := r.components(key, public, versionNumber, filterQuery, after, first)
+func (r *queryResolver) Components(ctx context.Context, key *string, public *bool, versionNumber *int, allVersions *bool, includeComponentsForCodeNativeIntegrations *bool, filterQuery *string, after *string, first *int, before *string, last *int) (*Page[Component], error) {
+	page, err := r.components(key, public, versionNumber, filterQuery, window{after, first, before, last})
 	return &page, err
 }
 
@@ -571,14 +571,14 @@ func (r *queryResolver) Integration(ctx context.Context, id string, asOf *time.T
 	return &i, err
 }
 
-func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int) (*Page[Integration], error) {
+func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error) {
 	fits := integrationFilter{nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate, templateFor, marketplaceConfiguration}.fits()
 	all := allVersions != nil && *allVersions
 	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
 		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
 	order := sortedIntegrations(sortBy)
-	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, order, fits), order, listed.show, after, first)
+	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, order, fits), order, listed.show, window{after, first, before, last})
 	return &page, err
 }
 
@@ -594,13 +594,13 @@ func (r *queryResolver) Draft(ctx context.Context, id string, asOf *time.Time, a
 	return r.draftAsOf(ctx, id, m)
 }
 
-func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (*Page[Draft], error) {
-	page, err := paginate(r.openDrafts(principalOf(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), after, first)
+func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (*Page[Draft], error) {
+	page, err := paginate(r.openDrafts(principalOf(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), window{after, first, before, last})
 	return &page, err
 }
 
-func (r *queryResolver) Notifications(ctx context.Context, after *string, first *int) (*Page[Notification], error) {
-	page, err := r.notifications(ctx, after, first)
+func (r *queryResolver) Notifications(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[Notification], error) {
+	page, err := r.notifications(ctx, window{after, first, before, last})
 	return &page, err
 }
 
@@ -608,8 +608,8 @@ func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, 
 	return r.difference(ctx, from, to, fromAsOf, toAsOf)
 }
 
-func (r *queryResolver) AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int) (*Page[AuditEvent], error) {
-	return r.auditEvents(ctx, auditFilter{given(actor), given(subject), kinds, from, to, ascending != nil && *ascending}, after, first)
+func (r *queryResolver) AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int, before *string, last *int) (*Page[AuditEvent], error) {
+	return r.auditEvents(ctx, auditFilter{given(actor), given(subject), kinds, from, to, ascending != nil && *ascending}, window{after, first, before, last})
 }
 
 func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*domain.Instance, error) {
@@ -620,7 +620,7 @@ func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time
 	return r.instanceAt(ctx, id, m)
 }
 
-func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int) (*Page[domain.Instance], error) {
+func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error) {
 	name, of := contains(nameIcontains), given(integration)
 	fits := func(i domain.Instance) bool {
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
@@ -629,7 +629,7 @@ func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, cu
 		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
-	page, err := sorted(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), r.sortedInstances(sortBy), same, after, first)
+	page, err := sorted(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), r.sortedInstances(sortBy), same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -641,7 +641,7 @@ func (r *queryResolver) ExecutionResult(ctx context.Context, id string) (*Instan
 	return &e, nil
 }
 
-func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int) (*Page[InstanceExecutionResult], error) {
+func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceExecutionResult], error) {
 	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Customer: given(customer), Flow: given(flowConfigFlow),
 		Test: isTestExecution, Text: given(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
 	if startedAtGte != nil {
@@ -663,14 +663,14 @@ func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, 
 	if status != nil {
 		inStatus(&q, *status)
 	}
-	return r.executions(ctx, q, after, first)
+	return r.executions(ctx, q, window{after, first, before, last})
 }
 
-func (r *queryResolver) ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int) (*Page[ExecutionSection], error) {
-	return r.sections(ctx, executionResult, sectionIDIn, orderBy, after, first)
+func (r *queryResolver) ExecutionSections(ctx context.Context, executionResult string, sectionIDIn []string, orderBy *ExecutionSectionOrder, after *string, first *int, before *string, last *int) (*Page[ExecutionSection], error) {
+	return r.sections(ctx, executionResult, sectionIDIn, orderBy, window{after, first, before, last})
 }
 
-func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int) (*Page[Log], error) {
+func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderBy *LogOrder, after *string, first *int, before *string, last *int) (*Page[Log], error) {
 	e, ok, err := r.execution(ctx, executionResult)
 	if err != nil {
 		return nil, err
@@ -678,7 +678,7 @@ func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderB
 	if !ok {
 		return nil, missing("execution")
 	}
-	return r.Resolver.logs(ctx, e.ID, orderBy, after, first)
+	return r.Resolver.logs(ctx, e.ID, orderBy, window{after, first, before, last})
 }
 
 func (r *queryResolver) LogSeverityLevels(ctx context.Context) ([]LogSeverity, error) {
@@ -717,8 +717,8 @@ func (r *subscriptionResolver) NotificationAdded(ctx context.Context, after *str
 	return r.notificationFeed(ctx, after)
 }
 
-func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int) (<-chan *Page[Draft], error) {
-	return r.draftsState(ctx, draftFilter{integration, isMain, reviewState, toReview, mine}, after, first)
+func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (<-chan *Page[Draft], error) {
+	return r.draftsState(ctx, draftFilter{integration, isMain, reviewState, toReview, mine}, window{after, first, before, last})
 }
 
 func (r *userResolver) TenantID(ctx context.Context, obj *domain.User) (*string, error) {

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"cmp"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"iter"
@@ -49,6 +48,7 @@ type sorting[E any] struct {
 	name string // tells one order from another in cursors
 	by   []func(E) sortKey
 	down []bool
+	back bool // the other way round
 }
 
 // and sorts further by a field, unless the list is sorted by it already.
@@ -93,7 +93,7 @@ func (s *sorting[E]) parse(cursor string) (*spot, error) {
 
 // sorted takes one page of a sequence whose elements come with their places, in an order of its own,
 // and gives each as show does. Without an order they stay in that of their places.
-func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show func(E) T, after *string, first *int) (Page[T], error) {
+func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show func(E) T, w window) (Page[T], error) {
 	if len(order.by) == 0 {
 		return paginate(func(yield func(P, T) bool) {
 			for place, element := range all {
@@ -101,27 +101,26 @@ func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show fun
 					return
 				}
 			}
-		}, after, first)
+		}, w)
 	}
-	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}, total: func(context.Context) (n int, _ error) {
-		for range all {
-			n++
-		}
-		return n, nil
-	}}
-	from, err := order.parse(given(after))
+	page := Page[T]{Nodes: []T{}, Edges: []Edge[T]{}, total: emptyPage(all).total}
+	cursor, size, err := w.read()
 	if err != nil {
 		return page, err
 	}
-	size, err := sizeOf(first)
+	from, err := order.parse(cursor)
 	if err != nil {
 		return page, err
 	}
+	order.back = w.backwards()
 	head, before := headOf(all, order, from, size+1)
 	for _, s := range head[:min(size, len(head))] {
 		page.add(show(s.element), s.String())
 	}
 	page.PageInfo.HasNextPage, page.PageInfo.HasPreviousPage = len(head) > size, before
+	if order.back {
+		page.turn()
+	}
 	return page, nil
 }
 
@@ -142,11 +141,14 @@ func (s *sorting[E]) compare(e *standing[E], to *spot) int {
 			e.Keys[i] = s.by[i](e.element)
 			e.known++
 		}
-		if c := e.Keys[i].compare(to.Keys[i]); c != 0 && down {
+		if c := e.Keys[i].compare(to.Keys[i]); c != 0 && down != s.back {
 			return -c
 		} else if c != 0 {
 			return c
 		}
+	}
+	if s.back {
+		return cmp.Compare(to.Place, e.Place)
 	}
 	return cmp.Compare(e.Place, to.Place)
 }

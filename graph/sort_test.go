@@ -54,7 +54,7 @@ func TestSortedPagesWhileOthersChange(t *testing.T) {
 		whole, after, size := maps.Clone(things), "", rapid.IntRange(1, 5).Draw(t, "size")
 		var seen []thing
 		for {
-			page, err := sorted(things.each(), order, same, &after, &size)
+			page, err := sorted(things.each(), order, same, window{after: &after, first: &size})
 			if err != nil || len(page.Nodes) > size {
 				t.Fatalf("%v, %v", page, err)
 			}
@@ -110,7 +110,7 @@ func TestSortedCursorsRefuse(t *testing.T) {
 	order.and("NAME", OrderDirectionAsc, func(v thing) sortKey { return byText(v.name) })
 	other.and("NAME", OrderDirectionDesc, func(v thing) sortKey { return byText(v.name) })
 	one := 1
-	page, err := sorted(things.each(), order, same, nil, &one)
+	page, err := sorted(things.each(), order, same, window{first: &one})
 	if err != nil || page.Nodes[0].name != "a" {
 		t.Fatal(page, err)
 	}
@@ -123,11 +123,11 @@ func TestSortedCursorsRefuse(t *testing.T) {
 		"with too few keys": {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[],"p":1}`)), "in another order"},
 		"nonsense":          {"💥", "is not a cursor"},
 	} {
-		if _, err := sorted(things.each(), other, same, &c.cursor, &one); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := sorted(things.each(), other, same, window{after: &c.cursor, first: &one}); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := sorted(things.each(), sorting[thing]{}, same, &good, &one); domain.CodeOf(err) != domain.Invalid {
+	if _, err := sorted(things.each(), sorting[thing]{}, same, window{after: &good, first: &one}); domain.CodeOf(err) != domain.Invalid {
 		t.Errorf("a cursor of an order in a list without: %v", err)
 	}
 }
@@ -200,4 +200,40 @@ func TestVersionPagesWhileOthersPublish(t *testing.T) {
 	if got := a.texts("integration.versionSequence.nodes", "id") + " " + b.texts("integration.versionSequence.nodes", "id"); got != versions[2]+" "+versions[1] {
 		t.Errorf("paged %s of %s", got, versions)
 	}
+}
+
+// Backwards, pages hold the same as forwards and say the same of what is beside them.
+func TestPagesBackwards(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		things := shelf{}
+		for id := range rapid.Uint64Range(0, 20).Draw(t, "things") {
+			things[id+1] = thing{id + 1, rapid.SampledFrom([]string{"a", "B", "b"}).Draw(t, "name"), 0}
+		}
+		var order sorting[thing]
+		if rapid.Bool().Draw(t, "sorted") {
+			order.and("NAME", rapid.SampledFrom([]OrderDirection{OrderDirectionAsc, OrderDirectionDesc}).Draw(t, "direction"), func(v thing) sortKey { return byText(v.name) })
+		}
+		most, size, before := len(things)+1, rapid.IntRange(1, 5).Draw(t, "size"), ""
+		forwards, err := sorted(things.each(), order, same, window{first: &most})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seen []thing
+		for {
+			page, err := sorted(things.each(), order, same, window{before: &before, last: &size})
+			if err != nil || len(page.Nodes) > size || len(page.Edges) != len(page.Nodes) || page.PageInfo.HasNextPage != (before != "") {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			seen = append(slices.Clone(page.Nodes), seen...)
+			if !page.PageInfo.HasPreviousPage {
+				break
+			}
+			if before = *page.PageInfo.StartCursor; before != page.Edges[0].Cursor || *page.PageInfo.EndCursor != page.Edges[len(page.Edges)-1].Cursor {
+				t.Fatalf("the ends of %+v", page)
+			}
+		}
+		if !slices.Equal(seen, forwards.Nodes) {
+			t.Fatalf("backwards %v, forwards %v", seen, forwards.Nodes)
+		}
+	})
 }

@@ -19,7 +19,6 @@ const exceptions = [
   ["relay-edge-types", /\.(nodes|errors|messages|labels|versionLabels|apiKeys|organizationRoles|logSeverityLevels)$/, /list type/, "existing clients read these as plain lists"],
   ["relay-edge-types", /^\w+\.\w+$/, /list type/, "a short list that is always told whole, in the manner of the ones above"],
   ["relay-edge-types", /^(Action|ActionInput|ApiToken|Attachment|Expression|ExecutionSection|InstanceConfigVariable|InstanceFlowConfig|InstanceStepResult|IntegrationFlow|Log)Edge$/, /Node/, "existing clients know these as parts of something; node does not find them"],
-  ["relay-arguments", /^\w+\.\w+$/, /`(last|before)`/, "existing clients page forwards only; Relay wants either direction, the rule wants both"],
 ];
 
 // placing gives the innermost definition around a place of the schema.
