@@ -67,10 +67,19 @@ func TestDraftFeed(t *testing.T) {
 		}
 		c.expect(`{"id":"again","type":"complete"}`)
 	}
-	foreign := h.connect(h.organization("Others").tokens[domain.Admin])
+	others := h.organization("Others").tokens[domain.Admin]
+	foreign := h.connect(others)
 	foreign.subscribe("feed", feedDocument, vars{"id": draft})
 	if text, _ := foreign.read(); !strings.Contains(text, `"NOT_FOUND"`) {
 		t.Errorf("another organization is told %s", text)
+	}
+	const ended = `query ($id: ID!) { draft(id: $id) { name definition threads { id } version { versionNumber } } }`
+	if a := h.ask(h.tokens[domain.Viewer], ended, vars{"id": draft}); a.text("draft.name") != "Next" || a.at("draft.version.versionNumber") != 2.0 ||
+		a.text("draft.threads.0.id") != thread || !strings.Contains(a.text("draft.definition"), "name: Better") {
+		t.Errorf("now that it has ended it is %s", a.body)
+	}
+	if a := h.ask(others, ended, vars{"id": draft}); a.code() != "NOT_FOUND" {
+		t.Errorf("another organization is told %s", a.body)
 	}
 }
 

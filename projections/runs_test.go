@@ -202,11 +202,13 @@ func TestRunIndexOfAnotherLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	log := store.NewMemory()
 	x, stop := index(t, log, path)
+	write(t, as("o"), log, domain.Customers, "gone", domain.CustomerCreated{Name: "Gone"})
 	if err := x.Wait(t.Context(), runs(t, log)); err != nil {
 		t.Fatal(err)
 	}
 	stop()
 	older := store.NewMemory()
+	write(t, as("o"), older, domain.Customers, "kept", domain.CustomerCreated{Name: "Kept"})
 	last := write(t, as("o"), older, domain.Runs, "other", queued("n1", "v"))
 	again, _ := index(t, older, path)
 	if err := again.Wait(t.Context(), last); err != nil {
@@ -215,6 +217,10 @@ func TestRunIndexOfAnotherLog(t *testing.T) {
 	list, err := again.Executions(t.Context(), ExecutionQuery{Organization: "o", Limit: 10})
 	if diff := cmp.Diff([]string{"other"}, ids(list)); err != nil || diff != "" {
 		t.Errorf("the index knows %v, %v", ids(list), err)
+	}
+	acts, err := again.Acts(t.Context(), ActQuery{Organization: "o", Limit: 10})
+	if err != nil || len(acts) != 2 || acts[0].Stream != domain.Runs.Stream("other") || acts[1].Stream != domain.Customers.Stream("kept") {
+		t.Errorf("the audit knows %+v, %v", acts, err)
 	}
 }
 
