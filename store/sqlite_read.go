@@ -73,6 +73,7 @@ func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all boo
 		args = append(args, category)
 	}
 	size := 0
+	page = make([]Recorded, 0, min(until-after, pageRecords))
 	err = s.read(selectFollow(len(f.Categories), f.System), func(row []driver.Value) bool {
 		r := recorded(row[1].(string), row[0], row[2], row[3:])
 		page = append(page, r)
