@@ -73,8 +73,10 @@ func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all boo
 		args = append(args, category)
 	}
 	size := 0
-	page = make([]Recorded, 0, min(until-after, pageRecords))
 	err = s.read(selectFollow(len(f.Categories), f.System), func(row []driver.Value) bool {
+		if page == nil {
+			page = make([]Recorded, 0, min(until-after, pageRecords))
+		}
 		r := recorded(row[1].(string), row[0], row[2], row[3:])
 		page = append(page, r)
 		size += len(r.Meta) + len(r.Data)
