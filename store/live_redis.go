@@ -25,15 +25,27 @@ type LiveRedis struct {
 	here   *LiveMemory // spreads what comes from Redis in this process
 
 	mu      sync.Mutex
-	topics  map[string]*liveTopic
-	changed []string      // topics whose first subscriber has come or whose last has gone
-	change  chan struct{} // one slot: there are changed topics
+	topics  map[string]*liveTopic // by what Redis is asked for
+	changed []string              // those whose first subscriber has come or whose last has gone
+	change  chan struct{}         // one slot: there are changed topics
 
 	done    chan struct{}
 	working sync.WaitGroup
 }
 
-// liveTopic is a topic that somebody in this process subscribes to.
+// allEnds is asked of Redis where somebody waits for the end of an execution, and from then on: to ask
+// for each end apart would be two commands for each of them, and a wait.
+const allEnds = endTopics + "*"
+
+// asked is what Redis is asked for so that it sends a topic's messages.
+func asked(topic string) string {
+	if strings.HasPrefix(topic, endTopics) {
+		return allEnds
+	}
+	return topic
+}
+
+// liveTopic is a topic, or all ends, that somebody in this process subscribes to.
 type liveTopic struct {
 	subscribers int
 	confirm     func()        // closes confirmed
@@ -66,7 +78,7 @@ func (l *LiveRedis) receive(received <-chan any) {
 			_ = l.here.Publish(context.Background(), strings.TrimPrefix(m.Channel, livePrefix), []byte(m.Payload)) // it never fails
 		case *redis.Subscription:
 			l.mu.Lock()
-			if t := l.topics[strings.TrimPrefix(m.Channel, livePrefix)]; t != nil && m.Kind == "subscribe" {
+			if t := l.topics[strings.TrimPrefix(m.Channel, livePrefix)]; t != nil && (m.Kind == "subscribe" || m.Kind == "psubscribe") {
 				t.confirm()
 			}
 			l.mu.Unlock()
@@ -88,7 +100,9 @@ func (l *LiveRedis) keepSubscribed() {
 		l.changed = nil
 		var wanted, unwanted []string
 		for _, topic := range changed {
-			if l.topics[topic] != nil {
+			if topic == allEnds {
+				_ = l.pubsub.PSubscribe(context.Background(), livePrefix+topic)
+			} else if l.topics[topic] != nil {
 				wanted = append(wanted, livePrefix+topic)
 			} else {
 				unwanted = append(unwanted, livePrefix+topic)
@@ -122,6 +136,7 @@ func (l *LiveRedis) Publish(ctx context.Context, topic string, message []byte) e
 // Subscribe implements [Live]. What is published after it returns arrives, unless Redis is away.
 func (l *LiveRedis) Subscribe(topic string) (<-chan []byte, func()) {
 	messages, stop := l.here.Subscribe(topic)
+	topic = asked(topic)
 	l.mu.Lock()
 	t := l.topics[topic]
 	if t == nil {
@@ -143,7 +158,7 @@ func (l *LiveRedis) Subscribe(topic string) (<-chan []byte, func()) {
 		stop()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if t.subscribers--; t.subscribers == 0 {
+		if t.subscribers--; t.subscribers == 0 && topic != allEnds {
 			delete(l.topics, topic)
 			l.tellChange(topic)
 		}

@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,5 +119,61 @@ func TestLiveRedisAway(t *testing.T) {
 				t.Fatalf("%s is not subscribed to again", topic)
 			}
 		}
+	}
+}
+
+// Many may wait for an end each: Redis is asked for all ends once, also after it was away.
+func TestLiveRedisEnds(t *testing.T) {
+	r := startRedis(t)
+	publisher, subscriber := r.live(), r.live()
+	end := func(run string, want []byte) {
+		t.Helper()
+		ended, stop := subscriber.Subscribe(EndTopic(run))
+		defer stop()
+		for { // after Redis was away, some are lost
+			for _, topic := range []string{EndTopic("other"), EndTopic(run)} {
+				if err := publisher.Publish(t.Context(), topic, want); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case got := <-ended:
+				if !bytes.Equal(got, want) {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				return
+			case <-time.After(20 * time.Millisecond):
+			case <-t.Context().Done():
+				t.Fatalf("the end of %s does not arrive", run)
+			}
+		}
+	}
+	asked := func() string {
+		t.Helper()
+		client := r.client()
+		defer func() { _ = client.Close() }()
+		stats, err := client.InfoMap(t.Context(), "commandstats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls []string
+		for _, command := range []string{"psubscribe", "subscribe", "unsubscribe", "punsubscribe"} {
+			told, _, _ := strings.Cut(stats["Commandstats"]["cmdstat_"+command], ",")
+			calls = append(calls, command+" "+told)
+		}
+		return strings.Join(calls, ", ")
+	}
+	for range 2 {
+		for i := range 100 {
+			end(fmt.Sprint("run", i), []byte(fmt.Sprint(i)))
+		}
+		if got, want := asked(), "psubscribe calls=1, subscribe , unsubscribe , punsubscribe "; got != want {
+			t.Errorf("Redis was asked %s, want %s", got, want)
+		}
+		if len(subscriber.here.topics) != 0 || len(publisher.topics) != 0 {
+			t.Errorf("%d topics are left, and %d where nobody waits", len(subscriber.here.topics), len(publisher.topics))
+		}
+		r.kill()
+		r.start()
 	}
 }

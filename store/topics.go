@@ -7,7 +7,10 @@ const CancelTopic = "cancel"
 const OfferTopic = "offer"
 
 // EndTopic is where the end of an execution is told.
-func EndTopic(run string) string { return "end/" + run }
+func EndTopic(run string) string { return endTopics + run }
+
+// endTopics begins the topics of all ends.
+const endTopics = "end/"
 
 // PresenceTopic is where processes tell each other who looks at a draft.
 func PresenceTopic(draft string) string { return "presence/" + draft }

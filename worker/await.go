@@ -35,20 +35,25 @@ func (w *Worker) await(run string) waiter {
 	return a
 }
 
-// tell hands an ended run to a caller who waits here, and says whether there is one and no other
-// process needs to hear of it.
-func (w *Worker) tell(r domain.Run) bool {
+// tell tells those who wait for a run of its end: a caller here or, unless that is the only one there
+// can be, those of other processes.
+func (w *Worker) tell(ctx context.Context, r domain.Run) error {
+	if !r.Queued.Synchronous {
+		return nil // nobody waits
+	}
 	w.mu.Lock()
 	here := w.waiting[r.ID]
 	w.mu.Unlock()
-	if here == nil {
-		return false
+	if here != nil {
+		select {
+		case here <- r:
+		default: // it knows
+		}
+		if r.Queued.Digest == "" { // a delivery that comes again may be waited for elsewhere
+			return nil
+		}
 	}
-	select {
-	case here <- r:
-	default: // it knows
-	}
-	return r.Queued.Digest == "" // a delivery that comes again may be waited for elsewhere
+	return w.Live.Publish(ctx, store.EndTopic(r.ID), nil)
 }
 
 // whenEnded waits for a run's end, however the run came to it.

@@ -228,10 +228,7 @@ func (x *execution) left(ctx context.Context, end domain.RunFinished) error {
 		x.span.SetStatus(codes.Error, "")
 	}
 	x.wakeNext(ctx)
-	if x.tell(x.handle.State()) {
-		return nil
-	}
-	return x.Live.Publish(context.WithoutCancel(ctx), store.EndTopic(x.run.ID), nil)
+	return x.tell(context.WithoutCancel(ctx), x.handle.State())
 }
 
 // stepError is a step's failure that fails the run.

@@ -156,5 +156,5 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 // ended tells of a run's end that was recorded beside the work on it.
 func (w *Worker) ended(ctx context.Context, r domain.Run) error {
 	w.Told.finish(r, r.Finished.Result)
-	return w.Live.Publish(ctx, store.EndTopic(r.ID), nil)
+	return w.tell(ctx, r)
 }
