@@ -39,10 +39,17 @@ type source struct {
 // transaction is one transaction of the index with its statements.
 type transaction struct {
 	*RunIndex
-	ctx        context.Context
-	tx         *sql.Tx
-	insert     *sql.Stmt
-	insertText *sql.Stmt
+	ctx    context.Context
+	tx     *sql.Tx
+	insert *sql.Stmt
+	texts  []text
+	size   int // bytes of them
+}
+
+// text is what one run alone can be found by.
+type text struct {
+	position store.Position
+	words    string
 }
 
 // apply writes what was gathered and the checkpoint in one transaction.
@@ -63,16 +70,21 @@ func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
 	if t.insert, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
 		return err
 	}
-	if t.insertText, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO texts (rowid, words) VALUES (?, ?)`); err != nil {
-		return err
-	}
 	for _, run := range g.order {
 		if err := t.put(run); err != nil {
 			return fmt.Errorf("run %s: %w", run.id, err)
 		}
+		if t.size >= gatherSize { // log lines from blobs are not among what was gathered
+			if err := t.putTexts(); err != nil {
+				return fmt.Errorf("texts: %w", err)
+			}
+		}
 	}
 	if err := t.putActs(g.acts); err != nil {
 		return fmt.Errorf("acts: %w", err)
+	}
+	if err := t.putTexts(); err != nil {
+		return fmt.Errorf("texts: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
 		return err
@@ -182,8 +194,25 @@ func (t *transaction) words(position store.Position, r domain.Run) (steps int64,
 	if own.Len() == 0 {
 		return steps, nil
 	}
-	_, err = t.insertText.ExecContext(t.ctx, position, own.String()+strings.Join(names, "\n"))
-	return steps, err
+	t.texts = append(t.texts, text{position, own.String() + strings.Join(names, "\n")})
+	t.size += own.Len()
+	return steps, nil
+}
+
+// putTexts writes them together: each statement on another table that opens a savepoint, as one that
+// replaces does, has FTS5 write what it has so far to a segment of its own, and merge those.
+func (t *transaction) putTexts() error {
+	insert, err := t.tx.PrepareContext(t.ctx, `INSERT OR REPLACE INTO texts (rowid, words) VALUES (?, ?)`)
+	if err != nil {
+		return err
+	}
+	for _, one := range t.texts {
+		if _, err := insert.ExecContext(t.ctx, one.position, one.words); err != nil {
+			return err
+		}
+	}
+	t.texts, t.size = nil, 0
+	return insert.Close()
 }
 
 // What can be found of one run; the rest is only in its log.
