@@ -2,7 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,14 +51,51 @@ func embedded() *connection {
 			e.server.Load().Close()
 		},
 		make: func() redis.UniversalClient {
+			pool := 10 * runtime.GOMAXPROCS(0)
 			return redis.NewClient(&redis.Options{
-				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return e.server.Load().Dial() },
+				PoolSize: pool, MaxRetries: pool + 1, MinRetryBackoff: -1, // when the server is replaced, each connection has to fail
+				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return e.dial() },
 				Protocol:                 2,
 				DisableIdentity:          true,
 				MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 			})
 		},
 	}
+}
+
+// dial makes a connection to the server that there is now.
+func (e *embeddedRedis) dial() (net.Conn, error) {
+	c, err := e.server.Load().Dial()
+	return embeddedConn{c}, err
+}
+
+// embeddedConn tells of a server that has gone as a network does, so that clients ask again on a new
+// connection, and do not take it for an error.
+type embeddedConn struct{ net.Conn }
+
+// Read implements [net.Conn].
+func (c embeddedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, gone(err)
+}
+
+// Write implements [net.Conn].
+func (c embeddedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, gone(err)
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c embeddedConn) SetReadDeadline(t time.Time) error { return gone(c.Conn.SetReadDeadline(t)) }
+
+// SetWriteDeadline implements [net.Conn].
+func (c embeddedConn) SetWriteDeadline(t time.Time) error { return gone(c.Conn.SetWriteDeadline(t)) }
+
+func gone(err error) error {
+	if errors.Is(err, io.ErrClosedPipe) {
+		return io.EOF
+	}
+	return err
 }
 
 // tick moves the server's clock by hand: following the wall clock would cost more with every task that waits.
