@@ -44,7 +44,7 @@ type View struct {
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
-type decoder func(store.Recorded) (apply func(), err error)
+type decoder func(*store.Recorded) (apply func(), err error)
 
 type tokenOwner struct{ user, token string }
 
@@ -152,7 +152,8 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 
 func (v *View) decode(b *batch, records []store.Recorded) error {
 	b.apply = make([]func(), 0, len(records))
-	for _, rec := range records {
+	for i := range records {
+		rec := &records[i]
 		apply, err := v.decodable[rec.Category()](rec)
 		if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
 			apply = func() { v.skip(unknown) }
@@ -194,7 +195,7 @@ func (v *View) skip(e *domain.UnknownKindError) {
 
 // happening is an event with what is known about it.
 type happening[S any] struct {
-	store.Recorded
+	*store.Recorded
 	event domain.Event[S]
 	meta  domain.Meta
 }
@@ -204,12 +205,12 @@ type happening[S any] struct {
 func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S, by happening[S]) S) {
 	t.init(&v.mu)
 	var organization, actor atomic.Pointer[string]
-	v.decodable[c.Name] = func(rec store.Recorded) (func(), error) {
+	v.decodable[c.Name] = func(rec *store.Recorded) (func(), error) {
 		event, err := c.DecodeSummary(rec.Kind, rec.Data)
 		if err != nil {
 			return nil, err
 		}
-		meta, err := store.MetaOf(rec)
+		meta, err := store.MetaOf(*rec)
 		if err != nil {
 			return nil, err
 		}

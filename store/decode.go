@@ -1,10 +1,13 @@
 package store
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"heddle/domain"
 
@@ -27,12 +30,11 @@ func MetaOf(r Recorded) (domain.Meta, error) {
 }
 
 func quickMeta(data []byte) (m domain.Meta, ok bool) {
-	for _, c := range data {
-		if c == '\\' || c < 0x20 || c >= 0x80 {
-			return m, false
-		}
+	if !plain(data) {
+		return m, false
 	}
-	rest, ok := strings.CutPrefix(string(data), `{`) // one copy, which all the strings are parts of
+	// What was read from a log is never written to, so that the strings can be parts of it.
+	rest, ok := strings.CutPrefix(unsafe.String(unsafe.SliceData(data), len(data)), `{`)
 	for ok && len(rest) > 0 {
 		var name, value string
 		if name, rest, ok = quickString(rest); !ok || len(rest) == 0 || rest[0] != ':' {
@@ -84,4 +86,19 @@ func quickString(text string) (value, rest string, ok bool) {
 		return "", "", false
 	}
 	return strings.Cut(text[1:], `"`)
+}
+
+// plain tells whether a JSON text is printable ASCII without a backslash, so that its strings are what
+// stands between their quotes. It looks at eight bytes at a time, since every meta is read so: a byte
+// below n, or equal to zero, borrows from its highest bit when n, or one, is subtracted.
+func plain(text []byte) bool {
+	const each, highest = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		w := binary.LittleEndian.Uint64(text)
+		backslash := w ^ each*'\\'
+		if (w|(w-each*' ')&^w|(backslash-each)&^backslash)&highest != 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(text, func(c byte) bool { return c == '\\' || c < ' ' || c >= 0x80 })
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestMetaOf(t *testing.T) {
 		}
 		if rapid.Bool().Draw(t, "broken") {
 			i := rapid.IntRange(0, len(stored)-1).Draw(t, "at")
-			stored[i] = rapid.SampledFrom([]byte(`"{}:,\ ax`)).Draw(t, "byte")
+			stored[i] = rapid.SampledFrom([]byte("\"{}:,\\ ax\x00\x1f\x7f\x80\xff")).Draw(t, "byte")
 		}
 		var want domain.Meta
 		wantErr := json.Unmarshal(stored, &want)
@@ -42,6 +43,22 @@ func TestMetaOf(t *testing.T) {
 			t.Fatalf("%s:\n%s", stored, diff)
 		}
 	})
+}
+
+// TestPlain puts each byte at each place of a word and of what is left after the last one.
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		want := c >= ' ' && c < 0x80 && c != '\\'
+		for _, around := range []byte{' ', '[', ']', '~', 0x7f} {
+			for i := range 21 {
+				text := bytes.Repeat([]byte{around}, 21)
+				text[i] = byte(c)
+				if got := plain(text); got != want {
+					t.Fatalf("%q is plain: %v", text, got)
+				}
+			}
+		}
+	}
 }
 
 func TestMetaOfIsQuick(t *testing.T) {
