@@ -154,13 +154,13 @@ func TestSnapshotsChangeNothing(t *testing.T) {
 	})
 }
 
-func TestTriggerIDs(t *testing.T) {
+func TestPartIDs(t *testing.T) {
 	id := rapid.Custom(func(t *rapid.T) string {
 		return uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")).String()
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		instance, flow := id.Draw(t, "instance"), id.Draw(t, "flow")
-		gotInstance, gotFlow, ok := ParseTriggerID(TriggerID(instance, flow))
+		gotInstance, gotFlow, ok := ParsePartID(PartID(instance, flow))
 		if !ok || gotInstance != instance || gotFlow != flow {
 			t.Fatalf("%s and %s came back as %s and %s, %v", instance, flow, gotInstance, gotFlow, ok)
 		}
@@ -168,12 +168,12 @@ func TestTriggerIDs(t *testing.T) {
 	// What is read has one spelling only, so that one trigger never has two addresses.
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9a-fA-F]{64}`), rapid.StringMatching(`[0-9a-f-]{64}`), rapid.StringMatching(`[{]?[0-9a-f]{30,66}[}]?`)).Draw(t, "text")
-		if instance, flow, ok := ParseTriggerID(text); ok && TriggerID(instance, flow) != text {
+		if instance, flow, ok := ParsePartID(text); ok && PartID(instance, flow) != text {
 			t.Fatalf("%q is read as %s and %s", text, instance, flow)
 		}
 	})
-	for _, bad := range []string{"", "x", strings.Repeat("0", 63), strings.Repeat("0", 65), strings.Repeat("g", 64), strings.Repeat("A", 64), TriggerID(uuid.NewString(), "")} {
-		if _, _, ok := ParseTriggerID(bad); ok {
+	for _, bad := range []string{"", "x", strings.Repeat("0", 63), strings.Repeat("0", 65), strings.Repeat("g", 64), strings.Repeat("A", 64), PartID(uuid.NewString(), "")} {
+		if _, _, ok := ParsePartID(bad); ok {
 			t.Errorf("%q is read", bad)
 		}
 	}

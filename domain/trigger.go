@@ -6,29 +6,30 @@ import (
 	"github.com/google/uuid"
 )
 
-// TriggerID is the id in a trigger's URL. It stands for a flow of an instance and holds nothing
-// else, so the URL survives versions and renames.
-func TriggerID(instance, flow string) string {
-	return strings.ReplaceAll(instance+flow, "-", "")
+// PartID is the id of a part of something, such as a flow of an instance: the UUIDs of both in one word, so
+// that whoever has it finds the part without an index.
+func PartID(owner, part string) string {
+	return strings.ReplaceAll(owner+part, "-", "")
 }
 
-// ParseTriggerID tells which flow of which instance a trigger's id stands for.
-func ParseTriggerID(id string) (instance, flow string, ok bool) {
+// ParsePartID tells which part of what has that id.
+func ParsePartID(id string) (owner, part string, ok bool) {
 	if len(id) != 64 || strings.ToLower(id) != id {
 		return "", "", false
 	}
-	i, err := uuid.Parse(id[:32])
+	o, err := uuid.Parse(id[:32])
 	if err != nil {
 		return "", "", false
 	}
-	f, err := uuid.Parse(id[32:])
+	p, err := uuid.Parse(id[32:])
 	if err != nil {
 		return "", "", false
 	}
-	return i.String(), f.String(), true
+	return o.String(), p.String(), true
 }
 
-// TriggerURL is where a flow of an instance is triggered; base is the public URL of the ingress.
+// TriggerURL is where a flow of an instance is triggered; base is the public URL of the ingress. It names
+// nothing but these two, so it survives versions and renames.
 func TriggerURL(base, instance, flow string) string {
-	return base + "/trigger/" + TriggerID(instance, flow)
+	return base + "/trigger/" + PartID(instance, flow)
 }

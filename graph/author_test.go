@@ -28,7 +28,7 @@ func TestImportNew(t *testing.T) {
 			a.texts("importIntegration.integration.flows.nodes", "name") != "Orders Returns" || len(a.at("importIntegration.warnings").([]any)) != 0 {
 			t.Errorf("answered %s", a.body)
 		}
-		system, flow := a.text("importIntegration.integration.systemInstance.id"), a.text("importIntegration.integration.flows.nodes.0.id")
+		system, flow := a.text("importIntegration.integration.systemInstance.id"), a.text("importIntegration.integration.flows.nodes.0.part")
 		if got, want := a.text("importIntegration.integration.flows.nodes.0.testUrl"), domain.TriggerURL("http://heddle.test", system, flow); got != want || system != domain.SystemInstanceID(id) {
 			t.Errorf("the test URL is %s, want %s", got, want)
 		}

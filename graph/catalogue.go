@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -71,6 +72,7 @@ func (c Component) all() iter.Seq2[uint64, Action] {
 // Action is an action or a trigger.
 type Action struct {
 	of               Component
+	flow             *IntegrationFlow // that names it, of a trigger that is not known here
 	inputs           []component.Input
 	trigger          bool
 	Key              string
@@ -83,6 +85,9 @@ type Action struct {
 
 // ID stays the same as long as the keys do.
 func (a Action) ID() string {
+	if a.flow != nil {
+		return domain.PartID(a.flow.of.ID(), domain.DeriveID("trigger", a.of.Key(), a.Key, a.flow.flow.ID))
+	}
 	kind := "action"
 	if a.trigger {
 		kind = "trigger"
@@ -98,12 +103,16 @@ func (a Action) Component() *Component { return &a.of }
 
 // Inputs lists what it takes.
 func (a Action) Inputs(after *string, first *int, before *string, last *int) (Page[ActionInput], error) {
-	all := make([]ActionInput, len(a.inputs))
+	return paginate(numbered(a.all()), window{after, first, before, last})
+}
+
+func (a Action) all() []ActionInput {
+	all, id := make([]ActionInput, len(a.inputs)), a.ID()
 	for i, in := range a.inputs {
-		all[i] = ActionInput{Key: in.Key, Label: in.Label, Description: in.Description, Type: in.Type, Required: in.Required,
+		all[i] = ActionInput{ID: domain.DeriveID("input", id, in.Key), Key: in.Key, Label: in.Label, Description: in.Description, Type: in.Type, Required: in.Required,
 			Default: optional(in.Default), Options: slices.Concat([]string{}, in.Options)}
 	}
-	return paginate(numbered(all), window{after, first, before, last})
+	return all
 }
 
 // components lists the catalogue by key.
@@ -128,6 +137,34 @@ func (r *Resolver) componentByID(id string) (Component, bool) {
 		}
 	}
 	return Component{}, false
+}
+
+// trigger finds a trigger as a definition names it.
+func (r *Resolver) trigger(ref domain.ActionRef) (Action, bool) {
+	c, _ := r.Components.Component(ref.Component)
+	for _, a := range (Component{c}).all() {
+		if a.trigger && a.Key == ref.Key {
+			return a, true
+		}
+	}
+	return Action{}, false
+}
+
+// actionByID finds an action, a trigger or an input of one.
+func (r *Resolver) actionByID(_ context.Context, id string) (Node, error) {
+	for _, c := range r.Components.Components() {
+		for _, a := range (Component{c}).all() {
+			if a.ID() == id {
+				return a, nil
+			}
+			for _, in := range a.all() {
+				if in.ID == id {
+					return in, nil
+				}
+			}
+		}
+	}
+	return nil, missing("action")
 }
 
 // componentFilter reads a filterQuery. Source: what existing clients send and their SDK documents.

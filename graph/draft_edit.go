@@ -201,8 +201,8 @@ func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change
 
 // changeOf reads a change as clients put it.
 func changeOf(c DraftChangeInput) (domain.Change, error) {
-	change := domain.Change{Op: domain.Op(strings.ToLower(string(c.Op))), Node: given(c.Node), Path: c.Path,
-		Parent: given(c.Parent), List: given(c.List), After: given(c.After)}
+	change := domain.Change{Op: domain.Op(strings.ToLower(string(c.Op))), Node: partOf(given(c.Node)), Path: c.Path,
+		Parent: partOf(given(c.Parent)), List: given(c.List), After: partOf(given(c.After))}
 	switch {
 	case change.Op == domain.SetOp && len(c.Path) > 0:
 		return change, readJSON("value", given(c.Value), &change.Value)

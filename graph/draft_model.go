@@ -199,7 +199,7 @@ func (d Draft) Threads(ctx context.Context, isResolved *bool, part *string) ([]T
 	}
 	list := []Thread{}
 	for _, t := range whole.Threads {
-		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (given(part) == "" || *part == t.Part) {
+		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (given(part) == "" || partOf(*part) == t.Part) {
 			list = append(list, Thread{Thread: t, of: d, orphaned: t.Orphaned(whole.Definition)})
 		}
 	}

@@ -76,6 +76,7 @@ type ComplexityRoot struct {
 	ActionInput struct {
 		Default     func(childComplexity int) int
 		Description func(childComplexity int) int
+		ID          func(childComplexity int) int
 		Key         func(childComplexity int) int
 		Label       func(childComplexity int) int
 		Options     func(childComplexity int) int
@@ -567,6 +568,7 @@ type ComplexityRoot struct {
 		ID            func(childComplexity int) int
 		IsSynchronous func(childComplexity int) int
 		Name          func(childComplexity int) int
+		Part          func(childComplexity int) int
 		StableKey     func(childComplexity int) int
 		TestURL       func(childComplexity int) int
 		Trigger       func(childComplexity int) int
@@ -1193,6 +1195,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ActionInput.Description(childComplexity), true
+	case "ActionInput.id":
+		if e.ComplexityRoot.ActionInput.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ActionInput.ID(childComplexity), true
 	case "ActionInput.key":
 		if e.ComplexityRoot.ActionInput.Key == nil {
 			break
@@ -3177,6 +3185,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.IntegrationFlow.Name(childComplexity), true
+	case "IntegrationFlow.part":
+		if e.ComplexityRoot.IntegrationFlow.Part == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationFlow.Part(childComplexity), true
 	case "IntegrationFlow.stableKey":
 		if e.ComplexityRoot.IntegrationFlow.StableKey == nil {
 			break
@@ -5098,7 +5112,7 @@ interface Node {
 
 """What can be read."""
 type Query {
-  """An integration, a version, a draft, a customer, an instance, an execution, a component or a user; null when there is no such."""
+  """Whatever is a Node, for those who may ask for it or for what it is part of; null when there is no such."""
   node(id: ID!): Node
   authenticatedUser: User!
   organization: Organization!
@@ -5438,7 +5452,7 @@ type Role {
 }
 
 """A token that programs and people use the API with, as its user."""
-type ApiToken {
+type ApiToken implements Node {
   id: ID!
   name: String!
   user: User!
@@ -5591,7 +5605,7 @@ type ComponentEdge {
 }
 
 """An action or a trigger. Of one that is not known here, as a definition names it, nothing but the keys is."""
-type Action {
+type Action implements Node {
   id: ID!
   key: String!
   label: String!
@@ -5601,6 +5615,7 @@ type Action {
   scheduleSupport: ActionScheduleSupport
   """Whether its result chooses a branch of the step."""
   allowsBranching: Boolean!
+  """Of one that is not known here nothing but the key; node does not find it."""
   component: Component
   inputs(after: String, first: Int, before: String, last: Int): ActionInputConnection!
 }
@@ -5627,7 +5642,8 @@ type ActionEdge {
 }
 
 """An input of an action."""
-type ActionInput {
+type ActionInput implements Node {
+  id: ID!
   key: String!
   label: String!
   description: String!
@@ -5745,7 +5761,7 @@ type IntegrationEdge {
 }
 
 """A file that goes with an integration."""
-type Attachment {
+type Attachment implements Node {
   id: ID!
   """Several may have the same."""
   name: String!
@@ -5831,9 +5847,12 @@ input VersionOrder {
   direction: OrderDirection!
 }
 
-"""A flow of a definition."""
-type IntegrationFlow {
+"""A flow of a draft or a version."""
+type IntegrationFlow implements Node {
+  """Another one in the draft and in each version. Whatever takes the id of a flow takes it, and part, too."""
   id: ID!
+  """The flow's own, the same in all of them: by which edits, threads and differences name it."""
+  part: ID!
   stableKey: String
   name: String!
   description: String
@@ -6659,7 +6678,7 @@ input InstanceOrder {
 }
 
 """A flow of an instance."""
-type InstanceFlowConfig {
+type InstanceFlowConfig implements Node {
   id: ID!
   flow: IntegrationFlow!
   """Where the flow's trigger listens for this instance. It survives versions and renames."""
@@ -6691,7 +6710,7 @@ enum InstanceConfigVariableStatus {
 }
 
 """A config variable with its value in an instance."""
-type InstanceConfigVariable {
+type InstanceConfigVariable implements Node {
   id: ID!
   """Of a plain variable; null for a connection, whose fields are sealed."""
   value: String
@@ -6973,7 +6992,7 @@ input InstanceStepResultOrder {
 }
 
 """What a step did in an execution."""
-type InstanceStepResult {
+type InstanceStepResult implements Node {
   id: ID!
   stepName: String
   displayStepName: String
@@ -7150,6 +7169,8 @@ func (ec *executionContext) childFields_ActionEdge(ctx context.Context, field gr
 
 func (ec *executionContext) childFields_ActionInput(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_ActionInput_id(ctx, field)
 	case "key":
 		return ec.fieldContext_ActionInput_key(ctx, field)
 	case "label":
@@ -8130,6 +8151,8 @@ func (ec *executionContext) childFields_IntegrationFlow(ctx context.Context, fie
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_IntegrationFlow_id(ctx, field)
+	case "part":
+		return ec.fieldContext_IntegrationFlow_part(ctx, field)
 	case "stableKey":
 		return ec.fieldContext_IntegrationFlow_stableKey(ctx, field)
 	case "name":
@@ -11828,6 +11851,29 @@ func (ec *executionContext) _ActionEdge_cursor(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_ActionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ActionEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ActionInput_id(ctx context.Context, field graphql.CollectedField, obj *ActionInput) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ActionInput_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ActionInput_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ActionInput", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _ActionInput_key(ctx context.Context, field graphql.CollectedField, obj *ActionInput) (ret graphql.Marshaler) {
@@ -20238,6 +20284,29 @@ func (ec *executionContext) _IntegrationFlow_id(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_IntegrationFlow_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IntegrationFlow", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _IntegrationFlow_part(ctx context.Context, field graphql.CollectedField, obj *IntegrationFlow) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationFlow_part(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Part(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationFlow_part(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("IntegrationFlow", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -30995,6 +31064,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Notification(ctx, sel, obj)
+	case IntegrationFlow:
+		return ec._IntegrationFlow(ctx, sel, &obj)
+	case *IntegrationFlow:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._IntegrationFlow(ctx, sel, obj)
 	case Integration:
 		return ec._Integration(ctx, sel, &obj)
 	case *Integration:
@@ -31002,6 +31078,20 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Integration(ctx, sel, obj)
+	case InstanceStepResult:
+		return ec._InstanceStepResult(ctx, sel, &obj)
+	case *InstanceStepResult:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InstanceStepResult(ctx, sel, obj)
+	case InstanceFlowConfig:
+		return ec._InstanceFlowConfig(ctx, sel, &obj)
+	case *InstanceFlowConfig:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InstanceFlowConfig(ctx, sel, obj)
 	case InstanceExecutionResult:
 		return ec._InstanceExecutionResult(ctx, sel, &obj)
 	case *InstanceExecutionResult:
@@ -31009,6 +31099,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._InstanceExecutionResult(ctx, sel, obj)
+	case InstanceConfigVariable:
+		return ec._InstanceConfigVariable(ctx, sel, &obj)
+	case *InstanceConfigVariable:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._InstanceConfigVariable(ctx, sel, obj)
 	case domain.Instance:
 		return ec._Instance(ctx, sel, &obj)
 	case *domain.Instance:
@@ -31044,6 +31141,34 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._AuditEvent(ctx, sel, obj)
+	case Attachment:
+		return ec._Attachment(ctx, sel, &obj)
+	case *Attachment:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Attachment(ctx, sel, obj)
+	case APIToken:
+		return ec._ApiToken(ctx, sel, &obj)
+	case *APIToken:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ApiToken(ctx, sel, obj)
+	case ActionInput:
+		return ec._ActionInput(ctx, sel, &obj)
+	case *ActionInput:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ActionInput(ctx, sel, obj)
+	case Action:
+		return ec._Action(ctx, sel, &obj)
+	case *Action:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Action(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -31057,7 +31182,7 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 
 // region    **************************** object.gotpl ****************************
 
-var actionImplementors = []string{"Action"}
+var actionImplementors = []string{"Action", "Node"}
 
 func (ec *executionContext) _Action(ctx context.Context, sel ast.SelectionSet, obj *Action) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, actionImplementors)
@@ -31236,7 +31361,7 @@ func (ec *executionContext) _ActionEdge(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var actionInputImplementors = []string{"ActionInput"}
+var actionInputImplementors = []string{"ActionInput", "Node"}
 
 func (ec *executionContext) _ActionInput(ctx context.Context, sel ast.SelectionSet, obj *ActionInput) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, actionInputImplementors)
@@ -31248,6 +31373,11 @@ func (ec *executionContext) _ActionInput(ctx context.Context, sel ast.SelectionS
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ActionInput")
+		case "id":
+			out.Values[i] = ec._ActionInput_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "key":
 			out.Values[i] = ec._ActionInput_key(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -31400,7 +31530,7 @@ func (ec *executionContext) _ActionInputEdge(ctx context.Context, sel ast.Select
 	return out
 }
 
-var apiTokenImplementors = []string{"ApiToken"}
+var apiTokenImplementors = []string{"ApiToken", "Node"}
 
 func (ec *executionContext) _ApiToken(ctx context.Context, sel ast.SelectionSet, obj *APIToken) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, apiTokenImplementors)
@@ -31597,7 +31727,7 @@ func (ec *executionContext) _ApiTokenPayload(ctx context.Context, sel ast.Select
 	return out
 }
 
-var attachmentImplementors = []string{"Attachment"}
+var attachmentImplementors = []string{"Attachment", "Node"}
 
 func (ec *executionContext) _Attachment(ctx context.Context, sel ast.SelectionSet, obj *Attachment) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, attachmentImplementors)
@@ -33544,7 +33674,7 @@ func (ec *executionContext) _Instance(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
-var instanceConfigVariableImplementors = []string{"InstanceConfigVariable"}
+var instanceConfigVariableImplementors = []string{"InstanceConfigVariable", "Node"}
 
 func (ec *executionContext) _InstanceConfigVariable(ctx context.Context, sel ast.SelectionSet, obj *InstanceConfigVariable) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceConfigVariableImplementors)
@@ -34023,7 +34153,7 @@ func (ec *executionContext) _InstanceExecutionResultEdge(ctx context.Context, se
 	return out
 }
 
-var instanceFlowConfigImplementors = []string{"InstanceFlowConfig"}
+var instanceFlowConfigImplementors = []string{"InstanceFlowConfig", "Node"}
 
 func (ec *executionContext) _InstanceFlowConfig(ctx context.Context, sel ast.SelectionSet, obj *InstanceFlowConfig) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceFlowConfigImplementors)
@@ -34215,7 +34345,7 @@ func (ec *executionContext) _InstancePayload(ctx context.Context, sel ast.Select
 	return out
 }
 
-var instanceStepResultImplementors = []string{"InstanceStepResult"}
+var instanceStepResultImplementors = []string{"InstanceStepResult", "Node"}
 
 func (ec *executionContext) _InstanceStepResult(ctx context.Context, sel ast.SelectionSet, obj *InstanceStepResult) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, instanceStepResultImplementors)
@@ -34779,7 +34909,7 @@ func (ec *executionContext) _IntegrationEdge(ctx context.Context, sel ast.Select
 	return out
 }
 
-var integrationFlowImplementors = []string{"IntegrationFlow"}
+var integrationFlowImplementors = []string{"IntegrationFlow", "Node"}
 
 func (ec *executionContext) _IntegrationFlow(ctx context.Context, sel ast.SelectionSet, obj *IntegrationFlow) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, integrationFlowImplementors)
@@ -34793,6 +34923,11 @@ func (ec *executionContext) _IntegrationFlow(ctx context.Context, sel ast.Select
 			out.Values[i] = graphql.MarshalString("IntegrationFlow")
 		case "id":
 			out.Values[i] = ec._IntegrationFlow_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "part":
+			out.Values[i] = ec._IntegrationFlow_part(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -300,7 +300,7 @@ const errorFields = ` errors { field messages } `
 // The documents that most tests need.
 const (
 	importDocument = `mutation ($definition: String!, $onto: ID) { importIntegration(input: {definition: $definition, integrationId: $onto}) {
-		integration { id name versionNumber systemInstance { id } flows { nodes { id name testUrl } } } warnings { line flow step message } ` + errorFields + `} }`
+		integration { id name versionNumber systemInstance { id } flows { nodes { id part name testUrl } } } warnings { line flow step message } ` + errorFields + `} }`
 	publishDocument = `mutation ($id: ID!, $comment: String, $attributes: String) { publishIntegration(input: {id: $id, comment: $comment, attributes: $attributes}) {
 		integration { id versionNumber versionComment versionIsAvailable versionCreatedBy { id } } ` + errorFields + `} }`
 	customerDocument = `mutation ($name: String!, $externalId: String, $labels: [String]) { createCustomer(input: {name: $name, externalId: $externalId, labels: $labels}) {

@@ -104,23 +104,20 @@ func (r *Resolver) flowKeys(ctx context.Context, instance domain.Instance, input
 		if input == nil {
 			continue
 		}
-		i, err := r.integrationOf(instance, instance.Version)
+		configs, err := r.flowConfigs(ctx, instance)
 		if err != nil {
 			return nil, err
 		}
-		flows, err := r.flows(ctx, i)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(flows, func(f IntegrationFlow) bool { return f.flow.ID == input.FlowID }) {
+		flow := partOf(input.FlowID)
+		if !slices.ContainsFunc(configs, func(c InstanceFlowConfig) bool { return c.Flow.flow.ID == flow }) {
 			return nil, domain.RefuseField(domain.NotFound, "flowConfigs", "Record not found: flow %s", input.FlowID)
 		}
-		set := domain.FlowKeysSet{Flow: input.FlowID, Keys: []domain.FlowKey{}}
+		set := domain.FlowKeysSet{Flow: flow, Keys: []domain.FlowKey{}}
 		for _, key := range values(input.APIKeys) {
 			if len(key) < minKeyLength || len(key) > maxKeyLength || len(set.Keys) == maxFlowKeys {
 				return nil, domain.RefuseField(domain.Invalid, "flowConfigs", "a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
 			}
-			sealed, err := r.sealFor(instance, domain.FlowKeyPlace(instance.ID, input.FlowID), []byte(key))
+			sealed, err := r.sealFor(instance, domain.FlowKeyPlace(instance.ID, flow), []byte(key))
 			if err != nil {
 				return nil, err
 			}

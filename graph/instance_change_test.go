@@ -14,7 +14,7 @@ import (
 
 const (
 	updateDocument = `mutation ($input: UpdateInstanceInput!) { updateInstance(input: $input) { instance { id name description enabled needsDeploy labels configState
-		integration { id } configVariables { nodes { value status requiredConfigVariable { key } } } flowConfigs { nodes { apiKeys flow { id name } } } } ` + errorFields + `} }`
+		integration { id } configVariables { nodes { value status requiredConfigVariable { key } } } flowConfigs { nodes { apiKeys flow { id part name } } } } ` + errorFields + `} }`
 	configDocument = `mutation ($id: ID!, $config: [InputInstanceConfigVariable]!) { updateInstanceConfigVariables(input: {id: $id, configVariables: $config}) {
 		instance { id configState needsDeploy configVariables { nodes { value } } } ` + errorFields + `} }`
 	deleteDocument = `mutation ($id: ID!) { deleteInstance(input: {id: $id}) { instance { id } ` + errorFields + `} }`
@@ -150,7 +150,7 @@ func TestReplayExecution(t *testing.T) {
 	instance := h.instance(h.org, "I", id, h.customer(h.org, "Acme"))
 	state, _ := h.View.Integrations.Get(h.id, id)
 	published, _ := state.Version(version)
-	flow := h.do(updateDocument, vars{"input": vars{"id": instance}}).text("updateInstance.instance.flowConfigs.nodes.0.flow.id")
+	flow := h.do(updateDocument, vars{"input": vars{"id": instance}}).text("updateInstance.instance.flowConfigs.nodes.0.flow.part")
 	old := uuid.NewString()
 	happen(h, h.org.system(t.Context()), domain.Runs, old, domain.RunQueued{Instance: instance, Integration: id, Version: uuid.NewString(), Definition: "old", Flow: flow,
 		FlowName: "Orders", Invoke: domain.InvokedByWebhook, Digest: "d", Synchronous: true, Payload: domain.Content{Inline: []byte(`{"data":"x"}`), Size: 12}})

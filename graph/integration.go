@@ -96,7 +96,7 @@ func (r *Resolver) flows(ctx context.Context, i Integration) ([]IntegrationFlow,
 	}
 	var flows []IntegrationFlow
 	for _, flow := range content.Flows() {
-		flows = append(flows, IntegrationFlow{integration: i.integration, flow: flow})
+		flows = append(flows, IntegrationFlow{of: i, flow: flow, r: r})
 	}
 	return flows, nil
 }
@@ -108,6 +108,22 @@ func (r *Resolver) integrationOf(instance domain.Instance, version string) (Inte
 		return Integration{}, missing("integration")
 	}
 	return at(i, version), nil
+}
+
+func (r *Resolver) flowConfigs(ctx context.Context, instance domain.Instance) ([]InstanceFlowConfig, error) {
+	i, err := r.integrationOf(instance, instance.Version)
+	if err != nil {
+		return nil, err
+	}
+	flows, err := r.flows(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]InstanceFlowConfig, len(flows))
+	for n, flow := range flows {
+		list[n] = InstanceFlowConfig{instance: instance, Flow: flow}
+	}
+	return list, nil
 }
 
 func (r *Resolver) configVariables(ctx context.Context, instance domain.Instance) ([]InstanceConfigVariable, error) {

@@ -40,12 +40,16 @@ type Attachment struct {
 
 // IntegrationFlow is a flow of a definition.
 type IntegrationFlow struct {
-	integration domain.Integration
-	flow        *domain.Node
+	of   Integration
+	flow *domain.Node
+	r    *Resolver
 }
 
-// ID is the flow's, the same in every version.
-func (f IntegrationFlow) ID() string { return f.flow.ID }
+// ID is another one in each version, as what the flow says is.
+func (f IntegrationFlow) ID() string { return domain.PartID(f.of.ID(), f.flow.ID) }
+
+// Part is the flow's, the same in every version.
+func (f IntegrationFlow) Part() string { return f.flow.ID }
 
 // Name is the flow's name in this version.
 func (f IntegrationFlow) Name() string { return f.flow.Name() }
@@ -59,17 +63,23 @@ func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("de
 // IsSynchronous tells whether callers wait for the flow's result.
 func (f IntegrationFlow) IsSynchronous() bool { return f.flow.Flag("isSynchronous") }
 
-// Trigger is what starts the flow.
+// Trigger is what starts the flow, as the catalogue has it, or else as the flow tells.
 func (f IntegrationFlow) Trigger() IntegrationAction {
 	ref, support, polls := domain.ActionRef{}, ActionScheduleSupportInvalid, false
 	if trigger := f.flow.Trigger(); trigger != nil {
 		ref = trigger.Action()
+		if known, ok := f.r.trigger(ref); ok {
+			return IntegrationAction{Action: &known}
+		}
 		if ref.Component == scheduleComponent || trigger.Map("schedule") != nil { // what needs a schedule has one
 			support, polls = ActionScheduleSupportRequired, ref.Component != scheduleComponent
 		}
 	}
 	of := Component{component.Component{Key: ref.Component, Label: ref.Component}}
-	return IntegrationAction{Action: &Action{of: of, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}}
+	if known, ok := f.r.Components.Component(ref.Component); ok {
+		of = Component{known}
+	}
+	return IntegrationAction{Action: &Action{of: of, flow: &f, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}}
 }
 
 // scheduleComponent has the trigger that only a schedule fires. Source: existing clients.
@@ -82,7 +92,7 @@ type InstanceFlowConfig struct {
 }
 
 // ID is the one in the trigger's URL.
-func (c InstanceFlowConfig) ID() string { return domain.TriggerID(c.instance.ID, c.Flow.flow.ID) }
+func (c InstanceFlowConfig) ID() string { return domain.PartID(c.instance.ID, c.Flow.flow.ID) }
 
 // InstanceConfigVariable is a config variable of a definition with what an instance says for it.
 type InstanceConfigVariable struct {

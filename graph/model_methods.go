@@ -95,7 +95,7 @@ func (i Integration) IsCodeNative() bool { return false }
 
 // ID is the variable's within the instance.
 func (v InstanceConfigVariable) ID() string {
-	return domain.DeriveID("config variable", v.instance.ID, v.variable.ID)
+	return domain.PartID(v.instance.ID, v.variable.ID)
 }
 
 // Value is what the instance says, or the default; a connection's stays sealed.
@@ -202,7 +202,9 @@ func (e InstanceExecutionResult) Status() ExecutionStatus {
 }
 
 // ID is unique over all executions.
-func (s InstanceStepResult) ID() string { return domain.DeriveID("step result", s.run, s.step.Path) }
+func (s InstanceStepResult) ID() string {
+	return domain.PartID(s.run, domain.DeriveID("step result", s.step.Path))
+}
 
 // StepName is the step's name in the definition.
 func (s InstanceStepResult) StepName() *string { return &s.step.Name }

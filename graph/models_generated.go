@@ -13,6 +13,7 @@ import (
 
 // An input of an action.
 type ActionInput struct {
+	ID          string `json:"id"`
 	Key         string `json:"key"`
 	Label       string `json:"label"`
 	Description string `json:"description"`
@@ -24,6 +25,8 @@ type ActionInput struct {
 	// The values allowed; empty for any.
 	Options []string `json:"options"`
 }
+
+func (ActionInput) IsNode() {}
 
 // What addIntegrationAttachment takes.
 type AddIntegrationAttachmentInput struct {

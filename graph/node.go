@@ -9,29 +9,144 @@ import (
 // Node is what [Resolver.node] finds by its id.
 type Node interface{}
 
+// finder looks for things of one kind. What is not there, or not for the caller, it refuses as NOT_FOUND.
+type finder func(r *Resolver, ctx context.Context, id string) (Node, error)
+
+// finders look for whatever has an id, in this order.
+var finders = []finder{
+	part((*Resolver).partOfIntegration),
+	part((*Resolver).partOfInstance),
+	part((*Resolver).partOfExecution),
+	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.integration(ctx, id) },
+	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.instanceAt(ctx, id, nil) },
+	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.Query().Customer(ctx, id) },
+	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.draftByID(ctx, id) },
+	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.Query().Component(ctx, id) },
+	(*Resolver).auditEventByID,
+	(*Resolver).notificationByID,
+	(*Resolver).userByID,
+	(*Resolver).executionByID,
+	(*Resolver).tokenByID,
+	(*Resolver).attachmentByID,
+	(*Resolver).actionByID,
+}
+
+// part looks for what is part of something and has an id of both, see [domain.PartID]. Whoever may see
+// the one may see the other.
+func part(find func(r *Resolver, ctx context.Context, owner, id string) (Node, error)) finder {
+	return func(r *Resolver, ctx context.Context, id string) (Node, error) {
+		owner, _, is := domain.ParsePartID(id)
+		if !is {
+			return nil, missing("part")
+		}
+		return find(r, ctx, owner, id)
+	}
+}
+
+// partOf is what a definition calls a part whose id clients have, from wherever they have it.
+func partOf(id string) string {
+	if _, part, is := domain.ParsePartID(id); is {
+		return part
+	}
+	return id
+}
+
 // node finds whatever has an id, for clients that ask again for what they have.
 func (r *Resolver) node(ctx context.Context, id string) (Node, error) {
-	query := r.Query()
-	for _, find := range []func() (Node, error){
-		func() (Node, error) { return query.Integration(ctx, id, nil, nil) },
-		func() (Node, error) { return query.Instance(ctx, id, nil, nil) },
-		func() (Node, error) { return query.Customer(ctx, id) },
-		func() (Node, error) { return query.Draft(ctx, id, nil, nil) },
-		func() (Node, error) { return query.Component(ctx, id) },
-		func() (Node, error) { return r.auditEventByID(ctx, id) },
-		func() (Node, error) { return r.notificationByID(ctx, id) },
-		func() (Node, error) {
-			user, ok := r.View.Users.Get(principalOf(ctx).Organization, id)
-			return found(user, ok, "user")
-		},
-	} {
-		if node, err := find(); domain.CodeOf(err) != domain.NotFound {
+	for _, find := range finders {
+		if node, err := find(r, ctx, id); domain.CodeOf(err) != domain.NotFound {
 			return node, err
 		}
 	}
-	execution, err := query.ExecutionResult(ctx, id)
-	if execution == nil {
+	return nil, nil
+}
+
+// partOfIntegration finds a flow of a draft or version, or the trigger that only a flow knows.
+func (r *Resolver) partOfIntegration(ctx context.Context, owner, id string) (Node, error) {
+	i, err := r.integration(ctx, owner)
+	if err != nil {
 		return nil, err
 	}
-	return execution, err
+	flows, err := r.flows(ctx, i)
+	for _, f := range flows {
+		if f.ID() == id {
+			return f, nil
+		}
+		if action := f.Trigger().Action; action.ID() == id {
+			return *action, nil
+		}
+	}
+	return nil, notYet(err, "flow")
+}
+
+// partOfInstance finds a flow or a config variable of an instance.
+func (r *Resolver) partOfInstance(ctx context.Context, owner, id string) (Node, error) {
+	i, err := r.instanceAt(ctx, owner, nil)
+	if err != nil {
+		return nil, err
+	}
+	flows, err := r.flowConfigs(ctx, *i)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range flows {
+		if f.ID() == id {
+			return f, nil
+		}
+	}
+	variables, err := r.configVariables(ctx, *i)
+	for _, v := range variables {
+		if v.ID() == id {
+			return v, nil
+		}
+	}
+	return nil, notYet(err, "config variable")
+}
+
+// partOfExecution finds what a step did.
+func (r *Resolver) partOfExecution(ctx context.Context, owner, id string) (Node, error) {
+	if err := r.hasExecution(ctx, owner); err != nil {
+		return nil, err
+	}
+	run, err := r.run(ctx, owner)
+	for _, s := range run.Steps() {
+		if result := (InstanceStepResult{run: owner, step: s}); result.ID() == id {
+			return result, nil
+		}
+	}
+	return nil, notYet(err, "step result")
+}
+
+func (r *Resolver) userByID(ctx context.Context, id string) (Node, error) {
+	u, ok := r.View.Users.Get(principalOf(ctx).Organization, id)
+	return found(u, ok, "user")
+}
+
+func (r *Resolver) executionByID(ctx context.Context, id string) (Node, error) {
+	e, ok, err := r.execution(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return found(e, ok, "execution")
+}
+
+// tokenByID finds a token for those who may read the list of them.
+func (r *Resolver) tokenByID(ctx context.Context, id string) (Node, error) {
+	if may(principalOf(ctx).Role, "Query.apiTokens") {
+		for _, t := range r.apiTokens(ctx) {
+			if t.ID == id {
+				return t, nil
+			}
+		}
+	}
+	return nil, missing("API token")
+}
+
+func (r *Resolver) attachmentByID(ctx context.Context, id string) (Node, error) {
+	for _, i := range r.View.Integrations.Each(principalOf(ctx).Organization) {
+		if a, ok := i.Attachment(id); ok && i.RemovedAt.IsZero() {
+			return Attachment{i, a}, nil
+		}
+	}
+	return nil, missing("attachment")
 }

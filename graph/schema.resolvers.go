@@ -76,17 +76,9 @@ func (r *instanceResolver) ConfigVariables(ctx context.Context, obj *domain.Inst
 }
 
 func (r *instanceResolver) FlowConfigs(ctx context.Context, obj *domain.Instance, after *string, first *int, before *string, last *int) (*Page[InstanceFlowConfig], error) {
-	i, err := r.integrationOf(*obj, obj.Version)
+	list, err := r.flowConfigs(ctx, *obj)
 	if err != nil {
 		return nil, err
-	}
-	flows, err := r.flows(ctx, i)
-	if err != nil {
-		return nil, err
-	}
-	var list []InstanceFlowConfig
-	for _, flow := range flows {
-		list = append(list, InstanceFlowConfig{instance: *obj, Flow: flow})
 	}
 	page, err := paginate(numbered(list), window{after, first, before, last})
 	return &page, err
@@ -286,7 +278,7 @@ func (r *integrationResolver) TestConfigVariables(ctx context.Context, obj *Inte
 }
 
 func (r *integrationFlowResolver) TestURL(ctx context.Context, obj *IntegrationFlow) (string, error) {
-	return domain.TriggerURL(r.PublicURL, domain.SystemInstanceID(obj.integration.ID), obj.flow.ID), nil
+	return domain.TriggerURL(r.PublicURL, domain.SystemInstanceID(obj.of.integration.ID), obj.flow.ID), nil
 }
 
 func (r *mutationResolver) CreateOrganizationUser(ctx context.Context, input CreateOrganizationUserInput) (*UserPayload, error) {
@@ -642,7 +634,7 @@ func (r *queryResolver) ExecutionResult(ctx context.Context, id string) (*Instan
 }
 
 func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceExecutionResult], error) {
-	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Customer: given(customer), Flow: given(flowConfigFlow),
+	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Customer: given(customer), Flow: partOf(given(flowConfigFlow)),
 		Test: isTestExecution, Text: given(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
 	if startedAtGte != nil {
 		q.StartedFrom = *startedAtGte

@@ -36,7 +36,7 @@ func (r *Resolver) openThread(ctx context.Context, input OpenThreadInput) (*Thre
 	if err != nil {
 		return threadPayload(Thread{}, err)
 	}
-	e := domain.ThreadOpened{Thread: newID(), Part: given(input.Part), Path: input.Path, Text: input.Text, Suggestion: suggestion}
+	e := domain.ThreadOpened{Thread: newID(), Part: partOf(given(input.Part)), Path: input.Path, Text: input.Text, Suggestion: suggestion}
 	return r.onThread(ctx, input.ID, e.Thread, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.OpenThread(base, e, r.Limits)
 	})

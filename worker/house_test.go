@@ -192,7 +192,7 @@ func (h *house) deploy(definition string) (instance string, urls map[string]stri
 	}
 	urls = map[string]string{}
 	for _, flow := range node.Flows() {
-		urls[flow.Name()] = "/trigger/" + domain.TriggerID(instance, flow.ID)
+		urls[flow.Name()] = "/trigger/" + domain.PartID(instance, flow.ID)
 	}
 	return instance, urls
 }

@@ -112,7 +112,7 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 
 // target finds what a trigger's id stands for, or says why nothing runs there.
 func (w *Worker) target(ctx context.Context, id string) (target, error) {
-	instanceID, flowID, ok := domain.ParseTriggerID(id)
+	instanceID, flowID, ok := domain.ParsePartID(id)
 	if !ok {
 		return target{}, domain.Refuse(domain.NotFound, "no trigger has this URL")
 	}

@@ -180,11 +180,11 @@ func TestIngressRefuses(t *testing.T) {
 		"bad id":              {"/trigger/xyz", "", 404, "no trigger has this URL"},
 		"needs a key":         {keyed["Keyed"], "", 401, "no API key is set for it"},
 		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
-		"unknown flow":        {"/trigger/" + domain.TriggerID(instance, instance), "", 404, "the flow is not in what is deployed"},
-		"not deployed":        {"/trigger/" + domain.TriggerID(waiting, instance), "", 404, "has not been deployed"},
+		"unknown flow":        {"/trigger/" + domain.PartID(instance, instance), "", 404, "the flow is not in what is deployed"},
+		"not deployed":        {"/trigger/" + domain.PartID(waiting, instance), "", 404, "has not been deployed"},
 		"disabled":            {closed["Closed"], "", 404, "the instance is disabled"},
 		"removed":             {gone["Gone"], "", 404, "the instance has been removed"},
-		"no integration":      {"/trigger/" + domain.TriggerID(orphan, instance), "", 404, "the integration is gone"},
+		"no integration":      {"/trigger/" + domain.PartID(orphan, instance), "", 404, "the integration is gone"},
 		"body over the limit": {urls["Main"], "01234567890", 413, "HEDDLE_MAX_BODY"},
 	} {
 		t.Run(name, func(t *testing.T) {
