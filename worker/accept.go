@@ -57,9 +57,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if err != nil || run.Claims > 0 || run.Finished != nil {
 		return run, err
 	}
-	if err := w.supersede(ctx, run, handle.Position()); err != nil {
-		return run, err
-	}
+	w.supersede(ctx, run, handle.Position())
 	if !policy.all() {
 		w.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
 		return run, nil

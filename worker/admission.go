@@ -112,19 +112,8 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 	}
 	admitted, dropped := p.admit(runs)
 	for _, run := range dropped {
-		var ends bool
-		state, _, err := store.Change(w.as(ctx, byID[run].Organization, run), w.Log, domain.Runs, run, func(r domain.Run) (domain.Changes[domain.Run], error) {
-			changes, err := r.Drop()
-			ends = len(changes) > 0
-			return changes, err
-		})
-		if err != nil {
+		if err := w.endBeside(ctx, byID[run], domain.Run.Drop); err != nil {
 			return err
-		}
-		if ends {
-			if err := w.ended(ctx, state); err != nil {
-				return err
-			}
 		}
 	}
 	for _, run := range admitted {

@@ -1,12 +1,20 @@
 package worker
 
 import (
+	"bytes"
+	"context"
+	"database/sql"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"heddle/domain"
+	"heddle/projections"
+	"heddle/store"
 )
 
 func TestAdmit(t *testing.T) {
@@ -99,4 +107,44 @@ func TestQueueConfig(t *testing.T) {
 			t.Errorf("ended %+v, %+v and %+v", runs[0].Finished, runs[1].Finished, runs[2].Finished)
 		}
 	})
+}
+
+// A run that is in the log is not refused because older ones could not be looked for: that is told.
+func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
+	h := newHouse(t)
+	var told bytes.Buffer
+	h.Logger = slog.New(slog.NewTextHandler(&told, nil))
+	file := filepath.Join(t.TempDir(), "runs.db")
+	runs, err := projections.OpenRunIndex(t.Context(), file, h.Log, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var reader sync.WaitGroup
+	reader.Go(func() { _ = runs.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		reader.Wait()
+		if err := runs.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	<-runs.CaughtUp()
+	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DROP INDEX runs_unfinished`); err != nil {
+		t.Fatal(err)
+	}
+	h.Worker.Runs = runs
+	_, urls := h.deploy(definition(flow("Main", "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n", "", "")))
+	run := h.queueOnly(urls["Main"]) // answered 200
+	if state, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || state.Queued.Request != "x" {
+		t.Errorf("accepted %+v, %v", state.Queued, err)
+	}
+	if !strings.Contains(told.String(), "level=WARN") || !strings.Contains(told.String(), run) || !strings.Contains(told.String(), "runs_unfinished") {
+		t.Errorf("told %s", told.String())
+	}
 }

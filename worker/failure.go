@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/projections"
 	"heddle/store"
 )
 
@@ -119,42 +120,39 @@ func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
 }
 
 // supersede keeps older runs of the flow that came for the same request from beginning again: its
-// retryConfig's uniqueRequestIdField. They are looked for as of a position.
-func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Position) error {
+// retryConfig's uniqueRequestIdField. They are looked for as of a position. The newer run is in the log by
+// then, so what fails here is told and is no reason to refuse it.
+func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Position) {
 	if by.Queued.Request == "" {
-		return nil
+		return
 	}
 	page, err := w.Runs.UnfinishedOf(ctx, by.Queued.Instance, by.Queued.Flow, asOf, waitingMost)
-	if err != nil {
-		return err
-	}
 	for _, e := range page {
-		if e.ID == by.ID {
+		if e.ID == by.ID || err != nil {
 			break // those behind it are newer
 		}
-		var ends bool
-		state, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {
+		err = w.endBeside(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) {
 			if r.Queued.Request != by.Queued.Request {
 				return nil, nil
 			}
-			changes, err := r.Supersede(by.ID)
-			ends = len(changes) > 1
-			return changes, err
+			return r.Supersede(by.ID)
 		})
-		if err != nil {
-			return err
-		}
-		if ends {
-			if err := w.ended(ctx, state); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
+	if err != nil {
+		w.Logger.Warn("keeping older runs for the same request from being tried again failed", "run", by.ID, "error", err)
+	}
 }
 
-// ended tells of a run's end that was recorded beside the work on it.
-func (w *Worker) ended(ctx context.Context, r domain.Run) error {
+// endBeside makes a change to a run beside the work on it. If that ends the run, those who wait for it hear of it.
+func (w *Worker) endBeside(ctx context.Context, e projections.Execution, decide func(domain.Run) (domain.Changes[domain.Run], error)) error {
+	var open bool
+	r, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {
+		open = r.Finished == nil
+		return decide(r)
+	})
+	if err != nil || !open || r.Finished == nil {
+		return err
+	}
 	w.Told.finish(r, r.Finished.Result)
 	return w.tell(ctx, r)
 }
