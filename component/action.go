@@ -1,6 +1,9 @@
 package component
 
-import "context"
+import (
+	"context"
+	"reflect"
+)
 
 // NewAction makes an action whose inputs are the fields of the struct I. Each field has the tags
 //
@@ -74,4 +77,17 @@ func (a Action) WithBreak() Action {
 func (t Trigger) Starting(by Start) Trigger {
 	t.Start = by
 	return t
+}
+
+// Deploys tells whether the trigger starts its flow at each deploy of the instance, by the resolved value
+// of its StartInput.
+func (t Trigger) Deploys(value any) (bool, error) {
+	for _, in := range t.Inputs {
+		if in.Key == t.StartInput {
+			on, err := field{Input: in, kind: kinds[reflect.TypeFor[bool]()]}.coerce(value)
+			is, _ := on.(bool)
+			return is, err
+		}
+	}
+	return t.Start == StartDeploy, nil
 }

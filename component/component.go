@@ -50,7 +50,7 @@ type Trigger struct {
 	Inputs      []Input
 	Start       Start
 	// StartInput names the input that, if its value is true, has each deploy of the instance start the
-	// flow, too. Empty for none.
+	// flow, too; see [Trigger.Deploys]. Empty for none.
 	StartInput string
 	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.

@@ -141,12 +141,16 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 	}
 	for _, f := range p.flows {
 		if !instance.RemovedAt.IsZero() {
-			if f.starts == component.StartRemove {
+			if f.trigger.Start == component.StartRemove {
 				t.begins = append(t.begins, pending{f.flow, domain.DeriveID("remove", instance.ID, f.flow), domain.InvokedByRemoval})
 			}
 			continue
 		}
-		if f.starts == component.StartDeploy {
+		deploys, err := p.deploys(f, instance)
+		if err != nil {
+			c.Logger.Warn("whether a deploy starts a flow is unclear; it does not", "instance", instance.ID, "flow", f.flow, "error", err)
+		}
+		if deploys {
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow, instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
 		}
 		if f.schedule == nil {

@@ -125,6 +125,47 @@ func TestClockworkDeploys(t *testing.T) {
 	}
 }
 
+// Whether a deploy starts a flow may be a config variable's to say, as it was when the deploy was made.
+func TestRunOnDeploy(t *testing.T) {
+	h := newHouse(t)
+	variable := &domain.Node{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean", "defaultValue": "false"}}
+	deployed := domain.Instance{}
+	set := func(value string, later bool) domain.Instance {
+		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}, NeedsDeploy: later}
+	}
+	trigger, err := h.Components.LookupTrigger("recursive-flow", "recursiveTrigger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		input    any
+		instance domain.Instance
+		want     bool
+		code     domain.Code
+	}{
+		"not there":               {nil, deployed, false, ""},
+		"empty":                   {in("value", ""), deployed, false, ""},
+		"text":                    {in("value", "true"), set("", true), true, ""},
+		"a boolean":               {in("value", true), deployed, true, ""},
+		"any case":                {in("value", "Yes"), deployed, true, ""},
+		"no":                      {in("value", "false"), deployed, false, ""},
+		"neither":                 {in("value", "perhaps"), deployed, false, domain.Invalid},
+		"a variable's default":    {in("configVar", "Begin"), deployed, false, ""},
+		"a variable":              {in("configVar", "Begin"), set("true", false), true, ""},
+		"a variable since":        {in("configVar", "Begin"), set("true", true), false, ""},
+		"a template":              {in("template", "{{#Begin}}"), set("true", false), true, ""},
+		"no such variable":        {in("configVar", "Other"), deployed, false, ""},
+		"an input of no kind":     {in("magic", "true"), deployed, false, domain.Invalid},
+		"what only a run can say": {in("reference", "start.results.go"), deployed, false, ""},
+	} {
+		p := plan{variables: []*domain.Node{variable}}
+		got, err := p.deploys(planned{trigger: trigger, onDeploy: c.input}, c.instance)
+		if got != c.want || domain.CodeOf(err) != c.code {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestTimesOf(t *testing.T) {
 	variable := &domain.Node{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *", "scheduleType": "day", "timeZone": "Europe/Berlin"}}
 	set := func(value string) domain.Instance {

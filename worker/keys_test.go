@@ -132,7 +132,7 @@ func TestPlanOf(t *testing.T) {
 		cronFlow("Tick", "0 0 * * *", "day", ""), flow("Hook", "", "", "")))
 	node, ids := h.flows(instance)
 	p := h.planOf(node)
-	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"], p.flows[0].starts == component.StartDeploy, p.flows[1].starts == component.StartRemove, p.flows[2].schedule != nil})
+	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"], p.flows[0].trigger.Start == component.StartDeploy, p.flows[1].trigger.Start == component.StartRemove, p.flows[2].schedule != nil})
 	if string(got) != "[true,true,true,true,true]" {
 		t.Errorf("the plan is %+v", p)
 	}

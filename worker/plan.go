@@ -11,19 +11,21 @@ import (
 
 // plan is which flows of a version start by themselves. It never changes.
 type plan struct {
-	flows []planned
+	flows     []planned
+	variables []*domain.Node // config variables
 }
 
 type planned struct {
 	flow     string // id
-	starts   component.Start
+	trigger  component.Trigger
+	onDeploy any            // the input that has each deploy start the flow, too; nil for none
 	schedule map[string]any // the trigger's, nil for none
 	variable *domain.Node   // the config variable that holds it, nil for none
 }
 
 // planOf reads a version's definition. A schedule may stand beside any trigger, such as one that polls.
 func (w *Worker) planOf(definition *domain.Node) plan {
-	var p plan
+	p := plan{variables: definition.ConfigVars()}
 	for _, flow := range definition.Flows() {
 		step := flow.Trigger()
 		if step == nil {
@@ -32,28 +34,41 @@ func (w *Worker) planOf(definition *domain.Node) plan {
 		ref := step.Action()
 		one := planned{flow: flow.ID, schedule: step.Map("schedule")}
 		if trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
-			if one.starts = trigger.Start; isSet(step, trigger.StartInput) {
-				one.starts = component.StartDeploy
-			}
+			one.trigger, one.onDeploy = trigger, step.Inputs()[trigger.StartInput]
 		}
 		if one.schedule["type"] == "configVar" {
-			for _, v := range definition.ConfigVars() {
+			for _, v := range p.variables {
 				if v.Key() == one.schedule["value"] {
 					one.variable = v
 				}
 			}
 		}
-		if one.schedule != nil || one.starts == component.StartDeploy || one.starts == component.StartRemove {
+		if one.schedule != nil || one.onDeploy != nil || one.trigger.Start == component.StartDeploy || one.trigger.Start == component.StartRemove {
 			p.flows = append(p.flows, one)
 		}
 	}
 	return p
 }
 
-// isSet tells whether an input is literally true.
-func isSet(step *domain.Node, input string) bool {
-	given, _ := step.Inputs()[input].(map[string]any)
-	return given["type"] == "value" && component.Text(given["value"]) == "true"
+// deploys tells whether the last deploy of an instance starts a flow. What config variables say about it is
+// not what they said then if they have been set since: that counts from the next deploy on.
+func (p plan) deploys(f planned, instance domain.Instance) (bool, error) {
+	if f.onDeploy == nil {
+		return f.trigger.Deploys(nil)
+	}
+	input, _ := f.onDeploy.(map[string]any)
+	if input["type"] != "value" && instance.NeedsDeploy {
+		return false, nil
+	}
+	config := map[string]any{}
+	for _, v := range p.variables {
+		config[v.Key()] = configData(v, instance)
+	}
+	value, err := Resolve(f.onDeploy, newScope(config))
+	if err != nil {
+		return false, err
+	}
+	return f.trigger.Deploys(value)
 }
 
 // plan gives the plan of a version, which is read once.
