@@ -85,12 +85,10 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 		a.status = http.StatusOK
 	}
 	if len(a.body) == 0 {
-		a.contentType = "application/json"
+		a.typed("application/json")
 		a.body, _ = json.Marshal(map[string]string{"executionId": r.ID}) // strings always have a JSON form
 	}
-	if a.contentType == "" {
-		a.contentType = "text/plain; charset=utf-8"
-	}
+	a.typed("text/plain; charset=utf-8")
 	a.write(rw)
 }
 

@@ -1,8 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 
 	"heddle/component"
 )
@@ -22,19 +25,24 @@ type answer struct {
 	body        []byte
 }
 
-// set makes the body from a step's output: text and bytes as they are where the step names a content
-// type, everything else as JSON.
+// set makes the body from a step's output: bytes, files, and text where the step names a content type as
+// they are, everything else as JSON.
 func (a *answer) set(output json.RawMessage) error {
 	value, err := component.DecodeValue(output)
 	if err != nil {
 		return err
 	}
+	a.typed("")
+	if data, contentType, ok := component.Body(value); ok {
+		if file, binary := data.([]byte); binary && !isJSON(a.contentType) {
+			value = file
+			a.typed(contentType)
+		}
+	}
 	switch v := value.(type) {
 	case []byte:
 		a.body = v
-		if a.contentType == "" {
-			a.contentType = "application/octet-stream"
-		}
+		a.typed("application/octet-stream")
 		return nil
 	case string:
 		if a.contentType != "" {
@@ -42,16 +50,29 @@ func (a *answer) set(output json.RawMessage) error {
 			return nil
 		}
 	}
-	if a.contentType == "" {
-		a.contentType = "application/json"
-	}
+	a.typed("application/json")
 	a.body, err = json.Marshal(value)
 	return err
 }
 
+// typed settles the content type: the one that was said, else that among the headers, else the one given.
+func (a *answer) typed(contentType string) {
+	for name, value := range a.headers {
+		if strings.EqualFold(name, "Content-Type") {
+			a.contentType = cmp.Or(a.contentType, value)
+		}
+	}
+	a.contentType = cmp.Or(a.contentType, contentType)
+}
+
+// framing are the headers that the server must write itself: a flow may have taken them from another answer.
+var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
+
 func (a *answer) write(rw http.ResponseWriter) {
 	for name, value := range a.headers {
-		rw.Header().Set(name, value)
+		if name = http.CanonicalHeaderKey(name); !slices.Contains(framing, name) {
+			rw.Header().Set(name, value)
+		}
 	}
 	contain(rw.Header())
 	rw.Header().Set("Content-Type", a.contentType)

@@ -88,7 +88,7 @@ func parseBody(data any, contentType string) any {
 		body = d
 	}
 	switch {
-	case media == "application/json" || strings.HasSuffix(media, "+json"):
+	case isJSON(media):
 		var value any
 		if err := json.Unmarshal(body, &value); err == nil {
 			return value
@@ -99,6 +99,12 @@ func parseBody(data any, contentType string) any {
 		}
 	}
 	return data
+}
+
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 // parseForm gives each field of a multipart form as {data, contentType}, with the fileName of a file

@@ -17,7 +17,7 @@ func init() {
 		Actions: []component.Action{
 			component.NewAction("runCode", "Code block",
 				"Runs a JavaScript function (context, stepResults) and gives the data property of what it returns. "+
-					"The function may also return contentType, statusCode and headers for the caller of a synchronous flow, "+
+					"The function may also return contentType, statusCode and headers for the caller of a synchronous flow, whose body may then be named body instead of data, "+
 					"and executionState, instanceState, crossFlowState and integrationState with values to keep. "+
 					"fetch reaches what steps may reach; a step that uses it is recorded at once, so that after a crash no other is repeated, "+
 					"and this one only if it had not ended. Promises that the function does not await end with it.",
@@ -76,6 +76,9 @@ func runCode(ctx context.Context, step component.Step, in runCodeInputs) (compon
 // codeResult reads what the function returned.
 func codeResult(step component.Step, returned map[string]any) (component.Result, error) {
 	data, hasData := returned["data"]
+	if !hasData { // what the format's documentation of synchronous answers has in its place
+		data, hasData = returned["body"]
+	}
 	if !hasData && len(returned) > 0 {
 		step.Log("warn", "The code returned an object without data, so the result of the step is null.")
 	}

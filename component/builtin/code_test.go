@@ -63,10 +63,12 @@ func TestRunCodeResult(t *testing.T) {
 		value any
 		want  component.Result
 	}{
-		"nothing": {nil, component.Result{}},
-		"bare":    {5.0, component.Result{Data: 5.0}},
-		"empty":   {map[string]any{}, component.Result{}},
-		"no data": {map[string]any{"other": 1.0}, component.Result{}},
+		"nothing":    {nil, component.Result{}},
+		"bare":       {5.0, component.Result{Data: 5.0}},
+		"empty":      {map[string]any{}, component.Result{}},
+		"no data":    {map[string]any{"other": 1.0}, component.Result{}},
+		"a body":     {map[string]any{"body": "x", "statusCode": 202.0}, component.Result{Data: "x", StatusCode: 202}},
+		"data first": {map[string]any{"body": "x", "data": nil}, component.Result{}},
 		"whole": {map[string]any{"data": []any{1.0}, "contentType": "text/csv", "statusCode": 201.0, "headers": map[string]any{"X-A": 1.0}, "branch": "B"},
 			component.Result{Data: []any{1.0}, ContentType: "text/csv", StatusCode: 201, Headers: map[string]string{"X-A": "1"}, Branch: "B"}},
 	} {
