@@ -40,7 +40,7 @@ func httpDoc(method string) string {
 // httpInputs are the inputs that all requests have.
 type httpInputs struct {
 	URL                string               `key:"url" label:"URL" required:"true" doc:"Where to send the request. With an HTTP connection that has a base URL it may be a path."`
-	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate: by an OAuth 2.0 token, by the fields username and password, or by the field apiKey, with the fields scheme (Bearer if it is missing) and headerKey (Authorization if it is missing). A header of that name among the headers below takes precedence."`
+	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate: by an OAuth 2.0 token, by the fields username and password, or by the field apiKey, with the fields scheme (Basic if it is missing, or Bearer) and headerKey (Authorization if it is missing). A header of that name among the headers below takes precedence."`
 	Headers            []component.KeyValue `key:"headers" label:"Headers" doc:"Headers to send. Unless Idempotency-Key is among them, requests other than GET carry one that stays the same if the step is repeated."`
 	QueryParams        []component.KeyValue `key:"queryParams" label:"Query parameters" doc:"Parameters to add to the URL, encoded as needed."`
 	ResponseType       string               `key:"responseType" label:"Response type" default:"json" options:"json,text,binary" doc:"How to read the answer: json gives the value (or the text, if it is no JSON), text the text, binary an object with data and contentType."`

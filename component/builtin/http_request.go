@@ -113,7 +113,7 @@ func authenticate(header http.Header, connection any) (name string) {
 		if other := component.Text(fields["headerKey"]); other != "" {
 			name = other
 		} else if scheme == "" {
-			scheme = "Bearer"
+			scheme = "Basic"
 		}
 		value = strings.TrimSpace(scheme + " " + key)
 	case user != "" || password != "":

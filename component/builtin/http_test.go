@@ -123,7 +123,8 @@ func TestHTTPConnection(t *testing.T) {
 	}{
 		"none":   {nil, nil, ""},
 		"token":  {map[string]any{"token": map[string]any{"access_token": "t"}, "fields": map[string]any{"username": "u"}}, nil, "Bearer t"},
-		"key":    {map[string]any{"fields": map[string]any{"apiKey": "k"}}, nil, "Bearer k"},
+		"key":    {map[string]any{"fields": map[string]any{"apiKey": "k"}}, nil, "Basic k"},
+		"bearer": {map[string]any{"fields": map[string]any{"apiKey": "k", "scheme": "Bearer", "headerKey": "Authorization"}}, nil, "Bearer k"},
 		"scheme": {map[string]any{"key": "apiKey", "fields": map[string]any{"apiKey": "k", "scheme": "Token", "headerKey": ""}}, nil, "Token k"},
 		"empty":  {map[string]any{"fields": map[string]any{}}, nil, ""},
 		"basic":  {map[string]any{"fields": map[string]any{"username": "u", "password": "p"}}, nil, "Basic dTpw"},
