@@ -22,7 +22,7 @@ func init() {
 				"Runs the first branch whose condition holds, or Else. The result is the name of the branch. "+
 					"Text that is JSON is read first, so \"5\" is a number; equal, the comparisons and isTrue follow JavaScript, with nothing as null. "+
 					"0, false and empty text do not exist. isEmpty takes a list or text and fails the step for all else: ask with exists first. "+
-					"dateTime operators take ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970.",
+					"dateTime operators take ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970, from 100000000000 on of milliseconds.",
 				branchOnExpression).WithBranches(),
 			component.NewAction("selectExecutedStepResult", "Select executed step result",
 				"Gives the first of several results that is not null: that of the step which was run, where branches meet again.",

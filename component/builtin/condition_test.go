@@ -80,6 +80,10 @@ func TestConditionsDates(t *testing.T) {
 		{"dateTimeSame", "2026-01-01T12:00:00+02:00", "2026-01-01 10:00:00Z", 't'},
 		{"dateTimeSame", 1767225600.0, "2026-01-01", 't'}, // a number is of seconds
 		{"dateTimeSame", "1767225600.5", "2026-01-01T00:00:00.500Z", 't'},
+		{"dateTimeSame", "2021-03-20T12:50:30Z", 1616244630000.0, 't'}, // or, this large, of milliseconds
+		{"dateTimeAfter", "2021-03-20", 1631568050.0, 'f'},
+		{"dateTimeSame", "5138-11-16T09:46:39Z", 99999999999.0, 't'},
+		{"dateTimeSame", "1973-03-03T09:46:40Z", 100000000000.0, 't'},
 		{"dateTimeSame", "soon", "2026-01-01", 'e'},
 		{"dateTimeSame", "2026-01-01", nil, 'e'},
 		{"dateTimeSame", "2026-02-30", "2026-02-30", 'e'},

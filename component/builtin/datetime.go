@@ -15,7 +15,7 @@ import (
 func init() {
 	register(component.Component{
 		Key: "datetime", Label: "Date/time", Category: "Data",
-		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970.",
+		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970, from 100000000000 on of milliseconds.",
 		Actions: []component.Action{
 			component.NewAction("adjustDateTime", "Adjust date/time", "Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
 			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(in zonedInputs) (any, error) {
@@ -109,7 +109,7 @@ func convertFromEpoch(in fromEpochInputs) (any, error) {
 	if !in.Seconds {
 		seconds /= 1000
 	}
-	at, err := timeOf("epochInput", seconds)
+	at, err := sinceEpoch("epochInput", seconds)
 	return at.Format(isoMillis), err
 }
 

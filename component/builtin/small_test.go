@@ -64,6 +64,7 @@ func TestDateTime(t *testing.T) {
 			{"convertToEpoch", d("1970-01-01T00:00:01.5Z", "displayEpochInSeconds", "true"), 1.0, ""},
 			{"convertFromEpoch", in("epochInput", "1500"), "1970-01-01T00:00:01.500Z", ""},
 			{"convertFromEpoch", in("epochInput", 2.0, "epochInSeconds", true), "1970-01-01T00:00:02.000Z", ""},
+			{"convertFromEpoch", in("epochInput", 1e11, "epochInSeconds", true), "5138-11-16T09:46:40.000Z", ""},
 			{"convertFromEpoch", in("epochInput", 1e300), nil, "epochInput"},
 			{"formatDateTime", d("2026-01-02T15:04:05.006Z", "timezoneInput", "etc/UTC"), "2026-01-02T15:04:05.006+00:00", ""},
 			{"formatDateTime", d("2026-01-02T15:04:05Z", "formatInput", "DD.MM.YYYY hh:mm A, ok"), "02.01.2026 03:04 PM, ok", ""},

@@ -133,14 +133,18 @@ var timeLayouts = func() (layouts []string) {
 // isoMillis is how JavaScript writes a moment in UTC.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-// timeOf reads a moment: ISO text, or a number of seconds since 1970, which is what the format's own
-// conditions take a number for.
+// farOff is a number of seconds since 1970 that no date has which anybody means: the year 5138.
+const farOff = 1e11
+
+// timeOf reads a moment: ISO text, or a number of seconds since 1970, of milliseconds where it is so large.
+// Source: of the format's own conditions the code takes seconds, the documentation shows both.
 func timeOf(field string, v any) (time.Time, error) {
 	switch x := v.(type) {
 	case float64:
-		if !math.IsNaN(x) && math.Abs(x) <= 8.64e12 {
-			return time.UnixMilli(int64(x * 1000)).UTC(), nil
+		if math.Abs(x) >= farOff {
+			x /= 1000
 		}
+		return sinceEpoch(field, x)
 	case string:
 		for _, layout := range timeLayouts {
 			if t, err := time.Parse(layout, strings.TrimSpace(x)); err == nil {
@@ -148,5 +152,16 @@ func timeOf(field string, v any) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, domain.RefuseField(domain.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
+	return time.Time{}, noDate(field, v)
+}
+
+func sinceEpoch(field string, seconds float64) (time.Time, error) {
+	if math.IsNaN(seconds) || math.Abs(seconds) > 8.64e12 {
+		return time.Time{}, noDate(field, seconds)
+	}
+	return time.UnixMilli(int64(seconds * 1000)).UTC(), nil
+}
+
+func noDate(field string, v any) error {
+	return domain.RefuseField(domain.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
 }
