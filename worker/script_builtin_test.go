@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -22,6 +23,10 @@ func liquid(template string, data any, want string) scripted {
 	return scripted{"liquid-template", "transform", map[string]any{"liquidTemplate": template, "data": data}, want, ""}
 }
 
+func calculate(expression string, want any) scripted {
+	return scripted{"math", "evaluate", map[string]any{"expression": expression}, want, ""}
+}
+
 // The components that hand functions to the script engine, with the engine.
 func TestComponentsWithScripts(t *testing.T) {
 	registry := component.New(builtin.Components()...)
@@ -35,31 +40,42 @@ func TestComponentsWithScripts(t *testing.T) {
 	}
 	list := []any{map[string]any{"n": 3.0}, map[string]any{"n": 1.0}, map[string]any{"n": 2.0}}
 	for name, c := range map[string]scripted{
-		"filter":            {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "(item, index) => item.n > 1 && index < 2"}, []any{list[0]}, ""},
-		"filter, async":     {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "async ({ n }) => n === 2;"}, []any{list[2]}, ""},
-		"filter, default":   {"collection-tools", "filter", map[string]any{"listInput": []any{nil, 0.0}, "filterCodeInput": ""}, []any{nil, 0.0}, ""},
-		"map":               {"collection-tools", "map", map[string]any{"listInput": list, "filterCodeInput": "(i) => i.n < 3", "transformCodeInput": "(item, index, context) => { item.n += context.add; item.i = index; return item }", "contextInput": map[string]any{"add": 1.0}}, []any{map[string]any{"n": 2.0, "i": 0.0}, map[string]any{"n": 3.0, "i": 1.0}}, ""},
-		"map, function":     {"collection-tools", "map", map[string]any{"listInput": []any{1.0, 2.0}, "transformCodeInput": "function twice(x) { return x * 2; }"}, []any{2.0, 4.0}, ""},
-		"sort":              {"collection-tools", "sort", map[string]any{"listInput": list, "sortCodeInput": "(a, b) => a.n - b.n"}, []any{list[1], list[2], list[0]}, ""},
-		"aggregate":         {"collection-tools", "aggregate", map[string]any{"listInput": []any{1.0, 2.0, 3.0}, "filterCodeInput": "(n) => n > 1", "aggregateFunctionInput": "SUM"}, 5.0, ""},
-		"throws":            {"collection-tools", "map", map[string]any{"listInput": list, "transformCodeInput": "(item) => {\n  return item.a.b;\n}"}, nil, "TypeError: cannot read property 'b' of undefined (line 2)"},
-		"no function":       {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "5"}, nil, "the code must be a function"},
-		"no code":           {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "(item =>"}, nil, "SyntaxError"},
-		"match":             {"text-manipulation", "match", map[string]any{"text": "a1b22", "regex": "[a-z](\\d)(x)?"}, []any{"a1", "1", nil}, ""},
-		"match, all":        {"text-manipulation", "match", map[string]any{"text": "a1b22", "regex": "\\d+", "regexFlags": "g"}, []any{"1", "22"}, ""},
-		"match, nothing":    {"text-manipulation", "match", map[string]any{"text": "abc", "regex": "\\d"}, nil, ""},
-		"match, bad regex":  {"text-manipulation", "match", map[string]any{"text": "abc", "regex": "("}, nil, "SyntaxError"},
-		"liquid":            liquid(`{{ a.b[0] | upcase }}{% assign x = "y" %}{{x}} {{ missing }}{{ data | json }}`, map[string]any{"a": map[string]any{"b": []any{"é"}}}, `Éy {"a":{"b":["é"]}}`),
-		"liquid, for":       liquid(`{% for r in scope | split: ", " %}{{ forloop.index }}{{ r }}{% unless forloop.last %},{% endunless %}{% endfor %}`, map[string]any{"scope": "eu, us"}, "1eu,2us"),
-		"liquid, for parts": liquid(`{% for i in (1..9) reversed limit: 4 offset: 1 %}{% if i == 4 %}{% continue %}{% endif %}{{ i }}{% if i < 4 %}{% break %}{% endif %}{% else %}none{% endfor %}{% for x in list %}{% else %}none{% endfor %}`, map[string]any{"list": []any{}}, "53none"),
-		"liquid, if":        liquid(`{% if a > 1 and b contains "x" %}1{% elsif c %}2{% else %}3{% endif %}{% case k %}{% when "p", "q" %}pq{% else %}other{% endcase %}`, map[string]any{"a": 2.0, "b": []any{"x"}, "k": "q"}, "1pq"),
-		"liquid, trim":      liquid("a {%- comment %} {{ x }} {% endcomment -%} b {{- ' c' }}{% raw %}{{ x }}{% endraw %}{% capture z %}{{ 7 | divided_by: 2 }}{% endcapture %}{{ z | plus: 1 }}", nil, "ab c{{ x }}4"),
-		"liquid, replace":   liquid(`{{ c | replace: '#', '' | default: "none" }}{{ n | default: "none" | append: "!" }}`, map[string]any{"c": "#team$&"}, "team$&none!"),
-		"liquid, prototype": liquid(`{{ constructor }}{{ a.constructor.name }}{{ a.size }}{{ s.size }}`, map[string]any{"a": map[string]any{"x": 1.0}, "s": "abc"}, "13"),
-		"liquid, list":      liquid(`{{ data.first }}{% for x in data %}{{ x }}{% endfor %}`, []any{"a", 1.0}, "aa1"),
-		"liquid, tag":       {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% include 'x' %}"}, nil, "the tag include is not known"},
-		"liquid, filter":    {"liquid-template", "transform", map[string]any{"liquidTemplate": "{{ a | toString }}"}, nil, "the filter toString is not known"},
-		"liquid, open":      {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% if a %}"}, nil, "the tag endif is missing"},
+		"filter":               {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "(item, index) => item.n > 1 && index < 2"}, []any{list[0]}, ""},
+		"filter, async":        {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "async ({ n }) => n === 2;"}, []any{list[2]}, ""},
+		"filter, default":      {"collection-tools", "filter", map[string]any{"listInput": []any{nil, 0.0}, "filterCodeInput": ""}, []any{nil, 0.0}, ""},
+		"map":                  {"collection-tools", "map", map[string]any{"listInput": list, "filterCodeInput": "(i) => i.n < 3", "transformCodeInput": "(item, index, context) => { item.n += context.add; item.i = index; return item }", "contextInput": map[string]any{"add": 1.0}}, []any{map[string]any{"n": 2.0, "i": 0.0}, map[string]any{"n": 3.0, "i": 1.0}}, ""},
+		"map, function":        {"collection-tools", "map", map[string]any{"listInput": []any{1.0, 2.0}, "transformCodeInput": "function twice(x) { return x * 2; }"}, []any{2.0, 4.0}, ""},
+		"sort":                 {"collection-tools", "sort", map[string]any{"listInput": list, "sortCodeInput": "(a, b) => a.n - b.n"}, []any{list[1], list[2], list[0]}, ""},
+		"aggregate":            {"collection-tools", "aggregate", map[string]any{"listInput": []any{1.0, 2.0, 3.0}, "filterCodeInput": "(n) => n > 1", "aggregateFunctionInput": "SUM"}, 5.0, ""},
+		"throws":               {"collection-tools", "map", map[string]any{"listInput": list, "transformCodeInput": "(item) => {\n  return item.a.b;\n}"}, nil, "TypeError: cannot read property 'b' of undefined (line 2)"},
+		"no function":          {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "5"}, nil, "the code must be a function"},
+		"no code":              {"collection-tools", "filter", map[string]any{"listInput": list, "filterCodeInput": "(item =>"}, nil, "SyntaxError"},
+		"match":                {"text-manipulation", "match", map[string]any{"text": "a1b22", "regex": "[a-z](\\d)(x)?"}, []any{"a1", "1", nil}, ""},
+		"match, all":           {"text-manipulation", "match", map[string]any{"text": "a1b22", "regex": "\\d+", "regexFlags": "g"}, []any{"1", "22"}, ""},
+		"match, nothing":       {"text-manipulation", "match", map[string]any{"text": "abc", "regex": "\\d"}, nil, ""},
+		"match, bad regex":     {"text-manipulation", "match", map[string]any{"text": "abc", "regex": "("}, nil, "SyntaxError"},
+		"evaluate":             calculate("2 * 3 + 7", 13.0),
+		"evaluate, in order":   calculate("5 + 3 * 4 ** 3\n", 197.0),
+		"evaluate, bits":       calculate("5 << 2 | 1", 21.0),
+		"evaluate, parts":      calculate("-(.5e1 - 0xF) % 4 + Math.max(1, Math.PI)", 2+math.Pi),
+		"evaluate, no number":  calculate("0 / 0", nil),
+		"evaluate, no value":   {"math", "evaluate", map[string]any{"expression": "1 < 2"}, nil, "gives no number"},
+		"evaluate, unfinished": {"math", "evaluate", map[string]any{"expression": "(1 + "}, nil, "SyntaxError"},
+		"evaluate, nothing":    {"math", "evaluate", map[string]any{"expression": ""}, nil, "Expression is required"},
+		"evaluate, a name":     {"math", "evaluate", map[string]any{"expression": "1 + x"}, nil, "may hold numbers"},
+		"evaluate, code":       {"math", "evaluate", map[string]any{"expression": "Math.max.constructor(1)"}, nil, "may hold numbers"},
+		"evaluate, text":       {"math", "evaluate", map[string]any{"expression": `"1"`}, nil, "may hold numbers"},
+		"liquid":               liquid(`{{ a.b[0] | upcase }}{% assign x = "y" %}{{x}} {{ missing }}{{ data | json }}`, map[string]any{"a": map[string]any{"b": []any{"é"}}}, `Éy {"a":{"b":["é"]}}`),
+		"liquid, for":          liquid(`{% for r in scope | split: ", " %}{{ forloop.index }}{{ r }}{% unless forloop.last %},{% endunless %}{% endfor %}`, map[string]any{"scope": "eu, us"}, "1eu,2us"),
+		"liquid, for parts":    liquid(`{% for i in (1..9) reversed limit: 4 offset: 1 %}{% if i == 4 %}{% continue %}{% endif %}{{ i }}{% if i < 4 %}{% break %}{% endif %}{% else %}none{% endfor %}{% for x in list %}{% else %}none{% endfor %}`, map[string]any{"list": []any{}}, "53none"),
+		"liquid, if":           liquid(`{% if a > 1 and b contains "x" %}1{% elsif c %}2{% else %}3{% endif %}{% case k %}{% when "p", "q" %}pq{% else %}other{% endcase %}`, map[string]any{"a": 2.0, "b": []any{"x"}, "k": "q"}, "1pq"),
+		"liquid, trim":         liquid("a {%- comment %} {{ x }} {% endcomment -%} b {{- ' c' }}{% raw %}{{ x }}{% endraw %}{% capture z %}{{ 7 | divided_by: 2 }}{% endcapture %}{{ z | plus: 1 }}", nil, "ab c{{ x }}4"),
+		"liquid, replace":      liquid(`{{ c | replace: '#', '' | default: "none" }}{{ n | default: "none" | append: "!" }}`, map[string]any{"c": "#team$&"}, "team$&none!"),
+		"liquid, prototype":    liquid(`{{ constructor }}{{ a.constructor.name }}{{ a.size }}{{ s.size }}`, map[string]any{"a": map[string]any{"x": 1.0}, "s": "abc"}, "13"),
+		"liquid, list":         liquid(`{{ data.first }}{% for x in data %}{{ x }}{% endfor %}`, []any{"a", 1.0}, "aa1"),
+		"liquid, tag":          {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% include 'x' %}"}, nil, "the tag include is not known"},
+		"liquid, filter":       {"liquid-template", "transform", map[string]any{"liquidTemplate": "{{ a | toString }}"}, nil, "the filter toString is not known"},
+		"liquid, open":         {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% if a %}"}, nil, "the tag endif is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := perform(c.key, c.action, c.inputs)

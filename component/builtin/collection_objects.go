@@ -13,6 +13,10 @@ type createObjectInputs struct {
 	Pairs []component.KeyValue `key:"keyValueInput" label:"Key and value pairs" doc:"The keys with their values; of a key given twice, the last one counts."`
 }
 
+type combineInputs struct {
+	Pairs []component.KeyValue `key:"collections" label:"Collections" required:"true" doc:"The keys with their collections; of a key given twice, the last one counts."`
+}
+
 type addKeyInputs struct {
 	Object any    `key:"object" label:"Object" doc:"The object; if empty, a new one."`
 	Key    string `key:"key" label:"Key" required:"true" doc:"The key to set."`
@@ -46,6 +50,9 @@ func objectActions() []component.Action {
 			return withKeys(in.Object, in.Path, map[string]any{in.Key: in.Value})
 		})),
 		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
+		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(in combineInputs) (any, error) {
+			return objectFrom(in.Pairs), nil
+		})),
 		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(in createObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),

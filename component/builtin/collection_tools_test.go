@@ -21,6 +21,8 @@ func TestCollectionTools(t *testing.T) {
 		{"chunks", in("listInput", []any{1.0, 2.0, 3.0}, "numberInput", "2"), []any{[]any{1.0, 2.0}, []any{3.0}}, ""},
 		{"chunks", in("listInput", []any{}, "numberInput", ""), []any{}, ""},
 		{"chunks", in("listInput", []any{1.0}, "numberInput", "0"), nil, "at least 1"},
+		{"combineCollections", in("collections", []component.KeyValue{{Key: "A", Value: []any{1.0}}, {Key: "B", Value: map[string]any{}}}), map[string]any{"A": []any{1.0}, "B": map[string]any{}}, ""},
+		{"combineCollections", in(), nil, "Collections is required"},
 		{"concatenate", in("listInput", []any{1.0}, "secondListInput", []any{2.0}), []any{1.0, 2.0}, ""},
 		{"concatenate", in("listInput", []any{1.0}, "secondListInput", map[string]any{}), nil, "secondListInput: a list is needed, not an object"},
 		{"count", in("listInput", []any{5.0, "5", "x", 5.0}, "elementInput", "5"), 3.0, ""},

@@ -1,8 +1,10 @@
 package builtin
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+	"regexp"
 
 	"heddle/component"
 	"heddle/domain"
@@ -32,6 +34,9 @@ func init() {
 	register(component.Component{
 		Key: "math", Label: "Math", Category: "Data", Description: "Computes with numbers.",
 		Actions: append(actions,
+			component.NewAction("evaluate", "Evaluate expression",
+				"Gives what an expression such as 2 * (3 + 7) ** 2 comes to by the rules of JavaScript. It may hold numbers, operators, parentheses, and functions and constants such as Math.max. A result that is no number is null.",
+				evaluate),
 			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(in logInputs) (any, error) {
 				return finite(math.Log(in.Number) / math.Log(in.Base)), nil
 			})),
@@ -63,6 +68,10 @@ type logInputs struct {
 type powInputs struct {
 	Base     float64 `key:"base" label:"Base" required:"true" doc:"The base."`
 	Exponent float64 `key:"exponent" label:"Exponent" required:"true" doc:"The exponent."`
+}
+
+type expressionInputs struct {
+	Expression string `key:"expression" label:"Expression" required:"true" doc:"The expression."`
 }
 
 type rangeInputs struct {
@@ -100,6 +109,23 @@ func (in numbersInputs) all() ([]float64, error) {
 		return nil, err
 	}
 	return floats("numbers", list)
+}
+
+// arithmetic is an expression that does nothing but compute.
+var arithmetic = regexp.MustCompile(`^(?:\s|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+|[-+*/%()<>&|^~,])*$`)
+
+const evaluateScript = `(expression) => {
+	const value = (0, eval)("(" + expression + "\n)");
+	if (typeof value !== "number") throw new TypeError("the expression gives no number");
+	return value;
+}`
+
+func evaluate(ctx context.Context, step component.Step, in expressionInputs) (component.Result, error) {
+	if !arithmetic.MatchString(in.Expression) {
+		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))
+	}
+	value, err := step.Script(ctx, component.ScriptCall{Source: evaluateScript, Args: []any{in.Expression}, Log: step.Log})
+	return component.Result{Data: value}, err
 }
 
 // finite makes null of what JSON has no number for.
