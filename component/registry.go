@@ -73,6 +73,32 @@ func (r *Registry) LookupTrigger(componentKey, triggerKey string) (Trigger, erro
 		componentKey, triggerKey, keys(c.Triggers, func(t Trigger) string { return t.Key }))
 }
 
+// Inputs lists the keys of an action's or a trigger's inputs, nil where any may be given.
+func (r *Registry) Inputs(ref domain.ActionRef, trigger bool) ([]string, error) {
+	var inputs []Input
+	if trigger {
+		t, err := r.LookupTrigger(ref.Component, ref.Key)
+		if err != nil {
+			return nil, err
+		}
+		inputs = t.Inputs
+	} else {
+		a, err := r.Lookup(ref.Component, ref.Key)
+		if err != nil {
+			return nil, err
+		}
+		inputs = a.Inputs
+	}
+	if inputs == nil {
+		return nil, nil
+	}
+	all := make([]string, len(inputs))
+	for i, in := range inputs {
+		all[i] = in.Key
+	}
+	return all, nil
+}
+
 // Component gives the component with that key.
 func (r *Registry) Component(key string) (Component, bool) {
 	c, ok := r.components[key]

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,5 +114,30 @@ func TestStub(t *testing.T) {
 	payload := map[string]any{"body": "x"}
 	if got, err := trigger.Receive(t.Context(), payload, nil); err != nil || !cmp.Equal(got.Data, any(payload)) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestRegistryInputs(t *testing.T) {
+	type inputs struct {
+		A string `key:"a" label:"A" doc:"A."`
+		B bool   `key:"b" label:"B" doc:"B."`
+	}
+	perform := func(context.Context, Step, inputs) (Result, error) { return Result{}, nil }
+	receive := func(context.Context, map[string]any, struct{}) (Result, error) { return Result{}, nil }
+	r := New(Component{Key: "c", Actions: []Action{NewAction("do", "Do", "Does.", perform)}, Triggers: []Trigger{NewTrigger("on", "On", "Starts.", receive)}},
+		Stub("s", Result{}))
+	for _, c := range []struct {
+		component, key string
+		trigger        bool
+		want           []string
+		code           domain.Code
+	}{
+		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""}, {"c", "do", true, nil, domain.NotFound}, {"c", "on", false, nil, domain.NotFound},
+		{"s", "any", false, nil, ""}, {"s", "any", true, nil, ""}, {"x", "do", false, nil, domain.NotFound},
+	} {
+		got, err := r.Inputs(domain.ActionRef{Component: c.component, Key: c.key}, c.trigger)
+		if diff := cmp.Diff(c.want, got); diff != "" || domain.CodeOf(err) != c.code {
+			t.Errorf("%s.%s: %v %s", c.component, c.key, err, diff)
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// importDefinition makes a YAML definition the whole draft of an integration, a new one or a given.
+// importDefinition makes a YAML definition the whole draft of an integration, a new one or a given. What
+// no step can do here is imported all the same, with a warning.
 func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []domain.Problem, err error) {
 	parsed, _, err := domain.Parse([]byte(text), r.Limits)
 	if err != nil {
@@ -21,7 +22,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
 		return i, nil, err
 	}
-	warnings = append(warnings, domain.UnknownActions(parsed, r.known)...)
+	warnings = append(warnings, domain.Unsupported(parsed, r.Components.Inputs)...)
 	if onto == "" {
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), domain.IntegrationCreated{})
 		return i, warnings, err
@@ -31,17 +32,6 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		return i, nil, err
 	}
 	return Integration{integration: ref.integration}, warnings, r.replaceDraft(ctx, ref, parsed)
-}
-
-// known refuses what no step can do here. Such a step is imported all the same, and fails when it is
-// reached.
-func (r *Resolver) known(ref domain.ActionRef, trigger bool) (err error) {
-	if trigger {
-		_, err = r.Components.LookupTrigger(ref.Component, ref.Key)
-	} else {
-		_, err = r.Components.Lookup(ref.Component, ref.Key)
-	}
-	return err
 }
 
 // createFrom makes a new integration. Its draft and its system instance come first: a crash in
