@@ -1,8 +1,10 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -21,11 +23,11 @@ func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, to
 	if err != nil {
 		return nil, err
 	}
+	d := &IntegrationDifference{ID: domain.DeriveID("difference", from, to, instant(fromAsOf), instant(toAsOf)), From: &a, To: &b}
 	if a.integration.ID != b.integration.ID {
-		after = domain.Identify(after, before, newID)
+		after = domain.Identify(after, before, idsFrom(d.ID))
 	}
-	d := &IntegrationDifference{From: &a, To: &b}
-	if d.Parts, err = partDifferences(ctx, before, after); err != nil {
+	if d.Parts, err = partDifferences(ctx, d.ID, before, after); err != nil {
 		return nil, err
 	}
 	d.Yaml, err = unified(ctx, before, after)
@@ -51,11 +53,28 @@ func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) 
 	return *d.Integration(), whole.Definition, err
 }
 
-func partDifferences(ctx context.Context, before, after *domain.Node) ([]PartDifference, error) {
+func instant(t *time.Time) string {
+	if t == nil {
+		return "now"
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// idsFrom gives ids that are the same each time the same is asked.
+func idsFrom(seed string) func() string {
+	n := 0
+	return func() string {
+		n++
+		return domain.DeriveID("part", seed, strconv.Itoa(n))
+	}
+}
+
+// partDifferences tells what differs. Its parts have ids of their own in each comparison.
+func partDifferences(ctx context.Context, comparison string, before, after *domain.Node) ([]PartDifference, error) {
 	return labour(ctx, func() ([]PartDifference, int, error) {
 		list, fields := []PartDifference{}, partFields*(parts(before)+parts(after))
 		for _, p := range domain.Compare(before, after) {
-			part, err := partDifference(p)
+			part, err := partDifference(comparison, p)
 			if err != nil {
 				return nil, fields, err
 			}
@@ -65,8 +84,8 @@ func partDifferences(ctx context.Context, before, after *domain.Node) ([]PartDif
 	})
 }
 
-func partDifference(p domain.PartDifference) (PartDifference, error) {
-	d := PartDifference{ID: optional(p.ID), Kind: p.Kind, Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
+func partDifference(comparison string, p domain.PartDifference) (PartDifference, error) {
+	d := PartDifference{ID: domain.PartID(comparison, cmp.Or(p.ID, comparison)), Part: optional(p.ID), Kind: p.Kind, Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
 		IsNew: p.New, IsDeleted: p.Deleted, IsMoved: p.Moved, IsRenamed: p.WasName != "", IsModified: p.Modified()}
 	for _, f := range p.Fields {
 		before, err := valueText(f.Before, f.WasSet)
@@ -77,7 +96,7 @@ func partDifference(p domain.PartDifference) (PartDifference, error) {
 		if err != nil {
 			return d, err
 		}
-		d.Fields = append(d.Fields, FieldDifference{Path: f.Path, Before: before, After: after})
+		d.Fields = append(d.Fields, FieldDifference{ID: domain.DeriveID(append([]string{"field", d.ID}, f.Path...)...), Path: f.Path, Before: before, After: after})
 	}
 	return d, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const differenceDocument = `query ($from: ID!, $to: ID!) { integrationDifference(from: $from, to: $to) { from { id } to { id } yaml
-	parts { id kind name flow nameBefore isNew isDeleted isModified isMoved isRenamed fields { path before after } } } }`
+	parts { part kind name flow nameBefore isNew isDeleted isModified isMoved isRenamed fields { path before after } } } }`
 
 func TestDifference(t *testing.T) {
 	h := newHouse(t)
@@ -27,10 +27,10 @@ func TestDifference(t *testing.T) {
 	if a.text("integrationDifference.from.id") != first || a.text("integrationDifference.to.id") != id || a.texts("integrationDifference.parts", "name") != "Shop Say Extra" {
 		t.Fatalf("answered %s", a.body)
 	}
-	if a.at(part+"0.id") != nil || a.text(part+"0.kind") != "integration" || a.text(part+"0.fields.0.before") != `["orders","demo"]` || a.text(part+"0.fields.0.after") != `["new"]` {
+	if a.at(part+"0.part") != nil || a.text(part+"0.kind") != "integration" || a.text(part+"0.fields.0.before") != `["orders","demo"]` || a.text(part+"0.fields.0.after") != `["new"]` {
 		t.Errorf("the labels: %s", a.body)
 	}
-	if a.text(part+"1.id") != steps[1] || a.text(part+"1.flow") != "Orders" || a.text(part+"1.nameBefore") != "Tell" || a.at(part+"1.isRenamed") != true || a.at(part+"1.isModified") != true ||
+	if a.text(part+"1.part") != steps[1] || a.text(part+"1.flow") != "Orders" || a.text(part+"1.nameBefore") != "Tell" || a.at(part+"1.isRenamed") != true || a.at(part+"1.isModified") != true ||
 		a.at(part+"1.isNew") != false || a.at(part+"1.fields.0.path.1") != "message" || a.text(part+"1.fields.0.after") != `{"type":"value","value":"hi"}` {
 		t.Errorf("the renamed step: %s", a.body)
 	}

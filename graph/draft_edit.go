@@ -161,7 +161,7 @@ func (r *Resolver) missed(ctx context.Context, ref draftRef, after, upTo store.R
 		if err != nil {
 			return nil, err
 		}
-		edit := DraftEdit{Revision: ref.place(rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
+		edit := DraftEdit{ID: eventID("edit", rec), Revision: ref.place(rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
 		if u, ok := r.View.Users.Get(ref.integration.Organization, meta.Actor); ok {
 			edit.By = &u
 		}

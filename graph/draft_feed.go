@@ -82,6 +82,6 @@ func (d Draft) event(rec store.Recorded) (DraftEvent, error) {
 	if !known {
 		kind = DraftEventTypeOther
 	}
-	return DraftEvent{Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
+	return DraftEvent{ID: eventID("draft", rec), Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
 		Revision: d.ref().place(rec.Revision).String(), Data: string(rec.Data)}, err
 }

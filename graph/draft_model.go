@@ -140,7 +140,7 @@ func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
 	if err != nil {
 		return nil, err
 	}
-	return partDifferences(ctx, whole.Origin, whole.Definition)
+	return partDifferences(ctx, domain.DeriveID("changes", d.ID), whole.Origin, whole.Definition)
 }
 
 // ChangeHash is what verdicts are bound to.
@@ -176,7 +176,7 @@ func (d Draft) ScheduledPublish() *ScheduledPublish {
 	if d.Schedule == nil || d.Closed != nil {
 		return nil
 	}
-	return &ScheduledPublish{At: d.Schedule.At, Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
+	return &ScheduledPublish{ID: domain.DeriveID("scheduled publish", d.ID), At: d.Schedule.At, Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
 }
 
 // Version is what it has become.
@@ -266,7 +266,7 @@ func (v Verdict) ChangesSince(ctx context.Context) ([]PartDifference, error) {
 	}
 	for _, now := range whole.Review.Verdicts {
 		if now.ID == v.ID {
-			return partDifferences(ctx, now.Saw, whole.Definition)
+			return partDifferences(ctx, domain.DeriveID("changes", v.ID), now.Saw, whole.Definition)
 		}
 	}
 	return []PartDifference{}, nil // it was taken back meanwhile
@@ -323,11 +323,15 @@ func (t Thread) Comments() []Comment {
 	return list
 }
 
-// ReviewPolicy is what drafts need.
+// ReviewPolicy is what drafts of an integration, or of all that have none of their own, need.
 type ReviewPolicy struct {
 	domain.ReviewPolicy
+	of    string // the integration or the organization
 	IsOwn bool
 }
+
+// ID stays, whatever the policy says.
+func (p ReviewPolicy) ID() string { return domain.DeriveID("review policy", p.of) }
 
 // Bypass lists the roles that may go past it.
 func (p ReviewPolicy) Bypass() []string {

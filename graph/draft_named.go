@@ -166,7 +166,7 @@ func mergeConflicts(d domain.Draft, conflicts []domain.MergeConflict) ([]MergeCo
 		if err != nil {
 			return nil, err
 		}
-		shown := MergeConflict{Key: c.Key, Place: domain.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
+		shown := MergeConflict{ID: domain.DeriveID("conflict", d.ID, c.Key), Key: c.Key, Place: domain.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
 		if d.Definition.Find(c.Part) == nil { // the draft has removed it
 			shown.Place = domain.Place(d.Origin, c.Key)
 		}

@@ -154,11 +154,19 @@ const (
 
 // logs lists the log lines of an execution in the order in which they were recorded.
 func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, w window) (*Page[Log], error) {
+	list, err := r.log(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
+	return &page, err
+}
+
+func (r *Resolver) log(ctx context.Context, id string) (list []Log, err error) {
 	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var list []Log
 	if !run.StartedAt.IsZero() {
 		list = append(list, startOf(id, run.StartedAt))
 	}
@@ -179,23 +187,26 @@ func (r *Resolver) logs(ctx context.Context, id string, orderBy *LogOrder, w win
 	if run.Finished != nil {
 		list = append(list, endOf(id, run.FinishedAt))
 	}
-	page, err := paginate(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
-	return &page, err
+	return list, nil
 }
 
 func startOf(run string, at time.Time) Log {
-	return Log{run: run, line: domain.LogLine{Time: at, Severity: "INFO", Message: startLine}}
+	return Log{run: run, of: "start", line: domain.LogLine{Time: at, Severity: "INFO", Message: startLine}}
 }
 
 func endOf(run string, at time.Time) Log {
-	return Log{run: run, line: domain.LogLine{Time: at, Severity: "INFO", Message: endLine}}
+	return Log{run: run, of: "end", line: domain.LogLine{Time: at, Severity: "INFO", Message: endLine}}
 }
 
 // failureLines gives the log lines of an attempt that was made again.
 func failureLines(run string, f domain.Failure) []Log {
-	logs := make([]Log, len(f.Log))
-	for i, l := range f.Log {
-		logs[i] = Log{run: run, line: l, step: f.Step}
+	return logsOf(run, f.Step, fmt.Sprint("failure ", f.Time.UnixNano()), f.Log)
+}
+
+func logsOf(run, step, of string, lines []domain.LogLine) []Log {
+	logs := make([]Log, len(lines))
+	for n, l := range lines {
+		logs[n] = Log{run: run, line: l, step: step, of: of, n: n}
 	}
 	return logs
 }
@@ -210,7 +221,7 @@ func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
 	case domain.StepFinished:
 		return r.stepLines(ctx, h.AggregateID(), event)
 	case domain.StepRetried:
-		return failureLines(h.AggregateID(), domain.Failure{Step: event.Name, Log: event.Log}), nil
+		return failureLines(h.AggregateID(), domain.Failure{Time: h.time, Step: event.Name, Log: event.Log}), nil
 	case domain.RunRestarted:
 		return failureLines(h.AggregateID(), event.Failure(h.time)), nil
 	case domain.RunFinished:
@@ -221,11 +232,7 @@ func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
 
 func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinished) ([]Log, error) {
 	lines, err := r.lines(ctx, s)
-	logs := make([]Log, len(lines))
-	for i, l := range lines {
-		logs[i] = Log{run: run, line: l, step: s.Name}
-	}
-	return logs, err
+	return logsOf(run, s.Name, fmt.Sprint("step ", s.Attempt, " ", s.Path), lines), err
 }
 
 // sections lists the steps of an execution that wrote log lines, in the order in which they first did.
@@ -237,18 +244,21 @@ func (r *Resolver) sections(ctx context.Context, id string, among []string, orde
 	if err != nil {
 		return nil, err
 	}
-	var list []ExecutionSection
-	seen := map[string]bool{}
-	for _, s := range run.Steps() {
-		section := sectionID(id, s.Name)
-		if seen[section] || (s.LogBlob == nil && len(s.Log) == 0) || (len(among) > 0 && !slices.Contains(among, section)) {
-			continue
-		}
-		seen[section] = true
-		list = append(list, ExecutionSection{SectionID: section, Label: s.Name})
-	}
+	list := slices.DeleteFunc(sectionsOf(run), func(s ExecutionSection) bool { return len(among) > 0 && !slices.Contains(among, s.SectionID) })
 	page, err := whole(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
+}
+
+func sectionsOf(run domain.Run) (list []ExecutionSection) {
+	seen := map[string]bool{}
+	for _, s := range run.Steps() {
+		if !seen[s.Name] && (s.LogBlob != nil || len(s.Log) > 0) {
+			seen[s.Name] = true
+			section := sectionID(run.ID, s.Name)
+			list = append(list, ExecutionSection{ID: domain.PartID(run.ID, section), SectionID: section, Label: s.Name})
+		}
+	}
+	return list
 }
 
 // run reads an execution from its stream.

@@ -47,8 +47,9 @@ func (r *Resolver) uploadMedia(ctx context.Context, object, name string, media M
 			return nil, err
 		}
 	}
-	path := uploadPath + uuid.NewString()
-	return &UploadMediaResult{ObjectURL: r.PublicURL + path,
+	id := uuid.NewString()
+	path := uploadPath + id
+	return &UploadMediaResult{ID: id, ObjectURL: r.PublicURL + path,
 		UploadURL: r.signed(path, url.Values{"object": {i.integration.ID}, "media": {string(media)}, "name": {name}})}, nil
 }
 

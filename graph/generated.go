@@ -241,6 +241,7 @@ type ComplexityRoot struct {
 
 	DefinitionProblem struct {
 		Flow    func(childComplexity int) int
+		ID      func(childComplexity int) int
 		Line    func(childComplexity int) int
 		Message func(childComplexity int) int
 		Step    func(childComplexity int) int
@@ -287,6 +288,7 @@ type ComplexityRoot struct {
 		At       func(childComplexity int) int
 		By       func(childComplexity int) int
 		Changes  func(childComplexity int) int
+		ID       func(childComplexity int) int
 		Revision func(childComplexity int) int
 	}
 
@@ -295,6 +297,7 @@ type ComplexityRoot struct {
 		By       func(childComplexity int) int
 		Cursor   func(childComplexity int) int
 		Data     func(childComplexity int) int
+		ID       func(childComplexity int) int
 		Revision func(childComplexity int) int
 		Type     func(childComplexity int) int
 	}
@@ -311,6 +314,7 @@ type ComplexityRoot struct {
 	ExecutionEvent struct {
 		Cursor          func(childComplexity int) int
 		ExecutionResult func(childComplexity int) int
+		ID              func(childComplexity int) int
 		StepResult      func(childComplexity int) int
 		Timestamp       func(childComplexity int) int
 		Type            func(childComplexity int) int
@@ -322,6 +326,7 @@ type ComplexityRoot struct {
 	}
 
 	ExecutionSection struct {
+		ID        func(childComplexity int) int
 		Label     func(childComplexity int) int
 		SectionID func(childComplexity int) int
 	}
@@ -339,6 +344,7 @@ type ComplexityRoot struct {
 	}
 
 	Expression struct {
+		ID    func(childComplexity int) int
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
 	}
@@ -358,6 +364,7 @@ type ComplexityRoot struct {
 	FieldDifference struct {
 		After  func(childComplexity int) int
 		Before func(childComplexity int) int
+		ID     func(childComplexity int) int
 		Path   func(childComplexity int) int
 	}
 
@@ -542,6 +549,7 @@ type ComplexityRoot struct {
 
 	IntegrationAction struct {
 		Action func(childComplexity int) int
+		ID     func(childComplexity int) int
 	}
 
 	IntegrationConnection struct {
@@ -553,6 +561,7 @@ type ComplexityRoot struct {
 
 	IntegrationDifference struct {
 		From  func(childComplexity int) int
+		ID    func(childComplexity int) int
 		Parts func(childComplexity int) int
 		To    func(childComplexity int) int
 		Yaml  func(childComplexity int) int
@@ -594,11 +603,13 @@ type ComplexityRoot struct {
 	InvokedBy struct {
 		Depth       func(childComplexity int) int
 		ExecutionID func(childComplexity int) int
+		ID          func(childComplexity int) int
 		StepPath    func(childComplexity int) int
 	}
 
 	Log struct {
 		ExecutionID func(childComplexity int) int
+		ID          func(childComplexity int) int
 		Message     func(childComplexity int) int
 		SectionID   func(childComplexity int) int
 		Severity    func(childComplexity int) int
@@ -625,6 +636,7 @@ type ComplexityRoot struct {
 
 	MergeConflict struct {
 		Base   func(childComplexity int) int
+		ID     func(childComplexity int) int
 		Key    func(childComplexity int) int
 		Mine   func(childComplexity int) int
 		Place  func(childComplexity int) int
@@ -731,10 +743,12 @@ type ComplexityRoot struct {
 		Kind       func(childComplexity int) int
 		Name       func(childComplexity int) int
 		NameBefore func(childComplexity int) int
+		Part       func(childComplexity int) int
 	}
 
 	Presence struct {
 		Cursor  func(childComplexity int) int
+		ID      func(childComplexity int) int
 		Part    func(childComplexity int) int
 		Session func(childComplexity int) int
 		Since   func(childComplexity int) int
@@ -742,6 +756,7 @@ type ComplexityRoot struct {
 	}
 
 	PresenceList struct {
+		ID        func(childComplexity int) int
 		Presences func(childComplexity int) int
 	}
 
@@ -788,6 +803,7 @@ type ComplexityRoot struct {
 	ReviewPolicy struct {
 		Approvals    func(childComplexity int) int
 		Bypass       func(childComplexity int) int
+		ID           func(childComplexity int) int
 		IsOwn        func(childComplexity int) int
 		SelfApproval func(childComplexity int) int
 	}
@@ -818,6 +834,7 @@ type ComplexityRoot struct {
 		At      func(childComplexity int) int
 		By      func(childComplexity int) int
 		Comment func(childComplexity int) int
+		ID      func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -853,6 +870,7 @@ type ComplexityRoot struct {
 
 	UploadMediaResult struct {
 		Error     func(childComplexity int) int
+		ID        func(childComplexity int) int
 		ObjectURL func(childComplexity int) int
 		UploadURL func(childComplexity int) int
 	}
@@ -1821,6 +1839,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DefinitionProblem.Flow(childComplexity), true
+	case "DefinitionProblem.id":
+		if e.ComplexityRoot.DefinitionProblem.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DefinitionProblem.ID(childComplexity), true
 	case "DefinitionProblem.line":
 		if e.ComplexityRoot.DefinitionProblem.Line == nil {
 			break
@@ -2039,6 +2063,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DraftEdit.Changes(childComplexity), true
+	case "DraftEdit.id":
+		if e.ComplexityRoot.DraftEdit.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEdit.ID(childComplexity), true
 	case "DraftEdit.revision":
 		if e.ComplexityRoot.DraftEdit.Revision == nil {
 			break
@@ -2070,6 +2100,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DraftEvent.Data(childComplexity), true
+	case "DraftEvent.id":
+		if e.ComplexityRoot.DraftEvent.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DraftEvent.ID(childComplexity), true
 	case "DraftEvent.revision":
 		if e.ComplexityRoot.DraftEvent.Revision == nil {
 			break
@@ -2132,6 +2168,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ExecutionEvent.ExecutionResult(childComplexity), true
+	case "ExecutionEvent.id":
+		if e.ComplexityRoot.ExecutionEvent.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionEvent.ID(childComplexity), true
 	case "ExecutionEvent.stepResult":
 		if e.ComplexityRoot.ExecutionEvent.StepResult == nil {
 			break
@@ -2164,6 +2206,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExecutionPayload.ExecutionResult(childComplexity), true
 
+	case "ExecutionSection.id":
+		if e.ComplexityRoot.ExecutionSection.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExecutionSection.ID(childComplexity), true
 	case "ExecutionSection.label":
 		if e.ComplexityRoot.ExecutionSection.Label == nil {
 			break
@@ -2215,6 +2263,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ExecutionSectionEdge.Node(childComplexity), true
 
+	case "Expression.id":
+		if e.ComplexityRoot.Expression.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Expression.ID(childComplexity), true
 	case "Expression.name":
 		if e.ComplexityRoot.Expression.Name == nil {
 			break
@@ -2278,6 +2332,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FieldDifference.Before(childComplexity), true
+	case "FieldDifference.id":
+		if e.ComplexityRoot.FieldDifference.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldDifference.ID(childComplexity), true
 	case "FieldDifference.path":
 		if e.ComplexityRoot.FieldDifference.Path == nil {
 			break
@@ -3097,6 +3157,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.IntegrationAction.Action(childComplexity), true
+	case "IntegrationAction.id":
+		if e.ComplexityRoot.IntegrationAction.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationAction.ID(childComplexity), true
 
 	case "IntegrationConnection.edges":
 		if e.ComplexityRoot.IntegrationConnection.Edges == nil {
@@ -3129,6 +3195,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.IntegrationDifference.From(childComplexity), true
+	case "IntegrationDifference.id":
+		if e.ComplexityRoot.IntegrationDifference.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationDifference.ID(childComplexity), true
 	case "IntegrationDifference.parts":
 		if e.ComplexityRoot.IntegrationDifference.Parts == nil {
 			break
@@ -3273,6 +3345,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InvokedBy.ExecutionID(childComplexity), true
+	case "InvokedBy.id":
+		if e.ComplexityRoot.InvokedBy.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InvokedBy.ID(childComplexity), true
 	case "InvokedBy.stepPath":
 		if e.ComplexityRoot.InvokedBy.StepPath == nil {
 			break
@@ -3286,6 +3364,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Log.ExecutionID(childComplexity), true
+	case "Log.id":
+		if e.ComplexityRoot.Log.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Log.ID(childComplexity), true
 	case "Log.message":
 		if e.ComplexityRoot.Log.Message == nil {
 			break
@@ -3374,6 +3458,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MergeConflict.Base(childComplexity), true
+	case "MergeConflict.id":
+		if e.ComplexityRoot.MergeConflict.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MergeConflict.ID(childComplexity), true
 	case "MergeConflict.key":
 		if e.ComplexityRoot.MergeConflict.Key == nil {
 			break
@@ -4094,6 +4184,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PartDifference.NameBefore(childComplexity), true
+	case "PartDifference.part":
+		if e.ComplexityRoot.PartDifference.Part == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartDifference.Part(childComplexity), true
 
 	case "Presence.cursor":
 		if e.ComplexityRoot.Presence.Cursor == nil {
@@ -4101,6 +4197,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Presence.Cursor(childComplexity), true
+	case "Presence.id":
+		if e.ComplexityRoot.Presence.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Presence.ID(childComplexity), true
 	case "Presence.part":
 		if e.ComplexityRoot.Presence.Part == nil {
 			break
@@ -4126,6 +4228,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Presence.User(childComplexity), true
 
+	case "PresenceList.id":
+		if e.ComplexityRoot.PresenceList.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PresenceList.ID(childComplexity), true
 	case "PresenceList.presences":
 		if e.ComplexityRoot.PresenceList.Presences == nil {
 			break
@@ -4440,6 +4548,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ReviewPolicy.Bypass(childComplexity), true
+	case "ReviewPolicy.id":
+		if e.ComplexityRoot.ReviewPolicy.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReviewPolicy.ID(childComplexity), true
 	case "ReviewPolicy.isOwn":
 		if e.ComplexityRoot.ReviewPolicy.IsOwn == nil {
 			break
@@ -4552,6 +4666,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ScheduledPublish.Comment(childComplexity), true
+	case "ScheduledPublish.id":
+		if e.ComplexityRoot.ScheduledPublish.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduledPublish.ID(childComplexity), true
 
 	case "Subscription.draftFeed":
 		if e.ComplexityRoot.Subscription.DraftFeed == nil {
@@ -4734,6 +4854,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UploadMediaResult.Error(childComplexity), true
+	case "UploadMediaResult.id":
+		if e.ComplexityRoot.UploadMediaResult.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UploadMediaResult.ID(childComplexity), true
 	case "UploadMediaResult.objectUrl":
 		if e.ComplexityRoot.UploadMediaResult.ObjectURL == nil {
 			break
@@ -5074,7 +5200,8 @@ var sources = []*ast.Source{
 #     what comes, goes or is renamed between two pages moves nothing else across a cursor. sortBy sorts
 #     by several fields, one within the other, regardless of case; what has none comes first;
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
-#   * ids are opaque; an integration and its published versions share one space of ids.
+#   * ids are opaque, and no two things have the same, so that clients can keep things by their ids; what is
+#     a Node is found by its id, too. An integration and its published versions share one space of ids.
 
 """RFC 3339 date-time, UTC."""
 scalar DateTime
@@ -5797,6 +5924,7 @@ enum MediaType {
 
 """An address to put a file to."""
 type UploadMediaResult {
+  id: ID!
   uploadUrl: String!
   """Names the file to the mutation that takes it, until it expires, too; nothing can be got from it."""
   objectUrl: String!
@@ -5864,6 +5992,7 @@ type IntegrationFlow implements Node {
 
 """The action that a step uses."""
 type IntegrationAction {
+  id: ID!
   action: Action!
 }
 
@@ -5939,6 +6068,7 @@ input ForkIntegrationInput {
 
 """What differs between two drafts or versions."""
 type IntegrationDifference {
+  id: ID!
   from: Integration!
   to: Integration!
   """The parts that differ: those there now in their order, then those that are gone."""
@@ -5949,8 +6079,10 @@ type IntegrationDifference {
 
 """What became of a part, found by its id wherever it stands and whatever it is called."""
 type PartDifference {
-  """Null for the integration itself."""
-  id: ID
+  """Another one in each comparison. Whatever takes the id of a part takes it, and part, too."""
+  id: ID!
+  """The part's own. Null for the integration itself."""
+  part: ID
   """integration, flow, step, branch, config variable or config page"""
   kind: String!
   """A config variable's key."""
@@ -5971,6 +6103,7 @@ type PartDifference {
 
 """What became of a field of a part."""
 type FieldDifference {
+  id: ID!
   """A field's key, or inputs and the name of an input."""
   path: [String!]!
   """Null when it was not there."""
@@ -6038,6 +6171,7 @@ input DiscardDraftInput {
 
 """An edit of a draft as it is in the log."""
 type DraftEdit {
+  id: ID!
   revision: String!
   by: User
   at: DateTime!
@@ -6115,6 +6249,7 @@ type DraftEdge {
 
 """What two have changed differently, or one has changed and the other removed."""
 type MergeConflict {
+  id: ID!
   """Names it in take."""
   key: String!
   """Where it is, for people."""
@@ -6184,6 +6319,7 @@ input UnschedulePublishInput {
 
 """When a draft is to be published, and by whom."""
 type ScheduledPublish {
+  id: ID!
   at: DateTime!
   comment: String
   by: User
@@ -6278,6 +6414,7 @@ type ReviewPayload {
 
 """What a draft needs to be published. A review that is open must be approved in any case."""
 type ReviewPolicy {
+  id: ID!
   """0 for none."""
   approvals: Int!
   """Whether those who have edited a draft may approve it; administrators are no exception."""
@@ -6387,12 +6524,14 @@ type ThreadPayload {
 
 """Who looks at a draft."""
 type PresenceList {
+  id: ID!
   """Those who came first in front."""
   presences: [Presence!]!
 }
 
 """Somebody who looks at a draft, on one socket."""
 type Presence {
+  id: ID!
   session: ID!
   user: User
   """The id of the part where they are."""
@@ -6444,6 +6583,7 @@ enum DraftEventType {
 
 """An event of a draft as it is in the log."""
 type DraftEvent {
+  id: ID!
   cursor: String!
   type: DraftEventType!
   by: User
@@ -6548,6 +6688,7 @@ type ImportIntegrationPayload {
 
 """A finding about a definition, with its place."""
 type DefinitionProblem {
+  id: ID!
   """1-based line of the YAML, null when it has none."""
   line: Int
   flow: String
@@ -6737,7 +6878,8 @@ type InstanceConfigVariableEdge {
 }
 
 """A field of a connection."""
-type Expression {
+type Expression implements Node {
+  id: ID!
   name: String!
   value: String
 }
@@ -6907,6 +7049,7 @@ type InstanceExecutionResult implements Node {
 
 """The step that started an execution."""
 type InvokedBy {
+  id: ID!
   executionId: ID!
   """The step's path in that execution."""
   stepPath: String
@@ -6958,6 +7101,7 @@ enum ExecutionEventType {
 
 """What happened to an execution."""
 type ExecutionEvent {
+  id: ID!
   """Goes on behind this event when it is given as after."""
   cursor: String!
   type: ExecutionEventType!
@@ -6996,7 +7140,7 @@ type InstanceStepResult implements Node {
   id: ID!
   stepName: String
   displayStepName: String
-  """Unique in the execution: identifiers and iterations, such as loop[2]/fetch."""
+  """Identifiers and iterations, such as loop[2]/fetch. Unique in each attempt of the flow."""
   path: String!
   startedAt: DateTime
   endedAt: DateTime
@@ -7047,7 +7191,8 @@ input LogOrder {
 }
 
 """A log line of an execution."""
-type Log {
+type Log implements Node {
+  id: ID!
   timestamp: DateTime!
   severity: LogSeverityLevel!
   message: String!
@@ -7084,7 +7229,8 @@ input ExecutionSectionOrder {
 }
 
 """A region of an execution's log."""
-type ExecutionSection {
+type ExecutionSection implements Node {
+  id: ID!
   sectionId: UUID!
   label: String!
 }
@@ -7501,6 +7647,8 @@ func (ec *executionContext) childFields_CustomerPayload(ctx context.Context, fie
 
 func (ec *executionContext) childFields_DefinitionProblem(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_DefinitionProblem_id(ctx, field)
 	case "line":
 		return ec.fieldContext_DefinitionProblem_line(ctx, field)
 	case "flow":
@@ -7589,6 +7737,8 @@ func (ec *executionContext) childFields_DraftEdge(ctx context.Context, field gra
 
 func (ec *executionContext) childFields_DraftEdit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_DraftEdit_id(ctx, field)
 	case "revision":
 		return ec.fieldContext_DraftEdit_revision(ctx, field)
 	case "by":
@@ -7603,6 +7753,8 @@ func (ec *executionContext) childFields_DraftEdit(ctx context.Context, field gra
 
 func (ec *executionContext) childFields_DraftEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_DraftEvent_id(ctx, field)
 	case "cursor":
 		return ec.fieldContext_DraftEvent_cursor(ctx, field)
 	case "type":
@@ -7639,6 +7791,8 @@ func (ec *executionContext) childFields_DraftPayload(ctx context.Context, field 
 
 func (ec *executionContext) childFields_ExecutionEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_ExecutionEvent_id(ctx, field)
 	case "cursor":
 		return ec.fieldContext_ExecutionEvent_cursor(ctx, field)
 	case "type":
@@ -7665,6 +7819,8 @@ func (ec *executionContext) childFields_ExecutionPayload(ctx context.Context, fi
 
 func (ec *executionContext) childFields_ExecutionSection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_ExecutionSection_id(ctx, field)
 	case "sectionId":
 		return ec.fieldContext_ExecutionSection_sectionId(ctx, field)
 	case "label":
@@ -7699,6 +7855,8 @@ func (ec *executionContext) childFields_ExecutionSectionEdge(ctx context.Context
 
 func (ec *executionContext) childFields_Expression(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_Expression_id(ctx, field)
 	case "name":
 		return ec.fieldContext_Expression_name(ctx, field)
 	case "value":
@@ -7733,6 +7891,8 @@ func (ec *executionContext) childFields_ExpressionEdge(ctx context.Context, fiel
 
 func (ec *executionContext) childFields_FieldDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_FieldDifference_id(ctx, field)
 	case "path":
 		return ec.fieldContext_FieldDifference_path(ctx, field)
 	case "before":
@@ -8103,6 +8263,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 
 func (ec *executionContext) childFields_IntegrationAction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_IntegrationAction_id(ctx, field)
 	case "action":
 		return ec.fieldContext_IntegrationAction_action(ctx, field)
 	}
@@ -8125,6 +8287,8 @@ func (ec *executionContext) childFields_IntegrationConnection(ctx context.Contex
 
 func (ec *executionContext) childFields_IntegrationDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_IntegrationDifference_id(ctx, field)
 	case "from":
 		return ec.fieldContext_IntegrationDifference_from(ctx, field)
 	case "to":
@@ -8205,6 +8369,8 @@ func (ec *executionContext) childFields_IntegrationPayload(ctx context.Context, 
 
 func (ec *executionContext) childFields_InvokedBy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_InvokedBy_id(ctx, field)
 	case "executionId":
 		return ec.fieldContext_InvokedBy_executionId(ctx, field)
 	case "stepPath":
@@ -8217,6 +8383,8 @@ func (ec *executionContext) childFields_InvokedBy(ctx context.Context, field gra
 
 func (ec *executionContext) childFields_Log(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_Log_id(ctx, field)
 	case "timestamp":
 		return ec.fieldContext_Log_timestamp(ctx, field)
 	case "severity":
@@ -8269,6 +8437,8 @@ func (ec *executionContext) childFields_LogSeverity(ctx context.Context, field g
 
 func (ec *executionContext) childFields_MergeConflict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_MergeConflict_id(ctx, field)
 	case "key":
 		return ec.fieldContext_MergeConflict_key(ctx, field)
 	case "place":
@@ -8371,6 +8541,8 @@ func (ec *executionContext) childFields_PartDifference(ctx context.Context, fiel
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_PartDifference_id(ctx, field)
+	case "part":
+		return ec.fieldContext_PartDifference_part(ctx, field)
 	case "kind":
 		return ec.fieldContext_PartDifference_kind(ctx, field)
 	case "name":
@@ -8397,6 +8569,8 @@ func (ec *executionContext) childFields_PartDifference(ctx context.Context, fiel
 
 func (ec *executionContext) childFields_Presence(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_Presence_id(ctx, field)
 	case "session":
 		return ec.fieldContext_Presence_session(ctx, field)
 	case "user":
@@ -8413,6 +8587,8 @@ func (ec *executionContext) childFields_Presence(ctx context.Context, field grap
 
 func (ec *executionContext) childFields_PresenceList(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_PresenceList_id(ctx, field)
 	case "presences":
 		return ec.fieldContext_PresenceList_presences(ctx, field)
 	}
@@ -8445,6 +8621,8 @@ func (ec *executionContext) childFields_ReviewPayload(ctx context.Context, field
 
 func (ec *executionContext) childFields_ReviewPolicy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_ReviewPolicy_id(ctx, field)
 	case "approvals":
 		return ec.fieldContext_ReviewPolicy_approvals(ctx, field)
 	case "selfApproval":
@@ -8503,6 +8681,8 @@ func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.
 
 func (ec *executionContext) childFields_ScheduledPublish(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_ScheduledPublish_id(ctx, field)
 	case "at":
 		return ec.fieldContext_ScheduledPublish_at(ctx, field)
 	case "comment":
@@ -8555,6 +8735,8 @@ func (ec *executionContext) childFields_ThreadPayload(ctx context.Context, field
 
 func (ec *executionContext) childFields_UploadMediaResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return ec.fieldContext_UploadMediaResult_id(ctx, field)
 	case "uploadUrl":
 		return ec.fieldContext_UploadMediaResult_uploadUrl(ctx, field)
 	case "objectUrl":
@@ -14519,6 +14701,29 @@ func (ec *executionContext) fieldContext_CustomerPayload_errors(_ context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _DefinitionProblem_id(ctx context.Context, field graphql.CollectedField, obj *DefinitionProblem) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DefinitionProblem_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DefinitionProblem_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DefinitionProblem", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _DefinitionProblem_line(ctx context.Context, field graphql.CollectedField, obj *DefinitionProblem) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15414,6 +15619,29 @@ func (ec *executionContext) fieldContext_DraftEdge_cursor(_ context.Context, fie
 	return graphql.NewScalarFieldContext("DraftEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _DraftEdit_id(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEdit_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEdit_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _DraftEdit_revision(ctx context.Context, field graphql.CollectedField, obj *DraftEdit) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15513,6 +15741,29 @@ func (ec *executionContext) _DraftEdit_changes(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_DraftEdit_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DraftEdit", field, false, false, errors.New("field of type JSONString does not have child fields"))
+}
+
+func (ec *executionContext) _DraftEvent_id(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DraftEvent_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DraftEvent_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DraftEvent", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _DraftEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *DraftEvent) (ret graphql.Marshaler) {
@@ -15845,6 +16096,29 @@ func (ec *executionContext) fieldContext_DraftPayload_errors(_ context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _ExecutionEvent_id(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionEvent_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionEvent_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionEvent", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _ExecutionEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *ExecutionEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16040,6 +16314,29 @@ func (ec *executionContext) fieldContext_ExecutionPayload_errors(_ context.Conte
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ExecutionSection_id(ctx context.Context, field graphql.CollectedField, obj *ExecutionSection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExecutionSection_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExecutionSection_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExecutionSection", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _ExecutionSection_sectionId(ctx context.Context, field graphql.CollectedField, obj *ExecutionSection) (ret graphql.Marshaler) {
@@ -16262,6 +16559,29 @@ func (ec *executionContext) fieldContext_ExecutionSectionEdge_cursor(_ context.C
 	return graphql.NewScalarFieldContext("ExecutionSectionEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Expression_id(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Expression_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Expression_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Expression", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _Expression_name(ctx context.Context, field graphql.CollectedField, obj *Expression) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -16480,6 +16800,29 @@ func (ec *executionContext) _ExpressionEdge_cursor(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_ExpressionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ExpressionEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _FieldDifference_id(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldDifference_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FieldDifference_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldDifference", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _FieldDifference_path(ctx context.Context, field graphql.CollectedField, obj *FieldDifference) (ret graphql.Marshaler) {
@@ -19939,6 +20282,29 @@ func (ec *executionContext) fieldContext_Integration_testConfigVariables(ctx con
 	return fc, nil
 }
 
+func (ec *executionContext) _IntegrationAction_id(ctx context.Context, field graphql.CollectedField, obj *IntegrationAction) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationAction_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationAction_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IntegrationAction", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _IntegrationAction_action(ctx context.Context, field graphql.CollectedField, obj *IntegrationAction) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20088,6 +20454,29 @@ func (ec *executionContext) _IntegrationConnection_totalCount(ctx context.Contex
 }
 func (ec *executionContext) fieldContext_IntegrationConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("IntegrationConnection", field, true, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _IntegrationDifference_id(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationDifference_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationDifference_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IntegrationDifference", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _IntegrationDifference_from(ctx context.Context, field graphql.CollectedField, obj *IntegrationDifference) (ret graphql.Marshaler) {
@@ -20695,6 +21084,29 @@ func (ec *executionContext) fieldContext_IntegrationPayload_errors(_ context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _InvokedBy_id(ctx context.Context, field graphql.CollectedField, obj *InvokedBy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InvokedBy_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InvokedBy_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InvokedBy", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _InvokedBy_executionId(ctx context.Context, field graphql.CollectedField, obj *InvokedBy) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -20762,6 +21174,29 @@ func (ec *executionContext) _InvokedBy_depth(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_InvokedBy_depth(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InvokedBy", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Log_id(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Log_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Log_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Log", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _Log_timestamp(ctx context.Context, field graphql.CollectedField, obj *Log) (ret graphql.Marshaler) {
@@ -21120,6 +21555,29 @@ func (ec *executionContext) _LogSeverity_name(ctx context.Context, field graphql
 }
 func (ec *executionContext) fieldContext_LogSeverity_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LogSeverity", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MergeConflict_id(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MergeConflict_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MergeConflict_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MergeConflict", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _MergeConflict_key(ctx context.Context, field graphql.CollectedField, obj *MergeConflict) (ret graphql.Marshaler) {
@@ -23786,6 +24244,29 @@ func (ec *executionContext) _PartDifference_id(ctx context.Context, field graphq
 			return obj.ID, nil
 		},
 		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PartDifference_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _PartDifference_part(ctx context.Context, field graphql.CollectedField, obj *PartDifference) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PartDifference_part(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Part, nil
+		},
+		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
 			return ec.marshalOID2ᚖstring(ctx, selections, v)
 		},
@@ -23793,7 +24274,7 @@ func (ec *executionContext) _PartDifference_id(ctx context.Context, field graphq
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_PartDifference_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_PartDifference_part(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("PartDifference", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -24036,6 +24517,29 @@ func (ec *executionContext) fieldContext_PartDifference_fields(_ context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _Presence_id(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Presence_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Presence_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _Presence_session(ctx context.Context, field graphql.CollectedField, obj *Presence) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -24158,6 +24662,29 @@ func (ec *executionContext) _Presence_since(ctx context.Context, field graphql.C
 }
 func (ec *executionContext) fieldContext_Presence_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Presence", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _PresenceList_id(ctx context.Context, field graphql.CollectedField, obj *PresenceList) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PresenceList_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PresenceList_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PresenceList", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _PresenceList_presences(ctx context.Context, field graphql.CollectedField, obj *PresenceList) (ret graphql.Marshaler) {
@@ -25476,6 +26003,29 @@ func (ec *executionContext) fieldContext_ReviewPayload_errors(_ context.Context,
 	return fc, nil
 }
 
+func (ec *executionContext) _ReviewPolicy_id(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ReviewPolicy_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ReviewPolicy_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ReviewPolicy", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
 func (ec *executionContext) _ReviewPolicy_approvals(ctx context.Context, field graphql.CollectedField, obj *ReviewPolicy) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -25910,6 +26460,29 @@ func (ec *executionContext) _Role_level(ctx context.Context, field graphql.Colle
 }
 func (ec *executionContext) fieldContext_Role_level(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Role", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduledPublish_id(ctx context.Context, field graphql.CollectedField, obj *ScheduledPublish) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledPublish_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledPublish_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledPublish", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _ScheduledPublish_at(ctx context.Context, field graphql.CollectedField, obj *ScheduledPublish) (ret graphql.Marshaler) {
@@ -26716,6 +27289,29 @@ func (ec *executionContext) fieldContext_ThreadPayload_errors(_ context.Context,
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _UploadMediaResult_id(ctx context.Context, field graphql.CollectedField, obj *UploadMediaResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UploadMediaResult_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UploadMediaResult_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UploadMediaResult", field, false, false, errors.New("field of type ID does not have child fields"))
 }
 
 func (ec *executionContext) _UploadMediaResult_uploadUrl(ctx context.Context, field graphql.CollectedField, obj *UploadMediaResult) (ret graphql.Marshaler) {
@@ -31064,6 +31660,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Notification(ctx, sel, obj)
+	case Log:
+		return ec._Log(ctx, sel, &obj)
+	case *Log:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Log(ctx, sel, obj)
 	case IntegrationFlow:
 		return ec._IntegrationFlow(ctx, sel, &obj)
 	case *IntegrationFlow:
@@ -31113,6 +31716,20 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Instance(ctx, sel, obj)
+	case Expression:
+		return ec._Expression(ctx, sel, &obj)
+	case *Expression:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Expression(ctx, sel, obj)
+	case ExecutionSection:
+		return ec._ExecutionSection(ctx, sel, &obj)
+	case *ExecutionSection:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ExecutionSection(ctx, sel, obj)
 	case Draft:
 		return ec._Draft(ctx, sel, &obj)
 	case *Draft:
@@ -32599,6 +33216,11 @@ func (ec *executionContext) _DefinitionProblem(ctx context.Context, sel ast.Sele
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DefinitionProblem")
+		case "id":
+			out.Values[i] = ec._DefinitionProblem_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "line":
 			out.Values[i] = ec._DefinitionProblem_line(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -32891,6 +33513,11 @@ func (ec *executionContext) _DraftEdit(ctx context.Context, sel ast.SelectionSet
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DraftEdit")
+		case "id":
+			out.Values[i] = ec._DraftEdit_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "revision":
 			out.Values[i] = ec._DraftEdit_revision(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -32944,6 +33571,11 @@ func (ec *executionContext) _DraftEvent(ctx context.Context, sel ast.SelectionSe
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("DraftEvent")
+		case "id":
+			out.Values[i] = ec._DraftEvent_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "cursor":
 			out.Values[i] = ec._DraftEvent_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -33070,6 +33702,11 @@ func (ec *executionContext) _ExecutionEvent(ctx context.Context, sel ast.Selecti
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ExecutionEvent")
+		case "id":
+			out.Values[i] = ec._ExecutionEvent_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "cursor":
 			out.Values[i] = ec._ExecutionEvent_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -33159,7 +33796,7 @@ func (ec *executionContext) _ExecutionPayload(ctx context.Context, sel ast.Selec
 	return out
 }
 
-var executionSectionImplementors = []string{"ExecutionSection"}
+var executionSectionImplementors = []string{"ExecutionSection", "Node"}
 
 func (ec *executionContext) _ExecutionSection(ctx context.Context, sel ast.SelectionSet, obj *ExecutionSection) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, executionSectionImplementors)
@@ -33171,6 +33808,11 @@ func (ec *executionContext) _ExecutionSection(ctx context.Context, sel ast.Selec
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ExecutionSection")
+		case "id":
+			out.Values[i] = ec._ExecutionSection_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "sectionId":
 			out.Values[i] = ec._ExecutionSection_sectionId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -33298,7 +33940,7 @@ func (ec *executionContext) _ExecutionSectionEdge(ctx context.Context, sel ast.S
 	return out
 }
 
-var expressionImplementors = []string{"Expression"}
+var expressionImplementors = []string{"Expression", "Node"}
 
 func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSet, obj *Expression) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, expressionImplementors)
@@ -33310,6 +33952,11 @@ func (ec *executionContext) _Expression(ctx context.Context, sel ast.SelectionSe
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Expression")
+		case "id":
+			out.Values[i] = ec._Expression_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "name":
 			out.Values[i] = ec._Expression_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -33449,6 +34096,11 @@ func (ec *executionContext) _FieldDifference(ctx context.Context, sel ast.Select
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("FieldDifference")
+		case "id":
+			out.Values[i] = ec._FieldDifference_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "path":
 			out.Values[i] = ec._FieldDifference_path(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -34734,6 +35386,11 @@ func (ec *executionContext) _IntegrationAction(ctx context.Context, sel ast.Sele
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("IntegrationAction")
+		case "id":
+			out.Values[i] = ec._IntegrationAction_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "action":
 			out.Values[i] = ec._IntegrationAction_action(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -34825,6 +35482,11 @@ func (ec *executionContext) _IntegrationDifference(ctx context.Context, sel ast.
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("IntegrationDifference")
+		case "id":
+			out.Values[i] = ec._IntegrationDifference_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "from":
 			out.Values[i] = ec._IntegrationDifference_from(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -35133,6 +35795,11 @@ func (ec *executionContext) _InvokedBy(ctx context.Context, sel ast.SelectionSet
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("InvokedBy")
+		case "id":
+			out.Values[i] = ec._InvokedBy_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "executionId":
 			out.Values[i] = ec._InvokedBy_executionId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -35169,7 +35836,7 @@ func (ec *executionContext) _InvokedBy(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
-var logImplementors = []string{"Log"}
+var logImplementors = []string{"Log", "Node"}
 
 func (ec *executionContext) _Log(ctx context.Context, sel ast.SelectionSet, obj *Log) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, logImplementors)
@@ -35181,6 +35848,11 @@ func (ec *executionContext) _Log(ctx context.Context, sel ast.SelectionSet, obj 
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Log")
+		case "id":
+			out.Values[i] = ec._Log_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "timestamp":
 			out.Values[i] = ec._Log_timestamp(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -35383,6 +36055,11 @@ func (ec *executionContext) _MergeConflict(ctx context.Context, sel ast.Selectio
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("MergeConflict")
+		case "id":
+			out.Values[i] = ec._MergeConflict_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "key":
 			out.Values[i] = ec._MergeConflict_key(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -36103,6 +36780,11 @@ func (ec *executionContext) _PartDifference(ctx context.Context, sel ast.Selecti
 			out.Values[i] = graphql.MarshalString("PartDifference")
 		case "id":
 			out.Values[i] = ec._PartDifference_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "part":
+			out.Values[i] = ec._PartDifference_part(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -36189,6 +36871,11 @@ func (ec *executionContext) _Presence(ctx context.Context, sel ast.SelectionSet,
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Presence")
+		case "id":
+			out.Values[i] = ec._Presence_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "session":
 			out.Values[i] = ec._Presence_session(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -36247,6 +36934,11 @@ func (ec *executionContext) _PresenceList(ctx context.Context, sel ast.Selection
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("PresenceList")
+		case "id":
+			out.Values[i] = ec._PresenceList_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "presences":
 			out.Values[i] = ec._PresenceList_presences(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -36986,6 +37678,11 @@ func (ec *executionContext) _ReviewPolicy(ctx context.Context, sel ast.Selection
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ReviewPolicy")
+		case "id":
+			out.Values[i] = ec._ReviewPolicy_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "approvals":
 			out.Values[i] = ec._ReviewPolicy_approvals(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -37203,6 +37900,11 @@ func (ec *executionContext) _ScheduledPublish(ctx context.Context, sel ast.Selec
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ScheduledPublish")
+		case "id":
+			out.Values[i] = ec._ScheduledPublish_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "at":
 			out.Values[i] = ec._ScheduledPublish_at(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -37421,6 +38123,11 @@ func (ec *executionContext) _UploadMediaResult(ctx context.Context, sel ast.Sele
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("UploadMediaResult")
+		case "id":
+			out.Values[i] = ec._UploadMediaResult_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "uploadUrl":
 			out.Values[i] = ec._UploadMediaResult_uploadUrl(ctx, field, obj)
 			if out.Values[i] == graphql.Null {

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"heddle/domain"
@@ -201,7 +202,7 @@ func written(ctx context.Context, definition *domain.Node, o domain.ExportOption
 func problems(list []domain.Problem) []DefinitionProblem {
 	shown := []DefinitionProblem{}
 	for _, p := range list {
-		d := DefinitionProblem{Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}
+		d := DefinitionProblem{ID: domain.DeriveID("problem", strconv.Itoa(p.Line), p.Flow, p.Step, p.Message), Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}
 		if p.Line > 0 {
 			d.Line = &p.Line
 		}

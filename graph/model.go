@@ -63,13 +63,23 @@ func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("de
 // IsSynchronous tells whether callers wait for the flow's result.
 func (f IntegrationFlow) IsSynchronous() bool { return f.flow.Flag("isSynchronous") }
 
-// Trigger is what starts the flow, as the catalogue has it, or else as the flow tells.
+// Trigger is the step that starts the flow; a draft's may not be there yet.
 func (f IntegrationFlow) Trigger() IntegrationAction {
+	step, id := f.flow.Trigger(), domain.DeriveID("no trigger", f.flow.ID)
+	if step != nil {
+		id = step.ID
+	}
+	action := f.action(step)
+	return IntegrationAction{ID: domain.PartID(f.of.ID(), id), Action: &action}
+}
+
+// action is what a trigger does, as the catalogue has it, or else as the flow tells.
+func (f IntegrationFlow) action(trigger *domain.Node) Action {
 	ref, support, polls := domain.ActionRef{}, ActionScheduleSupportInvalid, false
-	if trigger := f.flow.Trigger(); trigger != nil {
+	if trigger != nil {
 		ref = trigger.Action()
 		if known, ok := f.r.trigger(ref); ok {
-			return IntegrationAction{Action: &known}
+			return known
 		}
 		if ref.Component == scheduleComponent || trigger.Map("schedule") != nil { // what needs a schedule has one
 			support, polls = ActionScheduleSupportRequired, ref.Component != scheduleComponent
@@ -79,7 +89,7 @@ func (f IntegrationFlow) Trigger() IntegrationAction {
 	if known, ok := f.r.Components.Component(ref.Component); ok {
 		of = Component{known}
 	}
-	return IntegrationAction{Action: &Action{of: of, flow: &f, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}}
+	return Action{of: of, flow: &f, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}
 }
 
 // scheduleComponent has the trigger that only a schedule fires. Source: existing clients.
@@ -103,7 +113,10 @@ type InstanceConfigVariable struct {
 }
 
 // RequiredConfigVariable is a config variable of a definition.
-type RequiredConfigVariable struct{ variable *domain.Node }
+type RequiredConfigVariable struct {
+	of       string // the version, or the integration for its draft
+	variable *domain.Node
+}
 
 // APIToken is a token and whose it is.
 type APIToken struct {
@@ -125,6 +138,7 @@ type InstanceStepResult struct {
 
 // ExecutionEvent is an event of an execution with the execution after it.
 type ExecutionEvent struct {
+	ID              string
 	Cursor          string
 	Type            ExecutionEventType
 	Timestamp       time.Time
@@ -137,6 +151,8 @@ type Log struct {
 	run  string
 	line domain.LogLine
 	step string
+	of   string // which event of the execution it came with
+	n    int    // its place among those that did
 }
 
 // SectionID is the same for all lines of a step, nil for those of the execution itself.

@@ -1,8 +1,10 @@
 package graph
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,18 +125,21 @@ func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
 
 // Inputs are a connection's fields, by name; their values stay inside.
 func (v InstanceConfigVariable) Inputs(after *string, first *int, before *string, last *int) (Page[Expression], error) {
-	var all []Expression
+	return whole(numbered(v.fields()), window{after, first, before, last})
+}
+
+func (v InstanceConfigVariable) fields() (all []Expression) {
 	if v.connection() {
 		for _, name := range slices.Sorted(maps.Keys(v.variable.Inputs())) {
-			all = append(all, Expression{Name: name})
+			all = append(all, Expression{ID: domain.PartID(v.instance.ID, domain.DeriveID("field", v.variable.ID, name)), Name: name})
 		}
 	}
-	return whole(numbered(all), window{after, first, before, last})
+	return all
 }
 
 // RequiredConfigVariable is what the definition says of it.
 func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable {
-	return RequiredConfigVariable{v.variable}
+	return RequiredConfigVariable{cmp.Or(v.instance.Version, v.instance.Integration), v.variable}
 }
 
 func (v InstanceConfigVariable) connection() bool { return isConnection(v.variable) }
@@ -144,8 +149,8 @@ func isConnection(variable *domain.Node) bool {
 	return is || variable.Text("dataType") == "connection"
 }
 
-// ID is the same in every version.
-func (v RequiredConfigVariable) ID() string { return v.variable.ID }
+// ID is another one in each version, as what it says is.
+func (v RequiredConfigVariable) ID() string { return domain.PartID(v.of, v.variable.ID) }
 
 // Key is the variable's name.
 func (v RequiredConfigVariable) Key() string { return v.variable.Key() }
@@ -201,9 +206,9 @@ func (e InstanceExecutionResult) Status() ExecutionStatus {
 	return ExecutionStatusPending
 }
 
-// ID is unique over all executions.
+// ID is unique over all executions, and all attempts of each.
 func (s InstanceStepResult) ID() string {
-	return domain.PartID(s.run, domain.DeriveID("step result", s.step.Path))
+	return domain.PartID(s.run, domain.DeriveID("step result", s.step.Path, strconv.Itoa(s.step.Attempt)))
 }
 
 // StepName is the step's name in the definition.
@@ -229,6 +234,11 @@ func (s InstanceStepResult) Error() *string { return optional(s.step.Error) }
 
 // ResultSize is the size of what the step left, in bytes of JSON.
 func (s InstanceStepResult) ResultSize() int { return s.step.Output.Size }
+
+// ID is unique over all executions.
+func (l Log) ID() string {
+	return domain.PartID(l.run, domain.DeriveID("line", l.of, strconv.Itoa(l.n)))
+}
 
 // Timestamp is when the line was written.
 func (l Log) Timestamp() time.Time { return l.line.Time }

@@ -144,6 +144,7 @@ type CustomerPayload struct {
 
 // A finding about a definition, with its place.
 type DefinitionProblem struct {
+	ID string `json:"id"`
 	// 1-based line of the YAML, null when it has none.
 	Line    *int    `json:"line,omitempty"`
 	Flow    *string `json:"flow,omitempty"`
@@ -206,6 +207,7 @@ type DraftChangeInput struct {
 
 // An edit of a draft as it is in the log.
 type DraftEdit struct {
+	ID       string       `json:"id"`
 	Revision string       `json:"revision"`
 	By       *domain.User `json:"by,omitempty"`
 	At       time.Time    `json:"at"`
@@ -215,6 +217,7 @@ type DraftEdit struct {
 
 // An event of a draft as it is in the log.
 type DraftEvent struct {
+	ID     string         `json:"id"`
 	Cursor string         `json:"cursor"`
 	Type   DraftEventType `json:"type"`
 	By     *domain.User   `json:"by,omitempty"`
@@ -264,9 +267,12 @@ type ExecutionPayload struct {
 
 // A region of an execution's log.
 type ExecutionSection struct {
+	ID        string `json:"id"`
 	SectionID string `json:"sectionId"`
 	Label     string `json:"label"`
 }
+
+func (ExecutionSection) IsNode() {}
 
 // How sections are sorted.
 type ExecutionSectionOrder struct {
@@ -276,12 +282,16 @@ type ExecutionSectionOrder struct {
 
 // A field of a connection.
 type Expression struct {
+	ID    string  `json:"id"`
 	Name  string  `json:"name"`
 	Value *string `json:"value,omitempty"`
 }
 
+func (Expression) IsNode() {}
+
 // What became of a field of a part.
 type FieldDifference struct {
+	ID string `json:"id"`
 	// A field's key, or inputs and the name of an input.
 	Path []string `json:"path"`
 	// Null when it was not there.
@@ -376,11 +386,13 @@ type InstanceStepResultOrder struct {
 
 // The action that a step uses.
 type IntegrationAction struct {
+	ID     string  `json:"id"`
 	Action *Action `json:"action"`
 }
 
 // What differs between two drafts or versions.
 type IntegrationDifference struct {
+	ID   string       `json:"id"`
 	From *Integration `json:"from"`
 	To   *Integration `json:"to"`
 	// The parts that differ: those there now in their order, then those that are gone.
@@ -404,6 +416,7 @@ type IntegrationPayload struct {
 
 // The step that started an execution.
 type InvokedBy struct {
+	ID          string `json:"id"`
 	ExecutionID string `json:"executionId"`
 	// The step's path in that execution.
 	StepPath *string `json:"stepPath,omitempty"`
@@ -432,6 +445,7 @@ type MergeChoiceInput struct {
 
 // What two have changed differently, or one has changed and the other removed.
 type MergeConflict struct {
+	ID string `json:"id"`
 	// Names it in take.
 	Key string `json:"key"`
 	// Where it is, for people.
@@ -480,8 +494,10 @@ type PageInfo struct {
 
 // What became of a part, found by its id wherever it stands and whatever it is called.
 type PartDifference struct {
-	// Null for the integration itself.
-	ID *string `json:"id,omitempty"`
+	// Another one in each comparison. Whatever takes the id of a part takes it, and part, too.
+	ID string `json:"id"`
+	// The part's own. Null for the integration itself.
+	Part *string `json:"part,omitempty"`
 	// integration, flow, step, branch, config variable or config page
 	Kind string `json:"kind"`
 	// A config variable's key.
@@ -502,6 +518,7 @@ type PartDifference struct {
 
 // Somebody who looks at a draft, on one socket.
 type Presence struct {
+	ID      string       `json:"id"`
 	Session string       `json:"session"`
 	User    *domain.User `json:"user,omitempty"`
 	// The id of the part where they are.
@@ -513,6 +530,7 @@ type Presence struct {
 
 // Who looks at a draft.
 type PresenceList struct {
+	ID string `json:"id"`
 	// Those who came first in front.
 	Presences []Presence `json:"presences"`
 }
@@ -624,6 +642,7 @@ type SchedulePublishInput struct {
 
 // When a draft is to be published, and by whom.
 type ScheduledPublish struct {
+	ID      string       `json:"id"`
 	At      time.Time    `json:"at"`
 	Comment *string      `json:"comment,omitempty"`
 	By      *domain.User `json:"by,omitempty"`
@@ -742,6 +761,7 @@ type UpdateIntegrationVersionInput struct {
 
 // An address to put a file to.
 type UploadMediaResult struct {
+	ID        string `json:"id"`
 	UploadURL string `json:"uploadUrl"`
 	// Names the file to the mutation that takes it, until it expires, too; nothing can be got from it.
 	ObjectURL string `json:"objectUrl"`

@@ -72,14 +72,14 @@ func (r *Resolver) partOfIntegration(ctx context.Context, owner, id string) (Nod
 		if f.ID() == id {
 			return f, nil
 		}
-		if action := f.Trigger().Action; action.ID() == id {
-			return *action, nil
+		if action := f.action(f.flow.Trigger()); action.ID() == id {
+			return action, nil
 		}
 	}
 	return nil, notYet(err, "flow")
 }
 
-// partOfInstance finds a flow or a config variable of an instance.
+// partOfInstance finds a flow or a config variable of an instance, or a field of that.
 func (r *Resolver) partOfInstance(ctx context.Context, owner, id string) (Node, error) {
 	i, err := r.instanceAt(ctx, owner, nil)
 	if err != nil {
@@ -99,22 +99,41 @@ func (r *Resolver) partOfInstance(ctx context.Context, owner, id string) (Node, 
 		if v.ID() == id {
 			return v, nil
 		}
+		for _, f := range v.fields() {
+			if f.ID == id {
+				return f, nil
+			}
+		}
 	}
 	return nil, notYet(err, "config variable")
 }
 
-// partOfExecution finds what a step did.
+// partOfExecution finds what a step did, a region of the log or a line of it.
 func (r *Resolver) partOfExecution(ctx context.Context, owner, id string) (Node, error) {
 	if err := r.hasExecution(ctx, owner); err != nil {
 		return nil, err
 	}
 	run, err := r.run(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range run.Steps() {
 		if result := (InstanceStepResult{run: owner, step: s}); result.ID() == id {
 			return result, nil
 		}
 	}
-	return nil, notYet(err, "step result")
+	for _, s := range sectionsOf(run) {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	lines, err := r.log(ctx, owner)
+	for _, l := range lines {
+		if l.ID() == id {
+			return l, nil
+		}
+	}
+	return nil, notYet(err, "log line")
 }
 
 func (r *Resolver) userByID(ctx context.Context, id string) (Node, error) {

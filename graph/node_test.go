@@ -51,6 +51,9 @@ var nodes = map[string]struct {
 	"InstanceFlowConfig":      {`{ instances { nodes { flowConfigs { nodes { ...N } } } } hidden: instances(isSystem: true) { nodes { flowConfigs { nodes { ...N } } } } }`, `flow { id name } webhookUrl apiKeys`, everyone},
 	"InstanceConfigVariable":  {`{ instances { nodes { configVariables { nodes { ...N } } } } integrations { nodes { testConfigVariables { nodes { ...N } } } } }`, `value status inputs { totalCount } requiredConfigVariable { id key }`, everyone},
 	"InstanceExecutionResult": {`{ executionResults { nodes { ...N } } }`, `status queuedAt flowName`, everyone},
+	"Expression":              {`{ instances { nodes { configVariables { nodes { inputs { nodes { ...N } } } } } } integrations { nodes { testConfigVariables { nodes { inputs { nodes { ...N } } } } } } }`, `name value`, everyone},
+	"ExecutionSection":        {`query ($run: ID!) { executionSections(executionResult: $run) { nodes { ...N } } }`, `sectionId label`, everyone},
+	"Log":                     {`{ executionResults { nodes { logs { nodes { ...N } } } } }`, `timestamp severity message executionId sectionId stepName`, everyone},
 	"InstanceStepResult":      {`{ executionResults { nodes { stepResults { nodes { ...N } } } } }`, `stepName path startedAt endedAt hasError error result resultSize`, everyone},
 }
 
@@ -60,11 +63,11 @@ func TestNode(t *testing.T) {
 	h := newHouse(t)
 	rivals := h.organization("Rivals")
 	h.furnish(rivals)
-	h.furnishNodes()
+	run := h.furnishNodes()
 	owner := map[string]any{}
 	for name, n := range nodes {
 		fragment := " fragment N on " + name + " { __typename id " + n.fields + " }"
-		listed := objects(h.do(n.document+fragment, nil), name)
+		listed := objects(h.do(n.document+fragment, vars{"run": run}), name)
 		if len(listed) < 2 {
 			t.Errorf("%s: there are %d", name, len(listed))
 		}
@@ -99,18 +102,24 @@ func TestNode(t *testing.T) {
 }
 
 // furnishNodes makes at least two of everything that is a node, with what could be mistaken for each other.
-func (h *house) furnishNodes() {
+// It gives an execution.
+func (h *house) furnishNodes() (run string) {
 	ours := h.furnish(h.org)
 	h.furnish(h.org)
 	h.attach(ours.integration, "one.md", "1")
 	h.attach(ours.integration, "two.md", "2")
+	run = h.started(ours.instance)
+	h.stepped(run, "one")
+	h.stepped(run, "two")
 	renamed := strings.Replace(strings.Replace(shop, "name: Orders", "name: Renamed", 1), "webhook-triggers, version: 10", "unknown-triggers, version: 1", 1)
+	renamed = strings.Replace(renamed, "version: 3, isPublic: true}}", "version: 3, isPublic: true}}\n    inputs: {key: {type: value, value: x}, user: {type: value, value: y}}", 1)
 	h.do(importDocument, vars{"definition": renamed, "onto": ours.integration}) // the version has the old flow still
 	for _, name := range []string{"D", "E"} {
 		draft := h.do(`mutation ($id: ID!, $name: String!) { createDraft(input: {id: $id, name: $name}) { draft { id } } }`, vars{"id": ours.integration, "name": name}).text("createDraft.draft.id")
 		h.edit(domain.Collaborator, draft, h.revision(draft), named(name))
 		h.ask(h.tokens[domain.Collaborator], requestReview, vars{"id": draft, "to": []any{h.users[domain.Admin]}})
 	}
+	return run
 }
 
 // objects are those of a type, anywhere in an answer.

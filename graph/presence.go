@@ -300,9 +300,9 @@ func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*
 
 // presences shows who is here.
 func (d Draft) presences(list []attendee) PresenceList {
-	shown := PresenceList{Presences: make([]Presence, len(list))}
+	shown := PresenceList{ID: domain.DeriveID("presences", d.ID), Presences: make([]Presence, len(list))}
 	for i, p := range list {
-		shown.Presences[i] = Presence{Session: p.Session, User: d.r.user(d.Organization, p.User), Part: optional(p.Part), Cursor: optional(p.Cursor), Since: p.Since}
+		shown.Presences[i] = Presence{ID: domain.DeriveID("presence", d.ID, p.key()), Session: p.Session, User: d.r.user(d.Organization, p.User), Part: optional(p.Part), Cursor: optional(p.Cursor), Since: p.Since}
 	}
 	return shown
 }

@@ -94,7 +94,7 @@ func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain
 		o, err := change(ctx, r, domain.Organizations, organization, func(o domain.Organization) (domain.Changes[domain.Organization], error) {
 			return o.SetReviewPolicy(policy)
 		})
-		return ReviewPolicy{ReviewPolicy: domain.PolicyOf(o, domain.Integration{})}, err
+		return organizationPolicy(o), err
 	}
 	i, err := r.editable(ctx, "integration", id)
 	if err != nil {
@@ -111,5 +111,9 @@ func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain
 
 // reviewPolicy is what drafts of an integration need.
 func (r *Resolver) reviewPolicy(i Integration) ReviewPolicy {
-	return ReviewPolicy{ReviewPolicy: r.policy(i.integration), IsOwn: i.integration.Policy != nil}
+	return ReviewPolicy{ReviewPolicy: r.policy(i.integration), of: i.integration.ID, IsOwn: i.integration.Policy != nil}
+}
+
+func organizationPolicy(o domain.Organization) ReviewPolicy {
+	return ReviewPolicy{ReviewPolicy: domain.PolicyOf(o, domain.Integration{}), of: o.ID}
 }

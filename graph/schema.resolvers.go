@@ -103,7 +103,7 @@ func (r *instanceExecutionResultResolver) InvokedBy(ctx context.Context, obj *In
 	if err != nil || by == nil {
 		return nil, err
 	}
-	return &InvokedBy{ExecutionID: by.Execution, StepPath: optional(by.Path), Depth: by.Depth}, nil
+	return &InvokedBy{ID: domain.DeriveID("invoked by", obj.Execution.ID), ExecutionID: by.Execution, StepPath: optional(by.Path), Depth: by.Depth}, nil
 }
 
 func (r *instanceExecutionResultResolver) Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error) {
@@ -496,7 +496,8 @@ func (r *mutationResolver) ReplayExecution(ctx context.Context, input ReplayExec
 }
 
 func (r *organizationResolver) ReviewPolicy(ctx context.Context, obj *domain.Organization) (*ReviewPolicy, error) {
-	return &ReviewPolicy{ReviewPolicy: domain.PolicyOf(*obj, domain.Integration{}), IsOwn: obj.Policy != nil}, nil
+	policy := organizationPolicy(*obj)
+	return &policy, nil
 }
 
 func (r *organizationResolver) Users(ctx context.Context, obj *domain.Organization, after *string, first *int, before *string, last *int) (*Page[domain.User], error) {

@@ -177,9 +177,12 @@ func (r *Resolver) hasExecution(ctx context.Context, id string) error {
 	return err
 }
 
+// eventID tells an event from all others, and from what else is told of it.
+func eventID(what string, rec store.Recorded) string { return fmt.Sprint(what, ":", rec.Position) }
+
 // progress is the event as clients see it.
 func (h happened) progress() ExecutionEvent {
-	e := ExecutionEvent{Cursor: feedCursor{position: h.Position}.String(), Type: ExecutionEventTypeOther, Timestamp: h.time,
+	e := ExecutionEvent{ID: eventID("execution", h.Recorded), Cursor: feedCursor{position: h.Position}.String(), Type: ExecutionEventTypeOther, Timestamp: h.time,
 		ExecutionResult: InstanceExecutionResult{fromStream(h.run)}}
 	switch event := h.event.(type) {
 	case domain.RunQueued:

@@ -14,11 +14,9 @@ const file = path.resolve(__dirname, "../../../../schema.graphqls");
 const exceptions = [
   ["naming-convention", /\.\w+_(Icontains|Isnull|In|Gte|Lte|Flow)$/, /camelCase/, "existing clients name filter arguments so; ours of the same kind follow them"],
   ["strict-id-in-types", /^(\w+(Connection|Edge|Payload)|PageInfo|FieldError)$/, /identifier/, "existing clients know lists, payloads and their errors without an id; they are no things of their own"],
-  ["strict-id-in-types", /^(Log|ExecutionSection|LogSeverity|Expression|IntegrationAction|InvokedBy)$/, /identifier/, "existing clients know these without an id: they are parts of what has one"],
-  ["strict-id-in-types", /^(\w+Event|\w+Difference|\w+Conflict|DefinitionProblem|DraftEdit|ScheduledPublish|Presence|PresenceList|ReviewPolicy|UploadMediaResult|Merge\w+)$/, /identifier/, "a value that belongs to what it is asked of; an id would say that it can be found by it"],
+  ["strict-id-in-types", /^LogSeverity$/, /identifier/, "existing clients know its id as a number"],
   ["relay-edge-types", /\.(nodes|errors|messages|labels|versionLabels|apiKeys|organizationRoles|logSeverityLevels)$/, /list type/, "existing clients read these as plain lists"],
   ["relay-edge-types", /^\w+\.\w+$/, /list type/, "a short list that is always told whole, in the manner of the ones above"],
-  ["relay-edge-types", /^(Expression|ExecutionSection|Log)Edge$/, /Node/, "existing clients know lists of these, and them without an id"],
 ];
 
 // placing gives the innermost definition around a place of the schema.
