@@ -17,7 +17,7 @@ import (
 // Redis and their log's server are killed at random moments: whatever was answered 200 ends exactly once,
 // no call is made again once its step is in the log, and each tick of a schedule begins one run.
 func TestKillAnything(t *testing.T) {
-	const load, callers, least = 2000, 4, 65 * time.Second // long enough for a tick
+	const load, callers, least = 5000, 4, 65 * time.Second // long enough for a tick
 	c := newCluster(t, 2, 3)
 	hook := newHook()
 	t.Cleanup(hook.Close)
