@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -130,13 +129,19 @@ func (r *Resolver) components(key *string, public *bool, version *int, filter *s
 	}), w)
 }
 
-func (r *Resolver) componentByID(id string) (Component, bool) {
-	for _, c := range r.Components.Components() {
-		if found := (Component{c}); found.ID() == id {
-			return found, true
+// catalogue finds components, actions, triggers and their inputs by their ids.
+func catalogue(of *component.Registry) map[string]Node {
+	all := map[string]Node{}
+	for _, c := range of.Components() {
+		all[Component{c}.ID()] = Component{c}
+		for _, a := range (Component{c}).all() {
+			all[a.ID()] = a
+			for _, in := range a.all() {
+				all[in.ID] = in
+			}
 		}
 	}
-	return Component{}, false
+	return all
 }
 
 // trigger finds a trigger as a definition names it.
@@ -148,23 +153,6 @@ func (r *Resolver) trigger(ref domain.ActionRef) (Action, bool) {
 		}
 	}
 	return Action{}, false
-}
-
-// actionByID finds an action, a trigger or an input of one.
-func (r *Resolver) actionByID(_ context.Context, id string) (Node, error) {
-	for _, c := range r.Components.Components() {
-		for _, a := range (Component{c}).all() {
-			if a.ID() == id {
-				return a, nil
-			}
-			for _, in := range a.all() {
-				if in.ID == id {
-					return in, nil
-				}
-			}
-		}
-	}
-	return nil, missing("action")
 }
 
 // componentFilter reads a filterQuery. Source: what existing clients send and their SDK documents.

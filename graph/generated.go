@@ -5201,7 +5201,8 @@ var sources = []*ast.Source{
 #     by several fields, one within the other, regardless of case; what has none comes first;
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
 #   * ids are opaque, and no two things have the same, so that clients can keep things by their ids; what is
-#     a Node is found by its id, too. An integration and its published versions share one space of ids.
+#     a Node is found by its id, too. What is asked for as it was (asOf) has the id that it has now. An
+#     integration and its published versions share one space of ids;
 
 """RFC 3339 date-time, UTC."""
 scalar DateTime

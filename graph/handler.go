@@ -64,7 +64,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	if open.stopping == nil {
 		open.stopping = context.Background()
 	}
-	r.presences = newPresences(r.Live, r.Logger)
+	r.presences, r.catalogue = newPresences(r.Live, r.Logger), catalogue(r.Components)
 	answering := streaming{o, present(r.Logger)}
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
 	server.AddTransport(sockets{answering, open})

@@ -21,14 +21,13 @@ var finders = []finder{
 	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.instanceAt(ctx, id, nil) },
 	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.Query().Customer(ctx, id) },
 	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.draftByID(ctx, id) },
-	func(r *Resolver, ctx context.Context, id string) (Node, error) { return r.Query().Component(ctx, id) },
 	(*Resolver).auditEventByID,
 	(*Resolver).notificationByID,
 	(*Resolver).userByID,
 	(*Resolver).executionByID,
 	(*Resolver).tokenByID,
 	(*Resolver).attachmentByID,
-	(*Resolver).actionByID,
+	(*Resolver).inCatalogue,
 }
 
 // part looks for what is part of something and has an id of both, see [domain.PartID]. Whoever may see
@@ -161,11 +160,15 @@ func (r *Resolver) tokenByID(ctx context.Context, id string) (Node, error) {
 	return nil, missing("API token")
 }
 
-func (r *Resolver) attachmentByID(ctx context.Context, id string) (Node, error) {
-	for _, i := range r.View.Integrations.Each(principalOf(ctx).Organization) {
-		if a, ok := i.Attachment(id); ok && i.RemovedAt.IsZero() {
-			return Attachment{i, a}, nil
-		}
+// inCatalogue finds a component, an action, a trigger or an input of one.
+func (r *Resolver) inCatalogue(_ context.Context, id string) (Node, error) {
+	if node := r.catalogue[id]; node != nil {
+		return node, nil
 	}
-	return nil, missing("attachment")
+	return nil, missing("component")
+}
+
+func (r *Resolver) attachmentByID(ctx context.Context, id string) (Node, error) {
+	i, a, ok := r.View.AttachmentOf(principalOf(ctx).Organization, id)
+	return found(Attachment{i, a}, ok, "attachment")
 }

@@ -18,9 +18,15 @@ func TestNodeOfNothing(t *testing.T) {
 	h := newHouse(t)
 	ours, theirs := h.furnish(h.org), h.furnish(h.organization("Rivals"))
 	removed := h.imported(h.org, shop)
+	kept, taken := h.attach(removed, "kept.md", "1"), h.attach(ours.integration, "taken.md", "2")
+	h.do(detachDocument, vars{"id": ours.integration, "attachment": taken})
+	idle := h.instance(h.org, "Idle", ours.version, ours.customer)
+	part := h.do(updateDocument, vars{"input": vars{"id": idle}}).text("updateInstance.instance.flowConfigs.nodes.0.flow.part")
+	h.do(deleteDocument, vars{"id": idle})
 	flow := h.do(`query ($id: ID!) { integration(id: $id) { flows { nodes { id part } } } }`, vars{"id": removed})
 	h.do(`mutation ($id: ID!) { deleteIntegration(input: {id: $id}) { errors { messages } } }`, vars{"id": removed})
 	for name, id := range map[string]string{"none": "", "a word": "none", "a flow's own": flow.text("integration.flows.nodes.0.part"), "gone with its integration": flow.text("integration.flows.nodes.0.id"),
+		"a file that was taken away": taken, "a file of what is gone": kept, "gone with its instance": domain.PartID(idle, part),
 		"a part of nothing": domain.PartID(newID(), newID()), "no part of an integration": domain.PartID(ours.integration, newID()), "no part of an instance": domain.PartID(ours.instance, newID()),
 		"no part of an execution": domain.PartID(ours.execution, newID()), "their integration's": domain.PartID(theirs.integration, newID())} {
 		if got := h.ask(h.tokens[domain.Admin], `query ($id: ID!) { node(id: $id) { id } }`, vars{"id": id}); string(got.Data) != `{"node":null}` || len(got.Errors) > 0 {

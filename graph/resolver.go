@@ -35,7 +35,8 @@ type Resolver struct {
 	Files       domain.FileLimits
 	AddressTime time.Duration // how long addresses of files and payloads hold
 
-	presences *presences // made with the handler
+	presences *presences      // made with the handler
+	catalogue map[string]Node // what Components has, likewise
 }
 
 // settleTime is how long a mutation waits for the view to show its change. After that its answer

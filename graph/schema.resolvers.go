@@ -546,7 +546,7 @@ func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, is
 }
 
 func (r *queryResolver) Component(ctx context.Context, id string) (*Component, error) {
-	c, ok := r.componentByID(id)
+	c, ok := r.catalogue[id].(Component)
 	return found(c, ok, "component")
 }
 

@@ -22,9 +22,9 @@ func (v *View) indexUser(_, u domain.User, _ happening[domain.User]) domain.User
 	return u
 }
 
-// indexIntegration keeps versions findable. What a named draft has become is what the main draft begins
+// indexIntegration keeps versions and attachments findable. What a named draft has become is what the main draft begins
 // with, if that is not there.
-func (v *View) indexIntegration(before, i domain.Integration, _ happening[domain.Integration]) domain.Integration {
+func (v *View) indexIntegration(before, i domain.Integration, by happening[domain.Integration]) domain.Integration {
 	l := v.listing(i.ID)
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
 		v.versions[newest.ID] = i.ID
@@ -35,6 +35,12 @@ func (v *View) indexIntegration(before, i domain.Integration, _ happening[domain
 		default:
 			v.end(from)
 		}
+	}
+	switch e := by.event.(type) {
+	case domain.AttachmentAdded:
+		v.attached[e.Attachment] = i.ID
+	case domain.AttachmentRemoved:
+		delete(v.attached, e.Attachment)
 	}
 	l.tell(func(now *Listed) { now.Integration = &i })
 	if before.ID == "" {
@@ -152,6 +158,16 @@ func (v *View) IntegrationOf(organization, version string) (domain.Integration, 
 	id := v.versions[version]
 	v.mu.RUnlock()
 	return v.Integrations.Get(organization, id)
+}
+
+// AttachmentOf finds an attachment of an integration that is there, and the integration.
+func (v *View) AttachmentOf(organization, id string) (domain.Integration, domain.Attachment, bool) {
+	v.mu.RLock()
+	of := v.attached[id]
+	v.mu.RUnlock()
+	i, _ := v.Integrations.Get(organization, of)
+	a, ok := i.Attachment(id)
+	return i, a, ok && i.RemovedAt.IsZero()
 }
 
 // DataKey gives the wrapped data key for an instance's secrets, its customer's or else its

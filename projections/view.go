@@ -32,6 +32,7 @@ type View struct {
 	mu        sync.RWMutex                             // guards the tables and all below
 	tokens    map[string]tokenOwner                    // by hash
 	versions  map[string]string                        // integration by version
+	attached  map[string]string                        // integration by attachment
 	listings  map[string]*listing                      // by integration
 	lists     map[string][]*listing                    // by organization, in the order of creation; append-only
 	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
@@ -50,7 +51,7 @@ type tokenOwner struct{ user, token string }
 
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
-	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
+	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{}, attached: map[string]string{},
 		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
 		ended: map[string]*listing{}, planned: map[string]*row[domain.Draft]{}, notices: map[string][]*Notice{}, told: map[string][]*Notice{},
 		unknown: map[string]bool{}, decodable: map[string]decoder{}}

@@ -12,11 +12,14 @@ const file = path.resolve(__dirname, "../../../../schema.graphqls");
 
 // rule, where (Type, Type.field or Type.field.argument), what it says, and why it stays.
 const exceptions = [
-  ["naming-convention", /\.\w+_(Icontains|Isnull|In|Gte|Lte|Flow)$/, /camelCase/, "existing clients name filter arguments so; ours of the same kind follow them"],
+  ["naming-convention", /\.(name_Icontains|customer_Isnull|flowConfig_Flow|startedAt_Gte|status_In|sectionId_In)$/, /camelCase/, "existing clients name these arguments so"],
+  ["naming-convention", /\.(description_Icontains|error_Isnull|startedAt_Lte)$/, /camelCase/, "ours beside those of the same kind, in the same lists"],
   ["strict-id-in-types", /^(\w+(Connection|Edge|Payload)|PageInfo|FieldError)$/, /identifier/, "existing clients know lists, payloads and their errors without an id; they are no things of their own"],
   ["strict-id-in-types", /^LogSeverity$/, /identifier/, "existing clients know its id as a number"],
-  ["relay-edge-types", /\.(nodes|errors|messages|labels|versionLabels|apiKeys|organizationRoles|logSeverityLevels)$/, /list type/, "existing clients read these as plain lists"],
-  ["relay-edge-types", /^\w+\.\w+$/, /list type/, "a short list that is always told whole, in the manner of the ones above"],
+  ["relay-edge-types", /\.(nodes|errors)$|^(FieldError\.messages|Integration\.labels|InstanceFlowConfig\.apiKeys|Query\.(organizationRoles|logSeverityLevels))$/, /list type/, "existing clients read these as plain lists"],
+  ["relay-edge-types", /^(Customer\.labels|Instance\.labels|Integration\.versionLabels|ActionInput\.options|FieldDifference\.path|Thread\.path|ReviewPolicy\.bypass)$/, /list type/, "words, in the manner of labels and API keys; one does not page through them"],
+  ["relay-edge-types", /^(IntegrationDifference\.parts|PartDifference\.fields|Draft\.changes|Verdict\.changesSince|DraftPayload\.(missed|conflicts)|ImportIntegrationPayload\.warnings)$/, /list type/, "computed for the one who asks, as a whole: a page of it would cost as much, in the manner of errors"],
+  ["relay-edge-types", /^(Draft\.(authors|threads)|ReviewRequest\.(reviewers|verdicts)|Thread\.comments|PresenceList\.presences)$/, /list type/, "of one draft: people, or what they say (HEDDLE_MAX_COMMENTS in all), told whole with it in the manner of the roles"],
 ];
 
 // placing gives the innermost definition around a place of the schema.
