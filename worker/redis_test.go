@@ -17,7 +17,7 @@ import (
 // testRedis is the Redis that a test runs on: embedded, or a real server of its own.
 type testRedis struct {
 	address string
-	t       *testing.T
+	t       testing.TB
 	socket  string
 	server  *exec.Cmd
 }
@@ -30,19 +30,24 @@ func eachRedis(t *testing.T, test func(*testing.T, *testRedis)) {
 		if os.Getenv("HEDDLE_TEST_REDIS") == "" {
 			t.Skip("HEDDLE_TEST_REDIS is not set: not run on a real redis-server")
 		}
-		folder, err := os.MkdirTemp("", "redis") // a socket's path must be short
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &testRedis{t: t, socket: filepath.Join(folder, "s")}
-		r.address = "redis-socket://" + r.socket
-		r.start()
-		t.Cleanup(func() {
-			r.kill()
-			_ = os.RemoveAll(folder)
-		})
-		test(t, r)
+		test(t, realRedis(t))
 	})
+}
+
+// realRedis is a real server, on a socket, which ends with the test.
+func realRedis(t testing.TB) *testRedis {
+	folder, err := os.MkdirTemp("", "redis") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &testRedis{t: t, socket: filepath.Join(folder, "s")}
+	r.address = "redis-socket://" + r.socket
+	r.start()
+	t.Cleanup(func() {
+		r.kill()
+		_ = os.RemoveAll(folder)
+	})
+	return r
 }
 
 // start runs an empty server and waits until it answers.
