@@ -34,7 +34,7 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 		default:
 		}
 	}
-	for range servers - 1 {
+	for range lookers - 1 {
 		<-other.queue.conn.gate.offers
 	}
 	cancel()

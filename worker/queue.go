@@ -15,8 +15,15 @@ import (
 // queueName is the one Asynq queue.
 const queueName = "runs"
 
-// servers is how many Asynq servers a process has: each dequeues one task at a time.
-const servers = 2
+// A process has several Asynq servers, as each dequeues one task at a time: more where Redis is a round
+// trip away, which the servers' dequeues then share.
+const (
+	serversEmbedded = 2
+	serversReal     = 8
+)
+
+// lookers is how many dequeues look for what others have offered; while they find tasks, they go on.
+const lookers = 2
 
 // neverArchive is more retries than a task ever makes: the engine ends runs, the queue never does.
 const neverArchive = 1 << 30
@@ -38,6 +45,7 @@ type queue struct {
 	servers  []*asynq.Server
 	shutdown time.Duration
 	config   asynq.Config
+	handlers []int // of each server
 }
 
 func openQueue(address string, concurrency int, shutdown time.Duration, logger *slog.Logger) (*queue, error) {
@@ -45,9 +53,13 @@ func openQueue(address string, concurrency int, shutdown time.Duration, logger *
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{conn: conn, client: asynq.NewClient(conn), redis: conn.make(), shutdown: shutdown}
+	client := conn.client()
+	q := &queue{conn: conn, client: asynq.NewClientFromRedisClient(client), redis: client, shutdown: shutdown}
+	q.handlers = share(max(1, concurrency), serversReal)
+	if conn.embedded != nil {
+		q.handlers = share(max(1, concurrency), serversEmbedded)
+	}
 	q.config = asynq.Config{
-		Concurrency:              max(1, concurrency/servers),
 		Queues:                   map[string]int{queueName: 1},
 		TaskCheckInterval:        time.Millisecond, // the gate holds what finds nothing
 		DelayedTaskCheckInterval: time.Second,
@@ -63,6 +75,15 @@ func openQueue(address string, concurrency int, shutdown time.Duration, logger *
 		},
 	}
 	return q, nil
+}
+
+// share divides handlers among at most so many servers.
+func share(handlers, servers int) []int {
+	shares := make([]int, min(handlers, servers))
+	for i := range handlers {
+		shares[i%len(shares)]++
+	}
+	return shares
 }
 
 // waits tells which errors of a handler are no failures of the task.
@@ -99,9 +120,9 @@ func (q *queue) waiting(ctx context.Context) (int, error) {
 // shared tells whether other processes use the same Redis.
 func (q *queue) shared() bool { return q.conn.embedded == nil }
 
-// look has every server look for tasks.
+// look has this process look for tasks.
 func (q *queue) look() {
-	for range servers {
+	for range lookers {
 		q.conn.gate.open()
 	}
 }
@@ -116,8 +137,11 @@ func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(cont
 		defer handling.RUnlock()
 		return handle(ctx, string(t.Payload()))
 	})
-	for range servers {
-		s := asynq.NewServer(q.conn, q.config)
+	config := q.config
+	for _, handlers := range q.handlers {
+		config.Concurrency = handlers
+		s := asynq.NewServerFromRedisClient(q.redis, config)
+		config.DelayedTaskCheckInterval = time.Hour // one server does that for all
 		if err := s.Start(handler); err != nil {
 			return fmt.Errorf("starting queue server: %w", err)
 		}
@@ -140,7 +164,6 @@ func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(cont
 
 func (q *queue) close() {
 	q.conn.gate.close()
-	_ = q.client.Close()
 	_ = q.redis.Close()
 	q.conn.close()
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// connection makes the Redis clients that Asynq asks for, all through one gate.
+// connection is where the queue's Redis is.
 type connection struct {
 	make     func() redis.UniversalClient
 	gate     *gate
@@ -23,12 +23,14 @@ type connection struct {
 	embedded *embeddedRedis // nil for a real one
 }
 
-// MakeRedisClient implements [asynq.RedisConnOpt].
-func (c *connection) MakeRedisClient() any {
+// client makes the client that all of Asynq uses.
+func (c *connection) client() redis.UniversalClient {
 	client := c.make()
 	client.AddHook(c.gate)
 	if c.embedded != nil {
 		client.AddHook(c.embedded) // after the gate, which decides when scripts run
+	} else {
+		client.AddHook(&group{pipeline: client.Pipeline}) // after it too: what it holds must not hold others
 	}
 	return client
 }

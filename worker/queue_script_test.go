@@ -15,7 +15,7 @@ func testClient(t *testing.T, address string) redis.UniversalClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := conn.MakeRedisClient().(redis.UniversalClient)
+	client := conn.client()
 	t.Cleanup(func() {
 		_ = client.Close()
 		conn.close()

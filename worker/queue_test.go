@@ -96,9 +96,7 @@ func testQueueWaits(t *testing.T, redis *testRedis) {
 		t.Fatal(err)
 	}
 	<-done
-	inspector := asynq.NewInspector(q.conn)
-	defer func() { _ = inspector.Close() }()
-	info, err := inspector.GetQueueInfo(queueName)
+	info, err := asynq.NewInspectorFromRedisClient(q.redis).GetQueueInfo(queueName)
 	if err != nil || info.Failed != 0 || info.Archived != 0 {
 		t.Errorf("the queue counts %+v, %v", info, err)
 	}
@@ -111,6 +109,18 @@ func TestWaits(t *testing.T) {
 	} {
 		if waits(err) != want {
 			t.Errorf("waits(%v) is %v", err, !want)
+		}
+	}
+}
+
+// Servers have as many handlers together as there are to be, and each has one at least.
+func TestShare(t *testing.T) {
+	for _, of := range []struct {
+		handlers, servers int
+		want              []int
+	}{{1, 8, []int{1}}, {2, 2, []int{1, 1}}, {12, 8, []int{2, 2, 2, 2, 1, 1, 1, 1}}, {32, 2, []int{16, 16}}} {
+		if got := share(of.handlers, of.servers); !slices.Equal(got, of.want) {
+			t.Errorf("%d among %d are %v", of.handlers, of.servers, got)
 		}
 	}
 }
