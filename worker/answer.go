@@ -51,7 +51,7 @@ func (a *answer) set(output json.RawMessage) error {
 		}
 	}
 	a.typed("application/json")
-	a.body, err = json.Marshal(value)
+	a.body, err = component.JSON(value)
 	return err
 }
 
