@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,12 +37,14 @@ var (
 	preludeSource string
 	//go:embed script_web.js
 	webSource string
+	//go:embed script_buffer.js
+	bufferSource string
 	//go:embed script_fetch.js
 	fetchSource string
 
 	// They are compiled once: parsing takes longer than most scripts run.
 	prelude = sync.OnceValues(func() ([]byte, error) { return compile("hostNames, limits", preludeSource) })
-	web     = sync.OnceValues(func() ([]byte, error) { return compile("host, limits", webSource+fetchSource) })
+	web     = sync.OnceValues(func() ([]byte, error) { return compile("host, limits", webSource+bufferSource+fetchSource) })
 )
 
 func compile(parameters, source string) ([]byte, error) {
@@ -58,11 +61,12 @@ func compile(parameters, source string) ([]byte, error) {
 }
 
 // webNames tells by its text whether a script can need the functions of the web: half of the prelude,
-// which most scripts have no use for. Whoever looks for names in other ways gets them all.
-var webNames = regexp.MustCompile(`btoa|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
+// which most scripts have no use for. Whoever looks for names in other ways gets them all, and so does who
+// gets binary data.
+var webNames = regexp.MustCompile(`btoa|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
 // RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
-// result are plain values as in component/values.go; binary data is Uint8Array in the script.
+// result are plain values as in component/values.go; binary data is a Buffer in the script.
 // Beyond those, dates become ISO text, maps objects, sets lists; NaN and undefined become nil;
 // functions are left out. An error that the code is to blame for is a refusal that tells the line.
 func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
@@ -150,7 +154,7 @@ func (r *scriptRun) do(source, args, names string) (result any, err error) {
 			err = fmt.Errorf("the script engine failed: %v", p)
 		}
 	}()
-	if err := r.load(webNames.MatchString(source)); err != nil {
+	if err := r.load(webNames.MatchString(source) || strings.Contains(args, `"$bytes"`)); err != nil {
 		return nil, err
 	}
 	if _, err := r.call("start", source, args, names); err != nil {

@@ -29,7 +29,7 @@ function decode(v) {
 	if (v === null || typeof v !== "object") return v;
 	if (!isArray(v)) {
 		switch (marked(v)) {
-		case bytesKey: return fromBase64(v[bytesKey]);
+		case bytesKey: return host.bytes(fromBase64(v[bytesKey]));
 		case objectKey: v = v[objectKey];
 		}
 	}

@@ -39,7 +39,13 @@ func TestScriptWeb(t *testing.T) {
 			return [c !== o, c.self === c, c.d.getTime(), c.m.get(1).a, c.s.has(1), c.b[0], c.r.flags, c.l.length, c.n]; }`,
 			[]any{true, true, 0.0, 1.0, true, 1.0, "g", 1.0, nil}},
 		"structuredClone, function": {`() => { try { structuredClone(() => 1); } catch (e) { return e.message; } }`, "a function cannot be cloned"},
-		"timers in order":           {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},
+		"Buffer, text": {`() => ["aGkg4oKs", "aGkg4oKs==", "aGkg-_"].map((s) => Buffer.from(s, "base64").toString("hex")).concat(Buffer.from("ä€").toString("base64"), Buffer.from("ff00", "hex").toString("latin1"), Buffer.from("\u00ff", "binary").toString("base64url"), String(Buffer.from("ä")))`,
+			[]any{"686920e282ac", "686920e282ac", "686920fb", "w6Tigqw=", "ÿ\x00", "_w", "ä"}},
+		"Buffer, bytes": {`() => { const b = Buffer.concat([Buffer.from([1, 2]), new Uint8Array([3])]); b.slice(0, 1)[0] = 9; return [[...b], b.length, Buffer.isBuffer(b.subarray(1)), Buffer.isBuffer(new Uint8Array(1)), b.equals(Buffer.from([9, 2, 3])), [...Buffer.alloc(2, 7)], Buffer.byteLength("€"), [...Buffer.concat([b, b], 4)], [...Buffer.from(b.buffer, 1, 1)], [...Buffer.from({ type: "Buffer", data: [5] })], b.toString("hex", 1, 2)]; }`,
+			[]any{[]any{9.0, 2.0, 3.0}, 3.0, true, false, true, []any{7.0, 7.0}, 3.0, []any{9.0, 2.0, 3.0, 9.0}, []any{2.0}, []any{5.0}, "02"}},
+		"Buffer, given back":       {`() => ({ data: Buffer.from("hi") })`, map[string]any{"data": []byte("hi")}},
+		"Buffer, unknown encoding": {`() => { try { Buffer.from("", "utf16le"); } catch (e) { return e.message; } }`, "Unknown encoding: utf16le"},
+		"timers in order":          {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := runScript(t, c.source)
