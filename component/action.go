@@ -43,6 +43,29 @@ func NewTrigger[I any](key, label, description string, receive func(ctx context.
 	}
 }
 
+// NewPerformedTrigger makes a trigger that needs what a step has, with inputs as with [NewAction].
+func NewPerformedTrigger[I any](key, label, description string, perform func(ctx context.Context, step Step, payload map[string]any, inputs I) (Result, error)) Trigger {
+	fields := fieldsOf[I]()
+	return Trigger{
+		Key: key, Label: label, Description: description, Inputs: describe(fields),
+		Perform: func(ctx context.Context, step Step, payload, raw map[string]any) (Result, error) {
+			inputs, err := decode[I](fields, raw)
+			if err != nil {
+				return Result{}, err
+			}
+			return perform(ctx, step, payload, inputs)
+		},
+	}
+}
+
+// Do has the trigger perform or receive, whichever it does.
+func (t Trigger) Do(ctx context.Context, step Step, payload, inputs map[string]any) (Result, error) {
+	if t.Perform != nil {
+		return t.Perform(ctx, step, payload, inputs)
+	}
+	return t.Receive(ctx, payload, inputs)
+}
+
 // WithEffect gives a copy of the action that is marked as reaching outside the run.
 func (a Action) WithEffect() Action {
 	a.Effect = true

@@ -42,7 +42,7 @@ type Action struct {
 	Perform func(ctx context.Context, step Step, inputs map[string]any) (Result, error)
 }
 
-// Trigger is how a run of a flow begins. Make it with [NewTrigger].
+// Trigger is how a run of a flow begins. Make it with [NewTrigger] or [NewPerformedTrigger].
 type Trigger struct {
 	Key         string
 	Label       string
@@ -55,6 +55,9 @@ type Trigger struct {
 	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
+	// Perform, if set, stands in for Receive where that needs what a step has. It is also called once more,
+	// before the run, for the answer to an asynchronous caller: what it logs or keeps then is lost.
+	Perform func(ctx context.Context, step Step, payload map[string]any, inputs map[string]any) (Result, error)
 }
 
 // Start says what makes the runs of a flow begin.

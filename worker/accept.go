@@ -47,7 +47,8 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		policy.limit, policy.duplicate = 0, nil
 	} else {
 		request, _ := s.flow.Map("retryConfig")["uniqueRequestIdField"].(map[string]any)
-		queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, s), w.given(ctx, request, s)
+		r := domain.Run{ID: s.run, Organization: s.instance.Organization, Queued: queued, QueuedAt: now()}
+		queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, r, s), w.given(ctx, request, r, s)
 	}
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
@@ -92,33 +93,13 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 	a.write(rw)
 }
 
-// ownResponse asks the flow's trigger whether it answers asynchronous callers itself. All it is given
-// comes from the run, so that a delivery that comes again is answered as the first time.
+// ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
 func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
-	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
-	if err != nil {
-		return nil, err
-	}
-	instance, _ := w.View.Instances.Get(r.Organization, r.Queued.Instance)
-	step := definition.Find(r.Queued.Flow).Trigger()
-	ref := step.Action()
-	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
-	if err != nil {
-		return nil, err
-	}
-	config, err := w.configValues(definition, instance)
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := resolveInputs(step, newScope(config))
-	if err != nil {
-		return nil, err
-	}
 	delivery, err := w.delivery(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	result, err := trigger.Receive(ctx, delivery, inputs)
+	result, err := w.receive(ctx, r, delivery, false)
 	return result.Response, err
 }
 

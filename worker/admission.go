@@ -170,23 +170,16 @@ func (w *Worker) admitWoken(ctx context.Context) error {
 
 // given resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
 // the run itself will say so.
-func (w *Worker) given(ctx context.Context, input map[string]any, s start) string {
-	step := s.flow.Trigger()
-	ref := step.Action()
-	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
-	if err != nil || input == nil {
+func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, s start) string {
+	if input == nil {
+		return ""
+	}
+	result, err := w.receive(ctx, r, s.delivery, true)
+	if err != nil {
 		return ""
 	}
 	scope := newScope(nil)
-	inputs, err := resolveInputs(step, scope)
-	if err != nil {
-		return ""
-	}
-	result, err := trigger.Receive(ctx, payloadOf(nil, s.delivery), inputs)
-	if err != nil {
-		return ""
-	}
-	scope.set(domain.Identifier(step.Name()), result.Data)
+	scope.set(domain.Identifier(s.flow.Trigger().Name()), result.Data)
 	value, err := Resolve(input, scope)
 	if err != nil || value == nil || value == "" {
 		return ""

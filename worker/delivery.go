@@ -58,9 +58,13 @@ func (x *execution) payload(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the payload: %w", err)
 	}
+	return x.payloadOf(d), nil
+}
+
+func (x *execution) payloadOf(delivery map[string]any) map[string]any {
 	p := maps.Clone(x.facts)
 	delete(p, "configVars")
-	return payloadOf(p, d), nil
+	return payloadOf(p, delivery)
 }
 
 // payloadOf adds to what is known of a run what was delivered.

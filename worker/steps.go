@@ -206,7 +206,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 		if err != nil {
 			return result, nil, err
 		}
-		result, failure = x.guarded(s, func() (component.Result, error) { return trigger.Receive(ctx, payload, inputs) })
+		result, failure = x.guarded(s, func() (component.Result, error) { return trigger.Do(ctx, s, payload, inputs) })
 		return result, failure, nil
 	}
 	action, unknown := x.Components.Lookup(ref.Component, ref.Key)

@@ -23,6 +23,12 @@ func init() {
 					"and this one only if it had not ended. Promises that the function does not await end with it.",
 				runCode),
 		},
+		Triggers: []component.Trigger{
+			component.NewPerformedTrigger("runCodeTrigger", "Code block trigger",
+				"Runs a JavaScript function (context, payload) when the flow's URL is called. The payload property of what it returns is the result; "+
+					"its response, with statusCode, contentType, headers and body, is the answer to the caller of an asynchronous flow; its branch names the branch to run. "+
+					"For that answer the function is called once more, before the execution, with no values kept. It can't use fetch.", runCodeTrigger),
+		},
 	})
 }
 
@@ -39,6 +45,20 @@ var stateScopes = map[string]component.Scope{
 }
 
 func runCode(ctx context.Context, step component.Step, in runCodeInputs) (component.Result, error) {
+	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, step.Results()}, HTTP: step.HTTP(), Reach: step.Reach})
+	if err != nil {
+		return component.Result{}, err
+	}
+	returned, isObject := value.(map[string]any)
+	if !isObject {
+		return component.Result{Data: value}, nil // a bare value, or nothing
+	}
+	return codeResult(step, returned)
+}
+
+// callCode calls a function with its context as the first argument, keeps the values that it changed in it
+// or returned, and gives what it returned.
+func callCode(ctx context.Context, step component.Step, call component.ScriptCall) (any, error) {
 	names := slices.Sorted(maps.Keys(stateScopes))
 	facts := maps.Clone(step.Facts())
 	if facts == nil {
@@ -49,28 +69,22 @@ func runCode(ctx context.Context, step component.Step, in runCodeInputs) (compon
 	for _, name := range names {
 		values, err := step.State(stateScopes[name]).All(ctx)
 		if err != nil {
-			return component.Result{}, err
+			return nil, err
 		}
 		before[name], facts[name] = values, values
 	}
-	answer, err := step.Script(ctx, component.ScriptCall{
-		Source: in.Code, Args: []any{facts, step.Results()}, Log: step.Log, Context: names, HTTP: step.HTTP(), Reach: step.Reach,
-	})
+	call.Args[0], call.Context, call.Log = facts, names, step.Log
+	answer, err := step.Script(ctx, call)
 	if err != nil {
-		return component.Result{}, err
+		return nil, err
 	}
-	both, _ := answer.(map[string]any)
-	after, _ := both["context"].(map[string]any)
-	returned, isObject := both["value"].(map[string]any)
+	after, returned := mapOf(mapOf(answer)["context"]), mapOf(mapOf(answer)["value"])
 	for _, name := range names {
 		if err := keepState(ctx, step.State(stateScopes[name]), before[name], after[name], returned[name]); err != nil {
-			return component.Result{}, err
+			return nil, err
 		}
 	}
-	if !isObject {
-		return component.Result{Data: both["value"]}, nil // a bare value, or nothing
-	}
-	return codeResult(step, returned)
+	return mapOf(answer)["value"], nil
 }
 
 // codeResult reads what the function returned.
@@ -83,20 +97,35 @@ func codeResult(step component.Step, returned map[string]any) (component.Result,
 		step.Log("warn", "The code returned an object without data, so the result of the step is null.")
 	}
 	result := component.Result{Data: data, ContentType: component.Text(returned["contentType"]), Branch: component.Text(returned["branch"])}
-	if status := returned["statusCode"]; status != nil {
-		code, ok := status.(float64)
-		if !ok || code < 200 || code > 599 || code != float64(int(code)) {
-			return component.Result{}, domain.Refuse(domain.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
-		}
-		result.StatusCode = int(code)
+	result.Headers = codeHeaders(returned)
+	var err error
+	result.StatusCode, err = codeStatus(returned)
+	return result, err
+}
+
+// codeStatus gives the HTTP status among what a function returned, 0 for none.
+func codeStatus(returned map[string]any) (int, error) {
+	status := returned["statusCode"]
+	if status == nil {
+		return 0, nil
 	}
-	if headers, ok := returned["headers"].(map[string]any); ok {
-		result.Headers = make(map[string]string, len(headers))
-		for name, value := range headers {
-			result.Headers[name] = component.Text(value)
-		}
+	code, ok := status.(float64)
+	if !ok || code < 200 || code > 599 || code != float64(int(code)) {
+		return 0, domain.Refuse(domain.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
 	}
-	return result, nil
+	return int(code), nil
+}
+
+func codeHeaders(returned map[string]any) map[string]string {
+	given, ok := returned["headers"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	headers := make(map[string]string, len(given))
+	for name, value := range given {
+		headers[name] = component.Text(value)
+	}
+	return headers
 }
 
 // keepState writes what the function changed in one scope: in the object of its context, where a

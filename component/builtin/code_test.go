@@ -145,3 +145,48 @@ func TestRunCodeState(t *testing.T) {
 		})
 	}
 }
+
+func TestRunCodeTrigger(t *testing.T) {
+	payload := map[string]any{"body": 1.0}
+	registry := component.New(Components()...)
+	trigger, err := registry.LookupTrigger("code", "runCodeTrigger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		value   any
+		want    component.Result
+		refused bool
+	}{
+		"nothing": {nil, component.Result{}, false},
+		"payload": {map[string]any{"payload": "x", "branch": "B"}, component.Result{Data: "x", Branch: "B"}, false},
+		"response": {map[string]any{"payload": nil, "response": map[string]any{"statusCode": 400.0, "contentType": "a/b", "headers": map[string]any{"X": 1.0}, "body": map[string]any{"a": 1.0}}},
+			component.Result{Response: &component.Response{StatusCode: 400, ContentType: "a/b", Headers: map[string]string{"X": "1"}, Body: `{"a":1}`}}, false},
+		"empty response": {map[string]any{"payload": 1.0, "response": map[string]any{}}, component.Result{Data: 1.0, Response: &component.Response{}}, false},
+		"no status":      {map[string]any{"payload": 1.0, "response": map[string]any{"statusCode": 42.0}}, component.Result{}, true},
+	} {
+		s := newStep(t)
+		s.script = func(call component.ScriptCall) (any, error) {
+			if !cmp.Equal(call.Args[1], any(payload)) || call.HTTP != nil {
+				t.Errorf("called with %v", call)
+			}
+			return answers(c.value, nil)(call)
+		}
+		got, err := trigger.Do(t.Context(), s, payload, map[string]any{"code": "x"})
+		if c.refused {
+			if domain.CodeOf(err) != domain.Invalid {
+				t.Errorf("%s: got %v", name, err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+		if warned := len(s.lines) > 0; warned != (name == "nothing") {
+			t.Errorf("%s: got log %v", name, s.lines)
+		}
+	}
+	if _, err := trigger.Do(t.Context(), newStep(t), payload, nil); domain.CodeOf(err) != domain.Invalid {
+		t.Errorf("without code: got %v", err)
+	}
+}
