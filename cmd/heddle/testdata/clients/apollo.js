@@ -38,6 +38,24 @@ async function mutations() {
   await told;
 }
 
+// A draft and a version have flows of their own in the cache, and each is found again by its id.
+async function versions() {
+  const FLOWS = gql`{ integrations(allVersions: true) { nodes { id draftRevision flows { nodes { id part description } } } } }`;
+  const [draft] = (await client.query({ query: FLOWS })).data.integrations.nodes;
+  const change = { op: "SET", node: draft.flows.nodes[0].id, path: ["description"], value: '"by Apollo"' };
+  const EDIT = gql`mutation ($input: EditDraftInput!) { editDraft(input: $input) { errors { field messages } } }`;
+  const { data } = await client.mutate({ mutation: EDIT, variables: { input: { id: draft.id, expectedRevision: draft.draftRevision, changes: [change] } } });
+  assert.deepEqual(data.editDraft.errors, []);
+  await client.query({ query: FLOWS, fetchPolicy: "network-only" });
+  const flows = client.readQuery({ query: FLOWS }).integrations.nodes.map(({ flows }) => flows.nodes[0]);
+  assert.deepEqual(flows.map(({ description }) => description), ["by Apollo", null]);
+  assert.equal(flows[0].part, flows[1].part);
+  for (const { id, description } of flows) {
+    const { data } = await client.query({ query: gql`query ($id: ID!) { node(id: $id) { id ... on IntegrationFlow { description } } }`, variables: { id }, fetchPolicy: "network-only" });
+    assert.deepEqual([data.node.__typename, data.node.description], ["IntegrationFlow", description]);
+  }
+}
+
 async function errors() {
   for (const [query, code] of [[gql`{ customer(id: "none") { id } }`, "NOT_FOUND"], [gql`{ organisation { id } }`, "GRAPHQL_VALIDATION_FAILED"]])
     await assert.rejects(client.query({ query }), (err) => CombinedGraphQLErrors.is(err) && err.errors[0].extensions.code === code);
@@ -69,4 +87,4 @@ async function subscriptions() {
   changes.unsubscribe();
 }
 
-run(queries, mutations, errors, subscriptions);
+run(queries, mutations, versions, errors, subscriptions);
