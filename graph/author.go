@@ -15,14 +15,10 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 // importDefinition makes a YAML definition the whole draft of an integration, a new one or a given. What
 // no step can do here is imported all the same, with a warning.
 func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []domain.Problem, err error) {
-	parsed, _, err := domain.Parse([]byte(text), r.Limits)
+	parsed, warnings, err := r.parse(text)
 	if err != nil {
 		return i, nil, err
 	}
-	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
-		return i, nil, err
-	}
-	warnings = append(warnings, domain.Unsupported(parsed, r.Components.Inputs)...)
 	if onto == "" {
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), domain.IntegrationCreated{})
 		return i, warnings, err
@@ -32,6 +28,18 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		return i, nil, err
 	}
 	return Integration{integration: ref.integration}, warnings, r.replaceDraft(ctx, ref, parsed)
+}
+
+// parse reads a YAML definition and finds all that is to be said of it before it is written anywhere.
+func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []domain.Problem, err error) {
+	parsed, _, err = domain.Parse([]byte(text), r.Limits)
+	if err != nil {
+		return nil, nil, err
+	}
+	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
+		return nil, nil, err
+	}
+	return parsed, append(warnings, domain.Unsupported(parsed, r.Components.Inputs)...), nil
 }
 
 // createFrom makes a new integration. Its draft and its system instance come first: a crash in

@@ -143,6 +143,28 @@ func TestImportRefusals(t *testing.T) {
 	}
 }
 
+// TestValidate compares with what an import of the same says.
+func TestValidate(t *testing.T) {
+	const validate = `mutation ($definition: String!) { validateIntegrationSchema(input: {definition: $definition}) {
+		result { isValid } warnings { message line flow step } errors { field messages } } }`
+	h := newHouse(t)
+	odd := strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)
+	for _, definition := range []string{shop, odd, strings.Replace(shop, "hook.results.body.data", "gone.results", 1), "a: [b", ""} {
+		imported, before := h.do(importDocument, vars{"definition": definition}), h.events()
+		a := h.do(validate, vars{"definition": definition})
+		if diff := cmp.Diff(before, h.events()); diff != "" {
+			t.Errorf("the log changed: %s", diff)
+		}
+		refused := imported.refused("importIntegration")
+		if a.refused("validateIntegrationSchema") != refused || a.at("validateIntegrationSchema.result.isValid") != (refused == "") {
+			t.Errorf("answered %s where an import is answered %s", a.body, imported.body)
+		}
+		if definition == odd && !strings.Contains(a.text("validateIntegrationSchema.warnings.0.message"), "descripion") {
+			t.Errorf("answered %s", a.body)
+		}
+	}
+}
+
 func TestImportWarnings(t *testing.T) {
 	h := newHouse(t)
 	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)})

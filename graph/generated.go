@@ -689,6 +689,7 @@ type ComplexityRoot struct {
 		UpdateIntegrationMarketplaceConfiguration func(childComplexity int, input UpdateIntegrationMarketplaceConfigurationInput) int
 		UpdateIntegrationVersion                  func(childComplexity int, input UpdateIntegrationVersionInput) int
 		UpdateIntegrationVersionAvailability      func(childComplexity int, input UpdateIntegrationVersionAvailabilityInput) int
+		ValidateIntegrationSchema                 func(childComplexity int, input ValidateIntegrationSchemaInput) int
 		WithdrawReview                            func(childComplexity int, input WithdrawReviewInput) int
 		WithdrawVerdict                           func(childComplexity int, input WithdrawVerdictInput) int
 	}
@@ -904,6 +905,16 @@ type ComplexityRoot struct {
 		User   func(childComplexity int) int
 	}
 
+	ValidateIntegrationSchemaPayload struct {
+		Errors   func(childComplexity int) int
+		Result   func(childComplexity int) int
+		Warnings func(childComplexity int) int
+	}
+
+	ValidateIntegrationSchemaResult struct {
+		IsValid func(childComplexity int) int
+	}
+
 	Verdict struct {
 		Approves        func(childComplexity int) int
 		At              func(childComplexity int) int
@@ -1017,6 +1028,7 @@ type MutationResolver interface {
 	SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error)
 	UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error)
 	ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error)
+	ValidateIntegrationSchema(ctx context.Context, input ValidateIntegrationSchemaInput) (*ValidateIntegrationSchemaPayload, error)
 	PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error)
 	RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error)
 	DeleteIntegration(ctx context.Context, input DeleteIntegrationInput) (*IntegrationPayload, error)
@@ -3947,6 +3959,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegrationVersionAvailability(childComplexity, args["input"].(UpdateIntegrationVersionAvailabilityInput)), true
+	case "Mutation.validateIntegrationSchema":
+		if e.ComplexityRoot.Mutation.ValidateIntegrationSchema == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_validateIntegrationSchema_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ValidateIntegrationSchema(childComplexity, args["input"].(ValidateIntegrationSchemaInput)), true
 	case "Mutation.withdrawReview":
 		if e.ComplexityRoot.Mutation.WithdrawReview == nil {
 			break
@@ -4979,6 +5002,32 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserPayload.User(childComplexity), true
 
+	case "ValidateIntegrationSchemaPayload.errors":
+		if e.ComplexityRoot.ValidateIntegrationSchemaPayload.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateIntegrationSchemaPayload.Errors(childComplexity), true
+	case "ValidateIntegrationSchemaPayload.result":
+		if e.ComplexityRoot.ValidateIntegrationSchemaPayload.Result == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateIntegrationSchemaPayload.Result(childComplexity), true
+	case "ValidateIntegrationSchemaPayload.warnings":
+		if e.ComplexityRoot.ValidateIntegrationSchemaPayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateIntegrationSchemaPayload.Warnings(childComplexity), true
+
+	case "ValidateIntegrationSchemaResult.isValid":
+		if e.ComplexityRoot.ValidateIntegrationSchemaResult.IsValid == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ValidateIntegrationSchemaResult.IsValid(childComplexity), true
+
 	case "Verdict.approves":
 		if e.ComplexityRoot.Verdict.Approves == nil {
 			break
@@ -5094,6 +5143,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputUpdateIntegrationMarketplaceConfigurationInput,
 		ec.unmarshalInputUpdateIntegrationVersionAvailabilityInput,
 		ec.unmarshalInputUpdateIntegrationVersionInput,
+		ec.unmarshalInputValidateIntegrationSchemaInput,
 		ec.unmarshalInputVersionOrder,
 		ec.unmarshalInputWithdrawReviewInput,
 		ec.unmarshalInputWithdrawVerdictInput,
@@ -5202,7 +5252,7 @@ var sources = []*ast.Source{
 #   * null and absent mean the same, and so does an empty string where an id or cursor is optional;
 #   * ids are opaque, and no two things have the same, so that clients can keep things by their ids; what is
 #     a Node is found by its id, too. What is asked for as it was (asOf) has the id that it has now. An
-#     integration and its published versions share one space of ids;
+#     integration and its published versions share one space of ids.
 
 """RFC 3339 date-time, UTC."""
 scalar DateTime
@@ -5478,6 +5528,8 @@ type Mutation {
   schedulePublish(input: SchedulePublishInput!): ReviewPayload!
   unschedulePublish(input: UnschedulePublishInput!): ReviewPayload!
   importIntegration(input: ImportIntegrationInput!): ImportIntegrationPayload!
+  """Says what an import would say of a definition, and writes nothing."""
+  validateIntegrationSchema(input: ValidateIntegrationSchemaInput!): ValidateIntegrationSchemaPayload!
   publishIntegration(input: PublishIntegrationInput!): IntegrationPayload!
   """Publishes an older version's content again, as the next version, under the same policy; drafts stay as they are."""
   rollBackIntegration(input: RollBackIntegrationInput!): IntegrationPayload!
@@ -6685,6 +6737,25 @@ type ImportIntegrationPayload {
   """What was kept although Heddle does not know it, or looks like a mistake."""
   warnings: [DefinitionProblem!]!
   errors: [FieldError!]!
+}
+
+"""What validateIntegrationSchema takes."""
+input ValidateIntegrationSchemaInput {
+  """A YAML definition."""
+  definition: String!
+}
+
+"""Whether a definition could be imported; if not, the errors say why."""
+type ValidateIntegrationSchemaPayload {
+  result: ValidateIntegrationSchemaResult
+  """As in the payload of importIntegration."""
+  warnings: [DefinitionProblem!]!
+  errors: [FieldError!]!
+}
+
+"""What has become of a validation."""
+type ValidateIntegrationSchemaResult {
+  isValid: Boolean!
 }
 
 """A finding about a definition, with its place."""
@@ -8806,6 +8877,26 @@ func (ec *executionContext) childFields_UserPayload(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type UserPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ValidateIntegrationSchemaPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "result":
+		return ec.fieldContext_ValidateIntegrationSchemaPayload_result(ctx, field)
+	case "warnings":
+		return ec.fieldContext_ValidateIntegrationSchemaPayload_warnings(ctx, field)
+	case "errors":
+		return ec.fieldContext_ValidateIntegrationSchemaPayload_errors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ValidateIntegrationSchemaPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ValidateIntegrationSchemaResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "isValid":
+		return ec.fieldContext_ValidateIntegrationSchemaResult_isValid(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ValidateIntegrationSchemaResult", field.Name)
+}
+
 func (ec *executionContext) childFields_Verdict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -10120,6 +10211,20 @@ func (ec *executionContext) field_Mutation_updateIntegration_args(ctx context.Co
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateIntegrationInput, error) {
 			return ec.unmarshalNUpdateIntegrationInput2heddleᚋgraphᚐUpdateIntegrationInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_validateIntegrationSchema_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ValidateIntegrationSchemaInput, error) {
+			return ec.unmarshalNValidateIntegrationSchemaInput2heddleᚋgraphᚐValidateIntegrationSchemaInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -23048,6 +23153,50 @@ func (ec *executionContext) fieldContext_Mutation_importIntegration(ctx context.
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_validateIntegrationSchema(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_validateIntegrationSchema(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ValidateIntegrationSchema(ctx, fc.Args["input"].(ValidateIntegrationSchemaInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ValidateIntegrationSchemaPayload) graphql.Marshaler {
+			return ec.marshalNValidateIntegrationSchemaPayload2ᚖheddleᚋgraphᚐValidateIntegrationSchemaPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_validateIntegrationSchema(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ValidateIntegrationSchemaPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_validateIntegrationSchema_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_publishIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -27856,6 +28005,125 @@ func (ec *executionContext) fieldContext_UserPayload_errors(_ context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _ValidateIntegrationSchemaPayload_result(ctx context.Context, field graphql.CollectedField, obj *ValidateIntegrationSchemaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ValidateIntegrationSchemaPayload_result(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Result, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ValidateIntegrationSchemaResult) graphql.Marshaler {
+			return ec.marshalOValidateIntegrationSchemaResult2ᚖheddleᚋgraphᚐValidateIntegrationSchemaResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ValidateIntegrationSchemaPayload_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ValidateIntegrationSchemaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ValidateIntegrationSchemaResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ValidateIntegrationSchemaPayload_warnings(ctx context.Context, field graphql.CollectedField, obj *ValidateIntegrationSchemaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ValidateIntegrationSchemaPayload_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Warnings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []DefinitionProblem) graphql.Marshaler {
+			return ec.marshalNDefinitionProblem2ᚕheddleᚋgraphᚐDefinitionProblemᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ValidateIntegrationSchemaPayload_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ValidateIntegrationSchemaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DefinitionProblem(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ValidateIntegrationSchemaPayload_errors(ctx context.Context, field graphql.CollectedField, obj *ValidateIntegrationSchemaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ValidateIntegrationSchemaPayload_errors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Errors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []FieldError) graphql.Marshaler {
+			return ec.marshalNFieldError2ᚕheddleᚋgraphᚐFieldErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ValidateIntegrationSchemaPayload_errors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ValidateIntegrationSchemaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ValidateIntegrationSchemaResult_isValid(ctx context.Context, field graphql.CollectedField, obj *ValidateIntegrationSchemaResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ValidateIntegrationSchemaResult_isValid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsValid, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ValidateIntegrationSchemaResult_isValid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ValidateIntegrationSchemaResult", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _Verdict_id(ctx context.Context, field graphql.CollectedField, obj *Verdict) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -31530,6 +31798,36 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationVersionInput(ctx cont
 				return it, err
 			}
 			it.TemplateFor = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputValidateIntegrationSchemaInput(ctx context.Context, obj any) (ValidateIntegrationSchemaInput, error) {
+	var it ValidateIntegrationSchemaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"definition"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "definition":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("definition"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Definition = data
 		}
 	}
 	return it, nil
@@ -36375,6 +36673,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "validateIntegrationSchema":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_validateIntegrationSchema(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "publishIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_publishIntegration(ctx, field)
@@ -38358,6 +38663,92 @@ func (ec *executionContext) _UserPayload(ctx context.Context, sel ast.SelectionS
 			}
 		case "errors":
 			out.Values[i] = ec._UserPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var validateIntegrationSchemaPayloadImplementors = []string{"ValidateIntegrationSchemaPayload"}
+
+func (ec *executionContext) _ValidateIntegrationSchemaPayload(ctx context.Context, sel ast.SelectionSet, obj *ValidateIntegrationSchemaPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, validateIntegrationSchemaPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ValidateIntegrationSchemaPayload")
+		case "result":
+			out.Values[i] = ec._ValidateIntegrationSchemaPayload_result(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "warnings":
+			out.Values[i] = ec._ValidateIntegrationSchemaPayload_warnings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "errors":
+			out.Values[i] = ec._ValidateIntegrationSchemaPayload_errors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var validateIntegrationSchemaResultImplementors = []string{"ValidateIntegrationSchemaResult"}
+
+func (ec *executionContext) _ValidateIntegrationSchemaResult(ctx context.Context, sel ast.SelectionSet, obj *ValidateIntegrationSchemaResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, validateIntegrationSchemaResultImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ValidateIntegrationSchemaResult")
+		case "isValid":
+			out.Values[i] = ec._ValidateIntegrationSchemaResult_isValid(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -41125,6 +41516,25 @@ func (ec *executionContext) marshalNUserPayload2ᚖheddleᚋgraphᚐUserPayload(
 	return ec._UserPayload(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNValidateIntegrationSchemaInput2heddleᚋgraphᚐValidateIntegrationSchemaInput(ctx context.Context, v any) (ValidateIntegrationSchemaInput, error) {
+	res, err := ec.unmarshalInputValidateIntegrationSchemaInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNValidateIntegrationSchemaPayload2heddleᚋgraphᚐValidateIntegrationSchemaPayload(ctx context.Context, sel ast.SelectionSet, v ValidateIntegrationSchemaPayload) graphql.Marshaler {
+	return ec._ValidateIntegrationSchemaPayload(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNValidateIntegrationSchemaPayload2ᚖheddleᚋgraphᚐValidateIntegrationSchemaPayload(ctx context.Context, sel ast.SelectionSet, v *ValidateIntegrationSchemaPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ValidateIntegrationSchemaPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNVerdict2heddleᚋgraphᚐVerdict(ctx context.Context, sel ast.SelectionSet, v Verdict) graphql.Marshaler {
 	return ec._Verdict(ctx, sel, &v)
 }
@@ -42015,6 +42425,13 @@ func (ec *executionContext) marshalOUser2ᚖheddleᚋdomainᚐUser(ctx context.C
 		return graphql.Null
 	}
 	return ec._User(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOValidateIntegrationSchemaResult2ᚖheddleᚋgraphᚐValidateIntegrationSchemaResult(ctx context.Context, sel ast.SelectionSet, v *ValidateIntegrationSchemaResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ValidateIntegrationSchemaResult(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOVersionOrder2ᚕheddleᚋgraphᚐVersionOrderᚄ(ctx context.Context, v any) ([]VersionOrder, error) {

@@ -775,6 +775,25 @@ type UserPayload struct {
 	Errors []FieldError `json:"errors"`
 }
 
+// What validateIntegrationSchema takes.
+type ValidateIntegrationSchemaInput struct {
+	// A YAML definition.
+	Definition string `json:"definition"`
+}
+
+// Whether a definition could be imported; if not, the errors say why.
+type ValidateIntegrationSchemaPayload struct {
+	Result *ValidateIntegrationSchemaResult `json:"result,omitempty"`
+	// As in the payload of importIntegration.
+	Warnings []DefinitionProblem `json:"warnings"`
+	Errors   []FieldError        `json:"errors"`
+}
+
+// What has become of a validation.
+type ValidateIntegrationSchemaResult struct {
+	IsValid bool `json:"isValid"`
+}
+
 // How versions are sorted.
 type VersionOrder struct {
 	Field     VersionOrderField `json:"field"`

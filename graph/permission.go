@@ -83,6 +83,7 @@ var permissions = map[string][]domain.Role{
 	"Mutation.schedulePublish":                      builders,
 	"Mutation.unschedulePublish":                    builders,
 	"Mutation.importIntegration":                    builders,
+	"Mutation.validateIntegrationSchema":            everyone,
 	"Mutation.rollBackIntegration":                  builders,
 	"Mutation.deleteIntegration":                    builders,
 	"Mutation.updateIntegrationVersion":             builders,

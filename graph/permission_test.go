@@ -187,6 +187,9 @@ var rights = map[string]struct {
 	"Mutation.importIntegration": {building, func(*facts) string {
 		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
 	}},
+	"Mutation.validateIntegrationSchema": {allRoles, func(*facts) string {
+		return `mutation { validateIntegrationSchema(input: {definition: ` + strconv.Quote(shop) + `}) { result { isValid } errors { field } } }`
+	}},
 	"Mutation.rollBackIntegration": {building, func(f *facts) string {
 		return `mutation { rollBackIntegration(input: {id: "` + f.rolledBack() + `"}) { integration { id } errors { field } } }`
 	}},

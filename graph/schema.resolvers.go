@@ -425,6 +425,12 @@ func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIn
 	return &ImportIntegrationPayload{Integration: integration, Warnings: problems(warnings), Errors: errs}, err
 }
 
+func (r *mutationResolver) ValidateIntegrationSchema(ctx context.Context, input ValidateIntegrationSchemaInput) (*ValidateIntegrationSchemaPayload, error) {
+	_, warnings, err := r.parse(input.Definition)
+	errs, err := refusals(err)
+	return &ValidateIntegrationSchemaPayload{Result: &ValidateIntegrationSchemaResult{IsValid: len(errs) == 0}, Warnings: problems(warnings), Errors: errs}, err
+}
+
 func (r *mutationResolver) PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error) {
 	version, errs, err := payload(r.publish(ctx, input.ID, publication{given(input.Comment), given(input.Attributes), given(input.BypassReason)}))
 	return &IntegrationPayload{Integration: version, Errors: errs}, err

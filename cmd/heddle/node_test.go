@@ -40,7 +40,7 @@ func TestNodeClients(t *testing.T) {
 	where, err := json.Marshal(map[string]any{"url": h.url, "token": h.token, "trigger": trigger,
 		"instance": at(h.call(`{ instances { nodes { id } } }`, nil), "instances.nodes.0.id")})
 	h.must(err)
-	for _, program := range []string{"audits.js", "sockets.js", "events.js", "apollo.js", "urql.js"} {
+	for _, program := range []string{"audits.js", "sockets.js", "events.js", "apollo.js", "urql.js", "commands.js"} {
 		t.Run(program, func(t *testing.T) { node(t, program, string(where)) })
 	}
 }

@@ -16,9 +16,10 @@ const exceptions = [
   ["naming-convention", /\.(description_Icontains|error_Isnull|startedAt_Lte)$/, /camelCase/, "ours beside those of the same kind, in the same lists"],
   ["strict-id-in-types", /^(\w+(Connection|Edge|Payload)|PageInfo|FieldError)$/, /identifier/, "existing clients know lists, payloads and their errors without an id; they are no things of their own"],
   ["strict-id-in-types", /^LogSeverity$/, /identifier/, "existing clients know its id as a number"],
+  ["strict-id-in-types", /^ValidateIntegrationSchemaResult$/, /identifier/, "existing clients know it without an id: it is a part of the payload around it"],
   ["relay-edge-types", /\.(nodes|errors)$|^(FieldError\.messages|Integration\.labels|InstanceFlowConfig\.apiKeys|Query\.(organizationRoles|logSeverityLevels))$/, /list type/, "existing clients read these as plain lists"],
   ["relay-edge-types", /^(Customer\.labels|Instance\.labels|Integration\.versionLabels|ActionInput\.options|FieldDifference\.path|Thread\.path|ReviewPolicy\.bypass)$/, /list type/, "words, in the manner of labels and API keys; one does not page through them"],
-  ["relay-edge-types", /^(IntegrationDifference\.parts|PartDifference\.fields|Draft\.changes|Verdict\.changesSince|DraftPayload\.(missed|conflicts)|ImportIntegrationPayload\.warnings)$/, /list type/, "computed for the one who asks, as a whole: a page of it would cost as much, in the manner of errors"],
+  ["relay-edge-types", /^(IntegrationDifference\.parts|PartDifference\.fields|Draft\.changes|Verdict\.changesSince|DraftPayload\.(missed|conflicts)|(ImportIntegration|ValidateIntegrationSchema)Payload\.warnings)$/, /list type/, "computed for the one who asks, as a whole: a page of it would cost as much, in the manner of errors"],
   ["relay-edge-types", /^(Draft\.(authors|threads)|ReviewRequest\.(reviewers|verdicts)|Thread\.comments|PresenceList\.presences)$/, /list type/, "of one draft: people, or what they say (HEDDLE_MAX_COMMENTS in all), told whole with it in the manner of the roles"],
 ];
 
