@@ -75,6 +75,11 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 // answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
 func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
 	response, err := w.ownResponse(ctx, r)
+	switch domain.CodeOf(err) {
+	case domain.Unauthenticated, domain.Forbidden: // it is the trigger's word on who calls
+		w.refuse(rw, r.ID, err)
+		return
+	}
 	if err != nil { // the run will say so too, where it can be seen
 		w.Logger.Info("a trigger's own answer is left out", "run", r.ID, "error", err)
 	}
@@ -86,8 +91,10 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 		a.status = http.StatusOK
 	}
 	if len(a.body) == 0 {
-		a.typed("application/json")
 		a.body, _ = json.Marshal(map[string]string{"executionId": r.ID}) // strings always have a JSON form
+	}
+	if json.Valid(a.body) {
+		a.typed("application/json")
 	}
 	a.typed("text/plain; charset=utf-8")
 	a.write(rw)

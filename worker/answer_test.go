@@ -71,6 +71,7 @@ func TestAsynchronousAnswers(t *testing.T) {
 		"statusCode: {type: value, value: ''}": "200 application/json ID",
 		"statusCode: {type: value, value: '202'}":   "202 application/json ID",
 		"contentType: {type: value, value: text/x}": "200 text/x ID",
+		"body: {type: value, value: '{}'}":          "200 application/json {}",
 		"body: {type: value, value: hi}":            "200 text/plain; charset=utf-8 hi",
 		"body: {type: value, value: hi}, headers: {type: complex, value: [{name: content-type, type: value, value: a/b}]}": "200 a/b hi",
 	} {

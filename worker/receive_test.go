@@ -66,3 +66,21 @@ func TestCodeTriggerBounds(t *testing.T) {
 		t.Errorf("ended %+v", r.Finished)
 	}
 }
+
+// Who does not sign a request for a trigger that wants it signed is told so, and no step is run.
+func TestSignedTrigger(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(strings.Replace(flow("Main", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", step("one", "effect", "")),
+		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)))
+	h.start()
+	const body, sign = "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+	a := h.post(urls["Main"], "text/plain", body, "X-Sign", sign)
+	if r := h.ended(a.Header().Get(ExecutionHeader)); a.Code != 200 || r.Finished.Result != domain.Completed || h.probe.count("one") != 1 {
+		t.Errorf("answered %d %s, ended %+v", a.Code, a.Body, r.Finished)
+	}
+	a = h.post(urls["Main"], "text/plain", body+"!", "X-Sign", sign)
+	if r := h.ended(a.Header().Get(ExecutionHeader)); a.Code != 401 || !strings.Contains(a.Body.String(), "X-Sign") || strings.Contains(a.Body.String(), "Jefe") ||
+		r.Finished.Result != domain.Failed || h.probe.count("one") != 1 {
+		t.Errorf("answered %d %s, ended %+v", a.Code, a.Body, r.Finished)
+	}
+}
