@@ -43,3 +43,36 @@ class Buffer extends Uint8Array {
 const asBuffer = (bytes) => new Buffer(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 globalThis.Buffer = Buffer;
 host.bytes = asBuffer; // what the arguments hold
+
+// The modules of Node.js that code commonly asks for, as far as it does.
+class Digest {
+	#parts = [];
+	#name;
+	#key;
+	constructor(name, key) {
+		host.digest(name, "", null); // refuses a function that is not known
+		this.#name = name;
+		this.#key = key;
+	}
+	update(data, name) {
+		this.#parts.push(Buffer.from(data, name));
+		return this;
+	}
+	digest(name) {
+		const sum = asBuffer(Uint8Array.fromBase64(host.digest(this.#name, Buffer.concat(this.#parts).toBase64(), this.#key)));
+		return name ? sum.toString(name) : sum;
+	}
+}
+
+host.modules = {
+	__proto__: null,
+	buffer: { Buffer },
+	crypto: {
+		...crypto,
+		createHash: (name) => new Digest(name, null),
+		createHmac: (name, key) => new Digest(name, Buffer.from(key).toBase64()),
+		randomBytes: (size) => crypto.getRandomValues(new Buffer(size)),
+		timingSafeEqual: (a, b) => Buffer.from(a).equals(b),
+	},
+	url: { URL, URLSearchParams },
+};

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 	"modernc.org/quickjs"
+
+	"heddle/component"
 )
 
 // load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
@@ -88,6 +90,7 @@ func (r *scriptRun) registerHost() ([]string, error) {
 		"encode": hostEncode,
 		"decode": hostDecode,
 		"url":    hostURL,
+		"digest": hostDigest,
 		"fetch":  r.fetch.start,
 	}
 	for name, f := range functions {
@@ -139,6 +142,24 @@ func hostDecode(args []any) (any, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	// A byte order mark is no part of the text.
 	return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\uFEFF"), "\uFFFD"), err
+}
+
+// hostDigest gives the hash of base64 data, with a key its HMAC, as base64 text.
+func hostDigest(args []any) (any, error) {
+	parts := make([][]byte, len(args))
+	for i, arg := range args {
+		s, isText := arg.(string)
+		if !isText { // no key
+			continue
+		}
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil && i > 0 {
+			return nil, err
+		}
+		parts[i] = append([]byte{}, b...) // an empty key is one
+	}
+	sum, err := component.Digest(fmt.Sprint(args[0]), parts[1], parts[2])
+	return base64.StdEncoding.EncodeToString(sum), err
 }
 
 // hostURL takes a URL apart, as JSON for the prelude's class URL.

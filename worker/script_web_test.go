@@ -43,6 +43,11 @@ func TestScriptWeb(t *testing.T) {
 			[]any{"686920e282ac", "686920e282ac", "686920fb", "w6Tigqw=", "ÿ\x00", "_w", "ä"}},
 		"Buffer, bytes": {`() => { const b = Buffer.concat([Buffer.from([1, 2]), new Uint8Array([3])]); b.slice(0, 1)[0] = 9; return [[...b], b.length, Buffer.isBuffer(b.subarray(1)), Buffer.isBuffer(new Uint8Array(1)), b.equals(Buffer.from([9, 2, 3])), [...Buffer.alloc(2, 7)], Buffer.byteLength("€"), [...Buffer.concat([b, b], 4)], [...Buffer.from(b.buffer, 1, 1)], [...Buffer.from({ type: "Buffer", data: [5] })], b.toString("hex", 1, 2)]; }`,
 			[]any{[]any{9.0, 2.0, 3.0}, 3.0, true, false, true, []any{7.0, 7.0}, 3.0, []any{9.0, 2.0, 3.0, 9.0}, []any{2.0}, []any{5.0}, "02"}},
+		"crypto": {`() => { const { createHash, createHmac, randomBytes, timingSafeEqual } = require("node:crypto"); const h = createHash("sha256").update("a").update(Buffer.from("bc"));
+			return [h.digest("hex"), createHmac("SHA256", "Jefe").update("what do ya want for nothing?").digest("base64"), Buffer.isBuffer(createHmac("md5", "").update("").digest()), randomBytes(5).length, timingSafeEqual(new Uint8Array([1]), Buffer.from([1]))]; }`,
+			[]any{"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=", true, 5.0, true}},
+		"crypto, unknown function": {`() => { try { require("crypto").createHash("rot13"); } catch (e) { return e.message.slice(0, 55); } }`, `hashFunction: "rot13" is no known hash function; known `},
+		"modules":                  {`() => [require("buffer").Buffer === Buffer, new (require("url").URL)("https://a.b/c").host, (() => { try { require("constructor"); } catch (e) { return e.message; } })()]`, []any{true, "a.b", `require("constructor") is not available: of modules there are buffer, crypto, url`}},
 		"Buffer, given back":       {`() => ({ data: Buffer.from("hi") })`, map[string]any{"data": []byte("hi")}},
 		"Buffer, unknown encoding": {`() => { try { Buffer.from("", "utf16le"); } catch (e) { return e.message; } }`, "Unknown encoding: utf16le"},
 		"timers in order":          {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},

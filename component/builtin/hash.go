@@ -3,29 +3,12 @@ package builtin
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha3"
-	"crypto/sha512"
 	"encoding/hex"
-	"hash"
-	"maps"
-	"slices"
 	"strings"
 
 	"heddle/component"
 	"heddle/domain"
 )
-
-// hashes are the functions that Go's own library has; the format has BLAKE2, MD4, MD5-SHA1, RIPEMD160, SM3
-// and whirlpool besides.
-var hashes = map[string]func() hash.Hash{
-	"MD5": md5.New, "SHA1": sha1.New, "SHA224": sha256.New224, "SHA256": sha256.New, "SHA384": sha512.New384, "SHA512": sha512.New,
-	"SHA512-224": sha512.New512_224, "SHA512-256": sha512.New512_256,
-	"SHA3-224": func() hash.Hash { return sha3.New224() }, "SHA3-256": func() hash.Hash { return sha3.New256() },
-	"SHA3-384": func() hash.Hash { return sha3.New384() }, "SHA3-512": func() hash.Hash { return sha3.New512() },
-}
 
 // The keys of the actions for one function each follow their labels.
 func init() {
@@ -35,7 +18,8 @@ func init() {
 			return digest(in.Function, in.Message, in.Secret)
 		})),
 	}
-	for _, name := range slices.Sorted(maps.Keys(hashes)) {
+	for _, name := range component.HashNames() {
+		name := strings.ToUpper(name)
 		actions = append(actions, component.NewAction("compute"+name, "Compute "+name+" hash", "Gives the "+name+" hash of a message as hexadecimal text.",
 			pure(func(in messageHashInputs) (any, error) { return digest(name, in.Message, nil) })))
 	}
@@ -69,19 +53,14 @@ type signedInputs struct {
 	Function string `key:"hashFunction" label:"HMAC hash function" default:"sha256" doc:"The hash function, such as sha256."`
 }
 
-// digest gives a message's hash, with a secret key its HMAC.
+// digest gives a message's hash as hexadecimal text, with a secret key its HMAC.
 func digest(function string, message, secret any) (string, error) {
-	newHash, known := hashes[strings.ToUpper(function)]
-	if !known {
-		return "", domain.RefuseField(domain.Invalid, "hashFunction", "%q is no known hash function; known are %s", excerpt(function, 40),
-			strings.ToLower(strings.Join(slices.Sorted(maps.Keys(hashes)), ", ")))
-	}
-	h := newHash()
+	var key []byte
 	if secret != nil {
-		h = hmac.New(newHash, []byte(messageText(secret)))
+		key = []byte(messageText(secret))
 	}
-	_, _ = h.Write([]byte(messageText(message))) // a hash takes everything
-	return hex.EncodeToString(h.Sum(nil)), nil
+	sum, err := component.Digest(function, []byte(messageText(message)), key)
+	return hex.EncodeToString(sum), err
 }
 
 func messageText(v any) string {
