@@ -89,6 +89,8 @@ func TestFlowsAsTheFormatSays(t *testing.T) {
 		"what code returns": {script("Nothing", `module.exports = async () => {}`) + script("Bare", `module.exports = async () => "text"`) + script("File", `module.exports = async () => ({data: new Uint8Array([104, 105]), contentType: "text/x"})`) +
 			script("Dated", `module.exports = async () => ({data: {at: new Date(0), none: undefined, f: () => 1, m: new Map([["a", 1]])}})`) + give("[r.nothing.results, r.bare.results, r.file.results.length, r.dated.results]"),
 			"{}", `[null,"text",2,{"at":"1970-01-01T00:00:00.000Z","m":{"a":1}}]`},
+		"headers in code": {give(`(({ headers: h }) => [h["content-type"], h["Content-Type"], "CONTENT-TYPE" in h, h["x-none"] === undefined, Object.keys(h), JSON.stringify(h)])(r.hook.results)`), "{}",
+			`["application/json","application/json",true,true,["Content-Type"],"{\"Content-Type\":\"application/json\"}"]`},
 		"files in code": {act("Pack", "messagepack", "encodeMessage", "data: {type: value, value: hi}") +
 			give("r.pack.results.data.toString('hex') + Buffer.from(r.pack.results.data).toString('base64')"), "{}", `"a26869omhp"`},
 		"values as text": {act("Keep", "persist-data", "saveExecutionValue", "keyInput: {type: value, value: k}, valueInput: {type: reference, value: hook.results.body.data}, dynamicValues: {type: complex, value: []}") +

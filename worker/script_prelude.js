@@ -149,7 +149,8 @@ globalThis.clearTimeout = (id) => { timers = timers.filter((t) => t.id !== id); 
 globalThis.queueMicrotask = (call) => { Promise.resolve().then(call); };
 
 const unavailable = (message) => { throw new Error(message); };
-const require = (name) => unavailable(`require(${stringify(String(name))}) is not available: code runs without modules`);
+const require = (name) => host.modules?.[String(name).replace(/^node:/, "")] ??
+	unavailable(`require(${stringify(String(name))}) is not available: of modules there are ${keys(host.modules ?? {}).join(", ")}`);
 
 // load makes the function of a source. A source that is one expression is the function itself;
 // anything else is a module. The wrappers add no line, so that lines in errors are the source's.
@@ -189,13 +190,34 @@ function finish(value, context, names) {
 	}
 }
 
+// HTTP headers are found in any case, as references find them: senders and proxies write them as they like.
+const anyCase = {
+	get: (headers, name) => headers[headerName(headers, name)],
+	has: (headers, name) => headerName(headers, name) in headers,
+};
+
+function headerName(headers, name) {
+	if (name in headers || typeof name !== "string") return name;
+	const lower = name.toLowerCase();
+	return keys(headers).find((k) => k.toLowerCase() === lower) ?? name;
+}
+
+function lenient(holder) {
+	const headers = holder?.headers;
+	if (headers && typeof headers === "object" && !isArray(headers)) holder.headers = new Proxy(headers, anyCase);
+}
+
 return {
 	host,
 	start(source, args, contextNames) {
 		try {
 			const values = read(args);
 			const names = parse(contextNames);
-			if (names) values[0].logger = makeLogger({ metric: "metric" });
+			if (names) {
+				values[0].logger = makeLogger({ metric: "metric" });
+				lenient(values[1]); // a trigger's payload, or the steps
+				for (const name of keys(values[1] ?? {})) lenient(values[1][name]?.results);
+			}
 			const result = load(source)(...values);
 			Promise.resolve(result).then((value) => finish(value, values[0], names), failed);
 		} catch (error) {
