@@ -9,7 +9,8 @@ import (
 
 // group is a go-redis hook that sends Asynq's scripts together: while some are under way, those that
 // come wait, and then go as one pipeline. One that comes alone goes alone, at once. A pipeline whose
-// connection is lost is sent again, as a script alone would be.
+// connection is lost is sent again, as a script alone would be. The client's own AutoPipeline is
+// experimental, and its pipelines would pass by the gate.
 type group struct {
 	pipeline func() redis.Pipeliner
 
