@@ -97,15 +97,43 @@ func taskID(run string, claims int) string { return fmt.Sprintf("%s/%d", run, cl
 // enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
 func (q *queue) enqueue(ctx context.Context, task string) error {
 	err := q.conn.enqueue(func() error {
-		_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(task)),
-			asynq.TaskID(task), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
+		err := q.put(ctx, task, task)
+		if errors.Is(err, asynq.ErrTaskIDConflict) {
+			err = q.replace(ctx, task)
+		}
 		return err
 	})
-	if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+	if err != nil {
 		return fmt.Errorf("enqueueing run %s: %w", task, err)
 	}
 	q.conn.gate.open()
 	return nil
+}
+
+func (q *queue) put(ctx context.Context, id, task string) error {
+	_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(task)),
+		asynq.TaskID(id), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
+	return err
+}
+
+// clockSkew is how far apart the clocks of processes on one Redis may be.
+const clockSkew = 5 * time.Second
+
+// replace offers a task under another id if its worker was killed: its lease, of 30 s, has run out. Asynq
+// itself would give it to another worker a minute or more after that.
+func (q *queue) replace(ctx context.Context, task string) error {
+	lease, err := q.redis.ZScore(ctx, "asynq:{"+queueName+"}:lease", task).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil // it waits, or is done
+	}
+	if err != nil || time.Since(time.Unix(int64(lease), 0)) < clockSkew {
+		return err
+	}
+	err = q.put(ctx, fmt.Sprintf("%s@%d", task, int64(lease)), task)
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return nil
+	}
+	return err
 }
 
 // waiting tells how many tasks wait.

@@ -75,6 +75,47 @@ func testQueueOffersOnce(t *testing.T, redis *testRedis) {
 	}
 }
 
+// TestQueueReplacesWhatIsLost takes a task as a worker does that is then killed: while its lease stands the
+// task is not offered again, after that it is, once, to whoever lives.
+func TestQueueReplacesWhatIsLost(t *testing.T) { eachRedis(t, testQueueReplacesWhatIsLost) }
+
+func testQueueReplacesWhatIsLost(t *testing.T, redis *testRedis) {
+	q := testQueue(t, redis.address)
+	offer := func(want int) {
+		t.Helper()
+		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := q.waiting(t.Context()); err != nil || n != want {
+			t.Fatalf("%d tasks wait, want %d (%v)", n, want, err)
+		}
+	}
+	leased := func(until time.Duration) {
+		t.Helper()
+		if err := q.redis.Do(t.Context(), "ZADD", "asynq:{runs}:lease", time.Now().Add(until).Unix(), "run/0").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	offer(1)
+	for _, command := range [][]any{{"RPOPLPUSH", "asynq:{runs}:pending", "asynq:{runs}:active"}, {"HSET", "asynq:{runs}:t:run/0", "state", "active"}} {
+		if err := q.redis.Do(t.Context(), command...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leased(30 * time.Second)
+	offer(0)
+	leased(-clockSkew / 2)
+	offer(0)
+	leased(-2 * clockSkew)
+	offer(1)
+	offer(1)
+	got := make(chan string, 1)
+	serveQueue(t, q, func(_ context.Context, task string) error { got <- task; return nil })
+	if task := <-got; task != "run/0" {
+		t.Errorf("handled %s", task)
+	}
+}
+
 // A wait is no failure: the task comes back as often as it asks, and is never archived.
 func TestQueueWaits(t *testing.T) { eachRedis(t, testQueueWaits) }
 
