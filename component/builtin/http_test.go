@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,9 +30,12 @@ type seen struct {
 func echo(t *testing.T, answer http.HandlerFunc) (*httptest.Server, *seen) {
 	t.Helper()
 	last := &seen{}
+	var mu sync.Mutex // a request that its caller gave up may still be under way
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
 		*last = seen{r.Method, r.URL.Path, r.URL.RawQuery, string(body), r.Header}
+		mu.Unlock()
 		if answer != nil {
 			answer(w, r)
 			return
