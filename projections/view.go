@@ -181,9 +181,9 @@ func one(last *atomic.Pointer[string], s string) string {
 	if p := last.Load(); p != nil && *p == s {
 		return *p
 	}
-	s = unique.Make(s).Value()
-	last.Store(&s)
-	return s
+	kept := unique.Make(s).Value()
+	last.Store(&kept)
+	return kept
 }
 
 // skip tells once of a kind that a newer version of heddle wrote.

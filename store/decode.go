@@ -17,15 +17,20 @@ import (
 // MetaOf decodes a record's meta, with the id of the aggregate that its stream is named after. It is
 // called for every event that a view folds, so the form that this package itself writes is read
 // without reflection; whatever differs from it in the least goes through encoding/json.
-func MetaOf(r Recorded) (domain.Meta, error) {
+func MetaOf(r Recorded) (m domain.Meta, err error) {
 	m, ok := quickMeta(r.Meta)
 	if !ok {
-		m = domain.Meta{}
-		if err := json.Unmarshal(r.Meta, &m); err != nil {
-			return m, fmt.Errorf("decoding the meta of %s at revision %d: %w", r.Stream, r.Revision, err)
-		}
+		m, err = slowMeta(r)
 	}
 	m.Aggregate = r.AggregateID()
+	return m, err
+}
+
+// slowMeta is apart so that what it needs on the heap costs nobody else.
+func slowMeta(r Recorded) (m domain.Meta, err error) {
+	if err := json.Unmarshal(r.Meta, &m); err != nil {
+		return m, fmt.Errorf("decoding the meta of %s at revision %d: %w", r.Stream, r.Revision, err)
+	}
 	return m, nil
 }
 
