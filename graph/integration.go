@@ -102,7 +102,7 @@ func (r *Resolver) flows(ctx context.Context, i Integration) ([]IntegrationFlow,
 	return flows, nil
 }
 
-// instanceOf is the integration that an instance is set to.
+// integrationOf is the integration that an instance is set to, at a version of it.
 func (r *Resolver) integrationOf(instance domain.Instance, version string) (Integration, error) {
 	i, ok := r.View.Integrations.Get(instance.Organization, instance.Integration)
 	if !ok {
