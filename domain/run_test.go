@@ -107,30 +107,113 @@ func TestStateDecides(t *testing.T) {
 		full = append(full, save("k", fmt.Sprint(i), "p"))
 	}
 	snapshot := StateSnapshot{Scopes: map[string]map[string]StateValue{"flow": {"k": {Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}}}
+	for i := range SnapshotEvery {
+		snapshot.Writes = append(snapshot.Writes, StateWrite{Scope: "flow", Key: "k", Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1 - i)), Run: "r", Path: "p"})
+	}
 	given := events[State]
 	elsewhere := save("k", "1", "p")
 	elsewhere.Scope = "crossFlow"
+	of := func(run string, e ValueSaved) ValueSaved { e.Run = run; return e }
+	saved, other := save("k", "1", "p"), of("b", save("k", "2", "p"))
+	mine, others := removed, removed
+	mine.Path, others.Run = "p", "b"
+	snap := func(s State) (Changes[State], error) { return s.Snapshot(nil) }
 	decides(t, States, map[string]row[State]{
-		"a new value":                 {when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
-		"the same step again":         {given: given(save("k", "1", "p")), when: saving(save("k", "1", "p"))},
-		"the same value, other step":  {given: given(save("k", "1", "p")), when: saving(save("k", "1", "q")), then: given(save("k", "1", "q"))},
-		"the same step, other value":  {given: given(save("k", "1", "p")), when: saving(save("k", "2", "p"))}, // the first write stands
-		"another scope":               {given: given(save("k", "1", "p")), when: saving(elsewhere), then: given(elsewhere)},
-		"a value after removing":      {given: given(save("k", "1", "p"), removed), when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
-		"no key":                      {when: saving(save("", "1", "p")), refused: "INVALID key: must not be empty"},
-		"removing":                    {given: given(save("k", "1", "p")), when: remove, then: given(removed)},
-		"removing what is not there":  {when: remove},
-		"removing again":              {given: given(save("k", "1", "p"), removed), when: remove},
-		"removing from another scope": {given: given(elsewhere), when: remove},
-		"a snapshot too early":        {given: full[1:], when: State.Snapshot},
-		"a snapshot":                  {given: full, when: State.Snapshot, then: given(snapshot)},
-		"a snapshot again":            {given: given(snapshot), when: State.Snapshot},
+		"again after another run":       {given: given(saved, other), when: saving(saved)},
+		"the next step after another":   {given: given(saved, other), when: saving(save("k", "3", "q")), then: given(save("k", "3", "q"))},
+		"another key after another run": {given: given(saved, other), when: saving(save("j", "1", "p")), then: given(save("j", "1", "p"))},
+		"again after another's removal": {given: given(saved, others), when: saving(saved)},
+		"removing again after another":  {given: given(saved, mine, other), when: func(s State) (Changes[State], error) { return s.Remove(mine) }},
+		"saving after removing":         {given: given(other, mine), when: saving(saved), then: given(saved)},
+		"again after a snapshot":        {given: given(StateSnapshot{Writes: []StateWrite{{Scope: "flow", Key: "k", Run: "r", Path: "p"}}}, other), when: saving(saved)},
+		"a new value":                   {when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
+		"the same step again":           {given: given(save("k", "1", "p")), when: saving(save("k", "1", "p"))},
+		"the same value, other step":    {given: given(save("k", "1", "p")), when: saving(save("k", "1", "q")), then: given(save("k", "1", "q"))},
+		"the same step, other value":    {given: given(save("k", "1", "p")), when: saving(save("k", "2", "p"))}, // the first write stands
+		"another scope":                 {given: given(save("k", "1", "p")), when: saving(elsewhere), then: given(elsewhere)},
+		"a value after removing":        {given: given(save("k", "1", "p"), removed), when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
+		"no key":                        {when: saving(save("", "1", "p")), refused: "INVALID key: must not be empty"},
+		"removing":                      {given: given(save("k", "1", "p")), when: remove, then: given(removed)},
+		"removing what is not there":    {when: remove},
+		"removing again":                {given: given(save("k", "1", "p"), removed), when: remove},
+		"removing from another scope":   {given: given(elsewhere), when: remove},
+		"a snapshot too early":          {given: full[1:], when: snap},
+		"a snapshot":                    {given: full, when: snap, then: given(snapshot)},
+		"a snapshot again":              {given: given(snapshot), when: snap},
 	})
 	s := folded(t, States, append(full, snapshot, save("j", "2", "p"), removed))
+	if len(s.Writers()) != 1 {
+		t.Errorf("writers are %v", s.Writers())
+	}
+	s.writes = nil
 	want := State{Since: 2, Scopes: map[string]map[string]StateValue{"flow": {"j": {Value: json.RawMessage("2"), Run: "r", Path: "p"}}}}
-	if diff := cmp.Diff(want, s); diff != "" {
+	if diff := cmp.Diff(want, s, cmp.AllowUnexported(State{})); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Whoever writes in between, and wherever snapshots are made: each write of a step is made once, a step that
+// is repeated gets what it has set, and a snapshot tells no more than that needs.
+func TestWritesAreMadeOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var s State
+		values := map[string]string{}                // by key, as they should be
+		at := map[string]int{"a": 0, "b": 0, "c": 0} // the step that each run is at
+		done := map[string]map[string]string{}       // by run: what its step has written, by key
+		step := func(run string) string { return fmt.Sprintf("loop[%d]/save", at[run]) }
+		runs, keys := rapid.SampledFrom([]string{"a", "b", "c"}), rapid.SampledFrom([]string{"x", "y"})
+		for n := range rapid.IntRange(0, 60).Draw(t, "actions") {
+			run, key := runs.Draw(t, "run"), keys.Draw(t, "key")
+			if done[run] == nil {
+				done[run] = map[string]string{}
+			}
+			var changes Changes[State]
+			var err error
+			switch rapid.IntRange(0, 5).Draw(t, "action") {
+			case 0:
+				at[run]++
+				done[run] = nil
+			case 1:
+				s.Since = SnapshotEvery
+				ended := map[string]bool{run: at[run] > 3}
+				changes, err = s.Snapshot(ended)
+				if ended[run] { // it never comes again
+					at[run], done[run] = at[run]+1000, nil
+				}
+			case 2:
+				if old, did := done[run]["-"+key]; !did && values[key] != "" {
+					done[run]["-"+key], values[key] = old, ""
+				}
+				changes, err = s.Remove(ValueRemoved{Key: key, Run: run, Path: step(run)})
+			default:
+				e := ValueSaved{Key: key, Value: json.RawMessage(fmt.Sprint(n + 1)), Run: run, Path: step(run)}
+				old, did := done[run][key]
+				if value, again := s.Saved(e); again != did || string(value) != old {
+					t.Fatalf("%s of %s knows of %q, %v, and should of %q, %v", e.Path, run, value, again, old, did)
+				}
+				if !did {
+					done[run][key], values[key] = string(e.Value), string(e.Value)
+				}
+				changes, err = s.Save(e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range changes {
+				s = c.Evolve(s, Meta{})
+			}
+			for _, key := range []string{"x", "y"} {
+				if got := string(s.Scopes[""][key].Value); got != values[key] {
+					t.Fatalf("%s is %q, not %q", key, got, values[key])
+				}
+			}
+		}
+		s.Since = SnapshotEvery
+		changes, err := s.Snapshot(nil)
+		if err != nil || len(changes) != 1 || len(changes[0].(StateSnapshot).Writes) > 3*4 {
+			t.Fatalf("a snapshot is %+v, %v", changes, err)
+		}
+	})
 }
 
 // What is folded after a snapshot equals what is folded without it.

@@ -14,6 +14,24 @@ const SnapshotEvery = 500
 type State struct {
 	Scopes map[string]map[string]StateValue
 	Since  int // events since the last snapshot
+	writes *written
+}
+
+// written is the writes that steps may still repeat, newest first: adding one shares all the older.
+type written struct {
+	StateWrite
+	older *written
+}
+
+// StateWrite is what a step did to a key. It is remembered when others have written the key since: the
+// step may be in flight, to be repeated after a crash.
+type StateWrite struct {
+	Scope   string          `json:"scope"`
+	Key     string          `json:"key"`
+	Value   json.RawMessage `json:"value,omitempty"` // where it is no larger than [MaxInline]
+	Removed bool            `json:"removed,omitempty"`
+	Run     string          `json:"run"`
+	Path    string          `json:"path"`
 }
 
 // StateValue is a persisted value and who wrote it.
@@ -41,9 +59,14 @@ type ValueSaved struct {
 
 // Evolve implements [Event].
 func (e ValueSaved) Evolve(s State, _ Meta) State {
-	return s.with(e.Scope, func(values map[string]StateValue) {
+	s = s.with(e.Scope, func(values map[string]StateValue) {
 		values[e.Key] = StateValue{Value: e.Value, Run: e.Run, Path: e.Path}
 	})
+	w := StateWrite{Scope: e.Scope, Key: e.Key, Run: e.Run, Path: e.Path}
+	if len(e.Value) <= MaxInline {
+		w.Value = e.Value
+	}
+	return s.remember(w)
 }
 
 // ValueRemoved forgets a key.
@@ -56,7 +79,8 @@ type ValueRemoved struct {
 
 // Evolve implements [Event].
 func (e ValueRemoved) Evolve(s State, _ Meta) State {
-	return s.with(e.Scope, func(values map[string]StateValue) { delete(values, e.Key) })
+	s = s.with(e.Scope, func(values map[string]StateValue) { delete(values, e.Key) })
+	return s.remember(StateWrite{Scope: e.Scope, Key: e.Key, Removed: true, Run: e.Run, Path: e.Path})
 }
 
 // StateSnapshot repeats the whole state, so that what is older can be dropped. A large state takes
@@ -64,15 +88,20 @@ func (e ValueRemoved) Evolve(s State, _ Meta) State {
 type StateSnapshot struct {
 	Part   int                              `json:"part,omitempty"` // counted from 0
 	Scopes map[string]map[string]StateValue `json:"scopes"`
+	Writes []StateWrite                     `json:"writes,omitempty"` // those that may still be repeated
 }
 
 // Evolve implements [Event].
 func (e StateSnapshot) Evolve(s State, _ Meta) State {
 	if e.Part == 0 {
-		return State{Scopes: e.Scopes}
+		s = State{Scopes: e.Scopes}
+	} else {
+		for scope, more := range e.Scopes {
+			s = s.with(scope, func(values map[string]StateValue) { maps.Copy(values, more) })
+		}
 	}
-	for scope, more := range e.Scopes {
-		s = s.with(scope, func(values map[string]StateValue) { maps.Copy(values, more) })
+	for _, w := range e.Writes {
+		s = s.remember(w)
 	}
 	s.Since = 0
 	return s
@@ -84,18 +113,83 @@ func (s State) Save(e ValueSaved) (Changes[State], error) {
 	if e.Key == "" {
 		return nil, RefuseField(Invalid, "key", "must not be empty")
 	}
-	if old, there := s.Scopes[e.Scope][e.Key]; there && old.Run == e.Run && old.Path == e.Path {
+	if _, saved := s.Saved(e); saved {
 		return nil, nil
 	}
 	return Changes[State]{e}, nil
 }
 
-// Remove forgets a key; one that is not there is forgotten already.
+// Remove forgets a key, unless this very step of this run has done so already; one that is not there is
+// forgotten already.
 func (s State) Remove(e ValueRemoved) (Changes[State], error) {
-	if _, there := s.Scopes[e.Scope][e.Key]; !there {
+	_, there := s.Scopes[e.Scope][e.Key]
+	again := StateWrite{Scope: e.Scope, Key: e.Key, Removed: true, Run: e.Run, Path: e.Path}
+	if !there || s.find(again) != nil {
 		return nil, nil
 	}
 	return Changes[State]{e}, nil
+}
+
+// Saved tells whether the step has set the key already, whoever has written it since, and to what. A
+// value over [MaxInline] that no longer stands is not remembered: then what is there now is given.
+func (s State) Saved(e ValueSaved) (json.RawMessage, bool) {
+	now, there := s.Scopes[e.Scope][e.Key]
+	if there && now.Run == e.Run && now.Path == e.Path {
+		return now.Value, true
+	}
+	w := s.find(StateWrite{Scope: e.Scope, Key: e.Key, Run: e.Run, Path: e.Path})
+	switch {
+	case w == nil:
+		return nil, false
+	case w.Value == nil:
+		return now.Value, true
+	}
+	return w.Value, true
+}
+
+// find gives a step's write of its kind. A run does one step after another and never goes back, so that
+// only what its newest writing step has written can be repeated.
+func (s State) find(again StateWrite) *StateWrite {
+	for w := s.writes; w != nil; w = w.older {
+		if w.Run != again.Run {
+			continue
+		}
+		if w.Path != again.Path {
+			return nil
+		}
+		if w.Scope == again.Scope && w.Key == again.Key && w.Removed == again.Removed {
+			return &w.StateWrite
+		}
+	}
+	return nil
+}
+
+func (s State) remember(w StateWrite) State {
+	s.writes = &written{StateWrite: w, older: s.writes}
+	return s
+}
+
+// Writers gives the runs that may still repeat a write, as far as the state can tell: who makes a snapshot
+// says which of them have ended.
+func (s State) Writers() map[string]bool {
+	runs := map[string]bool{}
+	for w := s.writes; w != nil; w = w.older {
+		runs[w.Run] = true
+	}
+	return runs
+}
+
+// repeatable gives the writes of the newest writing step of each run that has not ended.
+func (s State) repeatable(ended map[string]bool) (writes []StateWrite) {
+	newest := map[string]string{} // paths, by run
+	for w := s.writes; w != nil; w = w.older {
+		if path, known := newest[w.Run]; ended[w.Run] || known && path != w.Path {
+			continue
+		}
+		newest[w.Run] = w.Path
+		writes = append(writes, w.StateWrite)
+	}
+	return writes
 }
 
 // snapshotPart is how much one snapshot event holds, well inside what an event may.
@@ -112,25 +206,33 @@ func (s State) Size() int {
 	return size
 }
 
-// Snapshot repeats the state once enough events have gathered.
-func (s State) Snapshot() (Changes[State], error) {
+// Snapshot repeats the state once enough events have gathered, without what steps of ended runs wrote over.
+func (s State) Snapshot(ended map[string]bool) (Changes[State], error) {
 	if s.Since < SnapshotEvery {
 		return nil, nil
 	}
 	var changes Changes[State]
 	part, size := StateSnapshot{Scopes: map[string]map[string]StateValue{}}, 0
+	room := func(more int) {
+		if size > 0 && size+more > snapshotPart {
+			changes = append(changes, part)
+			part, size = StateSnapshot{Part: part.Part + 1, Scopes: map[string]map[string]StateValue{}}, 0
+		}
+		size += more
+	}
 	for _, scope := range slices.Sorted(maps.Keys(s.Scopes)) {
 		for _, key := range slices.Sorted(maps.Keys(s.Scopes[scope])) {
 			value := s.Scopes[scope][key]
-			if size += len(key) + len(value.Value); size > snapshotPart && len(part.Scopes) > 0 {
-				changes = append(changes, part)
-				part, size = StateSnapshot{Part: part.Part + 1, Scopes: map[string]map[string]StateValue{}}, len(key)+len(value.Value)
-			}
+			room(len(key) + len(value.Value))
 			if part.Scopes[scope] == nil {
 				part.Scopes[scope] = map[string]StateValue{}
 			}
 			part.Scopes[scope][key] = value
 		}
+	}
+	for _, w := range s.repeatable(ended) {
+		room(len(w.Scope) + len(w.Key) + len(w.Value) + len(w.Run) + len(w.Path))
+		part.Writes = append(part.Writes, w)
 	}
 	return append(changes, part), nil
 }
@@ -146,5 +248,6 @@ func (s State) with(scope string, edit func(map[string]StateValue)) State {
 		scopes = map[string]map[string]StateValue{}
 	}
 	scopes[scope] = values
-	return State{Scopes: scopes, Since: s.Since + 1}
+	s.Scopes, s.Since = scopes, s.Since+1
+	return s
 }

@@ -109,9 +109,13 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 
 // snapshot puts the whole state in the place of what is older.
 func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
+	ended, err := s.ended(handle.State().Writers())
+	if err != nil {
+		return err
+	}
 	parts := 0
 	state, _, err := handle.Change(s.x.ctxRun, func(st domain.State) (domain.Changes[domain.State], error) {
-		changes, err := st.Snapshot()
+		changes, err := st.Snapshot(ended)
 		parts = len(changes)
 		return changes, err
 	})
@@ -119,6 +123,29 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 		return err // somebody else has made it
 	}
 	return s.x.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), handle.Revision()-store.Revision(parts-1))
+}
+
+// ended tells which of the runs repeat no step any more: those that have ended, or whose history is gone.
+// One that has done so just now may be taken for one that has not: then it is told by the next snapshot.
+func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
+	ctx, ended := s.x.ctxRun, map[string]bool{}
+	for run := range runs {
+		e, known, err := s.x.Runs.Execution(ctx, s.x.run.Organization, run)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			ended[run] = !e.EndedAt.IsZero()
+			continue
+		}
+		for _, err := range s.x.Log.Read(ctx, domain.Runs.Stream(run), 0) { // the index may not have it yet
+			if ended[run] = domain.CodeOf(err) == domain.NotFound; err != nil && !ended[run] {
+				return nil, err
+			}
+			break
+		}
+	}
+	return ended, nil
 }
 
 // ownState is the execution's own scope: kept in its steps' events, gone with the run.

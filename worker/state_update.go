@@ -12,12 +12,13 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 	err = s.change(func(st domain.State) (domain.Changes[domain.State], error) {
 		value = nil
 		kept, found := st.Scopes[s.scope][key]
-		if found {
-			if value, err = component.DecodeValue(kept.Value); err != nil {
+		saved, again := st.Saved(domain.ValueSaved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.step.writer()})
+		if again { // done before a crash
+			kept.Value = saved
+		}
+		if found || again {
+			if value, err = component.DecodeValue(kept.Value); err != nil || again {
 				return nil, err
-			}
-			if kept.Run == s.x.run.ID && kept.Path == s.step.writer() { // done before a crash
-				return nil, nil
 			}
 		}
 		if value, err = change(value, found); err != nil {
