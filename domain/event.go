@@ -42,8 +42,26 @@ type Meta struct {
 	Aggregate string `json:"-"`
 }
 
-// Encode gives the stored form.
-func (m Meta) Encode() ([]byte, error) { return jsonv2.Marshal(m, storedForm) }
+// Encode gives the stored form, as encoding/json would. It is written out since every event has one.
+func (m Meta) Encode() []byte {
+	data := append(make([]byte, 0, 512), `{"id":"`...)
+	data = append(append(data, m.ID.String()...), '"')
+	text := func(name, value string) {
+		if value != "" {
+			data, _ = jsontext.AppendQuote(append(data, name...), value) // what is not UTF-8 is replaced
+		}
+	}
+	data, _ = jsontext.AppendQuote(append(data, `,"organization":`...), m.Organization)
+	text(`,"actor":`, m.Actor)
+	text(`,"token":`, m.Token)
+	text(`,"remote":`, m.Remote)
+	data = append(m.Time.AppendFormat(append(data, `,"time":"`...), time.RFC3339Nano), '"')
+	text(`,"correlation":`, m.Correlation)
+	text(`,"causation":`, m.Causation)
+	text(`,"trace":`, m.Trace)
+	text(`,"previous":`, m.Previous)
+	return append(data, '}')
+}
 
 // Encoded is an event as bytes, under the kind that names its type for ever.
 type Encoded struct {

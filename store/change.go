@@ -137,11 +137,7 @@ func (h *Handle[S]) record(author Author, at fold[S], change domain.Event[S]) (R
 	if err != nil {
 		return Recorded{}, err
 	}
-	stored, err := meta.Encode()
-	if err != nil {
-		return Recorded{}, fmt.Errorf("encoding meta: %w", err)
-	}
-	event := Event{ID: meta.ID, Kind: encoded.Kind, Meta: stored, Data: encoded.Data}
+	event := Event{ID: meta.ID, Kind: encoded.Kind, Meta: meta.Encode(), Data: encoded.Data}
 	return Recorded{Event: event, Stream: h.stream(), Revision: at.revision + 1}, nil
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +25,14 @@ func TestMetaOf(t *testing.T) {
 			Time:        time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "time")).UTC(),
 			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"), Trace: text.Draw(t, "trace"), Previous: text.Draw(t, "previous"),
 		}
-		stored, err := json.Marshal(m)
-		if err != nil {
+		stored := m.Encode()
+		var decoded, encoded any
+		marshaled, err := json.Marshal(m)
+		if err := errors.Join(err, json.Unmarshal(stored, &decoded), json.Unmarshal(marshaled, &encoded)); err != nil {
 			t.Fatal(err)
+		}
+		if diff := cmp.Diff(encoded, decoded); diff != "" {
+			t.Fatalf("stored as %s:\n%s", stored, diff)
 		}
 		if rapid.Bool().Draw(t, "broken") {
 			i := rapid.IntRange(0, len(stored)-1).Draw(t, "at")
@@ -66,10 +72,7 @@ func TestMetaOfIsQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stored := m.Encode()
 	if _, ok := quickMeta(stored); !ok {
 		t.Errorf("%s is not read the quick way", stored)
 	}
