@@ -26,13 +26,14 @@ const (
 // touched is a run that changed since the last transaction.
 type touched struct {
 	id       string
-	position store.Position // of its first event, 0 when that was written before
+	position store.Position // of its first event, 0 when that was written a while ago
 	run      domain.Run     // as folded, while position is known
 	dirty    bool           // something happened that its row shows
 }
 
 // gathered is what the next transaction will write.
 type gathered struct {
+	open  map[string]*touched // as the last transaction left them: most end with the next one
 	runs  map[string]*touched
 	order []*touched // of their first events
 	acts  []act
@@ -41,7 +42,16 @@ type gathered struct {
 	size  int
 }
 
-func newGathered() *gathered { return &gathered{runs: map[string]*touched{}} }
+// after begins what follows on what was written.
+func after(g *gathered) *gathered {
+	open := map[string]*touched{}
+	for _, t := range g.order {
+		if t.position != 0 && t.run.Finished == nil {
+			open[t.id] = t
+		}
+	}
+	return &gathered{open: open, runs: map[string]*touched{}}
+}
 
 func (g *gathered) full() bool { return g.count >= gatherMost || g.size >= gatherSize }
 
@@ -82,7 +92,7 @@ func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<-
 // gather folds records and writes them when it is time: at once when there was quiet or somebody
 // waits for them, else together with what comes soon after.
 func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) error {
-	g, due := newGathered(), time.NewTimer(0)
+	g, due := after(&gathered{}), time.NewTimer(0)
 	defer due.Stop()
 	var written time.Time
 	var reached store.Position // marked while records before it are not written yet
@@ -124,7 +134,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			indexed = true
 		}
 		x.reach(reached, g.count > 0, marked)
-		g = newGathered()
+		g = after(g)
 	}
 }
 
@@ -164,13 +174,15 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 		t = &touched{id: id}
 		g.runs[id] = t
 		g.order = append(g.order, t)
-		if rec.Revision == 0 {
+		if before := g.open[id]; before != nil {
+			t.position, t.run = before.position, before.run
+		} else if rec.Revision == 0 {
 			t.position = rec.Position
 		}
 	}
 	t.dirty = t.dirty || rec.Kind != "StepFinished" // a row shows steps only once the run has ended
 	if t.position == 0 {
-		return nil // it began earlier: its stream is read when it is written
+		return nil // it began long ago: its stream is read when it is written
 	}
 	g.size += len(rec.Data)
 	var err error

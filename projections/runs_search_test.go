@@ -127,8 +127,16 @@ func TestExecutionsOfManySources(t *testing.T) {
 	}
 }
 
-// A run whose events were written in several transactions is found by all of them, long logs included.
+// A run whose events were written in several transactions is found by all of them, long logs included,
+// whether they follow on each other or not.
 func TestRunOverManyTransactions(t *testing.T) {
+	for name, others := range map[string]int{"on end": 0, "apart": 1} {
+		t.Run(name, func(t *testing.T) { testManyTransactions(t, others) })
+	}
+}
+
+// testManyTransactions has each event in a transaction of its own, and others of another run between them.
+func testManyTransactions(t *testing.T, others int) {
 	log := store.NewMemory()
 	blobs, err := store.OpenBlobs(t.Context(), "mem://")
 	if err != nil {
@@ -151,6 +159,11 @@ func TestRunOverManyTransactions(t *testing.T) {
 		domain.StepFinished{Path: "c", Name: "Third", LogBlob: &gone}, domain.RunClaimed{Claim: 2}, domain.RunFinished{Claim: 2, Result: domain.Completed}} {
 		if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "r", e)); err != nil {
 			t.Fatal(err)
+		}
+		for range others {
+			if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "other", domain.RunClaimed{Claim: 1})); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for _, text := range []string{"first near", "second far", "near away third"} {

@@ -100,7 +100,7 @@ func (x *RunIndex) index(ctx context.Context) error {
 	return err
 }
 
-// put writes the row of a run. Of one that began in an earlier transaction it reads the stream, which
+// put writes the row of a run. Of one that began a while ago it reads the stream, which
 // may be ahead: then the row is too, and is written again.
 func (t *transaction) put(run *touched) error {
 	if !run.dirty {
