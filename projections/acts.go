@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,21 +49,9 @@ type act struct {
 	meta domain.Meta
 }
 
-// acted gives the act that a record is.
-func acted(rec store.Recorded) (a act, is bool, err error) {
-	if rec.Category() == domain.Runs.Name {
-		for _, actor := range machines {
-			if strings.Contains(string(rec.Meta), `"actor":"`+actor+`"`) {
-				return a, false, nil
-			}
-		}
-	}
-	meta, err := store.MetaOf(rec)
-	if err != nil {
-		return a, false, fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
-	}
-	rec.Data = nil
-	return act{rec, meta}, true, nil
+// isAct tells whether a record is somebody's act: what people do is one, and of runs what people do with them.
+func isAct(rec store.Recorded, meta domain.Meta) bool {
+	return rec.Category() != domain.Runs.Name || !slices.Contains(machines, meta.Actor)
 }
 
 func (t *transaction) putActs(acts []act) error {

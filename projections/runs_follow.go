@@ -160,9 +160,13 @@ func (x *RunIndex) awaited() bool { return x.wanted.Load() > uint64(x.Position()
 func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 	g.last = rec
 	g.count++
-	if a, is, err := acted(rec); err != nil {
+	meta, err := store.MetaOf(rec)
+	if err != nil {
 		return err
-	} else if is {
+	}
+	if isAct(rec, meta) {
+		a := act{rec, meta}
+		a.Data = nil // an index needs none, and it may be large
 		g.acts = append(g.acts, a)
 	}
 	if rec.Category() != domain.Runs.Name {
@@ -185,20 +189,18 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 		return nil // it began long ago: its stream is read when it is written
 	}
 	g.size += len(rec.Data)
-	var err error
-	t.run, err = x.evolve(t.run, rec)
+	t.run, err = x.evolve(t.run, rec, meta)
 	return err
 }
 
 // evolve folds a record into a run, and leaves out what a newer version of heddle wrote.
-func (x *RunIndex) evolve(r domain.Run, rec store.Recorded) (domain.Run, error) {
+func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta) (domain.Run, error) {
 	event, err := domain.Runs.Decode(rec.Kind, rec.Data)
 	if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
 		x.logger.Warn("skipping an event of an unknown kind", "kind", unknown.Kind, "stream", rec.Stream)
 		return r, nil
 	}
-	meta, metaErr := store.MetaOf(rec)
-	if err = errors.Join(err, metaErr); err != nil {
+	if err != nil {
 		return r, fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
 	}
 	return event.Evolve(r, meta), nil

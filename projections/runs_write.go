@@ -52,8 +52,10 @@ type text struct {
 	words    string
 }
 
-// apply writes what was gathered and the checkpoint in one transaction.
+// apply writes what was gathered and the checkpoint in one transaction, which nothing cuts short: it is
+// small, and what watches a context costs more than many a statement.
 func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
+	ctx = context.WithoutCancel(ctx)
 	x.writer.Lock()
 	defer x.writer.Unlock()
 	tx, err := x.db.BeginTx(ctx, nil)
@@ -149,8 +151,12 @@ func (t *transaction) put(run *touched) error {
 // load reads a run's stream.
 func (t *transaction) load(id string) (r domain.Run, err error) {
 	for rec, err := range t.log.Read(t.ctx, domain.Runs.Stream(id), 0) {
+		var meta domain.Meta
 		if err == nil {
-			r, err = t.evolve(r, rec)
+			meta, err = store.MetaOf(rec)
+		}
+		if err == nil {
+			r, err = t.evolve(r, rec, meta)
 		}
 		if err != nil {
 			return r, err
