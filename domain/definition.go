@@ -112,7 +112,11 @@ func actionRef(m map[string]any) ActionRef {
 	ref.Component, _ = component["key"].(string)
 	public, told := component["isPublic"].(bool)
 	ref.Private = told && !public
-	if v := component["version"]; v != nil {
+	switch v := component["version"].(type) {
+	case nil:
+	case string:
+		ref.Version = v
+	default:
 		ref.Version = fmt.Sprint(v)
 	}
 	return ref

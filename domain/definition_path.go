@@ -2,10 +2,8 @@ package domain
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Identifier turns the display name of a step into the first segment of the references to it: every
@@ -14,17 +12,25 @@ import (
 // Source: the one rule that resolves every reference of the exported files that we know; it neither
 // splits words at a change of case nor at digits.
 func Identifier(name string) string {
-	words := strings.FieldsFunc(name, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	for i, w := range words {
-		w = strings.ToLower(w)
-		if i > 0 {
-			w = strings.ToUpper(w[:1]) + w[1:]
+	identifier := make([]byte, 0, len(name))
+	within := false // a word
+	for _, c := range []byte(name) {
+		lower := c | 0x20 // of a letter
+		isLetter := 'a' <= lower && lower <= 'z'
+		switch first := !within && len(identifier) > 0; {
+		case isLetter && first:
+			identifier = append(identifier, lower-0x20)
+		case isLetter:
+			identifier = append(identifier, lower)
+		case '0' <= c && c <= '9':
+			identifier = append(identifier, c)
+		default:
+			within = false
+			continue
 		}
-		words[i] = w
+		within = true
 	}
-	return strings.Join(words, "")
+	return string(identifier)
 }
 
 // What the second segment of a reference can name.
@@ -57,7 +63,11 @@ func ParsePath(text string) (Path, error) {
 		return Path{}, Refuse(Invalid, "reference %q must name a step and then one of %s, as in %s.results",
 			text, strings.Join(pathKinds, ", "), segments[0])
 	}
-	return Path{Step: segments[0], Kind: segments[1], Rest: append([]string(nil), segments[2:]...)}, nil
+	path := Path{Step: segments[0], Kind: segments[1]}
+	if len(segments) > 2 {
+		path.Rest = segments[2:]
+	}
+	return path, nil
 }
 
 // String writes the path so that ParsePath reads the same again.
@@ -79,15 +89,18 @@ var segmentEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 func quoteSegment(s string) string { return `"` + segmentEscapes.Replace(s) + `"` }
 
 func splitPath(text string) ([]string, error) {
-	var segments []string
+	segments := make([]string, 0, 8) // which few paths are longer than
 	for i := 0; ; {
 		var segment string
 		var err error
 		if i < len(text) && text[i] == '[' && len(segments) > 0 {
 			segment, i, err = bracket(text, i)
 		} else {
-			end := i + strings.IndexAny(text[i:]+".", ".[")
-			if segment, i = text[i:end], end; segment == "" {
+			start := i
+			for i < len(text) && text[i] != '.' && text[i] != '[' {
+				i++
+			}
+			if segment = text[start:i]; segment == "" {
 				err = fmt.Errorf("there is an empty segment")
 			}
 		}
@@ -146,26 +159,38 @@ type Part struct {
 	Text string
 }
 
-var placeholder = regexp.MustCompile(`(?s)\{\{([#$])(.*?)\}\}`)
-
-// ParseTemplate splits a template into its parts. Everything that is no placeholder is literal, so
-// any text is a template.
+// ParseTemplate splits a template into its parts. A placeholder ends at the first }}, on whichever line.
+// Everything that is no placeholder is literal, so any text is a template.
 func ParseTemplate(text string) []Part {
 	var parts []Part
-	end := 0
-	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
-		if m[0] > end {
-			parts = append(parts, Part{LiteralPart, text[end:m[0]]})
+	literal := 0 // where what is not in a part yet begins
+	for at := 0; ; {
+		open := strings.Index(text[at:], "{{")
+		if open < 0 {
+			break
+		}
+		start := at + open
+		at = start + 1 // the second brace may be the first one of a placeholder
+		if !strings.HasPrefix(text[start+2:], "#") && !strings.HasPrefix(text[start+2:], "$") {
+			continue
+		}
+		size := strings.Index(text[start+3:], "}}")
+		if size < 0 {
+			break
+		}
+		if start > literal {
+			parts = append(parts, Part{LiteralPart, text[literal:start]})
 		}
 		kind := ConfigVarPart
-		if text[m[2]] == '$' {
+		if text[start+2] == '$' {
 			kind = PathPart
 		}
-		parts = append(parts, Part{kind, text[m[4]:m[5]]})
-		end = m[1]
+		parts = append(parts, Part{kind, text[start+3 : start+3+size]})
+		at = start + 3 + size + 2
+		literal = at
 	}
-	if end < len(text) {
-		parts = append(parts, Part{LiteralPart, text[end:]})
+	if literal < len(text) {
+		parts = append(parts, Part{LiteralPart, text[literal:]})
 	}
 	return parts
 }

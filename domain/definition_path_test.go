@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -103,4 +105,31 @@ func TestParseTemplate(t *testing.T) {
 			t.Errorf("ParseTemplate(%q):\n%s", text, diff)
 		}
 	}
+}
+
+// What is a placeholder is said by a pattern in one line; only reading it is slow.
+func TestTemplateIsReadLikeThePattern(t *testing.T) {
+	placeholder := regexp.MustCompile(`(?s)\{\{([#$])(.*?)\}\}`)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOf(rapid.SampledFrom([]rune("{{{}}}#$a\né"))).Draw(t, "text")
+		var got, want strings.Builder
+		for _, part := range ParseTemplate(text) {
+			got.WriteString([]string{"literal", "#", "$"}[part.Kind] + "<" + part.Text + ">")
+		}
+		end := 0
+		literal := func(to int) {
+			if to > end {
+				want.WriteString("literal<" + text[end:to] + ">")
+			}
+		}
+		for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
+			literal(m[0])
+			want.WriteString(text[m[2]:m[3]] + "<" + text[m[4]:m[5]] + ">")
+			end = m[1]
+		}
+		literal(len(text))
+		if got.String() != want.String() {
+			t.Fatalf("%q is read as %s, not as %s", text, got.String(), want.String())
+		}
+	})
 }
