@@ -2,7 +2,6 @@ package component
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -49,8 +48,10 @@ func numberText(x float64) string {
 	case x == 0:
 		return "0" // of either sign
 	}
-	b, _ := json.Marshal(x) // cannot fail for a finite number
-	return string(b)
+	var b [32]byte // which no number is longer than
+	w := writer{out: b[:0]}
+	_ = w.number(x) // cannot fail for a finite one
+	return string(w.out)
 }
 
 func textOrBase64(b []byte) string {

@@ -1,9 +1,12 @@
 package component
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // The values that steps pass to each other are plain: nil, bool, float64, string, []byte (binary),
@@ -17,34 +20,43 @@ const (
 	objectKey = "$object"
 	// maxDepth stops a value that contains itself. It is far above any sane nesting and below the
 	// depth that encoding/json refuses.
-	maxDepth  = 1000
-	valueSize = 256 // bytes that most values fit into
+	maxDepth = 1000
 )
 
 // EncodeValue writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
 // what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
 // that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
-func EncodeValue(v any) (json.RawMessage, error) {
-	w := writer{marked: true, out: make(json.RawMessage, 0, valueSize)}
-	err := w.value(v, 0)
-	return w.out, err
-}
+func EncodeValue(v any) (json.RawMessage, error) { return write(v, true) }
 
 // JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is
 // UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
-func JSON(v any) ([]byte, error) {
-	w := writer{out: make(json.RawMessage, 0, valueSize)}
-	err := w.value(v, 0)
-	return w.out, err
-}
+func JSON(v any) ([]byte, error) { return write(v, false) }
 
 // DecodeValue reads a value that [EncodeValue] wrote.
 func DecodeValue(raw json.RawMessage) (any, error) {
-	var tree any
-	if err := json.Unmarshal(raw, &tree); err != nil {
+	tree, err := ParseJSON(raw)
+	if err != nil {
 		return nil, fmt.Errorf("reading a value: %w", err)
 	}
+	if Unmarked(raw) {
+		return tree, nil
+	}
 	return unmark(tree)
+}
+
+// ParseJSON reads JSON by anyone as encoding/json does. What the quicker reader refuses is left to that: it
+// takes names that come twice and text that is not UTF-8, too.
+func ParseJSON(raw []byte) (value any, err error) {
+	if err = jsonv2.Unmarshal(raw, &value); err != nil {
+		value = nil
+		err = json.Unmarshal(raw, &value)
+	}
+	return value, err
+}
+
+// Unmarked tells that what [EncodeValue] wrote is what [JSON] writes, too: no mark of the codec is in it.
+func Unmarked(raw json.RawMessage) bool {
+	return bytes.IndexByte(raw, '$') < 0 && !bytes.Contains(raw, []byte(`\u0024`))
 }
 
 // mark tells the one key of an object if it is one that the codec uses.

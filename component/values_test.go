@@ -1,7 +1,9 @@
 package component
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -185,4 +187,81 @@ func withoutBytes(v any) any {
 		return object
 	}
 	return v
+}
+
+// FuzzParseJSON compares with encoding/json, errors included.
+func FuzzParseJSON(f *testing.F) {
+	for _, raw := range []string{`{"a":1,"a":{"b":[]}}`, `"\ud800"`, "\"\xff\"", `-0`, `1e999`, `1e-999`, ` [true,null] `, `{"a":1}x`, ``, `{"\u0024bytes":""}`, "{\"\xff\":1,\"\xfe\":2}"} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var want any
+		wantErr := json.Unmarshal(raw, &want)
+		got, err := ParseJSON(raw)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !cmp.Equal(got, want) {
+			t.Errorf("%q: got %v, %v, want %v, %v", raw, got, err, want, wantErr)
+		}
+	})
+}
+
+// What is not marked reads as it stands, and what is marked is seen.
+func TestUnmarked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := values().Draw(t, "value")
+		raw, err := EncodeValue(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, text := range [][]byte{raw, bytes.ReplaceAll(raw, []byte("$"), []byte(`\u0024`))} {
+			plain, err := JSON(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if Unmarked(text) && (i > 0 || !bytes.Equal(text, plain)) && !bytes.Equal(raw, plain) {
+				t.Fatalf("%s is not %s", text, plain)
+			}
+			if got, err := DecodeValue(text); err != nil || !cmp.Equal(got, v) {
+				t.Fatalf("%s is read as %v, %v", text, got, err)
+			}
+		}
+	})
+}
+
+// BenchmarkEncodeValue writes, and BenchmarkDecodeValue reads, what a trigger leaves.
+func BenchmarkEncodeValue(b *testing.B) {
+	v := delivered()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := EncodeValue(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeValue(b *testing.B) {
+	raw, err := EncodeValue(delivered())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeValue(raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func delivered() any {
+	const url, id = "http://127.0.0.1:8080/trigger/019aa1a0c1b57c6f9f3e0d5e8a7b6c5d019aa1a0c1b57c6f9f3e0d5e8a7b6c5e", "019aa1a0-c1b5-7c6f-9f3e-0d5e8a7b6c5d"
+	order := map[string]any{"order": map[string]any{"id": "o-1", "total": 129.5}, "kind": "large"}
+	return map[string]any{
+		"executionId": id, "startedAt": "2026-01-02T03:04:05.678901Z", "globalDebug": false, "invokeUrl": url,
+		"customer": map[string]any{"id": id, "externalId": "c-1", "name": "A customer"}, "instance": map[string]any{"id": id, "name": "Benchmark"},
+		"integration": map[string]any{"id": id, "name": "Benchmark", "versionSequenceId": id, "externalVersion": "1"},
+		"flow":        map[string]any{"id": id, "name": "Main", "stableId": ""}, "user": map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
+		"webhookUrls": map[string]any{"Main": url}, "webhookApiKeys": map[string]any{"Main": []any{}}, "pathFragment": "", "method": "POST",
+		"headers": map[string]any{"Content-Type": "application/json", "Content-Length": "51"}, "queryParameters": map[string]any{},
+		"rawBody": map[string]any{"data": `{"order":{"id":"o-1","total":129.5},"kind":"large"}`, "contentType": "application/json"},
+		"body":    map[string]any{"data": order, "contentType": "application/json"},
+	}
 }

@@ -1,11 +1,13 @@
 package component
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"heddle/domain"
@@ -16,6 +18,28 @@ import (
 type writer struct {
 	marked bool // binary data is marked so that it can be read back
 	out    json.RawMessage
+	keys   []string // of the objects that are being written, each object's after those of the one around it
+}
+
+// writers keeps the memory of writers for the next values.
+var writers = sync.Pool{New: func() any { return &writer{} }}
+
+// The most memory that is kept of a writer.
+const (
+	maxOut  = 64 << 10 // bytes
+	maxKeys = 256
+)
+
+func write(v any, marked bool) (json.RawMessage, error) {
+	w := writers.Get().(*writer)
+	w.marked, w.out, w.keys = marked, w.out[:0], w.keys[:0]
+	err := w.value(v, 0)
+	out := bytes.Clone(w.out)
+	if cap(w.out) <= maxOut && cap(w.keys) <= maxKeys {
+		clear(w.keys[:cap(w.keys)]) // they may be long
+		writers.Put(w)
+	}
+	return out, err
 }
 
 func (w *writer) value(v any, depth int) error {
@@ -98,10 +122,11 @@ func (w *writer) object(x map[string]any, depth int) error {
 	if wrapped {
 		w.out = append(w.out, `{"`+objectKey+`":`...)
 	}
-	keys := make([]string, 0, len(x))
+	from := len(w.keys)
 	for key := range x {
-		keys = append(keys, key)
+		w.keys = append(w.keys, key)
 	}
+	keys := w.keys[from:]
 	slices.Sort(keys)
 	w.out = append(w.out, '{')
 	for i, key := range keys {
@@ -114,6 +139,7 @@ func (w *writer) object(x map[string]any, depth int) error {
 			return err
 		}
 	}
+	w.keys = w.keys[:from]
 	w.out = append(w.out, '}')
 	if wrapped {
 		w.out = append(w.out, '}')
@@ -124,17 +150,26 @@ func (w *writer) object(x map[string]any, depth int) error {
 // short are the escapes that have a letter of their own.
 var short = [utf8.RuneSelf]byte{'"': '"', '\\': '\\', '\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't'}
 
+// plain are the bytes that stand for themselves.
+var plain = func() (is [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		is[c] = c != '"' && c != '\\'
+	}
+	return is
+}()
+
 func (w *writer) text(s string) {
 	const hex = "0123456789abcdef"
 	w.out = append(w.out, '"')
 	from := 0 // what is not written yet
 	for i := 0; i < len(s); {
-		c, size := rune(s[i]), 1
-		if c >= utf8.RuneSelf {
-			c, size = utf8.DecodeRuneInString(s[i:])
+		if plain[s[i]] {
+			i++
+			continue
 		}
+		c, size := utf8.DecodeRuneInString(s[i:])
 		invalid := c == utf8.RuneError && size == 1
-		if c >= ' ' && c != '"' && c != '\\' && c != '\u2028' && c != '\u2029' && !invalid {
+		if c >= utf8.RuneSelf && c != '\u2028' && c != '\u2029' && !invalid {
 			i += size
 			continue
 		}
