@@ -63,6 +63,14 @@ func (n *Node) Key() string { return n.Text("key") }
 // Flows gives the root's flows.
 func (n *Node) Flows() []*Node { return n.Children[flowList] }
 
+// Flow gives the root's flow with this id, nil if there is none.
+func (n *Node) Flow(id string) *Node {
+	if i := slices.IndexFunc(n.Flows(), func(flow *Node) bool { return flow.ID == id }); i >= 0 {
+		return n.Flows()[i]
+	}
+	return nil
+}
+
 // ConfigVars gives the root's config variables.
 func (n *Node) ConfigVars() []*Node { return n.Children[configVarList] }
 

@@ -39,7 +39,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if err != nil {
 		return domain.Run{}, err
 	}
-	if queued.Payload, err = w.Blobs.Keep(ctx, runBlob(s.run, "payload"+s.digest), data); err != nil {
+	if queued.Payload, err = w.keep(ctx, s.run, "payload"+s.digest, data); err != nil {
 		return domain.Run{}, err
 	}
 	policy := policyOf(s.flow)

@@ -84,7 +84,7 @@ func (w *Worker) policyFor(ctx context.Context, e projections.Execution) (policy
 		if err != nil {
 			return policy{}, err
 		}
-		if flow := definition.Find(e.Flow); flow != nil {
+		if flow := definition.Flow(e.Flow); flow != nil {
 			return policyOf(flow), nil
 		}
 	}

@@ -28,6 +28,11 @@ type answer struct {
 // set makes the body from a step's output: bytes, files, and text where the step names a content type as
 // they are, everything else as JSON.
 func (a *answer) set(output json.RawMessage) error {
+	if len(output) > 0 && (output[0] == '{' || output[0] == '[') && component.Unmarked(output) { // it is that JSON
+		a.typed("application/json")
+		a.body = output
+		return nil
+	}
 	value, err := component.DecodeValue(output)
 	if err != nil {
 		return err

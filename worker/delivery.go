@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,21 +57,14 @@ func (x *execution) payload(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the payload: %w", err)
 	}
-	return x.payloadOf(d), nil
-}
-
-func (x *execution) payloadOf(delivery map[string]any) map[string]any {
-	p := maps.Clone(x.facts)
-	delete(p, "configVars")
-	return payloadOf(p, delivery)
+	return payloadOf(x.facts, d), nil
 }
 
 // payloadOf adds to what is known of a run what was delivered.
 func payloadOf(facts, d map[string]any) map[string]any {
-	p := maps.Clone(facts)
-	if p == nil {
-		p = map[string]any{}
-	}
+	p := make(map[string]any, len(facts)+len(d))
+	maps.Copy(p, facts)
+	delete(p, "configVars")
 	contentType, _ := d["contentType"].(string)
 	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
 	p["rawBody"] = map[string]any{"data": d["data"], "contentType": contentType}
@@ -83,7 +75,6 @@ func payloadOf(facts, d map[string]any) map[string]any {
 // parseBody gives JSON bodies as values, multipart forms by field, and all others as they came. So
 // does a body that is not what its content type says: the flow may know better.
 func parseBody(data any, contentType string) any {
-	media, params, _ := mime.ParseMediaType(contentType)
 	var body []byte
 	switch d := data.(type) {
 	case string:
@@ -91,10 +82,9 @@ func parseBody(data any, contentType string) any {
 	case []byte:
 		body = d
 	}
-	switch {
+	switch media, params, _ := mime.ParseMediaType(contentType); {
 	case isJSON(media):
-		var value any
-		if err := json.Unmarshal(body, &value); err == nil {
+		if value, err := component.ParseJSON(body); err == nil {
 			return value
 		}
 	case media == "multipart/form-data":

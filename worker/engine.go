@@ -245,8 +245,7 @@ func (x *execution) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.flow = definition.Find(x.run.Queued.Flow)
-	if x.flow == nil {
+	if x.flow = definition.Flow(x.run.Queued.Flow); x.flow == nil {
 		return &stepError{x.run.Queued.FlowName, fmt.Errorf("the definition has no such flow")}
 	}
 	instance, ok := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
@@ -313,6 +312,15 @@ func (x *execution) later(ctx context.Context, why domain.Event[domain.Run], due
 	return &notYet{due, x.claim.Claim}
 }
 
+// keep makes JSON ready to be told by an event of a run: inside it when it is small, else in a blob that
+// goes with the run, whose name is made only for that.
+func (w *Worker) keep(ctx context.Context, run, name string, data json.RawMessage) (domain.Content, error) {
+	if len(data) <= domain.MaxInline {
+		return w.Blobs.Keep(ctx, "", data)
+	}
+	return w.Blobs.Keep(ctx, runBlob(run, name), data)
+}
+
 // runBlob is the key of a blob that goes with a run.
 func runBlob(run, name string) string { return "run/" + run + "/" + domain.DeriveID(name) }
 
@@ -321,7 +329,7 @@ func (x *execution) place(path string) string {
 	if x.run.Attempt == 0 {
 		return path
 	}
-	return fmt.Sprintf("%s@%d", path, x.run.Attempt)
+	return path + "@" + strconv.Itoa(x.run.Attempt)
 }
 
 func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {

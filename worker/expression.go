@@ -73,7 +73,6 @@ func complexValue(value any, scope *Scope) (any, error) {
 	if !ok && value != nil && value != "" {
 		return nil, domain.Refuse(domain.Invalid, "the value of an input of type complex must be a list, not %s", component.Text(value))
 	}
-	values := make([]any, 0, len(list))
 	pairs := make([]component.KeyValue, 0, len(list))
 	named := false
 	for _, element := range list {
@@ -86,10 +85,14 @@ func complexValue(value any, scope *Scope) (any, error) {
 			return nil, err
 		}
 		named = named || hasName
-		values, pairs = append(values, v), append(pairs, component.KeyValue{Key: key, Value: v})
+		pairs = append(pairs, component.KeyValue{Key: key, Value: v})
 	}
 	if named {
 		return pairs, nil
+	}
+	values := make([]any, len(pairs))
+	for i, pair := range pairs {
+		values[i] = pair.Value
 	}
 	return values, nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // ExecutionHeader names, in every answer to a trigger, the execution that it started.
-const ExecutionHeader = "prismatic-executionid"
+const ExecutionHeader = "Prismatic-Executionid"
 
 // keyHeader makes a request that comes again the same delivery: one run, and the first one's answer.
 const keyHeader = "Idempotency-Key"
@@ -28,7 +28,7 @@ const keyHeader = "Idempotency-Key"
 const maxKey = 255 // characters
 
 // synchronousHeader asks for this one request to be answered with the run's result.
-const synchronousHeader = "prismatic-synchronous"
+const synchronousHeader = "Prismatic-Synchronous"
 
 // methods are those that trigger. Source: the format's documentation.
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -134,15 +134,13 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 	if err != nil {
 		return target{}, err
 	}
-	for _, flow := range definition.Flows() {
-		if flow.ID == flowID {
-			if t.flow = flow; flow.Trigger() == nil { // a draft may be so
-				return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow has no trigger yet")
-			}
-			return t, nil
-		}
+	switch t.flow = definition.Flow(flowID); {
+	case t.flow == nil:
+		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow is not in what is deployed")
+	case t.flow.Trigger() == nil: // a draft may be so
+		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow has no trigger yet")
 	}
-	return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow is not in what is deployed")
+	return t, nil
 }
 
 // definition gives the deployed version's definition, or the draft's for the system instance, and

@@ -13,8 +13,8 @@ import (
 // Headers by which a run that calls a trigger of this server says which step of it calls. Source: the
 // format's SDK; what the frame holds is our own.
 const (
-	invokedByHeader  = "prismatic-invoked-by"
-	invokeTypeHeader = "prismatic-invoke-type"
+	invokedByHeader  = "Prismatic-Invoked-By"
+	invokeTypeHeader = "Prismatic-Invoke-Type"
 	crossFlow        = "Cross Flow"
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -92,7 +93,7 @@ func waits(err error) bool {
 	return ok || errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, context.Canceled)
 }
 
-func taskID(run string, claims int) string { return fmt.Sprintf("%s/%d", run, claims) }
+func taskID(run string, claims int) string { return run + "/" + strconv.Itoa(claims) }
 
 // enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
 func (q *queue) enqueue(ctx context.Context, task string) error {

@@ -17,7 +17,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 		return component.Result{}, err
 	}
 	instance, _ := w.View.Instances.Get(r.Organization, r.Queued.Instance)
-	flow := definition.Find(r.Queued.Flow)
+	flow := definition.Flow(r.Queued.Flow)
 	ref := flow.Trigger().Action()
 	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
 	if err != nil {
@@ -39,7 +39,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 	x := &execution{Worker: w, run: r, flow: flow, config: config}
 	x.run.StartedAt = r.QueuedAt
 	x.facts = x.gatherFacts(definition, instance)
-	return trigger.Perform(ctx, before{x}, x.payloadOf(delivery), inputs)
+	return trigger.Perform(ctx, before{x}, payloadOf(x.facts, delivery), inputs)
 }
 
 // before is the step of a trigger that is asked before its run.

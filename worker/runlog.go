@@ -52,7 +52,8 @@ func (l *runLog) inline() []domain.LogLine {
 func (l *runLog) into(ctx context.Context, x *execution, finished *domain.StepFinished) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.lines) == 0 {
+	if 6*l.size+512*len(l.lines) <= domain.MaxInline { // no byte takes more than 6, and the rest of a line not 512
+		finished.Log = l.lines
 		return nil
 	}
 	data, err := json.Marshal(l.lines)
@@ -63,7 +64,7 @@ func (l *runLog) into(ctx context.Context, x *execution, finished *domain.StepFi
 		finished.Log = l.lines
 		return nil
 	}
-	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "log/"+x.place(finished.Path)), data)
+	content, err := x.keep(ctx, x.run.ID, "log/"+x.place(finished.Path), data)
 	finished.LogBlob = &content
 	return err
 }

@@ -34,12 +34,13 @@ func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix strin
 
 // step does a step, unless it is done already, and the branch that it chooses. It gives the step's own result.
 func (x *execution) step(ctx context.Context, step *domain.Node, prefix string) (value any, err error) {
-	path := prefix + domain.Identifier(step.Name())
+	identifier := domain.Identifier(step.Name())
+	path := prefix + identifier
 	finished, done := x.done[path]
 	if done {
 		value, err = x.recall(ctx, step, finished)
 	} else {
-		finished, value, err = x.perform(ctx, step, path)
+		finished, value, err = x.perform(ctx, step, identifier, path)
 	}
 	switch {
 	case err != nil:
@@ -72,7 +73,7 @@ func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefi
 
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
-func (x *execution) perform(ctx context.Context, step *domain.Node, path string) (domain.StepFinished, any, error) {
+func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, path string) (domain.StepFinished, any, error) {
 	if err := x.room(step); err != nil {
 		return domain.StepFinished{}, nil, err
 	}
@@ -108,13 +109,13 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, path string)
 			}
 			finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
 			s.Log("error", failure.Error())
-			x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
+			x.scope.setError(identifier, failureValue(finished.Error))
 			return finished, nil, x.finish(ctx, s, &finished)
 		}
-		if finished.Output, err = x.Blobs.Keep(ctx, runBlob(x.run.ID, x.place(path)), data); err != nil {
+		if finished.Output, err = x.keep(ctx, x.run.ID, x.place(path), data); err != nil {
 			return finished, nil, err
 		}
-		x.scope.set(domain.Identifier(step.Name()), result.Data)
+		x.scope.set(identifier, result.Data)
 		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
 		finished.Branch, finished.Stop, finished.Break = result.Branch, s.stop, s.leave
 		return finished, result.Data, x.finish(ctx, s, &finished)
@@ -185,7 +186,7 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 	if err != nil || len(data) <= domain.MaxInline {
 		return err
 	}
-	content, err := x.Blobs.Keep(ctx, runBlob(x.run.ID, "state/"+x.place(finished.Path)), data)
+	content, err := x.keep(ctx, x.run.ID, "state/"+x.place(finished.Path), data)
 	finished.State, finished.StateBlob = nil, &content
 	return err
 }

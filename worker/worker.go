@@ -131,7 +131,7 @@ func (w *Worker) as(ctx context.Context, organization, run string) context.Conte
 }
 
 // claimKey names the sign of life of a claim.
-func claimKey(run string, claim int) string { return fmt.Sprintf("claim/%s/%d", run, claim) }
+func claimKey(run string, claim int) string { return "claim/" + taskID(run, claim) }
 
 // interrupt ends the work on runs that were canceled. Should it miss one, the run's next record is
 // refused all the same.
