@@ -41,7 +41,7 @@ func (n *newest) add(records []Recorded, last Position) {
 		n.size -= n.records[gone].size()
 	}
 	n.after = n.records[gone-1].Position
-	n.records = slices.Clone(n.records[gone:])
+	n.records = slices.Delete(n.records, 0, gone)
 }
 
 // page is a pager, if it has all that came after a position.
@@ -57,9 +57,13 @@ func (t *tail) page(after, until Position, f Filter) (page []Recorded, all, know
 		if r.Position > until {
 			break
 		}
-		if f.takes(r) {
-			page = append(page, r)
+		if !f.takes(r) {
+			continue
 		}
+		if page == nil {
+			page = make([]Recorded, 0, min(len(n.records)-from, pageRecords))
+		}
+		page = append(page, r)
 		if len(page) == pageRecords {
 			return page, false, true
 		}

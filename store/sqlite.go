@@ -60,7 +60,7 @@ func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	w := &writer{
 		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
-		heads: newCache[string, head](headsCached), recent: newCache[uuid.UUID, place](recentCached), categories: map[string]int64{},
+		heads: newCache[string, head](headsCached), recent: newCache[uuid.UUID, place](recentCached), categories: map[string]int64{}, grown: map[string]Position{},
 		report: func(Commit) {}, log: slog.New(slog.DiscardHandler), freelist: freelistKept,
 	}
 	for _, o := range opts {

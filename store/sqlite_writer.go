@@ -136,7 +136,9 @@ func (w *writer) serve(group []*request) {
 // commit does all requests of a group in one transaction. Its error has been set in all of them.
 func (w *writer) commit(group []*request) error {
 	start := time.Now()
-	w.grown, w.appended, w.dropped = map[string]Position{}, nil, false
+	clear(w.grown)
+	clear(w.appended)
+	w.appended, w.dropped = w.appended[:0], false
 	last := w.last
 	err := w.transact(group)
 	report := Commit{Appends: len(group), Took: time.Since(start), Err: err}
