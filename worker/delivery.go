@@ -57,14 +57,20 @@ func (x *execution) payload(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the payload: %w", err)
 	}
-	return payloadOf(x.facts, d), nil
+	return x.payloadOf(d), nil
+}
+
+func (x *execution) payloadOf(delivery map[string]any) map[string]any {
+	p := payloadOf(x.facts, delivery)
+	x.addOwn(p)
+	return p
 }
 
 // payloadOf adds to what is known of a run what was delivered.
 func payloadOf(facts, d map[string]any) map[string]any {
-	p := make(map[string]any, len(facts)+len(d))
+	const own = 2 // see addOwn
+	p := make(map[string]any, len(facts)+len(d)+own)
 	maps.Copy(p, facts)
-	delete(p, "configVars")
 	contentType, _ := d["contentType"].(string)
 	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
 	p["rawBody"] = map[string]any{"data": d["data"], "contentType": contentType}

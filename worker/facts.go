@@ -4,49 +4,108 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"heddle/component"
 	"heddle/domain"
 )
 
-// gatherFacts tells what a run knows about where it runs. Source: the context and trigger payload
-// of the format's SDK.
+// where is all that follows what a run knows about where it runs, but for the instance's keys and values.
+type where struct {
+	definition                         string // hash
+	flow                               string // id
+	customer, externalID, customerName string
+	instance, instanceName             string
+	integration, version               string // ids
+	number                             int    // of the version, 0 for none
+}
+
+// gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
+// not change it. Source: the context and trigger payload of the format's SDK.
 func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instance) map[string]any {
 	customer, _ := x.View.Customers.Get(x.run.Organization, instance.Customer)
-	urls, keys := map[string]any{}, map[string]any{}
+	of := where{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
+		customerName: customer.Name, instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
+	if i, ok := x.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
+		if v, ok := i.Version(x.run.Queued.Version); ok {
+			of.version, of.number = v.ID, v.Number
+		}
+	}
+	if len(instance.Keys) == 0 {
+		return x.places.facts(of, func() map[string]any { return of.facts(x.PublicURL, definition, x.flow, nil) })
+	}
+	keys := map[string][]string{}
 	for _, flow := range definition.Flows() {
-		urls[flow.Name()] = domain.TriggerURL(x.PublicURL, instance.ID, flow.ID)
-		list := []any{}
-		own, err := x.flowKeys(instance, flow.ID)
-		if err != nil {
+		var err error
+		if keys[flow.ID], err = x.flowKeys(instance, flow.ID); err != nil {
 			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
 		}
-		for _, key := range own {
+	}
+	return of.facts(x.PublicURL, definition, x.flow, keys)
+}
+
+// facts says it in the form of the format's SDK, with the API keys of each flow.
+func (of where) facts(base string, definition, flow *domain.Node, keysOf map[string][]string) map[string]any {
+	urls, keys := map[string]any{}, map[string]any{}
+	for _, flow := range definition.Flows() {
+		urls[flow.Name()] = domain.TriggerURL(base, of.instance, flow.ID)
+		list := []any{}
+		for _, key := range keysOf[flow.ID] {
 			list = append(list, key)
 		}
 		keys[flow.Name()] = list
 	}
-	version := map[string]any{"id": x.run.Queued.Integration, "name": definition.Name(), "versionSequenceId": x.run.Queued.Integration, "externalVersion": ""}
-	if i, ok := x.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
-		if v, ok := i.Version(x.run.Queued.Version); ok {
-			version["id"], version["externalVersion"] = v.ID, fmt.Sprint(v.Number)
-		}
+	version := map[string]any{"id": of.integration, "name": definition.Name(), "versionSequenceId": of.integration, "externalVersion": ""}
+	if of.number > 0 {
+		version["id"], version["externalVersion"] = of.version, fmt.Sprint(of.number)
 	}
 	return map[string]any{
-		"executionId":    x.run.ID,
-		"startedAt":      x.run.StartedAt.Format(time.RFC3339Nano),
-		"customer":       map[string]any{"id": customer.ID, "externalId": customer.ExternalID, "name": customer.Name},
-		"instance":       map[string]any{"id": instance.ID, "name": instance.Name},
+		"customer":       map[string]any{"id": of.customer, "externalId": of.externalID, "name": of.customerName},
+		"instance":       map[string]any{"id": of.instance, "name": of.instanceName},
 		"integration":    version,
-		"flow":           map[string]any{"id": x.flow.ID, "name": x.flow.Name(), "stableId": x.flow.Text("stableKey")},
+		"flow":           map[string]any{"id": flow.ID, "name": flow.Name(), "stableId": flow.Text("stableKey")},
 		"user":           map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
 		"webhookUrls":    urls,
 		"webhookApiKeys": keys,
-		"invokeUrl":      domain.TriggerURL(x.PublicURL, instance.ID, x.flow.ID),
-		"configVars":     x.config,
+		"invokeUrl":      domain.TriggerURL(base, of.instance, flow.ID),
 		"globalDebug":    false,
 	}
+}
+
+// addOwn adds what is the run's alone.
+func (x *execution) addOwn(facts map[string]any) {
+	facts["executionId"], facts["startedAt"] = x.run.ID, x.run.StartedAt.Format(time.RFC3339Nano)
+}
+
+// context is what scripts get as theirs.
+func (x *execution) context() map[string]any {
+	facts := maps.Clone(x.facts)
+	x.addOwn(facts)
+	facts["configVars"] = x.config
+	return facts
+}
+
+// places remembers the facts of so many places; when there are more, it begins again.
+type places struct {
+	mu    sync.Mutex
+	known map[where]map[string]any
+}
+
+const maxPlaces = 1024
+
+func (p *places) facts(of where, gather func() map[string]any) map[string]any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	facts, known := p.known[of]
+	if !known {
+		if p.known == nil || len(p.known) >= maxPlaces {
+			p.known = map[where]map[string]any{}
+		}
+		facts = gather()
+		p.known[of] = facts
+	}
+	return facts
 }
 
 // configValues gives every config variable's value by key: its default where the instance sets none; a

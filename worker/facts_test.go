@@ -49,3 +49,53 @@ func TestConfigListIsLoopedOver(t *testing.T) {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
 }
+
+// Runs share what they know about where they run, until that is another: whoever is called, by whatever name.
+func TestFactsFollowTheirPlace(t *testing.T) {
+	h := newHouse(t)
+	text := definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results"))))
+	first, urls := h.deploy(text)
+	second, others := h.deploy(text)
+	h.start()
+	names := func(url string) (id, name, invoke string) {
+		a := h.post(url, "", "")
+		var r struct {
+			ExecutionID, InvokeURL string
+			Instance               struct{ ID, Name string }
+		}
+		if err := json.Unmarshal(a.Body.Bytes(), &r); err != nil || r.ExecutionID != a.Header().Get(ExecutionHeader) {
+			t.Fatalf("answered %d %s", a.Code, a.Body)
+		}
+		return r.Instance.ID, r.Instance.Name, r.InvokeURL
+	}
+	see := func(url, id, name string) {
+		t.Helper()
+		if i, n, invoke := names(url); i != id || n != name || invoke != h.PublicURL+url {
+			t.Errorf("%s: instance %s %q, %s; want %s %q", url, i, n, invoke, id, name)
+		}
+	}
+	for range 2 {
+		see(urls["Main"], first, "Test")
+		see(others["Main"], second, "Test")
+	}
+	name := "Renamed"
+	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, first, domain.InstanceUpdated{Name: &name})); err != nil {
+		t.Fatal(err)
+	}
+	see(urls["Main"], first, name)
+	see(others["Main"], second, "Test")
+	if h.stop(); len(h.places.known) != 3 {
+		t.Errorf("%d places are remembered, not 3", len(h.places.known))
+	}
+}
+
+// Facts are not remembered without end.
+func TestPlacesAreBounded(t *testing.T) {
+	var p places
+	for n := range 2*maxPlaces + 1 {
+		p.facts(where{number: n}, func() map[string]any { return map[string]any{} })
+	}
+	if len(p.known) != 1 {
+		t.Errorf("%d places are remembered", len(p.known))
+	}
+}

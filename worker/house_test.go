@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"heddle/component"
@@ -143,7 +144,22 @@ func newHouse(t *testing.T) *house {
 		Live: store.NewLiveMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20),
 		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
+	t.Cleanup(h.seeFactsUnchanged)
 	return h
+}
+
+// seeFactsUnchanged sees to it that no step has changed what runs share.
+func (h *house) seeFactsUnchanged() {
+	for of, facts := range h.places.known {
+		definition, err := h.Definitions.Get(context.Background(), h.organization, of.definition)
+		if err != nil {
+			h.t.Error(err)
+			continue
+		}
+		if diff := cmp.Diff(of.facts(h.PublicURL, definition, definition.Flow(of.flow), nil), facts); diff != "" {
+			h.t.Errorf("what runs know about where they run was changed:\n%s", diff)
+		}
+	}
 }
 
 // start runs the worker until stop is called or the test ends.

@@ -39,7 +39,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 	x := &execution{Worker: w, run: r, flow: flow, config: config}
 	x.run.StartedAt = r.QueuedAt
 	x.facts = x.gatherFacts(definition, instance)
-	return trigger.Perform(ctx, before{x}, payloadOf(x.facts, delivery), inputs)
+	return trigger.Perform(ctx, before{x}, x.payloadOf(delivery), inputs)
 }
 
 // before is the step of a trigger that is asked before its run.
@@ -53,7 +53,7 @@ func (b before) Reach() error                          { return errBefore }
 func (b before) Log(string, string)                    {}
 func (b before) State(component.Scope) component.State { return nowhere{} }
 func (b before) HTTP() *http.Client                    { return nil }
-func (b before) Facts() map[string]any                 { return b.x.facts }
+func (b before) Facts() map[string]any                 { return b.x.context() }
 func (b before) Results() map[string]any               { return map[string]any{} }
 func (b before) Payload() any                          { return nil }
 

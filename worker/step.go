@@ -69,7 +69,7 @@ func (s *running) HTTP() *http.Client {
 }
 
 // Facts implements [component.Step].
-func (s *running) Facts() map[string]any { return s.x.facts }
+func (s *running) Facts() map[string]any { return s.x.context() }
 
 // Results implements [component.Step].
 func (s *running) Results() map[string]any { return s.x.scope.Results() }

@@ -76,6 +76,7 @@ type Worker struct {
 	offered map[string]offered                 // by task
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
+	places  places
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again
 	awake   chan struct{} // one slot: the dispatcher is to look now
