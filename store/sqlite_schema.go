@@ -60,13 +60,13 @@ var writerPragmas = []string{
 	"synchronous = FULL", // every commit is an fsync
 	"wal_autocheckpoint = 4000",
 	"journal_size_limit = 67108864",
-	"cache_size = -16384",
+	"cache_size = -4096", // KiB, and twice that in memory: what is appended goes to the ends of few trees
 }
 
 var readerPragmas = []string{
 	"busy_timeout = 5000",
 	"query_only = 1",
-	"cache_size = -1024", // KiB, and twice that in memory; the system keeps the file's pages, too
+	"cache_size = -1024", // the system keeps the file's pages, too
 }
 
 // prepareSchema makes the tables in an empty file and refuses files that are not a log this version knows.
