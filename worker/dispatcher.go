@@ -155,6 +155,9 @@ func (w *Worker) enqueue(ctx context.Context, run string, claims int, handle *st
 	return nil
 }
 
+// tellPause is how long offers gather before other processes hear of the next ones.
+const tellPause = 2 * time.Millisecond
+
 // tellOffers tells other processes that something was offered, many offers at once where many are made.
 // Should one not hear of it, it looks by itself within the time that a dequeue is held.
 func (w *Worker) tellOffers(ctx context.Context) error {
@@ -168,6 +171,7 @@ func (w *Worker) tellOffers(ctx context.Context) error {
 			return ctx.Err()
 		}
 		_ = w.Live.Publish(ctx, store.OfferTopic, []byte(w.name)) // a Redis that is away has lost the offer, too
+		time.Sleep(tellPause)
 	}
 }
 
