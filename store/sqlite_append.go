@@ -162,10 +162,7 @@ func (w *writer) create(stream string) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	if err := w.conn.exec(insertStream, stream); err != nil {
-		return head{}, err
-	}
-	id, err := w.conn.number("SELECT last_insert_rowid()")
+	id, err := w.conn.insert(insertStream, stream)
 	return head{id: id, category: category, revision: NoStream}, err
 }
 
@@ -176,9 +173,7 @@ func (w *writer) category(name string) (int64, error) {
 	}
 	id, err := w.conn.number("SELECT id FROM categories WHERE name = ?", name)
 	if err == nil && id == 0 {
-		if err = w.conn.exec("INSERT INTO categories (name) VALUES (?)", name); err == nil {
-			id, err = w.conn.number("SELECT last_insert_rowid()")
-		}
+		id, err = w.conn.insert("INSERT INTO categories (name) VALUES (?)", name)
 	}
 	if err != nil {
 		return 0, err

@@ -42,12 +42,25 @@ func (c *conn) run(sql string) error {
 }
 
 func (c *conn) exec(sql string, args ...any) error {
+	_, err := c.result(sql, args)
+	return err
+}
+
+// insert is exec for one new row, whose id it returns.
+func (c *conn) insert(sql string, args ...any) (int64, error) {
+	result, err := c.result(sql, args)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+func (c *conn) result(sql string, args []any) (driver.Result, error) {
 	s, err := c.prepared(sql)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = s.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
-	return err
+	return s.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
 }
 
 // query calls each with every row, until it returns false. The row's slice is used again for the
