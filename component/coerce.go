@@ -5,7 +5,6 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -59,8 +58,7 @@ func toNumber(v any) (any, bool) {
 		if strings.TrimSpace(x) == "" {
 			return 0.0, true
 		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(x), 64)
-		return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+		return TextNumber(x)
 	}
 	return nil, false
 }

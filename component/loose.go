@@ -162,6 +162,13 @@ func looseNumber(v any) float64 {
 	return stringNumber(v.(string))
 }
 
+// TextNumber gives the number that JavaScript takes text for, such as 007, .5 or 0x1F. Text without any
+// digit is none, and neither is infinity.
+func TextNumber(s string) (n float64, ok bool) {
+	n = stringNumber(s)
+	return n, !math.IsNaN(n) && !math.IsInf(n, 0) && strings.TrimFunc(s, IsSpace) != ""
+}
+
 func stringNumber(s string) float64 {
 	s = strings.TrimFunc(s, IsSpace)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -59,4 +60,18 @@ func textOrBase64(b []byte) string {
 		return string(b)
 	}
 	return base64.StdEncoding.EncodeToString(b)
+}
+
+// QueryText escapes what stands in a URL's query and must not, such as spaces, as browsers do. What is
+// escaped stays, and so does all else.
+func QueryText(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c > ' ' && c < 0x7f && !strings.ContainsRune(`"#<>'`, rune(c)) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }

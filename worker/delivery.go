@@ -90,7 +90,7 @@ func parseBody(data any, contentType string) any {
 	}
 	switch media, params, _ := mime.ParseMediaType(contentType); {
 	case isJSON(media):
-		if value, err := component.ParseJSON(body); err == nil {
+		if value, err := component.ParseJSON(bytes.TrimPrefix(body, []byte("\uFEFF"))); err == nil { // some programs write a byte order mark
 			return value
 		}
 	case media == "multipart/form-data":

@@ -65,6 +65,7 @@ func TestScriptFetch(t *testing.T) {
 	}{
 		"JSON": {`async (base) => { const r = await fetch(base + "/echo"); const b = await r.json(); return [r.ok, r.status, r.statusText, r.url === base + "/echo", r.headers.get("Content-Type"), r.headers.get("x-twice"), r.headers.get("x-none"), b.method, b.body]; }`,
 			[]any{true, 200.0, "OK", true, "application/json", "a, b", nil, "GET", ""}},
+		"spaces in the query": {`async (base) => (await fetch(base + "/echo?q=a b&r=c+d%20e")).url.replace(base, "")`, "/echo?q=a%20b&r=c+d%20e"},
 		"text sent": {`async (base) => (await (await fetch(base + "/echo", { method: "post", headers: { "X-Mine": "m" }, body: "é" })).json())`,
 			map[string]any{"method": "POST", "type": "text/plain;charset=UTF-8", "mine": "m", "body": "w6k="}},
 		"JSON sent": {`async (base) => (await (await fetch(new URL("/echo", base), { method: "PUT", headers: [["content-type", "application/json"]], body: JSON.stringify({}) })).json()).type`, "application/json"},

@@ -18,6 +18,7 @@ func TestScriptWeb(t *testing.T) {
 		"URL, base":         {`() => new URL("../b?c", "https://example.com/x/y/z").href`, "https://example.com/x/b?c"},
 		"URL, IPv6":         {`() => new URL("http://[::1]:80/").host`, "[::1]"},
 		"URL, parameters":   {`() => { const u = new URL("https://example.com/?a=1"); u.searchParams.append("b", "x y&z"); u.searchParams.set("a", 2); return u.href; }`, "https://example.com/?a=2&b=x+y%26z"},
+		"URL, as it comes":  {`() => [new URL("https://example.com/?q=a b'c#d").href, new URL("https://example.com/?q=%20+ü").search]`, []any{"https://example.com/?q=a%20b%27c#d", "?q=%20+%C3%BC"}},
 		"URL, search":       {`() => { const u = new URL("https://example.com/?a=1"); u.search = "?q=2"; u.pathname = "/p"; return [u.href, u.searchParams.get("q")]; }`, []any{"https://example.com/p?q=2", "2"}},
 		"URL, as written":   {`() => new URL("https://example.com/?a=%7E&b").href`, "https://example.com/?a=%7E&b"},
 		"URL, as data":      {`() => ({ u: new URL("https://example.com/a") })`, map[string]any{"u": "https://example.com/a"}},

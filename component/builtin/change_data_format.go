@@ -2,8 +2,9 @@ package builtin
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func init() {
 func readActions() []component.Action {
 	return []component.Action{
 		component.NewAction("deserializeFormData", "Deserialize URL-encoded form data",
-			"Reads what a form or a webhook sent as application/x-www-form-urlencoded into an object. A name that occurs more than once gives a list.",
+			"Reads what a form or a webhook sent as application/x-www-form-urlencoded into an object. A name that occurs more than once gives a list. What is escaped wrongly stays as it is.",
 			deserializeFormData),
 		component.NewAction("deserializeFromJson", "Deserialize JSON",
 			"Reads JSON text into the value that it stands for. What is no text has been read already and is passed on.",
@@ -67,25 +68,26 @@ func deserializeFormData(_ context.Context, _ component.Step, in dataInputs) (co
 		}
 		return component.Result{}, domain.RefuseField(domain.Invalid, "data", "Data must be URL-encoded form data, not %s", component.Text(rest))
 	}
-	// Only & separates; a semicolon is data, though package url refuses it.
-	values, err := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
-	if err != nil {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "data", "Data is not URL-encoded form data: %v", err)
-	}
-	form := make(map[string]any, len(values))
-	for name, all := range values {
-		if len(all) == 1 {
-			form[name] = all[0]
+	form := map[string]any{}
+	for part := range strings.SplitSeq(text, "&") {
+		if part == "" {
 			continue
 		}
-		list := make([]any, len(all))
-		for i, one := range all {
-			list[i] = one
-		}
-		form[name] = list
+		name, value, _ := strings.Cut(part, "=")
+		addElement(form, unescaped(name), unescaped(value))
 	}
 	return component.Result{Data: form}, nil
 }
+
+// unescaped reads a part of a form. What is escaped wrongly, such as the sign in 100%, stands for itself.
+func unescaped(part string) string {
+	return escapes.ReplaceAllStringFunc(strings.ReplaceAll(part, "+", " "), func(escape string) string {
+		b, _ := hex.DecodeString(escape[1:]) // the pattern has seen to it
+		return string(b)
+	})
+}
+
+var escapes = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func deserializeFromJSON(in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
@@ -93,11 +95,14 @@ func deserializeFromJSON(in dataInputs) (any, error) {
 		return rest, nil
 	}
 	var value any
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(text, byteOrderMark)), &value); err != nil {
 		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
 	}
 	return value, nil
 }
+
+// byteOrderMark stands before the text in files that some programs write.
+const byteOrderMark = "\uFEFF"
 
 // textOf gives the text in v: v itself, binary data or the data of a body. If it is something else,
 // rest is that.

@@ -118,6 +118,9 @@ func floats(field string, list []any) ([]float64, error) {
 	all := make([]float64, len(list))
 	for i, element := range list {
 		n, ok := unquoted(element).(float64)
+		if text, isText := element.(string); isText && !ok {
+			n, ok = component.TextNumber(text)
+		}
 		if !ok {
 			return nil, domain.RefuseField(domain.Invalid, field, "element %d is %s, not a number", i, shape(element))
 		}

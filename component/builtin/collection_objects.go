@@ -3,6 +3,7 @@ package builtin
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"heddle/component"
@@ -21,12 +22,12 @@ type addKeyInputs struct {
 	Object any    `key:"object" label:"Object" doc:"The object; if empty, a new one."`
 	Key    string `key:"key" label:"Key" required:"true" doc:"The key to set."`
 	Value  any    `key:"value" label:"Value" doc:"The value to set."`
-	Path   string `key:"objectPath" label:"Insert path" doc:"Where inside the object to set it, such as order.customer; the object itself if empty. Objects that are missing on the way are made."`
+	Path   string `key:"objectPath" label:"Insert path" doc:"Where inside the object to set it, such as order.items[0].customer; the object itself if empty. Objects that are missing on the way are made."`
 }
 
 type addKeysInputs struct {
 	Object  any                  `key:"object" label:"Object" doc:"The object; if empty, a new one."`
-	Path    string               `key:"objectPath" label:"Insert path" doc:"Where inside the object to set them, such as order.customer; the object itself if empty."`
+	Path    string               `key:"objectPath" label:"Insert path" doc:"Where inside the object to set them, such as order.items[0].customer; the object itself if empty. Objects that are missing on the way are made."`
 	Dynamic any                  `key:"dynamicFields" label:"Dynamic keys and values" doc:"An object, or a list of keys with values. If it is not empty, the keys and values below are ignored."`
 	Pairs   []component.KeyValue `key:"keyValueListInput" label:"Keys and values" doc:"The keys to set, with their values."`
 }
@@ -95,19 +96,31 @@ func withKeys(v any, path string, added map[string]any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed := maps.Clone(object)
-	into := changed
-	for name := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '.' }) {
-		inner, err := objectOf("objectPath", into[name])
-		if err != nil {
-			return nil, err
+	return withKeysAt(object, strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }), added)
+}
+
+// withKeysAt sets keys in the object that a path leads to.
+func withKeysAt(v any, path []string, added map[string]any) (any, error) {
+	if list, isList := v.([]any); isList && len(path) > 0 {
+		i, err := strconv.Atoi(path[0])
+		if err != nil || i < 0 || i >= len(list) {
+			return nil, domain.RefuseField(domain.Invalid, "objectPath", "the list has no element %q", excerpt(path[0], 40))
 		}
-		inner = maps.Clone(inner)
-		into[name] = inner
-		into = inner
+		changed := slices.Clone(list)
+		changed[i], err = withKeysAt(list[i], path[1:], added)
+		return changed, err
 	}
-	maps.Copy(into, added)
-	return changed, nil
+	object, err := objectOf("objectPath", v)
+	if err != nil {
+		return nil, err
+	}
+	changed := maps.Clone(object)
+	if len(path) == 0 {
+		maps.Copy(changed, added)
+		return changed, nil
+	}
+	changed[path[0]], err = withKeysAt(object[path[0]], path[1:], added)
+	return changed, err
 }
 
 func fromObject(in fromObjectInputs) (any, error) {

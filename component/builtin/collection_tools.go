@@ -108,12 +108,17 @@ func chunks(list []any, in listCountInputs) (any, error) {
 }
 
 func createList(in createListInputs) (any, error) {
-	if len(in.Items) == 1 {
-		if list, ok := in.Items[0].([]any); ok {
-			return list, nil
+	return append([]any{}, onlyList(in.Items)...), nil
+}
+
+// onlyList gives the list that is the only element of one: a list of inputs may be a single reference to a list.
+func onlyList(list []any) []any {
+	if len(list) == 1 {
+		if inner, ok := list[0].([]any); ok {
+			return inner
 		}
 	}
-	return append([]any{}, in.Items...), nil
+	return list
 }
 
 // deduplicate compares by stored form, in which lists and objects that hold the same are the same.

@@ -3,7 +3,6 @@ package builtin
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -71,7 +70,7 @@ func requiredText(v any, format string) (string, error) {
 	if !isText {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
 	}
-	return strings.TrimPrefix(text, "\uFEFF"), nil
+	return strings.TrimPrefix(text, byteOrderMark), nil
 }
 
 func deserializeJSONLines(in dataInputs) (any, error) {
@@ -127,17 +126,22 @@ func serializeFormData(in dataInputs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return formOf(object), nil
+}
+
+// formOf writes an object as a URL-encoded form.
+func formOf(object map[string]any) string {
 	form := url.Values{}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		list, isList := object[name].([]any)
+	for name, value := range object {
+		list, isList := value.([]any)
 		if !isList {
-			list = []any{object[name]}
+			list = []any{value}
 		}
 		for _, element := range list {
 			form.Add(name, component.Text(element))
 		}
 	}
-	return form.Encode(), nil
+	return form.Encode() // in alphabetical order
 }
 
 func prettyPrint(in dataInputs) (any, error) {
@@ -159,6 +163,9 @@ func prettyPrint(in dataInputs) (any, error) {
 func convertToNumber(in convertInputs) (any, error) {
 	value := in.Value
 	if text, _, isText := textOf(value); isText {
+		if n, ok := component.TextNumber(text); ok {
+			return n, nil
+		}
 		value = unquoted(strings.TrimSpace(text))
 	}
 	switch x := value.(type) {

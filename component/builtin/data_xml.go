@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/htmlindex"
 
 	"heddle/component"
 	"heddle/domain"
@@ -34,6 +37,7 @@ func readXML(in xmlInputs) (any, error) {
 		return nil, err
 	}
 	reader := xmlReader{decoder: xml.NewDecoder(strings.NewReader(text)), strings: in.Strings}
+	reader.decoder.CharsetReader = func(charset string, rest io.Reader) (io.Reader, error) { return fromCharset(charset, text, rest) }
 	for {
 		token, err := reader.decoder.RawToken()
 		if err == io.EOF {
@@ -57,6 +61,18 @@ func readXML(in xmlInputs) (any, error) {
 type xmlReader struct {
 	decoder *xml.Decoder
 	strings bool
+}
+
+// fromCharset reads what declares an encoding other than UTF-8. Text says nothing of how it was encoded once.
+func fromCharset(charset, text string, rest io.Reader) (io.Reader, error) {
+	if utf8.ValidString(text) {
+		return rest, nil
+	}
+	encoding, err := htmlindex.Get(charset)
+	if err != nil {
+		return nil, domain.Refuse(domain.Invalid, "there is no encoding %q", excerpt(charset, 40))
+	}
+	return encoding.NewDecoder().Reader(rest), nil
 }
 
 func xmlName(name xml.Name) string {

@@ -3,6 +3,8 @@ package builtin
 import (
 	"context"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ func init() {
 				return epoch(at, in.Seconds), err
 			})),
 			component.NewAction("convertFromEpoch", "Convert epoch timestamp to date", "Gives ISO text in UTC of milliseconds, or seconds, since 1970.", pure(convertFromEpoch)),
-			component.NewAction("formatDateTime", "Format date/time", "Writes a date by a pattern: YYYY year, MM month, DD day, HH hour to 24, hh hour to 12, A AM or PM, mm minute, ss second, SSS milliseconds, Z offset; all else as it is.", pure(formatDateTime)),
+			component.NewAction("formatDateTime", "Format date/time", "Writes a date by a pattern: YYYY or YY year, MM or M month, MMMM or MMM its English name, DD or D day, dddd or ddd weekday, HH or H hour to 24, hh or h hour to 12, A or a AM or PM, mm or m minute, ss or s second, SSS milliseconds, Z offset; what is in [brackets], and all else, as it is.", pure(formatDateTime)),
 			component.NewAction("getCurrentDateTime", "Get current date/time", "Gives the time as ISO text in UTC, or the seconds since 1970.", getCurrentDateTime),
 		},
 	})
@@ -118,14 +120,26 @@ func formatDateTime(in formatInputs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	words := []struct{ pattern, layout string }{
-		{"YYYY", "2006"}, {"MM", "01"}, {"DD", "02"}, {"HH", "15"}, {"hh", "03"}, {"mm", "04"}, {"ss", "05"}, {"Z", "-07:00"}, {"A", "PM"},
-	}
-	pairs := []string{"SSS", at.Format(".000")[1:]}
-	for _, w := range words {
-		pairs = append(pairs, w.pattern, at.Format(w.layout))
-	}
-	return strings.NewReplacer(pairs...).Replace(in.Format), nil
+	return datePattern.ReplaceAllStringFunc(in.Format, func(word string) string {
+		switch word {
+		case "SSS":
+			return at.Format(".000")[1:]
+		case "H":
+			return strconv.Itoa(at.Hour())
+		}
+		if layout, known := dateLayouts[word]; known {
+			return at.Format(layout)
+		}
+		return word[1 : len(word)-1] // in brackets
+	}), nil
+}
+
+// datePattern finds the words of a pattern. Of those that begin alike, the longer ones come first.
+var datePattern = regexp.MustCompile(`\[[^\]]*\]|YYYY|yyyy|YY|yy|MMMM|MMM|MM|M|DD|dddd|ddd|dd|D|HH|H|hh|h|mm|m|ss|SSS|s|A|a|Z`)
+
+var dateLayouts = map[string]string{
+	"YYYY": "2006", "yyyy": "2006", "YY": "06", "yy": "06", "MMMM": "January", "MMM": "Jan", "MM": "01", "M": "1", "DD": "02", "dd": "02", "D": "2",
+	"dddd": "Monday", "ddd": "Mon", "HH": "15", "hh": "03", "h": "3", "mm": "04", "m": "4", "ss": "05", "s": "5", "A": "PM", "a": "pm", "Z": "-07:00",
 }
 
 func getCurrentDateTime(_ context.Context, _ component.Step, in currentInputs) (component.Result, error) {

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,6 +152,13 @@ func (a answer) result(in httpInputs) (component.Result, error) {
 		for name, values := range a.header {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
+		if cookies := a.header["Set-Cookie"]; cookies != nil { // the one header whose values can't be joined: dates have commas
+			list := make([]any, len(cookies))
+			for i, cookie := range cookies {
+				list[i] = cookie
+			}
+			headers["set-cookie"] = list
+		}
 		data = map[string]any{"data": data, "status": float64(a.status), "statusText": a.reason, "headers": headers}
 	}
 	return component.Result{Data: data}, nil
@@ -167,7 +175,7 @@ func (a answer) data(responseType string) any {
 		return nil
 	}
 	var value any
-	if err := json.Unmarshal(a.body, &value); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(a.body, []byte(byteOrderMark)), &value); err != nil {
 		return string(a.body) // services answer "ok" even where JSON is expected
 	}
 	return value

@@ -88,8 +88,8 @@ func TestHTTPRedirects(t *testing.T) {
 	if got.Data != "k" || err != nil {
 		t.Errorf("got %v, %v", got.Data, err)
 	}
-	if _, err := newStep(t).perform("http", "httpGet", in("url", server.URL+"/away", "connection", connection, "headers", []component.KeyValue{{Key: "X-Other", Value: "o"}})); err != nil ||
-		last.header.Get("X-Key") != "" || last.header.Get("X-Other") != "o" {
+	if _, err := newStep(t).perform("http", "httpGet", in("url", server.URL+"/away?secret=s", "connection", connection, "headers", []component.KeyValue{{Key: "X-Other", Value: "o"}})); err != nil ||
+		last.header.Get("X-Key") != "" || last.header.Get("Referer") != "" || last.header.Get("X-Other") != "o" {
 		t.Errorf("sent %v, %v", last.header, err)
 	}
 	for limit, want := range map[string]string{"": "stopped after 5 redirects", "0": "stopped after 0 redirects"} {

@@ -33,7 +33,7 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 	}
 	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}, body: body}
 	for _, pair := range in.Headers {
-		if pair.Key != "" {
+		if pair.Key != "" && pair.Value != nil {
 			c.header.Add(pair.Key, component.Text(pair.Value))
 		}
 	}
@@ -60,12 +60,15 @@ func targetURL(in httpInputs) (*url.URL, error) {
 		// The URL itself stays out of the message: it may hold a secret, and logs are read by many.
 		return nil, domain.RefuseField(domain.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
 	}
-	if len(in.QueryParams) > 0 {
-		added := url.Values{}
-		for _, pair := range in.QueryParams {
+	// What the URL has already stays as it is written: services sign and compare it.
+	target.RawQuery = component.QueryText(target.RawQuery)
+	added := url.Values{}
+	for _, pair := range in.QueryParams {
+		if pair.Key != "" && pair.Value != nil {
 			added.Add(pair.Key, component.Text(pair.Value))
 		}
-		// What the URL has already stays as it is written: services sign and compare it.
+	}
+	if len(added) > 0 {
 		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+added.Encode(), "&")
 	}
 	return target, nil
@@ -155,8 +158,10 @@ func (c *call) client() (*http.Client, func(), error) {
 	return &client, done, nil
 }
 
-// redirected keeps the connection's credentials from other hosts, whatever header they are in.
+// redirected keeps the connection's credentials from other hosts, whatever header they are in, and so
+// what the query of the URL before says.
 func (c *call) redirected(next *http.Request, via []*http.Request) error {
+	next.Header.Del("Referer")
 	if len(via) > c.in.MaxRedirects {
 		return domain.Refuse(domain.Invalid, "stopped after %s", domain.Count(c.in.MaxRedirects, "redirect"))
 	}

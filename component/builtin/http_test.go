@@ -57,6 +57,8 @@ func TestHTTPBodies(t *testing.T) {
 		"object":          {map[string]any{"a": []any{1.0, "<"}}, "", `{"a":[1,"<"]}`, "application/json"},
 		"list":            {[]any{}, "", "[]", "application/json"},
 		"number":          {5.0, "", "5", "application/json"},
+		"form":            {map[string]any{"b": "x y", "a": []any{1.0, "&"}}, "application/x-www-form-urlencoded; charset=utf-8", "a=1&a=%26&b=x+y", "application/x-www-form-urlencoded; charset=utf-8"},
+		"text as form":    {"a=1", "application/x-www-form-urlencoded", "a=1", "application/x-www-form-urlencoded"},
 		"text":            {`{"a":1}`, "", `{"a":1}`, "text/plain; charset=utf-8"},
 		"text as JSON":    {`{"a":1}`, "application/json", `{"a":1}`, "application/json"},
 		"object as other": {map[string]any{}, "application/vnd.api+json", "{}", "application/vnd.api+json"},
@@ -90,17 +92,17 @@ func TestHTTPRequest(t *testing.T) {
 	server, last := echo(t, nil)
 	s := newStep(t)
 	inputs := map[string]any{
-		"url": server.URL + "/a%20b?x=1%2B1", "connection": "",
-		"queryParams": []component.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}},
-		"headers":     []component.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"}, {Key: "", Value: "dropped"}},
+		"url": server.URL + "/a%20b/ü c?x=1%2B1&s=a b<é", "connection": "",
+		"queryParams": []component.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}, {Key: "none", Value: nil}, {Key: "", Value: "dropped"}, {Key: "e", Value: ""}},
+		"headers":     []component.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"}, {Key: "", Value: "dropped"}, {Key: "X-None", Value: nil}},
 	}
 	if _, err := s.perform("http", "httpDelete", inputs); err != nil {
 		t.Fatal(err)
 	}
-	if last.method != "DELETE" || last.path != "/a b" || last.query != "x=1%2B1&q=a+b%26c&q=2" {
+	if last.method != "DELETE" || last.path != "/a b/ü c" || last.query != "x=1%2B1&s=a%20b%3C%C3%A9&e=&q=a+b%26c&q=2" {
 		t.Errorf("sent %+v", last)
 	}
-	if last.header.Get("X-One") != "true" || !slices.Equal(last.header.Values("X-Two"), []string{"a", "b"}) {
+	if last.header.Get("X-One") != "true" || !slices.Equal(last.header.Values("X-Two"), []string{"a", "b"}) || last.header["X-None"] != nil {
 		t.Errorf("sent headers %v", last.header)
 	}
 }
@@ -151,7 +153,7 @@ func TestHTTPAnswers(t *testing.T) {
 	var body, contentType string
 	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		w.Header()["Date"] = nil
+		w.Header()["Date"], w.Header()["Set-Cookie"] = nil, []string{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT", "b=2"}
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, body)
 	})
@@ -160,6 +162,7 @@ func TestHTTPAnswers(t *testing.T) {
 		want                            any
 	}{
 		"JSON":           {`{"a":[1]}`, "text/plain", "", map[string]any{"a": []any{1.0}}},
+		"JSON with mark": {"\ufeff[1]", "application/json", "", []any{1.0}},
 		"no JSON":        {"ok", "text/plain", "json", "ok"},
 		"nothing":        {"", "", "json", nil},
 		"text":           {`{"a":1}`, "application/json", "text", `{"a":1}`},
@@ -178,7 +181,7 @@ func TestHTTPAnswers(t *testing.T) {
 	body, contentType = "[]", "application/json"
 	got, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "includeFullResponse": "true"})
 	want := map[string]any{"data": []any{}, "status": 201.0, "statusText": "Created",
-		"headers": map[string]any{"content-type": "application/json", "content-length": "2"}}
+		"headers": map[string]any{"content-type": "application/json", "content-length": "2", "set-cookie": []any{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT", "b=2"}}}
 	if diff := cmp.Diff(any(want), got.Data); diff != "" || err != nil {
 		t.Error(err, diff)
 	}

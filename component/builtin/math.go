@@ -56,7 +56,7 @@ type numberInputs struct {
 }
 
 type numbersInputs struct {
-	Numbers any `key:"numbers" label:"Numbers" type:"list" doc:"The numbers."`
+	Numbers any `key:"numbers" label:"Numbers" type:"list" doc:"The numbers. A single one that is a list gives that list."`
 	Dynamic any `key:"dynamicNumbers" label:"Dynamic numbers" doc:"A list of numbers, or the JSON text of one. If it is not empty, the numbers above are ignored."`
 }
 
@@ -108,7 +108,7 @@ func (in numbersInputs) all() ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return floats("numbers", list)
+	return floats("numbers", onlyList(list))
 }
 
 // arithmetic is an expression that does nothing but compute.

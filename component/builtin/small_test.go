@@ -17,6 +17,10 @@ func TestMath(t *testing.T) {
 	list := func(v ...any) map[string]any { return in("numbers", v) }
 	try(t, "math", []row{
 		{"add", list("1", 2.5, -1.0), 2.5, ""},
+		{"add", list("007", ".5", "+0x10", " 1. "), nil, `element 2 is "+0x10", not a number`}, // as JavaScript has it
+		{"add", list("007", ".5", "0x10", " 1. "), 24.5, ""},
+		{"add", list([]any{1.0, "2"}), 3.0, ""},
+		{"add", list(""), nil, `element 0 is "", not a number`},
 		{"add", list(), 0.0, ""},
 		{"add", in("numbers", ""), 0.0, ""},
 		{"add", list("x"), nil, `numbers: element 0 is "x", not a number`},
@@ -69,6 +73,7 @@ func TestDateTime(t *testing.T) {
 			{"convertFromEpoch", in("epochInput", 1e300), nil, "epochInput"},
 			{"formatDateTime", d("2026-01-02T15:04:05.006Z", "timezoneInput", "etc/UTC"), "2026-01-02T15:04:05.006+00:00", ""},
 			{"formatDateTime", d("2026-01-02T15:04:05Z", "formatInput", "DD.MM.YYYY hh:mm A, ok"), "02.01.2026 03:04 PM, ok", ""},
+			{"formatDateTime", d("2026-01-02T15:04:05Z", "formatInput", "dddd, MMMM D, YY [at] h:m a; ddd d/M H:s yyyy-MM-dd"), "Friday, January 2, 26 at 3:4 pm; Fri d/1 15:5 2026-01-02", ""},
 			{"getCurrentDateTime", nil, "2000-01-01T00:00:00.000Z", ""},
 			{"getCurrentDateTime", in("displayEpochInSeconds", "true"), 946684800.0, ""},
 		})

@@ -8,6 +8,9 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+
 	"heddle/component"
 	"heddle/domain"
 )
@@ -28,7 +31,7 @@ func init() {
 			component.NewAction("htmlEncode", "HTML encode", "Replaces <, >, &, ' and \" by HTML character references.", ofText(html.EscapeString)),
 			component.NewAction("join", "Join", "Joins texts to one.", pure(join)),
 			component.NewAction("joinLines", "Join lines", "Joins texts to one, with line breaks between.", pure(joinLines)),
-			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(strings.ToLower)),
+			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(func(s string) string { return cases.Lower(language.Und).String(s) })),
 			component.NewAction("match", "Match regex", "Gives what a JavaScript regular expression finds: the whole match and its groups, or with the flag g all matches; null if there is none.", match),
 			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(func(s string) string { return strings.TrimFunc(s, component.IsSpace) })),
 			component.NewAction("splitLines", "Split lines", "Gives the lines of a text as a list.", pure(splitLines)),
@@ -36,7 +39,7 @@ func init() {
 			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(in textInputs) (any, error) {
 				return float64(len(utf16.Encode([]rune(in.Text)))), nil
 			})),
-			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.", ofText(strings.ToUpper)),
+			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.", ofText(func(s string) string { return cases.Upper(language.Und).String(s) })),
 		},
 	})
 }
@@ -174,11 +177,7 @@ func joined(list any, separator string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(elements) == 1 { // a reference to a list in a list of one is that list
-		if inner, ok := elements[0].([]any); ok {
-			elements = inner
-		}
-	}
+	elements = onlyList(elements)
 	parts := make([]string, len(elements))
 	for i, element := range elements {
 		parts[i] = component.Text(element)
