@@ -55,8 +55,8 @@ type Trigger struct {
 	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
 	// answer that an asynchronous caller gets at once.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
-	// Perform, if set, stands in for Receive where that needs what a step has. It is also called once more,
-	// before the run, for the answer to an asynchronous caller: what it logs or keeps then is lost.
+	// Perform, if set, stands in for Receive where that needs what a step has. For a request it is called once,
+	// before the run is accepted: if it refuses as UNAUTHENTICATED or FORBIDDEN, there will be none.
 	Perform func(ctx context.Context, step Step, payload map[string]any, inputs map[string]any) (Result, error)
 }
 

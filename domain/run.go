@@ -111,8 +111,17 @@ type RunQueued struct {
 	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
 	Duplicate   string     `json:"duplicate,omitempty"` // what no other waiting run of the flow may have, empty for none
 	Request     string     `json:"request,omitempty"`   // of what a newer run of the flow keeps this one from beginning again, empty for none
+	Answer      *Answer    `json:"answer,omitempty"`    // what the trigger says to an asynchronous caller, where it was asked first
 	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
 	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload it has again
+}
+
+// Answer is what a trigger says to an asynchronous caller. What is empty is as by default.
+type Answer struct {
+	StatusCode  int               `json:"statusCode,omitempty"`
+	ContentType string            `json:"contentType,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Body        Content           `json:"body"`
 }
 
 // InvokedBy says which step of which execution started a run.
@@ -294,9 +303,10 @@ func (r Run) done(path string) bool {
 	return false
 }
 
-// Queue accepts the run. An id made from a repeated delivery meets the run that is there already, and
-// is refused if the request was another one then.
-func (r Run) Queue(e RunQueued) (Changes[Run], error) {
+// Queue accepts the run, with the steps that were done for it before, such as a trigger that was asked
+// whether to accept it. An id made from a repeated delivery meets the run that is there already, and is
+// refused if the request was another one then.
+func (r Run) Queue(e RunQueued, done ...StepFinished) (Changes[Run], error) {
 	switch {
 	case r.ID == "":
 	case r.Queued.Digest != e.Digest:
@@ -304,7 +314,11 @@ func (r Run) Queue(e RunQueued) (Changes[Run], error) {
 	default:
 		return nil, nil
 	}
-	return Changes[Run]{e}, nil
+	changes := Changes[Run]{e}
+	for _, step := range done {
+		changes = append(changes, step)
+	}
+	return changes, nil
 }
 
 // Claimable tells whether the run may be taken over after the claim numbered last.

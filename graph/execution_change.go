@@ -68,7 +68,7 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 // replayed is what queues the run again: in the version that is deployed now, if that has the flow.
 func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueued, error) {
 	queued := old.Queued
-	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate = old.ID, "", false, nil, ""
+	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate, queued.Answer = old.ID, "", false, nil, "", nil
 	instance, ok := r.View.Instances.Get(old.Organization, queued.Instance)
 	if why, runs := instance.Runs(); !ok || !runs {
 		return queued, domain.RefuseField(domain.Invalid, "id", "nothing runs there: %s", why)

@@ -21,6 +21,7 @@ type start struct {
 	invokedBy   *domain.InvokedBy
 	synchronous bool
 	here        bool // the caller does it, so that it need not be offered
+	admits      bool // the trigger is asked first whether it lets the caller in
 }
 
 // errRemoved says that what is to be started has been before, so long ago that its history is gone.
@@ -35,23 +36,28 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if s.instance.System && s.invoke == domain.InvokedByWebhook {
 		queued.Invoke = domain.InvokedByFlowTest
 	}
+	policy := policyOf(s.flow)
+	request, _ := s.flow.Map("retryConfig")["uniqueRequestIdField"].(map[string]any)
+	if s.instance.System || s.synchronous { // somebody waits for it, now
+		policy.limit, policy.duplicate, request = 0, nil, nil
+	}
+	r := domain.Run{ID: s.run, Organization: s.instance.Organization, Queued: queued, QueuedAt: now()}
+	first, err := w.askFirst(ctx, r, s, policy.duplicate != nil || request != nil)
+	if err != nil {
+		return r, err
+	}
 	data, err := component.EncodeValue(s.delivery)
 	if err != nil {
-		return domain.Run{}, err
+		return r, err
 	}
 	if queued.Payload, err = w.keep(ctx, s.run, "payload"+s.digest, data); err != nil {
-		return domain.Run{}, err
+		return r, err
 	}
-	policy := policyOf(s.flow)
-	if s.instance.System || s.synchronous { // somebody waits for it, now
-		policy.limit, policy.duplicate = 0, nil
-	} else {
-		request, _ := s.flow.Map("retryConfig")["uniqueRequestIdField"].(map[string]any)
-		r := domain.Run{ID: s.run, Organization: s.instance.Organization, Queued: queued, QueuedAt: now()}
-		queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, r, s), w.given(ctx, request, r, s)
-	}
+	r.Queued = queued
+	queued.Answer = first.answer
+	queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, r, s, first), w.given(ctx, request, r, s, first)
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
-	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued) })
+	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued, first.steps...) })
 	if domain.CodeOf(err) == domain.NotFound { // its stream was removed; so is the payload that has just been kept
 		return run, cmp.Or[error](w.Blobs.DeleteAll(ctx, "run/"+s.run+"/"), errRemoved)
 	}
@@ -75,11 +81,6 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 // answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
 func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
 	response, err := w.ownResponse(ctx, r)
-	switch domain.CodeOf(err) {
-	case domain.Unauthenticated, domain.Forbidden: // it is the trigger's word on who calls
-		w.refuse(rw, r.ID, err)
-		return
-	}
 	if err != nil { // the run will say so too, where it can be seen
 		w.Logger.Info("a trigger's own answer is left out", "run", r.ID, "error", err)
 	}

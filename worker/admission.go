@@ -170,13 +170,16 @@ func (w *Worker) admitWoken(ctx context.Context) error {
 
 // given resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
 // the run itself will say so.
-func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, s start) string {
+func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, s start, first performed) string {
 	if input == nil {
 		return ""
 	}
-	result, err := w.receive(ctx, r, s.delivery, true)
-	if err != nil {
-		return ""
+	result := first.result
+	if !first.asked {
+		var err error
+		if result, err = w.receive(ctx, r, s.delivery, true); err != nil {
+			return ""
+		}
 	}
 	scope := newScope(nil)
 	scope.set(domain.Identifier(s.flow.Trigger().Name()), result.Data)

@@ -46,6 +46,9 @@ type execution struct {
 	facts    map[string]any
 	config   map[string]any
 	own      map[string]json.RawMessage // persisted values of the execution's own scope
+	// delivered is the digest of the delivery that the run is to be accepted for: another one may come
+	// under the same key, and must not write over its blobs.
+	delivered string
 }
 
 // execute does the task with an id.
@@ -323,6 +326,11 @@ func (w *Worker) keep(ctx context.Context, run, name string, data json.RawMessag
 
 // runBlob is the key of a blob that goes with a run.
 func runBlob(run, name string) string { return "run/" + run + "/" + domain.DeriveID(name) }
+
+// keepOf keeps what the step at a path has left.
+func (x *execution) keepOf(ctx context.Context, kind, path string, data json.RawMessage) (domain.Content, error) {
+	return x.keep(ctx, x.run.ID, kind+x.place(path)+x.delivered, data)
+}
 
 // place names a step's place in this attempt of the flow, apart from those of the attempts before.
 func (x *execution) place(path string) string {

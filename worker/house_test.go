@@ -96,7 +96,17 @@ func (p *probe) component() component.Component {
 	choose := component.NewAction("choose", "Choose", "Takes the branch that echo names.", func(_ context.Context, _ component.Step, in inputs) (component.Result, error) {
 		return component.Result{Data: in.Echo, Branch: component.Text(in.Echo)}, nil
 	}).WithBranches()
-	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect, each, leave, choose}}
+	asked := component.NewPerformedTrigger("asked", "Asked", "Counts the requests.", func(ctx context.Context, step component.Step, payload map[string]any, in inputs) (component.Result, error) {
+		n, err := step.State(component.CrossFlowScope).Update(ctx, "asked", func(old any, _ bool) (any, error) {
+			n, _ := old.(float64)
+			return n + 1, nil
+		})
+		result, failure := perform(ctx, step, in)
+		result.Response = &component.Response{StatusCode: 202, Body: in.Name + " " + component.Text(n)}
+		return result, errors.Join(err, failure)
+	})
+	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect, each, leave, choose},
+		Triggers: []component.Trigger{asked}}
 }
 
 func (p *probe) count(name string) int {

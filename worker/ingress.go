@@ -76,7 +76,7 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, http.StatusBadRequest, map[string]any{"error": fmt.Sprintf("%s may have %d characters", keyHeader, maxKey)})
 		return
 	}
-	s := start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, run: uuid.Must(uuid.NewV7()).String(),
+	s := start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true, run: uuid.Must(uuid.NewV7()).String(),
 		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
 	if key != "" {
 		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), digest(r, delivery)
@@ -99,6 +99,9 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
 	case errors.Is(err, errRemoved):
 		reply(rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
+	case refuses(err): // there is no execution
+		rw.Header().Del(ExecutionHeader)
+		w.refuse(rw, "", err)
 	case err != nil:
 		w.refuse(rw, s.run, err)
 	case accepted.Queued.Synchronous && accepted.Finished != nil:

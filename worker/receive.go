@@ -1,79 +1,176 @@
 package worker
 
 import (
+	"cmp"
 	"context"
-	"net/http"
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/store"
 )
 
-// receive asks a run's trigger, before the run, what it makes of what was delivered. All it is given comes
-// from the run, so that a delivery that comes again is answered as the first time. Only what is wanted whole
-// holds the body as a value, which takes long to read.
+// receive asks a run's trigger what it makes of what was delivered. All it is given comes from the run, so that
+// a delivery that comes again is answered as the first time. Only what is wanted whole holds the body as a
+// value, which takes long to read. A trigger that performs is not asked: it has left its answer in the run.
 func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]any, whole bool) (component.Result, error) {
 	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
 		return component.Result{}, err
 	}
 	instance, _ := w.View.Instances.Get(r.Organization, r.Queued.Instance)
-	flow := definition.Flow(r.Queued.Flow)
-	ref := flow.Trigger().Action()
-	trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key)
+	step := definition.Flow(r.Queued.Flow).Trigger()
+	trigger, err := w.triggerOf(step)
 	if err != nil {
 		return component.Result{}, err
+	}
+	if trigger.Perform != nil {
+		response, err := w.said(ctx, r)
+		return component.Result{Response: response}, err
 	}
 	config, err := w.configValues(definition, instance)
 	if err != nil {
 		return component.Result{}, err
 	}
-	inputs, err := resolveInputs(flow.Trigger(), newScope(config))
+	inputs, err := resolveInputs(step, newScope(config))
 	switch {
 	case err != nil:
 		return component.Result{}, err
-	case trigger.Perform == nil && whole:
+	case whole:
 		return trigger.Receive(ctx, payloadOf(nil, delivery), inputs)
-	case trigger.Perform == nil:
-		return trigger.Receive(ctx, delivery, inputs)
 	}
-	x := &execution{Worker: w, run: r, flow: flow, config: config}
+	return trigger.Receive(ctx, delivery, inputs)
+}
+
+func (w *Worker) triggerOf(step *domain.Node) (component.Trigger, error) {
+	ref := step.Action()
+	return w.Components.LookupTrigger(ref.Component, ref.Key)
+}
+
+// said gives the answer that a trigger has left in the run, nil for none.
+func (w *Worker) said(ctx context.Context, r domain.Run) (*component.Response, error) {
+	a := r.Queued.Answer
+	if a == nil {
+		return nil, nil
+	}
+	body, err := w.Blobs.Load(ctx, a.Body)
+	if err != nil {
+		return nil, err
+	}
+	value, err := component.DecodeValue(body)
+	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers, Body: component.Text(value)}, err
+}
+
+// performed is what a trigger that performs has left before its run is accepted.
+type performed struct {
+	asked  bool // the trigger is one that performs
+	result component.Result
+	answer *domain.Answer
+	steps  []domain.StepFinished // its step, none if it is to be tried again
+}
+
+// askFirst has the trigger perform, if it is one that does and the caller is to be let in by it or something of
+// what it gives is wanted, unless the run is there already. Where nobody is let in the run itself tells of a refusal.
+func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted bool) (p performed, err error) {
+	trigger, err := w.triggerOf(s.flow.Trigger())
+	if err != nil || trigger.Perform == nil { // the run will say so
+		return performed{}, nil
+	}
+	if p.asked = true; !s.admits && !wanted {
+		return p, nil
+	}
+	there, err := store.Open(ctx, w.Log, domain.Runs, r.ID)
+	switch {
+	case domain.CodeOf(err) == domain.NotFound:
+		return p, errRemoved
+	case err != nil || there.State().ID != "":
+		return p, err
+	}
+	p, err = w.perform(ctx, r, s)
+	if refuses(err) && !s.admits {
+		return performed{asked: true}, nil
+	}
+	return p, err
+}
+
+// refuses tells whether a trigger does not let a caller in.
+func refuses(err error) bool {
+	code := domain.CodeOf(err)
+	return code == domain.Unauthenticated || code == domain.Forbidden
+}
+
+// perform has a run's trigger do its step before the run is accepted: so a caller that it does not let in
+// leaves no run, its answer is there when the caller is answered, and it runs once. What it persists it has
+// written under the name of the step. The error is such a refusal, or the worker's.
+func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performed, err error) {
+	p.asked = true
+	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
+	if err != nil {
+		return p, err
+	}
+	x := &execution{Worker: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
 	x.run.StartedAt = r.QueuedAt
-	x.facts = x.gatherFacts(definition, instance)
-	return trigger.Perform(ctx, before{x}, x.payloadOf(delivery), inputs)
+	if x.config, err = w.configValues(definition, s.instance); err != nil {
+		return p, err
+	}
+	x.facts, x.scope = x.gatherFacts(definition, s.instance), newScope(x.config)
+	step := s.flow.Trigger()
+	finished := domain.StepFinished{Path: domain.Identifier(step.Name()), Step: step.ID, Name: step.Name(), Started: now()}
+	run := &running{x: x, path: finished.Path, log: &runLog{limit: x.MaxStepLog, told: x.Told}}
+	failure, err := x.receiveFirst(ctx, step, run, s.delivery, &p)
+	if refuses(failure) {
+		return p, failure
+	}
+	if err != nil || ctx.Err() != nil {
+		return p, cmp.Or(err, ctx.Err()) // the caller has gone
+	}
+	data, unfit := x.encode(p.result)
+	failure = firstOf(failure, unfit)
+	w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
+	if failure != nil {
+		p.result = component.Result{}
+		w.Told.limit(domain.LimitOf(failure))
+		handling := handlingOf(step)
+		if handling.retries > 0 {
+			return p, nil // the run does it again, as it would after a first attempt
+		}
+		finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
+		run.Log("error", failure.Error())
+	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, data); err != nil {
+		return p, err
+	}
+	finished.Branch, run.durable = p.result.Branch, false // it is recorded with the run
+	if err := x.finish(ctx, run, &finished); err != nil {
+		return p, err
+	}
+	p.steps = x.pending
+	return p, nil
 }
 
-// before is the step of a trigger that is asked before its run.
-type before struct{ x *execution }
-
-var _ component.Step = before{}
-
-func (b before) IdempotencyKey() string                { return "" }
-func (b before) ID() string                            { return b.x.flow.Trigger().ID }
-func (b before) Reach() error                          { return errBefore }
-func (b before) Log(string, string)                    {}
-func (b before) State(component.Scope) component.State { return nowhere{} }
-func (b before) HTTP() *http.Client                    { return nil }
-func (b before) Facts() map[string]any                 { return b.x.context() }
-func (b before) Results() map[string]any               { return map[string]any{} }
-func (b before) Payload() any                          { return nil }
-
-var errBefore = domain.Refuse(domain.Invalid, "a trigger has no effects outside its execution")
-
-// Script implements [component.Step].
-func (b before) Script(ctx context.Context, call component.ScriptCall) (any, error) {
-	return RunScript(ctx, call, b.x.Options.Script)
-}
-
-// Invoke implements [component.Step].
-func (b before) Invoke(context.Context, string, any) (any, error) { return nil, errBefore }
-
-// nowhere is a scope without values that keeps none.
-type nowhere struct{}
-
-func (nowhere) Get(context.Context, string) (any, bool, error) { return nil, false, nil }
-func (nowhere) All(context.Context) (map[string]any, error)    { return map[string]any{}, nil }
-func (nowhere) Set(context.Context, string, any) error         { return nil }
-func (nowhere) Remove(context.Context, string) error           { return nil }
-func (nowhere) Update(_ context.Context, _ string, change func(any, bool) (any, error)) (any, error) {
-	return change(nil, false)
+// receiveFirst calls the trigger, and keeps what it says to an asynchronous caller.
+func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *running, delivery map[string]any, p *performed) (failure, err error) {
+	trigger, failure := x.triggerOf(step)
+	if failure != nil {
+		return failure, nil
+	}
+	ref := step.Action()
+	ctx, span := x.beginStep(ctx, ref.Component, ref.Key, run.path)
+	defer func() { endSpan(span, firstOf(failure, err)) }()
+	inputs, failure := resolveInputs(step, x.scope)
+	if failure != nil {
+		return failure, nil
+	}
+	p.result, failure = x.guarded(run, func() (component.Result, error) { return trigger.Perform(ctx, run, x.payloadOf(delivery), inputs) })
+	response := p.result.Response
+	if failure != nil || response == nil {
+		return failure, nil
+	}
+	if failure := fits(component.Result{ContentType: response.ContentType, Headers: response.Headers}); failure != nil {
+		return failure, nil
+	}
+	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: response.ContentType, Headers: response.Headers}
+	body, err := component.EncodeValue(response.Body)
+	if err == nil {
+		p.answer.Body, err = x.keepOf(ctx, "answer/", run.path, body)
+	}
+	return nil, err
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestCodeTrigger(t *testing.T) {
 	a = h.post(urls["Main"], "application/json", `{"quantity": 0}`)
 	if run := a.Header().Get(ExecutionHeader); a.Code != 200 || a.Body.String() != `{"executionId":"`+run+`"}` {
 		t.Errorf("without a response: answered %d %s", a.Code, a.Body)
-	} else if got := outputs(t, h.ended(run))["last"]; got != `[2,0,["Main"]]` { // what was kept before the run is lost, what is kept in it stays
+	} else if got := outputs(t, h.ended(run))["last"]; got != `[2,0,["Main"]]` {
 		t.Errorf("gives %s", got)
 	}
 	a = h.post(urls["Main"], "application/json", `{"quantity": -1}`)
@@ -78,9 +79,78 @@ func TestSignedTrigger(t *testing.T) {
 	if r := h.ended(a.Header().Get(ExecutionHeader)); a.Code != 200 || r.Finished.Result != domain.Completed || h.probe.count("one") != 1 {
 		t.Errorf("answered %d %s, ended %+v", a.Code, a.Body, r.Finished)
 	}
-	a = h.post(urls["Main"], "text/plain", body+"!", "X-Sign", sign)
-	if r := h.ended(a.Header().Get(ExecutionHeader)); a.Code != 401 || !strings.Contains(a.Body.String(), "X-Sign") || strings.Contains(a.Body.String(), "Jefe") ||
-		r.Finished.Result != domain.Failed || h.probe.count("one") != 1 {
-		t.Errorf("answered %d %s, ended %+v", a.Code, a.Body, r.Finished)
+	for _, synchronous := range []string{"false", "true"} {
+		a = h.post(urls["Main"], "text/plain", body+"!", "X-Sign", sign, synchronousHeader, synchronous)
+		if a.Code != 401 || !strings.Contains(a.Body.String(), "X-Sign") || strings.Contains(a.Body.String(), "Jefe") || a.Header().Get(ExecutionHeader) != "" {
+			t.Errorf("answered %d %s %v", a.Code, a.Body, a.Header())
+		}
+	}
+	if all := h.accepted(); len(all) != 1 {
+		t.Errorf("%d executions are left", len(all))
+	}
+}
+
+// performing is a flow whose trigger is the probe's, which performs.
+func performing(settings, inputs, steps string) string {
+	return strings.Replace(flow("Main", settings, "name: {type: value, value: it}"+inputs, steps),
+		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: probe, isPublic: true, version: LATEST}, key: asked}", 1)
+}
+
+// A trigger that performs does so once for each request, whatever is made of what it gives, and its word
+// is repeated to a request that comes again.
+func TestTriggerPerformsOnce(t *testing.T) {
+	const fields = "    queueConfig: {dedupeIdField: {type: reference, value: hook.results.did}}\n" +
+		"    retryConfig: {maxAttempts: 0, uniqueRequestIdField: {type: reference, value: hook.results.did}}\n"
+	for name, c := range map[string]struct {
+		settings, header, inputs, answer string
+		result                           domain.ResultType
+		times                            int
+	}{
+		"asynchronous": {"", "", "", "202 it 1", domain.Completed, 1},
+		"synchronous":  {"", synchronousHeader, "", "200 {\"did\":\"one\"}", domain.Completed, 1},
+		"fields":       {fields, "", "", "202 it 1", domain.Completed, 1},
+		"failing":      {fields, "", ", fail: {type: value, value: no}", "200 {\"executionId\":\"%\"}", domain.Failed, 1},
+		"tried again": {"    retryConfig: {maxAttempts: 1, delayMinutes: 0}\n", "", ", fail: {type: value, value: no}, times: {type: value, value: 1}",
+			"200 {\"executionId\":\"%\"}", domain.Completed, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			_, urls := h.deploy(definition(performing(c.settings, c.inputs, step("one", "call", ""))))
+			h.start()
+			for range 2 {
+				a := h.post(urls["Main"], "text/plain", "x", keyHeader, "k", c.header, "true")
+				r := h.ended(a.Header().Get(ExecutionHeader))
+				if want := strings.Replace(c.answer, "%", r.ID, 1); fmt.Sprint(a.Code, " ", a.Body) != want {
+					t.Errorf("answered %d %s, not %s", a.Code, a.Body, want)
+				}
+				if n := h.probe.count("it"); n != c.times || r.Finished.Result != c.result || len(r.Steps()[0].Log) == 0 {
+					t.Errorf("performed %d times: ended %+v after %+v", n, r.Finished, r.Steps())
+				}
+				if len(c.settings) == len(fields) && c.result == domain.Completed && (r.Queued.Duplicate != "it" || r.Queued.Request != "it") {
+					t.Errorf("queued %+v", r.Queued)
+				}
+			}
+			if a := h.post(urls["Main"], "text/plain", "y", keyHeader, "k"); a.Code != 422 || h.probe.count("it") != c.times {
+				t.Errorf("another request under the key is answered %d %s", a.Code, a.Body)
+			}
+		})
+	}
+}
+
+// A trigger that performs and whose run nobody asked for does so in the run: what it refuses fails the run.
+func TestTriggerPerformsInTheRun(t *testing.T) {
+	h := newHouse(t)
+	sibling := strings.Replace(flow("Signed", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
+		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
+	_, urls := h.deploy(definition(flow("Main", "", "", "      - name: Call\n        action: {component: {key: cross-flow, isPublic: true, version: LATEST}, key: invokeFlow}\n"+
+		"        inputs: {flowName: {type: value, value: Signed}, data: {type: value, value: x}}\n"), sibling))
+	h.start()
+	if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); r.Finished.Result != domain.Completed {
+		t.Errorf("ended %+v", r.Finished)
+	}
+	for _, r := range h.accepted() {
+		if r = h.ended(r.ID); r.Queued.FlowName == "Signed" && (r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "X-Sign")) {
+			t.Errorf("ended %+v", r.Finished)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func (l *runLog) into(ctx context.Context, x *execution, finished *domain.StepFi
 		finished.Log = l.lines
 		return nil
 	}
-	content, err := x.keep(ctx, x.run.ID, "log/"+x.place(finished.Path), data)
+	content, err := x.keepOf(ctx, "log/", finished.Path, data)
 	finished.LogBlob = &content
 	return err
 }

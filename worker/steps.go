@@ -112,7 +112,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 			x.scope.setError(identifier, failureValue(finished.Error))
 			return finished, nil, x.finish(ctx, s, &finished)
 		}
-		if finished.Output, err = x.keep(ctx, x.run.ID, x.place(path), data); err != nil {
+		if finished.Output, err = x.keepOf(ctx, "", path, data); err != nil {
 			return finished, nil, err
 		}
 		x.scope.set(identifier, result.Data)
@@ -186,7 +186,7 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 	if err != nil || len(data) <= domain.MaxInline {
 		return err
 	}
-	content, err := x.keep(ctx, x.run.ID, "state/"+x.place(finished.Path), data)
+	content, err := x.keepOf(ctx, "state/", finished.Path, data)
 	finished.State, finished.StateBlob = nil, &content
 	return err
 }

@@ -27,7 +27,7 @@ func init() {
 			component.NewPerformedTrigger("runCodeTrigger", "Code block trigger",
 				"Runs a JavaScript function (context, payload) when the flow's URL is called. The payload property of what it returns is the result; "+
 					"its response, with statusCode, contentType, headers and body, is the answer to the caller of an asynchronous flow; its branch names the branch to run. "+
-					"For that answer the function is called once more, before the execution, with no values kept. It can't use fetch.", runCodeTrigger),
+					"It is called once, before the caller is answered and the execution begins, and again only where the whole flow is tried again. It can't use fetch.", runCodeTrigger),
 		},
 	})
 }

@@ -27,7 +27,7 @@ func init() {
 		Key: "hash", Label: "Hash", Category: "Data", Description: "Computes hashes of text and of binary data, and checks those that requests are signed with.",
 		Actions: actions,
 		Triggers: []component.Trigger{component.NewPerformedTrigger("hmacWebhookTrigger", "HMAC webhook trigger",
-			"Starts the flow when its URL is called, as the trigger of the component Webhook does. The execution fails, and the caller of an asynchronous flow is answered 401, "+
+			"Starts the flow when its URL is called, as the trigger of the component Webhook does. A request is answered 401 and leaves no execution "+
 				"unless a header has the hash of the body with the secret key (HMAC) as hexadecimal text.", receiveSigned)},
 	})
 }
