@@ -48,11 +48,12 @@ type Execution struct {
 	Claims                         int
 }
 
-const runSchemaVersion = 4
+const runSchemaVersion = 5
 
 // A run has one row, and one entry in each of few indexes: what the runs of a flow share is one row
 // of sources, what they all do one of step_sets, and only those that failed or logged have a row in
-// texts. A run's place in lists is when it started, or was queued before that.
+// texts. Those that a newer request may still keep from beginning again have one in requests. A run's place in
+// lists is when it started, or was queued before that.
 const runSchema = `
 CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, event BLOB NOT NULL, stream TEXT NOT NULL);
 CREATE TABLE organizations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -74,6 +75,8 @@ CREATE TABLE runs (
 	at INTEGER NOT NULL, queued INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
 	result TEXT NOT NULL, error TEXT NOT NULL, failed INTEGER NOT NULL, claims INTEGER NOT NULL
 );
+CREATE TABLE requests (position INTEGER PRIMARY KEY, request TEXT NOT NULL);
+CREATE INDEX requests_by_request ON requests (request);
 CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, detail=none);
 `
 
@@ -160,7 +163,7 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 		}
 	}
 	x.logger.Warn("the index of executions is not of this log; rebuilding it")
-	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM acts; DELETE FROM checkpoint; DELETE FROM sources; DELETE FROM organizations; DELETE FROM step_sets;
+	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM requests; DELETE FROM acts; DELETE FROM checkpoint; DELETE FROM sources; DELETE FROM organizations; DELETE FROM step_sets;
 		INSERT INTO step_words (step_words) VALUES ('delete-all'); INSERT INTO texts (texts) VALUES ('delete-all')`)
 	return 0, err
 }

@@ -107,6 +107,16 @@ func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf
 		instance, flow, limit)
 }
 
+// Requested gives the executions of a flow in an instance, queued before a position, that a newer one for the
+// same request may keep from beginning again: those that have not ended and that no other one keeps from it.
+func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string, before store.Position) ([]Execution, error) {
+	if err := x.Wait(ctx, before); err != nil {
+		return nil, err
+	}
+	return x.list(ctx, `requests q INDEXED BY requests_by_request CROSS JOIN runs r ON r.position = q.position`+listed+
+		`WHERE q.request = ? AND q.position < ? AND s.instance = ? AND s.flow = ? ORDER BY q.position`, request, before, instance, flow)
+}
+
 // Execution finds one execution of an organization.
 func (x *RunIndex) Execution(ctx context.Context, organization, id string) (Execution, bool, error) {
 	found, err := x.list(ctx, `runs r`+listed+`WHERE r.id = ? AND o.name = ?`, key(id), organization)

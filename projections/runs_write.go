@@ -131,6 +131,11 @@ func (t *transaction) put(run *touched) error {
 	if err != nil {
 		return err
 	}
+	if r.Queued.Request != "" {
+		if err := t.request(position, r); err != nil {
+			return err
+		}
+	}
 	var steps int64
 	var end domain.RunFinished
 	if r.Finished != nil {
@@ -145,6 +150,16 @@ func (t *transaction) put(run *touched) error {
 	}
 	_, err = t.insert.ExecContext(t.ctx, position, key(run.id), organization, from, steps, micro(at), micro(r.QueuedAt), micro(r.StartedAt), micro(r.FinishedAt),
 		string(end.Result), end.Error, end.Result == domain.Failed || end.Error != "", r.Claims)
+	return err
+}
+
+// request writes what a run was started for as long as that may matter to a newer one.
+func (t *transaction) request(position store.Position, r domain.Run) error {
+	statement, args := `INSERT OR REPLACE INTO requests VALUES (?, ?)`, []any{position, r.Queued.Request}
+	if r.Finished != nil || r.SupersededBy != "" {
+		statement, args = `DELETE FROM requests WHERE position = ?`, args[:1]
+	}
+	_, err := t.tx.ExecContext(t.ctx, statement, args...)
 	return err
 }
 

@@ -135,7 +135,7 @@ func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(`DROP INDEX runs_unfinished`); err != nil {
+	if _, err := db.Exec(`DROP INDEX requests_by_request`); err != nil {
 		t.Fatal(err)
 	}
 	h.Worker.Runs = runs
@@ -144,7 +144,7 @@ func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
 	if state, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || state.Queued.Request != "x" {
 		t.Errorf("accepted %+v, %v", state.Queued, err)
 	}
-	if !strings.Contains(told.String(), "level=WARN") || !strings.Contains(told.String(), run) || !strings.Contains(told.String(), "runs_unfinished") {
+	if !strings.Contains(told.String(), "level=WARN") || !strings.Contains(told.String(), run) || !strings.Contains(told.String(), "requests_by_request") {
 		t.Errorf("told %s", told.String())
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
@@ -344,6 +346,35 @@ func TestFlowWithoutTrigger(t *testing.T) {
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Code != 404 || !strings.Contains(a.Body.String(), "no trigger yet") {
 		t.Errorf("answered %d %s", a.Code, a.Body)
+	}
+}
+
+// However many runs of a flow have not ended, the older one for a request is found among them.
+func TestNewerRequestAmongMany(t *testing.T) {
+	h := newHouse(t)
+	const settings = "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n"
+	instance, urls := h.deploy(definition(flow("Main", settings, "", "")))
+	first := h.queueOnly(urls["Main"]) // all ask for x
+	queued, _, err := store.Load(h.ctx, h.Log, domain.Runs, first)
+	if err != nil || queued.Queued.Request != "x" || queued.Queued.Instance != instance {
+		t.Fatalf("queued %+v, %v", queued.Queued, err)
+	}
+	other := queued.Queued
+	for n := range waitingMost + 200 {
+		other.Request = fmt.Sprint(n)
+		changeAll(h, domain.Runs, uuid.NewString(), other)
+	}
+	var last string
+	for range 3 {
+		last = h.queueOnly(urls["Main"])
+		if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, first); err != nil || r.SupersededBy != last {
+			t.Errorf("superseded by %q, not %s, %v", r.SupersededBy, last, err)
+		}
+		first = last
+	}
+	still, err := h.Runs.Requested(h.ctx, instance, other.Flow, "x", changeAll(h, domain.Runs, uuid.NewString(), other))
+	if err != nil || len(still) != 1 || still[0].ID != last {
+		t.Errorf("%d are left for the request, %v", len(still), err)
 	}
 }
 

@@ -126,17 +126,11 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 	if by.Queued.Request == "" {
 		return
 	}
-	page, err := w.Runs.UnfinishedOf(ctx, by.Queued.Instance, by.Queued.Flow, asOf, waitingMost)
-	for _, e := range page {
-		if e.ID == by.ID || err != nil {
-			break // those behind it are newer
+	older, err := w.Runs.Requested(ctx, by.Queued.Instance, by.Queued.Flow, by.Queued.Request, asOf)
+	for _, e := range older {
+		if e.ID != by.ID && err == nil {
+			err = w.endBeside(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Supersede(by.ID) })
 		}
-		err = w.endBeside(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) {
-			if r.Queued.Request != by.Queued.Request {
-				return nil, nil
-			}
-			return r.Supersede(by.ID)
-		})
 	}
 	if err != nil {
 		w.Logger.Warn("keeping older runs for the same request from being tried again failed", "run", by.ID, "error", err)
