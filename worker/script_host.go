@@ -84,14 +84,15 @@ func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, erro
 // registerHost makes the Go functions that the prelude gets global, which it ends, and lists them.
 func (r *scriptRun) registerHost() ([]string, error) {
 	functions := map[string]quickjs.HostFunc{
-		"log":    r.hostLog,
-		"uuid":   func([]any) (any, error) { return uuid.NewString(), nil },
-		"random": hostRandom,
-		"encode": hostEncode,
-		"decode": hostDecode,
-		"url":    hostURL,
-		"digest": hostDigest,
-		"fetch":  r.fetch.start,
+		"log":     r.hostLog,
+		"uuid":    func([]any) (any, error) { return uuid.NewString(), nil },
+		"random":  hostRandom,
+		"encode":  hostEncode,
+		"decode":  hostDecode,
+		"url":     hostURL,
+		"digest":  hostDigest,
+		"collate": newCollation().compare,
+		"fetch":   r.fetch.start,
 	}
 	for name, f := range functions {
 		if err := r.vm.RegisterHostFunc("heddle_"+name, f); err != nil {

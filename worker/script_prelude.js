@@ -78,10 +78,11 @@ function encodeObject(v, way) {
 }
 
 function encodeInstance(v, way) {
-	if (typeof v.toJSON === "function" && !(v instanceof Date)) return encode(v.toJSON(""), way);
-	if (getPrototypeOf(v) === plainPrototype) return encodeFields(v, way);
-	const bytes = asBytes(v);
+	const ordinary = getPrototypeOf(v) === plainPrototype;
+	const bytes = ordinary ? undefined : asBytes(v); // before its JSON: a Buffer has one
 	if (bytes) return { [bytesKey]: toBase64(bytes) };
+	if (typeof v.toJSON === "function" && !(v instanceof Date)) return encode(v.toJSON(""), way);
+	if (ordinary) return encodeFields(v, way);
 	if (v instanceof Promise) throw new TypeError(`${place(way)} is a promise: await it`);
 	if (v instanceof Date) return isNaN(v) ? null : v.toISOString();
 	if (v instanceof Number || v instanceof String || v instanceof Boolean) return encode(v.valueOf(), way);
@@ -134,19 +135,34 @@ function log(level, values) {
 
 const levels = { trace: "trace", debug: "debug", info: "info", log: "info", warn: "warn", error: "error" };
 const makeLogger = (more) => fromEntries(entries({ ...levels, ...more }).map(([name, level]) => [name, (...values) => log(level, values)]));
-globalThis.console = makeLogger({});
+globalThis.console = makeLogger({ dir: "info", table: "info", group: "info" });
+for (const name of ["assert", "count", "groupEnd", "time", "timeEnd", "timeLog"]) console[name] = () => {}; // nobody looks on
 
 // Timers wait in order of their time. Go sleeps until the next one is due and then calls fire.
 let timers = [];
 let lastTimer = 0;
-globalThis.setTimeout = (call, delay, ...args) => {
-	if (typeof call !== "function") throw new TypeError("setTimeout needs a function");
-	timers.push({ id: ++lastTimer, at: Date.now() + Math.max(0, Number(delay) || 0), call, args });
+function wait(timer) {
+	timer.at = Date.now() + timer.delay;
+	timers.push(timer);
 	timers.sort((a, b) => a.at - b.at || a.id - b.id);
+}
+const timerOf = (least, repeated) => (call, delay, ...args) => {
+	if (typeof call !== "function") throw new TypeError("a timer needs a function");
+	wait({ id: ++lastTimer, delay: Math.max(least, Number(delay) || 0), call, args, repeated });
 	return lastTimer;
 };
-globalThis.clearTimeout = (id) => { timers = timers.filter((t) => t.id !== id); };
+globalThis.setTimeout = timerOf(0, false);
+globalThis.setInterval = timerOf(1, true);
+globalThis.setImmediate = (call, ...args) => setTimeout(call, 0, ...args);
+globalThis.clearTimeout = globalThis.clearInterval = globalThis.clearImmediate = (id) => {
+	timers = timers.filter((t) => t.id !== id);
+};
 globalThis.queueMicrotask = (call) => { Promise.resolve().then(call); };
+
+// Names are ordered as people do, where the engine goes by code units.
+String.prototype.localeCompare = function (other, locales, { numeric = false, sensitivity = "variant" } = {}) {
+	return host.collate(String(this), String(other), String(isArray(locales) ? locales[0] ?? "" : locales ?? ""), Boolean(numeric), String(sensitivity));
+};
 
 const unavailable = (message) => { throw new Error(message); };
 const require = (name) => host.modules?.[String(name).replace(/^node:/, "")] ??
@@ -158,7 +174,7 @@ function load(source) {
 	const module = { exports: {} };
 	let make;
 	try {
-		make = indirectEval(`(function (module, exports, require) { return (${source}\n); })`);
+		make = indirectEval(`(function (module, exports, require) { return (${source.replace(/;\s*$/, "")}\n); })`);
 	} catch {
 		make = indirectEval(`(function (module, exports, require) { ${source}\n})`);
 	}
@@ -231,9 +247,10 @@ return {
 		return timers.length ? Math.max(0, timers[0].at - Date.now()) : -2;
 	},
 	fire() {
-		const { call, args } = timers.shift();
+		const timer = timers.shift();
+		if (timer.repeated) wait(timer);
 		try {
-			call(...args);
+			timer.call(...timer.args);
 		} catch (error) {
 			if (!outcome) failed(error);
 		}

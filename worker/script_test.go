@@ -28,29 +28,34 @@ func TestScriptResult(t *testing.T) {
 		args   []any
 		want   any
 	}{
-		"module":             {"module.exports = async (a) => ({ data: a.n + 1 });", []any{map[string]any{"n": 1.0}}, map[string]any{"data": 2.0}},
-		"module of lines":    {"const add = 2;\nmodule.exports = function (n) { return n + add; };\n", []any{3.0}, 5.0},
-		"folded to one line": {"module.exports = async ({ crossFlowState }) => ({ data:\ncrossFlowState })", []any{map[string]any{"crossFlowState": map[string]any{"a": "b"}}}, map[string]any{"data": map[string]any{"a": "b"}}},
-		"exports default":    {"'use strict'; exports.default = (n) => n * 2;", []any{4.0}, 8.0},
-		"expression":         {"(item, index) => item.id + index", []any{map[string]any{"id": 1.0}, 2.0}, 3.0},
-		"function":           {"function (x) { return x; }", []any{"x"}, "x"},
-		"comment at the end": {"(x) => x // the same", []any{1.0}, 1.0},
-		"awaits":             {"async () => { const a = await Promise.resolve(1); const b = await new Promise((done) => setTimeout(() => done(2), 5)); return a + b; }", nil, 3.0},
-		"undefined":          {"() => {}", nil, nil},
-		"left out":           {"() => ({ a: undefined, b() {}, c: [undefined, NaN, Infinity], d: null })", nil, map[string]any{"c": []any{nil, nil, nil}, "d": nil}},
-		"bytes both ways":    {"(b) => ({ ok: b instanceof Uint8Array, b, buffer: b.buffer, part: new Uint8Array(b.buffer, 1, 1) })", []any{bytes}, map[string]any{"ok": true, "b": bytes, "buffer": bytes, "part": bytes[1:2]}},
-		"date":               {"() => new Date(0)", nil, "1970-01-01T00:00:00.000Z"},
-		"bad date":           {"() => new Date(NaN)", nil, nil},
-		"small BigInt":       {"() => 12n", nil, 12.0},
-		"map and set":        {"() => [new Map([['a', 1]]), new Set([1, 2])]", nil, []any{map[string]any{"a": 1.0}, []any{1.0, 2.0}}},
-		"error as a value":   {"() => new TypeError('no')", nil, map[string]any{"name": "TypeError", "message": "no"}},
-		"toJSON":             {"() => ({ toJSON: () => 5 })", nil, 5.0},
-		"the same twice":     {"() => { const o = { a: 1 }; return [o, o]; }", nil, []any{map[string]any{"a": 1.0}, map[string]any{"a": 1.0}}},
-		"key $bytes":         {"(o) => [o, { $object: 1 }]", []any{map[string]any{"$bytes": "x"}}, []any{map[string]any{"$bytes": "x"}, map[string]any{"$object": 1.0}}},
-		"key __proto__":      {"() => JSON.parse('{\"__proto__\": 1}')", nil, map[string]any{"__proto__": 1.0}},
-		"lone surrogate":     {"() => '\\ud800'", nil, "\uFFFD"},
-		"NUL and emoji":      {"(s) => s + '\\u0000' + s.length", []any{"😀"}, "😀\x002"},
-		"a changed JSON":     {"() => { JSON.stringify = null; Array.isArray = null; Object.entries = null; return [{ a: 1 }]; }", nil, []any{map[string]any{"a": 1.0}}},
+		"module":                 {"module.exports = async (a) => ({ data: a.n + 1 });", []any{map[string]any{"n": 1.0}}, map[string]any{"data": 2.0}},
+		"module of lines":        {"const add = 2;\nmodule.exports = function (n) { return n + add; };\n", []any{3.0}, 5.0},
+		"folded to one line":     {"module.exports = async ({ crossFlowState }) => ({ data:\ncrossFlowState })", []any{map[string]any{"crossFlowState": map[string]any{"a": "b"}}}, map[string]any{"data": map[string]any{"a": "b"}}},
+		"exports default":        {"'use strict'; exports.default = (n) => n * 2;", []any{4.0}, 8.0},
+		"expression":             {"(item, index) => item.id + index", []any{map[string]any{"id": 1.0}, 2.0}, 3.0},
+		"function":               {"function (x) { return x; }", []any{"x"}, "x"},
+		"comment at the end":     {"(x) => x // the same", []any{1.0}, 1.0},
+		"awaits":                 {"async () => { const a = await Promise.resolve(1); const b = await new Promise((done) => setTimeout(() => done(2), 5)); return a + b; }", nil, 3.0},
+		"a semicolon at the end": {"async (context) => { return 1; };\n", nil, 1.0},
+		"an interval":            {"() => new Promise((done) => { let n = 0; const t = setInterval((by) => { if ((n += by) === 6) { clearInterval(t); setImmediate(done, n); } }, 1, 2); })", nil, 6.0},
+		"words in order":         {"() => ['b', 'a', 'C', 'A', 'ä', 'z', 'item 10', 'item 9', 'résumé', 'resume'].sort((a, b) => a.localeCompare(b)).join()", nil, "a,A,ä,b,C,item 10,item 9,resume,résumé,z"},
+		"words in an order": {"() => ['a'.localeCompare('A', 'en', { sensitivity: 'base' }), 'ä'.localeCompare('a', undefined, { sensitivity: 'base' }), 'ä'.localeCompare('a', 'de', { sensitivity: 'accent' }), '9'.localeCompare('10', [], { numeric: true }), 'ä'.localeCompare('z', 'sv'), 'a'.localeCompare('b', 'no such')]",
+			nil, []any{0.0, 0.0, 1.0, -1.0, 1.0, -1.0}},
+		"undefined":        {"() => {}", nil, nil},
+		"left out":         {"() => ({ a: undefined, b() {}, c: [undefined, NaN, Infinity], d: null })", nil, map[string]any{"c": []any{nil, nil, nil}, "d": nil}},
+		"bytes both ways":  {"(b) => ({ ok: b instanceof Uint8Array, b, buffer: b.buffer, part: new Uint8Array(b.buffer, 1, 1) })", []any{bytes}, map[string]any{"ok": true, "b": bytes, "buffer": bytes, "part": bytes[1:2]}},
+		"date":             {"() => new Date(0)", nil, "1970-01-01T00:00:00.000Z"},
+		"bad date":         {"() => new Date(NaN)", nil, nil},
+		"small BigInt":     {"() => 12n", nil, 12.0},
+		"map and set":      {"() => [new Map([['a', 1]]), new Set([1, 2])]", nil, []any{map[string]any{"a": 1.0}, []any{1.0, 2.0}}},
+		"error as a value": {"() => new TypeError('no')", nil, map[string]any{"name": "TypeError", "message": "no"}},
+		"toJSON":           {"() => ({ toJSON: () => 5 })", nil, 5.0},
+		"the same twice":   {"() => { const o = { a: 1 }; return [o, o]; }", nil, []any{map[string]any{"a": 1.0}, map[string]any{"a": 1.0}}},
+		"key $bytes":       {"(o) => [o, { $object: 1 }]", []any{map[string]any{"$bytes": "x"}}, []any{map[string]any{"$bytes": "x"}, map[string]any{"$object": 1.0}}},
+		"key __proto__":    {"() => JSON.parse('{\"__proto__\": 1}')", nil, map[string]any{"__proto__": 1.0}},
+		"lone surrogate":   {"() => '\\ud800'", nil, "\uFFFD"},
+		"NUL and emoji":    {"(s) => s + '\\u0000' + s.length", []any{"😀"}, "😀\x002"},
+		"a changed JSON":   {"() => { JSON.stringify = null; Array.isArray = null; Object.entries = null; return [{ a: 1 }]; }", nil, []any{map[string]any{"a": 1.0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := runScript(t, c.source, c.args...)
@@ -113,6 +118,8 @@ func TestScriptContext(t *testing.T) {
 		Source: `module.exports = async (context, stepResults) => {
 			context.logger.info("hello", { a: [1] });
 			context.logger.metric("m");
+			console.dir({ a: 1 });
+			console.group("g"); console.groupEnd(); console.time("t"); console.timeEnd("t"); console.assert(true); console.count();
 			console.warn("careful");
 			context.flowState.count++;
 			delete context.flowState.old;
@@ -137,7 +144,7 @@ func TestScriptContext(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{`info: hello {"a":[1]}`, "metric: m", "warn: careful"}, lines); diff != "" {
+	if diff := cmp.Diff([]string{`info: hello {"a":[1]}`, "metric: m", `info: {"a":1}`, "info: g", "warn: careful"}, lines); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -50,8 +50,15 @@ func TestScriptWeb(t *testing.T) {
 		"crypto, unknown function": {`() => { try { require("crypto").createHash("rot13"); } catch (e) { return e.message.slice(0, 55); } }`, `hashFunction: "rot13" is no known hash function; known `},
 		"modules":                  {`() => [require("buffer").Buffer === Buffer, new (require("url").URL)("https://a.b/c").host, (() => { try { require("constructor"); } catch (e) { return e.message; } })()]`, []any{true, "a.b", `require("constructor") is not available: of modules there are buffer, crypto, url`}},
 		"Buffer, given back":       {`() => ({ data: Buffer.from("hi") })`, map[string]any{"data": []byte("hi")}},
-		"Buffer, unknown encoding": {`() => { try { Buffer.from("", "utf16le"); } catch (e) { return e.message; } }`, "Unknown encoding: utf16le"},
-		"timers in order":          {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},
+		"Buffer, unknown encoding": {`() => { try { Buffer.from("", "utf32"); } catch (e) { return e.message; } }`, "Unknown encoding: utf32"},
+		"Buffer, as JSON":          {`() => JSON.stringify({ b: Buffer.from("hi") })`, `{"b":{"type":"Buffer","data":[104,105]}}`},
+		"Buffer, sought":           {`() => { const b = Buffer.from("abcabc"); return [b.indexOf("c"), b.indexOf("c", 3), b.indexOf(98), b.indexOf(Buffer.from("ca")), b.indexOf("x"), b.includes("bca"), b.includes("x"), b.indexOf("c", -1), b.indexOf("")]; }`, []any{2.0, 5.0, 1.0, 2.0, -1.0, true, false, 5.0, 0.0}},
+		"Buffer, compared":         {`() => [["a", "b"], ["b", "a"], ["a", "a"], ["a", "ab"]].map((p) => Buffer.compare(...p.map((s) => Buffer.from(s))))`, []any{-1.0, 1.0, 0.0, -1.0}},
+		"Buffer, filled": {`() => { const b = Buffer.alloc(5, "ab"); const n = b.write("é", 1); const c = Buffer.alloc(3); return [b.toString("latin1"), n, b.copy(c, 1, 3), c.toString("hex"), Buffer.from("a€", "utf16le").toString("hex"), Buffer.from("6100ac20", "hex").toString("ucs2")]; }`,
+			[]any{"a\u00c3\u00a9ba", 2.0, 2.0, "006261", "6100ac20", "a€"}},
+		"Buffer, numbers": {`() => { const b = Buffer.alloc(16); const at = b.writeUInt16BE(258); b.writeInt32LE(-2, at); b.writeDoubleBE(1.5, 8); b.writeUint8(255, 6); return [at, b.readUInt16LE(0), b.readInt32LE(2), b.readUInt8(6), b.readInt8(6), b.readDoubleBE(8), String(b.subarray(8).readBigUInt64BE()), b.toString("hex")]; }`,
+			[]any{2.0, 513.0, -2.0, 255.0, -1.0, 1.5, "4609434218613702656", "0102feffffffff003ff8000000000000"}},
+		"timers in order": {`() => new Promise((done) => { const s = []; setTimeout((x) => s.push(x), 6, "late"); const no = setTimeout(() => s.push("never"), 1); clearTimeout(no); setTimeout(() => s.push("soon")); setTimeout(() => done(s), 12); queueMicrotask(() => s.push("first")); })`, []any{"first", "soon", "late"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := runScript(t, c.source)

@@ -19,7 +19,7 @@ func init() {
 				"Runs a JavaScript function (context, stepResults) and gives the data property of what it returns. "+
 					"The function may also return contentType, statusCode and headers for the caller of a synchronous flow, whose body may then be named body instead of data, "+
 					"and executionState, instanceState, crossFlowState and integrationState with values to keep. "+
-					"Binary data comes as a Buffer and may be returned as one; require gives buffer, crypto (hashes and random values) and url. fetch reaches what steps may reach; a step that uses it is recorded at once, so that after a crash no other is repeated, "+
+					"Binary data comes as a Buffer and may be returned as one; require gives buffer, crypto (hashes and random values) and url. localeCompare orders as browsers do; there is no Intl, and toLocaleString knows no languages. fetch reaches what steps may reach; a step that uses it is recorded at once, so that after a crash no other is repeated, "+
 					"and this one only if it had not ended. Promises that the function does not await end with it.",
 				runCode),
 		},
