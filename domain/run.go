@@ -338,7 +338,7 @@ func (r Run) Claimable(last int) error {
 // [RunRestarted] or [RunFinished]. The first record of a claim makes the claim, too. It is refused
 // once another claim stands or the run has ended.
 func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Changes[Run], error) {
-	var changes Changes[Run]
+	changes := make(Changes[Run], 0, len(steps)+2)
 	if r.Claims != by.Claim || r.Worker != by.Worker {
 		if err := r.Claimable(by.Claim - 1); err != nil {
 			return nil, err
@@ -348,13 +348,12 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 	if r.Finished != nil {
 		return nil, Refuse(Conflict, "the execution has ended")
 	}
-	for _, s := range steps {
-		if r.done(s.Path) {
+	for i, s := range steps {
+		if r.done(s.Path) || slices.ContainsFunc(steps[:i], func(before StepFinished) bool { return before.Path == s.Path }) {
 			return nil, Refuse(Conflict, "step %s has a result already", s.Path)
 		}
 		s.Claim, s.Attempt = by.Claim, r.Attempt
 		changes = append(changes, s)
-		r = s.Evolve(r, Meta{}) // the next one must not be the same
 	}
 	if restart, again := then.(RunRestarted); again && r.SupersededBy != "" {
 		then = RunFinished{Claim: by.Claim, Result: Failed, Error: restart.Error}

@@ -103,7 +103,7 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 
 // ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
 func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
-	delivery, err := w.delivery(ctx, r)
+	delivery, err := w.delivery(ctx, r.Queued.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +111,9 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 	return result.Response, err
 }
 
-// delivery is what the run was started with.
-func (w *Worker) delivery(ctx context.Context, r domain.Run) (map[string]any, error) {
-	data, err := w.Blobs.Load(ctx, r.Queued.Payload)
+// delivery is what a run was started with.
+func (w *Worker) delivery(ctx context.Context, payload domain.Content) (map[string]any, error) {
+	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}

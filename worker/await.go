@@ -56,22 +56,29 @@ func (w *Worker) tell(ctx context.Context, r domain.Run) error {
 	return w.Live.Publish(ctx, store.EndTopic(r.ID), nil)
 }
 
-// whenEnded waits for a run's end, however the run came to it.
-func (w *Worker) whenEnded(ctx context.Context, run string, ended waiter) (domain.Run, error) {
-	poll := time.NewTicker(time.Second) // what Live tells may be lost
-	defer poll.Stop()
+// poll is how often a run is looked for whose end is waited for: what Live tells may be lost.
+const poll = time.Second
+
+// whenEnded waits until a time for a run's end, however the run came to it.
+func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, ended waiter) (domain.Run, error) {
+	look := time.NewTimer(min(poll, time.Until(until)))
+	defer look.Stop()
+	limit := func() *domain.Error {
+		return domain.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
+	}
 	for {
 		var state domain.Run
 		select {
 		case state = <-ended.here:
 		case <-ended.there:
-		case <-poll.C:
-		case <-ctx.Done():
-			limit := domain.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
-			if context.Cause(ctx) == context.DeadlineExceeded { // else the caller has gone, or the server stops
-				w.Told.limit(limit.Limit)
+		case <-look.C:
+			if !time.Now().Before(until) {
+				w.Told.limit(limit().Limit)
+				return state, limit()
 			}
-			return state, limit
+			look.Reset(min(poll, time.Until(until)))
+		case <-ctx.Done(): // the caller has gone, or the server stops
+			return state, limit()
 		}
 		if state.Finished == nil {
 			loaded, _, err := store.Load(ctx, w.Log, domain.Runs, run)
@@ -86,9 +93,7 @@ func (w *Worker) whenEnded(ctx context.Context, run string, ended waiter) (domai
 
 // answerWhenDone gives a synchronous caller the run's result.
 func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended waiter) {
-	ctx, cancel := context.WithTimeout(ctx, w.SyncTimeout)
-	defer cancel()
-	state, err := w.whenEnded(ctx, run, ended)
+	state, err := w.whenEnded(ctx, time.Now().Add(w.SyncTimeout), run, ended)
 	if err != nil {
 		reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": err.Error()})
 		return

@@ -25,6 +25,9 @@ const againAfter = time.Second
 // done: one that takes its process down each time leaves no other trace.
 const firstClaimAfter = 4
 
+// fewSteps are what many flows have no more of.
+const fewSteps = 4
+
 // execution is one worker's attempt at a run, under one claim.
 type execution struct {
 	*Worker
@@ -53,6 +56,7 @@ type execution struct {
 
 // execute does the task with an id.
 func (w *Worker) execute(ctx context.Context, task string) error {
+	enlargeStack()
 	run, claims, err := parseTask(task)
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	if due := state.Due; now().Before(due) {
 		return nil, &notYet{due, claims}
 	}
-	x := &execution{Worker: w, handle: handle, done: map[string]domain.StepFinished{}, flushed: time.Now(),
+	x := &execution{Worker: w, handle: handle, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
@@ -281,7 +285,8 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 		}
 		return err
 	}
-	x.pending, x.flushed, x.recorded = nil, time.Now(), true
+	clear(x.pending)
+	x.pending, x.flushed, x.recorded = x.pending[:0], time.Now(), true
 	return nil
 }
 

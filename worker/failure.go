@@ -79,6 +79,9 @@ func backoff(delay time.Duration, exponential bool, failures int) time.Duration 
 // failureValue is what later steps see of a failure that was ignored, as "<step>.error".
 func failureValue(message string) any { return map[string]any{"message": message} }
 
+// failed is how many attempts of the step at a path have failed so far.
+func (x *execution) failed(path string) int { return x.handle.State().Retried(path).Attempt }
+
 // tryAgain records a failed attempt of a step and waits until the next one is due, here or, when that
 // takes long, by handing the run back.
 func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step domain.StepFinished, failures int, failure error) error {

@@ -60,7 +60,6 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer, attribute.String("heddle.instance", t.instance.ID))
 	defer func() { endSpan(span, err) }()
-	r = r.WithContext(ctx)
 	delivery, err := readDelivery(r, rest, w.MaxBody)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		limit := domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
@@ -92,8 +91,8 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		defer ended.stop()
 	}
 	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
-	ctx = store.As(ctx, store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run})
-	accepted, err := w.accept(ctx, s)
+	author := store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run}
+	accepted, err := w.accept(store.As(ctx, author), s)
 	switch {
 	case domain.CodeOf(err) == domain.Conflict:
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
@@ -105,11 +104,11 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		w.refuse(rw, s.run, err)
 	case accepted.Queued.Synchronous && accepted.Finished != nil:
-		w.answerEnded(r.Context(), rw, accepted)
+		w.answerEnded(ctx, rw, accepted)
 	case accepted.Queued.Synchronous:
-		w.answerWhenDone(r.Context(), rw, s.run, ended)
+		w.answerWhenDone(ctx, rw, s.run, ended)
 	default:
-		w.answerNow(r.Context(), rw, accepted)
+		w.answerNow(ctx, rw, accepted)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"heddle/component"
 	"heddle/domain"
@@ -86,17 +87,18 @@ func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.SyncTimeout)
-	defer cancel()
+	until := time.Now().Add(x.SyncTimeout)
 	if run.Claims == 0 {
-		own, release := apart(context.WithValue(ctx, nesting{}, depth+1))
+		limited, cancel := context.WithDeadline(ctx, until)
+		defer cancel()
+		own, release := apart(context.WithValue(limited, nesting{}, depth+1))
 		if err := x.carryOut(own, run.ID, 0); err != nil {
 			x.Logger.Debug("an invoked run goes on elsewhere", "run", run.ID, "error", err)
 		}
 		release()
 	}
 	if run.Finished == nil {
-		if run, err = x.whenEnded(ctx, run.ID, ended); err != nil {
+		if run, err = x.whenEnded(ctx, until, run.ID, ended); err != nil {
 			return nil, err
 		}
 	}

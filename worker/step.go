@@ -33,7 +33,7 @@ func (s *running) writer() string {
 	if s.x.handle == nil {
 		return place
 	}
-	if failed := s.x.handle.State().Retried(s.path).Attempt; failed > 0 {
+	if failed := s.x.failed(s.path); failed > 0 {
 		return fmt.Sprintf("%s~%d", place, failed)
 	}
 	return place

@@ -73,19 +73,19 @@ func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefi
 
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
-func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, path string) (domain.StepFinished, any, error) {
+func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, path string) (finished domain.StepFinished, value any, err error) {
 	if err := x.room(step); err != nil {
-		return domain.StepFinished{}, nil, err
+		return finished, nil, err
 	}
 	handling := handlingOf(step)
 	for {
 		if len(x.pending) >= maxPending || (len(x.pending) > 0 && time.Since(x.flushed) > flushAfter) {
 			if err := x.flush(nil); err != nil {
-				return domain.StepFinished{}, nil, err
+				return finished, nil, err
 			}
 		}
 		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog, told: x.Told}}
-		finished := domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
+		finished = domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
 		result, failure, err := x.attempt(ctx, step, s)
 		if err = cmp.Or(err, x.lost); err != nil {
 			return finished, nil, err
@@ -100,7 +100,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 		x.Told.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
 			x.Told.limit(domain.LimitOf(failure))
-			if failed := x.handle.State().Retried(path).Attempt; failed < handling.retries && !s.done {
+			if failed := x.failed(path); failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
 					return finished, nil, err
 				}
