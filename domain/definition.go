@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -40,6 +41,20 @@ type ActionRef struct {
 func (n *Node) Text(key string) string {
 	s, _ := n.Fields[key].(string)
 	return s
+}
+
+// Default gives the default value of a config variable, which is text. What is written as a number, a list or
+// the like is its JSON.
+func (n *Node) Default() string {
+	switch v := n.Fields["defaultValue"].(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	default:
+		text, _ := json.Marshal(v) // what the file can hold has a JSON form
+		return string(text)
+	}
 }
 
 // Flag gives a field that is true or false, false when it is not set.

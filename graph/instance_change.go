@@ -204,7 +204,7 @@ func (v InstanceConfigVariable) lacks() string {
 		case len(missing) > 0:
 			return "is a connection without a value for " + strings.Join(missing, ", ") + "; set it, or force the deploy"
 		}
-	case v.isSet && v.set.Value != "", v.variable.Text("defaultValue") != "":
+	case v.isSet && v.set.Value != "", v.variable.Default() != "":
 	case v.variable.Fields["defaultValue"] == nil:
 		return "has neither a value nor a default; set it, or force the deploy"
 	}

@@ -108,7 +108,7 @@ func (v InstanceConfigVariable) Value() *string {
 	case v.isSet:
 		return &v.set.Value
 	}
-	return optional(v.variable.Text("defaultValue"))
+	return optional(v.variable.Default())
 }
 
 // Status tells whether there is a value to run with.
@@ -157,7 +157,7 @@ func (v RequiredConfigVariable) Key() string { return v.variable.Key() }
 
 // DefaultValue is used where an instance sets none.
 func (v RequiredConfigVariable) DefaultValue() *string {
-	return optional(v.variable.Text("defaultValue"))
+	return optional(v.variable.Default())
 }
 
 // DataType is spelled as existing clients know it.

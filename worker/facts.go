@@ -112,16 +112,21 @@ func (p *places) facts(of where, gather func() map[string]any) map[string]any {
 // connection's as an object with its fields, unsealed.
 func (w *Worker) configValues(definition *domain.Node, instance domain.Instance) (map[string]any, error) {
 	values := map[string]any{}
+	var connections []*domain.Node
 	for _, v := range definition.ConfigVars() {
 		if _, connection := v.Connection(); connection || v.Text("dataType") == "connection" {
-			fields, err := w.connectionFields(v, instance, instance.Config[v.ID].Sealed)
-			if err != nil {
-				return nil, err
-			}
-			values[v.Key()] = map[string]any{"key": v.Key(), "configVarKey": v.Key(), "fields": fields}
-			continue
+			connections = append(connections, v)
+		} else {
+			values[v.Key()] = configData(v, instance)
 		}
-		values[v.Key()] = configData(v, instance)
+	}
+	plain := newScope(values)
+	for _, v := range connections {
+		fields, err := w.connectionFields(v, instance, plain)
+		if err != nil {
+			return nil, err
+		}
+		values[v.Key()] = map[string]any{"key": v.Key(), "configVarKey": v.Key(), "fields": fields}
 	}
 	return values, nil
 }
@@ -130,7 +135,7 @@ func (w *Worker) configValues(definition *domain.Node, instance domain.Instance)
 // type as what it says, lists as lists, schedules as objects, all else as text. Source: execution-semantics,
 // config variables at run time.
 func configData(v *domain.Node, instance domain.Instance) any {
-	text := v.Text("defaultValue")
+	text := v.Default()
 	if set, isSet := instance.Config[v.ID]; isSet {
 		text = set.Value
 	}
@@ -162,14 +167,16 @@ func configData(v *domain.Node, instance domain.Instance) any {
 	return data
 }
 
-// connectionFields gives the defaults that the definition has, and over them what the instance sets.
-func (w *Worker) connectionFields(v *domain.Node, instance domain.Instance, sealed []byte) (map[string]any, error) {
+// connectionFields gives the defaults that the definition has, which may refer to plain config variables, and
+// over them what the instance sets.
+func (w *Worker) connectionFields(v *domain.Node, instance domain.Instance, plain *Scope) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {
-		if m, ok := input.(map[string]any); ok && m["type"] == "value" {
-			fields[name] = m["value"]
+		if value, err := Resolve(input, plain); err == nil { // else of a kind that steps can't use
+			fields[name] = value
 		}
 	}
+	sealed := instance.Config[v.ID].Sealed
 	if len(sealed) == 0 {
 		return fields, nil
 	}
@@ -177,12 +184,12 @@ func (w *Worker) connectionFields(v *domain.Node, instance domain.Instance, seal
 	if !ok {
 		return nil, fmt.Errorf("the data key of instance %s is missing", instance.ID)
 	}
-	plain, err := w.Vault.Open(key, place, domain.ConfigPlace(instance.ID, v.ID), sealed)
+	opened, err := w.Vault.Open(key, place, domain.ConfigPlace(instance.ID, v.ID), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("unsealing connection %q: %w", v.Key(), err)
 	}
 	var set map[string]any
-	if err := json.Unmarshal(plain, &set); err != nil {
+	if err := json.Unmarshal(opened, &set); err != nil {
 		return nil, fmt.Errorf("reading connection %q: %w", v.Key(), err)
 	}
 	maps.Copy(fields, set)

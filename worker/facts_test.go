@@ -17,6 +17,11 @@ func TestConfigData(t *testing.T) {
 		{map[string]any{"dataType": "string", "defaultValue": "[1]"}, "-", `"[1]"`},
 		{map[string]any{"dataType": "number", "defaultValue": "5"}, "6", `"6"`},
 		{map[string]any{"dataType": "boolean", "defaultValue": "true"}, "", `""`},
+		{map[string]any{"dataType": "number", "defaultValue": int64(5)}, "-", `"5"`}, // not in quotes in the file
+		{map[string]any{"dataType": "boolean", "defaultValue": false}, "-", `"false"`},
+		{map[string]any{"dataType": "string", "collectionType": "valuelist", "defaultValue": []any{"a", int64(1)}}, "-", `["a","1"]`},
+		{map[string]any{"dataType": "jsonForm", "defaultValue": map[string]any{"a": 1.5}}, "-", `{"a":1.5}`},
+		{map[string]any{"dataType": "string", "defaultValue": nil}, "-", `""`},
 		{map[string]any{"dataType": "jsonForm", "defaultValue": ""}, "-", `""`},
 		{map[string]any{"dataType": "jsonForm"}, `[{"source": "a", "n": 1}]`, `[{"n":1,"source":"a"}]`},
 		{map[string]any{"dataType": "objectSelection"}, `{"a": [1]}`, `{"a":[1]}`},
@@ -46,6 +51,22 @@ func TestConfigListIsLoopedOver(t *testing.T) {
 		"requiredConfigVars:\n  - {key: Names, dataType: string, collectionType: valuelist, defaultValue: '[\"x\", \"y\"]'}\n")
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Body.String() != `["x","y"]` {
+		t.Errorf("answered %d %s", a.Code, a.Body)
+	}
+}
+
+// The fields of a connection may refer to config variables that are not connections.
+func TestConnectionDefaults(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", ", echo: {type: configVar, value: Conn}"))) + `requiredConfigVars:
+  - key: Conn
+    connection: {key: basic, component: {key: http, isPublic: true, version: LATEST}}
+    inputs: {username: {type: value, value: u}, baseUrl: {type: template, value: 'https://{{#Host}}/{{#None}}'}, port: {type: configVar, value: Port}, other: {type: scopedConfigVar, value: x}, no: {type: value, value: null}}
+  - {key: Host, dataType: string, defaultValue: api.example}
+  - {key: Port, dataType: number, defaultValue: 8443}
+`)
+	h.start()
+	if a := h.post(urls["Main"], "", ""); a.Body.String() != `{"configVarKey":"Conn","fields":{"baseUrl":"https://api.example/","no":null,"port":"8443","username":"u"},"key":"Conn"}` {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
 }

@@ -109,7 +109,13 @@ func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	if last == nil {
 		return nil, nil
 	}
-	return x.load(ctx, last.Output)
+	value, err := x.load(ctx, last.Output)
+	if text, isText := value.(string); isText && isJSON(last.ContentType) { // as who asks by HTTP reads it
+		if read, bad := component.ParseJSON([]byte(text)); bad == nil {
+			value = read
+		}
+	}
+	return value, err
 }
 
 // apart gives a context that ends when ctx does, but not for its reason: that its caller was canceled

@@ -38,6 +38,23 @@ func TestInvoke(t *testing.T) {
 	}
 }
 
+// What a flow answers as JSON is a value to the one that asks it.
+func TestInvokeReadsAnswers(t *testing.T) {
+	h := newHouse(t)
+	stop := func(contentType, body string) string {
+		return act("Stop", "stop-execution", "stopExecution", "statusCode: {type: value, value: '201'}, contentType: {type: value, value: "+contentType+"}, jsonBody: {type: value, value: '"+body+"'}")
+	}
+	synchronous := "    isSynchronous: true\n"
+	_, urls := h.deploy(definition(
+		flow("Main", synchronous, "", invoke("JSON", "A", "")+invoke("No JSON", "B", "")+invoke("Text", "C", "")+
+			script("Last", "module.exports = async (c, r) => ({data: [r.json.results, r.noJson.results, r.text.results]})")),
+		flow("A", synchronous, "", stop("''", `{"ok": [true]}`)), flow("B", synchronous, "", stop("application/json", "{")), flow("C", synchronous, "", stop("text/plain", "[1]"))))
+	h.start()
+	if a := h.post(urls["Main"], "", ""); strings.TrimSpace(a.Body.String()) != `[{"ok":[true]},"{","[1]"]` {
+		t.Errorf("answered %d %s", a.Code, a.Body)
+	}
+}
+
 // The one worker that there is does the called flow while the caller waits.
 func TestInvokeSynchronous(t *testing.T) {
 	h := newHouse(t)

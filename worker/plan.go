@@ -117,7 +117,7 @@ func (p planned) timesOf(instance domain.Instance) (s schedule, once, none bool,
 // variableTimes reads a schedule from a config variable: cron fields, or an object with value,
 // schedule_type and time_zone. Source: execution-semantics, schedules.
 func variableTimes(v *domain.Node, instance domain.Instance) times {
-	t := times{cron: v.Text("defaultValue"), kind: v.Text("scheduleType"), zone: v.Text("timeZone")}
+	t := times{cron: v.Default(), kind: v.Text("scheduleType"), zone: v.Text("timeZone")}
 	if set, ok := instance.Config[v.ID]; ok {
 		t.cron = set.Value
 	}
