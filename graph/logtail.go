@@ -2,8 +2,10 @@ package graph
 
 import (
 	"context"
+	"time"
 
 	"heddle/domain"
+	"heddle/projections"
 	"heddle/store"
 )
 
@@ -56,62 +58,66 @@ func (r *Resolver) sendLines(ctx context.Context, h happened, from feedCursor, s
 	return true, nil
 }
 
-// followInstance reads the log of all runs and keeps to those of one instance. Which they are it
-// learns from the first record of each.
-func (r *Resolver) followInstance(ctx context.Context, instance string, from feedCursor, send func(Edge[Log]) bool) error {
-	start := from.position
+// followInstance reads the log of an instance's runs: first of those that the index says have gone on since the
+// cursor, then of those that grow.
+func (r *Resolver) followInstance(ctx context.Context, instance string, from feedCursor, send func(Edge[Log]) bool) (err error) {
+	tail, stop := r.Runs.TailInstance(instance)
+	defer stop()
+	m := &mixing{log: r.Log, at: from.position, next: map[string]store.Revision{}}
 	if from.line > 0 {
-		start-- // the rest of that record is still to be sent
+		m.at-- // the rest of that record is still to be sent
 	}
-	runs := map[string]bool{} // whether they are the instance's
-	for rec, err := range r.Log.Follow(ctx, start, store.Filter{Categories: []string{domain.Runs.Name}}) {
-		if err != nil {
-			return err
-		}
-		if rec.Mark() {
-			continue
-		}
-		mine, known := runs[rec.Stream]
-		if !known {
-			if mine, err = r.runsOn(ctx, rec.Stream, instance); err != nil {
+	tell := func(h happened) (bool, error) { return r.sendLines(ctx, h, from, send) }
+	to, lost := r.Runs.Seen(), true
+	var grown []string
+	for {
+		var later *begun
+		if lost { // or there is no knowing yet
+			grown, to = nil, max(to, r.Runs.Seen())
+			if later, err = r.since(ctx, instance, m.at, to); err != nil {
 				return err
 			}
-			if len(runs) >= maxFollowed {
-				clear(runs)
-			}
-			runs[rec.Stream] = mine
 		}
-		if rec.Kind == "RunFinished" {
-			delete(runs, rec.Stream)
-		}
-		if !mine {
-			continue
-		}
-		h, err := happened{}.then(rec)
-		if err != nil {
+		if more, err := m.upTo(ctx, grown, later, to, tell); !more || err != nil {
 			return err
 		}
-		if more, err := r.sendLines(ctx, h, from, send); !more || err != nil {
-			return err
+		select {
+		case <-tail.Grown:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
+		grown, to, lost = tail.Take()
 	}
-	return nil
 }
 
-// maxFollowed is how many runs a feed remembers; of the others it asks again.
-const maxFollowed = 10_000
+// clockSkew is more than the clocks of processes may differ by.
+const clockSkew = time.Minute
 
-// runsOn tells whether a run is of an instance. What was removed meanwhile is nobody's.
-func (r *Resolver) runsOn(ctx context.Context, stream, instance string) (bool, error) {
-	for rec, err := range r.Log.Read(ctx, stream, 0) {
-		if domain.CodeOf(err) == domain.NotFound {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		first, err := happened{}.then(rec)
-		return first.run.Queued.Instance == instance, err
+// since gives the runs of an instance that may have records between two positions.
+func (r *Resolver) since(ctx context.Context, instance string, at, to store.Position) (*begun, error) {
+	if err := r.Runs.Wait(ctx, to); err != nil {
+		return nil, err
 	}
-	return false, nil
+	then, err := r.timeOf(ctx, at, to)
+	if err != nil || then.IsZero() {
+		return nil, err
+	}
+	return &begun{find: func(after store.Position, limit int) ([]projections.Execution, error) {
+		return r.Runs.EndedSince(ctx, instance, then.Add(-clockSkew), after, limit)
+	}}, nil
+}
+
+// timeOf tells when what comes after a position began, the zero time when nothing does up to another one.
+func (r *Resolver) timeOf(ctx context.Context, after, to store.Position) (time.Time, error) {
+	if after >= to {
+		return time.Time{}, nil
+	}
+	for rec, err := range r.Log.Follow(ctx, after, store.Filter{}) {
+		if err != nil || rec.Mark() || rec.Position > to {
+			return time.Time{}, err
+		}
+		meta, err := store.MetaOf(rec)
+		return meta.Time, err
+	}
+	return time.Time{}, ctx.Err()
 }

@@ -105,7 +105,7 @@ func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.
 		return nil, fmt.Errorf("preparing run index %s: %w (it may be deleted: it is rebuilt from the log)", path, err)
 	}
 	x := &RunIndex{log: log, logger: logger, db: db, write: newWriting(), hurry: make(chan struct{}, 1),
-		tails: tails{waiting: map[string]map[chan struct{}]struct{}{}}}
+		tails: tails{waiting: map[string]map[chan struct{}]struct{}{}, instances: map[string]map[*InstanceTail]struct{}{}}}
 	x.Progress.init()
 	return x, nil
 }

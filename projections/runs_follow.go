@@ -125,6 +125,9 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			if err := x.inTime(ctx, func() error { return x.apply(ctx, g) }); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
+			if err := x.inTime(ctx, func() error { return x.told(ctx, g) }); err != nil {
+				return fmt.Errorf("reading run index: %w", err)
+			}
 			written = time.Now()
 		}
 		if marked && !indexed {

@@ -117,6 +117,13 @@ func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string
 		`WHERE q.request = ? AND q.position < ? AND s.instance = ? AND s.flow = ? ORDER BY q.position`, request, before, instance, flow)
 }
 
+// EndedSince gives the executions of an instance that have not ended, or not before a time, and that were queued
+// after a position, in that order.
+func (x *RunIndex) EndedSince(ctx context.Context, instance string, since time.Time, after store.Position, limit int) ([]Execution, error) {
+	return x.list(ctx, `sources s JOIN organizations o ON o.id = s.organization CROSS JOIN runs r INDEXED BY runs_by_source ON r.source = s.id
+		WHERE s.instance = ? AND r.position > ? AND (r.ended = 0 OR r.ended >= ?) ORDER BY r.position LIMIT ?`, instance, after, micro(since), limit)
+}
+
 // Execution finds one execution of an organization.
 func (x *RunIndex) Execution(ctx context.Context, organization, id string) (Execution, bool, error) {
 	found, err := x.list(ctx, `runs r`+listed+`WHERE r.id = ? AND o.name = ?`, key(id), organization)

@@ -1,6 +1,11 @@
 package projections
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"heddle/store"
@@ -11,6 +16,98 @@ import (
 type tails struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]struct{} // by stream
+
+	instances map[string]map[*InstanceTail]struct{}
+}
+
+// InstanceTail tells which runs of an instance have grown.
+type InstanceTail struct {
+	Grown <-chan struct{} // a signal that some have, as in [RunIndex.Tail]
+
+	grown chan struct{}
+	all   *tails
+	runs  map[string]bool
+	to    store.Position
+	lost  bool // there were too many to remember
+}
+
+// maxGrown is how many runs an [InstanceTail] remembers for a slow reader.
+const maxGrown = 10_000
+
+// Take gives the runs that have grown since it was called last, and the position up to which that is so. lost says
+// that there were too many: then the reader must look for them in the index.
+func (t *InstanceTail) Take() (runs []string, to store.Position, lost bool) {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	runs, lost = slices.Collect(maps.Keys(t.runs)), t.lost
+	t.runs, t.lost = map[string]bool{}, false
+	return runs, t.to, lost
+}
+
+// TailInstance tells from now on which runs of an instance grow, as soon as the index shows them. stop ends it.
+func (x *RunIndex) TailInstance(instance string) (tail *InstanceTail, stop func()) {
+	t, signal := &x.tails, make(chan struct{}, 1)
+	tail = &InstanceTail{Grown: signal, grown: signal, all: t, runs: map[string]bool{}}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.instances[instance] == nil {
+		t.instances[instance] = map[*InstanceTail]struct{}{}
+	}
+	t.instances[instance][tail] = struct{}{}
+	return tail, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.instances[instance], tail)
+		if len(t.instances[instance]) == 0 {
+			delete(t.instances, instance)
+		}
+	}
+}
+
+// told tells those who read the log of an instance of the runs that were written.
+func (x *RunIndex) told(ctx context.Context, g *gathered) error {
+	t := &x.tails
+	t.mu.Lock()
+	none := len(t.instances) == 0
+	t.mu.Unlock()
+	if none {
+		return nil
+	}
+	grown := map[string][]string{} // runs by instance
+	for _, run := range g.order {
+		instance := run.run.Queued.Instance
+		if instance == "" { // it began long ago
+			err := x.db.QueryRowContext(ctx, `SELECT s.instance FROM runs r JOIN sources s ON s.id = r.source WHERE r.id = ?`, key(run.id)).Scan(&instance)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue // forgotten meanwhile
+			} else if err != nil {
+				return err
+			}
+		}
+		grown[instance] = append(grown[instance], run.id)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for instance, runs := range grown {
+		for tail := range t.instances[instance] {
+			tail.add(runs, g.last.Position)
+		}
+	}
+	return nil
+}
+
+// add is called with the lock held.
+func (t *InstanceTail) add(runs []string, to store.Position) {
+	for _, run := range runs {
+		t.runs[run] = true
+	}
+	if t.to = to; len(t.runs) > maxGrown {
+		t.runs, t.lost = map[string]bool{}, true
+	}
+	select {
+	case t.grown <- struct{}{}:
+	default: // it has not looked since the last signal
+	}
 }
 
 // pass tells that a record has appeared. It waits for nobody.
