@@ -73,9 +73,14 @@ func TestComponentsWithScripts(t *testing.T) {
 		"liquid, replace":      liquid(`{{ c | replace: '#', '' | default: "none" }}{{ n | default: "none" | append: "!" }}`, map[string]any{"c": "#team$&"}, "team$&none!"),
 		"liquid, prototype":    liquid(`{{ constructor }}{{ a.constructor.name }}{{ a.size }}{{ s.size }}`, map[string]any{"a": map[string]any{"x": 1.0}, "s": "abc"}, "13"),
 		"liquid, list":         liquid(`{{ data.first }}{% for x in data %}{{ x }}{% endfor %}`, []any{"a", 1.0}, "aa1"),
-		"liquid, tag":          {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% include 'x' %}"}, nil, "the tag include is not known"},
-		"liquid, filter":       {"liquid-template", "transform", map[string]any{"liquidTemplate": "{{ a | toString }}"}, nil, "the filter toString is not known"},
-		"liquid, open":         {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% if a %}"}, nil, "the tag endif is missing"},
+		"liquid, date": liquid(`{{ d | date: "%b %-d, %Y %H:%M" }}|{{ d | date: '%F %T %j %^a %l%P %Q' }}|{{ 86399 | date: "%s %L %e" }}|{{ "soon" | date: "%Y" }}|{{ d | date }}|{{ none | date: "%Y" }}`,
+			map[string]any{"d": "2020-02-05T15:04:05+02:00"}, "Feb 5, 2020 13:04|2020-02-05 13:04:05 036 WED  1pm %Q|86399 000  1|soon|Wednesday, February 5, 2020 at 1:04 pm +0000|"),
+		"liquid, lists": liquid(`{{ l | sum: "n" }}{{ l | sort_natural: "k" | map: "k" | join }}{% assign g = l | group_by: "odd" %}{% for x in g %}({{ x.name }} {{ x.items.size }}){% endfor %}{{ "&amp; <" | escape_once }}`,
+			map[string]any{"l": []any{map[string]any{"n": 1.0, "k": "b", "odd": true}, map[string]any{"n": "2", "k": "A", "odd": false}, map[string]any{"n": nil, "k": "c", "odd": true}}}, "3A b c(true 2)(false 1)&amp; &lt;"),
+		"liquid, counters": liquid(`{% for x in (1..3) %}{% cycle "a", "b" %}{% increment n %}{% decrement constructor %}{% endfor %}{% echo "x" | upcase %}`, nil, "a0-1b1-2a2-3X"),
+		"liquid, tag":      {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% include 'x' %}"}, nil, "the tag include is not known"},
+		"liquid, filter":   {"liquid-template", "transform", map[string]any{"liquidTemplate": "{{ a | toString }}"}, nil, "the filter toString is not known"},
+		"liquid, open":     {"liquid-template", "transform", map[string]any{"liquidTemplate": "{% if a %}"}, nil, "the tag endif is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := perform(c.key, c.action, c.inputs)

@@ -16,7 +16,7 @@ func init() {
 		Actions: []component.Action{
 			component.NewAction("transform", "Transform",
 				"Renders a Liquid template. The properties of the data are variables of the template; the data itself is the variable data, unless it has a property of that name. "+
-					"Known are output with filters and the tags assign, capture, case, comment, for, if, raw and unless. An unknown tag or filter fails the step.", renderLiquid),
+					"Known are output with filters and the tags assign, capture, case, comment, cycle, decrement, echo, for, if, increment, raw and unless. Dates are in UTC. An unknown tag or filter fails the step.", renderLiquid),
 		},
 	})
 }

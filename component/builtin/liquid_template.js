@@ -1,5 +1,5 @@
 // A renderer of the parts of Liquid that templates of data use: output with filters, assign, capture,
-// if, unless, case, for, comment and raw. It runs in the script engine, so its time and memory are bounded.
+// if, unless, case, for, cycle, counters, comment and raw. It runs in the script engine, so its time and memory are bounded.
 (source, data) => {
 	const fail = (message) => { throw new Error(message); };
 	const tokens = source.split(/(\{\{-?[\s\S]*?-?\}\}|\{%-?[\s\S]*?-?%\})/);
@@ -166,9 +166,36 @@
 				return text;
 			};
 		},
+		cycle(rest) { const options = rest.split(",").map((text) => value(read(text))); let n = 0; return (s) => show(options[n++ % options.length](s)); },
+		increment: (rest) => (s) => show((s.counts[rest] = (s.counts[rest] ?? -1) + 1)),
+		decrement: (rest) => (s) => show((s.counts[rest] = (s.counts[rest] ?? 0) - 1)),
+		echo: (rest) => output(rest),
 		break: () => (s) => { s.left = "break"; return ""; },
 		continue: () => (s) => { s.left = "continue"; return ""; },
 	};
+	// Dates are in UTC; a pattern's - leaves out leading zeros, ^ makes capitals.
+	const months = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+	const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+	const two = (n, fill = "0") => String(n).padStart(2, fill);
+	const words = {
+		Y: (d) => d.getUTCFullYear(), y: (d) => two(d.getUTCFullYear() % 100), m: (d) => two(d.getUTCMonth() + 1), d: (d) => two(d.getUTCDate()), e: (d) => two(d.getUTCDate(), " "),
+		B: (d) => months[d.getUTCMonth()], b: (d) => words.B(d).slice(0, 3), h: (d) => words.b(d), A: (d) => weekdays[d.getUTCDay()], a: (d) => words.A(d).slice(0, 3),
+		u: (d) => d.getUTCDay() || 7, w: (d) => d.getUTCDay(), j: (d) => String(Math.floor((d - Date.UTC(d.getUTCFullYear(), 0, 0)) / 864e5)).padStart(3, "0"),
+		H: (d) => two(d.getUTCHours()), k: (d) => two(d.getUTCHours(), " "), I: (d) => two(d.getUTCHours() % 12 || 12), l: (d) => two(d.getUTCHours() % 12 || 12, " "),
+		M: (d) => two(d.getUTCMinutes()), S: (d) => two(d.getUTCSeconds()), L: (d) => String(d.getUTCMilliseconds()).padStart(3, "0"), s: (d) => Math.floor(d / 1000),
+		p: (d) => (d.getUTCHours() < 12 ? "AM" : "PM"), P: (d) => words.p(d).toLowerCase(), z: () => "+0000", Z: () => "UTC", n: () => "\n", t: () => "\t", "%": () => "%",
+	};
+	for (const [word, pattern] of Object.entries({ F: "%Y-%m-%d", T: "%H:%M:%S", X: "%H:%M:%S", R: "%H:%M", r: "%I:%M:%S %p", D: "%m/%d/%y", x: "%m/%d/%y", c: "%a %b %e %T %Y" })) words[word] = (d) => dated(d, pattern);
+	const dated = (d, pattern) => pattern.replace(/%([-^]?)([A-Za-z%])/g, (whole, flag, word) => {
+		if (!Object.hasOwn(words, word)) return whole;
+		const text = String(words[word](d));
+		return flag === "^" ? text.toUpperCase() : flag ? text.replace(/^[0 ]+(?=.)/, "") : text;
+	});
+	function date(v, pattern = "%A, %B %-e, %Y at %-l:%M %P %z") {
+		const text = show(v);
+		const d = text === "now" || text === "today" ? new Date() : /^\d+$/.test(text) ? new Date(text * 1000) : new Date(text);
+		return isNaN(d) ? v : dated(d, show(pattern));
+	}
 	const list = (v) => (Array.isArray(v) ? v : v === null || v === undefined ? [] : [v]);
 	const html = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
 	const filters = {
@@ -191,10 +218,14 @@
 		plus: (v, n) => Number(v) + Number(n), minus: (v, n) => Number(v) - Number(n), times: (v, n) => Number(v) * Number(n),
 		divided_by: (v, n) => (Number.isInteger(n) ? Math.floor(Number(v) / n) : Number(v) / Number(n)), modulo: (v, n) => Number(v) % Number(n),
 		abs: (v) => Math.abs(v), ceil: (v) => Math.ceil(v), floor: (v) => Math.floor(v), round: (v, n = 0) => Number(Number(v).toFixed(n)),
+		date, sum: (v, key) => list(v).reduce((all, e) => all + (Number(key === undefined ? e : member(e, key)) || 0), 0),
+		sort_natural: (v, key) => [...list(v)].sort((a, b) => { const [x, y] = [a, b].map((e) => show(key === undefined ? e : member(e, key)).toLowerCase()); return x < y ? -1 : x > y ? 1 : 0; }),
+		group_by: (v, key) => { const groups = new Map(); for (const e of list(v)) { const name = member(e, key); groups.set(name, [...(groups.get(name) ?? []), e]); } return [...groups].map(([name, items]) => ({ name, items })); },
+		escape_once: (v) => show(v).replace(/&(?!(?:\w+|#\d+);)|[<>"']/g, (c) => html[c]),
 		at_least: (v, n) => Math.max(v, n), at_most: (v, n) => Math.min(v, n),
 	};
 	const { nodes } = parse();
 	const names = typeof data === "object" && data !== null && !Array.isArray(data) ? { ...data } : {};
 	if (!Object.hasOwn(names, "data")) names.data = data;
-	return run(nodes, { names, left: "" });
+	return run(nodes, { names, counts: { __proto__: null }, left: "" });
 }
