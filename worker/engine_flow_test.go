@@ -100,6 +100,7 @@ func TestLoopEdges(t *testing.T) {
 		"nothing to do":           {each("outer", "{type: complex, value: []}", step("one", "call", "")), "hook outer", `[]`, ""},
 		"no break outside a loop": {step("out", "leave", ""), "hook out", "", `step "out": there is no loop here to leave`},
 		"a failure inside":        {each("outer", twoItems, step("one", "call", ", fail: {type: value, value: no}")), "hook outer[0]/one", "", `step "one": no`},
+		"a failure inside is not the loop's own": {each("outer", twoItems, step("one", "call", ", fail: {type: value, value: no}")) + "        errorConfig: {errorHandlerType: ignore}\n", "hook outer[0]/one", "", `step "one": no`},
 		"results of an earlier iteration are not seen": {each("outer", twoItems, step("seen", "call", echo("last.results"))+step("last", "call", echo("outer.currentItem"))),
 			"hook outer[0]/seen outer[0]/last outer[1]/seen outer[1]/last outer", `["x","y"]`, ""},
 		"too many steps": {each("outer", threeItems, each("inner", threeItems, step("one", "call", ""))),

@@ -15,7 +15,7 @@ const maxIterations = 1_000_000
 func init() {
 	register(component.Component{
 		Key: "loop", Label: "Loop", Category: "Logic",
-		Description: "Runs its steps several times, one time after another.",
+		Description: "Runs its steps several times, one time after another. What fails inside is for the error handling of the step that failed; the loop's own is for its items.",
 		Actions: []component.Action{
 			component.NewAction("loopOverItems", "Loop over items",
 				"Runs its steps once for each element of a list, or for each key of an object, in alphabetical order, as an object with key and value. "+
