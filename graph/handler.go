@@ -28,6 +28,7 @@ type Options struct {
 	Origins          []string      // other sites whose pages may call
 
 	MaxStreams       int             // open WebSockets and server-sent streams of one token
+	MaxStrangers     int             // open WebSockets whose clients have shown no valid token yet
 	MaxSubscriptions int             // operations at once on one WebSocket
 	InitTimeout      time.Duration   // how long a WebSocket may be open before it asks to be let in
 	WriteTimeout     time.Duration   // how long a client of a stream may take for a message
@@ -42,7 +43,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
 		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
-		MaxStreams: 1000, MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+		MaxStreams: 1000, MaxStrangers: 1000, MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
 // Door is the GraphQL endpoint.

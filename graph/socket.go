@@ -13,6 +13,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"heddle/domain"
 )
 
 // Subprotocol is the only one that is spoken over WebSocket.
@@ -44,6 +46,18 @@ func isUpgrade(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Up
 
 // Do implements [graphql.Transport].
 func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	known := func() {}
+	if principalOf(r.Context()).User == "" {
+		gone, ok := t.admit(strangers, t.MaxStrangers)
+		if !ok {
+			w.Header().Set("Retry-After", "1")
+			answer(w, http.StatusServiceUnavailable, plainJSON,
+				t.exceeded("HEDDLE_MAX_ANONYMOUS_SOCKETS", "%s without a valid token yet, as many as may be", domain.Count(t.MaxStrangers, "WebSocket")))
+			return
+		}
+		known = sync.OnceFunc(gone)
+		defer known()
+	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol}, InsecureSkipVerify: true})
 	if err != nil {
 		return // it has been answered
@@ -59,7 +73,7 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 		return
 	}
 	defer leave()
-	s := &socket{sockets: t, exec: exec, conn: conn, request: r, running: map[string]*running{}}
+	s := &socket{sockets: t, exec: exec, conn: conn, request: r, known: known, running: map[string]*running{}}
 	s.ctx, s.end = context.WithCancel(ctx)
 	conn.SetReadLimit(t.MaxAnonymousBody)
 	s.serve()
@@ -71,6 +85,7 @@ type socket struct {
 	exec    graphql.GraphExecutor
 	conn    *websocket.Conn
 	request *http.Request
+	known   func()          // must be called once the client is
 	ctx     context.Context // ends before the connection does
 	end     func()
 	owned   sync.WaitGroup // everything that serve waits for
@@ -227,6 +242,7 @@ func (s *socket) init(m message) bool {
 		s.close(websocket.StatusTryAgainLater, s.tooManyStreams().Errors[0].Message)
 		return false
 	}
+	s.known()
 	s.conn.SetReadLimit(s.MaxBody)
 	s.owned.Go(func() {
 		defer leave()

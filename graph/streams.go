@@ -23,6 +23,9 @@ type streams struct {
 	open     map[string]int // connections by token
 }
 
+// strangers stands for the token that those who have not shown one do not have.
+const strangers = "no token"
+
 // admit counts a connection of a token; it is not ok if that has as many as it may.
 func (s *streams) admit(token string, most int) (leave func(), ok bool) {
 	s.counting.Lock()

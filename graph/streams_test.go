@@ -60,3 +60,43 @@ func TestStreamsOfAToken(t *testing.T) {
 		}
 	}
 }
+
+// So many WebSockets may wait to be let in; who is in, and who brings a token with the request, is none of them.
+func TestSocketsOfStrangers(t *testing.T) {
+	hits := make(chan string, 10)
+	h := newHouse(t, func(o *Options) { o.MaxStrangers, o.OnLimit = 2, func(setting string) { hits <- setting } })
+	token := h.tokens[domain.Viewer]
+	first, second := h.dial(), h.dial()
+	try := func(headers ...string) int {
+		t.Helper()
+		o := &websocket.DialOptions{Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{}}
+		for i := 0; i < len(headers); i += 2 {
+			o.HTTPHeader.Set(headers[i], headers[i+1])
+		}
+		conn, response, err := websocket.Dial(t.Context(), strings.Replace(h.listen().address, "http", "ws", 1), o)
+		if err == nil {
+			_ = conn.CloseNow()
+		} else if response == nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode
+	}
+	if status := try(); status != http.StatusServiceUnavailable || <-hits != "HEDDLE_MAX_ANONYMOUS_SOCKETS" {
+		t.Errorf("a third stranger is answered %d", status)
+	}
+	if status := try("Authorization", "Bearer "+token); status != http.StatusSwitchingProtocols {
+		t.Errorf("with a token it is answered %d", status)
+	}
+	first.send(`{"type":"connection_init","payload":{"authToken":"` + token + `"}}`)
+	first.expect(`{"type":"connection_ack"}`)
+	third := h.dial() // there is room again
+	if status := try(); status != http.StatusServiceUnavailable {
+		t.Errorf("a third stranger is answered %d", status)
+	}
+	for _, c := range []*socketClient{second, third} {
+		_ = c.conn.CloseNow()
+	}
+	for try() == http.StatusServiceUnavailable { // until the server has noticed
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -39,6 +39,7 @@ type settings struct {
 	Origins      []string `env:"HEDDLE_ORIGINS" help:"Origins of other sites' pages that may call, for CORS, WebSocket and SSE."`
 	AllowHosts   []string `env:"HEDDLE_ALLOW_HOSTS" help:"Host, host:port or CIDR that steps may reach although it is private."`
 	LogLevel     string   `env:"HEDDLE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of the server's own log: ${enum}."`
+	MetricsToken string   `env:"HEDDLE_METRICS_TOKEN" secret:"" help:"Bearer token, at least 16 characters, without which /metrics answers 401; it is open to all when empty."`
 	OTLPEndpoint string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
 
 	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
@@ -50,6 +51,7 @@ type settings struct {
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
 	MaxStreams          int           `env:"HEDDLE_MAX_STREAMS" default:"1000" help:"Open WebSockets and server-sent streams of one token, in each process."`
+	MaxAnonymousSockets int           `env:"HEDDLE_MAX_ANONYMOUS_SOCKETS" default:"1000" help:"Open WebSockets on which no valid token has come yet, in each process; each has 5 s for that."`
 	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"100" help:"Operations at once on one WebSocket."`
 	RequestTimeout      time.Duration `env:"HEDDLE_REQUEST_TIMEOUT" default:"30s" help:"How long a GraphQL request may take."`
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"math"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,10 +44,30 @@ type metrics struct {
 const otherLabel = "other"
 
 // limitNames are the limits that are counted: those that what is sent or executed can meet.
-var limitNames = []string{"HEDDLE_HTTP_RESPONSE", "HEDDLE_MAX_ANONYMOUS_REQUEST", "HEDDLE_MAX_BODY", "HEDDLE_MAX_CLAIMS", "HEDDLE_MAX_COMPLEXITY",
+var limitNames = []string{"HEDDLE_HTTP_RESPONSE", "HEDDLE_MAX_ANONYMOUS_REQUEST", "HEDDLE_MAX_ANONYMOUS_SOCKETS", "HEDDLE_MAX_BODY", "HEDDLE_MAX_CLAIMS", "HEDDLE_MAX_COMPLEXITY",
 	"HEDDLE_MAX_DEPTH", "HEDDLE_MAX_NESTED", "HEDDLE_MAX_REQUEST", "HEDDLE_MAX_STATE", "HEDDLE_MAX_STEPS", "HEDDLE_MAX_STEP_LOG", "HEDDLE_MAX_STEP_OUTPUT", "HEDDLE_MAX_STREAMS",
 	"HEDDLE_MAX_SUBSCRIPTIONS", "HEDDLE_MAX_TOKENS", "HEDDLE_REQUEST_TIMEOUT", "HEDDLE_RUN_TIMEOUT", "HEDDLE_SCRIPT_MEMORY",
 	"HEDDLE_SCRIPT_OUTPUT", "HEDDLE_SCRIPT_TIME", "HEDDLE_SYNC_TIMEOUT"}
+
+// minMetricsToken is the shortest token for /metrics that is accepted.
+const minMetricsToken = 16
+
+// scraped lets in who has the token for /metrics, or everybody when there is none.
+func (v *server) scraped(metrics http.Handler) http.Handler {
+	if v.MetricsToken == "" {
+		return metrics
+	}
+	want := sha256.Sum256([]byte("Bearer " + v.MetricsToken))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "this wants HEDDLE_METRICS_TOKEN as a bearer token", http.StatusUnauthorized)
+			return
+		}
+		metrics.ServeHTTP(w, r)
+	})
+}
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), components: component.New()}

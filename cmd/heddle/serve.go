@@ -74,6 +74,9 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	if err != nil {
 		return err
 	}
+	if s.MetricsToken != "" && len(s.MetricsToken) < minMetricsToken {
+		return fmt.Errorf("HEDDLE_METRICS_TOKEN must have at least %d characters", minMetricsToken)
+	}
 	v := &server{settings: s, logger: logger, metrics: newMetrics()}
 	if err := v.open(ctx); err != nil {
 		return errors.Join(err, v.close())
@@ -263,7 +266,7 @@ func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams 
 	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
 	o.MaxRepeats, o.MaxRoots, o.MaxVariables = v.MaxRepeats, v.MaxRootFields, v.MaxVariables
 	o.Timeout, o.Origins, o.MaxStreams, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxStreams, v.MaxSubscriptions, streams
-	o.OnLimit, o.OnStream = v.metrics.limit, v.metrics.stream
+	o.MaxStrangers, o.OnLimit, o.OnStream = v.MaxAnonymousSockets, v.metrics.limit, v.metrics.stream
 	api, err := graph.NewHandler(v.resolver, o)
 	if err != nil {
 		end()
@@ -291,7 +294,7 @@ func (v *server) routes() http.Handler {
 		}
 		_, _ = io.WriteString(w, "ok\n")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(v.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", v.scraped(promhttp.HandlerFor(v.metrics.registry, promhttp.HandlerOpts{})))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		doors := v.handler.Load()
 		if doors == nil {

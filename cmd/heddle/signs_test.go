@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -31,6 +33,23 @@ func TestBeforeCaughtUp(t *testing.T) {
 	routes.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if w.Code != http.StatusOK {
 		t.Errorf("once open, /readyz answers %d", w.Code)
+	}
+}
+
+// TestMetricsToken asks for the metrics of a server that wants a token for them, with and without it.
+func TestMetricsToken(t *testing.T) {
+	v := &server{settings: &settings{MetricsToken: "sixteen-letters!"}, metrics: newMetrics()}
+	routes := v.routes()
+	for given, want := range map[string]int{"": 401, "Bearer sixteen-letters": 401, "sixteen-letters!": 401, "Bearer sixteen-letters!": 200} {
+		r, w := httptest.NewRequest(http.MethodGet, "/metrics", nil), httptest.NewRecorder()
+		r.Header.Set("Authorization", given)
+		if routes.ServeHTTP(w, r); w.Code != want || (w.Code == 401) != (w.Header().Get("WWW-Authenticate") == "Bearer") {
+			t.Errorf("%q is answered %d %v", given, w.Code, w.Header())
+		}
+	}
+	err := (serveCmd{}).Run(t.Context(), &settings{MetricsToken: "short", Roles: []string{roleAPI, roleWorker}, Log: "embedded", Redis: "embedded", Data: t.TempDir()}, slog.New(slog.DiscardHandler), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "HEDDLE_METRICS_TOKEN") {
+		t.Errorf("a short token gives %v", err)
 	}
 }
 
