@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -81,6 +82,7 @@ func (g *group) sent() {
 	go func() {
 		for ; b != nil; b = g.next() {
 			b.send(g.pipeline())
+			runtime.Gosched() // those who were answered come again: a larger batch costs both sides less
 		}
 	}()
 }
