@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -72,7 +73,11 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if s.here || w.backlog.full.Load() {
 		return run, nil
 	}
-	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, handle); err != nil {
+	a := accepted{handle: handle}
+	if bytes.Equal(run.Queued.Payload.Inline, data) && !bytes.Contains(data, []byte(`\ufffd`)) { // it reads back as it is
+		a.delivery = s.delivery
+	}
+	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, a); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)
 	}
 	return run, nil
@@ -103,7 +108,7 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 
 // ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
 func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
-	delivery, err := w.delivery(ctx, r.Queued.Payload)
+	delivery, err := w.deliveryOf(ctx, r.Queued.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +116,8 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 	return result.Response, err
 }
 
-// delivery is what a run was started with.
-func (w *Worker) delivery(ctx context.Context, payload domain.Content) (map[string]any, error) {
+// deliveryOf reads what a run was started with.
+func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content) (map[string]any, error) {
 	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {
 		return nil, err

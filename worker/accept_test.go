@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"heddle/domain"
 )
 
@@ -47,6 +49,41 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	if a := h.post(urls["Main"], "text/plain", "x", keyHeader, strings.Repeat("k", maxKey+1)); a.Code != http.StatusBadRequest {
 		t.Errorf("a long key is answered %d", a.Code)
+	}
+}
+
+// What is handed to the worker of a run is what the log has of its delivery.
+func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	if err := h.Worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.queue.close)
+	long := strings.Repeat("x", 2*domain.MaxInline)
+	for name, c := range map[string]struct {
+		body, first, second string // headers; no second request for ""
+		handed              bool
+	}{
+		"text":              {"text", "1", "", true},
+		"bytes":             {"\xff", "1", "", true},
+		"no text":           {"text", "\xff", "", false},
+		"the same again":    {"text", "1", "1", true},
+		"another one again": {"text", "1", "2", false},
+		"long":              {long, "1", "", false},
+	} {
+		run := h.post(urls["Main"], "text/plain", c.body, keyHeader, name, "X-Number", c.first).Header().Get(ExecutionHeader)
+		if c.second != "" {
+			h.post(urls["Main"], "text/plain", c.body, keyHeader, name, "X-Number", c.second)
+		}
+		taken, err := h.open(h.ctx, run, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := h.deliveryOf(h.ctx, taken.handle.State().Queued.Payload)
+		if err != nil || (taken.delivery != nil) != c.handed || c.handed && !cmp.Equal(taken.delivery, want) {
+			t.Errorf("%s: handed over %v, want %v, %v", name, taken.delivery, want, err)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 		t.Fatal(err)
 	}
 	record(domain.StepFinished{Path: "one"}) // between the reading of the run and the claim
-	h.remember(taskID(run, 1), offered{time.Now().Add(time.Minute), read})
+	h.remember(taskID(run, 1), offered{time.Now().Add(time.Minute), accepted{handle: read}})
 	x, err := h.claim(h.ctx, run, 1)
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,10 @@ func digest(r *http.Request, delivery map[string]any) string {
 // payload is the trigger step's raw material: what was delivered, and the facts. Source: the
 // trigger payload of the format's SDK.
 func (x *execution) payload(ctx context.Context) (map[string]any, error) {
-	d, err := x.delivery(ctx, x.run.Queued.Payload)
+	if x.delivery != nil {
+		return x.payloadOf(x.delivery), nil
+	}
+	d, err := x.deliveryOf(ctx, x.run.Queued.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("reading the payload: %w", err)
 	}

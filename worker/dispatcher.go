@@ -128,19 +128,25 @@ func (w *Worker) offer(ctx context.Context, e projections.Execution) (made bool,
 			return false, err
 		}
 	}
-	return true, w.enqueue(ctx, e.ID, e.Claims, nil)
+	return true, w.enqueue(ctx, e.ID, e.Claims, accepted{})
 }
 
 // offered is what a process remembers of a run that needs no new offer.
 type offered struct {
-	until  time.Time                 // it is in the queue, or not due
-	handle *store.Handle[domain.Run] // as the run stood when this process accepted it, so that it need not read it again
+	until time.Time // it is in the queue, or not due
+	accepted
 }
 
-// enqueue offers a run. handle, if this process has one, is handed to the worker of it that takes the run.
-func (w *Worker) enqueue(ctx context.Context, run string, claims int, handle *store.Handle[domain.Run]) error {
+// accepted is a run as this process accepted it, so that its worker need not read it again.
+type accepted struct {
+	handle   *store.Handle[domain.Run] // as the run stood then
+	delivery map[string]any            // what it was started with; nil where that is to be read
+}
+
+// enqueue offers a run. What this process has of it is handed to the worker of it that takes the run.
+func (w *Worker) enqueue(ctx context.Context, run string, claims int, a accepted) error {
 	id := taskID(run, claims)
-	w.remember(id, offered{time.Now().Add(reoffer), handle})
+	w.remember(id, offered{time.Now().Add(reoffer), a})
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	err := w.queue.enqueue(ctx, id)
@@ -211,17 +217,19 @@ func (w *Worker) remember(task string, o offered) {
 
 // open gives a run that this process accepted as it was then, and any other as it is. What is not
 // the newest is found out by the first record.
-func (w *Worker) open(ctx context.Context, run string, claims int) (*store.Handle[domain.Run], error) {
+func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, err error) {
+	task := taskID(run, claims)
 	w.mu.Lock()
-	o := w.offered[taskID(run, claims)]
+	o := w.offered[task]
 	if o.handle != nil {
-		w.offered[taskID(run, claims)] = offered{until: o.until} // a handle is for one
+		w.offered[task] = offered{until: o.until} // a handle is for one
 	}
 	w.mu.Unlock()
 	if o.handle != nil {
-		return o.handle, nil
+		return o.accepted, nil
 	}
-	return store.Open(ctx, w.Log, domain.Runs, run)
+	a.handle, err = store.Open(ctx, w.Log, domain.Runs, run)
+	return a, err
 }
 
 // offerAgain has the dispatcher offer all that nobody works on, because the queue was emptied.

@@ -15,7 +15,6 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
-	"heddle/store"
 )
 
 // againAfter is when a run is offered again after the log or a blob could not be reached.
@@ -31,9 +30,9 @@ const fewSteps = 4
 // execution is one worker's attempt at a run, under one claim.
 type execution struct {
 	*Worker
-	handle *store.Handle[domain.Run]
-	run    domain.Run
-	claim  domain.RunClaimed
+	accepted
+	run   domain.Run
+	claim domain.RunClaimed
 	// recorded says that the claim is in the log: that happens with the first outcome.
 	recorded bool
 	ctxRun   context.Context // of changes made for the run
@@ -149,18 +148,18 @@ func (w *Worker) release(run string, claim int) {
 // with the first outcome, which is refused if somebody else was quicker: until then nothing has been
 // done that the run's stream alone would not undo.
 func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution, error) {
-	handle, err := w.open(ctx, run, claims)
+	taken, err := w.open(ctx, run, claims)
 	if err != nil {
 		return nil, err
 	}
-	state := handle.State()
+	state := taken.handle.State()
 	if err := state.Claimable(claims); err != nil {
 		return nil, err
 	}
 	if due := state.Due; now().Before(due) {
 		return nil, &notYet{due, claims}
 	}
-	x := &execution{Worker: w, handle: handle, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
+	x := &execution{Worker: w, accepted: taken, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
