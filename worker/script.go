@@ -63,7 +63,7 @@ func compile(parameters, source string) ([]byte, error) {
 // webNames tells by its text whether a script can need the functions of the web: half of the prelude,
 // which most scripts have no use for. Whoever looks for names in other ways gets them all, and so does who
 // gets binary data.
-var webNames = regexp.MustCompile(`btoa|require|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
+var webNames = regexp.MustCompile(`btoa|require|localeCompare|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
 // RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
 // result are plain values as in component/values.go; binary data is a Buffer in the script.

@@ -10,8 +10,6 @@ import (
 // collation orders text for one script, by the tables that browsers use. It keeps what takes long to make.
 type collation map[string]*collate.Collator
 
-func newCollation() collation { return collation{} }
-
 // compare is a host function of two texts, a language tag, whether digits count as numbers, and what is to
 // make a difference: "base", "accent", "case" or "variant".
 func (c collation) compare(args []any) (any, error) {

@@ -20,7 +20,7 @@ import (
 // load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
 func (r *scriptRun) load(withWeb bool) error {
 	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
-	names, err := r.registerHost()
+	names, err := r.registerHost(withWeb)
 	if err != nil {
 		return err
 	}
@@ -81,18 +81,21 @@ func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, erro
 	return of.GetPropertyValue(atom)
 }
 
-// registerHost makes the Go functions that the prelude gets global, which it ends, and lists them.
-func (r *scriptRun) registerHost() ([]string, error) {
-	functions := map[string]quickjs.HostFunc{
-		"log":     r.hostLog,
-		"uuid":    func([]any) (any, error) { return uuid.NewString(), nil },
-		"random":  hostRandom,
-		"encode":  hostEncode,
-		"decode":  hostDecode,
-		"url":     hostURL,
-		"digest":  hostDigest,
-		"collate": newCollation().compare,
-		"fetch":   r.fetch.start,
+// registerHost makes the Go functions that the prelude gets global, which it ends, and lists them. Each takes
+// its time: those that only the part for the web uses come with it.
+func (r *scriptRun) registerHost(withWeb bool) ([]string, error) {
+	functions := map[string]quickjs.HostFunc{"log": r.hostLog}
+	if withWeb {
+		maps.Copy(functions, map[string]quickjs.HostFunc{
+			"uuid":    func([]any) (any, error) { return uuid.NewString(), nil },
+			"random":  hostRandom,
+			"encode":  hostEncode,
+			"decode":  hostDecode,
+			"url":     hostURL,
+			"digest":  hostDigest,
+			"collate": collation{}.compare,
+			"fetch":   r.fetch.start,
+		})
 	}
 	for name, f := range functions {
 		if err := r.vm.RegisterHostFunc("heddle_"+name, f); err != nil {

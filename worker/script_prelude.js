@@ -159,11 +159,6 @@ globalThis.clearTimeout = globalThis.clearInterval = globalThis.clearImmediate =
 };
 globalThis.queueMicrotask = (call) => { Promise.resolve().then(call); };
 
-// Names are ordered as people do, where the engine goes by code units.
-String.prototype.localeCompare = function (other, locales, { numeric = false, sensitivity = "variant" } = {}) {
-	return host.collate(String(this), String(other), String(isArray(locales) ? locales[0] ?? "" : locales ?? ""), Boolean(numeric), String(sensitivity));
-};
-
 const unavailable = (message) => { throw new Error(message); };
 const require = (name) => host.modules?.[String(name).replace(/^node:/, "")] ??
 	unavailable(`require(${stringify(String(name))}) is not available: of modules there are ${keys(host.modules ?? {}).join(", ")}`);

@@ -38,6 +38,11 @@ globalThis.crypto = {
 	},
 };
 
+// Names are ordered as people do, where the engine goes by code units.
+String.prototype.localeCompare = function (other, locales, { numeric = false, sensitivity = "variant" } = {}) {
+	return host.collate(String(this), String(other), String(Array.isArray(locales) ? locales[0] ?? "" : locales ?? ""), Boolean(numeric), String(sensitivity));
+};
+
 globalThis.structuredClone = (value) => clone(value, new Map());
 
 function clone(v, seen) {
