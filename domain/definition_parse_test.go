@@ -213,6 +213,24 @@ func TestParseKeepsValuesAsTheyAre(t *testing.T) {
 	}
 }
 
+// What the parser does not know of YAML 1.2 and of JSON is read nonetheless.
+func TestParseReadsOtherDialects(t *testing.T) {
+	const flows = `, "flows": [{"name": "F", "steps": []}]}`
+	for text, want := range map[string]string{
+		"%YAML 1.2\n---\ndefinitionVersion: 7\nname: x\nflows: [{name: F, steps: []}]\n":   "x",
+		"{\n\t\"definitionVersion\": 7, \"name\": \"a\\/b \\ud83d\\uDE00\\u00e9\"" + flows: "a/b 😀é",
+		`{"definitionVersion": 7, "name": "\\ud83d\\ude00 \\\ud83d\ude00"` + flows:         `\ud83d\ude00 \` + "😀",
+		"definitionVersion: 7\nname: '\\ud83d\\ude00'\nflows: [{name: F, steps: []}]\n":    `\ud83d\ude00`,
+	} {
+		def, _, err := Parse([]byte(text), DefaultLimits)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if def.Name() != want {
+			t.Errorf("%s: got %q, want %q", text, def.Name(), want)
+		}
+	}
+}
+
 // TestBombs shows that hostile files are refused soon, and told why.
 func TestBombs(t *testing.T) {
 	var laughs strings.Builder

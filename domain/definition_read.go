@@ -2,12 +2,14 @@ package domain
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -38,7 +40,7 @@ func (r *reader) problem(n *yaml.Node, at place, format string, args ...any) {
 
 // parseYAML reads the one document of a text.
 func parseYAML(text []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec := yaml.NewDecoder(bytes.NewReader(readable(text)))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) || err == nil && (len(doc.Content) == 0 || doc.Content[0].Tag == "!!null") {
@@ -59,6 +61,30 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	}
 	return root, nil
 }
+
+// readable writes as the parser knows it what it does not know as it stands: the directive of YAML 1.2, and in
+// JSON, which is YAML, the escapes of slashes and of characters beyond U+FFFF.
+func readable(text []byte) []byte {
+	if rest, is := bytes.CutPrefix(text, []byte("%YAML 1.2")); is {
+		return append([]byte("%YAML 1.1"), rest...)
+	}
+	if !jsonEscapes.Match(text) || !json.Valid(text) {
+		return text
+	}
+	return jsonEscapes.ReplaceAllFunc(text, func(escape []byte) []byte {
+		switch string(escape) {
+		case `\\`: // a backslash that stands for itself
+			return escape
+		case `\/`:
+			return []byte("/")
+		}
+		high, _ := strconv.ParseUint(string(escape[2:6]), 16, 16)
+		low, _ := strconv.ParseUint(string(escape[8:]), 16, 16)
+		return fmt.Appendf(nil, `\U%08X`, utf16.DecodeRune(rune(high), rune(low)))
+	})
+}
+
+var jsonEscapes = regexp.MustCompile(`\\\\|\\/|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
