@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,6 @@ type scriptedRedis struct {
 	known  map[string]*lua.LFunction // by the SHA-1 of their source
 	peer   *server.Peer              // asks for what scripts do, as from within a script: with the lock held
 	reply  bytes.Buffer              // to the peer
-	read   *bufio.Reader             // of reply
 }
 
 func newScriptedRedis() *scriptedRedis {
@@ -41,7 +41,7 @@ func newScriptedRedis() *scriptedRedis {
 		"status_reply": func(l *lua.LState) int { return pushReply(l, "ok", l.CheckString(1)) },
 	}))
 	s.lua.SetMetatable(s.lua.G.Global, s.lua.SetFuncs(s.lua.NewTable(), map[string]lua.LGFunction{"__newindex": refuseGlobal}))
-	s.read, s.peer = bufio.NewReader(&s.reply), server.NewPeer(bufio.NewWriter(&s.reply))
+	s.peer = server.NewPeer(bufio.NewWriter(&s.reply))
 	if conn, err := s.Dial(); err == nil { // that starts it
 		_ = conn.Close()
 	}
@@ -170,17 +170,16 @@ func (s *scriptedRedis) command(l *lua.LState, raise bool) int {
 		l.RaiseError("redis.call needs a command")
 	}
 	s.reply.Reset()
-	s.read.Reset(&s.reply)
 	s.server.Dispatch(s.peer, args)
 	s.peer.Flush()
-	reply, err := server.ParseReply(s.read)
+	value, _, err := luaReply(l, s.reply.Bytes())
 	switch {
 	case err != nil && raise:
 		l.RaiseError("%s", err.Error())
 	case err != nil:
 		return pushReply(l, "err", err.Error())
 	}
-	l.Push(luaValue(l, reply))
+	l.Push(value)
 	return 1
 }
 
@@ -189,34 +188,52 @@ func pushReply(l *lua.LState, field, text string) int {
 	if field == "err" && !strings.Contains(text, " ") {
 		text = "ERR " + text
 	}
-	reply := l.CreateTable(0, 1)
-	reply.RawSetString(field, lua.LString(text))
-	l.Push(reply)
+	l.Push(tableOf(l, field, text))
 	return 1
 }
 
-// luaValue is a reply of the server, as a script sees it.
-func luaValue(l *lua.LState, reply any) lua.LValue {
-	switch r := reply.(type) {
-	case nil:
-		return lua.LFalse
-	case int:
-		return lua.LNumber(r)
-	case string:
-		return lua.LString(r)
-	case server.Simple:
-		status := l.CreateTable(0, 1)
-		status.RawSetString("ok", lua.LString(r))
-		return status
-	case []any:
-		list := l.CreateTable(len(r), 0)
-		for _, e := range r {
-			list.Append(luaValue(l, e))
-		}
-		return list
+func tableOf(l *lua.LState, field, text string) *lua.LTable {
+	table := l.CreateTable(0, 1)
+	table.RawSetString(field, lua.LString(text))
+	return table
+}
+
+var errReply = errors.New("ERR a reply that can't be read")
+
+// luaReply reads a reply of the server, as a script sees it, and gives what follows it.
+func luaReply(l *lua.LState, reply []byte) (value lua.LValue, rest []byte, err error) {
+	line, rest, whole := bytes.Cut(reply, []byte("\r\n"))
+	if !whole || len(line) == 0 {
+		return nil, nil, errReply
 	}
-	l.RaiseError("a reply of type %T", reply)
-	return nil
+	kind, line := line[0], line[1:]
+	switch kind {
+	case '+':
+		return tableOf(l, "ok", string(line)), rest, nil
+	case '-':
+		return nil, rest, errors.New(string(line))
+	}
+	n, err := strconv.Atoi(string(line))
+	switch {
+	case err != nil:
+		return nil, nil, errReply
+	case kind == ':':
+		return lua.LNumber(n), rest, nil
+	case n < 0:
+		return lua.LFalse, rest, nil
+	case kind == '$' && len(rest) >= n+2:
+		return lua.LString(rest[:n]), rest[n+2:], nil
+	case kind != '*':
+		return nil, nil, errReply
+	}
+	list := l.CreateTable(n, 0)
+	for range n {
+		if value, rest, err = luaReply(l, rest); err != nil {
+			return nil, rest, err
+		}
+		list.Append(value)
+	}
+	return list, rest, nil
 }
 
 // goValue is what a script returned, as a client sees it.
