@@ -3,6 +3,7 @@ package domain
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,9 +43,28 @@ func (f *findings) actions(in spot, list []*Node, inputs func(ref ActionRef, tri
 				f.warn(s.below("inputs").below(key), "%s has no such input, so it has no effect; it has %s", step.Action().Key, cmp.Or(strings.Join(known, ", "), "none"))
 			}
 		}
+		f.kinds(s.below("inputs"), step.Inputs())
 		f.actions(s, step.Steps(), inputs)
 		for _, b := range step.Branches() {
 			f.actions(s, b.Steps(), inputs)
+		}
+	}
+}
+
+// kinds looks for inputs, at any depth, that take their value from where no step can.
+func (f *findings) kinds(in spot, inputs map[string]any) {
+	for _, key := range keysOf(inputs) {
+		s := in.below(key)
+		input, _ := inputs[key].(map[string]any)
+		if kind, _ := input["type"].(string); kind == "dataSource" || kind == "scopedConfigVar" {
+			f.warn(s, "an input of type %s can't be read in a step; the step fails when it is reached", kind)
+		}
+		if list, isList := input["value"].([]any); isList {
+			items := make(map[string]any, len(list))
+			for i, item := range list {
+				items[strconv.Itoa(i)] = item
+			}
+			f.kinds(s.below("value"), items)
 		}
 	}
 }

@@ -21,7 +21,7 @@ flows:
         action: {key: webhook, component: {key: hooks, isPublic: true, version: LATEST}}
       - name: Each
         action: {key: loopOverItems, component: {key: loop, isPublic: true, version: LATEST}}
-        inputs: {items: {type: value, value: ''}, itmes: {type: value, value: ''}}
+        inputs: {items: {type: value, value: ''}, itmes: {type: complex, value: [{type: value, value: ''}, {name: n, type: dataSource, value: x}]}}
         steps:
           - name: Choose
             action: {key: branchOnValue, component: {key: branch, isPublic: true, version: LATEST}}
@@ -47,6 +47,7 @@ flows:
 		{Line: 8, Flow: "Orders", Message: `triggerResolver: it has no effect: one execution gets all that the trigger gives, and no batches are made`},
 		{Line: 12, Flow: "Orders", Step: "Hook", Message: `action: there is no component "hooks" here; the step fails when it is reached`},
 		{Line: 15, Flow: "Orders", Step: "Each", Message: `inputs.itmes: loopOverItems has no such input, so it has no effect; it has items`},
+		{Line: 15, Flow: "Orders", Step: "Each", Message: `inputs.itmes.value.1: an input of type dataSource can't be read in a step; the step fails when it is reached`},
 		{Line: 23, Flow: "Orders", Step: "Send", Message: `action: there is no component "carrier" here; the step fails when it is reached`},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
