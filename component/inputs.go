@@ -106,6 +106,9 @@ func (f field) coerce(v any) (any, error) {
 		return nil, domain.RefuseField(domain.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.wants, show(v))
 	}
 	if s, isText := out.(string); isText && s != "" && f.Options != nil && !slices.Contains(f.Options, s) {
+		if i := slices.IndexFunc(f.Options, func(option string) bool { return strings.EqualFold(option, s) }); i >= 0 {
+			return f.Options[i], nil // values come from elsewhere, too
+		}
 		return nil, domain.RefuseField(domain.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), show(v))
 	}
 	return out, nil

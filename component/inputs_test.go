@@ -57,7 +57,8 @@ func TestDecode(t *testing.T) {
 		raw  map[string]any
 		want everything
 	}{
-		"defaults": {map[string]any{}, everything{Kind: "a", Flag: true, Number: 1.5}},
+		"defaults":                  {map[string]any{}, everything{Kind: "a", Flag: true, Number: 1.5}},
+		"an option in another case": {map[string]any{"kind": "B"}, everything{Kind: "b", Flag: true, Number: 1.5}},
 		"empty text is the default": {map[string]any{"kind": "", "flag": "", "number": "", "count": "", "list": "", "pairs": "", "data": ""},
 			everything{Kind: "a", Flag: true, Number: 1.5, Data: ""}},
 		"text": {map[string]any{"text": " x ", "kind": "b", "flag": "false", "number": "-2e3", "count": "10", "data": "d"},

@@ -75,7 +75,7 @@ func withData(method string) func(context.Context, component.Step, httpDataInput
 
 type httpAnyInputs struct {
 	httpDataInputs
-	Method string `key:"method" label:"Method" default:"GET" options:"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS,get,post,put,patch,delete,head,options" doc:"The HTTP method."`
+	Method string `key:"method" label:"Method" default:"GET" options:"GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS" doc:"The HTTP method."`
 }
 
 func sendAny(ctx context.Context, step component.Step, in httpAnyInputs) (component.Result, error) {

@@ -14,7 +14,7 @@ import (
 
 type httpFormInputs struct {
 	httpInputs
-	Method    string               `key:"httpMethod" label:"HTTP method" default:"post" options:"post,put,POST,PUT" doc:"The HTTP method."`
+	Method    string               `key:"httpMethod" label:"HTTP method" default:"post" options:"post,put" doc:"The HTTP method."`
 	Form      []component.KeyValue `key:"formData" label:"Form data" doc:"Fields to send. Lists and objects are sent as JSON."`
 	Files     []component.KeyValue `key:"fileData" label:"File data" doc:"Files to send: text, binary data, or objects with data and contentType, such as what a binary response gives."`
 	FileNames []component.KeyValue `key:"fileDataFileNames" label:"File data file names" doc:"For each file its name, under the same key; the key is the name of one that is not here."`
