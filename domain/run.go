@@ -83,6 +83,7 @@ type Failure struct {
 type finished struct {
 	StepFinished
 	older *finished
+	count int // with the older ones
 }
 
 // Runs is the category of [Run].
@@ -187,7 +188,7 @@ type StepFinished struct {
 
 // Evolve implements [Event].
 func (e StepFinished) Evolve(r Run, _ Meta) Run {
-	r.steps, r.waits = &finished{StepFinished: e, older: r.steps}, false
+	r.steps, r.waits = r.steps.with(e), false
 	if _, again := r.retried[e.Path]; again { // it is over: a long loop must not gather them
 		r.retried = maps.Clone(r.retried)
 		delete(r.retried, e.Path)
@@ -272,6 +273,39 @@ func (r Run) Steps() []StepFinished {
 	}
 	slices.Reverse(steps)
 	return steps
+}
+
+func (f *finished) with(e StepFinished) *finished {
+	if f == nil {
+		return &finished{StepFinished: e, count: 1}
+	}
+	return &finished{StepFinished: e, older: f, count: f.count + 1}
+}
+
+// Held is how many finished steps the run holds.
+func (r Run) Held() int {
+	if r.steps == nil {
+		return 0
+	}
+	return r.steps.count
+}
+
+// Brief is the run without what only those want who show it: its older steps, which a long one has many of, and
+// the attempts that were made again. All decisions are the same.
+func (r Run) Brief() Run {
+	r.failures = nil
+	if r.Held() <= 2*recentSteps {
+		return r
+	}
+	newest := make([]StepFinished, 0, recentSteps)
+	for s := r.steps; len(newest) < recentSteps; s = s.older {
+		newest = append(newest, s.StepFinished)
+	}
+	r.steps = nil
+	for _, s := range slices.Backward(newest) {
+		r.steps = r.steps.with(s)
+	}
+	return r
 }
 
 // Last is the step that finished last, or nil.

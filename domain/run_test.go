@@ -93,6 +93,33 @@ func TestRunDecides(t *testing.T) {
 	}
 }
 
+// A long run that is shortened now and then decides as the whole one does, and holds few steps.
+func TestBriefRunDecidesTheSame(t *testing.T) {
+	by := RunClaimed{Claim: 1, Worker: "w"}
+	var whole, brief Run
+	add := func(e Event[Run]) {
+		whole, brief = e.Evolve(whole, Meta{Aggregate: "r"}), e.Evolve(brief, Meta{Aggregate: "r"}).Brief()
+	}
+	add(RunQueued{})
+	add(by)
+	for i := range 10 * recentSteps {
+		add(StepRetried{Path: "p", Name: "p"})
+		add(StepFinished{Path: fmt.Sprint(i)})
+		if brief.Held() > 2*recentSteps || len(brief.Steps()) != brief.Held() || len(brief.Failures()) > 0 {
+			t.Fatalf("after %d steps it holds %d and %d failures", i, len(brief.Steps()), len(brief.Failures()))
+		}
+		for _, path := range []int{i, i + 1, i - recentSteps + 1} {
+			_, long := whole.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil)
+			if _, short := brief.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil); CodeOf(long) != CodeOf(short) {
+				t.Fatalf("after %d steps, recording %d gives %v, and whole %v", i, path, short, long)
+			}
+		}
+	}
+	if whole.Held() != 10*recentSteps || whole.Last().Path != brief.Last().Path {
+		t.Errorf("the whole one holds %d, the last is %s and %s", whole.Held(), whole.Last().Path, brief.Last().Path)
+	}
+}
+
 func TestStateDecides(t *testing.T) {
 	save := func(key, value, path string) ValueSaved {
 		return ValueSaved{Scope: "flow", Key: key, Value: json.RawMessage(value), Run: "r", Path: path}

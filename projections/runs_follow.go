@@ -28,6 +28,7 @@ type touched struct {
 	id       string
 	position store.Position // of its first event, 0 when that was written a while ago
 	run      domain.Run     // as folded, while position is known
+	logged   int            // bytes of log lines in it
 	dirty    bool           // something happened that its row shows
 }
 
@@ -42,11 +43,15 @@ type gathered struct {
 	size  int
 }
 
+// stepsKept is how many steps a run has at most that is kept from one transaction to the next. One that has more is
+// read when it has ended, and not again for each transaction: only its other events are in its row until then.
+const stepsKept = 1000
+
 // after begins what follows on what was written.
 func after(g *gathered) *gathered {
 	open := map[string]*touched{}
 	for _, t := range g.order {
-		if t.position != 0 && t.run.Finished == nil {
+		if t.position != 0 && t.run.Finished == nil && t.run.Held() <= stepsKept {
 			open[t.id] = t
 		}
 	}
@@ -182,7 +187,7 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 		g.runs[id] = t
 		g.order = append(g.order, t)
 		if before := g.open[id]; before != nil {
-			t.position, t.run = before.position, before.run
+			t.position, t.run, t.logged = before.position, before.run, before.logged
 		} else if rec.Revision == 0 {
 			t.position = rec.Position
 		}
@@ -192,12 +197,13 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 		return nil // it began long ago: its stream is read when it is written
 	}
 	g.size += len(rec.Data)
-	t.run, err = x.evolve(t.run, rec, meta)
+	t.run, err = x.evolve(t.run, rec, meta, &t.logged)
 	return err
 }
 
-// evolve folds a record into a run, and leaves out what a newer version of heddle wrote.
-func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta) (domain.Run, error) {
+// evolve folds a record into a run, and leaves out what a newer version of heddle wrote and what a run is not found
+// by: what steps gave, and log lines beyond those that are searched.
+func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta, logged *int) (domain.Run, error) {
 	event, err := domain.Runs.Decode(rec.Kind, rec.Data)
 	if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
 		x.logger.Warn("skipping an event of an unknown kind", "kind", unknown.Kind, "stream", rec.Stream)
@@ -205,6 +211,16 @@ func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta) (d
 	}
 	if err != nil {
 		return r, fmt.Errorf("%s@%d: %w", rec.Stream, rec.Revision, err)
+	}
+	if s, step := event.(domain.StepFinished); step {
+		s.Output, s.Headers, s.State = domain.Content{}, nil, nil
+		if *logged >= maxWords {
+			s.Log = nil
+		}
+		for _, line := range s.Log {
+			*logged += len(line.Message)
+		}
+		event = s
 	}
 	return event.Evolve(r, meta), nil
 }

@@ -95,6 +95,36 @@ func TestExecutionsByWhatTheyDid(t *testing.T) {
 	}
 }
 
+// However many steps a run has, and however many transactions of the index it goes on for, it is found by the
+// first and the last of them.
+func TestLongExecutionIsFound(t *testing.T) {
+	log := store.NewMemory()
+	x, _ := index(t, log, filepath.Join(t.TempDir(), "runs.db"))
+	said := strings.Repeat("y", maxWords/(stepsKept/2)) // what is searched ends halfway
+	events := []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "First", Log: logged("needle")}}
+	step := func(n int) domain.StepFinished {
+		return domain.StepFinished{Path: strconv.Itoa(n), Name: "Body", Log: logged(said)}
+	}
+	for range 3 {
+		for n := range stepsKept / 2 {
+			events = append(events, step(len(events)+n))
+		}
+		if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "long", events...)); err != nil {
+			t.Fatal(err)
+		}
+		events = nil
+	}
+	events = append(events, domain.StepFinished{Path: "b", Name: "Ultimate", Log: logged("straw"), Error: "broken"}, domain.RunFinished{Claim: 1, Result: domain.Completed})
+	if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "long", events...)); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{"needle": 1, "first body ultimate": 1, "yyyy": 1, "straw": 0, "broken": 0} {
+		if list, err := x.Executions(t.Context(), ExecutionQuery{Organization: "o", Text: text, Limit: 10}); err != nil || len(list) != want {
+			t.Errorf("%q finds %d, %v", text, len(list), err)
+		}
+	}
+}
+
 // Runs of more sources than are read one by one are listed in the same order.
 func TestExecutionsOfManySources(t *testing.T) {
 	log := store.NewMemory()

@@ -67,6 +67,9 @@ func (h *Handle[S]) Revision() Revision { return h.at.revision }
 // Position is the place in the log of the record at Revision, 0 when there is none.
 func (h *Handle[S]) Position() Position { return h.at.position }
 
+// Shorten puts a state that stands for the same in the place of the one that the handle has.
+func (h *Handle[S]) Shorten(shorten func(S) S) { h.at.state = shorten(h.at.state) }
+
 func (h *Handle[S]) stream() string { return h.category.Stream(h.id) }
 
 func (h *Handle[S]) foldKey() foldKey {

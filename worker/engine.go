@@ -284,6 +284,7 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 		}
 		return err
 	}
+	x.handle.Shorten(domain.Run.Brief)
 	clear(x.pending)
 	x.pending, x.flushed, x.recorded = x.pending[:0], time.Now(), true
 	return nil

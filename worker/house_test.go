@@ -27,7 +27,7 @@ import (
 // looks into.
 type house struct {
 	*Worker
-	t            *testing.T
+	t            testing.TB
 	ctx          context.Context // of the test's own changes
 	organization string
 	probe        *probe
@@ -118,7 +118,14 @@ func (p *probe) count(name string) int {
 // newHouse builds everything but does not start the worker.
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	log := store.NewMemory()
+	return newHouseOver(t, store.NewMemory())
+}
+
+func newHouseOver(t testing.TB, log interface {
+	store.Log
+	io.Closer
+}) *house {
+	t.Helper()
 	blobs, err := store.OpenBlobs(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ func (x *execution) remember(ctx context.Context) error {
 		if s.Attempt != x.run.Attempt {
 			continue
 		}
-		x.done[s.Path] = s
 		writes := s.State
 		if s.StateBlob != nil {
 			data, err := x.Blobs.Load(ctx, *s.StateBlob)
@@ -29,7 +28,11 @@ func (x *execution) remember(ctx context.Context) error {
 		if len(writes) > 0 {
 			x.adopt(writes)
 		}
+		s.State, s.Log, s.Headers = nil, nil, nil // of a long run only what is used is held
+		x.done[s.Path] = s
 	}
+	x.run = x.run.Brief()
+	x.handle.Shorten(domain.Run.Brief)
 	return nil
 }
 
