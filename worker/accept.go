@@ -74,7 +74,8 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		return run, nil
 	}
 	a := accepted{handle: handle}
-	if bytes.Equal(run.Queued.Payload.Inline, data) && !bytes.Contains(data, []byte(`\ufffd`)) { // it reads back as it is
+	// A request's parts, which are texts and bytes, read back as they are, but for what is not UTF-8.
+	if s.admits && bytes.Equal(run.Queued.Payload.Inline, data) && !bytes.Contains(data, []byte(`\ufffd`)) {
 		a.delivery = s.delivery
 	}
 	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, a); err != nil {
