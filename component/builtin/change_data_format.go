@@ -57,7 +57,7 @@ func writeActions() []component.Action {
 }
 
 type dataInputs struct {
-	Data any `key:"data" label:"Data" doc:"Text, binary data, or the body of a webhook (an object with data and contentType)." required:"true"`
+	Data any `key:"data" label:"Data" doc:"Text, binary data, or the body of a webhook (an object with data and contentType). Binary data is UTF-8, or in the character set that the content type names." required:"true"`
 }
 
 func deserializeFormData(_ context.Context, _ component.Step, in dataInputs) (component.Result, error) {
@@ -90,12 +90,15 @@ func unescaped(part string) string {
 var escapes = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
 func deserializeFromJSON(in dataInputs) (any, error) {
-	text, rest, isText := textOf(in.Data)
-	if !isText {
+	if _, rest, isText := textOf(in.Data); !isText {
 		return rest, nil
 	}
+	text, err := requiredText(in.Data, "JSON")
+	if err != nil {
+		return nil, err
+	}
 	var value any
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(text, byteOrderMark)), &value); err != nil {
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
 	}
 	return value, nil

@@ -38,6 +38,8 @@ func TestChangeDataFormat(t *testing.T) {
 		{"deserializeFromCsv", in("data", table, "unflattenKeys", "true"), []any{map[string]any{"a": "1", "p": map[string]any{"x": "2"}}, map[string]any{"a": "é,\"", "p": map[string]any{"x": ""}}}, ""},
 		{"deserializeFromCsv", in("data", "1\n2,3\n", "csvHeader", "false"), []any{[]any{"1"}, []any{"2", "3"}}, ""},
 		{"deserializeFromCsv", in("data", "a\n1,2\n"), []any{map[string]any{"a": "1"}}, ""},
+		{"deserializeFromCsv", in("data", map[string]any{"data": []byte("a\ncaf\xe9\n"), "contentType": "text/csv; charset=latin1"}), []any{map[string]any{"a": "café"}}, ""},
+		{"deserializeFromCsv", in("data", map[string]any{"data": []byte("a\ncaf\xe9\n"), "contentType": "text/csv; charset=unheard-of"}), []any{map[string]any{"a": "caf\xe9"}}, ""},
 		{"deserializeFromCsv", in("data", `"`), nil, "this is not CSV"},
 		{"deserializeFromYaml", in("data", "a: 1\nb: [x, true, null]\n1: 2026-01-02\n"), map[string]any{"a": 1.0, "b": []any{"x", true, nil}, "1": "2026-01-02T00:00:00.000Z"}, ""},
 		{"deserializeFromYaml", in("data", "# nothing"), nil, ""},

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"mime"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/htmlindex"
 
 	"heddle/component"
 	"heddle/domain"
@@ -70,7 +73,25 @@ func requiredText(v any, format string) (string, error) {
 	if !isText {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
 	}
-	return strings.TrimPrefix(text, byteOrderMark), nil
+	_, contentType, _ := component.Body(v)
+	return strings.TrimPrefix(fromUTF8OrType(text, contentType), byteOrderMark), nil
+}
+
+// fromUTF8OrType reads what is no UTF-8 by the character set that a content type names, if it does.
+func fromUTF8OrType(text, contentType string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	_, parameters, _ := mime.ParseMediaType(contentType)
+	charset, err := htmlindex.Get(parameters["charset"])
+	if err != nil {
+		return text
+	}
+	read, err := charset.NewDecoder().String(text)
+	if err != nil {
+		return text
+	}
+	return read
 }
 
 func deserializeJSONLines(in dataInputs) (any, error) {

@@ -104,6 +104,8 @@ func TestDeserializeFromJSON(t *testing.T) {
 		"text":   {`{"a":[1,"x",null]}`, map[string]any{"a": []any{1.0, "x", nil}}},
 		"bytes":  {[]byte(` 5 `), 5.0},
 		"body":   {map[string]any{"data": []byte(`true`), "contentType": ""}, true},
+		"mark":   {"\ufeff{}", map[string]any{}},
+		"latin":  {map[string]any{"data": []byte("\"\xe9\""), "contentType": "application/json; charset=iso-8859-1"}, "é"},
 		"object": {map[string]any{"a": 1.0}, map[string]any{"a": 1.0}},
 		"list":   {[]any{1.0}, []any{1.0}},
 		"parsed": {map[string]any{"data": map[string]any{"a": 1.0}, "contentType": "application/json"}, map[string]any{"a": 1.0}},

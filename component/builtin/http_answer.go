@@ -169,14 +169,16 @@ func (a answer) data(responseType string) any {
 	case "binary":
 		return map[string]any{"data": a.body, "contentType": a.header.Get("Content-Type")}
 	case "text":
-		return string(a.body)
+		return a.text()
 	}
 	if len(a.body) == 0 {
 		return nil
 	}
 	var value any
 	if err := json.Unmarshal(bytes.TrimPrefix(a.body, []byte(byteOrderMark)), &value); err != nil {
-		return string(a.body) // services answer "ok" even where JSON is expected
+		return a.text() // services answer "ok" even where JSON is expected
 	}
 	return value
 }
+
+func (a answer) text() string { return fromUTF8OrType(string(a.body), a.header.Get("Content-Type")) }
