@@ -85,6 +85,14 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 	case err != nil || there.State().ID != "":
 		return p, err
 	}
+	if w.asking != nil { // requests come in any number, and code takes memory
+		select {
+		case w.asking <- struct{}{}:
+			defer func() { <-w.asking }()
+		case <-ctx.Done():
+			return p, ctx.Err()
+		}
+	}
 	p, err = w.perform(ctx, r, s)
 	if refuses(err) && !s.admits {
 		return performed{asked: true}, nil

@@ -1,7 +1,10 @@
 package worker
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -134,6 +137,29 @@ func TestTriggerPerformsOnce(t *testing.T) {
 				t.Errorf("another request under the key is answered %d %s", a.Code, a.Body)
 			}
 		})
+	}
+}
+
+// As many triggers perform at once as executions may run; a caller that goes meanwhile leaves nothing.
+func TestTriggersPerformInTurn(t *testing.T) {
+	h := newHouse(t)
+	h.Concurrency = 1
+	blocked := make(chan struct{})
+	h.probe.block["it"] = blocked
+	_, urls := h.deploy(definition(performing("", "", "")))
+	h.start()
+	first := make(chan int)
+	go func() { first <- h.post(urls["Main"], "", "").Code }()
+	<-h.probe.began
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, urls["Main"], nil).WithContext(gone))
+	if n := h.probe.count("it"); n != 1 {
+		t.Errorf("%d are asked at once", n)
+	}
+	close(blocked)
+	if status := <-first; status != 202 || len(h.accepted()) != 1 {
+		t.Errorf("answered %d, and %d were accepted", status, len(h.accepted()))
 	}
 }
 

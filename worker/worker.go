@@ -77,6 +77,7 @@ type Worker struct {
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
 	places  places
+	asking  chan struct{} // one slot for each trigger that may perform at once before its run
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again
 	awake   chan struct{} // one slot: the dispatcher is to look now
@@ -90,6 +91,7 @@ func (w *Worker) Start() error {
 	w.waiting = map[string]chan domain.Run{}
 	w.woken = map[queueKey]woken{}
 	w.drained, w.awake, w.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+	w.asking = make(chan struct{}, w.Concurrency)
 	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
