@@ -89,7 +89,7 @@ func (c *checker) identifier(s spot, sc *scope) {
 	switch {
 	case name == "": // refused with the other required fields
 	case id == "":
-		c.refuse(s.below("name"), "the name has no ASCII letter or digit, so nothing could refer to the step; rename it")
+		c.refuse(s.below("name"), "the name has no letter or digit, so nothing could refer to the step; rename it")
 	case double:
 		c.refuse(s.below("name"), "references could not tell it from step %q of the same flow: both are %s; rename one", other, id)
 	}

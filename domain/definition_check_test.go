@@ -100,7 +100,7 @@ func TestCheckRefusesReferences(t *testing.T) {
 func TestCheckRefusesParts(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"same identifier":      {"name: In branch", "name: In-Branch!, action: {key: a, component: {key: c}}}\n              - {name: in branch", `line 20: flow "F": step "in branch": name: references could not tell it from step "In-Branch!" of the same flow: both are inBranch; rename one`},
-		"no identifier":        {"name: In branch", "name: データ", `line 19: flow "F": step "データ": name: the name has no ASCII letter or digit, so nothing could refer to the step; rename it`},
+		"no identifier":        {"name: In branch", "name: →", `line 19: flow "F": step "→": name: the name has no letter or digit, so nothing could refer to the step; rename it`},
 		"same flow":            {"name: G", "name: F", `line 31: flow "F": there is another flow "F"; rename one of them`},
 		"same config variable": {"key: Every", "key: Shop URL", `line 5: config variable "Shop URL": there is another config variable "Shop URL"; rename one of them`},
 		"same branch":          {"name: Else", "name: Some", `line 20: flow "F": step "Decide": there is another branch "Some"; rename one of them`},

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Identifier turns the display name of a step into the first segment of the references to it: every
 // run of other characters than ASCII letters and digits separates words; the first word is lower
-// case, each other word has only its first letter in upper case. It is "" for a name without any.
-// Source: the one rule that resolves every reference of the exported files that we know; it neither
-// splits words at a change of case nor at digits.
+// case, each other word has only its first letter in upper case. Source: the one rule that resolves
+// every reference of the exported files that we know; it neither splits words at a change of case nor
+// at digits. Of a name without any, which the rule leaves nothing of, it has the letters and digits of
+// other scripts; without those, too, it is "".
 func Identifier(name string) string {
 	identifier := make([]byte, 0, len(name))
 	within := false // a word
@@ -30,7 +32,15 @@ func Identifier(name string) string {
 		}
 		within = true
 	}
-	return string(identifier)
+	if len(identifier) > 0 {
+		return string(identifier)
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) {
+			return r
+		}
+		return -1
+	}, name)
 }
 
 // What the second segment of a reference can name.

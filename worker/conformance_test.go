@@ -52,6 +52,8 @@ func TestFlowsAsTheFormatSays(t *testing.T) {
 			script("Fetch \U0001F680 rocket launches", `module.exports = async () => ({data: 3})`) + script("über_Maß", `module.exports = async () => ({data: 4})`) +
 			object(strings.Join([]string{pair("a", "reference", "getAQueueSUrl.results"), pair("b", "reference", "2ndStepNew.results"), pair("c", "reference", "fetchRocketLaunches.results"), pair("d", "reference", "berMa.results")}, ", ")),
 			"{}", `{"a":1,"b":2,"c":3,"d":4}`},
+		"names of another script": {script("注文 を読む", `module.exports = async () => ({data: {n: 1}})`) +
+			object(pair("a", "reference", "注文を読む.results.n")+", "+pair("b", "template", "{{$注文を読む.results.n}}!")), "{}", `{"a":1,"b":"1!"}`},
 		"paths": {object(strings.Join([]string{pair("a", "reference", "hook.results.body.data.key2[1]"), pair("b", "reference", "hook.results.body.data.key2.1"), pair("c", "reference", `hook.results.body.data.["a.b"]`),
 			pair("d", "reference", `hook.results.body.data["a.b"]`), pair("e", "reference", "hook.results.body.data.x-y z.0"), pair("f", "reference", "hook.results.headers.content-type"), pair("g", "reference", "hook.results.body.data.none.errors.0.messages.0")}, ", ")),
 			`{"key2":["v0","v1"],"a.b":"dot","x-y z":{"0":"zero"},"none":null}`, `{"a":"v1","b":"v1","c":"dot","d":"dot","e":"zero","f":"application/json","g":null}`},
