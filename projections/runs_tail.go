@@ -48,18 +48,23 @@ func (t *InstanceTail) Take() (runs []string, to store.Position, lost bool) {
 func (x *RunIndex) TailInstance(instance string) (tail *InstanceTail, stop func()) {
 	t, signal := &x.tails, make(chan struct{}, 1)
 	tail = &InstanceTail{Grown: signal, grown: signal, all: t, runs: map[string]bool{}}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.instances[instance] == nil {
-		t.instances[instance] = map[*InstanceTail]struct{}{}
+	return tail, enlist(&t.mu, t.instances, instance, tail)
+}
+
+// enlist adds one to those who are told of a key, until leave.
+func enlist[T comparable](mu *sync.Mutex, told map[string]map[T]struct{}, key string, one T) (leave func()) {
+	mu.Lock()
+	defer mu.Unlock()
+	if told[key] == nil {
+		told[key] = map[T]struct{}{}
 	}
-	t.instances[instance][tail] = struct{}{}
-	return tail, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.instances[instance], tail)
-		if len(t.instances[instance]) == 0 {
-			delete(t.instances, instance)
+	told[key][one] = struct{}{}
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(told[key], one)
+		if len(told[key]) == 0 {
+			delete(told, key)
 		}
 	}
 }
@@ -126,19 +131,5 @@ func (t *tails) pass(rec store.Recorded) {
 // skips signals, but never the last one, and delays nobody. stop ends it.
 func (x *RunIndex) Tail(stream string) (signal <-chan struct{}, stop func()) {
 	s := make(chan struct{}, 1)
-	t := &x.tails
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.waiting[stream] == nil {
-		t.waiting[stream] = map[chan struct{}]struct{}{}
-	}
-	t.waiting[stream][s] = struct{}{}
-	return s, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.waiting[stream], s)
-		if len(t.waiting[stream]) == 0 {
-			delete(t.waiting, stream)
-		}
-	}
+	return s, enlist(&x.tails.mu, x.tails.waiting, stream, s)
 }
