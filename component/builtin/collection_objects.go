@@ -104,7 +104,7 @@ func withKeysAt(v any, path []string, added map[string]any) (any, error) {
 	if list, isList := v.([]any); isList && len(path) > 0 {
 		i, err := strconv.Atoi(path[0])
 		if err != nil || i < 0 || i >= len(list) {
-			return nil, domain.RefuseField(domain.Invalid, "objectPath", "the list has no element %q", excerpt(path[0], 40))
+			return nil, domain.RefuseField(domain.Invalid, "objectPath", "the path leads into a list of %d, which has no element %q; begin with 0", len(list), excerpt(path[0], 40))
 		}
 		changed := slices.Clone(list)
 		changed[i], err = withKeysAt(list[i], path[1:], added)

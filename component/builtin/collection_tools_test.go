@@ -49,7 +49,7 @@ func TestCollectionTools(t *testing.T) {
 		{"addKey", in("object", "", "key", "k", "value", "v", "objectPath", "p.q"), map[string]any{"p": map[string]any{"q": map[string]any{"k": "v"}}}, ""},
 		{"addKey", in("object", object, "key", "k", "objectPath", "a.x"), nil, "objectPath: an object is needed, not 1"},
 		{"addKey", in("object", map[string]any{"l": []any{1.0, object}}, "key", "k", "value", "v", "objectPath", "l[1].a"), map[string]any{"l": []any{1.0, map[string]any{"a": map[string]any{"x": 1.0, "k": "v"}}}}, ""},
-		{"addKey", in("object", map[string]any{"l": []any{object}}, "key", "k", "objectPath", "l.1"), nil, `objectPath: the list has no element "1"`},
+		{"addKey", in("object", map[string]any{"l": []any{object}}, "key", "k", "objectPath", "l.1"), nil, `objectPath: the path leads into a list of 1, which has no element "1"; begin with 0`},
 		{"addKey", in("object", []any{}, "key", "k"), nil, "object: an object is needed, not a list"},
 		{"addMultipleKeys", in("object", `{"a":1}`, "keyValueListInput", []component.KeyValue{{Key: "b", Value: "x"}}, "dynamicFields", ""), map[string]any{"a": 1.0, "b": "x"}, ""},
 		{"addMultipleKeys", in("object", nil, "keyValueListInput", pairs, "dynamicFields", `{"c":3}`), map[string]any{"c": 3.0}, ""},

@@ -70,7 +70,7 @@ func fromCharset(charset, text string, rest io.Reader) (io.Reader, error) {
 	}
 	encoding, err := htmlindex.Get(charset)
 	if err != nil {
-		return nil, domain.Refuse(domain.Invalid, "there is no encoding %q", excerpt(charset, 40))
+		return nil, domain.RefuseField(domain.Invalid, "data", "the encoding %q, which the XML declares, is not known; give the text in UTF-8", excerpt(charset, 40))
 	}
 	return encoding.NewDecoder().Reader(rest), nil
 }
