@@ -102,6 +102,12 @@ func (t Trigger) Starting(by Start) Trigger {
 	return t
 }
 
+// FromRaw returns a copy of the trigger that needs the body only as it came.
+func (t Trigger) FromRaw() Trigger {
+	t.Raw = true
+	return t
+}
+
 // Deploys tells whether the trigger starts its flow at each deploy of the instance, by the resolved value
 // of its StartInput.
 func (t Trigger) Deploys(value any) (bool, error) {

@@ -58,6 +58,9 @@ type Trigger struct {
 	// Perform, if set, stands in for Receive where that needs what a step has. For a request it is called once,
 	// before the run is accepted: if it refuses as UNAUTHENTICATED or FORBIDDEN, there will be none.
 	Perform func(ctx context.Context, step Step, payload map[string]any, inputs map[string]any) (Result, error)
+	// Raw says that Perform lets callers in by what came alone: the payload has its body as a value only
+	// once Perform has returned.
+	Raw bool
 }
 
 // Start says what makes the runs of a flow begin.

@@ -57,7 +57,8 @@ type Run struct {
 	QueuedAt     time.Time
 	Trace        string // of what queued it, see [Meta]
 	Claims       int    // the newest claim, 0 before the first
-	CutOff       int    // claims that ended neither the run nor by handing it back to wait
+	CutOff       int    // claims that ended neither the run nor by handing it back
+	Failing      int    // claims one after another that something other than the run kept from going on
 	Worker       string
 	ClaimedAt    time.Time
 	StartedAt    time.Time // of the first claim
@@ -93,6 +94,7 @@ var Runs = NewCategory("run",
 	Kind[StepFinished]("StepFinished"),
 	Kind[StepRetried]("StepRetried"),
 	Kind[RunRestarted]("RunRestarted"),
+	Kind[RunReleased]("RunReleased"),
 	Kind[RunSuperseded]("RunSuperseded"),
 	Kind[RunFinished]("RunFinished"),
 )
@@ -142,6 +144,9 @@ type RunClaimed struct {
 	Claim  int       `json:"claim"` // counted from 1
 	Worker string    `json:"worker"`
 	At     time.Time `json:"at,omitzero"` // when work began, which is recorded with its first outcome
+	// Again says that the run may have been begun before without a trace: it was accepted before the worker's
+	// process started.
+	Again bool `json:"again,omitempty"`
 }
 
 // Evolve implements [Event].
@@ -150,7 +155,7 @@ func (e RunClaimed) Evolve(r Run, m Meta) Run {
 	if at.IsZero() {
 		at = m.Time
 	}
-	if r.Claims > 0 && !r.waits {
+	if r.Claims > 0 && !r.waits || e.Again {
 		r.CutOff++
 	}
 	r.Claims, r.Worker, r.ClaimedAt, r.Due, r.waits, r.failure = e.Claim, e.Worker, at, time.Time{}, false, ""
@@ -188,7 +193,7 @@ type StepFinished struct {
 
 // Evolve implements [Event].
 func (e StepFinished) Evolve(r Run, _ Meta) Run {
-	r.steps, r.waits = r.steps.with(e), false
+	r.steps, r.waits, r.Failing = r.steps.with(e), false, 0
 	if _, again := r.retried[e.Path]; again { // it is over: a long loop must not gather them
 		r.retried = maps.Clone(r.retried)
 		delete(r.retried, e.Path)
@@ -238,6 +243,23 @@ func (e RunRestarted) Evolve(r Run, m Meta) Run {
 func (e RunRestarted) Failure(at time.Time) Failure {
 	line := LogLine{Time: at, Severity: "WARN", Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
 	return Failure{Time: at, Log: []LogLine{line}}
+}
+
+// RunReleased says that a worker hands the run back as it stands: it stops, or something else than the run keeps
+// it from going on.
+type RunReleased struct {
+	Claim int       `json:"claim"`
+	Error string    `json:"error,omitempty"` // what keeps it from going on, empty for a worker that stops
+	Due   time.Time `json:"due,omitzero"`    // when it is gone on with, zero for at once
+}
+
+// Evolve implements [Event].
+func (e RunReleased) Evolve(r Run, _ Meta) Run {
+	r.waits, r.Due = true, e.Due
+	if e.Error != "" {
+		r.Failing++
+	}
+	return r
 }
 
 // RunSuperseded says that a newer execution came for the same request: should the run fail, or have
@@ -369,7 +391,7 @@ func (r Run) Claimable(last int) error {
 }
 
 // Record adds what a worker did under its claim: finished steps, and then perhaps a [StepRetried],
-// [RunRestarted] or [RunFinished]. The first record of a claim makes the claim, too. It is refused
+// [RunRestarted], [RunReleased] or [RunFinished]. The first record of a claim makes the claim, too. It is refused
 // once another claim stands or the run has ended.
 func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Changes[Run], error) {
 	changes := make(Changes[Run], 0, len(steps)+2)

@@ -1,35 +1,41 @@
 package worker
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"mime"
-	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"heddle/component"
 	"heddle/domain"
 )
 
-// delivery is what a trigger received, as RunQueued keeps it. What the flow sees besides is added
-// when it runs.
-func readDelivery(r *http.Request, rest string, limit int64) (map[string]any, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, limit))
+// maxQueryParameters is how many parameters a trigger's URL may have: real ones have some dozens.
+const maxQueryParameters = 1000
+
+// readDelivery reads what a trigger received, in the form that RunQueued keeps. What the flow sees besides is
+// added when it runs. release gives back the memory that the body is counted with.
+func (w *Worker) readDelivery(rw http.ResponseWriter, r *http.Request, instance, rest string) (delivery map[string]any, release func(), err error) {
+	if strings.Count(r.URL.RawQuery, "&") >= maxQueryParameters {
+		return nil, nil, domain.Refuse(domain.Invalid, "a request may have %d query parameters", maxQueryParameters)
+	}
+	body, release, err := w.readBody(rw, r, instance)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	contentType := r.Header.Get("Content-Type")
+	if err := checkBody(body, contentType, w.bodyLimits()); err != nil {
+		release()
+		return nil, nil, err
 	}
 	headers := map[string]any{}
 	for name, values := range r.Header {
-		if name != keyOfEndpoint { // it opens the endpoint and is nobody's business after that
+		if name != keyOfEndpoint && name != lineageHeader { // they open something, and are nobody's business after that
 			headers[name] = strings.Join(values, ", ")
 		}
 	}
@@ -38,121 +44,80 @@ func readDelivery(r *http.Request, rest string, limit int64) (map[string]any, er
 		query[name] = values[len(values)-1]
 	}
 	return map[string]any{"method": r.Method, "headers": headers, "queryParameters": query, "pathFragment": rest,
-		"contentType": r.Header.Get("Content-Type"), "data": textOrBytes(body)}, nil
+		"contentType": contentType, "data": textOrBytes(body)}, release, nil
 }
 
-// digest tells whether a request that comes again is the same: its method, where it went and its body.
-func digest(r *http.Request, delivery map[string]any) string {
+// passingHeaders may differ where a request is sent again, and say nothing of who sends it.
+var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length", "Date", "Traceparent", "Tracestate", "User-Agent",
+	"Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id"}
+
+// digest tells whether a request that comes again is the same: its method, where it went and its body, and its
+// headers where the trigger may go by them, unless it is asked again.
+func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) string {
 	h := sha256.New()
-	for _, part := range []string{r.Method, r.URL.Path, r.URL.RawQuery, component.Text(delivery["data"])} {
+	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, component.Text(delivery["data"])}
+	if trigger, err := w.triggerOf(t.flow.Trigger()); err == nil && trigger.Perform != nil && !trigger.Raw {
+		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+			if !slices.Contains(passingHeaders, name) {
+				parts = append(parts, name, strings.Join(r.Header[name], ", "))
+			}
+		}
+	}
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// payload is the trigger step's raw material: what was delivered, and the facts. Source: the
-// trigger payload of the format's SDK.
-func (x *execution) payload(ctx context.Context) (map[string]any, error) {
-	if x.delivery != nil {
-		return x.payloadOf(x.delivery), nil
+// receiveStep has the run's trigger do its step with what was delivered. A limit that the body exceeds is the
+// step's failure; err is the worker's.
+func (x *execution) receiveStep(ctx context.Context, trigger component.Trigger, s *running, inputs map[string]any) (result component.Result, failure, err error) {
+	delivery := x.delivery
+	if delivery == nil {
+		if delivery, err = x.deliveryOf(ctx, x.run.Queued.Payload); err != nil {
+			return result, nil, fmt.Errorf("reading the payload: %w", err)
+		}
 	}
-	d, err := x.deliveryOf(ctx, x.run.Queued.Payload)
-	if err != nil {
-		return nil, fmt.Errorf("reading the payload: %w", err)
-	}
-	return x.payloadOf(d), nil
+	result, failure = x.guarded(s, func() (component.Result, error) { return x.receiveWith(ctx, trigger, s, delivery, inputs) })
+	return result, failure, nil
 }
 
-func (x *execution) payloadOf(delivery map[string]any) map[string]any {
-	p := payloadOf(x.facts, delivery)
-	x.addOwn(p)
-	return p
+// receiveWith gives a trigger what was delivered, and the facts. One that lets callers in by the body as it came
+// has it read as a value afterwards only: that costs many times what the request did. Source: the trigger
+// payload of the format's SDK.
+func (x *execution) receiveWith(ctx context.Context, trigger component.Trigger, s *running, delivery, inputs map[string]any) (component.Result, error) {
+	payload := payloadOf(x.facts, delivery)
+	x.addOwn(payload)
+	if trigger.Raw {
+		result, err := trigger.Do(ctx, s, payload, inputs)
+		return result, errors.Join(err, x.addBody(payload))
+	}
+	if err := x.addBody(payload); err != nil {
+		return component.Result{}, err
+	}
+	return trigger.Do(ctx, s, payload, inputs)
 }
 
-// payloadOf adds to what is known of a run what was delivered.
+// payloadOf adds to what is known of a run what was delivered, but for the body as a value, see addBody.
 func payloadOf(facts, d map[string]any) map[string]any {
-	const own = 2 // see addOwn
-	p := make(map[string]any, len(facts)+len(d)+own)
+	const more = 3 // see addOwn and addBody
+	p := make(map[string]any, len(facts)+len(d)+more)
 	maps.Copy(p, facts)
-	contentType, _ := d["contentType"].(string)
 	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
-	p["rawBody"] = map[string]any{"data": d["data"], "contentType": contentType}
-	p["body"] = map[string]any{"data": parseBody(d["data"], contentType), "contentType": contentType}
+	p["rawBody"] = map[string]any{"data": d["data"], "contentType": component.Text(d["contentType"])}
 	return p
 }
 
-// parseBody gives JSON bodies as values, multipart forms by field, and all others as they came. So
-// does a body that is not what its content type says: the flow may know better.
-func parseBody(data any, contentType string) any {
-	var body []byte
-	switch d := data.(type) {
-	case string:
-		body = []byte(d)
-	case []byte:
-		body = d
-	}
-	switch media, params, _ := mime.ParseMediaType(contentType); {
-	case isJSON(media):
-		if value, err := component.ParseJSON(bytes.TrimPrefix(body, []byte("\uFEFF"))); err == nil { // some programs write a byte order mark
-			return value
-		}
-	case media == "multipart/form-data":
-		if fields, err := parseForm(body, params["boundary"]); err == nil {
-			return fields
-		}
-	}
-	return data
+// addBody adds to a payload the body as a value.
+func (w *Worker) addBody(payload map[string]any) error {
+	raw, _ := payload["rawBody"].(map[string]any)
+	contentType, _ := raw["contentType"].(string)
+	data, err := parseBody(raw["data"], contentType, w.bodyLimits())
+	payload["body"] = map[string]any{"data": data, "contentType": contentType}
+	return err
 }
 
-func isJSON(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	return media == "application/json" || strings.HasSuffix(media, "+json")
-}
-
-// parseForm gives each field of a multipart form as {data, contentType}, with the fileName of a file
-// and a list for a field that comes more than once. Source: the format's documentation of triggers.
-func parseForm(body []byte, boundary string) (map[string]any, error) {
-	fields := map[string]any{}
-	parts := multipart.NewReader(bytes.NewReader(body), boundary)
-	for {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) && len(fields) > 0 {
-			return fields, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		content, err := io.ReadAll(part)
-		if err != nil {
-			return nil, err
-		}
-		contentType := cmp.Or(part.Header.Get("Content-Type"), "text/plain")
-		field := map[string]any{"data": parseBody(textOrBytes(content), contentType), "contentType": contentType}
-		if name := part.FileName(); name != "" {
-			field["fileName"] = name
-		}
-		switch before := fields[part.FormName()].(type) {
-		case nil:
-			fields[part.FormName()] = field
-		case []any:
-			fields[part.FormName()] = append(before, field)
-		default:
-			fields[part.FormName()] = []any{before, field}
-		}
-	}
-}
-
-// textOrBytes gives text where the bytes are some.
-func textOrBytes(body []byte) any {
-	switch {
-	case len(body) == 0:
-		return nil
-	case utf8.Valid(body):
-		return string(body)
-	}
-	return body
-}
+func (w *Worker) bodyLimits() bodyLimits { return bodyLimits{w.MaxBodyValues, w.MaxBodyParts} }
 
 // answerOf is what a synchronous caller gets from a run that has completed: what its last step left.
 func (w *Worker) answerOf(ctx context.Context, r domain.Run) (answer, error) {

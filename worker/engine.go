@@ -47,6 +47,9 @@ type execution struct {
 	scope    *Scope
 	facts    map[string]any
 	config   map[string]any
+	flows    []*domain.Node // of the definition
+	secrets  *secrets
+	warned   bool                       // the run's log tells that a result holds a secret
 	own      map[string]json.RawMessage // persisted values of the execution's own scope
 	// delivered is the digest of the delivery that the run is to be accepted for: another one may come
 	// under the same key, and must not write over its blobs.
@@ -168,7 +171,8 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	w.claims[claimKey(run, x.claim.Claim)] = false
 	w.mu.Unlock()
 	// Something may have ended an earlier claim early: should that be this run's doing, it is to count.
-	if claims > 0 || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
+	x.claim.Again = claims == 0 && state.QueuedAt.Before(w.began)
+	if claims > 0 || x.claim.Again || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
 		if err := x.flush(nil); err != nil {
 			endSpan(x.span, err)
 			return nil, err
@@ -208,9 +212,23 @@ func (x *execution) work(ctx context.Context) error {
 		end.Result, end.Error = domain.Failed, limit.Error()
 		x.Told.limit(limit.Limit)
 	default:
-		return errors.Join(err, x.flush(nil)) // what is done is worth keeping
+		return x.release(ctx, err)
 	}
 	return x.end(ctx, end)
+}
+
+// longestAgain is the longest time between two attempts at a run that something else keeps from going on.
+const longestAgain = time.Minute
+
+// release hands the run back with what is done: that it is not done wholly is the run's doing only when its
+// process ends without a word.
+func (x *execution) release(ctx context.Context, why error) error {
+	if ctx.Err() != nil {
+		return errors.Join(why, x.flush(domain.RunReleased{Claim: x.claim.Claim}))
+	}
+	x.Logger.Warn("a run could not go on; trying again", "run", x.run.ID, "error", why)
+	due := now().Add(backoff(againAfter, true, x.run.Failing+1, longestAgain))
+	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: cut(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
 }
 
 // end records the run's end and tells those who wait for it.
@@ -258,11 +276,9 @@ func (x *execution) prepare(ctx context.Context) error {
 	if !ok {
 		return &stepError{x.run.Queued.FlowName, fmt.Errorf("the instance is gone")}
 	}
-	if x.config, err = x.Worker.configValues(definition, instance); err != nil {
+	if err := x.enter(definition, instance); err != nil {
 		return err
 	}
-	x.facts = x.gatherFacts(definition, instance)
-	x.scope = newScope(x.config)
 	return x.remember(ctx)
 }
 
@@ -350,5 +366,9 @@ func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	return component.DecodeValue(json.RawMessage(data))
+	if x.secrets.masked(data) {
+		x.apiKeys() // they may be among them
+		data = x.secrets.reveal(data)
+	}
+	return component.DecodeValue(data)
 }

@@ -199,10 +199,10 @@ func TestStepRetryHandsBack(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	for failures, want := range map[int]time.Duration{1: 3, 2: 6, 3: 12, 5: 48, 100: maxBackoff / time.Minute} {
-		if got := backoff(3*time.Minute, true, failures); got != want*time.Minute {
+		if got := backoff(3*time.Minute, true, failures, maxBackoff); got != want*time.Minute {
 			t.Errorf("after %d failures %s", failures, got)
 		}
-		if got := backoff(3*time.Minute, false, failures); got != 3*time.Minute {
+		if got := backoff(3*time.Minute, false, failures, maxBackoff); got != 3*time.Minute {
 			t.Errorf("without backoff after %d failures %s", failures, got)
 		}
 	}

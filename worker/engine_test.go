@@ -255,6 +255,36 @@ func TestClaimsAreLimited(t *testing.T) {
 	}
 }
 
+// A stop is no cut, and a run that was accepted before its process began may have ended the one before.
+func TestCutOffs(t *testing.T) {
+	h := newHouse(t)
+	h.ShutdownTimeout = 1
+	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", ""))))
+	h.probe.block["one"] = make(chan struct{})
+	h.start()
+	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
+	<-h.probe.began
+	for range h.MaxClaims + 1 {
+		h.stop()
+		h = h.again()
+		h.start()
+		<-h.probe.began
+	}
+	h.stop()
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.CutOff != 0 || r.Claims != h.MaxClaims+2 || r.Finished != nil {
+		t.Errorf("after stops %d of %d claims were cut off, ended %+v, %v", r.CutOff, r.Claims, r.Finished, err)
+	}
+	waiting := h.queueOnly(urls["Main"])
+	h = h.again()
+	h.start()
+	<-h.probe.began
+	<-h.probe.began
+	h.stop()
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, waiting); err != nil || r.CutOff != 1 {
+		t.Errorf("one that may have been begun before has %d cuts, %v", r.CutOff, err)
+	}
+}
+
 // State over what one event holds is still cut short by snapshots, and nothing of it is lost.
 func TestLargeStateSnapshot(t *testing.T) {
 	h := newHouse(t)

@@ -21,6 +21,26 @@ type where struct {
 	number                             int    // of the version, 0 for none
 }
 
+// enter takes up what a run knows about where it runs.
+func (x *execution) enter(definition *domain.Node, instance domain.Instance) (err error) {
+	if x.config, err = x.configValues(definition, instance); err != nil {
+		return err
+	}
+	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), newScope(x.config), x.newSecrets(x.run.ID)
+	for _, v := range definition.ConfigVars() {
+		if connection, ok := x.config[v.Key()].(map[string]any); ok && isConnection(v) {
+			fields, _ := connection["fields"].(map[string]any)
+			x.secrets.addConnection(v.Key(), fields)
+		}
+	}
+	return nil
+}
+
+func isConnection(v *domain.Node) bool {
+	_, connection := v.Connection()
+	return connection || v.Text("dataType") == "connection"
+}
+
 // gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
 // not change it. Source: the context and trigger payload of the format's SDK.
 func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instance) map[string]any {
@@ -32,44 +52,29 @@ func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instanc
 			of.version, of.number = v.ID, v.Number
 		}
 	}
-	if len(instance.Keys) == 0 {
-		return x.places.facts(of, func() map[string]any { return of.facts(x.PublicURL, definition, x.flow, nil) })
-	}
-	keys := map[string][]string{}
-	for _, flow := range definition.Flows() {
-		var err error
-		if keys[flow.ID], err = x.flowKeys(instance, flow.ID); err != nil {
-			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
-		}
-	}
-	return of.facts(x.PublicURL, definition, x.flow, keys)
+	return x.places.facts(of, func() map[string]any { return of.facts(x.PublicURL, definition, x.flow) })
 }
 
-// facts says it in the form of the format's SDK, with the API keys of each flow.
-func (of where) facts(base string, definition, flow *domain.Node, keysOf map[string][]string) map[string]any {
-	urls, keys := map[string]any{}, map[string]any{}
+// facts says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
+// recorded, and answered to callers. Code has them in its context.
+func (of where) facts(base string, definition, flow *domain.Node) map[string]any {
+	urls := map[string]any{}
 	for _, flow := range definition.Flows() {
 		urls[flow.Name()] = domain.TriggerURL(base, of.instance, flow.ID)
-		list := []any{}
-		for _, key := range keysOf[flow.ID] {
-			list = append(list, key)
-		}
-		keys[flow.Name()] = list
 	}
 	version := map[string]any{"id": of.integration, "name": definition.Name(), "versionSequenceId": of.integration, "externalVersion": ""}
 	if of.number > 0 {
 		version["id"], version["externalVersion"] = of.version, fmt.Sprint(of.number)
 	}
 	return map[string]any{
-		"customer":       map[string]any{"id": of.customer, "externalId": of.externalID, "name": of.customerName},
-		"instance":       map[string]any{"id": of.instance, "name": of.instanceName},
-		"integration":    version,
-		"flow":           map[string]any{"id": flow.ID, "name": flow.Name(), "stableId": flow.Text("stableKey")},
-		"user":           map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
-		"webhookUrls":    urls,
-		"webhookApiKeys": keys,
-		"invokeUrl":      domain.TriggerURL(base, of.instance, flow.ID),
-		"globalDebug":    false,
+		"customer":    map[string]any{"id": of.customer, "externalId": of.externalID, "name": of.customerName},
+		"instance":    map[string]any{"id": of.instance, "name": of.instanceName},
+		"integration": version,
+		"flow":        map[string]any{"id": flow.ID, "name": flow.Name(), "stableId": flow.Text("stableKey")},
+		"user":        map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
+		"webhookUrls": urls,
+		"invokeUrl":   domain.TriggerURL(base, of.instance, flow.ID),
+		"globalDebug": false,
 	}
 }
 
@@ -78,12 +83,32 @@ func (x *execution) addOwn(facts map[string]any) {
 	facts["executionId"], facts["startedAt"] = x.run.ID, x.run.StartedAt.Format(time.RFC3339Nano)
 }
 
-// context is what scripts get as theirs.
+// context is what scripts get as theirs. The API keys are opened for those that ask for them only, and known
+// as secrets from then on.
 func (x *execution) context() map[string]any {
 	facts := maps.Clone(x.facts)
 	x.addOwn(facts)
-	facts["configVars"] = x.config
+	facts["configVars"], facts["webhookApiKeys"] = x.config, x.apiKeys()
 	return facts
+}
+
+// apiKeys returns the API keys of each flow of the instance by the flow's name.
+func (x *execution) apiKeys() map[string]any {
+	keys := map[string]any{}
+	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
+	for _, flow := range x.flows {
+		list := []any{}
+		opened, err := x.flowKeys(instance, flow.ID)
+		if err != nil {
+			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
+		}
+		for _, key := range opened {
+			x.secrets.add("API key of "+flow.Name(), key)
+			list = append(list, key)
+		}
+		keys[flow.Name()] = list
+	}
+	return keys
 }
 
 // places remembers the facts of so many places; when there are more, it begins again.
@@ -114,7 +139,7 @@ func (w *Worker) configValues(definition *domain.Node, instance domain.Instance)
 	values := map[string]any{}
 	var connections []*domain.Node
 	for _, v := range definition.ConfigVars() {
-		if _, connection := v.Connection(); connection || v.Text("dataType") == "connection" {
+		if isConnection(v) {
 			connections = append(connections, v)
 		} else {
 			values[v.Key()] = configData(v, instance)

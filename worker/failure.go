@@ -66,12 +66,12 @@ func delayOf(v any, unit, most time.Duration) time.Duration {
 }
 
 // backoff is how long to wait after so many failures, counted from 1.
-func backoff(delay time.Duration, exponential bool, failures int) time.Duration {
+func backoff(delay time.Duration, exponential bool, failures int, most time.Duration) time.Duration {
 	if !exponential {
 		return delay
 	}
-	for range failures - 1 {
-		delay = min(2*delay, maxBackoff)
+	for range min(failures-1, 64) {
+		delay = min(2*delay, most)
 	}
 	return delay
 }
@@ -86,7 +86,7 @@ func (x *execution) failed(path string) int { return x.handle.State().Retried(pa
 // takes long, by handing the run back.
 func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step domain.StepFinished, failures int, failure error) error {
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
-	wait := backoff(h.delay, h.exponential, failures)
+	wait := backoff(h.delay, h.exponential, failures, maxBackoff)
 	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
 		Error: cut(failure.Error(), maxLogLine), Due: now().Add(wait), Log: s.log.inline()}
 	if wait > waitHere {
@@ -119,7 +119,7 @@ func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
 	delay := delayOf(config["delayMinutes"], time.Minute, maxFlowDelay)
 	failures := x.run.Attempt + 1
 	return domain.RunRestarted{Claim: x.claim.Claim, Attempt: failures, Error: failure,
-		Due: now().Add(backoff(delay, exponential, failures))}, true
+		Due: now().Add(backoff(delay, exponential, failures, maxBackoff))}, true
 }
 
 // supersede keeps older runs of the flow that came for the same request from beginning again: its

@@ -173,7 +173,7 @@ func (h *house) seeFactsUnchanged() {
 			h.t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(of.facts(h.PublicURL, definition, definition.Flow(of.flow), nil), facts); diff != "" {
+		if diff := cmp.Diff(of.facts(h.PublicURL, definition, definition.Flow(of.flow)), facts); diff != "" {
 			h.t.Errorf("what runs know about where they run was changed:\n%s", diff)
 		}
 	}
@@ -247,6 +247,10 @@ func (h *house) post(url, contentType, body string, headers ...string) *httptest
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return h.do(r)
+}
+
+func (h *house) do(r *http.Request) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
 	return answer

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -54,44 +56,60 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = w.authorize(r, t)
 	}
+	if err == nil {
+		err = w.intake.admit(t.instance.ID, w.TriggerRate)
+	}
 	if err != nil {
 		w.refuse(rw, "", err)
 		return
 	}
 	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer, attribute.String("heddle.instance", t.instance.ID))
 	defer func() { endSpan(span, err) }()
-	delivery, err := readDelivery(r, rest, w.MaxBody)
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		limit := domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
-		w.Told.limit(limit.Limit)
-		reply(rw, http.StatusRequestEntityTooLarge, map[string]any{"error": limit.Error()})
-		return
-	} else if err != nil {
-		reply(rw, http.StatusBadRequest, map[string]any{"error": "the body could not be read"})
+	s, release, err := w.read(rw, r, t, rest)
+	if err != nil {
+		w.refuse(rw, "", err)
 		return
 	}
-	key := r.Header.Get(keyHeader)
-	if len(key) > maxKey {
-		reply(rw, http.StatusBadRequest, map[string]any{"error": fmt.Sprintf("%s may have %d characters", keyHeader, maxKey)})
-		return
-	}
-	s := start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true, run: uuid.Must(uuid.NewV7()).String(),
-		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
-	if key != "" {
-		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), digest(r, delivery)
-	}
-	if s.invokedBy = invokedBy(r.Header); s.invokedBy != nil {
-		s.invoke = domain.InvokedByFlow
-	}
+	defer release()
 	rw.Header().Set(ExecutionHeader, s.run)
 	span.SetAttributes(attribute.String("heddle.execution", s.run))
+	err = w.startAndAnswer(ctx, rw, r, s)
+}
+
+// read reads what a request brings into what makes its run begin.
+func (w *Worker) read(rw http.ResponseWriter, r *http.Request, t target, rest string) (s start, release func(), err error) {
+	key := r.Header.Get(keyHeader)
+	if len(key) > maxKey {
+		return s, nil, domain.Refuse(domain.Invalid, "%s may have %d characters", keyHeader, maxKey)
+	}
+	delivery, release, err := w.readDelivery(rw, r, t.instance.ID, rest)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return s, nil, domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
+	} else if err != nil && domain.CodeOf(err) == "" && r.Context().Err() == nil {
+		return s, nil, domain.Refuse(domain.Invalid, "the body could not be read")
+	} else if err != nil {
+		return s, nil, err
+	}
+	s = start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true, run: uuid.Must(uuid.NewV7()).String(),
+		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
+	if key != "" {
+		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), w.digest(r, t, delivery)
+	}
+	if s.invokedBy = w.invokedBy(r); s.invokedBy != nil {
+		s.invoke = domain.InvokedByFlow
+	}
+	return s, release, nil
+}
+
+// startAndAnswer has the run begin and answers its caller. The error is the one that was answered with, if any.
+func (w *Worker) startAndAnswer(ctx context.Context, rw http.ResponseWriter, r *http.Request, s start) error {
 	var ended waiter
 	if s.synchronous {
 		ended = w.await(s.run) // before the run can end
 		defer ended.stop()
 	}
 	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
-	author := store.Author{Organization: t.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run}
+	author := store.Author{Organization: s.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run}
 	accepted, err := w.accept(store.As(ctx, author), s)
 	switch {
 	case domain.CodeOf(err) == domain.Conflict:
@@ -110,6 +128,7 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	default:
 		w.answerNow(ctx, rw, accepted)
 	}
+	return err
 }
 
 // target finds what a trigger's id stands for, or says why nothing runs there.
@@ -169,17 +188,29 @@ func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
 }
 
+// statuses are the answers to refusals by their codes.
+var statuses = map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
+	domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}
+
+// tooMuch are the answers to requests that exceed a limit, by its setting.
+var tooMuch = map[string]int{"HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_VALUES": http.StatusRequestEntityTooLarge,
+	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
+
 // refuse tells why a trigger was not accepted. Internals stay inside.
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
-	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
-		domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+	limit := domain.LimitOf(err)
+	status := cmp.Or(tooMuch[limit], statuses[domain.CodeOf(err)])
+	w.Told.limit(limit)
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*domain.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders
 	}
+	busy, isBusy := errors.AsType[*errBusy](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return // the caller has gone
+	case isBusy:
+		rw.Header().Set("Retry-After", strconv.Itoa(int(busy.after.Seconds())))
 	case status == http.StatusServiceUnavailable:
 		w.Logger.Warn("a trigger could not be accepted", "run", run, "error", err)
 	case status == 0:

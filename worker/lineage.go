@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"crypto/hmac"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,6 +18,8 @@ const (
 	invokedByHeader  = "Prismatic-Invoked-By"
 	invokeTypeHeader = "Prismatic-Invoke-Type"
 	crossFlow        = "Cross Flow"
+	// lineageHeader has what proves the others: without it anybody could say that a run of somebody else calls.
+	lineageHeader = "Heddle-Lineage"
 )
 
 // frame is the header's content.
@@ -45,6 +49,7 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set(invokedByHeader, string(data))
 		r.Header.Set(invokeTypeHeader, crossFlow)
 		r.Header.Set(ExecutionHeader, x.run.ID)
+		r.Header.Set(lineageHeader, x.signLineage(r.URL.Path, x.run.ID, string(data)))
 	}
 	response, err := l.next.RoundTrip(r)
 	endRequest(span, response, err)
@@ -64,15 +69,24 @@ func (l lineage) Lenient() (http.RoundTripper, func(), bool) {
 // maxLineage is how much of a header is believed to be a lineage.
 const maxLineage = 1024 // bytes
 
-// invokedBy reads who calls, nil if that is no run. Nothing but the history rests on it.
-func invokedBy(h http.Header) *domain.InvokedBy {
+// signLineage proves that a run calls a path of this server.
+func (w *Worker) signLineage(path, execution, frame string) string {
+	return base64.RawURLEncoding.EncodeToString(w.Vault.MAC("lineage", fmt.Sprintf("%q %q %q", path, execution, frame)))
+}
+
+// invokedBy reads who calls, nil if that is no run.
+func (w *Worker) invokedBy(r *http.Request) *domain.InvokedBy {
+	h := r.Header
 	execution, text := h.Get(ExecutionHeader), h.Get(invokedByHeader)
 	if h.Get(invokeTypeHeader) != crossFlow || execution == "" || len(execution)+len(text) > maxLineage {
 		return nil
 	}
+	if !hmac.Equal([]byte(h.Get(lineageHeader)), []byte(w.signLineage(r.URL.Path, execution, text))) {
+		return nil
+	}
 	var f frame
 	if json.Unmarshal([]byte(text), &f) != nil {
-		f = frame{}
+		return nil
 	}
 	return &domain.InvokedBy{Execution: execution, Path: f.Path, Depth: max(1, f.Depth)}
 }

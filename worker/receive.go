@@ -36,7 +36,11 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 	case err != nil:
 		return component.Result{}, err
 	case whole:
-		return trigger.Receive(ctx, payloadOf(nil, delivery), inputs)
+		payload := payloadOf(nil, delivery)
+		if err := w.addBody(payload); err != nil {
+			return component.Result{}, err
+		}
+		return trigger.Receive(ctx, payload, inputs)
 	}
 	return trigger.Receive(ctx, delivery, inputs)
 }
@@ -79,10 +83,8 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 		return p, nil
 	}
 	there, err := store.Open(ctx, w.Log, domain.Runs, r.ID)
-	switch {
-	case domain.CodeOf(err) == domain.NotFound:
-		return p, errRemoved
-	case err != nil || there.State().ID != "":
+	removed := domain.CodeOf(err) == domain.NotFound
+	if err != nil && !removed {
 		return p, err
 	}
 	if w.asking != nil { // requests come in any number, and code takes memory
@@ -93,11 +95,47 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 			return p, ctx.Err()
 		}
 	}
-	p, err = w.perform(ctx, r, s)
+	if known := removed || there.State().ID != ""; known && s.admits && trigger.Raw {
+		err = w.readmit(ctx, r, s)
+	} else if !known {
+		p, err = w.perform(ctx, r, s)
+	}
+	if removed && err == nil {
+		err = errRemoved
+	}
 	if refuses(err) && !s.admits {
 		return performed{asked: true}, nil
 	}
 	return p, err
+}
+
+// readmit has a trigger that only looks at what came say whether a caller is let in whose request came before:
+// who knows its key is not therefore to have its answer. Nothing else is made of it. Of one that may do more the
+// request's headers are in the digest, see digest.
+func (w *Worker) readmit(ctx context.Context, r domain.Run, s start) error {
+	x, run, err := w.first(ctx, r, s)
+	if err != nil {
+		return err
+	}
+	failure, err := x.receiveFirst(ctx, s.flow.Trigger(), run, s.delivery, nil)
+	if refuses(failure) {
+		return failure
+	}
+	return err
+}
+
+// first makes what a trigger that performs before its run is accepted has for it.
+func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*execution, *running, error) {
+	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &execution{Worker: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
+	x.run.StartedAt = r.QueuedAt
+	if err := x.enter(definition, s.instance); err != nil {
+		return nil, nil, err
+	}
+	return x, &running{x: x, path: domain.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
 }
 
 // refuses tells whether a trigger does not let a caller in.
@@ -111,19 +149,12 @@ func refuses(err error) bool {
 // written under the name of the step. The error is such a refusal, or the worker's.
 func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performed, err error) {
 	p.asked = true
-	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
+	x, run, err := w.first(ctx, r, s)
 	if err != nil {
 		return p, err
 	}
-	x := &execution{Worker: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
-	x.run.StartedAt = r.QueuedAt
-	if x.config, err = w.configValues(definition, s.instance); err != nil {
-		return p, err
-	}
-	x.facts, x.scope = x.gatherFacts(definition, s.instance), newScope(x.config)
 	step := s.flow.Trigger()
-	finished := domain.StepFinished{Path: domain.Identifier(step.Name()), Step: step.ID, Name: step.Name(), Started: now()}
-	run := &running{x: x, path: finished.Path, log: &runLog{limit: x.MaxStepLog, told: x.Told}}
+	finished := domain.StepFinished{Path: run.path, Step: step.ID, Name: step.Name(), Started: now()}
 	failure, err := x.receiveFirst(ctx, step, run, s.delivery, &p)
 	if refuses(failure) {
 		return p, failure
@@ -137,13 +168,14 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 	if failure != nil {
 		p.result = component.Result{}
 		w.Told.limit(domain.LimitOf(failure))
+		failure = x.secrets.hide(failure)
 		handling := handlingOf(step)
 		if handling.retries > 0 {
 			return p, nil // the run does it again, as it would after a first attempt
 		}
 		finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
 		run.Log("error", failure.Error())
-	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, data); err != nil {
+	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, x.hideResult(run, &p.result, data)); err != nil {
 		return p, err
 	}
 	finished.Branch, run.durable = p.result.Branch, false // it is recorded with the run
@@ -154,7 +186,7 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 	return p, nil
 }
 
-// receiveFirst calls the trigger, and keeps what it says to an asynchronous caller.
+// receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
 func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *running, delivery map[string]any, p *performed) (failure, err error) {
 	trigger, failure := x.triggerOf(step)
 	if failure != nil {
@@ -167,16 +199,23 @@ func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *ru
 	if failure != nil {
 		return failure, nil
 	}
-	p.result, failure = x.guarded(run, func() (component.Result, error) { return trigger.Perform(ctx, run, x.payloadOf(delivery), inputs) })
-	response := p.result.Response
+	result, failure := x.guarded(run, func() (component.Result, error) { return x.receiveWith(ctx, trigger, run, delivery, inputs) })
+	if p == nil {
+		return failure, nil
+	}
+	p.result = result
+	response := result.Response
 	if failure != nil || response == nil {
 		return failure, nil
 	}
 	if failure := fits(component.Result{ContentType: response.ContentType, Headers: response.Headers}); failure != nil {
 		return failure, nil
 	}
+	for name, value := range response.Headers {
+		response.Headers[name] = x.secrets.text(value)
+	}
 	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: response.ContentType, Headers: response.Headers}
-	body, err := component.EncodeValue(response.Body)
+	body, err := component.EncodeValue(x.secrets.text(response.Body))
 	if err == nil {
 		p.answer.Body, err = x.keepOf(ctx, "answer/", run.path, body)
 	}

@@ -93,6 +93,28 @@ func TestSignedTrigger(t *testing.T) {
 	}
 }
 
+// Who knows the key of a signed request does not therefore have its answer, nor what it is for.
+func TestSignedTriggerUnderAKey(t *testing.T) {
+	h := newHouse(t)
+	signed := strings.Replace(flow("Signed", "", "body: {type: value, value: ours}, hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
+		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
+	checked := coded("Coded", "", `module.exports = async (c, p) => ({payload: 1, response: p.headers["X-Sign"] === "right" ? {statusCode: 200, body: "ours"} : {statusCode: 401}})`, "")
+	_, urls := h.deploy(definition(signed, checked))
+	h.start()
+	const body = "what do ya want for nothing?"
+	for flow, right := range map[string]string{"Signed": "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "Coded": "right"} {
+		for _, c := range []struct {
+			key, sign string
+			answers   bool
+		}{{"new", "wrong", false}, {"k", right, true}, {"k", right, true}, {"k", "wrong", false}, {"k", "", false}, {"k", right, true}} {
+			a := h.post(urls[flow], "text/plain", body, keyHeader, c.key, "X-Sign", c.sign, "User-Agent", c.sign)
+			if got := a.Code == 200 && a.Body.String() == "ours"; got != c.answers || !c.answers && strings.Contains(a.Body.String(), "ours") {
+				t.Errorf("%s: %+v is answered %d %s", flow, c, a.Code, a.Body)
+			}
+		}
+	}
+}
+
 // performing is a flow whose trigger is the probe's, which performs.
 func performing(settings, inputs, steps string) string {
 	return strings.Replace(flow("Main", settings, "name: {type: value, value: it}"+inputs, steps),

@@ -17,6 +17,12 @@ type runLog struct {
 	size  int  // bytes of all messages
 	full  bool // the rest is left out
 	told  Told
+	// secrets are masked in each line.
+	secrets *secrets
+}
+
+func (x *execution) newLog() *runLog {
+	return &runLog{limit: x.MaxStepLog, told: x.Told, secrets: x.secrets}
 }
 
 // maxLogLine is how long a log line may be. Source: the format's documentation.
@@ -28,6 +34,7 @@ func (l *runLog) add(level, message string) {
 	if l.full {
 		return
 	}
+	message = l.secrets.text(message)
 	if l.size += len(message); l.size > l.limit {
 		l.full = true
 		l.told.limit("HEDDLE_MAX_STEP_LOG")

@@ -84,7 +84,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 				return finished, nil, err
 			}
 		}
-		s := &running{x: x, path: path, log: &runLog{limit: x.MaxStepLog, told: x.Told}}
+		s := &running{x: x, path: path, log: x.newLog()}
 		finished = domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
 		result, failure, err := x.attempt(ctx, step, s)
 		if err = cmp.Or(err, x.lost); err != nil {
@@ -100,6 +100,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 		x.Told.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
 			x.Told.limit(domain.LimitOf(failure))
+			failure = x.secrets.hide(failure)
 			if failed := x.failed(path); failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
 					return finished, nil, err
@@ -112,7 +113,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 			x.scope.setError(identifier, failureValue(finished.Error))
 			return finished, nil, x.finish(ctx, s, &finished)
 		}
-		if finished.Output, err = x.keepOf(ctx, "", path, data); err != nil {
+		if finished.Output, err = x.keepOf(ctx, "", path, x.hideResult(s, &result, data)); err != nil {
 			return finished, nil, err
 		}
 		x.scope.set(identifier, result.Data)
@@ -203,12 +204,7 @@ func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) 
 		if unknown != nil || failure != nil {
 			return result, firstOf(unknown, failure), nil
 		}
-		payload, err := x.payload(ctx)
-		if err != nil {
-			return result, nil, err
-		}
-		result, failure = x.guarded(s, func() (component.Result, error) { return trigger.Do(ctx, s, payload, inputs) })
-		return result, failure, nil
+		return x.receiveStep(ctx, trigger, s, inputs)
 	}
 	action, unknown := x.Components.Lookup(ref.Component, ref.Key)
 	if unknown != nil || failure != nil {

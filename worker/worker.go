@@ -25,6 +25,11 @@ import (
 type Options struct {
 	PublicURL       string        // where triggers are reached, without a trailing slash
 	MaxBody         int64         // bytes of a webhook request's body
+	MaxBodyValues   int           // values in the JSON of a webhook request's body, names and delimiters counted
+	MaxBodyParts    int           // parts of a webhook request's multipart form
+	MaxBodies       int64         // bytes of all large bodies that are being taken in at once
+	BodyTime        time.Duration // how long a body may take to come, and one waits for room
+	TriggerRate     int           // requests a second that an instance takes, 0 for any number
 	SyncTimeout     time.Duration // how long a synchronous caller waits
 	RunTimeout      time.Duration // how long a run may take
 	RunRetention    time.Duration // how long after its end a run is kept; 0 for ever
@@ -35,7 +40,7 @@ type Options struct {
 	ShutdownTimeout time.Duration // for runs to finish before they are handed back
 	MissedTicks     time.Duration // how late a scheduled run that was missed is made up
 	MaxNested       int           // how deep flows may wait for each other's results
-	MaxClaims       int           // how often a run is begun: one that takes its process down each time must not do so for ever
+	MaxClaims       int           // how often a run may end its process, or be cut off in another way
 	MaxSteps        int           // steps of a run, counting each iteration of a loop
 	MaxOutput       int           // bytes of a step's result
 	MaxState        int           // bytes of all values that a scope keeps
@@ -46,9 +51,9 @@ type Options struct {
 
 // DefaultOptions are the settings that fit one machine.
 func DefaultOptions() Options {
-	return Options{MaxBody: 6 << 20, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
+	return Options{MaxBody: 6 << 20, MaxBodyValues: 250_000, MaxBodyParts: 1000, MaxBodies: 64 << 20, BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
-		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 100, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
+		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
 		Script: DefaultScriptLimits}
 }
 
@@ -68,7 +73,8 @@ type Worker struct {
 	Told        Told
 	Tracer      trace.Tracer // nil for no traces
 
-	name    string // of this process, in RunClaimed
+	name    string    // of this process, in RunClaimed
+	began   time.Time // of this process
 	queue   *queue
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
@@ -77,6 +83,7 @@ type Worker struct {
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
 	places  places
+	intake  intake
 	asking  chan struct{} // one slot for each trigger that may perform at once before its run
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again
@@ -86,7 +93,7 @@ type Worker struct {
 
 // Start connects to the queue. Run must follow.
 func (w *Worker) Start() error {
-	w.name = uuid.NewString()
+	w.name, w.began = uuid.NewString(), now()
 	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
 	w.waiting = map[string]chan domain.Run{}
 	w.woken = map[queueKey]woken{}

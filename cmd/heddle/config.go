@@ -76,13 +76,18 @@ type settings struct {
 	NoticeTime    time.Duration `env:"HEDDLE_NOTICE_TIME" default:"72h" help:"How long a notice is tried to be sent by webhook or mail."`
 
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
+	MaxBodyValues  int           `env:"HEDDLE_MAX_BODY_VALUES" default:"250000" help:"Values in the JSON of a webhook request's body, names and delimiters counted."`
+	MaxBodyParts   int           `env:"HEDDLE_MAX_BODY_PARTS" default:"1000" help:"Parts of a webhook request's multipart form."`
+	MaxBodies      int64         `env:"HEDDLE_MAX_BODIES" default:"67108864" help:"Bytes of all webhook requests' bodies over 64 KiB that are being taken in at once; an instance has a quarter of it."`
+	BodyTime       time.Duration `env:"HEDDLE_BODY_TIME" default:"30s" help:"How long a webhook request's body may take to come, and wait for room among others."`
+	TriggerRate    int           `env:"HEDDLE_TRIGGER_RATE" default:"0" help:"Webhook requests a second that an instance takes, further ones are answered 429; 0 for any number."`
 	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`
 	RunTimeout     time.Duration `env:"HEDDLE_RUN_TIMEOUT" default:"15m" help:"How long an execution may take."`
 	RunRetention   time.Duration `env:"HEDDLE_RUN_RETENTION" default:"720h" help:"How long after its end an execution is kept, with its log and payloads; 0 keeps all."`
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
 	MissedTicks    time.Duration `env:"HEDDLE_MISSED_TICKS" default:"1h" help:"How late a scheduled execution that was missed is made up."`
 	MaxNested      int           `env:"HEDDLE_MAX_NESTED" default:"10" help:"How deep flows may wait for each other's results."`
-	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"100" help:"How often an execution is begun again after a crash of its process."`
+	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"3" help:"How often an execution may be cut off by the end of its process, other than by a stop, before it fails."`
 	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
 	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`
 	MaxStepLog     int           `env:"HEDDLE_MAX_STEP_LOG" default:"1048576" help:"Bytes that a step may log."`

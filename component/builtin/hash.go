@@ -28,7 +28,7 @@ func init() {
 		Actions: actions,
 		Triggers: []component.Trigger{component.NewPerformedTrigger("hmacWebhookTrigger", "HMAC webhook trigger",
 			"Starts the flow when its URL is called, as the trigger of the component Webhook does. A request is answered 401 and leaves no execution "+
-				"unless a header has the hash of the body with the secret key (HMAC) as hexadecimal text.", receiveSigned)},
+				"unless a header has the hash of the body with the secret key (HMAC) as hexadecimal text.", receiveSigned).FromRaw()},
 	})
 }
 

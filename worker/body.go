@@ -1,0 +1,163 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"strings"
+	"unicode/utf8"
+
+	"heddle/component"
+	"heddle/domain"
+)
+
+// bodyLimits bound what the parsed form of a body may take. Those of one body are for all parts of a form
+// together.
+type bodyLimits struct {
+	values int // HEDDLE_MAX_BODY_VALUES: of JSON, names and delimiters counted
+	parts  int // HEDDLE_MAX_BODY_PARTS: of a multipart form
+}
+
+// maxBodyDepth is how deep a JSON body may be nested: deeper values can't be kept.
+const maxBodyDepth = 1000
+
+// parseBody returns a JSON body as a value, a multipart form by field, and any other as it came. A body that
+// is not what its content type says stays as it came, too: the flow may know better. It refuses a body that
+// exceeds a limit, before it holds more than the body.
+func parseBody(data any, contentType string, limits bodyLimits) (any, error) {
+	body := bytesOf(data)
+	if len(body) == 0 {
+		return data, nil
+	}
+	switch media, params, _ := mime.ParseMediaType(contentType); {
+	case isJSON(media):
+		return parseJSON(data, body, &limits)
+	case media == "multipart/form-data":
+		parts, err := splitForm(body, params["boundary"], limits.parts)
+		if err != nil || len(parts) == 0 {
+			return data, limitsOnly(err)
+		}
+		return fieldsOf(parts, &limits)
+	}
+	return data, nil
+}
+
+// checkBody reports as parseBody does whether a body exceeds a limit, without holding its parsed form.
+func checkBody(body []byte, contentType string, limits bodyLimits) error {
+	switch media, params, _ := mime.ParseMediaType(contentType); {
+	case isJSON(media):
+		return limits.spend(body)
+	case media == "multipart/form-data":
+		parts, err := splitForm(body, params["boundary"], limits.parts)
+		for _, part := range parts {
+			if err == nil && isJSON(part.contentType) {
+				err = limits.spend(part.data)
+			}
+		}
+		return limitsOnly(err)
+	}
+	return nil
+}
+
+// limitsOnly drops errors that say that a body is not of its type.
+func limitsOnly(err error) error {
+	if errors.Is(err, errNoForm) {
+		return nil
+	}
+	return err
+}
+
+func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
+	if err := limits.spend(body); err != nil {
+		return nil, err
+	}
+	value, err := component.ParseJSON(bytes.TrimPrefix(body, []byte("\uFEFF"))) // some programs write a byte order mark
+	if err != nil {
+		return data, nil
+	}
+	return value, nil
+}
+
+// spend takes the values of a JSON text from what is left, and refuses one that has more or is too deep.
+func (l *bodyLimits) spend(text []byte) error {
+	values, depth := jsonSize(text)
+	if depth > maxBodyDepth {
+		return domain.Refuse(domain.Invalid, "the JSON of the body is nested deeper than %d levels", maxBodyDepth)
+	}
+	if l.values -= values; l.values < 0 {
+		return domain.Exceed("HEDDLE_MAX_BODY_VALUES", "the JSON of the body has more values than a body may have")
+	}
+	return nil
+}
+
+// jsonSize counts the values of a JSON text, by what begins or separates them, and how deep they are nested.
+// It reads any text, in one pass: what is no JSON has a size, too.
+func jsonSize(text []byte) (values, depth int) {
+	level := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i = endOfString(text, i)
+		case '{', '[':
+			level++
+			values, depth = values+1, max(depth, level)
+		case '}', ']':
+			level--
+		case ',', ':':
+			values++
+		}
+	}
+	return values, depth
+}
+
+// endOfString returns where the string ends that begins at a quote.
+func endOfString(text []byte, at int) int {
+	for at++; at < len(text) && text[at] != '"'; at++ {
+		if text[at] == '\\' {
+			at++
+		}
+	}
+	return at
+}
+
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "application/json" || strings.HasSuffix(media, "+json")
+}
+
+// bytesOf returns the bytes of what was delivered.
+func bytesOf(data any) []byte {
+	switch d := data.(type) {
+	case string:
+		return []byte(d)
+	case []byte:
+		return d
+	}
+	return nil
+}
+
+// textOrBytes returns text where the bytes are some, nil for none.
+func textOrBytes(body []byte) any {
+	switch {
+	case len(body) == 0:
+		return nil
+	case utf8.Valid(body) && !mostlyControls(body):
+		return string(body)
+	}
+	return body
+}
+
+// manyControls is how many control characters a body must have to be looked at as binary.
+const manyControls = 4096
+
+// mostlyControls reports whether a large part of a body are control characters. Each takes six bytes in JSON.
+func mostlyControls(body []byte) bool {
+	controls := 0
+	for _, c := range body {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			controls++
+		}
+	}
+	return controls > max(manyControls, len(body)/8)
+}

@@ -1,0 +1,186 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"heddle/component"
+)
+
+// minSecret is how long a value must be to be masked: shorter ones are in everything.
+const minSecret = 6 // bytes
+
+// maskedText stands for a secret in logs, errors and headers.
+const maskedText = "********"
+
+// publicFields are the fields of connections that are no secrets, in lower case: addresses and names, which
+// results have good reasons to hold. All others are.
+var publicFields = []string{"account", "accountid", "apiversion", "audience", "authorizeurl", "authurl", "baseurl", "bucket",
+	"clientid", "client_id", "database", "domain", "email", "endpoint", "environment", "from", "granttype", "grant_type", "header",
+	"headerkey", "headername", "host", "hostname", "instanceurl", "name", "organization", "parametername", "path", "port", "protocol",
+	"realm", "redirecturi", "region", "revokeurl", "schema", "scope", "scopes", "server", "site", "subdomain", "tenant", "tenantid",
+	"tokenurl", "type", "url", "user", "username", "version"}
+
+// secrets are the values that a run has opened. In what is recorded of the run each is replaced: in results by a
+// mark, which later claims of the same run read back as the value, elsewhere by asterisks.
+type secrets struct {
+	mu    sync.RWMutex
+	mac   func(message string) string // of the run
+	tag   string                      // in each mark: nobody outside the run can make one
+	known []secret                    // the longest first, as one may be part of another
+}
+
+type secret struct{ value, inJSON, mark string }
+
+// newSecrets returns what knows a run's secrets, none yet.
+func (w *Worker) newSecrets(run string) *secrets {
+	mac := func(message string) string {
+		return hex.EncodeToString(w.Vault.MAC("secret mark", run+" "+message)[:8])
+	}
+	return &secrets{mac: mac, tag: mac("")}
+}
+
+// addConnection makes known a connection's secret fields, and what requests with a user name send for them.
+func (s *secrets) addConnection(key string, fields map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		value := fields[name]
+		if slices.Contains(publicFields, strings.ToLower(name)) {
+			continue
+		}
+		s.addAny(key+"."+name, value)
+		if text, ok := value.(string); ok {
+			if user, ok := fields["username"].(string); ok {
+				s.add(key+"."+name+" basic", base64.StdEncoding.EncodeToString([]byte(user+":"+text)))
+			}
+		}
+	}
+}
+
+func (s *secrets) addAny(name string, value any) {
+	switch v := value.(type) {
+	case string:
+		s.add(name, v)
+	case []any:
+		for _, element := range v {
+			s.addAny(name, element)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			s.addAny(name+"."+key, v[key])
+		}
+	}
+}
+
+// add makes a secret known, under the same marks in every claim of the run, in all forms that requests and texts have it in.
+func (s *secrets) add(name, value string) {
+	if len(value) < minSecret {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	forms := []string{value, quoted(value), url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value))}
+	for i, form := range []string{"", " quoted", " query", " path", " base64"} {
+		if slices.ContainsFunc(s.known, func(k secret) bool { return k.value == forms[i] }) {
+			continue
+		}
+		mark := "<secret " + plainName(name) + form + " " + s.tag + s.mac(forms[i]) + ">"
+		s.known = append(s.known, secret{forms[i], quoted(forms[i]), mark})
+	}
+	slices.SortStableFunc(s.known, func(a, b secret) int { return len(b.value) - len(a.value) })
+}
+
+// quoted returns a text as it stands inside a JSON string.
+func quoted(text string) string {
+	data, err := component.EncodeValue(text)
+	if err != nil {
+		return text // no text is refused
+	}
+	return string(data[1 : len(data)-1])
+}
+
+// plainName leaves of a name what JSON writes as it stands.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" .-_", r) {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// mask replaces the secrets in JSON by their marks, and names the first. What looks like a mark of the run in it
+// already came from outside, and is one no more.
+func (s *secrets) mask(data json.RawMessage) (masked json.RawMessage, first string) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.known) == 0 {
+		return data, ""
+	}
+	data = bytes.ReplaceAll(data, []byte(s.tag), []byte(maskedText))
+	for _, k := range s.known {
+		if bytes.Contains(data, []byte(k.inJSON)) {
+			first = k.mark
+			data = bytes.ReplaceAll(data, []byte(k.inJSON), []byte(k.mark))
+		}
+	}
+	return data, first
+}
+
+// masked reports whether mask has replaced something in data.
+func (s *secrets) masked(data []byte) bool { return bytes.Contains(data, []byte(s.tag)) }
+
+// reveal puts the secrets back into what mask made.
+func (s *secrets) reveal(data []byte) []byte {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, k := range s.known {
+		data = bytes.ReplaceAll(data, []byte(k.mark), []byte(k.inJSON))
+	}
+	return data
+}
+
+// text returns a text without the secrets.
+func (s *secrets) text(text string) string {
+	if s == nil {
+		return text
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, k := range s.known {
+		text = strings.ReplaceAll(text, k.value, maskedText)
+	}
+	return text
+}
+
+// hide returns an error that does not tell the secrets.
+func (s *secrets) hide(err error) error {
+	if hidden := s.text(err.Error()); hidden != err.Error() {
+		return errors.New(hidden)
+	}
+	return err
+}
+
+// hideResult masks a step's result for the record: its data, which is encoded already, and its headers. It
+// warns in the step's log of what is masked.
+func (x *execution) hideResult(s *running, result *component.Result, data json.RawMessage) json.RawMessage {
+	data, mark := x.secrets.mask(data)
+	if mark != "" && !x.warned {
+		x.warned = true
+		s.Log("warn", "the result holds a secret, which is recorded as "+mark)
+	}
+	for name, value := range result.Headers {
+		if hidden := x.secrets.text(value); hidden != value {
+			result.Headers[name] = hidden
+		}
+	}
+	return data
+}

@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"heddle/domain"
+)
+
+const planted = `pl4nted-"sécret"/+&`
+
+// connected deploys a definition whose connection "Their API" has a planted secret.
+func (h *house) connected(flows ...string) (instance string, urls map[string]string) {
+	h.t.Helper()
+	key, err := h.Vault.NewDataKey(domain.OrganizationKeyPlace(h.organization))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	changeAll(h, domain.Organizations, h.organization, domain.OrganizationCreated{Name: "O", Key: key})
+	instance, urls = h.deploy(definition(flows...) + "configPages:\n  - name: One\n    elements: [{type: configVar, value: Their API}]\n" +
+		"requiredConfigVars:\n  - {key: Their API, dataType: connection, connection: {key: basic, component: {key: http, isPublic: true, version: LATEST}}, inputs: {}}\n")
+	state, _ := h.View.Instances.Find(instance)
+	node, _ := h.flows(instance)
+	variable := node.ConfigVars()[0]
+	wrapped, place, _ := h.View.DataKey(state)
+	fields, _ := json.Marshal(map[string]any{"username": "somebody", "password": planted, "baseUrl": "https://api.example.com", "pin": "1234"})
+	sealed, err := h.Vault.Seal(wrapped, place, domain.ConfigPlace(instance, variable.ID), fields)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	set := domain.InstanceConfigured{Values: []domain.ConfigValue{{Variable: variable.ID, Key: variable.Key(), Sealed: sealed}}}
+	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, set)); err != nil {
+		h.t.Fatal(err)
+	}
+	return instance, urls
+}
+
+// leaks lists the forms of the planted secret that a text holds.
+func leaks(text string) (found []string) {
+	for name, form := range map[string]string{"plain": planted, "quoted": quoted(planted), "twice quoted": quoted(quoted(planted)), "thrice": quoted(quoted(quoted(planted))),
+		"query": url.QueryEscape(planted), "path": url.PathEscape(planted),
+		"base64": base64.StdEncoding.EncodeToString([]byte(planted)), "basic": base64.StdEncoding.EncodeToString([]byte("somebody:" + planted))} {
+		if strings.Contains(text, form) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// What a run opened is nowhere in what is recorded of it, and later steps have it all the same.
+func TestSecretsOfARunAreMasked(t *testing.T) {
+	const open = "const fields = c.configVars['Their API'].fields; const s = fields.password; "
+	for name, code := range map[string]string{
+		"result":  `module.exports = async (c) => { ` + open + `return {data: {list: [s, 'x' + s + 'y'], [s]: 1, url: fields.baseUrl, pin: fields.pin}} }`,
+		"forms":   `module.exports = async (c) => { ` + open + `return {data: [encodeURIComponent(s), btoa(unescape(encodeURIComponent(s))), Buffer.from(s).toString('base64'), Buffer.from('somebody:' + s).toString('base64'), new URLSearchParams({s}).toString()]} }`,
+		"log":     `module.exports = async (c) => { ` + open + `c.logger.info('it is ' + s); console.log(fields); return {data: 1} }`,
+		"error":   `module.exports = async (c) => { ` + open + `throw new Error('bad ' + s) }`,
+		"headers": `module.exports = async (c) => { ` + open + `return {data: 1, headers: {'X-A': Buffer.from(s).toString('base64')}} }`,
+		"text":    `module.exports = async (c) => { ` + open + `return {data: JSON.stringify({s}), contentType: 'application/json'} }`,
+	} {
+		h := newHouse(t)
+		_, urls := h.connected(flow("Main", "    isSynchronous: true\n", "", script("Give", code)))
+		h.start()
+		a := h.post(urls["Main"], "", "")
+		r := h.ended(a.Header().Get(ExecutionHeader))
+		var record strings.Builder
+		encoder := json.NewEncoder(&record)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode([]any{r.Steps(), r.Finished, r.Failures(), a.Header(), a.Body.String()}); err != nil {
+			t.Fatal(err)
+		}
+		if found := leaks(record.String()); found != nil {
+			t.Errorf("%s: %v in %s", name, found, record.String())
+		}
+		if name == "result" && (!strings.Contains(record.String(), "api.example.com") || !strings.Contains(record.String(), `1234`)) {
+			t.Errorf("what is no secret is masked: %s", record.String())
+		}
+		if warned := strings.Contains(record.String(), "the result holds a secret"); warned != (name == "result" || name == "forms" || name == "text") {
+			t.Errorf("%s: warned %t: %s", name, warned, record.String())
+		}
+	}
+}
+
+// The next step has the value, in the same claim and after a crash.
+func TestSecretsAreReadBack(t *testing.T) {
+	h := newHouse(t)
+	_, urls := h.connected(flow("Main", "", "", script("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}})`)+
+		step("hold", "effect", "")+script("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password})`)))
+	h.ShutdownTimeout = 1
+	h.probe.block["hold"] = make(chan struct{})
+	h.start()
+	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
+	<-h.probe.began
+	h.stop()
+	close(h.probe.block["hold"])
+	again := h.again()
+	again.start()
+	r := again.ended(run)
+	if got := outputs(t, r)["check"]; got != "true" || r.Claims < 2 || r.CutOff != 0 {
+		t.Errorf("the step saw %s, ended %+v after %d claims, %d of them cut off", got, r.Finished, r.Claims, r.CutOff)
+	}
+	if given := outputs(t, r)["give"]; leaks(given) != nil || !strings.Contains(given, "<secret Their API.password ") {
+		t.Errorf("recorded %s", given)
+	}
+}
+
+// Nobody outside a run can make a mark that is read back as a secret.
+func TestSecretMarks(t *testing.T) {
+	h := newHouse(t)
+	s, other := h.newSecrets("run"), h.newSecrets("other")
+	if s.tag == other.tag {
+		t.Fatal("two runs have one tag")
+	}
+	s.add("Key.k", "abcdef")
+	s.add("Key.short", "abc")
+	masked, mark := s.mask(json.RawMessage(`["abcdef","abc"]`))
+	if string(masked) != `["`+mark+`","abc"]` || string(s.reveal(masked)) != `["abcdef","abc"]` {
+		t.Errorf("masked as %s", masked)
+	}
+	if forged, _ := s.mask(json.RawMessage(`["` + mark + `"]`)); strings.Contains(string(s.reveal(forged)), "abcdef") {
+		t.Errorf("a mark that came from outside is read as %s", s.reveal(forged))
+	}
+}
