@@ -15,6 +15,7 @@ import (
 func contain(h http.Header) {
 	h.Set("Content-Security-Policy", "sandbox")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store") // unless a flow says otherwise of its own answer
 }
 
 // answer is an HTTP answer made from a step's result.
@@ -73,13 +74,33 @@ func (a *answer) typed(contentType string) {
 // framing are the headers that the server must write itself: a flow may have taken them from another answer.
 var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
 
+// originWide are headers that speak for all that this server's origin has, not for the one answer: what people
+// keep in their browsers, how they reach it, what its pages may do.
+var originWide = []string{"Accept-Ch", "Alt-Svc", "Clear-Site-Data", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Critical-Ch",
+	"Expect-Ct", "Nel", "Origin-Agent-Cluster", "Origin-Trial", "Permissions-Policy", "Public-Key-Pins", "Report-To", "Reporting-Endpoints",
+	"Service-Worker-Allowed", "Set-Login", "Sourcemap", "Speculation-Rules", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"}
+
+// ownCookies is what names of this server's own cookies begin with.
+const ownCookies = "heddle"
+
+// passes reports whether a flow may say a header to its caller.
+func passes(name, value string) bool {
+	if slices.Contains(framing, name) || slices.Contains(originWide, name) {
+		return false
+	}
+	cookie := strings.ToLower(strings.TrimSpace(value))
+	for _, prefix := range []string{"__host-", "__secure-"} {
+		cookie = strings.TrimPrefix(cookie, prefix)
+	}
+	return name != "Set-Cookie" || !strings.HasPrefix(cookie, ownCookies)
+}
+
 func (a *answer) write(rw http.ResponseWriter) {
 	for name, value := range a.headers {
-		if name = http.CanonicalHeaderKey(name); !slices.Contains(framing, name) {
+		if name = http.CanonicalHeaderKey(name); passes(name, value) {
 			rw.Header().Set(name, value)
 		}
 	}
-	contain(rw.Header())
 	rw.Header().Set("Content-Type", a.contentType)
 	rw.WriteHeader(a.status)
 	_, _ = rw.Write(a.body) // the caller has gone; nobody is left to tell

@@ -62,6 +62,39 @@ func TestSynchronousAnswers(t *testing.T) {
 	}
 }
 
+// A flow speaks for its own answer, not for all that the server's origin has, and caches keep nothing unasked.
+func TestAnswersSpeakForThemselves(t *testing.T) {
+	h := newHouse(t)
+	h.start()
+	var asked []string
+	for _, name := range append(originWide, framing...) {
+		asked = append(asked, `"`+strings.ToLower(name)+`": "*"`)
+	}
+	const sync = "    isSynchronous: true\n"
+	_, urls := h.deploy(definition(flow("Wide", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
+		flow("Own", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
+		flow("Ours", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
+		flow("Failing", sync, "", script("Give", `module.exports = async () => { throw new Error("no") }`))))
+	a := h.post(urls["Wide"], "", "")
+	for _, name := range originWide {
+		if got := a.Header().Get(name); got != map[string]string{"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}[name] {
+			t.Errorf("answered with %s: %s", name, got)
+		}
+	}
+	if got := a.Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("answered with Cache-Control: %s", got)
+	}
+	if got := h.post(urls["Own"], "", "").Header(); got.Get("Cache-Control") != "max-age=5" || got.Get("Set-Cookie") != "a=1" || got.Get("X-A") != "b" {
+		t.Errorf("answered with %v", got)
+	}
+	if got := h.post(urls["Ours"], "", "").Header().Get("Set-Cookie"); got != "" {
+		t.Errorf("answered with this server's own cookie: %s", got)
+	}
+	if got := h.post(urls["Failing"], "", "").Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("a failure is answered with Cache-Control: %s", got)
+	}
+}
+
 // What an asynchronous caller gets where the trigger says only a part of it.
 func TestAsynchronousAnswers(t *testing.T) {
 	h := newHouse(t)

@@ -40,7 +40,8 @@ type execution struct {
 	flow     *domain.Node
 	done     map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending  []domain.StepFinished          // finished, not yet in the log
-	lost     error                          // why what is done could not be recorded: no failure of the step that asked for it
+	lost     error                          // why the run can't go on here, such as that what is done could not be recorded: no failure of the step
+	overruns int                            // scripts that could not be stopped
 	flushed  time.Time
 	count    int // steps done in this attempt of the flow
 	size     int // bytes of the result that was given last

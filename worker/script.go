@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/quickjs"
@@ -25,11 +26,14 @@ type ScriptLimits struct {
 	Output   int           // HEDDLE_SCRIPT_OUTPUT, characters of the result as JSON
 	LogLine  int           // characters of a log line; the rest is cut off
 	LogLines int           // lines of log; the rest is counted and dropped
+	// Grace is how long after its time, or the end of its context, a call may take to stop. Some operations of
+	// the engine can't be interrupted: after that the call is given up, and its processor time lost.
+	Grace time.Duration
 }
 
 // DefaultScriptLimits are the limits where the configuration says nothing.
 var DefaultScriptLimits = ScriptLimits{
-	Time: 10 * time.Second, Memory: 64 << 20, Output: 16 << 20, LogLine: 4096, LogLines: 1000,
+	Time: 10 * time.Second, Memory: 64 << 20, Output: 16 << 20, LogLine: 4096, LogLines: 1000, Grace: time.Second,
 }
 
 var (
@@ -65,11 +69,21 @@ func compile(parameters, source string) ([]byte, error) {
 // gets binary data.
 var webNames = regexp.MustCompile(`btoa|require|localeCompare|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
+// errGivenUp says that a call did not stop. It goes on in the background, for nobody.
+var errGivenUp = errors.New("the code could not be stopped")
+
 // RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
 // result are plain values as in component/values.go; binary data is a Buffer in the script.
 // Beyond those, dates become ISO text, maps objects, sets lists; NaN and undefined become nil;
 // functions are left out. An error that the code is to blame for is a refusal that tells the line.
 func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
+	return new(scripts).run(ctx, call, limits)
+}
+
+// scripts counts the calls that were given up and have not ended.
+type scripts struct{ lost atomic.Int64 }
+
+func (s *scripts) run(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -85,8 +99,43 @@ func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimi
 	if err != nil {
 		return nil, err
 	}
-	defer run.close()
-	return run.do(call.Source, string(args), string(names))
+	var result any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		enlargeStack()
+		result, err = run.do(call.Source, string(args), string(names))
+		run.close()
+	}()
+	late := time.NewTimer(limits.Time + limits.Grace)
+	defer late.Stop()
+	select {
+	case <-done:
+		return result, err
+	case <-late.C:
+	case <-ctx.Done():
+		late.Reset(limits.Grace)
+		select {
+		case <-done:
+			return result, err
+		case <-late.C:
+		}
+	}
+	return nil, s.giveUp(run, done)
+}
+
+// giveUp leaves a call that does not stop to itself: what it still does reaches nobody.
+func (s *scripts) giveUp(run *scriptRun, done <-chan struct{}) error {
+	run.log.drop()
+	s.lost.Add(1)
+	go func() {
+		<-done
+		s.lost.Add(-1)
+	}()
+	if run.ctx.Err() != nil {
+		return fmt.Errorf("%w; %w", context.Cause(run.ctx), errGivenUp)
+	}
+	return fmt.Errorf("%w; %w", run.tooSlow(), errGivenUp)
 }
 
 // scriptRun is one call into a VM of its own. A VM is not used twice: after running out of memory it

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/component"
+	"heddle/domain"
 )
 
 // abuse are programs that try to take more than their share. Each must end in an error that names
@@ -25,7 +28,7 @@ var abuse = map[string]struct{ source, want string }{
 	"deep JSON":          {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return JSON.stringify(o).length; }", "stack overflow|HEDDLE_SCRIPT_TIME"},
 	"huge fill":          {"() => new Array(1e9).fill(0).length", "HEDDLE_SCRIPT_"},
 	"endless comparator": {"() => [3, 2, 1].sort(() => { for (;;); })", "HEDDLE_SCRIPT_TIME"},
-	"promise chain":      {"() => { const again = () => Promise.resolve().then(again); return again(); }", "HEDDLE_SCRIPT_TIME"},
+	"promise chain":      {"() => { const again = () => Promise.resolve().then(again); return again(); }", "HEDDLE_SCRIPT_TIME|HEDDLE_SCRIPT_MEMORY"},
 	"2 GiB buffer":       {"() => new ArrayBuffer(2 ** 31 - 1).byteLength", "HEDDLE_SCRIPT_MEMORY"},
 	"reaching out":       {"() => [].constructor.constructor('return process')().exit(1)", "'process' is not defined"},
 
@@ -73,5 +76,64 @@ func TestScriptAbuse(t *testing.T) {
 				t.Errorf("took %v with a limit of %v", took, limits.Time)
 			}
 		})
+	}
+}
+
+// endless is code that the engine does not let be interrupted, though it ends at last: a second or two.
+const endless = "[].indexOf.call({length: 1e7}, 1)"
+
+// A script that can't be stopped keeps nobody waiting, and is heard of no more.
+func TestScriptGivenUp(t *testing.T) {
+	limits := DefaultScriptLimits
+	limits.Time, limits.Grace = 20*time.Millisecond, 20*time.Millisecond
+	var s scripts
+	for name, want := range map[string]string{"its time": "HEDDLE_SCRIPT_TIME", "a cancel": context.Canceled.Error()} {
+		ctx, cancel := context.WithCancel(t.Context())
+		limits.Time = 20 * time.Millisecond
+		if name == "a cancel" {
+			limits.Time = time.Hour
+		}
+		var heard []string
+		_, err := s.run(ctx, component.ScriptCall{Source: "() => { console.log('began'); " + endless + "; console.log('late'); }", Log: func(_, line string) {
+			heard = append(heard, line)
+			if name == "a cancel" {
+				cancel()
+			}
+		}}, limits)
+		cancel()
+		if !errors.Is(err, errGivenUp) || !strings.Contains(err.Error(), want) {
+			t.Errorf("after %s: %v", name, err)
+		}
+		if s.lost.Load() != 1 {
+			t.Errorf("after %s %d are lost", name, s.lost.Load())
+		}
+		for s.lost.Load() > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if strings.Join(heard, " ") != "began" {
+			t.Errorf("after %s heard %q", name, heard)
+		}
+	}
+}
+
+// A run whose scripts can't be stopped ends, whatever is to be done with errors of its steps; so does a server.
+func TestRunGivenUp(t *testing.T) {
+	h := newHouse(t)
+	h.Options.Script.Time, h.Options.Script.Grace = 20*time.Millisecond, 20*time.Millisecond
+	_, urls := h.deploy(definition(flow("Main", "", "", script("Bad", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+
+		script("Worse", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))
+	h.start()
+	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
+	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "could not be stopped") || h.probe.count("last") != 0 || paths(r) != "hook bad" {
+		t.Errorf("ended %+v after %s", r.Finished, paths(r))
+	}
+	h.scripts.lost.Add(int64(h.Concurrency))
+	r = h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
+	if !strings.Contains(r.Steps()[1].Error, "to be started again") {
+		t.Errorf("with all slots lost the step gives %+v", r.Steps()[1])
+	}
+	h.scripts.lost.Add(-int64(h.Concurrency))
+	for h.scripts.lost.Load() > 0 {
+		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -27,9 +27,10 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 		Error    *scriptError
 		TooLarge int
 	}
+	unreadable := domain.Refuse(domain.Invalid, "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read")
 	text, _ := answer.(string)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
-		return nil, fmt.Errorf("reading a script's result: %w", err)
+		return nil, unreadable
 	}
 	switch {
 	case out.Error != nil:
@@ -37,7 +38,11 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 	case out.TooLarge > 0:
 		return nil, domain.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
 	}
-	return component.DecodeValue(out.Value)
+	value, err := component.DecodeValue(out.Value)
+	if err != nil {
+		return nil, unreadable
+	}
+	return value, nil
 }
 
 // explain turns an error of the engine into one for the author of the code.
@@ -80,6 +85,9 @@ func (r *scriptRun) refusal(e scriptError) error {
 		message = fmt.Sprintf("the code threw null, which can also mean that it needs more memory than %d MiB (HEDDLE_SCRIPT_MEMORY)", r.limits.Memory>>20)
 	case e.Name != "" && e.Name != "Error":
 		message = e.Name + ": " + message
+	}
+	if message == "" {
+		message = "the code threw what has no message"
 	}
 	if place := userFrame.FindStringSubmatch(e.Stack); place != nil {
 		message += " (line " + place[1] + ")"

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -11,10 +12,14 @@ type scriptLog struct {
 	limits  ScriptLimits
 	lines   int
 	dropped int
+	nobody  atomic.Bool // listens any more
 }
 
+// drop has nothing more passed on.
+func (l *scriptLog) drop() { l.nobody.Store(true) }
+
 func (l *scriptLog) add(level, message string) {
-	if l.to == nil {
+	if l.to == nil || l.nobody.Load() {
 		return
 	}
 	if l.lines >= l.limits.LogLines {
@@ -27,7 +32,7 @@ func (l *scriptLog) add(level, message string) {
 
 // end tells what is missing.
 func (l *scriptLog) end() {
-	if l.dropped > 0 {
+	if l.dropped > 0 && !l.nobody.Load() {
 		l.to("warn", fmt.Sprintf("%d more log lines were dropped; the limit for one call is %d", l.dropped, l.limits.LogLines))
 	}
 }

@@ -92,6 +92,10 @@ func TestScriptErrors(t *testing.T) {
 		"fetch":             {"async () => {\n  await fetch(\"http://example.com\");\n}", "TypeError: fetch failed: this code may not make requests (line 2)"},
 		"require":           {"const fs = require('fs');\nmodule.exports = () => fs;", `require("fs") is not available: of modules there are buffer, crypto, url (line 1)`},
 		"import":            {"async () => (await import('fs')).default", "ReferenceError: could not load module 'fs'"},
+		"toJSON of all":     {"() => { Object.prototype.toJSON = () => 'x'; return [1]; }", "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read"},
+		"forged result":     {"() => { const bare = (o) => Object.assign(Object.create(null), o); Object.prototype.toJSON = () => bare({ Value: bare({ $bytes: 5 }) }); return [1]; }", "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read"},
+		"set of elements":   {"() => { Object.defineProperty(Array.prototype, 0, { set(v) { throw new Error('mine'); } }); return [1]; }", "mine (line 1)"},
+		"a throw in errors": {"() => { Object.defineProperty(Array.prototype, 0, { set(v) { throw 4; } }); throw new Error('own'); }", "the code threw what has no message"},
 		"host out of reach": {"() => heddle_log('info', 'x')", "ReferenceError: 'heddle_log' is not defined (line 1)"},
 	} {
 		t.Run(name, func(t *testing.T) {

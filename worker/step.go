@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -55,7 +56,28 @@ func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, e
 	if call.Log == nil {
 		call.Log = s.Log
 	}
-	return RunScript(ctx, call, s.x.Options.Script)
+	x := s.x
+	if x.scripts.lost.Load() >= int64(max(1, x.Concurrency)) {
+		return nil, domain.Refuse(domain.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.lost.Load())
+	}
+	result, err := x.scripts.run(ctx, call, x.Options.Script)
+	if errors.Is(err, errGivenUp) {
+		x.giveUp(s)
+	}
+	return result, err
+}
+
+// maxOverruns is how many scripts of one run may be given up: each costs the process a part of its time for good.
+const maxOverruns = 2
+
+// giveUp counts a script that could not be stopped, and ends a run that has too many.
+func (x *execution) giveUp(s *running) {
+	x.overruns++
+	x.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
+		"lost", x.scripts.lost.Load())
+	if x.overruns >= maxOverruns {
+		x.lost = &stepError{s.path, domain.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
+	}
 }
 
 // HTTP implements [component.Step].

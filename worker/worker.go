@@ -84,6 +84,7 @@ type Worker struct {
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
 	places  places
 	intake  intake
+	scripts scripts
 	asking  chan struct{} // one slot for each trigger that may perform at once before its run
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again
