@@ -108,10 +108,26 @@ func (w *Worker) answerEnded(ctx context.Context, rw http.ResponseWriter, r doma
 		reply(rw, http.StatusInternalServerError, map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
 		return
 	}
+	release, err := w.roomForAnswer(ctx, r)
+	if err != nil {
+		w.refuse(rw, r.ID, err)
+		return
+	}
+	defer release()
 	a, err := w.answerOf(ctx, r)
 	if err != nil {
 		w.refuse(rw, r.ID, err)
 		return
 	}
 	a.write(rw)
+}
+
+// roomForAnswer waits, if a run's answer is large, until there is room for it among others: each is held until its
+// reader has taken it.
+func (w *Worker) roomForAnswer(ctx context.Context, r domain.Run) (release func(), err error) {
+	last := r.Last()
+	if last == nil || last.Output.Size <= smallBody {
+		return func() {}, nil
+	}
+	return w.outgo.enter(ctx, r.Queued.Instance, int64(last.Output.Size), w.MaxBodies, w.BodyTime)
 }

@@ -133,9 +133,14 @@ func TestIntake(t *testing.T) {
 	if _, err := in.enter(t.Context(), "a", 1, 80, 0); domain.CodeOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "HEDDLE_MAX_BODIES") {
 		t.Errorf("beyond its share: %v", err)
 	}
-	others, err := in.enter(t.Context(), "b", 60, 80, 0)
+	others, err := in.enter(t.Context(), "b", 500, 80, 0) // counts as 20
 	if err != nil {
 		t.Error("another instance's:", err)
+	}
+	for _, instance := range []string{"x", "y"} {
+		if _, err := in.enter(t.Context(), instance, 20, 80, 0); err != nil {
+			t.Error("a third and a fourth:", err)
+		}
 	}
 	entered := make(chan error)
 	go func() {
@@ -148,7 +153,7 @@ func TestIntake(t *testing.T) {
 	}
 	leave()
 	leave() // counts once
-	if in.held != 10 || len(in.by) != 1 {
+	if in.held != 50 || len(in.by) != 3 {
 		t.Errorf("%d bytes are held by %v", in.held, in.by)
 	}
 	if _, entered := in.try("d", 500, 80); entered {

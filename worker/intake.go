@@ -73,7 +73,8 @@ func readRest(begin []byte, rest io.Reader, size int64) ([]byte, error) {
 // intakeShare is the part of all large bodies at once that one instance may have.
 const intakeShare = 4
 
-// intake counts the large bodies that are being taken in, so that many at once do not take all memory.
+// intake counts the large bodies that are being taken in, or answered with, so that many at once do not take
+// all memory.
 type intake struct {
 	mu    sync.Mutex
 	held  int64            // bytes
@@ -82,8 +83,10 @@ type intake struct {
 	rates map[string]*rate.Limiter
 }
 
-// enter waits until there is room for a body, for at most so long.
+// enter waits until there is room for a body, for at most so long. One larger than the share of an instance
+// counts as that.
 func (in *intake) enter(ctx context.Context, instance string, size, most int64, patience time.Duration) (leave func(), err error) {
+	size = min(size, most/intakeShare)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
@@ -94,7 +97,7 @@ func (in *intake) enter(ctx context.Context, instance string, size, most int64, 
 		select {
 		case <-freed:
 		case <-timer.C:
-			return nil, &errBusy{domain.Refuse(domain.Unavailable, "too many large requests are being taken in (HEDDLE_MAX_BODIES); try again"), time.Second}
+			return nil, &errBusy{domain.Refuse(domain.Unavailable, "too many large bodies are being taken in or answered with (HEDDLE_MAX_BODIES); try again"), time.Second}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -27,7 +27,7 @@ type Options struct {
 	MaxBody         int64         // bytes of a webhook request's body
 	MaxBodyValues   int           // values in the JSON of a webhook request's body, names and delimiters counted
 	MaxBodyParts    int           // parts of a webhook request's multipart form
-	MaxBodies       int64         // bytes of all large bodies that are being taken in at once
+	MaxBodies       int64         // bytes of all large bodies that are being taken in at once, and of those answered with
 	BodyTime        time.Duration // how long a body may take to come, and one waits for room
 	TriggerRate     int           // requests a second that an instance takes, 0 for any number
 	SyncTimeout     time.Duration // how long a synchronous caller waits
@@ -83,7 +83,8 @@ type Worker struct {
 	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
 	woken   map[queueKey]woken                 // what the dispatcher is to look at
 	places  places
-	intake  intake
+	intake  intake // of requests
+	outgo   intake // of synchronous answers
 	scripts scripts
 	asking  chan struct{} // one slot for each trigger that may perform at once before its run
 	backlog backlog

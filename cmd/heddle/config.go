@@ -42,6 +42,11 @@ type settings struct {
 	MetricsToken string   `env:"HEDDLE_METRICS_TOKEN" secret:"" help:"Bearer token, at least 16 characters, without which /metrics answers 401; it is open to all when empty."`
 	OTLPEndpoint string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
 
+	MaxConnections        int           `env:"HEDDLE_MAX_CONNECTIONS" default:"8192" help:"Open connections of all kinds; a further one is closed at once."`
+	MaxAddressConnections int           `env:"HEDDLE_MAX_ADDRESS_CONNECTIONS" default:"2048" help:"Open connections from one address, of IPv6 from one network of 64 bits; behind a proxy, as many as HEDDLE_MAX_CONNECTIONS."`
+	MaxHeaders            int           `env:"HEDDLE_MAX_HEADERS" default:"65536" help:"Bytes of a request's line and headers."`
+	WriteTime             time.Duration `env:"HEDDLE_WRITE_TIME" default:"30s" help:"How long the reader of an answer may take nothing of it, and then 16 KiB a second at least."`
+
 	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
 	MaxAnonymousRequest int64         `env:"HEDDLE_MAX_ANONYMOUS_REQUEST" default:"16384" help:"Bytes of a GraphQL request's body without a valid token."`
 	MaxTokens           int           `env:"HEDDLE_MAX_TOKENS" default:"2000" help:"Tokens of a GraphQL document."`
@@ -78,7 +83,7 @@ type settings struct {
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
 	MaxBodyValues  int           `env:"HEDDLE_MAX_BODY_VALUES" default:"250000" help:"Values in the JSON of a webhook request's body, names and delimiters counted."`
 	MaxBodyParts   int           `env:"HEDDLE_MAX_BODY_PARTS" default:"1000" help:"Parts of a webhook request's multipart form."`
-	MaxBodies      int64         `env:"HEDDLE_MAX_BODIES" default:"67108864" help:"Bytes of all webhook requests' bodies over 64 KiB that are being taken in at once; an instance has a quarter of it."`
+	MaxBodies      int64         `env:"HEDDLE_MAX_BODIES" default:"67108864" help:"Bytes of all webhook requests' bodies over 64 KiB that are being taken in at once, and of all such answers; an instance has a quarter of it."`
 	BodyTime       time.Duration `env:"HEDDLE_BODY_TIME" default:"30s" help:"How long a webhook request's body may take to come, and wait for room among others."`
 	TriggerRate    int           `env:"HEDDLE_TRIGGER_RATE" default:"0" help:"Webhook requests a second that an instance takes, further ones are answered 429; 0 for any number."`
 	SyncTimeout    time.Duration `env:"HEDDLE_SYNC_TIMEOUT" default:"30s" help:"How long a synchronous caller of a webhook waits."`

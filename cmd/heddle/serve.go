@@ -178,7 +178,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
 	front := &http.Server{Handler: v.routes(), BaseContext: func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: v.MaxHeaders,
 		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
 	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx)) // they outlive what still asks them
 	defer stopReaders()
@@ -187,7 +187,8 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 	reading.Go(func() error { return v.runs.Run(readers) })
 	doors, ctx := errgroup.WithContext(ctx)
 	doors.Go(func() error {
-		if err := front.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		bounded := &connections{Listener: listener, most: v.MaxConnections, each: v.MaxAddressConnections, refused: v.metrics.limit}
+		if err := front.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -305,5 +306,5 @@ func (v *server) routes() http.Handler {
 		}
 		(*doors).ServeHTTP(w, r)
 	})
-	return v.metrics.requests(v.continued(mux))
+	return v.metrics.requests(paced(v.continued(mux), v.WriteTime))
 }

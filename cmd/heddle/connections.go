@@ -1,0 +1,150 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// connections bounds how many connections are open, in all and from one address: what one peer opens, others
+// don't miss.
+type connections struct {
+	net.Listener
+	most, each int // open at once, in all and from one address
+	refused    func(limit string)
+
+	mu   sync.Mutex
+	open int
+	from map[netip.Prefix]int
+}
+
+// Accept implements [net.Listener]. What is too many is closed at once, unread.
+func (c *connections) Accept() (net.Conn, error) {
+	for {
+		conn, err := c.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		peer := peerOf(conn.RemoteAddr())
+		limit := c.enter(peer)
+		if limit == "" {
+			return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(peer) })}, nil
+		}
+		c.refused(limit)
+		_ = conn.Close() // there is nothing to do for it
+	}
+}
+
+// enter counts a connection in, or returns the setting that it is too many for.
+func (c *connections) enter(peer netip.Prefix) (limit string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.open >= c.most:
+		return "HEDDLE_MAX_CONNECTIONS"
+	case c.from[peer] >= c.each:
+		return "HEDDLE_MAX_ADDRESS_CONNECTIONS"
+	}
+	if c.from == nil {
+		c.from = map[netip.Prefix]int{}
+	}
+	c.open++
+	c.from[peer]++
+	return ""
+}
+
+func (c *connections) leave(peer netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
+	if c.from[peer]--; c.from[peer] == 0 {
+		delete(c.from, peer)
+	}
+}
+
+// peerOf returns who an address belongs to: one host, of IPv6 its network, as one host has 2^64 addresses there.
+func peerOf(address net.Addr) netip.Prefix {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	peer, _ := ip.Prefix(bits) // both lengths are the family's
+	return peer
+}
+
+// counted is a connection that is counted until it is closed.
+type counted struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements [net.Conn].
+func (c *counted) Close() error {
+	c.leave()
+	return c.Conn.Close()
+}
+
+// A reader of an answer must take this many bytes a second, after a time in which it need take none.
+const leastRate = 16 << 10
+
+// paced ends answers whose reader does not take them: they would hold what is answered for ever. Handlers of
+// streams write to it, too; a WebSocket's connection is its own affair.
+func paced(next http.Handler, patience time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := &pacedWriter{ResponseWriter: w, control: http.NewResponseController(w), patience: patience}
+		p.extend(0) // of the request before
+		next.ServeHTTP(p, r)
+	})
+}
+
+type pacedWriter struct {
+	http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+// Unwrap lets [http.ResponseController] reach what is below.
+func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// extend gives the reader the time that the next bytes may take.
+func (p *pacedWriter) extend(size int) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience + time.Duration(size)*time.Second/leastRate)) // not supported: nothing to bound
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (p *pacedWriter) WriteHeader(status int) {
+	p.extend(0)
+	p.ResponseWriter.WriteHeader(status)
+}
+
+// pace is how much is written within one time.
+const pace = 64 << 10 // bytes
+
+// Write implements [io.Writer].
+func (p *pacedWriter) Write(data []byte) (written int, err error) {
+	for {
+		piece := data[:min(len(data), pace)]
+		p.extend(len(piece))
+		n, err := p.ResponseWriter.Write(piece)
+		written += n
+		if data = data[len(piece):]; err != nil || len(data) == 0 {
+			return written, err
+		}
+	}
+}
+
+// FlushError implements the flushing of [http.ResponseController].
+func (p *pacedWriter) FlushError() error {
+	p.extend(0)
+	return p.control.Flush()
+}
+
+// Flush implements [http.Flusher].
+func (p *pacedWriter) Flush() { _ = p.FlushError() }
