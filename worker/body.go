@@ -25,15 +25,11 @@ const maxBodyDepth = 1000
 // is not what its content type says stays as it came, too: the flow may know better. It refuses a body that
 // exceeds a limit, before it holds more than the body.
 func parseBody(data any, contentType string, limits bodyLimits) (any, error) {
-	body := bytesOf(data)
-	if len(body) == 0 {
-		return data, nil
-	}
 	switch media, params, _ := mime.ParseMediaType(contentType); {
 	case isJSON(media):
-		return parseJSON(data, body, &limits)
+		return parseJSON(data, bytesOf(data), &limits)
 	case media == "multipart/form-data":
-		parts, err := splitForm(body, params["boundary"], limits.parts)
+		parts, err := splitForm(bytesOf(data), params["boundary"], limits.parts)
 		if err != nil || len(parts) == 0 {
 			return data, limitsOnly(err)
 		}

@@ -130,10 +130,7 @@ func newHouseOver(t testing.TB, log interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
+	vault := newHouseVault(t)
 	quiet := slog.New(slog.DiscardHandler)
 	view := projections.NewView(log, quiet)
 	runs, err := projections.OpenRunIndex(t.Context(), filepath.Join(t.TempDir(), "runs.db"), log, quiet)
@@ -163,6 +160,14 @@ func newHouseOver(t testing.TB, log interface {
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
 	t.Cleanup(h.seeFactsUnchanged)
 	return h
+}
+
+func newHouseVault(t testing.TB) *store.Vault {
+	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vault
 }
 
 // seeFactsUnchanged sees to it that no step has changed what runs share.

@@ -111,6 +111,7 @@ func (w *Worker) startAndAnswer(ctx context.Context, rw http.ResponseWriter, r *
 	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
 	author := store.Author{Organization: s.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run}
 	accepted, err := w.accept(store.As(ctx, author), s)
+	s.delivery = nil // it may be large, and the caller may wait long
 	switch {
 	case domain.CodeOf(err) == domain.Conflict:
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})

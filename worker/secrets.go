@@ -127,12 +127,34 @@ func (s *secrets) mask(data json.RawMessage) (masked json.RawMessage, first stri
 	}
 	data = bytes.ReplaceAll(data, []byte(s.tag), []byte(maskedText))
 	for _, k := range s.known {
-		if bytes.Contains(data, []byte(k.inJSON)) {
-			first = k.mark
-			data = bytes.ReplaceAll(data, []byte(k.inJSON), []byte(k.mark))
+		if masked := replaceText(data, k.inJSON, k.mark); masked != nil {
+			data, first = masked, k.mark
 		}
 	}
 	return data, first
+}
+
+// replaceText replaces a piece of text in JSON wherever it stands, nil for nowhere. What follows a backslash is not
+// text as it stands: n after one is a line's end.
+func replaceText(data []byte, piece, by string) (replaced []byte) {
+	from, done := 0, 0
+	for {
+		i := bytes.Index(data[from:], []byte(piece))
+		if i < 0 {
+			if replaced != nil {
+				replaced = append(replaced, data[done:]...)
+			}
+			return replaced
+		}
+		at := from + i
+		if escapes := len(data[:at]) - len(bytes.TrimRight(data[:at], `\`)); escapes%2 == 1 {
+			from = at + 1
+			continue
+		}
+		replaced = append(append(replaced, data[done:at]...), by...)
+		done = at + len(piece)
+		from = done
+	}
 }
 
 // masked reports whether mask has replaced something in data.

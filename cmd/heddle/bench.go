@@ -20,6 +20,8 @@ import (
 type benchCmd struct {
 	Run benchRunCmd `cmd:"" help:"Start a server on an empty folder, drive one synchronous flow and print how fast it was."`
 
+	Abuse benchAbuseCmd `cmd:"" help:"Start a server on an empty folder, send it the dearest requests that it takes from anybody and print what each costs."`
+
 	Editors benchEditorsCmd `cmd:"" help:"Start a server on an empty folder, have many edit one draft and print how soon each is told of all edits."`
 
 	Subscribers benchSubscribersCmd `cmd:"" help:"Start a server on an empty folder, have many follow one integration and print how soon they are told of changes."`
@@ -38,7 +40,7 @@ func (b *benchRunCmd) Run(ctx context.Context, s *settings, stdout io.Writer) er
 }
 
 func (b *benchRunCmd) measure(ctx context.Context, s *settings, server *benchServer, stdout io.Writer) error {
-	trigger, err := server.deploy(ctx)
+	urls, err := server.deploy(ctx, benchDefinition)
 	if err != nil {
 		return err
 	}
@@ -49,12 +51,12 @@ func (b *benchRunCmd) measure(ctx context.Context, s *settings, server *benchSer
 	fmt.Fprintln(stdout, "callers    runs/s       p50       p95       p99   server CPU/run   server RSS")
 	runs := 0
 	for _, callers := range b.Callers {
-		warm, err := drive(ctx, trigger, callers, b.Warm)
+		warm, err := drive(ctx, urls["Main"], callers, b.Warm)
 		if err != nil {
 			return err
 		}
 		before := server.processor()
-		took, err := drive(ctx, trigger, callers, b.For)
+		took, err := drive(ctx, urls["Main"], callers, b.For)
 		if err != nil {
 			return err
 		}

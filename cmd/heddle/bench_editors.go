@@ -42,7 +42,7 @@ func (b *benchEditorsCmd) Run(ctx context.Context, s *settings, stdout io.Writer
 }
 
 func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, editors int, stdout io.Writer) error {
-	integration, err := server.imports(ctx)
+	integration, err := server.imports(ctx, benchDefinition)
 	if err != nil {
 		return err
 	}

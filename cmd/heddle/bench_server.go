@@ -90,10 +90,10 @@ func (s *benchServer) stop() {
 	_ = s.process.Wait() // how it ends does not matter: its folder goes
 }
 
-// imports makes an integration of the definition and gives its id.
-func (s *benchServer) imports(ctx context.Context) (integration string, err error) {
+// imports makes an integration of a definition and gives its id.
+func (s *benchServer) imports(ctx context.Context, definition string) (integration string, err error) {
 	var imported struct{ Integration struct{ ID string } }
-	err = s.ask(ctx, `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`, benchDefinition, &imported)
+	err = s.ask(ctx, `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`, definition, &imported)
 	return imported.Integration.ID, err
 }
 
@@ -107,19 +107,22 @@ func (s *benchServer) socket(ctx context.Context) (*websocket.Conn, error) {
 	return conn, nil
 }
 
-// deploy brings the flow to life and gives its URL.
-func (s *benchServer) deploy(ctx context.Context) (string, error) {
+// deploy brings a definition to life and gives its flows' URLs by their names.
+func (s *benchServer) deploy(ctx context.Context, definition string) (map[string]string, error) {
 	var published, customer, instance struct {
 		Integration, Customer, Instance struct{ ID string }
 	}
 	var found struct {
 		FlowConfigs struct {
-			Nodes []struct{ WebhookURL string }
+			Nodes []struct {
+				WebhookURL string
+				Flow       struct{ Name string }
+			}
 		}
 	}
-	integration, err := s.imports(ctx)
+	integration, err := s.imports(ctx, definition)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, call := range []struct {
 		document string
@@ -131,17 +134,18 @@ func (s *benchServer) deploy(ctx context.Context) (string, error) {
 		{`mutation($v: ID!) { createInstance(input: {name: "Benchmark", integration: $v, customer: "` + "%s" + `"}) { instance { id } } }`,
 			func() string { return published.Integration.ID }, &instance},
 		{`mutation($v: ID!) { deployInstance(input: {id: $v}) { instance { id } } }`, func() string { return instance.Instance.ID }, &struct{}{}},
-		{`query($v: ID!) { instance(id: $v) { flowConfigs { nodes { webhookUrl } } } }`, func() string { return instance.Instance.ID }, &found},
+		{`query($v: ID!) { instance(id: $v) { flowConfigs { nodes { webhookUrl flow { name } } } } }`, func() string { return instance.Instance.ID }, &found},
 	} {
 		document := strings.ReplaceAll(call.document, "%s", customer.Customer.ID)
 		if err := s.ask(ctx, document, call.variable(), call.into); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	if len(found.FlowConfigs.Nodes) != 1 {
-		return "", errors.New("the instance has not one flow")
+	urls := map[string]string{}
+	for _, node := range found.FlowConfigs.Nodes {
+		urls[node.Flow.Name] = node.WebhookURL
 	}
-	return found.FlowConfigs.Nodes[0].WebhookURL, nil
+	return urls, nil
 }
 
 // ask makes one call and decodes what its only root field answers.
@@ -195,6 +199,27 @@ func (s *benchServer) memory() int {
 	}
 	pages, _ := strconv.Atoi(strings.Fields(string(text))[1])
 	return pages * os.Getpagesize()
+}
+
+// forgetPeak has peak count from now on.
+func (s *benchServer) forgetPeak() {
+	const peak = "5" // see proc(5), clear_refs
+	_ = os.WriteFile(filepath.Join("/proc", strconv.Itoa(s.process.Process.Pid), "clear_refs"), []byte(peak), 0o200)
+}
+
+// peak is the most that the server has had in memory, in bytes, 0 where the system does not tell.
+func (s *benchServer) peak() int {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.process.Process.Pid), "status"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kilobytes, _ := strconv.Atoi(fields[0])
+	return kilobytes << 10
 }
 
 // quantiles sorts and gives the time that a share of all did not take longer than.

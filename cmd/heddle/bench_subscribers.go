@@ -35,7 +35,7 @@ func (b *benchSubscribersCmd) Run(ctx context.Context, s *settings, stdout io.Wr
 }
 
 func (b *benchSubscribersCmd) changes(ctx context.Context, s *settings, server *benchServer, stdout io.Writer) error {
-	integration, err := server.imports(ctx)
+	integration, err := server.imports(ctx, benchDefinition)
 	if err != nil {
 		return err
 	}

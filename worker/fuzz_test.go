@@ -1,0 +1,92 @@
+package worker
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"heddle/component"
+)
+
+// What reads as a schedule has times that come one after another, each on its minute, or none.
+func FuzzSchedule(f *testing.F) {
+	for _, cron := range []string{"* * * * *", "0 2,14 * * 1-7/2", "*/5 0-23 L * *", "61 * * * *", "0 25 * * *", "@daily", "0 0 31 2 *", "1-99999999999999999999 * * * *", "*/0 * * * *"} {
+		for _, zone := range []string{"", "Europe/Berlin", "../etc/passwd", "Local"} {
+			f.Add(cron, zone, int64(1_700_000_000))
+		}
+	}
+	f.Fuzz(func(t *testing.T, cron, zone string, from int64) {
+		if len(cron) > 200 {
+			return
+		}
+		s, err := parseSchedule(cron, zone)
+		if err != nil {
+			return
+		}
+		at := time.Unix(from%4_000_000_000, 0)
+		for range 3 {
+			next := s.next(at)
+			if next.IsZero() {
+				return
+			}
+			if !next.After(at) || next.Nanosecond() != 0 {
+				t.Fatalf("%q in %q: after %s comes %s", cron, zone, at, next)
+			}
+			at = next
+		}
+	})
+}
+
+// Any text that an input has gives a value that can be kept, or is refused.
+func FuzzResolve(f *testing.F) {
+	for _, text := range []string{"hook.results.body.data", "hook.results.body.data.0", "{{$hook.results.body}} and {{#Key}}", "{{", "a[", `a["b"].c`, "hook.results.list.length", "hook.results.__proto__.constructor", "9.results"} {
+		for _, kind := range []string{"reference", "template", "configVar", "value"} {
+			f.Add(kind, text)
+		}
+	}
+	scope := newScope(map[string]any{"Key": "v", "": nil})
+	scope.set("hook", map[string]any{"body": map[string]any{"data": "x"}, "list": []any{1.0, nil, []byte{0xff}}})
+	f.Fuzz(func(t *testing.T, kind, text string) {
+		value, err := Resolve(map[string]any{"type": kind, "value": text}, scope)
+		if err != nil {
+			return
+		}
+		data, err := component.EncodeValue(value)
+		if err != nil || len(data) > 100*len(text)+1000 {
+			t.Fatalf("%s %q gives %d bytes, %v", kind, text, len(data), err)
+		}
+	})
+}
+
+// What is masked holds no secret and is read back as it was.
+func FuzzMask(f *testing.F) {
+	f.Add("secret", `["secret", "xsecrety", "s"]`)
+	f.Add(`a"b\c/d`, `{"a\"b\\c/d": "a%22b%5Cc%2Fd"}`)
+	f.Add("secretsecret", `"secretsecretsecret"`)
+	f.Add("nabcdef", `"x\nabcdef nabcdef \\nabcdef"`)
+	f.Add("u2028abc", `"\u2028abc"`)
+	f.Add("<secret", `"<secret <secret name 00>>"`)
+	h := &Worker{Vault: newHouseVault(f)}
+	f.Fuzz(func(t *testing.T, secret, text string) {
+		var value any
+		if json.Unmarshal([]byte(text), &value) != nil {
+			return
+		}
+		data, err := component.EncodeValue(value)
+		if err != nil {
+			return
+		}
+		s := h.newSecrets("run")
+		s.add("Key.k", secret)
+		masked, _ := s.mask(data)
+		if !json.Valid(masked) {
+			t.Fatalf("masked as %s", masked)
+		}
+		if s.masked(data) || len(secret) < minSecret {
+			return
+		}
+		if back := s.reveal(masked); string(back) != string(data) {
+			t.Fatalf("%s is read back as %s from %s", data, back, masked)
+		}
+	})
+}
