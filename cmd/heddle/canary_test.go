@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -22,6 +23,7 @@ const (
 	canaryToken      = "canary-of-the-administrators-token"
 	canaryMaster     = "canary-of-the-master-key-32bytes"
 	canaryConnection = "canary-of-a-connection-secret"
+	canaryEndpoint   = "canary-of-an-endpoints-key"
 	canaryPath       = "canary-of-a-webhooks-path"
 	canaryQuery      = "canary-of-a-webhooks-query"
 	canarySigning    = "canary-that-notices-are-signed-with"
@@ -54,7 +56,7 @@ func TestCanary(t *testing.T) {
 	if wrote += string(config); !strings.Contains(wrote, "notice-webhook: "+told.webhook+"/") {
 		t.Errorf("the configuration is printed as %s", config)
 	}
-	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection, canaryPath, canaryQuery, canarySigning, signing, canaryMail, login} {
+	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection, canaryEndpoint, canaryPath, canaryQuery, canarySigning, signing, canaryMail, login} {
 		if strings.Contains(wrote, secret) {
 			t.Errorf("%q is in what the server wrote", secret)
 		}
@@ -151,6 +153,22 @@ flows:
           data: {type: value, value: hello}
           connection: {type: configVar, value: Service}
           debugRequest: {type: value, value: 'true'}
+  - name: Tell
+    isSynchronous: true
+    endpointSecurityType: customer_required
+    steps:
+      - {name: Trigger, isTrigger: true, action: {key: webhook, component: {key: webhook-triggers, version: LATEST, isPublic: true}}}
+      - name: Fail
+        errorConfig: {errorHandlerType: ignore}
+        action: {key: runCode, component: {key: code, version: LATEST, isPublic: true}}
+        inputs: {code: {type: value, value: 'module.exports = async (c) => { throw new Error(JSON.stringify(c)) }'}}
+      - name: Write
+        action: {key: writeLog, component: {key: log, version: LATEST, isPublic: true}}
+        inputs: {message: {type: template, value: 'It is {{#Service}} of {{$trigger.results}}'}}
+      - name: Give
+        action: {key: runCode, component: {key: code, version: LATEST, isPublic: true}}
+        inputs:
+          code: {type: value, value: 'module.exports = async (c, steps) => { c.logger.info(c, steps); return { data: { seen: [c.configVars.Service.fields.apiKey.length, c.webhookApiKeys.Tell.length], c, steps } } }'}
 `
 
 // reviewed has somebody told of a review.
@@ -172,6 +190,7 @@ func (h *house) busy() (authorization string) {
 	h.must(err)
 	token := map[string]any{"key": "Service", "values": string(values)}
 	trigger := h.deploy(connectionDefinition, token)
+	h.telling()
 	for url, want := range map[string]string{service.URL: "COMPLETED", service.URL + "/fail": "ERROR", "http://192.168.255.1": "ERROR"} {
 		if result := h.ended(h.trigger(trigger, `{"url":"`+url+`"}`)); at(result, "resultType") != want {
 			h.Errorf("the run ended with %v", result)
@@ -190,4 +209,32 @@ func (h *house) busy() (authorization string) {
 		}
 	}
 	return heard[0].authorization
+}
+
+// telling has a run tell all that it knows, wherever it can, and looks into what the API and the caller hear of it.
+func (h *house) telling() {
+	h.Helper()
+	configs := h.call(`{ instances { nodes { id flowConfigs { nodes { flow { id name } webhookUrl } } } } }`, nil)
+	for i := 0; at(configs, fmt.Sprint("instances.nodes.", i)) != nil; i++ {
+		instance := at(configs, fmt.Sprint("instances.nodes.", i))
+		flow := at(instance, "flowConfigs.nodes.1")
+		if at(flow, "flow.name") != "Tell" {
+			continue
+		}
+		h.call(`mutation($i: ID!, $f: ID!, $k: String!) { updateInstance(input: {id: $i, flowConfigs: [{flowId: $f, apiKeys: [$k]}]}) { instance { id } errors { field messages } } }`,
+			map[string]any{"i": at(instance, "id"), "f": at(flow, "flow.id"), "k": canaryEndpoint})
+		status, header, answer, err := send(http.MethodPost, at(flow, "webhookUrl").(string), http.Header{"Api-Key": {canaryEndpoint}}, nil)
+		h.must(err)
+		if status != http.StatusOK || !bytes.Contains(answer, fmt.Appendf(nil, `"seen":[%d,1]`, len(canaryConnection))) {
+			h.Fatalf("answered %d %s", status, answer)
+		}
+		told, err := json.Marshal(h.call(`query($id: ID!) { executionResult(id: $id) { error stepResults { nodes { error result } } logs { nodes { message } } } }`,
+			map[string]any{"id": header.Get("prismatic-executionid")}))
+		h.must(err)
+		for _, secret := range []string{canaryConnection, canaryEndpoint} {
+			if bytes.Contains(told, []byte(secret)) || bytes.Contains(answer, []byte(secret)) {
+				h.Errorf("%q is in %s or in %s", secret, told, answer)
+			}
+		}
+	}
 }
