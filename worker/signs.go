@@ -37,6 +37,9 @@ func (w *Worker) Offered() (waiting int, reachable bool) {
 	return int(w.backlog.waiting.Load()), w.backlog.reachable.Load()
 }
 
+// LostScripts returns how many scripts could not be stopped and still run.
+func (w *Worker) LostScripts() int { return int(w.scripts.lost.Load()) }
+
 // Running tells how many runs this process executes.
 func (w *Worker) Running() int {
 	w.mu.Lock()

@@ -180,6 +180,7 @@ func (m *metrics) watch(v *server) {
 	gauge("heddle_queue_depth", "Executions that have not begun, of all processes.", func() float64 { n, _ := w.look(); return n })
 	gauge("heddle_queue_oldest_seconds", "Since when the oldest of them waits, 0 when there is none.", func() float64 { _, age := w.look(); return age })
 	gauge("heddle_executions_running", "Executions that this process is at.", func() float64 { return float64(v.worker.Running()) })
+	gauge("heddle_scripts_lost", "Scripts that could not be stopped and still take this process's time.", func() float64 { return float64(v.worker.LostScripts()) })
 	gauge("heddle_queue_offered", "Executions in Redis that no worker has taken yet, as of the last sweep.", func() float64 {
 		n, _ := v.worker.Offered()
 		return float64(n)
