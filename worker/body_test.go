@@ -190,6 +190,7 @@ func FuzzParseBody(f *testing.F) {
 	f.Add(formType, part(`Content-Disposition: form-data; name="a"`, "1")+"--b--")
 	f.Add(formType, "--b\r\n--b\r\n--b--")
 	f.Add(formType, "--b\n\n\n--b--")
+	f.Add(formType, "--b\r \n--b--")
 	f.Add(formType, part("Content-Type: application/json", `[1,2]`)+part("Content-Type: multipart/form-data; boundary=c", "--c")+"--b--")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		limits := bodyLimits{values: 1000, parts: 10}

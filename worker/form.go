@@ -77,7 +77,8 @@ func nextDelimiter(body, delimiter []byte, from int) (before, after int, last, f
 		rest := body[from:]
 		last = bytes.HasPrefix(rest, []byte("--"))
 		line, _, ended := bytes.Cut(rest, []byte("\n"))
-		if !last && (!ended || len(bytes.TrimRight(line, " \t\r")) > 0) {
+		padding := bytes.TrimRight(bytes.TrimSuffix(line, []byte("\r")), " \t")
+		if !last && (!ended || len(padding) > 0) {
 			continue // a longer word that begins like the delimiter
 		}
 		before = at
@@ -123,7 +124,7 @@ func cutHead(part []byte) (head, data []byte) {
 	for at := 0; at < len(part); {
 		line, _, _ := bytes.Cut(part[at:], []byte("\n"))
 		next := min(at+len(line)+1, len(part))
-		if len(bytes.TrimRight(line, "\r")) == 0 {
+		if len(bytes.TrimSuffix(line, []byte("\r"))) == 0 {
 			return part[:at], part[next:]
 		}
 		at = next
