@@ -367,9 +367,5 @@ func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	if x.secrets.masked(data) {
-		x.apiKeys() // they may be among them
-		data = x.secrets.reveal(data)
-	}
-	return component.DecodeValue(data)
+	return component.DecodeValue(x.reveal(data))
 }

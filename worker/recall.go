@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"heddle/domain"
 )
@@ -26,6 +27,10 @@ func (x *execution) remember(ctx context.Context) error {
 			}
 		}
 		if len(writes) > 0 {
+			writes = maps.Clone(writes) // the run's own, which others may read
+			for key, value := range writes {
+				writes[key] = x.reveal(value)
+			}
 			x.adopt(writes)
 		}
 		s.State, s.Log, s.Headers = nil, nil, nil // of a long run only what is used is held

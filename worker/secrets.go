@@ -134,6 +134,23 @@ func (s *secrets) mask(data json.RawMessage) (masked json.RawMessage, first stri
 	return data, first
 }
 
+// maskAll masks the values that a step has set in the execution's own scope.
+func (s *secrets) maskAll(values map[string]json.RawMessage) map[string]json.RawMessage {
+	var masked map[string]json.RawMessage
+	for key, value := range values {
+		if hidden, first := s.mask(value); first != "" {
+			if masked == nil {
+				masked = maps.Clone(values)
+			}
+			masked[key] = hidden
+		}
+	}
+	if masked == nil {
+		return values
+	}
+	return masked
+}
+
 // replaceText replaces a piece of text in JSON wherever it stands, nil for nowhere. What follows a backslash is not
 // text as it stands: n after one is a line's end.
 func replaceText(data []byte, piece, by string) (replaced []byte) {
@@ -168,6 +185,15 @@ func (s *secrets) reveal(data []byte) []byte {
 		data = bytes.ReplaceAll(data, []byte(k.mark), []byte(k.inJSON))
 	}
 	return data
+}
+
+// reveal reads back what mask has made in an earlier claim of the run.
+func (x *execution) reveal(data []byte) []byte {
+	if !x.secrets.masked(data) {
+		return data
+	}
+	x.apiKeys() // they may be among them
+	return x.secrets.reveal(data)
 }
 
 // text returns a text without the secrets.

@@ -87,8 +87,8 @@ func TestSecretsOfARunAreMasked(t *testing.T) {
 // The next step has the value, in the same claim and after a crash.
 func TestSecretsAreReadBack(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.connected(flow("Main", "", "", script("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}})`)+
-		step("hold", "effect", "")+script("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password})`)))
+	_, urls := h.connected(flow("Main", "", "", script("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}, executionState: {k: [c.configVars['Their API'].fields.password]}})`)+
+		step("hold", "effect", "")+script("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password && c.executionState.k[0] === give.results.s})`)))
 	h.ShutdownTimeout = 1
 	h.probe.block["hold"] = make(chan struct{})
 	h.start()
@@ -101,6 +101,9 @@ func TestSecretsAreReadBack(t *testing.T) {
 	r := again.ended(run)
 	if got := outputs(t, r)["check"]; got != "true" || r.Claims < 2 || r.CutOff != 0 {
 		t.Errorf("the step saw %s, ended %+v after %d claims, %d of them cut off", got, r.Finished, r.Claims, r.CutOff)
+	}
+	if kept := string(r.Steps()[1].State["k"]); leaks(kept) != nil || !strings.HasPrefix(kept, `["<secret `) {
+		t.Errorf("kept %s", kept)
 	}
 	if given := outputs(t, r)["give"]; leaks(given) != nil || !strings.Contains(given, "<secret Their API.password ") {
 		t.Errorf("recorded %s", given)

@@ -125,7 +125,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 
 // finish notes that a step is done, at once where it has reached outside the run.
 func (x *execution) finish(ctx context.Context, s *running, finished *domain.StepFinished) error {
-	finished.Ended, finished.State = now(), s.state
+	finished.Ended, finished.State = now(), x.secrets.maskAll(s.state)
 	if err := s.log.into(ctx, x, finished); err != nil {
 		return err
 	}
