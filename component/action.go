@@ -19,7 +19,7 @@ func NewAction[I any](key, label, description string, perform func(context.Conte
 	return Action{
 		Key: key, Label: label, Description: description, Inputs: describe(fields),
 		Perform: func(ctx context.Context, step Step, raw map[string]any) (Result, error) {
-			inputs, err := decode[I](fields, raw)
+			inputs, err := decode[I](ctx, fields, raw)
 			if err != nil {
 				return Result{}, err
 			}
@@ -34,7 +34,7 @@ func NewTrigger[I any](key, label, description string, receive func(ctx context.
 	return Trigger{
 		Key: key, Label: label, Description: description, Inputs: describe(fields),
 		Receive: func(ctx context.Context, payload, raw map[string]any) (Result, error) {
-			inputs, err := decode[I](fields, raw)
+			inputs, err := decode[I](ctx, fields, raw)
 			if err != nil {
 				return Result{}, err
 			}
@@ -49,7 +49,7 @@ func NewPerformedTrigger[I any](key, label, description string, perform func(ctx
 	return Trigger{
 		Key: key, Label: label, Description: description, Inputs: describe(fields),
 		Perform: func(ctx context.Context, step Step, payload, raw map[string]any) (Result, error) {
-			inputs, err := decode[I](fields, raw)
+			inputs, err := decode[I](ctx, fields, raw)
 			if err != nil {
 				return Result{}, err
 			}
@@ -113,7 +113,7 @@ func (t Trigger) FromRaw() Trigger {
 func (t Trigger) Deploys(value any) (bool, error) {
 	for _, in := range t.Inputs {
 		if in.Key == t.StartInput {
-			on, err := field{Input: in, kind: kinds[reflect.TypeFor[bool]()]}.coerce(value)
+			on, err := field{Input: in, kind: kinds[reflect.TypeFor[bool]()]}.coerce(NewBudget(context.Background()), value)
 			is, _ := on.(bool)
 			return is, err
 		}

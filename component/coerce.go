@@ -12,7 +12,7 @@ import (
 // an error message, and how a loosely typed value becomes one.
 type kind struct {
 	name, wants string
-	from        func(any) (any, bool)
+	from        func(*Budget, any) (any, bool)
 }
 
 var kinds = map[reflect.Type]kind{
@@ -20,14 +20,14 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[bool]():       {"boolean", "true or false", toBool},
 	reflect.TypeFor[float64]():    {"number", "a number", toNumber},
 	reflect.TypeFor[int]():        {"number", "a whole number", toInt},
-	reflect.TypeFor[any]():        {"data", "a value", func(v any) (any, bool) { return v, true }},
+	reflect.TypeFor[any]():        {"data", "a value", func(_ *Budget, v any) (any, bool) { return v, true }},
 	reflect.TypeFor[[]any]():      {"list", "a list", toList},
 	reflect.TypeFor[[]KeyValue](): {"keyvalue", "a list of keys and values or an object", toKeyValues},
 }
 
-func toText(v any) (any, bool) { return Text(v), true }
+func toText(b *Budget, v any) (any, bool) { return b.Text(v), b.err == nil }
 
-func toBool(v any) (any, bool) {
+func toBool(_ *Budget, v any) (any, bool) {
 	switch x := v.(type) {
 	case bool:
 		return x, true
@@ -46,7 +46,7 @@ func toBool(v any) (any, bool) {
 	return nil, false
 }
 
-func toNumber(v any) (any, bool) {
+func toNumber(_ *Budget, v any) (any, bool) {
 	switch x := v.(type) {
 	case float64:
 		return x, !math.IsNaN(x) && !math.IsInf(x, 0)
@@ -63,8 +63,8 @@ func toNumber(v any) (any, bool) {
 	return nil, false
 }
 
-func toInt(v any) (any, bool) {
-	n, ok := toNumber(v)
+func toInt(b *Budget, v any) (any, bool) {
+	n, ok := toNumber(b, v)
 	if !ok {
 		return nil, false
 	}
@@ -72,7 +72,7 @@ func toInt(v any) (any, bool) {
 	return int(f), f == math.Trunc(f) && math.Abs(f) <= 1<<53
 }
 
-func toList(v any) (any, bool) {
+func toList(_ *Budget, v any) (any, bool) {
 	switch x := v.(type) {
 	case []any:
 		return x, true
@@ -90,7 +90,7 @@ func toList(v any) (any, bool) {
 
 // toKeyValues takes a list of keys and values, a list of {key, value} objects as config variables
 // hold them, or an object, whose keys are then in alphabetical order.
-func toKeyValues(v any) (any, bool) {
+func toKeyValues(b *Budget, v any) (any, bool) {
 	switch x := v.(type) {
 	case []KeyValue:
 		return x, true
@@ -107,7 +107,7 @@ func toKeyValues(v any) (any, bool) {
 			if _, hasKey := pair["key"]; !isMap || !hasKey {
 				return nil, false
 			}
-			list[i] = KeyValue{Key: Text(pair["key"]), Value: pair["value"]}
+			list[i] = KeyValue{Key: b.Text(pair["key"]), Value: pair["value"]}
 		}
 		return list, true
 	case string:

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -54,7 +55,7 @@ func fieldOf(t reflect.Type, sf reflect.StructField) field {
 		f.Options = strings.Split(options, ",")
 	}
 	if f.Default != "" {
-		if _, err := f.coerce(f.Default); err != nil {
+		if _, err := f.coerce(NewBudget(context.Background()), f.Default); err != nil {
 			panic(fmt.Sprintf("component: default of field %s of %s: %v", sf.Name, t, err))
 		}
 	}
@@ -72,11 +73,12 @@ func describe(fields []field) []Input {
 
 // decode fills a struct of inputs from resolved values. Inputs that the struct does not have are
 // left alone: definitions outlive the components that they were written for.
-func decode[I any](fields []field, raw map[string]any) (I, error) {
+func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, error) {
 	var inputs I
+	budget := NewBudget(ctx)
 	into := reflect.ValueOf(&inputs).Elem()
 	for _, f := range fields {
-		v, err := f.coerce(raw[f.Key])
+		v, err := f.coerce(budget, raw[f.Key])
 		if err != nil {
 			return inputs, err
 		}
@@ -89,7 +91,7 @@ func decode[I any](fields []field, raw map[string]any) (I, error) {
 
 // coerce turns a resolved value into what the field takes. Literals always arrive as strings, and an
 // empty one means that the input was not set.
-func (f field) coerce(v any) (any, error) {
+func (f field) coerce(b *Budget, v any) (any, error) {
 	if v == nil || v == "" {
 		if f.Required {
 			return nil, domain.RefuseField(domain.Invalid, f.Key, "%s is required", f.Label)
@@ -101,7 +103,10 @@ func (f field) coerce(v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	out, ok := f.kind.from(v)
+	out, ok := f.kind.from(b, v)
+	if b.err != nil {
+		return nil, b.err
+	}
 	if !ok {
 		return nil, domain.RefuseField(domain.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.wants, show(v))
 	}
@@ -124,6 +129,7 @@ func show(v any) string {
 	case []byte:
 		return "binary data"
 	case string:
+		x = x[:min(len(x), 200)] // which has more than 40 characters for sure
 		if r := []rune(x); len(r) > 40 {
 			x = string(r[:40]) + "…"
 		}

@@ -78,7 +78,7 @@ func TestDecode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.raw["url"], c.want.URL = "u", "u"
-			got, err := decode[everything](fields, c.raw)
+			got, err := decode[everything](t.Context(), fields, c.raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"option":            {"kind", "c", `kind: Kind must be one of a, b, not "c"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := decode[everything](fields, map[string]any{"url": "u", c.key: c.value})
+			_, err := decode[everything](t.Context(), fields, map[string]any{"url": "u", c.key: c.value})
 			refusal, ok := errors.AsType[*domain.Error](err)
 			if !ok || refusal.Code != domain.Invalid || refusal.Field != c.key || refusal.Error() != c.want {
 				t.Errorf("got  %v\nwant %s", err, c.want)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // LooseEqual compares two values as branches do: by JavaScript's ==, so that "5" equals 5, true
@@ -52,10 +53,23 @@ func LooseLess(a, b any) (less, ordered bool) {
 	left, isText := a.(string)
 	right, areTexts := b.(string)
 	if isText && areTexts {
-		return slices.Compare(utf16.Encode([]rune(left)), utf16.Encode([]rune(right))) < 0, true
+		return lessUnits(left, right), true
 	}
 	x, y := looseNumber(a), looseNumber(b)
 	return x < y, !math.IsNaN(x) && !math.IsNaN(y)
+}
+
+// lessUnits compares by UTF-16 code units, in which characters beyond U+FFFF come before U+E000.
+func lessUnits(a, b string) bool {
+	for a != "" && b != "" {
+		x, width := utf8.DecodeRuneInString(a)
+		y, other := utf8.DecodeRuneInString(b)
+		if x != y {
+			return slices.Compare(utf16.AppendRune(nil, x), utf16.AppendRune(nil, y)) < 0
+		}
+		a, b = a[width:], b[other:]
+	}
+	return b != ""
 }
 
 // comparable is what JavaScript compares in place of a value: lists and objects by their text.
@@ -106,7 +120,7 @@ func primitive(v any) any {
 	case []byte:
 		return string(x)
 	case []KeyValue:
-		list, _ := toList(x)
+		list, _ := toList(nil, x)
 		return list
 	}
 	return v
@@ -203,17 +217,28 @@ func orNaN(n float64, err error) float64 {
 
 // compoundText is JavaScript's String(v) of a list or an object.
 func compoundText(v any) string {
+	if _, isList := v.([]any); !isList {
+		return objectText
+	}
+	return string(appendCompound(nil, v))
+}
+
+const objectText = "[object Object]"
+
+func appendCompound(to []byte, v any) []byte {
 	list, ok := v.([]any)
 	if !ok {
-		return "[object Object]"
+		return append(to, objectText...)
 	}
-	parts := make([]string, len(list))
 	for i, element := range list {
+		if i > 0 {
+			to = append(to, ',')
+		}
 		if element = primitive(element); isCompound(element) {
-			parts[i] = compoundText(element)
+			to = appendCompound(to, element)
 		} else {
-			parts[i] = Text(element)
+			to = append(to, Text(element)...)
 		}
 	}
-	return strings.Join(parts, ",")
+	return to
 }

@@ -14,15 +14,18 @@ type Transport struct {
 	MaxBody int64 // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
 }
 
-// RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused.
+// RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused, and so is an answer
+// that is no HTTP from there on: nobody here asks for another protocol.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.Transport.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
-	if _, upgraded := response.Body.(io.Writer); !upgraded {
-		response.Body = &boundedBody{ReadCloser: response.Body, left: t.MaxBody, limit: t.MaxBody}
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		_ = response.Body.Close() // the connection is of no use; why it can't be closed is of no interest
+		return nil, domain.Refuse(domain.Invalid, "the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
+	response.Body = &boundedBody{ReadCloser: response.Body, left: t.MaxBody, limit: t.MaxBody}
 	return response, nil
 }
 
@@ -50,12 +53,19 @@ type boundedBody struct {
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, tooLong(b.limit)
+	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return n + int(b.left), domain.Exceed("HEDDLE_HTTP_RESPONSE", "the answer is larger than %d bytes", b.limit)
+		return n - 1, tooLong(b.limit)
 	}
 	return n, err
+}
+
+func tooLong(limit int64) error {
+	return domain.Exceed("HEDDLE_HTTP_RESPONSE", "the answer is larger than %d bytes", limit)
 }

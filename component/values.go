@@ -2,9 +2,11 @@ package component
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	jsonv2 "github.com/go-json-experiment/json"
 )
@@ -18,23 +20,23 @@ import (
 const (
 	bytesKey  = "$bytes"
 	objectKey = "$object"
-	// maxDepth stops a value that contains itself. It is far above any sane nesting and below the
-	// depth that encoding/json refuses.
-	maxDepth = 1000
 )
 
 // EncodeValue writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
 // what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
 // that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
-func EncodeValue(v any) (json.RawMessage, error) { return write(v, true) }
+func EncodeValue(v any) (json.RawMessage, error) { return write(v, true, math.MaxInt) }
+
+// EncodeWithin is [EncodeValue] for a step's result, which is refused before more bytes than that are written.
+func EncodeWithin(v any, bytes int) (json.RawMessage, error) { return write(v, true, bytes) }
 
 // JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is
 // UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
-func JSON(v any) ([]byte, error) { return write(v, false) }
+func JSON(v any) ([]byte, error) { return write(v, false, math.MaxInt) }
 
 // DecodeValue reads a value that [EncodeValue] wrote.
 func DecodeValue(raw json.RawMessage) (any, error) {
-	tree, err := ParseJSON(raw)
+	tree, err := parseJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("reading a value: %w", err)
 	}
@@ -44,9 +46,12 @@ func DecodeValue(raw json.RawMessage) (any, error) {
 	return unmark(tree)
 }
 
-// ParseJSON reads JSON by anyone as encoding/json does. What the quicker reader refuses is left to that: it
-// takes names that come twice and text that is not UTF-8, too.
-func ParseJSON(raw []byte) (value any, err error) {
+// ParseJSON reads JSON by anyone as encoding/json does, within the default limits.
+func ParseJSON(raw []byte) (any, error) { return NewBudget(context.Background()).ParseJSON(raw) }
+
+// parseJSON leaves what the quicker reader refuses to encoding/json, which takes names that come twice and text
+// that is not UTF-8, too.
+func parseJSON(raw []byte) (value any, err error) {
 	if err = jsonv2.Unmarshal(raw, &value); err != nil {
 		value = nil
 		err = json.Unmarshal(raw, &value)

@@ -17,6 +17,7 @@ import (
 // result goes through it, so it makes no tree for encoding/json first.
 type writer struct {
 	marked bool // binary data is marked so that it can be read back
+	limit  int  // bytes
 	out    json.RawMessage
 	keys   []string // of the objects that are being written, each object's after those of the one around it
 }
@@ -30,21 +31,35 @@ const (
 	maxKeys = 256
 )
 
-func write(v any, marked bool) (json.RawMessage, error) {
+func write(v any, marked bool, limit int) (json.RawMessage, error) {
 	w := writers.Get().(*writer)
-	w.marked, w.out, w.keys = marked, w.out[:0], w.keys[:0]
+	w.marked, w.limit, w.out, w.keys = marked, limit, w.out[:0], w.keys[:0]
 	err := w.value(v, 0)
-	out := bytes.Clone(w.out)
-	if cap(w.out) <= maxOut && cap(w.keys) <= maxKeys {
+	if err == nil && len(w.out) > limit {
+		err = TooLarge(limit)
+	}
+	out := w.out
+	if cap(out) > maxOut {
+		w.out = nil // it is no longer the writer's
+	} else {
+		out = bytes.Clone(out)
+	}
+	if cap(w.keys) <= maxKeys {
 		clear(w.keys[:cap(w.keys)]) // they may be long
 		writers.Put(w)
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (w *writer) value(v any, depth int) error {
-	if depth > maxDepth {
-		return domain.Refuse(domain.Invalid, "the value is nested deeper than %d levels or contains itself", maxDepth)
+	if depth > MaxDepth {
+		return domain.Refuse(domain.Invalid, "the value is nested deeper than %d levels or contains itself", MaxDepth)
+	}
+	if len(w.out) > w.limit { // one value is held by more than one place: written out, it can be any size
+		return TooLarge(w.limit)
 	}
 	switch x := v.(type) {
 	case nil:

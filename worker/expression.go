@@ -1,7 +1,7 @@
 package worker
 
 import (
-	"strings"
+	"context"
 
 	"heddle/component"
 	"heddle/domain"
@@ -48,22 +48,24 @@ func reference(text string, scope *Scope) (any, error) {
 }
 
 func render(text string, scope *Scope) (any, error) {
-	var b strings.Builder
+	out := component.NewBudget(component.WithLimits(context.Background(), scope.limits)).NewOutput()
 	for _, part := range domain.ParseTemplate(text) {
+		text := part.Text
 		switch part.Kind {
-		case domain.LiteralPart:
-			b.WriteString(part.Text)
 		case domain.ConfigVarPart:
-			b.WriteString(component.Text(scope.config[part.Text]))
+			text = component.Text(scope.config[part.Text])
 		case domain.PathPart:
 			v, err := reference(part.Text, scope)
 			if err != nil {
 				return nil, err
 			}
-			b.WriteString(component.Text(v))
+			text = component.Text(v)
+		}
+		if _, err := out.WriteString(text); err != nil {
+			return nil, err
 		}
 	}
-	return b.String(), nil
+	return out.Result()
 }
 
 // complexValue resolves a list. The file does not say of which kind it is, but elements of key/value

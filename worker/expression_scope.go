@@ -1,12 +1,16 @@
 package worker
 
-import "heddle/domain"
+import (
+	"heddle/component"
+	"heddle/domain"
+)
 
 // Scope is what the inputs of a step can refer to: what the steps before it left, by step
 // identifier, and the configuration, by key.
 type Scope struct {
 	config map[string]any
 	steps  map[string]stepData
+	limits component.Limits // of the texts that templates give
 }
 
 // stepData is what one step left behind.
@@ -19,7 +23,7 @@ type stepData struct {
 }
 
 func newScope(config map[string]any) *Scope {
-	return &Scope{config: config, steps: map[string]stepData{}}
+	return &Scope{config: config, steps: map[string]stepData{}, limits: component.DefaultLimits}
 }
 
 // set keeps what a step returned. In a loop's body that replaces what the iteration before left.

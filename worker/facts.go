@@ -27,6 +27,7 @@ func (x *execution) enter(definition *domain.Node, instance domain.Instance) (er
 		return err
 	}
 	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), newScope(x.config), x.newSecrets(x.run.ID)
+	x.scope.limits.Output = x.MaxOutput
 	for _, v := range definition.ConfigVars() {
 		if connection, ok := x.config[v.Key()].(map[string]any); ok && isConnection(v) {
 			fields, _ := connection["fields"].(map[string]any)

@@ -55,10 +55,11 @@ func NewHTTPClient(allow []string, limits HTTPLimits) (*http.Client, error) {
 			MaxIdleConnsPerHost:    10,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 		}},
-		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			if len(via) >= maxRedirects {
 				return domain.Refuse(domain.Invalid, "stopped after %d redirects", maxRedirects)
 			}
+			component.KeepFromOthers(next, via)
 			return nil
 		},
 	}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
@@ -40,7 +41,7 @@ func (x *execution) loop(ctx context.Context, step *domain.Node, path string, it
 		}
 	}
 	if size > x.MaxOutput {
-		return nil, x.tooLarge(size), nil
+		return nil, component.TooLarge(x.MaxOutput), nil
 	}
 	return results, nil, nil
 }

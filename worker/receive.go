@@ -32,6 +32,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 		return component.Result{}, err
 	}
 	inputs, err := resolveInputs(step, newScope(config))
+	ctx = w.limited(ctx)
 	switch {
 	case err != nil:
 		return component.Result{}, err
@@ -193,7 +194,7 @@ func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *ru
 		return failure, nil
 	}
 	ref := step.Action()
-	ctx, span := x.beginStep(ctx, ref.Component, ref.Key, run.path)
+	ctx, span := x.beginStep(x.limited(ctx), ref.Component, ref.Key, run.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if failure != nil {

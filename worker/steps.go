@@ -152,15 +152,7 @@ func (x *execution) encode(r component.Result) (json.RawMessage, error) {
 	if err := fits(r); err != nil {
 		return nil, err
 	}
-	data, err := component.EncodeValue(r.Data)
-	if err == nil && len(data) > x.MaxOutput {
-		err = x.tooLarge(len(data))
-	}
-	return data, err
-}
-
-func (x *execution) tooLarge(size int) error {
-	return domain.Exceed("HEDDLE_MAX_STEP_OUTPUT", "the step's result has %d bytes, more than %d", size, x.MaxOutput)
+	return component.EncodeWithin(r.Data, x.MaxOutput)
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
@@ -196,7 +188,7 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 // step's own error; err the worker's.
 func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) (result component.Result, failure, err error) {
 	ref := step.Action()
-	ctx, span := x.beginStep(ctx, ref.Component, ref.Key, s.path)
+	ctx, span := x.beginStep(x.limited(ctx), ref.Component, ref.Key, s.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if step.IsTrigger() {

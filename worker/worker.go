@@ -43,6 +43,7 @@ type Options struct {
 	MaxClaims       int           // how often a run may end its process, or be cut off in another way
 	MaxSteps        int           // steps of a run, counting each iteration of a loop
 	MaxOutput       int           // bytes of a step's result
+	MaxMemory       int           // bytes of what a step reads or makes, as estimated
 	MaxState        int           // bytes of all values that a scope keeps
 	MaxStepLog      int           // bytes that a step may log
 	AcceptsOnly     bool          // leaves executing runs, and starting them by the clock, to other processes
@@ -53,8 +54,14 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 6 << 20, MaxBodyValues: 250_000, MaxBodyParts: 1000, MaxBodies: 64 << 20, BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
-		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: 64 << 20, MaxState: 64 << 20, MaxStepLog: 1 << 20,
+		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: component.DefaultLimits.Output, MaxMemory: component.DefaultLimits.Memory,
+		MaxState: 64 << 20, MaxStepLog: 1 << 20,
 		Script: DefaultScriptLimits}
+}
+
+// limited returns a context in which components work within the limits of steps.
+func (o Options) limited(ctx context.Context) context.Context {
+	return component.WithLimits(ctx, component.Limits{Output: o.MaxOutput, Memory: o.MaxMemory})
 }
 
 // Worker accepts triggers and executes runs.

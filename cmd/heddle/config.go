@@ -95,6 +95,7 @@ type settings struct {
 	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"3" help:"How often an execution may be cut off by the end of its process, other than by a stop, before it fails."`
 	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
 	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`
+	MaxStepMemory  int           `env:"HEDDLE_MAX_STEP_MEMORY" default:"268435456" help:"Bytes that what a step reads or makes of data may hold, as estimated before it is held."`
 	MaxStepLog     int           `env:"HEDDLE_MAX_STEP_LOG" default:"1048576" help:"Bytes that a step may log."`
 	MaxState       int           `env:"HEDDLE_MAX_STATE" default:"67108864" help:"Bytes that an instance, an integration or an execution may persist."`
 	ScriptTime     time.Duration `env:"HEDDLE_SCRIPT_TIME" default:"10s" help:"How long one call of a script may take."`

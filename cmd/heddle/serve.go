@@ -163,6 +163,7 @@ func (v *server) build(address string) {
 	o.Concurrency, o.Redis, o.RunRetention = v.Concurrency, v.Redis, v.RunRetention
 	o.MissedTicks, o.AcceptsOnly = v.MissedTicks, !v.holds(roleWorker)
 	o.MaxNested, o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxNested, v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
+	o.MaxMemory = v.MaxStepMemory
 	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view, Runs: v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, Tracer: v.tracer,

@@ -36,10 +36,15 @@ type branchOnValueInputs struct {
 	Mappings   []component.KeyValue `key:"branchValueMappings" label:"Branches" doc:"For each branch its name and the value that leads to it."`
 }
 
-func branchOnValue(_ context.Context, _ component.Step, in branchOnValueInputs) (component.Result, error) {
+func branchOnValue(ctx context.Context, _ component.Step, in branchOnValueInputs) (component.Result, error) {
+	budget := component.NewBudget(ctx)
+	text := budget.Text(in.InputValue)
 	for _, branch := range in.Mappings {
-		if matches(in.InputValue, branch.Value) {
+		if matches(budget, in.InputValue, text, branch.Value) {
 			return component.Result{Data: branch.Key, Branch: branch.Key}, nil
+		}
+		if err := budget.Spend(len(text)); err != nil {
+			return component.Result{}, err
 		}
 	}
 	return component.Result{Data: elseBranch, Branch: elseBranch}, nil
@@ -49,14 +54,14 @@ type branchOnExpressionInputs struct {
 	Conditions []component.KeyValue `key:"conditions" label:"Conditions" type:"conditions" doc:"For each branch its name and the condition that leads to it."`
 }
 
-func branchOnExpression(_ context.Context, _ component.Step, in branchOnExpressionInputs) (component.Result, error) {
+func branchOnExpression(ctx context.Context, _ component.Step, in branchOnExpressionInputs) (component.Result, error) {
 	for _, branch := range in.Conditions {
-		if err := checkCondition(branch.Value); err != nil {
+		if err := checkCondition(branch.Value, 1); err != nil {
 			return component.Result{}, err
 		}
 	}
 	for _, branch := range in.Conditions {
-		is, err := holds(branch.Value)
+		is, err := holds(ctx, branch.Value)
 		if err != nil {
 			return component.Result{}, fmt.Errorf("branch %q: %w", branch.Key, err)
 		}
@@ -82,9 +87,9 @@ func selectExecutedStepResult(_ context.Context, _ component.Step, in selectResu
 
 // matches compares as JavaScript does and then by text, since the values in a definition are always
 // text: an object matches its JSON and true matches "true", which JavaScript denies.
-func matches(value, literal any) bool {
+func matches(budget *component.Budget, value any, text string, literal any) bool {
 	if component.LooseEqual(value, literal) {
 		return true
 	}
-	return value != nil && literal != nil && component.Text(value) == component.Text(literal)
+	return value != nil && literal != nil && text == budget.Text(literal)
 }

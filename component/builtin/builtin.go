@@ -20,10 +20,15 @@ func Components() []component.Component { return slices.Clone(all) }
 // actionFunc is what an action does with inputs that are read.
 type actionFunc[I any] = func(context.Context, component.Step, I) (component.Result, error)
 
-// pure makes an action's function of one that needs nothing but the inputs.
-func pure[I any](do func(I) (any, error)) actionFunc[I] {
-	return func(_ context.Context, _ component.Step, in I) (component.Result, error) {
-		data, err := do(in)
+// pure makes an action's function of one that needs nothing but the inputs, within a step's budget. Once that has
+// refused anything, whatever came of it is of no worth.
+func pure[I any](do func(*component.Budget, I) (any, error)) actionFunc[I] {
+	return func(ctx context.Context, _ component.Step, in I) (component.Result, error) {
+		budget := component.NewBudget(ctx)
+		data, err := do(budget, in)
+		if over := budget.Err(); over != nil {
+			return component.Result{}, over
+		}
 		return component.Result{Data: data}, err
 	}
 }

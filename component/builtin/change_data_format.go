@@ -1,10 +1,7 @@
 package builtin
 
 import (
-	"context"
 	"encoding/hex"
-	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -25,7 +22,7 @@ func readActions() []component.Action {
 	return []component.Action{
 		component.NewAction("deserializeFormData", "Deserialize URL-encoded form data",
 			"Reads what a form or a webhook sent as application/x-www-form-urlencoded into an object. A name that occurs more than once gives a list. What is escaped wrongly stays as it is.",
-			deserializeFormData),
+			pure(deserializeFormData)),
 		component.NewAction("deserializeFromJson", "Deserialize JSON",
 			"Reads JSON text into the value that it stands for. What is no text has been read already and is passed on.",
 			pure(deserializeFromJSON)),
@@ -48,11 +45,13 @@ func writeActions() []component.Action {
 		component.NewAction("serializeJsonl", "Serialize JSON lines", "Writes a list with a JSON value on each line.", pure(serializeJSONLines)),
 		component.NewAction("prettyPrint", "Pretty print", "Writes a value, or what JSON text stands for, as JSON on several lines. Other text stays as it is.", pure(prettyPrint)),
 		component.NewAction("convertToBoolean", "Convert to boolean", "Takes true, t, yes, y and 1 for true, false, f, no, n, 0 and nothing for false, in either case; other values as JavaScript does.",
-			pure(func(in convertInputs) (any, error) { return isTrue(unquoted(in.Value)), nil })),
+			pure(func(budget *component.Budget, in convertInputs) (any, error) {
+				return isTrue(unquoted(budget, in.Value)), nil
+			})),
 		component.NewAction("convertToInt", "Convert to integer", "Gives the whole part of a number, or of text that is one.", pure(convertToInt)),
 		component.NewAction("convertToNumber", "Convert to number", "Gives a number, or the number that text is.", pure(convertToNumber)),
 		component.NewAction("convertToString", "Convert to string", "Gives text: of lists and objects their JSON, of nothing an empty one.",
-			pure(func(in convertInputs) (any, error) { return component.Text(in.Value), nil })),
+			pure(func(budget *component.Budget, in convertInputs) (any, error) { return budget.Text(in.Value), nil })),
 	}
 }
 
@@ -60,13 +59,13 @@ type dataInputs struct {
 	Data any `key:"data" label:"Data" doc:"Text, binary data, or the body of a webhook (an object with data and contentType). Binary data is UTF-8, or in the character set that the content type names." required:"true"`
 }
 
-func deserializeFormData(_ context.Context, _ component.Step, in dataInputs) (component.Result, error) {
+func deserializeFormData(budget *component.Budget, in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
 		if _, isObject := rest.(map[string]any); isObject {
-			return component.Result{Data: rest}, nil // a multipart form, taken apart on arrival
+			return rest, nil // a multipart form, taken apart on arrival
 		}
-		return component.Result{}, domain.RefuseField(domain.Invalid, "data", "Data must be URL-encoded form data, not %s", component.Text(rest))
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data must be URL-encoded form data, not %s", shape(rest))
 	}
 	form := map[string]any{}
 	for part := range strings.SplitSeq(text, "&") {
@@ -74,31 +73,53 @@ func deserializeFormData(_ context.Context, _ component.Step, in dataInputs) (co
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		addElement(form, unescaped(name), unescaped(value))
+		if err := budget.Hold(component.TextBytes + len(part)); err != nil {
+			return nil, err
+		}
+		if err := addElement(budget, form, unescaped(name), unescaped(value)); err != nil {
+			return nil, err
+		}
 	}
-	return component.Result{Data: form}, nil
+	return form, nil
 }
 
 // unescaped reads a part of a form. What is escaped wrongly, such as the sign in 100%, stands for itself.
 func unescaped(part string) string {
-	return escapes.ReplaceAllStringFunc(strings.ReplaceAll(part, "+", " "), func(escape string) string {
-		b, _ := hex.DecodeString(escape[1:]) // the pattern has seen to it
-		return string(b)
-	})
+	if !strings.ContainsAny(part, "+%") {
+		return part
+	}
+	text := make([]byte, 0, len(part))
+	for i := 0; i < len(part); i++ {
+		switch c := part[i]; {
+		case c == '+':
+			text = append(text, ' ')
+		case c == '%' && i+2 < len(part) && hexDigits[part[i+1]] && hexDigits[part[i+2]]:
+			text, _ = hex.AppendDecode(text, []byte(part[i+1:i+3])) // two digits always stand for a byte
+			i += 2
+		default:
+			text = append(text, c)
+		}
+	}
+	return string(text)
 }
 
-var escapes = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+var hexDigits = func() (is [256]bool) {
+	for _, c := range "0123456789abcdefABCDEF" {
+		is[c] = true
+	}
+	return is
+}()
 
-func deserializeFromJSON(in dataInputs) (any, error) {
+func deserializeFromJSON(budget *component.Budget, in dataInputs) (any, error) {
 	if _, rest, isText := textOf(in.Data); !isText {
 		return rest, nil
 	}
-	text, err := requiredText(in.Data, "JSON")
+	text, err := requiredText(budget, in.Data, "JSON")
 	if err != nil {
 		return nil, err
 	}
-	var value any
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
+	value, err := parsed(budget, []byte(text))
+	if err != nil {
 		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
 	}
 	return value, nil

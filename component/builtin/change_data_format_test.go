@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -111,20 +112,20 @@ func TestFormatsRoundTrip(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		value := map[string]any{"root": object(3).Draw(t, "value")}
-		xmlText, err := writeXML(value)
+		xmlText, err := writeXML(component.NewBudget(context.Background()), value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		asText := func(v any) string { s, _ := writeJSON(v); return s }
-		back, err := readXML(xmlInputs{dataInputs: dataInputs{xmlText}, Strings: true})
+		asText := func(v any) string { s, _ := writeJSON(component.NewBudget(context.Background()), v); return s }
+		back, err := readXML(component.NewBudget(context.Background()), xmlInputs{dataInputs: dataInputs{xmlText}, Strings: true})
 		if diff := cmp.Diff(asText(texts(value)), asText(back)); diff != "" || err != nil {
 			t.Fatalf("%s: %v %s", xmlText, err, diff)
 		}
-		yamlText, err := writeYAML(value)
+		yamlText, err := writeYAML(component.NewBudget(context.Background()), value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := readYAML(dataInputs{yamlText}); !cmp.Equal(any(value), back) || err != nil {
+		if back, err := readYAML(component.NewBudget(context.Background()), dataInputs{yamlText}); !cmp.Equal(any(value), back) || err != nil {
 			t.Fatalf("%s: %v %v", yamlText, err, back)
 		}
 	})

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -71,7 +72,7 @@ func filter(ctx context.Context, step component.Step, in filterInputs) (componen
 }
 
 func transform(ctx context.Context, step component.Step, in mapInputs) (component.Result, error) {
-	list, err := in.list()
+	list, err := in.list(component.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -83,7 +84,7 @@ func transform(ctx context.Context, step component.Step, in mapInputs) (componen
 }
 
 func sortList(ctx context.Context, step component.Step, in sortInputs) (component.Result, error) {
-	list, err := in.list()
+	list, err := in.list(component.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -92,7 +93,7 @@ func sortList(ctx context.Context, step component.Step, in sortInputs) (componen
 }
 
 func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (component.Result, error) {
-	list, err := in.list()
+	list, err := in.list(component.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -106,7 +107,9 @@ func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (co
 	if in.Function == "COUNT" {
 		return component.Result{Data: float64(len(list))}, nil
 	}
-	all, err := floats("listInput", list)
+	budget := component.NewBudget(ctx)
+	all, err := floats(budget, "listInput", list)
+	err = cmp.Or(budget.Err(), err)
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -114,10 +117,10 @@ func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (co
 }
 
 // floats reads numbers, and text that is one.
-func floats(field string, list []any) ([]float64, error) {
+func floats(budget *component.Budget, field string, list []any) ([]float64, error) {
 	all := make([]float64, len(list))
 	for i, element := range list {
-		n, ok := unquoted(element).(float64)
+		n, ok := unquoted(budget, element).(float64)
 		if text, isText := element.(string); isText && !ok {
 			n, ok = component.TextNumber(text)
 		}

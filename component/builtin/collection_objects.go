@@ -47,29 +47,29 @@ type fieldMappingInputs struct {
 
 func objectActions() []component.Action {
 	return []component.Action{
-		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(in addKeyInputs) (any, error) {
-			return withKeys(in.Object, in.Path, map[string]any{in.Key: in.Value})
+		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(budget *component.Budget, in addKeyInputs) (any, error) {
+			return withKeys(budget, in.Object, in.Path, map[string]any{in.Key: in.Value})
 		})),
 		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
-		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(in combineInputs) (any, error) {
+		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(budget *component.Budget, in combineInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
-		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(in createObjectInputs) (any, error) {
+		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(budget *component.Budget, in createObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 		component.NewAction("fieldValueMapping", "Field value mapping",
 			"Pairs two mappings by their fields and gives a list of objects with key and value, in the order of the key mappings; the value is null where there is none.",
 			pure(fieldMapping)),
 		component.NewAction("fromObject", "Object to key value pair list", "Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
-		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(in toObjectInputs) (any, error) {
+		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(budget *component.Budget, in toObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 	}
 }
 
-func addKeys(in addKeysInputs) (any, error) {
+func addKeys(budget *component.Budget, in addKeysInputs) (any, error) {
 	added := objectFrom(in.Pairs)
-	switch dynamic := unquoted(in.Dynamic).(type) {
+	switch dynamic := unquoted(budget, in.Dynamic).(type) {
 	case nil:
 	case map[string]any:
 		added = dynamic
@@ -80,37 +80,43 @@ func addKeys(in addKeysInputs) (any, error) {
 			if _, hasKey := pair["key"]; !ok || !hasKey {
 				return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "every element needs a key and a value")
 			}
-			added[component.Text(pair["key"])] = pair["value"]
+			added[budget.Text(pair["key"])] = pair["value"]
 		}
 	default:
 		if dynamic != "" {
 			return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "an object or a list of keys with values is needed, not %s", shape(dynamic))
 		}
 	}
-	return withKeys(in.Object, in.Path, added)
+	return withKeys(budget, in.Object, in.Path, added)
 }
 
 // withKeys copies what it changes: other steps hold the object, too.
-func withKeys(v any, path string, added map[string]any) (any, error) {
-	object, err := objectOf("object", v)
+func withKeys(budget *component.Budget, v any, path string, added map[string]any) (any, error) {
+	object, err := objectOf(budget, "object", v)
 	if err != nil {
 		return nil, err
 	}
-	return withKeysAt(object, strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }), added)
+	if len(path) > longestPath {
+		return nil, domain.RefuseField(domain.Invalid, "objectPath", "Insert path may have %d bytes, not %d", longestPath, len(path))
+	}
+	return withKeysAt(budget, object, strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }), added)
 }
 
+// longestPath keeps paths from leading deeper than values may be.
+const longestPath = 2 * component.MaxDepth
+
 // withKeysAt sets keys in the object that a path leads to.
-func withKeysAt(v any, path []string, added map[string]any) (any, error) {
+func withKeysAt(budget *component.Budget, v any, path []string, added map[string]any) (any, error) {
 	if list, isList := v.([]any); isList && len(path) > 0 {
 		i, err := strconv.Atoi(path[0])
 		if err != nil || i < 0 || i >= len(list) {
 			return nil, domain.RefuseField(domain.Invalid, "objectPath", "the path leads into a list of %d, which has no element %q; begin with 0", len(list), excerpt(path[0], 40))
 		}
 		changed := slices.Clone(list)
-		changed[i], err = withKeysAt(list[i], path[1:], added)
+		changed[i], err = withKeysAt(budget, list[i], path[1:], added)
 		return changed, err
 	}
-	object, err := objectOf("objectPath", v)
+	object, err := objectOf(budget, "objectPath", v)
 	if err != nil {
 		return nil, err
 	}
@@ -119,12 +125,12 @@ func withKeysAt(v any, path []string, added map[string]any) (any, error) {
 		maps.Copy(changed, added)
 		return changed, nil
 	}
-	changed[path[0]], err = withKeysAt(object[path[0]], path[1:], added)
+	changed[path[0]], err = withKeysAt(budget, object[path[0]], path[1:], added)
 	return changed, err
 }
 
-func fromObject(in fromObjectInputs) (any, error) {
-	object, err := objectOf("object", in.Object)
+func fromObject(budget *component.Budget, in fromObjectInputs) (any, error) {
+	object, err := objectOf(budget, "object", in.Object)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +141,11 @@ func fromObject(in fromObjectInputs) (any, error) {
 	return list, nil
 }
 
-func fieldMapping(in fieldMappingInputs) (any, error) {
+func fieldMapping(budget *component.Budget, in fieldMappingInputs) (any, error) {
 	values := objectFrom(in.Values)
 	list := make([]any, len(in.Keys))
 	for i, pair := range in.Keys {
-		list[i] = map[string]any{"key": component.Text(pair.Value), "value": values[pair.Key]}
+		list[i] = map[string]any{"key": budget.Text(pair.Value), "value": values[pair.Key]}
 	}
 	return list, nil
 }

@@ -1,23 +1,12 @@
 package builtin
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"strconv"
-	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"heddle/component"
 	"heddle/domain"
 )
-
-type schemaInputs struct {
-	JSON   any `key:"jsonInput" label:"JSON object" doc:"The value to check, or JSON text."`
-	Schema any `key:"jsonSchema" label:"JSON schema" type:"code" required:"true" doc:"A JSON Schema of draft 4 to 2020-12. It may refer to parts of itself and nowhere else."`
-}
 
 type inOrderInputs struct {
 	Collection string `key:"collectionId" label:"Collection ID" required:"true" doc:"Tells collections apart that are processed at the same time."`
@@ -34,56 +23,6 @@ func processActions() []component.Action {
 		component.NewAction("validateJsonSchema", "Validate JSON schema",
 			"Checks a value by a JSON Schema and gives it, read. What does not fit fails the step, which says where.", pure(validateSchema)),
 	}
-}
-
-// readsNothing is the loader of schemas: a schema comes from an input and must not reach elsewhere.
-type readsNothing struct{}
-
-func (readsNothing) Load(string) (any, error) {
-	return nil, errors.New("a schema may refer to itself only")
-}
-
-func validateSchema(in schemaInputs) (any, error) {
-	schema, err := plainJSON("jsonSchema", in.Schema)
-	if err != nil {
-		return nil, err
-	}
-	value, err := plainJSON("jsonInput", in.JSON)
-	if err != nil {
-		return nil, err
-	}
-	compiler := jsonschema.NewCompiler()
-	compiler.UseLoader(readsNothing{})
-	const place = "schema.json"
-	if err := compiler.AddResource(place, schema); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
-	}
-	compiled, err := compiler.Compile(place)
-	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
-	}
-	if err := compiled.Validate(value); err != nil {
-		_, findings, _ := strings.Cut(err.Error(), "\n") // the first line names the schema
-		return nil, domain.RefuseField(domain.Invalid, "jsonInput", "the value does not fit the schema:\n%s", excerpt(findings, 2000))
-	}
-	return unquoted(in.JSON), nil
-}
-
-// plainJSON gives a value, or what text says as JSON, as the validator wants it: with numbers as written.
-func plainJSON(field string, v any) (any, error) {
-	text, isText := v.(string)
-	if !isText || !json.Valid([]byte(text)) {
-		raw, err := component.JSON(v)
-		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, field, "%v", err)
-		}
-		text = string(raw)
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
-	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, field, "%v", err)
-	}
-	return value, nil
 }
 
 // processInOrder keeps, under one key, the next index, what waits, and what it handed out last, so

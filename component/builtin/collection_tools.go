@@ -50,55 +50,70 @@ type selectItemInputs struct {
 
 func listActions() []component.Action {
 	return []component.Action{
-		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(list []any, in listElementInputs) (any, error) {
+		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
 			return append(slices.Clone(list), in.Element), nil
 		})),
 		component.NewAction("chunks", "Chunks", "Divides a list into lists of so many elements; the last one may have fewer.", ofList(chunks)),
-		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.", ofList(func(list []any, in twoListsInputs) (any, error) {
-			second, err := listOf("secondListInput", in.Second)
+		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.", ofList(func(budget *component.Budget, list []any, in twoListsInputs) (any, error) {
+			second, err := listOf(budget, "secondListInput", in.Second)
+			if err == nil {
+				err = budget.Hold(len(second) * component.SlotBytes)
+			}
 			return slices.Concat(list, second), err
 		})),
-		component.NewAction("count", "Count", "Counts how often an element is in a list.", ofList(func(list []any, in listElementInputs) (any, error) {
-			return float64(len(list) - len(without(list, in.Element))), nil
+		component.NewAction("count", "Count", "Counts how often an element is in a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
+			return float64(len(list) - len(without(budget, list, in.Element))), nil
 		})),
 		component.NewAction("create", "Create list", "Makes a list.", pure(createList)),
 		component.NewAction("deduplicate", "De-duplicate", "Keeps the first of elements that are the same.", ofList(deduplicate)),
-		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
+		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
 		component.NewAction("flatten", "Flatten", "Puts the elements of the lists in a list in their place, one level deep.", ofList(flatten)),
-		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(list []any, _ listInputs) (any, error) { return at(list, len(list)-1), nil })),
-		component.NewAction("length", "Length", "Counts the elements.", ofList(func(list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
-		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(list []any, in listElementInputs) (any, error) {
-			return without(list, in.Element), nil
+		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) {
+			return at(list, len(list)-1), nil
+		})),
+		component.NewAction("length", "Length", "Counts the elements.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
+		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
+			return without(budget, list, in.Element), nil
 		})),
 		component.NewAction("selectItemFromList", "Select item from list by index", "Gives the element at a place, also in nested lists; null if there is none.", ofList(selectItem)),
-		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(budget *component.Budget, list []any, in listCountInputs) (any, error) {
 			return list[:min(max(in.Number, 0), len(list))], nil
 		})),
-		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(budget *component.Budget, list []any, in listCountInputs) (any, error) {
 			return list[len(list)-min(max(in.Number, 0), len(list)):], nil
 		})),
 	}
 }
 
 // listed is a struct of inputs with a list.
-type listed interface{ list() ([]any, error) }
+type listed interface {
+	list(*component.Budget) ([]any, error)
+}
 
-func (in listInputs) list() ([]any, error) { return listOf("listInput", in.List) }
+func (in listInputs) list(budget *component.Budget) ([]any, error) {
+	return listOf(budget, "listInput", in.List)
+}
 
 // ofList makes an action's function of one that works on a list.
-func ofList[I listed](do func(list []any, in I) (any, error)) actionFunc[I] {
-	return pure(func(in I) (any, error) {
-		list, err := in.list()
+func ofList[I listed](do func(budget *component.Budget, list []any, in I) (any, error)) actionFunc[I] {
+	return pure(func(budget *component.Budget, in I) (any, error) {
+		list, err := in.list(budget)
 		if err != nil {
 			return nil, err
 		}
-		return do(list, in)
+		if err := budget.Hold(len(list) * component.SlotBytes); err != nil { // what most of them make
+			return nil, err
+		}
+		return do(budget, list, in)
 	})
 }
 
-func chunks(list []any, in listCountInputs) (any, error) {
+func chunks(budget *component.Budget, list []any, in listCountInputs) (any, error) {
 	if in.Number < 1 {
 		return nil, domain.RefuseField(domain.Invalid, "numberInput", "Number of elements must be at least 1, not %d", in.Number)
+	}
+	if err := budget.Hold(len(list) / in.Number * (component.ListBytes + component.SlotBytes)); err != nil {
+		return nil, err
 	}
 	all := []any{}
 	for chunk := range slices.Chunk(list, in.Number) {
@@ -107,7 +122,7 @@ func chunks(list []any, in listCountInputs) (any, error) {
 	return all, nil
 }
 
-func createList(in createListInputs) (any, error) {
+func createList(budget *component.Budget, in createListInputs) (any, error) {
 	return append([]any{}, onlyList(in.Items)...), nil
 }
 
@@ -122,11 +137,14 @@ func onlyList(list []any) []any {
 }
 
 // deduplicate compares by stored form, in which lists and objects that hold the same are the same.
-func deduplicate(list []any, _ listInputs) (any, error) {
+func deduplicate(budget *component.Budget, list []any, _ listInputs) (any, error) {
 	seen := map[string]bool{}
 	kept := []any{}
 	for i, element := range list {
-		form, err := component.EncodeValue(element)
+		form, err := budget.Encode(element)
+		if err == nil {
+			err = budget.Hold(component.TextBytes + len(form))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
 		}
@@ -138,10 +156,13 @@ func deduplicate(list []any, _ listInputs) (any, error) {
 	return kept, nil
 }
 
-func flatten(list []any, _ listInputs) (any, error) {
+func flatten(budget *component.Budget, list []any, _ listInputs) (any, error) {
 	flat := []any{}
 	for _, element := range list {
 		if inner, ok := element.([]any); ok {
+			if err := budget.Hold(len(inner) * component.SlotBytes); err != nil {
+				return nil, err
+			}
 			flat = append(flat, inner...)
 		} else {
 			flat = append(flat, element)
@@ -150,8 +171,8 @@ func flatten(list []any, _ listInputs) (any, error) {
 	return flat, nil
 }
 
-func without(list []any, element any) []any {
-	read := unquoted(element)
+func without(budget *component.Budget, list []any, element any) []any {
+	read := unquoted(budget, element)
 	return slices.DeleteFunc(slices.Clone(list), func(v any) bool {
 		return component.ExactEqual(v, element) || component.ExactEqual(v, read)
 	})
@@ -164,7 +185,7 @@ func at(list []any, i int) any {
 	return list[i]
 }
 
-func selectItem(list []any, in selectItemInputs) (any, error) {
+func selectItem(budget *component.Budget, list []any, in selectItemInputs) (any, error) {
 	var item any = list
 	for _, step := range strings.FieldsFunc(in.Index, func(r rune) bool { return strings.ContainsRune(".,[] ", r) }) {
 		i, err := strconv.Atoi(step)

@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -19,7 +20,10 @@ var arity = map[string]int{
 }
 
 // checkCondition refuses what is no condition, also where it would never be looked at.
-func checkCondition(condition any) error {
+func checkCondition(condition any, depth int) error {
+	if depth > component.MaxDepth {
+		return domain.RefuseField(domain.Invalid, "conditions", "conditions are nested deeper than %d levels", component.MaxDepth)
+	}
 	list, ok := condition.([]any)
 	if !ok || len(list) == 0 {
 		return domain.RefuseField(domain.Invalid, "conditions", "a condition is a list that begins with an operator")
@@ -35,7 +39,7 @@ func checkCondition(condition any) error {
 		return nil
 	}
 	for _, part := range list[1:] {
-		if err := checkCondition(part); err != nil {
+		if err := checkCondition(part, depth+1); err != nil {
 			return err
 		}
 	}
@@ -44,12 +48,12 @@ func checkCondition(condition any) error {
 
 // holds evaluates a condition that was checked. and and or stop as soon as they know, and what they
 // do not ask for is not resolved.
-func holds(condition any) (bool, error) {
+func holds(ctx context.Context, condition any) (bool, error) {
 	list := condition.([]any)
 	operator := list[0].(string)
 	if arity[operator] < 0 {
 		for _, part := range list[1:] {
-			if is, err := holds(part); err != nil || is == (operator == "or") {
+			if is, err := holds(ctx, part); err != nil || is == (operator == "or") {
 				return is, err
 			}
 		}
@@ -62,10 +66,16 @@ func holds(condition any) (bool, error) {
 			return false, err
 		}
 	}
-	if len(operands) == 1 {
-		return testOne(operator, operands[0])
+	budget := component.NewBudget(ctx) // each test has its own: what it reads is gone when it ends
+	test := func() (bool, error) { return testOne(budget, operator, operands[0]) }
+	if len(operands) == 2 {
+		test = func() (bool, error) { return testTwo(budget, operator, operands[0], operands[1]) }
 	}
-	return testTwo(operator, operands[0], operands[1])
+	is, err := test()
+	if over := budget.Err(); over != nil {
+		return false, over
+	}
+	return is, err
 }
 
 func operand(v any) (any, error) {
@@ -81,8 +91,8 @@ func operand(v any) (any, error) {
 	return v, nil
 }
 
-func testOne(operator string, raw any) (bool, error) {
-	v := unquoted(raw)
+func testOne(budget *component.Budget, operator string, raw any) (bool, error) {
+	v := unquoted(budget, raw)
 	switch operator {
 	case "isTrue":
 		return isTrue(v), nil
@@ -125,12 +135,12 @@ var negated = map[string]string{
 	"doesNotStartWith": "startsWith", "doesNotEndWith": "endsWith",
 }
 
-func testTwo(operator string, rawLeft, rawRight any) (bool, error) {
+func testTwo(budget *component.Budget, operator string, rawLeft, rawRight any) (bool, error) {
 	if opposite, ok := negated[operator]; ok {
-		is, err := testTwo(opposite, rawLeft, rawRight)
+		is, err := testTwo(budget, opposite, rawLeft, rawRight)
 		return err == nil && !is, err
 	}
-	left, right := unquoted(rawLeft), unquoted(rawRight)
+	left, right := unquoted(budget, rawLeft), unquoted(budget, rawRight)
 	switch operator {
 	case "equal":
 		return component.LooseEqual(left, right), nil

@@ -30,24 +30,24 @@ type parseCSVInputs struct {
 	Ignore    bool   `key:"ignoreHeaders" label:"Ignore headers" default:"false" doc:"Leave out the first row."`
 }
 
-func generateCSV(in generateCSVInputs) (any, error) {
+func generateCSV(budget *component.Budget, in generateCSVInputs) (any, error) {
 	delimiter, err := oneCharacter(in.Delimiter)
 	if err != nil {
 		return nil, err
 	}
-	return csvText("inputArray", unquoted(in.Rows), delimiter, in.Header)
+	return csvText(budget, "inputArray", unquoted(budget, in.Rows), delimiter, in.Header)
 }
 
-func parseCSV(in parseCSVInputs) (any, error) {
+func parseCSV(budget *component.Budget, in parseCSVInputs) (any, error) {
 	delimiter, err := oneCharacter(in.Delimiter)
 	if err != nil {
 		return nil, err
 	}
-	text, err := requiredText(in.CSV, "CSV")
+	text, err := requiredText(budget, in.CSV, "CSV")
 	if err != nil {
 		return nil, err
 	}
-	rows, err := csvRows("csv", text, delimiter)
+	rows, err := csvRows(budget, "csv", text, delimiter)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,7 @@
 package builtin
 
 import (
-	"bytes"
-	"encoding/json"
+	"maps"
 	"math"
 	"mime"
 	"net/url"
@@ -27,13 +26,13 @@ func conversionActions() []component.Action {
 		conversions("json", "JSON", "", deserializeFromJSON),
 		conversions("xml", "XML", xmlDoc, readXML),
 		conversions("yaml", "YAML", yamlDoc, readYAML),
-		conversions("binary", "JavaScript Object", "", func(in dataInputs) (any, error) { return in.Data, nil }),
+		conversions("binary", "JavaScript Object", "", func(_ *component.Budget, in dataInputs) (any, error) { return in.Data, nil }),
 	)
 }
 
 var formats = []struct {
 	suffix, label, doc string
-	write              func(any) (string, error)
+	write              func(*component.Budget, any) (string, error)
 }{
 	{"Csv", "CSV", csvDoc, writeCSV},
 	{"Json", "JSON", "", writeJSON},
@@ -41,26 +40,26 @@ var formats = []struct {
 	{"Yaml", "YAML", yamlDoc, writeYAML},
 }
 
-func conversions[I any](key, label, doc string, read func(I) (any, error)) []component.Action {
+func conversions[I any](key, label, doc string, read func(*component.Budget, I) (any, error)) []component.Action {
 	var actions []component.Action
 	for _, to := range formats {
 		if strings.EqualFold(to.suffix, key) {
 			continue
 		}
 		about := strings.TrimSpace("Reads " + label + " and writes it as " + to.label + ". " + doc + " " + to.doc)
-		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about, pure(func(in I) (any, error) {
-			value, err := read(in)
+		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about, pure(func(budget *component.Budget, in I) (any, error) {
+			value, err := read(budget, in)
 			if err != nil {
 				return nil, err
 			}
-			return to.write(value)
+			return to.write(budget, value)
 		})))
 	}
 	return actions
 }
 
-func writeJSON(v any) (string, error) {
-	b, err := component.JSON(v)
+func writeJSON(budget *component.Budget, v any) (string, error) {
+	b, err := budget.JSON(v)
 	if err != nil {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data has no JSON: %v", err)
 	}
@@ -68,23 +67,23 @@ func writeJSON(v any) (string, error) {
 }
 
 // requiredText gives the text of an input that must be text.
-func requiredText(v any, format string) (string, error) {
+func requiredText(budget *component.Budget, v any, format string) (string, error) {
 	text, rest, isText := textOf(v)
 	if !isText {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
 	}
 	_, contentType, _ := component.Body(v)
-	return strings.TrimPrefix(fromUTF8OrType(text, contentType), byteOrderMark), nil
+	return strings.TrimPrefix(fromUTF8OrType(budget, text, contentType), byteOrderMark), nil
 }
 
 // fromUTF8OrType reads what is no UTF-8 by the character set that a content type names, if it does.
-func fromUTF8OrType(text, contentType string) string {
+func fromUTF8OrType(budget *component.Budget, text, contentType string) string {
 	if utf8.ValidString(text) {
 		return text
 	}
 	_, parameters, _ := mime.ParseMediaType(contentType)
 	charset, err := htmlindex.Get(parameters["charset"])
-	if err != nil {
+	if err != nil || budget.Hold(3*len(text)) != nil {
 		return text
 	}
 	read, err := charset.NewDecoder().String(text)
@@ -94,8 +93,8 @@ func fromUTF8OrType(text, contentType string) string {
 	return read
 }
 
-func deserializeJSONLines(in dataInputs) (any, error) {
-	text, err := requiredText(in.Data, "JSON lines")
+func deserializeJSONLines(budget *component.Budget, in dataInputs) (any, error) {
+	text, err := requiredText(budget, in.Data, "JSON lines")
 	if err != nil {
 		return nil, err
 	}
@@ -106,32 +105,34 @@ func deserializeJSONLines(in dataInputs) (any, error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		var value any
-		if err := json.Unmarshal([]byte(line), &value); err != nil {
+		value, err := parsed(budget, []byte(line))
+		if err != nil {
 			return nil, domain.RefuseField(domain.Invalid, "data", "line %d is not JSON: %v", number, err)
 		}
 		list = append(list, value)
 	}
-	return list, nil
+	return list, budget.Err()
 }
 
-func serializeJSONLines(in dataInputs) (any, error) {
-	list, err := listOf("data", in.Data)
+func serializeJSONLines(budget *component.Budget, in dataInputs) (any, error) {
+	list, err := listOf(budget, "data", in.Data)
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
+	out := budget.NewOutput()
 	for _, element := range list {
-		line, err := writeJSON(element)
+		line, err := writeJSON(budget, element)
 		if err != nil {
 			return nil, err
 		}
-		b.WriteString(line + "\n")
+		if _, err := out.WriteString(line + "\n"); err != nil {
+			return nil, err
+		}
 	}
-	return b.String(), nil
+	return out.Result()
 }
 
-func deserializeBinary(in dataInputs) (any, error) {
+func deserializeBinary(budget *component.Budget, in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
 		return rest, nil
@@ -139,61 +140,115 @@ func deserializeBinary(in dataInputs) (any, error) {
 	if !utf8.ValidString(text) {
 		return []byte(text), nil
 	}
-	return unquoted(text), nil
+	return unquoted(budget, text), nil
 }
 
-func serializeFormData(in dataInputs) (any, error) {
-	object, err := objectOf("data", in.Data)
+func serializeFormData(budget *component.Budget, in dataInputs) (any, error) {
+	object, err := objectOf(budget, "data", in.Data)
 	if err != nil {
 		return nil, err
 	}
-	return formOf(object), nil
+	return formOf(budget, object)
 }
 
-// formOf writes an object as a URL-encoded form.
-func formOf(object map[string]any) string {
-	form := url.Values{}
-	for name, value := range object {
-		list, isList := value.([]any)
+// formOf writes an object as a URL-encoded form, with names in alphabetical order.
+func formOf(budget *component.Budget, object map[string]any) (string, error) {
+	out := budget.NewOutput()
+	separator := ""
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		list, isList := object[name].([]any)
 		if !isList {
-			list = []any{value}
+			list = []any{object[name]}
 		}
+		name := url.QueryEscape(name) + "="
 		for _, element := range list {
-			form.Add(name, component.Text(element))
+			for _, part := range []string{separator, name, url.QueryEscape(budget.Text(element))} {
+				if _, err := out.WriteString(part); err != nil {
+					return "", err
+				}
+			}
+			separator = "&"
 		}
 	}
-	return form.Encode() // in alphabetical order
+	return out.Result()
 }
 
-func prettyPrint(in dataInputs) (any, error) {
-	value := unquoted(in.Data)
+func prettyPrint(budget *component.Budget, in dataInputs) (any, error) {
+	value := unquoted(budget, in.Data)
 	if text, isText := value.(string); isText {
 		return text, nil
 	}
-	compact, err := writeJSON(value)
+	compact, err := writeJSON(budget, value)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(compact), "", "  "); err != nil {
-		return nil, err
-	}
-	return b.String(), nil
+	return indented(budget, compact)
 }
 
-func convertToNumber(in convertInputs) (any, error) {
+// indents are the spaces before lines of JSON, at any depth that there is.
+var indents = "\n" + strings.Repeat("  ", component.MaxDepth+1)
+
+// indented puts compact JSON on several lines. Deep inside, each has many more bytes than in the compact form.
+func indented(budget *component.Budget, compact string) (any, error) {
+	out := budget.NewOutput()
+	depth, from := 0, 0 // from is what is not written yet
+	line := func(to int) error {
+		_, err := out.WriteString(compact[from:to])
+		if err == nil {
+			_, err = out.WriteString(indents[:1+2*depth])
+		}
+		from = to
+		return err
+	}
+	for i := 0; i < len(compact); i++ {
+		var err error
+		switch c := compact[i]; c {
+		case '"':
+			for i++; compact[i] != '"'; i++ {
+				if compact[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if compact[i+1] == c+2 { // an empty one: both closing brackets are two behind
+				i++
+				break
+			}
+			depth++
+			err = line(i + 1)
+		case '}', ']':
+			depth--
+			err = line(i)
+		case ',':
+			err = line(i + 1)
+		case ':':
+			_, err = out.WriteString(compact[from:i+1] + " ")
+			from = i + 1
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	_, err := out.WriteString(compact[from:])
+	if err != nil {
+		return nil, err
+	}
+	return out.Result()
+}
+
+func convertToNumber(budget *component.Budget, in convertInputs) (any, error) {
 	value := in.Value
 	if text, _, isText := textOf(value); isText {
 		if n, ok := component.TextNumber(text); ok {
 			return n, nil
 		}
-		value = unquoted(strings.TrimSpace(text))
+		value = unquoted(budget, strings.TrimSpace(text))
 	}
 	switch x := value.(type) {
 	case float64:
 		return x, nil
 	case int64, int:
-		return unquoted(x), nil
+		return unquoted(budget, x), nil
 	case bool:
 		if x {
 			return 1.0, nil
@@ -203,8 +258,8 @@ func convertToNumber(in convertInputs) (any, error) {
 	return nil, domain.RefuseField(domain.Invalid, "value", "%s is no number", shape(in.Value))
 }
 
-func convertToInt(in convertInputs) (any, error) {
-	n, err := convertToNumber(in)
+func convertToInt(budget *component.Budget, in convertInputs) (any, error) {
+	n, err := convertToNumber(budget, in)
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,12 @@ package builtin
 
 import (
 	"encoding/csv"
+	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"heddle/component"
 	"heddle/domain"
@@ -19,141 +22,228 @@ type csvInputs struct {
 	Unflatten bool `key:"unflattenKeys" label:"Un-flatten CSV keys" default:"false" doc:"Make objects inside objects of columns with __ in their names."`
 }
 
-func readCSV(in csvInputs) (any, error) {
-	text, err := requiredText(in.Data, "CSV")
+func readCSV(budget *component.Budget, in csvInputs) (any, error) {
+	text, err := requiredText(budget, in.Data, "CSV")
 	if err != nil {
 		return nil, err
 	}
-	rows, err := csvRows("data", text, ',')
+	rows, err := csvRows(budget, "data", text, ',')
 	if err != nil || !in.Header {
 		return rows, err
 	}
-	return csvObjects(rows, in.Unflatten), nil
+	return csvObjects(budget, rows, in.Unflatten)
 }
 
-// csvRows reads rows, which may differ in length.
-func csvRows(field, text string, delimiter rune) ([]any, error) {
-	reader := csv.NewReader(strings.NewReader(text))
-	reader.FieldsPerRecord, reader.Comma = -1, delimiter
-	records, err := reader.ReadAll()
-	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, field, "this is not CSV: %v", err)
+// cellBytes is what a cell holds besides its text: its place in a row, and its text's in the cell.
+const cellBytes = component.SlotBytes + component.TextBytes
+
+// csvRows reads rows, which may differ in length. They are counted before they are held.
+func csvRows(budget *component.Budget, field, text string, delimiter rune) ([]any, error) {
+	if err := budget.Hold(csvCells(text, delimiter)*cellBytes + len(text)); err != nil {
+		return nil, err
 	}
-	rows := make([]any, len(records))
-	for i, record := range records {
+	reader := csv.NewReader(budget.Reader(text))
+	reader.FieldsPerRecord, reader.Comma, reader.ReuseRecord = -1, delimiter, true
+	rows := []any{}
+	for {
+		record, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, domain.RefuseField(domain.Invalid, field, "this is not CSV: %v", err)
+		}
 		row := make([]any, len(record))
 		for j, cell := range record {
 			row[j] = cell
 		}
-		rows[i] = row
+		rows = append(rows, row)
 	}
-	return rows, nil
+}
+
+// csvCells counts the cells of CSV, a line's end for one, too.
+func csvCells(text string, delimiter rune) int {
+	cells, quoted := 1, false
+	var first [utf8.UTFMax]byte
+	utf8.EncodeRune(first[:], delimiter)
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == first[0] || c == '\n'):
+			cells++
+		}
+	}
+	return cells
 }
 
 // csvObjects makes objects by the names in the first row. Cells beyond those have no name and are left out.
-func csvObjects(rows []any, unflatten bool) []any {
+func csvObjects(budget *component.Budget, rows []any, unflatten bool) ([]any, error) {
 	objects := []any{}
 	if len(rows) == 0 {
-		return objects
+		return objects, nil
 	}
-	names := rows[0].([]any)
+	paths, err := csvPaths(rows[0].([]any), unflatten)
+	if err != nil {
+		return nil, err
+	}
 	for _, row := range rows[1:] {
 		object := map[string]any{}
 		for i, cell := range row.([]any) {
-			if i >= len(names) {
+			if i >= len(paths) {
 				break
 			}
-			path := []string{names[i].(string)}
-			if unflatten {
-				path = strings.Split(path[0], "__")
+			if err := place(budget, object, paths[i], cell); err != nil {
+				return nil, err
 			}
-			place(object, path, cell)
 		}
 		objects = append(objects, object)
 	}
-	return objects
+	return objects, nil
 }
 
-func place(object map[string]any, path []string, value any) {
+// maxCSVPath is how many objects may be inside each other by a column's name.
+const maxCSVPath = 100
+
+// csvPaths gives for each column the names that lead to its value.
+func csvPaths(names []any, unflatten bool) ([][]string, error) {
+	paths := make([][]string, len(names))
+	for i, name := range names {
+		paths[i] = []string{name.(string)}
+		if !unflatten {
+			continue
+		}
+		if paths[i] = strings.SplitN(name.(string), "__", maxCSVPath+1); len(paths[i]) > maxCSVPath {
+			return nil, domain.RefuseField(domain.Invalid, "data", "the name of column %d leads more than %d objects deep: give it fewer __", i+1, maxCSVPath)
+		}
+	}
+	return paths, nil
+}
+
+func place(budget *component.Budget, object map[string]any, path []string, value any) error {
 	for _, name := range path[:len(path)-1] {
 		inner, isObject := object[name].(map[string]any)
 		if !isObject {
 			inner = map[string]any{}
-			object[name] = inner
+			if err := put(budget, object, name, inner); err != nil {
+				return err
+			}
 		}
 		object = inner
 	}
-	object[path[len(path)-1]] = value
+	return put(budget, object, path[len(path)-1], value)
 }
 
-func writeCSV(v any) (string, error) { return csvText("data", unquoted(v), ',', true) }
+func writeCSV(budget *component.Budget, v any) (string, error) {
+	return csvText(budget, "data", unquoted(budget, v), ',', true)
+}
 
 // csvText writes a list of objects, or of lists, or one object.
-func csvText(field string, v any, delimiter rune, header bool) (string, error) {
+func csvText(budget *component.Budget, field string, v any, delimiter rune, header bool) (string, error) {
 	if object, isObject := v.(map[string]any); isObject {
 		v = []any{object}
 	}
-	list, err := listOf(field, v)
+	list, err := listOf(budget, field, v)
 	if err != nil {
 		return "", err
 	}
-	names := map[string]bool{}
-	flat := make([]map[string]string, len(list))
-	var records [][]string
+	t := table{budget: budget, names: map[string]bool{}}
 	for i, element := range list {
 		switch x := element.(type) {
 		case map[string]any:
-			flat[i] = map[string]string{}
-			flattenInto(flat[i], "", x)
-			for name := range flat[i] {
-				names[name] = true
+			flat := map[string]string{}
+			if err := t.flatten(flat, "", x, 1); err != nil {
+				return "", err
 			}
+			t.objects = append(t.objects, flat)
 		case []any:
-			record := make([]string, len(x))
-			for j, cell := range x {
-				record[j] = component.Text(cell)
-			}
-			records = append(records, record)
+			t.lists = append(t.lists, x)
 		default:
 			return "", domain.RefuseField(domain.Invalid, field, "row %d is %s; a row is an object or a list", i, shape(element))
 		}
 	}
-	if len(names) > 0 {
-		if len(records) > 0 {
-			return "", domain.RefuseField(domain.Invalid, field, "rows must be all objects or all lists")
-		}
-		records = csvRecords(flat, slices.Sorted(maps.Keys(names)), header)
+	if len(t.names) > 0 && len(t.lists) > 0 {
+		return "", domain.RefuseField(domain.Invalid, field, "rows must be all objects or all lists")
 	}
-	var b strings.Builder
-	writer := csv.NewWriter(&b)
-	writer.Comma = delimiter
-	if err := writer.WriteAll(records); err != nil {
-		return "", domain.RefuseField(domain.Invalid, field, "this cannot be written as CSV: %v", err)
+	text, err := t.write(delimiter, header)
+	if err != nil && budget.Err() == nil {
+		err = domain.RefuseField(domain.Invalid, field, "this cannot be written as CSV: %v", err)
 	}
-	return b.String(), nil
+	return text, err
 }
 
-func csvRecords(rows []map[string]string, names []string, header bool) [][]string {
-	var records [][]string
-	if header {
-		records = append(records, names)
-	}
-	for _, row := range rows {
-		record := make([]string, len(names))
-		for i, name := range names {
-			record[i] = row[name]
-		}
-		records = append(records, record)
-	}
-	return records
+// table is what becomes CSV: objects, whose columns are all of their names, or lists.
+type table struct {
+	budget  *component.Budget
+	names   map[string]bool
+	objects []map[string]string
+	lists   [][]any
 }
 
-func flattenInto(flat map[string]string, prefix string, object map[string]any) {
+// flatten puts the values of an object under the names of their columns.
+func (t *table) flatten(flat map[string]string, prefix string, object map[string]any, depth int) error {
+	if depth > component.MaxDepth {
+		return domain.RefuseField(domain.Invalid, "data", "objects are nested deeper than %d levels", component.MaxDepth)
+	}
 	for name, value := range object {
+		name = prefix + name
 		if inner, isObject := value.(map[string]any); isObject && len(inner) > 0 {
-			flattenInto(flat, prefix+name+"__", inner)
-		} else {
-			flat[prefix+name] = component.Text(value)
+			if err := t.budget.Hold(len(name)); err != nil {
+				return err
+			}
+			if err := t.flatten(flat, name+"__", inner, depth+1); err != nil {
+				return err
+			}
+			continue
+		}
+		text := t.budget.Text(value)
+		if err := t.budget.Hold(component.ObjectBytes(len(flat)+1) - component.ObjectBytes(len(flat)) + len(name) + len(text)); err != nil {
+			return err
+		}
+		flat[name] = text
+		t.names[name] = true
+	}
+	return nil
+}
+
+// write writes row by row: where rows have few columns in common, all cells together are far more than what
+// came in.
+func (t *table) write(delimiter rune, header bool) (string, error) {
+	out := t.budget.NewOutput()
+	writer := csv.NewWriter(out)
+	writer.Comma = delimiter
+	names := slices.Sorted(maps.Keys(t.names))
+	if len(names) > 0 {
+		if err := t.budget.Room(len(names) * len(t.objects)); err != nil { // each cell takes a byte at least
+			return "", err
+		}
+		if header {
+			if err := writer.Write(names); err != nil {
+				return "", err
+			}
+		}
+		record := make([]string, len(names))
+		for _, row := range t.objects {
+			for i, name := range names {
+				record[i] = row[name]
+			}
+			if err := writer.Write(record); err != nil {
+				return "", err
+			}
 		}
 	}
+	for _, list := range t.lists {
+		record := make([]string, len(list))
+		for i, cell := range list {
+			record[i] = t.budget.Text(cell)
+		}
+		if err := writer.Write(record); err != nil {
+			return "", err
+		}
+	}
+	writer.Flush()
+	if err := writer.Error(); err != nil {
+		return "", err
+	}
+	return out.Result()
 }

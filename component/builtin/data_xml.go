@@ -31,12 +31,12 @@ type xmlInputs struct {
 	Strings bool `key:"numbersAsStrings" label:"Parse numbers as strings?" default:"false" doc:"Leave text that is a number text."`
 }
 
-func readXML(in xmlInputs) (any, error) {
-	text, err := requiredText(in.Data, "XML")
+func readXML(budget *component.Budget, in xmlInputs) (any, error) {
+	text, err := requiredText(budget, in.Data, "XML")
 	if err != nil {
 		return nil, err
 	}
-	reader := xmlReader{decoder: xml.NewDecoder(strings.NewReader(text)), strings: in.Strings}
+	reader := xmlReader{budget: budget, decoder: xml.NewDecoder(budget.Reader(text)), strings: in.Strings}
 	reader.decoder.CharsetReader = func(charset string, rest io.Reader) (io.Reader, error) { return fromCharset(charset, text, rest) }
 	for {
 		token, err := reader.decoder.RawToken()
@@ -59,6 +59,7 @@ func readXML(in xmlInputs) (any, error) {
 // xmlReader reads raw tokens, so that prefixes stay as they are. No entity but XML's own is known, and
 // nothing outside the text is read.
 type xmlReader struct {
+	budget  *component.Budget
 	decoder *xml.Decoder
 	strings bool
 }
@@ -88,7 +89,9 @@ func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 	}
 	object := map[string]any{}
 	for _, a := range start.Attr {
-		object[xmlAttribute+xmlName(a.Name)] = r.value(a.Value)
+		if err := put(r.budget, object, xmlAttribute+xmlName(a.Name), r.value(a.Value)); err != nil {
+			return nil, err
+		}
 	}
 	var text strings.Builder
 	for {
@@ -107,24 +110,29 @@ func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			addElement(object, xmlName(t.Name), inner)
+			if err := addElement(r.budget, object, xmlName(t.Name), inner); err != nil {
+				return nil, err
+			}
 		case xml.EndElement:
 			if t.Name != start.Name {
 				return nil, domain.Refuse(domain.Invalid, "<%s> is closed by </%s>", xmlName(start.Name), xmlName(t.Name))
 			}
-			return r.finished(object, strings.TrimSpace(text.String())), nil
+			return r.finished(object, strings.TrimSpace(text.String()))
 		}
 	}
 }
 
-func (r xmlReader) finished(object map[string]any, text string) any {
+func (r xmlReader) finished(object map[string]any, text string) (any, error) {
+	if err := r.budget.Hold(component.TextBytes + len(text)); err != nil {
+		return nil, err
+	}
 	switch {
 	case len(object) == 0:
-		return r.value(text)
+		return r.value(text), nil
 	case text != "":
-		object[xmlText] = r.value(text)
+		return object, put(r.budget, object, xmlText, r.value(text))
 	}
-	return object
+	return object, nil
 }
 
 // value makes numbers of text that says nothing else: no leading zeros, no signs before, no loss.
@@ -135,22 +143,32 @@ func (r xmlReader) value(text string) any {
 	return text
 }
 
+// put sets a key of an object that is being read.
+func put(budget *component.Budget, object map[string]any, name string, value any) error {
+	keys := len(object)
+	object[name] = value
+	if len(object) == keys {
+		return nil
+	}
+	return budget.Hold(component.ObjectBytes(keys+1) - component.ObjectBytes(keys) + component.TextBytes + len(name))
+}
+
 // addElement makes a list of elements of one name.
-func addElement(object map[string]any, name string, value any) {
+func addElement(budget *component.Budget, object map[string]any, name string, value any) error {
 	old, there := object[name]
 	if !there {
-		object[name] = value
-		return
+		return put(budget, object, name, value)
 	}
 	if list, isList := old.([]any); isList { // an element is never a list itself
 		object[name] = append(list, value)
-		return
+	} else {
+		object[name] = []any{old, value}
 	}
-	object[name] = []any{old, value}
+	return budget.Hold(component.SlotBytes)
 }
 
-func writeXML(v any) (string, error) {
-	name, value := "root", unquoted(v)
+func writeXML(budget *component.Budget, v any) (string, error) {
+	name, value := "root", unquoted(budget, v)
 	if object, isObject := value.(map[string]any); isObject && len(object) == 1 {
 		for only, inner := range object {
 			if _, isList := inner.([]any); !isList && only != xmlText && !strings.HasPrefix(only, xmlAttribute) {
@@ -161,65 +179,110 @@ func writeXML(v any) (string, error) {
 	if list, isList := value.([]any); isList {
 		value = map[string]any{"item": list}
 	}
-	var b strings.Builder
-	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	if err := writeElement(&b, name, value, 0); err != nil {
+	w := xmlWriter{budget, budget.NewOutput()}
+	if err := w.write(`<?xml version="1.0" encoding="UTF-8"?>` + "\n"); err != nil {
 		return "", err
 	}
-	return b.String(), nil
+	if err := w.element(name, value, 0); err != nil {
+		return "", err
+	}
+	return w.out.Result()
 }
 
-func writeElement(b *strings.Builder, name string, v any, depth int) error {
+type xmlWriter struct {
+	budget *component.Budget
+	out    *component.Output
+}
+
+func (w xmlWriter) write(parts ...string) error {
+	for _, part := range parts {
+		if _, err := w.out.WriteString(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// escaped writes a value between two texts.
+func (w xmlWriter) escaped(before string, v any, after string) error {
+	if err := w.write(before); err != nil {
+		return err
+	}
+	if err := xml.EscapeText(w.out, []byte(w.budget.Text(v))); err != nil {
+		return err
+	}
+	return w.write(after)
+}
+
+func (w xmlWriter) element(name string, v any, depth int) error {
 	if !isXMLName(name) {
 		return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML element or attribute", excerpt(name, 40))
 	}
 	if depth > maxXMLDepth {
 		return domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d", maxXMLDepth)
 	}
+	if err := w.write("<", name); err != nil {
+		return err
+	}
 	object, isObject := v.(map[string]any)
 	if !isObject {
-		b.WriteString("<" + name + ">")
-		escapeXML(b, v)
-		b.WriteString("</" + name + ">")
-		return nil
-	}
-	b.WriteString("<" + name)
-	keys := slices.Sorted(maps.Keys(object))
-	for _, key := range keys {
-		if attribute, is := strings.CutPrefix(key, xmlAttribute); is {
-			if !isXMLName(attribute) {
-				return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML attribute", excerpt(attribute, 40))
-			}
-			b.WriteString(" " + attribute + `="`)
-			escapeXML(b, object[key])
-			b.WriteString(`"`)
+		if err := w.escaped(">", v, "</"); err != nil {
+			return err
 		}
+		return w.write(name, ">")
 	}
-	b.WriteString(">")
-	escapeXML(b, object[xmlText])
+	keys := slices.Sorted(maps.Keys(object))
+	if err := w.attributes(object, keys); err != nil {
+		return err
+	}
+	if err := w.escaped(">", object[xmlText], ""); err != nil {
+		return err
+	}
 	for _, key := range keys {
 		if key == xmlText || strings.HasPrefix(key, xmlAttribute) {
 			continue
 		}
-		elements, isList := object[key].([]any)
-		if !isList {
-			elements = []any{object[key]}
-		}
-		for _, element := range elements {
-			if list, isList := element.([]any); isList {
-				element = map[string]any{"item": list}
-			}
-			if err := writeElement(b, key, element, depth+1); err != nil {
-				return err
-			}
+		if err := w.elements(key, object[key], depth+1); err != nil {
+			return err
 		}
 	}
-	b.WriteString("</" + name + ">")
+	return w.write("</", name, ">")
+}
+
+func (w xmlWriter) attributes(object map[string]any, keys []string) error {
+	for _, key := range keys {
+		attribute, is := strings.CutPrefix(key, xmlAttribute)
+		if !is {
+			continue
+		}
+		if !isXMLName(attribute) {
+			return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML attribute", excerpt(attribute, 40))
+		}
+		if err := w.write(" ", attribute); err != nil {
+			return err
+		}
+		if err := w.escaped(`="`, object[key], `"`); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-func escapeXML(b *strings.Builder, v any) {
-	_ = xml.EscapeText(b, []byte(component.Text(v))) // a builder takes everything
+// elements writes one element, or all of a list.
+func (w xmlWriter) elements(name string, v any, depth int) error {
+	elements, isList := v.([]any)
+	if !isList {
+		elements = []any{v}
+	}
+	for _, element := range elements {
+		if list, isList := element.([]any); isList {
+			element = map[string]any{"item": list}
+		}
+		if err := w.element(name, element, depth); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isXMLName(name string) bool {

@@ -1,6 +1,9 @@
 package builtin
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -11,74 +14,209 @@ import (
 
 const yamlDoc = "YAML is one document without aliases; dates are ISO text, and keys are text."
 
-func readYAML(in dataInputs) (any, error) {
-	text, err := requiredText(in.Data, "YAML")
+const (
+	maxYAMLDepth  = 500
+	yamlNodeBytes = 200 // what the library holds for each value or key while it reads
+)
+
+func readYAML(budget *component.Budget, in dataInputs) (any, error) {
+	text, err := requiredText(budget, in.Data, "YAML")
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	var value any
-	if err = yaml.Unmarshal([]byte(text), &document); err == nil && aliased(&document) {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
+	if err := budget.Hold(yamlNodes(text)*yamlNodeBytes + 2*len(text)); err != nil {
+		return nil, err
+	}
+	var document, second yaml.Node
+	decoder := yaml.NewDecoder(budget.Reader(text))
+	if err = decoder.Decode(&document); err == io.EOF {
+		return nil, nil // nothing, or comments only
 	}
 	if err == nil {
-		err = document.Decode(&value)
+		err = decoder.Decode(&second)
 	}
-	if err != nil {
+	if err != io.EOF && (err != nil || second.Content[0].ShortTag() != "!!null") {
+		if err == nil {
+			err = errors.New("it has more than one document: part them first")
+		}
 		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %v", err)
 	}
-	return fromYAML(value), nil
+	return yamlReader{budget}.value(&document, 0)
 }
 
-func aliased(n *yaml.Node) bool {
+// yamlNodes tells how many values and keys YAML has at most, about, by the characters that part them.
+func yamlNodes(text string) int {
+	nodes := 1
+	for i := range len(text) {
+		switch text[i] {
+		case '\n', '\r', '[', '{', ',', '?', '*':
+			nodes++
+		case ':', '-':
+			if i+1 == len(text) || !plainAfter[text[i+1]] {
+				nodes++
+			}
+		}
+	}
+	return nodes
+}
+
+// plainAfter are the bytes that, behind a colon or a dash, leave it a part of a text.
+var plainAfter = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '/' || c == '_' || c == '.' || c == '-'
+	}
+	return is
+}()
+
+// yamlReader makes values of nodes itself: the library compares each key of a mapping with every other one.
+type yamlReader struct{ budget *component.Budget }
+
+func (r yamlReader) value(n *yaml.Node, depth int) (any, error) {
+	if depth > maxYAMLDepth {
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d levels", maxYAMLDepth)
+	}
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return r.value(n.Content[0], depth)
+	case yaml.AliasNode:
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
+	case yaml.SequenceNode:
+		return r.list(n, depth)
+	case yaml.MappingNode:
+		return r.object(n, depth)
+	}
+	return yamlScalar(n)
+}
+
+func (r yamlReader) list(n *yaml.Node, depth int) (any, error) {
+	if err := r.budget.Hold(len(n.Content) * component.SlotBytes); err != nil {
+		return nil, err
+	}
+	list := make([]any, len(n.Content))
+	for i, inner := range n.Content {
+		var err error
+		if list[i], err = r.value(inner, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (r yamlReader) object(n *yaml.Node, depth int) (any, error) {
+	if err := r.budget.Hold(component.ObjectBytes(len(n.Content) / 2)); err != nil {
+		return nil, err
+	}
+	object := make(map[string]any, len(n.Content)/2)
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			merged = append(merged, value)
+			continue
+		}
+		name, err := yamlKey(key)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := object[name]; twice {
+			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: line %d: the key %q is there twice", key.Line, excerpt(name, 40))
+		}
+		if object[name], err = r.value(value, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	for _, from := range merged {
+		if err := r.merge(object, from, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+// merge adds what the key << stands for: an object, or a list of them, whose keys give way to those that are there.
+func (r yamlReader) merge(object map[string]any, from *yaml.Node, depth int) error {
+	value, err := r.value(from, depth)
+	if err != nil {
+		return err
+	}
+	list, isList := value.([]any)
+	if !isList {
+		list = []any{value}
+	}
+	for _, one := range list {
+		inner, isObject := one.(map[string]any)
+		if !isObject {
+			return domain.RefuseField(domain.Invalid, "data", "Data is not YAML: line %d: << takes an object, or a list of objects", from.Line)
+		}
+		for name, value := range inner {
+			if _, there := object[name]; !there {
+				object[name] = value
+			}
+		}
+	}
+	return nil
+}
+
+func yamlKey(n *yaml.Node) (string, error) {
 	if n.Kind == yaml.AliasNode {
-		return true
+		return "", domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
 	}
-	for _, inner := range n.Content {
-		if aliased(inner) {
-			return true
-		}
+	if n.Kind != yaml.ScalarNode {
+		return "", domain.RefuseField(domain.Invalid, "data", "line %d: a key is a list or an object; only text can be one", n.Line)
 	}
-	return false
+	if tag := n.ShortTag(); tag == "!!int" || tag == "!!float" {
+		return n.Value, nil // as it is written: 007 is not 7
+	}
+	value, err := yamlScalar(n)
+	return component.Text(value), err
 }
 
-func fromYAML(v any) any {
-	switch x := v.(type) {
+func yamlScalar(n *yaml.Node) (any, error) {
+	if n.ShortTag() == "!!str" || leadingZero(n) {
+		return n.Value, nil
+	}
+	var value any
+	if err := n.Decode(&value); err != nil {
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %v", err)
+	}
+	switch x := value.(type) {
+	case nil, bool, string, float64:
+		return x, nil
 	case int:
-		return float64(x)
+		return float64(x), nil
 	case int64:
-		return float64(x)
+		return float64(x), nil
 	case uint64:
-		return float64(x)
+		return float64(x), nil
 	case time.Time:
-		return x.UTC().Format(isoMillis)
-	case []any:
-		for i := range x {
-			x[i] = fromYAML(x[i])
-		}
-	case map[string]any:
-		for k := range x {
-			x[k] = fromYAML(x[k])
-		}
-	case map[any]any:
-		object := make(map[string]any, len(x))
-		for k, inner := range x {
-			object[component.Text(fromYAML(k))] = fromYAML(inner)
-		}
-		return object
+		return x.UTC().Format(isoMillis), nil
 	}
-	return v
+	return nil, domain.RefuseField(domain.Invalid, "data", "line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
 }
 
-func writeYAML(v any) (string, error) {
-	compact, err := writeJSON(unquoted(v)) // which leaves plain values only
+// leadingZero reports whether a node is digits that begin with 0, such as a postal code: the library takes them for
+// an octal number.
+func leadingZero(n *yaml.Node) bool {
+	return n.ShortTag() == "!!int" && len(n.Value) > 1 && n.Value[0] == '0' && strings.Trim(n.Value, "0123456789") == ""
+}
+
+func writeYAML(budget *component.Budget, v any) (string, error) {
+	compact, err := writeJSON(budget, unquoted(budget, v)) // which leaves plain values only
 	if err != nil {
 		return "", err
 	}
-	plain, _ := readJSON(compact)
-	b, err := yaml.Marshal(plain)
-	if err != nil {
+	plain, _ := readJSON(budget, compact)
+	out := budget.NewOutput() // deep inside, each line begins with many spaces
+	if err := encodeYAML(out, plain); err != nil && budget.Err() == nil {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data cannot be written as YAML: %v", err)
 	}
-	return string(b), nil
+	return out.Result()
+}
+
+func encodeYAML(to io.Writer, v any) error {
+	encoder := yaml.NewEncoder(to)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	return encoder.Close()
 }

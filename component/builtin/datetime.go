@@ -20,16 +20,16 @@ func init() {
 		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970, from 100000000000 on of milliseconds.",
 		Actions: []component.Action{
 			component.NewAction("adjustDateTime", "Adjust date/time", "Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
-			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(in zonedInputs) (any, error) {
-				at, err := in.time()
+			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(budget *component.Budget, in zonedInputs) (any, error) {
+				at, err := in.time(budget)
 				return at.UTC().Format(isoMillis), err
 			})),
-			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(in zonedInputs) (any, error) {
-				at, err := in.time()
+			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(budget *component.Budget, in zonedInputs) (any, error) {
+				at, err := in.time(budget)
 				return at.Format("2006-01-02T15:04:05.000Z07:00"), err
 			})),
-			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(in epochInputs) (any, error) {
-				at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(budget *component.Budget, in epochInputs) (any, error) {
+				at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 				return epoch(at, in.Seconds), err
 			})),
 			component.NewAction("convertFromEpoch", "Convert epoch timestamp to date", "Gives ISO text in UTC of milliseconds, or seconds, since 1970.", pure(convertFromEpoch)),
@@ -71,8 +71,8 @@ type currentInputs struct {
 	Seconds bool `key:"displayEpochInSeconds" label:"Display epoch in seconds" default:"false" doc:"Give the seconds since 1970 instead."`
 }
 
-func (in zonedInputs) time() (time.Time, error) {
-	at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+func (in zonedInputs) time(budget *component.Budget) (time.Time, error) {
+	at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 	if err != nil {
 		return at, err
 	}
@@ -80,15 +80,18 @@ func (in zonedInputs) time() (time.Time, error) {
 	if strings.EqualFold(name, "etc/UTC") || strings.EqualFold(name, "local") { // the server's own zone is nobody's business
 		name = "UTC"
 	}
-	zone, err := time.LoadLocation(name)
+	zone, err := time.UTC, error(nil)
+	if name != "UTC" {
+		zone, err = time.LoadLocation(name[:min(len(name), longestTime)]) // no zone has so long a name
+	}
 	if err != nil {
 		return at, domain.RefuseField(domain.Invalid, "timezoneInput", "there is no time zone %q", excerpt(in.Zone, 40))
 	}
 	return at.In(zone), nil
 }
 
-func adjustDateTime(in adjustInputs) (any, error) {
-	at, err := timeOf("dateTimeInput", unquoted(in.DateTime))
+func adjustDateTime(budget *component.Budget, in adjustInputs) (any, error) {
+	at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +109,7 @@ func epoch(at time.Time, seconds bool) any {
 	return float64(at.UnixMilli())
 }
 
-func convertFromEpoch(in fromEpochInputs) (any, error) {
+func convertFromEpoch(budget *component.Budget, in fromEpochInputs) (any, error) {
 	seconds := in.Epoch
 	if !in.Seconds {
 		seconds /= 1000
@@ -115,8 +118,11 @@ func convertFromEpoch(in fromEpochInputs) (any, error) {
 	return at.Format(isoMillis), err
 }
 
-func formatDateTime(in formatInputs) (any, error) {
-	at, err := in.time()
+func formatDateTime(budget *component.Budget, in formatInputs) (any, error) {
+	if len(in.Format) > longestPattern {
+		return nil, domain.RefuseField(domain.Invalid, "formatInput", "Format may have %d bytes, not %d", longestPattern, len(in.Format))
+	}
+	at, err := in.time(budget)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +139,9 @@ func formatDateTime(in formatInputs) (any, error) {
 		return word[1 : len(word)-1] // in brackets
 	}), nil
 }
+
+// longestPattern is far more than a date needs.
+const longestPattern = 1000
 
 // datePattern finds the words of a pattern. Of those that begin alike, the longer ones come first.
 var datePattern = regexp.MustCompile(`\[[^\]]*\]|YYYY|yyyy|YY|yy|MMMM|MMM|MM|M|DD|dddd|ddd|dd|D|HH|H|hh|h|mm|m|ss|SSS|s|A|a|Z`)

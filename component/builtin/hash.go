@@ -13,15 +13,19 @@ import (
 // The keys of the actions for one function each follow their labels.
 func init() {
 	actions := []component.Action{
-		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.", pure(func(in hashInputs) (any, error) { return digest(in.Function, in.Message, nil) })),
-		component.NewAction("computeHmac", "Compute HMAC hash", "Gives the hash of a message with a secret key (HMAC) as hexadecimal text.", pure(func(in hmacInputs) (any, error) {
-			return digest(in.Function, in.Message, in.Secret)
+		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.", pure(func(budget *component.Budget, in hashInputs) (any, error) {
+			return digest(budget, in.Function, in.Message, nil)
+		})),
+		component.NewAction("computeHmac", "Compute HMAC hash", "Gives the hash of a message with a secret key (HMAC) as hexadecimal text.", pure(func(budget *component.Budget, in hmacInputs) (any, error) {
+			return digest(budget, in.Function, in.Message, in.Secret)
 		})),
 	}
 	for _, name := range component.HashNames() {
 		name := strings.ToUpper(name)
 		actions = append(actions, component.NewAction("compute"+name, "Compute "+name+" hash", "Gives the "+name+" hash of a message as hexadecimal text.",
-			pure(func(in messageHashInputs) (any, error) { return digest(name, in.Message, nil) })))
+			pure(func(budget *component.Budget, in messageHashInputs) (any, error) {
+				return digest(budget, name, in.Message, nil)
+			})))
 	}
 	register(component.Component{
 		Key: "hash", Label: "Hash", Category: "Data", Description: "Computes hashes of text and of binary data, and checks those that requests are signed with.",
@@ -54,28 +58,32 @@ type signedInputs struct {
 }
 
 // digest gives a message's hash as hexadecimal text, with a secret key its HMAC.
-func digest(function string, message, secret any) (string, error) {
+func digest(budget *component.Budget, function string, of, secret any) (string, error) {
 	var key []byte
 	if secret != nil {
-		key = []byte(messageText(secret))
+		key = []byte(messageText(budget, secret))
 	}
-	sum, err := component.Digest(function, []byte(messageText(message)), key)
+	message, err := []byte(messageText(budget, of)), budget.Err()
+	if err != nil {
+		return "", err
+	}
+	sum, err := component.Digest(function, message, key)
 	return hex.EncodeToString(sum), err
 }
 
-func messageText(v any) string {
+func messageText(budget *component.Budget, v any) string {
 	if secret, ok := mapOf(mapOf(v)["fields"])["secretKey"]; ok {
 		v = secret
 	}
 	text, rest, isText := textOf(v)
 	if !isText {
-		return component.Text(rest)
+		return budget.Text(rest)
 	}
 	return text
 }
 
 func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any, in signedInputs) (component.Result, error) {
-	want, err := digest(in.Function, mapOf(payload["rawBody"])["data"], in.Secret)
+	want, err := digest(component.NewBudget(ctx), in.Function, mapOf(payload["rawBody"])["data"], in.Secret)
 	if err != nil {
 		return component.Result{}, err
 	}

@@ -52,7 +52,7 @@ type httpInputs struct {
 	RetryOnAllErrors   bool                 `key:"retryOnAllErrors" label:"Retry on all errors" default:"false" doc:"Also retry answers that a repetition rarely mends, such as 404."`
 	FullResponse       bool                 `key:"includeFullResponse" label:"Include full response" default:"false" doc:"Give an object with data, status, statusText and headers (in lower case, set-cookie as a list) instead of the body alone."`
 	Debug              bool                 `key:"debugRequest" label:"Debug request" default:"false" doc:"Write requests and answers to the log, without secrets and bodies."`
-	MaxRedirects       int                  `key:"maxRedirects" label:"Max redirects" default:"5" doc:"How many redirects to follow, at most 20. One to another host does not get the connection's credentials."`
+	MaxRedirects       int                  `key:"maxRedirects" label:"Max redirects" default:"5" doc:"How many redirects to follow, at most 20. One to another host, port or scheme gets of the headers only those that say what is sent and wanted, such as Content-Type and Accept."`
 	IgnoreSSLErrors    bool                 `key:"ignoreSslErrors" label:"Ignore TLS errors" default:"false" doc:"Accept a certificate that cannot be verified. For tests only: the other side can be anyone."`
 }
 
@@ -83,10 +83,15 @@ func sendAny(ctx context.Context, step component.Step, in httpAnyInputs) (compon
 }
 
 func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs, data any) (component.Result, error) {
+	budget := component.NewBudget(ctx)
 	if form, isObject := data.(map[string]any); isObject && in.asForm() {
-		data = formOf(form)
+		text, err := formOf(budget, form)
+		if err != nil {
+			return component.Result{}, err
+		}
+		data = text
 	}
-	body, contentType, err := encodeBody(data)
+	body, contentType, err := encodeBody(budget, data)
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -115,5 +120,5 @@ func send(ctx context.Context, step component.Step, method string, in httpInputs
 	if err != nil {
 		return component.Result{}, err
 	}
-	return answer.result(in)
+	return answer.result(component.NewBudget(ctx), in)
 }

@@ -3,7 +3,6 @@ package builtin
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 
 const (
 	excerptLength  = 500              // characters of an answer's body in an error message
+	refusedBytes   = 64 << 10         // that are read of an answer with such a message
 	longestDelay   = 60 * time.Second // between two attempts, whatever the inputs or the answer ask for
 	firstDelay     = 500 * time.Millisecond
 	longestRetries = 10 * time.Minute // of all attempts together; the queue above has its own retries
@@ -93,7 +93,11 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	}
 	defer response.Body.Close()
 	got := answer{status: response.StatusCode, reason: http.StatusText(response.StatusCode), header: response.Header}
-	got.body, err = io.ReadAll(response.Body)
+	body := io.Reader(response.Body)
+	if got.status < 200 || got.status > 299 {
+		body = io.LimitReader(body, refusedBytes) // of which no more than an excerpt is told
+	}
+	got.body, err = io.ReadAll(body)
 	if c.in.Debug {
 		c.step.Log("debug", fmt.Sprintf("%s %s, headers %s, %d bytes: %d after %d ms, headers %s, %d bytes", c.method, bare(c.url), headerNames(c.header),
 			len(c.body), got.status, time.Since(started).Milliseconds(), headerNames(got.header), len(got.body)))
@@ -145,8 +149,8 @@ func headerNames(header http.Header) string {
 	return strings.Join(names, " ")
 }
 
-func (a answer) result(in httpInputs) (component.Result, error) {
-	data := a.data(in.ResponseType)
+func (a answer) result(budget *component.Budget, in httpInputs) (component.Result, error) {
+	data := a.data(budget, in.ResponseType)
 	if in.FullResponse {
 		headers := make(map[string]any, len(a.header))
 		for name, values := range a.header {
@@ -161,24 +165,26 @@ func (a answer) result(in httpInputs) (component.Result, error) {
 		}
 		data = map[string]any{"data": data, "status": float64(a.status), "statusText": a.reason, "headers": headers}
 	}
-	return component.Result{Data: data}, nil
+	return component.Result{Data: data}, budget.Err()
 }
 
-func (a answer) data(responseType string) any {
+func (a answer) data(budget *component.Budget, responseType string) any {
 	switch responseType {
 	case "binary":
 		return map[string]any{"data": a.body, "contentType": a.header.Get("Content-Type")}
 	case "text":
-		return a.text()
+		return a.text(budget)
 	}
 	if len(a.body) == 0 {
 		return nil
 	}
-	var value any
-	if err := json.Unmarshal(bytes.TrimPrefix(a.body, []byte(byteOrderMark)), &value); err != nil {
-		return a.text() // services answer "ok" even where JSON is expected
+	value, err := parsed(budget, bytes.TrimPrefix(a.body, []byte(byteOrderMark)))
+	if err != nil {
+		return a.text(budget) // services answer "ok" even where JSON is expected
 	}
 	return value
 }
 
-func (a answer) text() string { return fromUTF8OrType(string(a.body), a.header.Get("Content-Type")) }
+func (a answer) text(budget *component.Budget) string {
+	return fromUTF8OrType(budget, string(a.body), a.header.Get("Content-Type"))
+}

@@ -24,7 +24,7 @@ type httpFormInputs struct {
 func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (component.Result, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	if err := in.write(form); err != nil {
+	if err := in.write(component.NewBudget(ctx), form); err != nil {
 		return component.Result{}, err
 	}
 	if err := form.Close(); err != nil {
@@ -33,15 +33,18 @@ func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (comp
 	return send(ctx, step, strings.ToUpper(in.Method), in.httpInputs, body.Bytes(), form.FormDataContentType())
 }
 
-func (in httpFormInputs) write(form *multipart.Writer) error {
+func (in httpFormInputs) write(budget *component.Budget, form *multipart.Writer) error {
 	for _, field := range in.Form {
-		if err := form.WriteField(field.Key, component.Text(field.Value)); err != nil {
+		if err := form.WriteField(field.Key, budget.Text(field.Value)); err != nil {
 			return fmt.Errorf("writing a form: %w", err)
 		}
 	}
+	if err := budget.Err(); err != nil {
+		return err
+	}
 	names := objectFrom(in.FileNames)
 	for _, file := range in.Files {
-		data, contentType, err := encodeBody(file.Value)
+		data, contentType, err := encodeBody(budget, file.Value)
 		if err != nil {
 			return domain.RefuseField(domain.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
 		}

@@ -20,7 +20,6 @@ type call struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
-	secret string // the header that the connection set
 }
 
 func newCall(step component.Step, method string, in httpInputs, body []byte, contentType string) (*call, error) {
@@ -46,7 +45,7 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 	if c.header.Get("User-Agent") == "" {
 		c.header.Set("User-Agent", "Heddle")
 	}
-	c.secret = authenticate(c.header, in.Connection)
+	authenticate(c.header, in.Connection)
 	return c, nil
 }
 
@@ -76,9 +75,9 @@ func targetURL(in httpInputs) (*url.URL, error) {
 
 // encodeBody decides what is sent and under which content type. A webhook's body object goes out as
 // the bytes and content type that came in, so that a flow can pass a call on to another one.
-func encodeBody(data any) (body []byte, contentType string, err error) {
+func encodeBody(budget *component.Budget, data any) (body []byte, contentType string, err error) {
 	if inner, declared, isBody := component.Body(data); isBody {
-		body, contentType, err = encodeBody(inner)
+		body, contentType, err = encodeBody(budget, inner)
 		if declared != "" {
 			contentType = declared
 		}
@@ -95,15 +94,14 @@ func encodeBody(data any) (body []byte, contentType string, err error) {
 	case []byte:
 		return x, "application/octet-stream", nil
 	}
-	if body, err = component.JSON(data); err != nil {
+	if body, err = budget.JSON(data); err != nil {
 		return nil, "", domain.RefuseField(domain.Invalid, "data", "Data cannot be sent as JSON: %v", err)
 	}
 	return body, "application/json", nil
 }
 
-// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password. It
-// tells which header it set.
-func authenticate(header http.Header, connection any) (name string) {
+// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password.
+func authenticate(header http.Header, connection any) {
 	fields := mapOf(mapOf(connection)["fields"])
 	token := component.Text(mapOf(mapOf(connection)["token"])["access_token"])
 	key, scheme := component.Text(fields["apiKey"]), component.Text(fields["scheme"])
@@ -122,11 +120,9 @@ func authenticate(header http.Header, connection any) (name string) {
 	case user != "" || password != "":
 		value = "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
-	if value == "" || header.Get(name) != "" {
-		return ""
+	if value != "" && header.Get(name) == "" {
+		header.Set(name, value)
 	}
-	header.Set(name, value)
-	return name
 }
 
 func (c *call) request(ctx context.Context) (*http.Request, error) {
@@ -158,15 +154,11 @@ func (c *call) client() (*http.Client, func(), error) {
 	return &client, done, nil
 }
 
-// redirected keeps the connection's credentials from other hosts, whatever header they are in, and so
-// what the query of the URL before says.
+// redirected bounds redirects and keeps from other hosts what is none of their business.
 func (c *call) redirected(next *http.Request, via []*http.Request) error {
-	next.Header.Del("Referer")
 	if len(via) > c.in.MaxRedirects {
 		return domain.Refuse(domain.Invalid, "stopped after %s", domain.Count(c.in.MaxRedirects, "redirect"))
 	}
-	if next.URL.Host != c.url.Host || next.URL.Scheme != c.url.Scheme {
-		next.Header.Del(c.secret)
-	}
+	component.KeepFromOthers(next, via)
 	return nil
 }

@@ -27,6 +27,11 @@ type liquidInputs struct {
 }
 
 func renderLiquid(ctx context.Context, step component.Step, in liquidInputs) (component.Result, error) {
-	text, err := step.Script(ctx, component.ScriptCall{Source: liquidSource, Args: []any{in.Template, unquoted(in.Data)}, Log: step.Log})
+	budget := component.NewBudget(ctx)
+	data := unquoted(budget, in.Data)
+	if err := budget.Err(); err != nil {
+		return component.Result{}, err
+	}
+	text, err := step.Script(ctx, component.ScriptCall{Source: liquidSource, Args: []any{in.Template, data}, Log: step.Log})
 	return component.Result{Data: text}, err
 }

@@ -24,22 +24,24 @@ type writeLogInputs struct {
 	Message any    `key:"message" label:"Message" doc:"What to write. Lists and objects are written as JSON."`
 }
 
-func writeLog(_ context.Context, step component.Step, in writeLogInputs) (component.Result, error) {
-	step.Log(in.Level, component.Text(in.Message))
-	return component.Result{}, nil
+func writeLog(ctx context.Context, step component.Step, in writeLogInputs) (component.Result, error) {
+	budget := component.NewBudget(ctx)
+	step.Log(in.Level, budget.Text(in.Message))
+	return component.Result{}, budget.Err()
 }
 
 type writeMetricInputs struct {
 	Metrics []component.KeyValue `key:"metrics" label:"Metrics" doc:"Names and values."`
 }
 
-func writeMetric(_ context.Context, step component.Step, in writeMetricInputs) (component.Result, error) {
+func writeMetric(ctx context.Context, step component.Step, in writeMetricInputs) (component.Result, error) {
+	budget := component.NewBudget(ctx)
 	metrics := make(map[string]any, len(in.Metrics))
 	for _, pair := range in.Metrics {
-		metrics[pair.Key] = unquoted(pair.Value)
+		metrics[pair.Key] = unquoted(budget, pair.Value)
 	}
 	if len(metrics) > 0 {
-		step.Log("metric", component.Text(metrics))
+		step.Log("metric", budget.Text(metrics))
 	}
-	return component.Result{}, nil
+	return component.Result{}, budget.Err()
 }

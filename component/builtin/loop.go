@@ -39,7 +39,7 @@ type loopOverItemsInputs struct {
 
 func loopOverItems(_ context.Context, _ component.Step, in loopOverItemsInputs) (component.Result, error) {
 	items := []any{}
-	switch x := unquotedList(in.Items).(type) {
+	switch x := plain(in.Items).(type) { // text is left alone: what looks like a list in it was not meant as one
 	case []any:
 		items = append(items, x...)
 	case map[string]any:
@@ -50,14 +50,6 @@ func loopOverItems(_ context.Context, _ component.Step, in loopOverItemsInputs) 
 		return component.Result{}, domain.RefuseField(domain.Invalid, "items", "Items must be a list or an object, not %s", shape(in.Items))
 	}
 	return component.Result{Items: items}, nil
-}
-
-// unquotedList leaves text alone: what looks like a list in it was not meant as one.
-func unquotedList(v any) any {
-	if _, isText := v.(string); isText {
-		return v
-	}
-	return unquoted(v)
 }
 
 type loopNTimesInputs struct {

@@ -14,13 +14,13 @@ import (
 func init() {
 	var actions []component.Action
 	for _, f := range mathFunctions {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(in numberInputs) (any, error) {
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(budget *component.Budget, in numberInputs) (any, error) {
 			return finite(f.do(in.Number)), nil
 		})))
 	}
 	for _, f := range mathOfLists {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.", pure(func(in numbersInputs) (any, error) {
-			all, err := in.all()
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.", pure(func(budget *component.Budget, in numbersInputs) (any, error) {
+			all, err := in.all(budget)
 			if err != nil || len(all) == 0 {
 				return finite(f.empty), err
 			}
@@ -37,13 +37,13 @@ func init() {
 			component.NewAction("evaluate", "Evaluate expression",
 				"Gives what an expression such as 2 * (3 + 7) ** 2 comes to by the rules of JavaScript. It may hold numbers, operators, parentheses, and functions and constants such as Math.max. A result that is no number is null.",
 				evaluate),
-			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(in logInputs) (any, error) {
+			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(budget *component.Budget, in logInputs) (any, error) {
 				return finite(math.Log(in.Number) / math.Log(in.Base)), nil
 			})),
-			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(in powInputs) (any, error) {
+			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(budget *component.Budget, in powInputs) (any, error) {
 				return finite(math.Pow(in.Base, in.Exponent)), nil
 			})),
-			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(in rangeInputs) (any, error) {
+			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(budget *component.Budget, in rangeInputs) (any, error) {
 				return in.Min + rand.Float64()*(in.Max-in.Min), in.check()
 			})),
 			component.NewAction("randomInt", "Random integer", "Gives a whole number from the least to the greatest.", pure(randomInt)),
@@ -86,7 +86,7 @@ func (in rangeInputs) check() error {
 	return nil
 }
 
-func randomInt(in rangeInputs) (any, error) {
+func randomInt(_ *component.Budget, in rangeInputs) (any, error) {
 	if in.Min != math.Trunc(in.Min) || in.Max != math.Trunc(in.Max) || in.Max-in.Min >= 1<<53 {
 		return nil, domain.RefuseField(domain.Invalid, "min", "Min and max must be whole numbers less than 2^53 apart")
 	}
@@ -96,7 +96,7 @@ func randomInt(in rangeInputs) (any, error) {
 	return in.Min + float64(rand.Int64N(int64(in.Max-in.Min)+1)), nil
 }
 
-func (in numbersInputs) all() ([]float64, error) {
+func (in numbersInputs) all(budget *component.Budget) ([]float64, error) {
 	from := in.Numbers
 	if in.Dynamic != nil && in.Dynamic != "" {
 		from = in.Dynamic
@@ -104,12 +104,15 @@ func (in numbersInputs) all() ([]float64, error) {
 	if from == nil || from == "" {
 		return nil, nil
 	}
-	list, err := listOf("numbers", from)
+	list, err := listOf(budget, "numbers", from)
 	if err != nil {
 		return nil, err
 	}
-	return floats("numbers", onlyList(list))
+	return floats(budget, "numbers", onlyList(list))
 }
+
+// longestExpression is far more than anybody writes by hand.
+const longestExpression = 10_000
 
 // arithmetic is an expression that does nothing but compute.
 var arithmetic = regexp.MustCompile(`^(?:\s|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+|[-+*/%()<>&|^~,])*$`)
@@ -121,6 +124,9 @@ const evaluateScript = `(expression) => {
 }`
 
 func evaluate(ctx context.Context, step component.Step, in expressionInputs) (component.Result, error) {
+	if len(in.Expression) > longestExpression {
+		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may have %d bytes, not %d", longestExpression, len(in.Expression))
+	}
 	if !arithmetic.MatchString(in.Expression) {
 		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))
 	}

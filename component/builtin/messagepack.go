@@ -1,7 +1,7 @@
 package builtin
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -17,14 +17,14 @@ func init() {
 	register(component.Component{
 		Key: "messagepack", Label: "MessagePack", Category: "Data", Description: "Reads and writes MessagePack, a compact form of data.",
 		Actions: []component.Action{
-			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(in messageInputs) (any, error) {
+			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(budget *component.Budget, in messageInputs) (any, error) {
 				text, rest, isText := textOf(in.Message)
 				if !isText {
 					return nil, domain.RefuseField(domain.Invalid, "message", "Message must be binary data, not %s", shape(rest))
 				}
-				r := packReader{bytes.NewReader([]byte(text))}
+				r := &packReader{rest: text, budget: budget}
 				value, err := r.value(0)
-				if err == nil && r.Len() > 0 {
+				if err == nil && r.rest != "" {
 					err = errors.New("there is more behind its end")
 				}
 				if err != nil {
@@ -32,10 +32,10 @@ func init() {
 				}
 				return value, nil
 			})),
-			component.NewAction("encodeMessage", "Encode", "Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.", pure(func(in packInputs) (any, error) {
-				var b bytes.Buffer
-				err := pack(&b, in.Data, 0)
-				return map[string]any{"data": b.Bytes(), "contentType": "application/msgpack"}, err
+			component.NewAction("encodeMessage", "Encode", "Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.", pure(func(budget *component.Budget, in packInputs) (any, error) {
+				w := packWriter{budget: budget}
+				err := w.value(in.Data, 0)
+				return map[string]any{"data": w.out, "contentType": "application/msgpack"}, err
 			})),
 		},
 	})
@@ -53,17 +53,22 @@ const maxPackDepth = 500
 
 var errPackDepth = errors.New("it is nested too deep")
 
-type packReader struct{ *bytes.Reader }
+type packReader struct {
+	rest   string
+	budget *component.Budget
+	owed   int // bytes that lists and objects which are being read have yet to come, at least
+}
 
 // value reads one value; the first byte tells its kind, and often its size.
-func (r packReader) value(depth int) (any, error) {
-	head, err := r.ReadByte()
+func (r *packReader) value(depth int) (any, error) {
+	first, err := r.take(1)
 	if err != nil {
-		return nil, io.ErrUnexpectedEOF
+		return nil, err
 	}
 	if depth > maxPackDepth {
 		return nil, errPackDepth
 	}
+	head := first[0]
 	switch {
 	case head < 0x80 || head >= 0xe0:
 		return float64(int8(head)), nil
@@ -86,7 +91,7 @@ func (r packReader) value(depth int) (any, error) {
 	return r.sized(head, depth)
 }
 
-func (r packReader) sized(head byte, depth int) (any, error) {
+func (r *packReader) sized(head byte, depth int) (any, error) {
 	switch head {
 	case 0xc0:
 		return nil, nil
@@ -99,9 +104,8 @@ func (r packReader) sized(head byte, depth int) (any, error) {
 		n, err := r.number(8)
 		return math.Float64frombits(n), err
 	}
-	widths := map[byte]int{0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4}
-	width, known := widths[head]
-	if !known {
+	width := packWidths[head]
+	if width == 0 {
 		return nil, errors.New("a byte stands for no kind of value")
 	}
 	n, err := r.number(width)
@@ -121,35 +125,63 @@ func (r packReader) sized(head byte, depth int) (any, error) {
 	return r.object(int(n), depth)
 }
 
-func (r packReader) number(width int) (uint64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r, b[8-width:]); err != nil {
-		return 0, io.ErrUnexpectedEOF
+// packWidths are the bytes that tell the size of a value of each kind that has any size.
+var packWidths = [256]int{0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4}
+
+// take returns the next n bytes.
+func (r *packReader) take(n int) (string, error) {
+	if n > len(r.rest) {
+		return "", io.ErrUnexpectedEOF
 	}
-	return binary.BigEndian.Uint64(b[:]), nil
+	taken := r.rest[:n]
+	r.rest = r.rest[n:]
+	return taken, nil
 }
 
-func (r packReader) bytes(n int) ([]byte, error) {
-	if n > r.Len() {
-		return nil, io.ErrUnexpectedEOF
+func (r *packReader) number(width int) (n uint64, err error) {
+	taken, err := r.take(width)
+	for i := range len(taken) {
+		n = n<<8 | uint64(taken[i])
 	}
-	b := make([]byte, n)
-	_, err := io.ReadFull(r, b)
-	return b, err
+	return n, err
 }
 
-func (r packReader) text(n int) (any, error) {
-	b, err := r.bytes(n)
-	return string(b), err
+func (r *packReader) bytes(n int) ([]byte, error) {
+	taken, err := r.take(n)
+	if err == nil {
+		err = r.budget.Hold(component.ListBytes + n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []byte(taken), nil
 }
 
-func (r packReader) list(n, depth int) (any, error) {
-	if n > r.Len() { // each element takes a byte at least
-		return nil, io.ErrUnexpectedEOF
+func (r *packReader) text(n int) (any, error) {
+	taken, err := r.take(n)
+	if err == nil {
+		err = r.budget.Hold(component.TextBytes) // its bytes are those of the message
+	}
+	return taken, err
+}
+
+// owe notes that n values are to come, each of which takes a byte at least. Were each list to be believed on its
+// own, those inside each other could claim all that is left again and again.
+func (r *packReader) owe(n, bytes int) error {
+	if r.owed += n; r.owed > len(r.rest) {
+		return io.ErrUnexpectedEOF
+	}
+	return r.budget.Hold(bytes)
+}
+
+func (r *packReader) list(n, depth int) (any, error) {
+	if err := r.owe(n, component.ListBytes+n*component.SlotBytes); err != nil {
+		return nil, err
 	}
 	list := make([]any, n)
 	for i := range list {
 		var err error
+		r.owed--
 		if list[i], err = r.value(depth + 1); err != nil {
 			return nil, err
 		}
@@ -157,16 +189,22 @@ func (r packReader) list(n, depth int) (any, error) {
 	return list, nil
 }
 
-func (r packReader) object(n, depth int) (any, error) {
-	if n > r.Len() {
-		return nil, io.ErrUnexpectedEOF
+func (r *packReader) object(n, depth int) (any, error) {
+	if err := r.owe(2*n, component.ObjectBytes(n)); err != nil {
+		return nil, err
 	}
 	object := make(map[string]any, n)
 	for range n {
+		r.owed--
 		key, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
+		switch key.(type) {
+		case []any, map[string]any: // their text inside that of others would double at each level
+			return nil, errors.New("a key is a list or an object; only text, numbers and the like can be keys")
+		}
+		r.owed--
 		if object[component.Text(key)], err = r.value(depth + 1); err != nil {
 			return nil, err
 		}
@@ -174,35 +212,43 @@ func (r packReader) object(n, depth int) (any, error) {
 	return object, nil
 }
 
-// pack writes a value in the shortest form that its kind has, whole numbers as such.
-func pack(b *bytes.Buffer, v any, depth int) error {
+// packWriter writes values in the shortest form that each kind has, whole numbers as such.
+type packWriter struct {
+	budget *component.Budget
+	out    []byte
+}
+
+func (w *packWriter) value(v any, depth int) error {
 	if depth > maxPackDepth {
 		return domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d", maxPackDepth)
 	}
-	switch x := unquotedList(v).(type) {
+	if err := cmp.Or(w.budget.Room(len(w.out)), w.budget.Spend(1)); err != nil {
+		return err
+	}
+	switch x := plain(v).(type) {
 	case nil:
-		b.WriteByte(0xc0)
+		w.out = append(w.out, 0xc0)
 	case bool:
-		b.WriteByte(map[bool]byte{false: 0xc2, true: 0xc3}[x])
+		w.out = append(w.out, map[bool]byte{false: 0xc2, true: 0xc3}[x])
 	case float64:
-		packNumber(b, x)
+		w.number(x)
 	case string:
-		packHead(b, len(x), 0xa0, 32, 0xd9, 0xda, 0xdb)
-		b.WriteString(x)
+		w.head(len(x), 0xa0, 32, 0xd9, 0xda, 0xdb)
+		w.out = append(w.out, x...)
 	case []byte:
-		packHead(b, len(x), 0, 0, 0xc4, 0xc5, 0xc6)
-		b.Write(x)
+		w.head(len(x), 0, 0, 0xc4, 0xc5, 0xc6)
+		w.out = append(w.out, x...)
 	case []any:
-		packHead(b, len(x), 0x90, 16, 0, 0xdc, 0xdd)
+		w.head(len(x), 0x90, 16, 0, 0xdc, 0xdd)
 		for _, element := range x {
-			if err := pack(b, element, depth+1); err != nil {
+			if err := w.value(element, depth+1); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
-		packHead(b, len(x), 0x80, 16, 0, 0xde, 0xdf)
+		w.head(len(x), 0x80, 16, 0, 0xde, 0xdf)
 		for _, key := range slices.Sorted(maps.Keys(x)) {
-			if err := errors.Join(pack(b, key, depth+1), pack(b, x[key], depth+1)); err != nil {
+			if err := errors.Join(w.value(key, depth+1), w.value(x[key], depth+1)); err != nil {
 				return err
 			}
 		}
@@ -212,32 +258,28 @@ func pack(b *bytes.Buffer, v any, depth int) error {
 	return nil
 }
 
-func packNumber(b *bytes.Buffer, x float64) {
+func (w *packWriter) number(x float64) {
 	switch {
 	case x != math.Trunc(x) || math.Abs(x) > 1<<53 || x == 0 && math.Signbit(x):
-		b.WriteByte(0xcb)
-		_ = binary.Write(b, binary.BigEndian, x) // a buffer takes everything
+		w.out = binary.BigEndian.AppendUint64(append(w.out, 0xcb), math.Float64bits(x))
 	case x >= -32 && x < 128:
-		b.WriteByte(byte(int8(x)))
+		w.out = append(w.out, byte(int8(x)))
 	default:
-		b.WriteByte(0xd3)
-		_ = binary.Write(b, binary.BigEndian, int64(x))
+		w.out = binary.BigEndian.AppendUint64(append(w.out, 0xd3), uint64(int64(x)))
 	}
 }
 
-// packHead writes the kind and size: in one byte below a limit, else with the size in 1, 2 or 4 more. A
-// kind of 0 does not exist.
-func packHead(b *bytes.Buffer, n int, short byte, limit int, kind8, kind16, kind32 byte) {
+// head writes the kind and size: in one byte below a limit, else with the size in 1, 2 or 4 more. A kind of 0
+// does not exist.
+func (w *packWriter) head(n int, short byte, limit int, kind8, kind16, kind32 byte) {
 	switch {
 	case n < limit:
-		b.WriteByte(short | byte(n))
+		w.out = append(w.out, short|byte(n))
 	case n < 1<<8 && kind8 != 0:
-		b.Write([]byte{kind8, byte(n)})
+		w.out = append(w.out, kind8, byte(n))
 	case n < 1<<16:
-		b.WriteByte(kind16)
-		_ = binary.Write(b, binary.BigEndian, uint16(n))
+		w.out = binary.BigEndian.AppendUint16(append(w.out, kind16), uint16(n))
 	default:
-		b.WriteByte(kind32)
-		_ = binary.Write(b, binary.BigEndian, uint32(n))
+		w.out = binary.BigEndian.AppendUint32(append(w.out, kind32), uint32(n))
 	}
 }

@@ -36,7 +36,9 @@ func updateActions(scope component.Scope, infix, label, shared string) []compone
 	return []component.Action{
 		component.NewAction("append"+infix+"ValueToList", label+" - Append value to list",
 			"Adds an element at the end of the list under a key, which is made if there is none."+about,
-			ofValue(scope, func(list []any, in elementInputs) ([]any, error) { return append(list, in.Value), nil })),
+			ofValue(scope, func(_ *component.Budget, list []any, in elementInputs) ([]any, error) {
+				return append(list, in.Value), nil
+			})),
 		component.NewAction("append"+infix+"ValuesToList", label+" - Append multiple values to a list",
 			"Adds elements at the end of the list under a key, which is made if there is none."+about,
 			ofValue(scope, appendValues)),
@@ -62,14 +64,19 @@ type keyed interface{ key() string }
 func (in keyInputs) key() string { return in.Key }
 
 // ofValue makes an action's function of one that changes a list.
-func ofValue[I keyed](scope component.Scope, change func(list []any, in I) ([]any, error)) actionFunc[I] {
+func ofValue[I keyed](scope component.Scope, change func(budget *component.Budget, list []any, in I) ([]any, error)) actionFunc[I] {
 	return func(ctx context.Context, step component.Step, in I) (component.Result, error) {
 		return updated(ctx, step.State(scope), in.key(), func(old any, found bool) (any, error) {
 			list, isList := old.([]any)
 			if !isList && found && old != nil && old != "" {
 				return nil, domain.RefuseField(domain.Invalid, "keyInput", "what is kept under %q is %s, not a list", in.key(), shape(old))
 			}
-			return change(append([]any{}, list...), in)
+			budget := component.NewBudget(ctx)
+			changed, err := change(budget, append([]any{}, list...), in)
+			if over := budget.Err(); over != nil {
+				return nil, over
+			}
+			return changed, err
 		})
 	}
 }
@@ -82,16 +89,19 @@ func updated(ctx context.Context, state component.State, key string, change func
 	return component.Result{Data: map[string]any{"key": key, "value": value}}, nil
 }
 
-func appendValues(list []any, in elementsInputs) ([]any, error) {
+func appendValues(budget *component.Budget, list []any, in elementsInputs) ([]any, error) {
 	values := in.Values
 	if in.Dynamic != nil && in.Dynamic != "" {
 		var err error
-		if values, err = listOf("dynamicValues", in.Dynamic); err != nil {
+		if values, err = listOf(budget, "dynamicValues", in.Dynamic); err != nil {
 			return nil, err
 		}
 	}
 	for _, value := range values {
 		if inner, isList := value.([]any); isList && in.Flatten {
+			if err := budget.Hold(len(inner) * component.SlotBytes); err != nil {
+				return nil, err
+			}
 			list = append(list, inner...)
 		} else {
 			list = append(list, value)
@@ -100,9 +110,11 @@ func appendValues(list []any, in elementsInputs) ([]any, error) {
 	return list, nil
 }
 
-func removeElement(list []any, in elementInputs) ([]any, error) { return without(list, in.Value), nil }
+func removeElement(budget *component.Budget, list []any, in elementInputs) ([]any, error) {
+	return without(budget, list, in.Value), nil
+}
 
-func addToSet(list []any, in elementInputs) ([]any, error) {
+func addToSet(_ *component.Budget, list []any, in elementInputs) ([]any, error) {
 	if slices.ContainsFunc(list, func(v any) bool { return component.ExactEqual(v, in.Value) }) {
 		return list, nil
 	}
@@ -112,11 +124,12 @@ func addToSet(list []any, in elementInputs) ([]any, error) {
 func addAmount(scope component.Scope, sign float64) actionFunc[amountInputs] {
 	return func(ctx context.Context, step component.Step, in amountInputs) (component.Result, error) {
 		return updated(ctx, step.State(scope), in.Key, func(old any, found bool) (any, error) {
-			n, isNumber := unquoted(old).(float64)
+			budget := component.NewBudget(ctx)
+			n, isNumber := unquoted(budget, old).(float64)
 			if !isNumber && found && old != nil && old != "" {
 				return nil, domain.RefuseField(domain.Invalid, "keyInput", "what is kept under %q is %s, not a number", in.Key, shape(old))
 			}
-			return n + sign*in.Amount, nil
+			return n + sign*in.Amount, budget.Err()
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"html"
+	"math"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -27,19 +28,23 @@ func init() {
 			component.NewAction("slice", "Extract substring", "Gives a part of a text.", pure(slice)),
 			component.NewAction("replace", "Find & replace", "Replaces a text wherever it is in another one.", pure(replace)),
 			component.NewAction("replaceMultipleSubstring", "Find & replace multiple substrings", "Replaces several texts, one after another, wherever they are in another one.", pure(replaceSeveral)),
-			component.NewAction("htmlDecode", "HTML decode", "Replaces HTML character references by the characters.", ofText(html.UnescapeString)),
-			component.NewAction("htmlEncode", "HTML encode", "Replaces <, >, &, ' and \" by HTML character references.", ofText(html.EscapeString)),
+			component.NewAction("htmlDecode", "HTML decode", "Replaces HTML character references by the characters.", ofText(1, html.UnescapeString)),
+			component.NewAction("htmlEncode", "HTML encode", "Replaces <, >, &, ' and \" by HTML character references.", ofText(5, html.EscapeString)),
 			component.NewAction("join", "Join", "Joins texts to one.", pure(join)),
 			component.NewAction("joinLines", "Join lines", "Joins texts to one, with line breaks between.", pure(joinLines)),
-			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(func(s string) string { return cases.Lower(language.Und).String(s) })),
+			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(3, func(s string) string { return cases.Lower(language.Und).String(s) })),
 			component.NewAction("match", "Match regex", "Gives what a JavaScript regular expression finds: the whole match and its groups, or with the flag g all matches; null if there is none.", match),
-			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(func(s string) string { return strings.TrimFunc(s, component.IsSpace) })),
+			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(0, func(s string) string { return strings.TrimFunc(s, component.IsSpace) })),
 			component.NewAction("splitLines", "Split lines", "Gives the lines of a text as a list.", pure(splitLines)),
 			component.NewAction("split", "Split string", "Gives the parts of a text between separators as a list; without a separator, its characters.", pure(split)),
-			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(in textInputs) (any, error) {
-				return float64(len(utf16.Encode([]rune(in.Text)))), nil
+			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(budget *component.Budget, in textInputs) (any, error) {
+				units := 0
+				for _, c := range in.Text {
+					units += utf16.RuneLen(c)
+				}
+				return float64(units), nil
 			})),
-			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.", ofText(func(s string) string { return cases.Upper(language.Und).String(s) })),
+			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.", ofText(3, func(s string) string { return cases.Upper(language.Und).String(s) })),
 		},
 	})
 }
@@ -96,13 +101,22 @@ type splitInputs struct {
 	Separator string `key:"separator" label:"Separator" doc:"What stands between the parts."`
 }
 
-// ofText makes an action's function of one of text.
-func ofText(do func(string) string) actionFunc[textInputs] {
-	return pure(func(in textInputs) (any, error) { return do(in.Text), nil })
+// ofText makes an action's function of one of text, whose result is at most so many times as long.
+func ofText(times int, do func(string) string) actionFunc[textInputs] {
+	return pure(func(budget *component.Budget, in textInputs) (any, error) {
+		if err := budget.Hold(times * len(in.Text)); err != nil {
+			return nil, err
+		}
+		text := do(in.Text)
+		return text, budget.Room(len(text))
+	})
 }
 
 // decodeBase64 takes either alphabet, with or without padding and line breaks.
-func decodeBase64(in textInputs) (any, error) {
+func decodeBase64(budget *component.Budget, in textInputs) (any, error) {
+	if err := budget.Hold(2 * len(in.Text)); err != nil {
+		return nil, err
+	}
 	text := strings.NewReplacer("-", "+", "_", "/", "=", "", "\n", "", "\r", "", " ", "").Replace(in.Text)
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	switch {
@@ -114,19 +128,25 @@ func decodeBase64(in textInputs) (any, error) {
 	return data, nil
 }
 
-func encodeBase64(in fileInputs) (any, error) {
+func encodeBase64(budget *component.Budget, in fileInputs) (any, error) {
 	text, rest, isText := textOf(in.Text)
 	if !isText {
-		text = component.Text(rest)
+		text = budget.Text(rest)
+	}
+	if err := budget.Room(base64.StdEncoding.EncodedLen(len(text))); err != nil {
+		return nil, err
 	}
 	return base64.StdEncoding.EncodeToString([]byte(text)), nil
 }
 
-func slice(in sliceInputs) (any, error) {
+func slice(budget *component.Budget, in sliceInputs) (any, error) {
+	if err := budget.Hold(8 * len(in.Text)); err != nil {
+		return nil, err
+	}
 	units := utf16.Encode([]rune(in.Text))
 	stop := len(units)
 	if in.Stop != "" {
-		n, ok := unquoted(in.Stop).(float64)
+		n, ok := unquoted(budget, in.Stop).(float64)
 		if !ok || n != float64(int(n)) {
 			return nil, domain.RefuseField(domain.Invalid, "sliceStop", "Slice stop must be a whole number, not %q", excerpt(in.Stop, 40))
 		}
@@ -142,47 +162,80 @@ func slice(in sliceInputs) (any, error) {
 	return string(utf16.Decode(units[min(from, to):to])), nil
 }
 
-func replace(in replaceInputs) (any, error) {
-	if in.Find == "" {
-		return in.Text, nil
-	}
-	return strings.ReplaceAll(in.Text, in.Find, in.Replace), nil
+func replace(budget *component.Budget, in replaceInputs) (any, error) {
+	return replaced(budget, in.Text, in.Find, in.Replace)
 }
 
-func replaceSeveral(in replaceSeveralInputs) (any, error) {
+func replaceSeveral(budget *component.Budget, in replaceSeveralInputs) (any, error) {
 	text := in.Text
 	for _, pair := range in.With {
-		if pair.Key != "" {
-			text = strings.ReplaceAll(text, pair.Key, component.Text(pair.Value))
+		var err error
+		if text, err = replaced(budget, text, pair.Key, budget.Text(pair.Value)); err != nil {
+			return nil, err
 		}
 	}
 	return text, nil
 }
 
-func join(in joinInputs) (any, error) { return joined(in.Strings, in.Separator) }
+// replaced counts what it makes before it makes it: with one in the place of another, a text can grow without end.
+func replaced(budget *component.Budget, text, find, by string) (string, error) {
+	if find == "" {
+		return text, nil
+	}
+	times := strings.Count(text, find)
+	if len(by) > 0 {
+		if err := fits(budget, len(text)-times*len(find), times, len(by)); err != nil {
+			return "", err
+		}
+	}
+	return strings.ReplaceAll(text, find, by), budget.Spend(len(text))
+}
 
-func joinLines(in joinLinesInputs) (any, error) {
+// fits refuses a text that is made of so many bytes and of one text so many times.
+func fits(budget *component.Budget, bytes, times, length int) error {
+	if length > 0 && times > (math.MaxInt-bytes)/length {
+		return budget.Room(math.MaxInt)
+	}
+	return budget.Room(bytes + times*length)
+}
+
+func join(budget *component.Budget, in joinInputs) (any, error) {
+	return joined(budget, in.Strings, in.Separator)
+}
+
+func joinLines(budget *component.Budget, in joinLinesInputs) (any, error) {
 	if in.Number < 0 || in.Number > 1000 {
 		return nil, domain.RefuseField(domain.Invalid, "numberOfNewlines", "Number of newlines must be from 0 to 1000, not %d", in.Number)
 	}
 	newline := strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(in.Newline)
-	return joined(in.Strings, strings.Repeat(newline, in.Number))
+	if err := fits(budget, 0, in.Number, len(newline)); err != nil {
+		return nil, err
+	}
+	return joined(budget, in.Strings, strings.Repeat(newline, in.Number))
 }
 
-func joined(list any, separator string) (any, error) {
+func joined(budget *component.Budget, list any, separator string) (any, error) {
 	if list == nil || list == "" {
 		return "", nil
 	}
-	elements, err := listOf("strings", list)
+	elements, err := listOf(budget, "strings", list)
 	if err != nil {
 		return nil, err
 	}
 	elements = onlyList(elements)
-	parts := make([]string, len(elements))
+	out := budget.NewOutput()
 	for i, element := range elements {
-		parts[i] = component.Text(element)
+		if i > 0 {
+			_, err = out.WriteString(separator)
+		}
+		if err == nil {
+			_, err = out.WriteString(budget.Text(element))
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return strings.Join(parts, separator), nil
+	return out.Result()
 }
 
 const matchScript = `(text, source, flags) => {
@@ -195,23 +248,29 @@ func match(ctx context.Context, step component.Step, in matchInputs) (component.
 	return component.Result{Data: data}, err
 }
 
-func splitLines(in splitLinesInputs) (any, error) {
+func splitLines(budget *component.Budget, in splitLinesInputs) (any, error) {
 	lines := []any{}
 	for line := range strings.SplitSeq(in.Text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if !in.Filter || strings.TrimFunc(line, component.IsSpace) != "" {
+			if err := budget.Hold(cellBytes); err != nil {
+				return nil, err
+			}
 			lines = append(lines, line)
 		}
 	}
 	return lines, nil
 }
 
-func split(in splitInputs) (any, error) {
+func split(budget *component.Budget, in splitInputs) (any, error) {
 	parts := []any{}
 	if in.Text == "" && in.Separator == "" {
 		return parts, nil
 	}
 	for part := range strings.SplitSeq(in.Text, in.Separator) {
+		if err := budget.Hold(cellBytes); err != nil {
+			return nil, err
+		}
 		parts = append(parts, part)
 	}
 	return parts, nil

@@ -1,8 +1,8 @@
 package builtin
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -14,12 +14,18 @@ import (
 
 // unquoted reads text that is JSON and leaves all else as it is: literals in a definition are always
 // text. Keys with values become the list of objects that they are.
-func unquoted(v any) any {
-	switch x := v.(type) {
-	case string:
-		if read, ok := readJSON(x); ok {
+func unquoted(budget *component.Budget, v any) any {
+	if text, isText := v.(string); isText {
+		if read, ok := readJSON(budget, text); ok {
 			return read
 		}
+	}
+	return plain(v)
+}
+
+// plain makes the list that they are of keys with values, and one kind of number of all.
+func plain(v any) any {
+	switch x := v.(type) {
 	case []component.KeyValue:
 		list := make([]any, len(x))
 		for i, pair := range x {
@@ -35,20 +41,38 @@ func unquoted(v any) any {
 }
 
 // readJSON reads as JavaScript does: a number that is too large is infinite, not an error.
-func readJSON(text string) (any, bool) {
+func readJSON(budget *component.Budget, text string) (any, bool) {
+	if !maybeJSON(text) {
+		return nil, false
+	}
+	raw := []byte(text)
+	if !json.Valid(raw) || budget.AllowJSON(raw) != nil {
+		return nil, false
+	}
 	var value any
-	if json.Unmarshal([]byte(text), &value) == nil {
+	if json.Unmarshal(raw, &value) == nil {
 		return value, true
 	}
-	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	if decoder.Decode(&value) != nil {
 		return nil, false
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, false
-	}
 	return numbers(value), true
+}
+
+// parsed reads JSON, which is refused before it is held if there is too much of it.
+func parsed(budget *component.Budget, raw []byte) (value any, err error) {
+	if json.Valid(raw) {
+		return budget.ParseJSON(raw)
+	}
+	return nil, json.Unmarshal(raw, &value) // which says where it is wrong
+}
+
+// maybeJSON reports whether text begins as JSON does, so that what is plain text costs nothing.
+func maybeJSON(text string) bool {
+	text = strings.TrimLeft(text, " \t\r\n")
+	return text != "" && strings.IndexByte(`{["-0123456789tfn`, text[0]) >= 0
 }
 
 func numbers(v any) any {
@@ -69,16 +93,19 @@ func numbers(v any) any {
 }
 
 // listOf reads a list: one, or text that is the JSON of one.
-func listOf(field string, v any) ([]any, error) {
-	if list, ok := unquoted(v).([]any); ok {
+func listOf(budget *component.Budget, field string, v any) ([]any, error) {
+	if list, ok := unquoted(budget, v).([]any); ok {
 		return list, nil
+	}
+	if err := budget.Err(); err != nil {
+		return nil, err
 	}
 	return nil, domain.RefuseField(domain.Invalid, field, "a list is needed, not %s", shape(v))
 }
 
 // objectOf reads an object: one, text that is the JSON of one, or nothing.
-func objectOf(field string, v any) (map[string]any, error) {
-	switch x := unquoted(v).(type) {
+func objectOf(budget *component.Budget, field string, v any) (map[string]any, error) {
+	switch x := unquoted(budget, v).(type) {
 	case map[string]any:
 		return x, nil
 	case nil:
@@ -87,6 +114,9 @@ func objectOf(field string, v any) (map[string]any, error) {
 		if x == "" {
 			return map[string]any{}, nil
 		}
+	}
+	if err := budget.Err(); err != nil {
+		return nil, err
 	}
 	return nil, domain.RefuseField(domain.Invalid, field, "an object is needed, not %s", shape(v))
 }
@@ -130,6 +160,9 @@ var timeLayouts = func() (layouts []string) {
 	return append(layouts, "2006-01", "2006", time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC)
 }()
 
+// longestTime is more than any of them takes, so that other text is not tried by each.
+const longestTime = 64
+
 // isoMillis is how JavaScript writes a moment in UTC.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
@@ -146,8 +179,11 @@ func timeOf(field string, v any) (time.Time, error) {
 		}
 		return sinceEpoch(field, x)
 	case string:
+		if x = strings.TrimSpace(x); len(x) > longestTime {
+			break
+		}
 		for _, layout := range timeLayouts {
-			if t, err := time.Parse(layout, strings.TrimSpace(x)); err == nil {
+			if t, err := time.Parse(layout, x); err == nil {
 				return t.UTC(), nil
 			}
 		}

@@ -1,0 +1,108 @@
+package component
+
+import "bytes"
+
+// Measure is what a text stands for, told before any of it is held.
+type Measure struct {
+	Bytes  int // that its values hold, about
+	Values int // those in lists and objects counted
+	Depth  int // of lists and objects
+}
+
+// What values hold, about: that of Go's own maps and slices, with the room that they grow by.
+const (
+	SlotBytes = 24 // an element of a list
+	TextBytes = 16 // a text, besides its bytes
+	ListBytes = 24 // a list, besides its elements
+	mapBytes  = 64
+	mapFew    = 288 // the keys of an object with at most 8
+	mapMany   = 76  // each key of a larger one
+)
+
+// ObjectBytes tells what an object with so many keys holds, their texts apart.
+func ObjectBytes(keys int) int {
+	switch {
+	case keys == 0:
+		return mapBytes
+	case keys <= 8:
+		return mapBytes + mapFew
+	}
+	return mapBytes + keys*mapMany
+}
+
+// measureFrame is a list or object that is being measured.
+type measureFrame struct {
+	keys int // -1 for a list
+}
+
+// MeasureJSON measures JSON in one pass that holds nothing. What is no JSON is measured up to where that shows,
+// about, and left to the reader. It stops at the first value beyond [MaxDepth].
+func MeasureJSON(raw []byte) (m Measure) {
+	var open [MaxDepth]measureFrame
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; c {
+		case ' ', '\t', '\n', '\r', ',':
+			continue
+		case ':':
+			if depth > 0 && open[depth-1].keys >= 0 {
+				open[depth-1].keys++
+				m.Values-- // what stood before was a key
+			}
+			continue
+		case '{', '[':
+			if depth++; depth > MaxDepth {
+				m.Depth = depth
+				return m
+			}
+			m.Depth = max(m.Depth, depth)
+			open[depth-1].keys = -1
+			if c == '{' {
+				open[depth-1].keys = 0
+			} else {
+				m.Bytes += ListBytes
+			}
+		case '}', ']':
+			if depth--; depth < 0 {
+				return m
+			}
+			if keys := open[depth].keys; keys >= 0 {
+				m.Bytes += ObjectBytes(keys)
+			}
+			continue
+		case '"':
+			end := stringEnd(raw, i+1)
+			m.Bytes += TextBytes + end - i
+			i = end
+		default:
+			m.Bytes += 8
+			for i+1 < len(raw) && !ends[raw[i+1]] {
+				i++
+			}
+		}
+		m.Values++
+		m.Bytes += SlotBytes
+	}
+	return m
+}
+
+// ends are the bytes that end a number or a word.
+var ends = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, '{': true, '}': true, '[': true, ']': true, '"': true}
+
+// stringEnd finds the quote that ends a string, or the end of all.
+func stringEnd(raw []byte, from int) int {
+	for {
+		n := bytes.IndexByte(raw[from:], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		slashes := 0
+		for at := from + n - 1; at >= from && raw[at] == '\\'; at-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return from + n
+		}
+		from += n + 1
+	}
+}

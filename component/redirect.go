@@ -1,0 +1,51 @@
+package component
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// carried are the headers that a redirect to another origin takes along: what says how to read and answer the
+// request. All others are the flow's own, or hold who calls.
+var carried = map[string]bool{
+	"Accept": true, "Accept-Charset": true, "Accept-Encoding": true, "Accept-Language": true, "Cache-Control": true,
+	"Content-Encoding": true, "Content-Language": true, "Content-Type": true, "Idempotency-Key": true, "Range": true,
+	"User-Agent": true,
+}
+
+// KeepFromOthers takes out of a redirected request what others than its first addressee must not see: the address
+// before, and, once a redirect has led to another scheme, host or port, all headers but those that every request has.
+// It is for [http.Client]'s CheckRedirect.
+func KeepFromOthers(next *http.Request, via []*http.Request) {
+	next.Header.Del("Referer")
+	if len(via) == 0 || sameOrigin(via[0], next) && allSameOrigin(via) {
+		return
+	}
+	for name := range next.Header {
+		if !carried[textproto.CanonicalMIMEHeaderKey(name)] {
+			delete(next.Header, name)
+		}
+	}
+	next.Host = ""
+}
+
+func allSameOrigin(via []*http.Request) bool {
+	for _, r := range via[1:] {
+		if !sameOrigin(via[0], r) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameOrigin(a, b *http.Request) bool {
+	return a.URL.Scheme == b.URL.Scheme && strings.EqualFold(a.URL.Hostname(), b.URL.Hostname()) && port(a) == port(b)
+}
+
+func port(r *http.Request) string {
+	if p := r.URL.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"http": "80", "https": "443"}[r.URL.Scheme]
+}
