@@ -1,9 +1,11 @@
 package component
 
 import (
+	"compress/gzip"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"strings"
 
 	"heddle/domain"
 )
@@ -17,6 +19,12 @@ type Transport struct {
 // RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused, and so is an answer
 // that is no HTTP from there on: nobody here asks for another protocol.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	packed := !t.DisableCompression && request.Method != http.MethodHead &&
+		request.Header["Accept-Encoding"] == nil && request.Header["Range"] == nil
+	if packed {
+		request = request.Clone(request.Context())
+		request.Header.Set("Accept-Encoding", "gzip")
+	}
 	response, err := t.Transport.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -25,8 +33,37 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		_ = response.Body.Close() // the connection is of no use; why it can't be closed is of no interest
 		return nil, domain.Refuse(domain.Invalid, "the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: t.MaxBody, limit: t.MaxBody}
+	if packed && strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
+		// By the transport's own way, what comes in would not be counted, and it may stand for nothing at all for ever.
+		response.Body = &unpackedBody{ReadCloser: t.bounded(response.Body)}
+		response.Header.Del("Content-Encoding")
+		response.Header.Del("Content-Length")
+		response.ContentLength, response.Uncompressed = -1, true
+	}
+	response.Body = t.bounded(response.Body)
 	return response, nil
+}
+
+func (t Transport) bounded(body io.ReadCloser) io.ReadCloser {
+	return &boundedBody{ReadCloser: body, left: t.MaxBody, limit: t.MaxBody}
+}
+
+// unpackedBody reads what a body of gzip stands for.
+type unpackedBody struct {
+	io.ReadCloser
+	gzip *gzip.Reader
+	err  error // why there is none
+}
+
+// Read implements [io.Reader].
+func (b *unpackedBody) Read(p []byte) (int, error) {
+	if b.gzip == nil && b.err == nil {
+		b.gzip, b.err = gzip.NewReader(b.ReadCloser)
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.gzip.Read(p)
 }
 
 // Forgiving is a transport that has a lenient twin. What wraps a transport passes it on.

@@ -1,10 +1,15 @@
 package component
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"heddle/domain"
@@ -36,6 +41,127 @@ func TestTransportBoundsAnswers(t *testing.T) {
 			}
 		} else if string(body) != want || err != nil {
 			t.Errorf("%d: got %q, %v", length, body, err)
+		}
+	}
+}
+
+// endless repeats a text until the other side has had enough.
+func endless(text string) func(io.Writer) {
+	return func(to io.Writer) {
+		for {
+			if _, err := io.WriteString(to, strings.Repeat(text, 100)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// hostile listens for one request, and answers with a head and what follows.
+func hostile(t *testing.T, head string, follows func(io.Writer)) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	t.Cleanup(func() { listener.Close(); group.Wait() })
+	group.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.WriteString(conn, head)
+			follows(conn)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// Whatever a server answers, no more than the limits of it is held, and reading it ends.
+func TestTransportEndlessAnswers(t *testing.T) {
+	var empty bytes.Buffer
+	packed := gzip.NewWriter(&empty)
+	_ = packed.Close()
+	var zeros bytes.Buffer
+	packed = gzip.NewWriter(&zeros)
+	_, _ = packed.Write(make([]byte, 8<<20))
+	_ = packed.Close()
+	const ok, chunked, zipped = "HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n\r\n", "Content-Encoding: gzip\r\n\r\n"
+	for name, c := range map[string]struct {
+		head    string
+		follows func(io.Writer)
+		want    string
+	}{
+		"another protocol": {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n", endless("x"), "answered 101"},
+		"informational":    {"", endless("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), "exceeded"},
+		"header":           {ok, endless("X-More: more\r\n"), "exceeded"},
+		"header line":      {ok + "X-More: ", endless("more"), "exceeded"},
+		"status line":      {"HTTP/1.1 200 ", endless("fine "), "exceeded"},
+		"body":             {ok + "\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"error":            {"HTTP/1.1 500 No\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"length":           {ok + "Content-Length: 9223372036854775807\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"chunks":           {ok + chunked, endless("1\r\nx\r\n"), ""},
+		"chunk extension":  {ok + chunked + "1;", endless("x"), "line too long"},
+		"trailers":         {ok + chunked + "0\r\n", endless("X-More: more\r\n"), "suspiciously long trailer"},
+		"packed":           {ok + zipped, func(to io.Writer) { _, _ = to.Write(zeros.Bytes()) }, "HEDDLE_HTTP_RESPONSE"},
+		"packed nothing":   {ok + zipped, endless(empty.String()), "HEDDLE_HTTP_RESPONSE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			transport := Transport{&http.Transport{MaxResponseHeaderBytes: 1 << 16}, 1 << 20}
+			defer transport.CloseIdleConnections()
+			response, err := (&http.Client{Transport: transport}).Get(hostile(t, c.head, c.follows))
+			var body []byte
+			if err == nil {
+				body, err = io.ReadAll(response.Body)
+				response.Body.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || len(body) > 1<<20 {
+				t.Errorf("got %d bytes, %v", len(body), err)
+			}
+		})
+	}
+}
+
+// An answer that is packed is read as what it stands for, unless the request has said how it is to come.
+func TestTransportUnpacks(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		if r.URL.Path == "/broken" {
+			_, _ = io.WriteString(w, "no gzip")
+			return
+		}
+		packed := gzip.NewWriter(w)
+		_, _ = io.WriteString(packed, "text")
+		_ = packed.Close()
+	}))
+	defer server.Close()
+	transport := Transport{&http.Transport{}, 100}
+	defer transport.CloseIdleConnections()
+	for name, c := range map[string]struct {
+		path, own, want string
+		fails           bool
+	}{
+		"packed": {"/", "", "text", false},
+		"broken": {"/broken", "", "", true},
+		"as is":  {"/", "gzip", "\x1f\x8b", false},
+	} {
+		request, _ := http.NewRequest(http.MethodGet, server.URL+c.path, nil)
+		if c.own != "" {
+			request.Header.Set("Accept-Encoding", c.own)
+		}
+		response, err := transport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if !strings.HasPrefix(string(body), c.want) || (err != nil) != c.fails || response.Uncompressed != (c.own == "") {
+			t.Errorf("%s: got %q, %v", name, body, err)
 		}
 	}
 }
