@@ -164,36 +164,59 @@ func (r *budgetReader) Read(p []byte) (int, error) {
 	return r.text.Read(p)
 }
 
-// Output gathers a text no larger than a step's result may be. What goes beyond that is not written.
+// Output gathers a text no larger than a step's result may be. What goes beyond that is not written. It keeps
+// pieces, so that no more than the text is held until it is whole.
 type Output struct {
 	budget *Budget
-	text   strings.Builder
+	pieces [][]byte
+	size   int
 }
+
+// The sizes of an output's first piece and of its largest.
+const (
+	firstPiece = 512
+	lastPiece  = 1 << 20
+)
 
 // NewOutput returns an empty text.
 func (b *Budget) NewOutput() *Output { return &Output{budget: b} }
 
 // Write implements [io.Writer].
 func (o *Output) Write(p []byte) (int, error) {
-	if err := o.room(len(p)); err != nil {
+	piece, err := o.piece(len(p))
+	if err != nil {
 		return 0, err
 	}
-	return o.text.Write(p)
+	*piece = append(*piece, p...)
+	return len(p), nil
 }
 
 // WriteString implements [io.StringWriter].
 func (o *Output) WriteString(s string) (int, error) {
-	if err := o.room(len(s)); err != nil {
+	piece, err := o.piece(len(s))
+	if err != nil {
 		return 0, err
 	}
-	return o.text.WriteString(s)
+	*piece = append(*piece, s...)
+	return len(s), nil
 }
 
-func (o *Output) room(n int) error {
-	if n > o.budget.limits.Output-o.text.Len() {
-		return o.budget.fail(TooLarge(o.budget.limits.Output))
+// piece returns one with room for n bytes.
+func (o *Output) piece(n int) (*[]byte, error) {
+	if n > o.budget.limits.Output-o.size {
+		return nil, o.budget.fail(TooLarge(o.budget.limits.Output))
 	}
-	return o.budget.Spend(n)
+	if err := o.budget.Spend(n); err != nil {
+		return nil, err
+	}
+	o.size += n
+	last := len(o.pieces) - 1
+	if last < 0 {
+		o.pieces, last = append(o.pieces, make([]byte, 0, max(n, firstPiece))), 0
+	} else if have := o.pieces[last]; n > cap(have)-len(have) {
+		o.pieces, last = append(o.pieces, make([]byte, 0, max(n, min(2*cap(have), lastPiece)))), last+1
+	}
+	return &o.pieces[last], nil
 }
 
 // Result returns the whole text.
@@ -201,5 +224,10 @@ func (o *Output) Result() (string, error) {
 	if o.budget.err != nil {
 		return "", o.budget.err
 	}
-	return o.text.String(), nil
+	var text strings.Builder
+	text.Grow(o.size)
+	for _, piece := range o.pieces {
+		text.Write(piece)
+	}
+	return text.String(), nil
 }

@@ -178,6 +178,25 @@ func TestGuardBoundsRedirects(t *testing.T) {
 	}
 }
 
+// What a script sends with a request is not told to others by a redirect either.
+func TestGuardKeepsHeadersFromOthers(t *testing.T) {
+	var got http.Header
+	other, _ := private(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
+	server, _ := private(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) })
+	request, _ := http.NewRequest(http.MethodGet, server.URL+"/?key=secret", nil)
+	request.Header.Set("X-Api-Key", "k")
+	request.Header.Set("Authorization", "a")
+	request.Header.Set("Accept", "text/csv")
+	response, err := guarded(t, "127.0.0.1").Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if got.Get("X-Api-Key")+got.Get("Authorization")+got.Get("Referer") != "" || got.Get("Accept") != "text/csv" {
+		t.Errorf("sent %v", got)
+	}
+}
+
 // A pooled connection to an allowed name must not serve a request by another name or by address.
 func TestGuardKeepsConnectionsApart(t *testing.T) {
 	server, hits := private(t, nil)

@@ -3,6 +3,7 @@ package builtin
 import (
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,7 +165,8 @@ func yamlKey(n *yaml.Node) (string, error) {
 	if n.Kind != yaml.ScalarNode {
 		return "", domain.RefuseField(domain.Invalid, "data", "line %d: a key is a list or an object; only text can be one", n.Line)
 	}
-	if tag := n.ShortTag(); tag == "!!int" || tag == "!!float" {
+	switch n.ShortTag() {
+	case "!!str", "!!int", "!!float":
 		return n.Value, nil // as it is written: 007 is not 7
 	}
 	value, err := yamlScalar(n)
@@ -172,8 +174,12 @@ func yamlKey(n *yaml.Node) (string, error) {
 }
 
 func yamlScalar(n *yaml.Node) (any, error) {
-	if n.ShortTag() == "!!str" || leadingZero(n) {
+	tag := n.ShortTag()
+	if tag == "!!str" || tag == "!!int" && leadingZero(n.Value) {
 		return n.Value, nil
+	}
+	if value, ok := commonScalar(tag, n.Value); ok {
+		return value, nil
 	}
 	var value any
 	if err := n.Decode(&value); err != nil {
@@ -194,10 +200,26 @@ func yamlScalar(n *yaml.Node) (any, error) {
 	return nil, domain.RefuseField(domain.Invalid, "data", "line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
 }
 
-// leadingZero reports whether a node is digits that begin with 0, such as a postal code: the library takes them for
+// commonScalar reads what most scalars are, for each of which the library makes a decoder.
+func commonScalar(tag, text string) (any, bool) {
+	switch {
+	case tag == "!!null" && (text == "null" || text == "~" || text == ""):
+		return nil, true
+	case tag == "!!bool" && (text == "true" || text == "false"):
+		return text == "true", true
+	case tag == "!!int" || tag == "!!float":
+		if strings.Trim(text, "0123456789.-") == "" {
+			n, err := strconv.ParseFloat(text, 64)
+			return n, err == nil
+		}
+	}
+	return nil, false
+}
+
+// leadingZero reports whether text is digits that begin with 0, such as a postal code: the library takes them for
 // an octal number.
-func leadingZero(n *yaml.Node) bool {
-	return n.ShortTag() == "!!int" && len(n.Value) > 1 && n.Value[0] == '0' && strings.Trim(n.Value, "0123456789") == ""
+func leadingZero(text string) bool {
+	return len(text) > 1 && text[0] == '0' && strings.Trim(text, "0123456789") == ""
 }
 
 func writeYAML(budget *component.Budget, v any) (string, error) {
