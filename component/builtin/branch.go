@@ -39,6 +39,9 @@ type branchOnValueInputs struct {
 func branchOnValue(ctx context.Context, _ component.Step, in branchOnValueInputs) (component.Result, error) {
 	budget := component.NewBudget(ctx)
 	text := budget.Text(in.InputValue)
+	if err := budget.Err(); err != nil {
+		return component.Result{}, err
+	}
 	for _, branch := range in.Mappings {
 		if matches(budget, in.InputValue, text, branch.Value) {
 			return component.Result{Data: branch.Key, Branch: branch.Key}, nil

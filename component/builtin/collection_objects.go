@@ -51,17 +51,17 @@ func objectActions() []component.Action {
 			return withKeys(budget, in.Object, in.Path, map[string]any{in.Key: in.Value})
 		})),
 		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
-		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(budget *component.Budget, in combineInputs) (any, error) {
+		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(_ *component.Budget, in combineInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
-		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(budget *component.Budget, in createObjectInputs) (any, error) {
+		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(_ *component.Budget, in createObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 		component.NewAction("fieldValueMapping", "Field value mapping",
 			"Pairs two mappings by their fields and gives a list of objects with key and value, in the order of the key mappings; the value is null where there is none.",
 			pure(fieldMapping)),
 		component.NewAction("fromObject", "Object to key value pair list", "Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
-		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(budget *component.Budget, in toObjectInputs) (any, error) {
+		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(_ *component.Budget, in toObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 	}

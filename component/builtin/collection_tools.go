@@ -50,7 +50,7 @@ type selectItemInputs struct {
 
 func listActions() []component.Action {
 	return []component.Action{
-		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
+		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(_ *component.Budget, list []any, in listElementInputs) (any, error) {
 			return append(slices.Clone(list), in.Element), nil
 		})),
 		component.NewAction("chunks", "Chunks", "Divides a list into lists of so many elements; the last one may have fewer.", ofList(chunks)),
@@ -66,20 +66,20 @@ func listActions() []component.Action {
 		})),
 		component.NewAction("create", "Create list", "Makes a list.", pure(createList)),
 		component.NewAction("deduplicate", "De-duplicate", "Keeps the first of elements that are the same.", ofList(deduplicate)),
-		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
+		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
 		component.NewAction("flatten", "Flatten", "Puts the elements of the lists in a list in their place, one level deep.", ofList(flatten)),
-		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) {
+		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) {
 			return at(list, len(list)-1), nil
 		})),
-		component.NewAction("length", "Length", "Counts the elements.", ofList(func(budget *component.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
+		component.NewAction("length", "Length", "Counts the elements.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
 		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
 			return without(budget, list, in.Element), nil
 		})),
 		component.NewAction("selectItemFromList", "Select item from list by index", "Gives the element at a place, also in nested lists; null if there is none.", ofList(selectItem)),
-		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(budget *component.Budget, list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(_ *component.Budget, list []any, in listCountInputs) (any, error) {
 			return list[:min(max(in.Number, 0), len(list))], nil
 		})),
-		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(budget *component.Budget, list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(_ *component.Budget, list []any, in listCountInputs) (any, error) {
 			return list[len(list)-min(max(in.Number, 0), len(list)):], nil
 		})),
 	}
@@ -122,7 +122,7 @@ func chunks(budget *component.Budget, list []any, in listCountInputs) (any, erro
 	return all, nil
 }
 
-func createList(budget *component.Budget, in createListInputs) (any, error) {
+func createList(_ *component.Budget, in createListInputs) (any, error) {
 	return append([]any{}, onlyList(in.Items)...), nil
 }
 
@@ -185,7 +185,7 @@ func at(list []any, i int) any {
 	return list[i]
 }
 
-func selectItem(budget *component.Budget, list []any, in selectItemInputs) (any, error) {
+func selectItem(_ *component.Budget, list []any, in selectItemInputs) (any, error) {
 	var item any = list
 	for _, step := range strings.FieldsFunc(in.Index, func(r rune) bool { return strings.ContainsRune(".,[] ", r) }) {
 		i, err := strconv.Atoi(step)

@@ -60,6 +60,9 @@ func conversions[I any](key, label, doc string, read func(*component.Budget, I) 
 
 func writeJSON(budget *component.Budget, v any) (string, error) {
 	b, err := budget.JSON(v)
+	if over := budget.Err(); over != nil {
+		return "", over
+	}
 	if err != nil {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data has no JSON: %v", err)
 	}

@@ -36,6 +36,9 @@ func readXML(budget *component.Budget, in xmlInputs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := budget.Hold(mostAttributes(text) * attributeBytes); err != nil {
+		return nil, err
+	}
 	reader := xmlReader{budget: budget, decoder: xml.NewDecoder(budget.Reader(text)), strings: in.Strings}
 	reader.decoder.CharsetReader = func(charset string, rest io.Reader) (io.Reader, error) { return fromCharset(charset, text, rest) }
 	for {
@@ -54,6 +57,29 @@ func readXML(budget *component.Budget, in xmlInputs) (any, error) {
 			return map[string]any{xmlName(start.Name): value}, nil
 		}
 	}
+}
+
+// attributeBytes is what the decoder holds of each attribute of an element, with room to grow.
+const attributeBytes = 128
+
+// mostAttributes tells how many attributes any element has at most: the decoder reads an element whole. Neither
+// names nor values have a < in them.
+func mostAttributes(text string) (most int) {
+	for element := range strings.SplitSeq(text, "<") {
+		n := 0
+		for {
+			_, rest, found := strings.Cut(element, "=")
+			if !found {
+				break
+			}
+			element = strings.TrimLeft(rest, " \t\r\n")
+			if element != "" && (element[0] == '"' || element[0] == '\'') {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
 }
 
 // xmlReader reads raw tokens, so that prefixes stay as they are. No entity but XML's own is known, and

@@ -17,6 +17,7 @@ const yamlDoc = "YAML is one document without aliases; dates are ISO text, and k
 
 const (
 	maxYAMLDepth  = 500
+	maxYAMLTags   = 100 // directives, each of which the library compares with every other one
 	yamlNodeBytes = 200 // what the library holds for each value or key while it reads
 )
 
@@ -24,6 +25,9 @@ func readYAML(budget *component.Budget, in dataInputs) (any, error) {
 	text, err := requiredText(budget, in.Data, "YAML")
 	if err != nil {
 		return nil, err
+	}
+	if strings.Count(text, "\n%TAG") > maxYAMLTags {
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data has more than %d YAML directives %%TAG: leave them out", maxYAMLTags)
 	}
 	if err := budget.Hold(yamlNodes(text)*yamlNodeBytes + 2*len(text)); err != nil {
 		return nil, err

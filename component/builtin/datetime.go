@@ -109,7 +109,7 @@ func epoch(at time.Time, seconds bool) any {
 	return float64(at.UnixMilli())
 }
 
-func convertFromEpoch(budget *component.Budget, in fromEpochInputs) (any, error) {
+func convertFromEpoch(_ *component.Budget, in fromEpochInputs) (any, error) {
 	seconds := in.Epoch
 	if !in.Seconds {
 		seconds /= 1000

@@ -45,6 +45,9 @@ func (in httpFormInputs) write(budget *component.Budget, form *multipart.Writer)
 	names := objectFrom(in.FileNames)
 	for _, file := range in.Files {
 		data, contentType, err := encodeBody(budget, file.Value)
+		if over := budget.Err(); over != nil {
+			return over
+		}
 		if err != nil {
 			return domain.RefuseField(domain.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
 		}

@@ -94,7 +94,9 @@ func encodeBody(budget *component.Budget, data any) (body []byte, contentType st
 	case []byte:
 		return x, "application/octet-stream", nil
 	}
-	if body, err = budget.JSON(data); err != nil {
+	if body, err = budget.JSON(data); budget.Err() != nil {
+		return nil, "", budget.Err()
+	} else if err != nil {
 		return nil, "", domain.RefuseField(domain.Invalid, "data", "Data cannot be sent as JSON: %v", err)
 	}
 	return body, "application/json", nil

@@ -2,7 +2,19 @@
 // if, unless, case, for, cycle, counters, comment and raw. It runs in the script engine, so its time and memory are bounded.
 (source, data) => {
 	const fail = (message) => { throw new Error(message); };
-	const tokens = source.split(/(\{\{-?[\s\S]*?-?\}\}|\{%-?[\s\S]*?-?%\})/);
+	// Texts and, at odd places, what is in braces between them. A brace that is never closed is text.
+	const tokens = [];
+	for (let from = 0, at = 0, open = { "{": true, "%": true }; ;) {
+		at = source.indexOf("{", at);
+		const kind = source[at + 1];
+		if (at >= 0 && !(Object.hasOwn(open, kind) && open[kind])) { at++; continue; }
+		const end = at < 0 ? -1 : source.indexOf(kind === "{" ? "}}" : "%}", at + 2);
+		if (at >= 0 && end < 0) { open[kind] = false; at++; continue; }
+		tokens.push(source.slice(from, at < 0 ? undefined : at));
+		if (at < 0) break;
+		tokens.push(source.slice(at, end + 2));
+		from = at = end + 2;
+	}
 	// {{- and -}} take the whitespace beside them along.
 	for (let i = 1; i < tokens.length; i += 2) {
 		if (tokens[i][2] === "-") tokens[i - 1] = tokens[i - 1].trimEnd();
@@ -197,12 +209,21 @@
 		return isNaN(d) ? v : dated(d, show(pattern));
 	}
 	const list = (v) => (Array.isArray(v) ? v : v === null || v === undefined ? [] : [v]);
+	function withoutTags(text) {
+		let left = "";
+		for (let at = 0; ;) {
+			const open = text.indexOf("<", at), close = open < 0 ? -1 : text.indexOf(">", open);
+			if (close < 0) return left + text.slice(at);
+			left += text.slice(at, open);
+			at = close + 1;
+		}
+	}
 	const html = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
 	const filters = {
 		json: (v) => JSON.stringify(v ?? null), default: (v, other) => (truthy(v) && show(v) !== "" ? v : other), size: (v) => member(v, "size") ?? 0,
 		upcase: (v) => show(v).toUpperCase(), downcase: (v) => show(v).toLowerCase(), capitalize: (v) => show(v).charAt(0).toUpperCase() + show(v).slice(1).toLowerCase(),
 		strip: (v) => show(v).trim(), lstrip: (v) => show(v).trimStart(), rstrip: (v) => show(v).trimEnd(), strip_newlines: (v) => show(v).replace(/\r?\n/g, ""),
-		newline_to_br: (v) => show(v).replace(/\r?\n/g, "<br />\n"), strip_html: (v) => show(v).replace(/<[^>]*>/g, ""),
+		newline_to_br: (v) => show(v).replace(/\r?\n/g, "<br />\n"), strip_html: (v) => withoutTags(show(v)),
 		escape: (v) => show(v).replace(/[&<>"']/g, (c) => html[c]), url_encode: (v) => encodeURIComponent(show(v)).replace(/%20/g, "+"), url_decode: (v) => decodeURIComponent(show(v).replace(/\+/g, " ")),
 		append: (v, s) => show(v) + show(s), prepend: (v, s) => show(s) + show(v),
 		replace: (v, a, b = "") => show(v).replaceAll(show(a), () => show(b)), replace_first: (v, a, b = "") => show(v).replace(show(a), () => show(b)),
@@ -220,7 +241,7 @@
 		abs: (v) => Math.abs(v), ceil: (v) => Math.ceil(v), floor: (v) => Math.floor(v), round: (v, n = 0) => Number(Number(v).toFixed(n)),
 		date, sum: (v, key) => list(v).reduce((all, e) => all + (Number(key === undefined ? e : member(e, key)) || 0), 0),
 		sort_natural: (v, key) => [...list(v)].sort((a, b) => { const [x, y] = [a, b].map((e) => show(key === undefined ? e : member(e, key)).toLowerCase()); return x < y ? -1 : x > y ? 1 : 0; }),
-		group_by: (v, key) => { const groups = new Map(); for (const e of list(v)) { const name = member(e, key); groups.set(name, [...(groups.get(name) ?? []), e]); } return [...groups].map(([name, items]) => ({ name, items })); },
+		group_by: (v, key) => { const groups = new Map(); for (const e of list(v)) { const name = member(e, key); if (groups.has(name)) groups.get(name).push(e); else groups.set(name, [e]); } return [...groups].map(([name, items]) => ({ name, items })); },
 		escape_once: (v) => show(v).replace(/&(?!(?:\w+|#\d+);)|[<>"']/g, (c) => html[c]),
 		at_least: (v, n) => Math.max(v, n), at_most: (v, n) => Math.min(v, n),
 	};

@@ -14,7 +14,7 @@ import (
 func init() {
 	var actions []component.Action
 	for _, f := range mathFunctions {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(budget *component.Budget, in numberInputs) (any, error) {
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(_ *component.Budget, in numberInputs) (any, error) {
 			return finite(f.do(in.Number)), nil
 		})))
 	}
@@ -37,13 +37,13 @@ func init() {
 			component.NewAction("evaluate", "Evaluate expression",
 				"Gives what an expression such as 2 * (3 + 7) ** 2 comes to by the rules of JavaScript. It may hold numbers, operators, parentheses, and functions and constants such as Math.max. A result that is no number is null.",
 				evaluate),
-			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(budget *component.Budget, in logInputs) (any, error) {
+			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(_ *component.Budget, in logInputs) (any, error) {
 				return finite(math.Log(in.Number) / math.Log(in.Base)), nil
 			})),
-			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(budget *component.Budget, in powInputs) (any, error) {
+			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(_ *component.Budget, in powInputs) (any, error) {
 				return finite(math.Pow(in.Base, in.Exponent)), nil
 			})),
-			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(budget *component.Budget, in rangeInputs) (any, error) {
+			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(_ *component.Budget, in rangeInputs) (any, error) {
 				return in.Min + rand.Float64()*(in.Max-in.Min), in.check()
 			})),
 			component.NewAction("randomInt", "Random integer", "Gives a whole number from the least to the greatest.", pure(randomInt)),

@@ -37,7 +37,7 @@ func init() {
 			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(0, func(s string) string { return strings.TrimFunc(s, component.IsSpace) })),
 			component.NewAction("splitLines", "Split lines", "Gives the lines of a text as a list.", pure(splitLines)),
 			component.NewAction("split", "Split string", "Gives the parts of a text between separators as a list; without a separator, its characters.", pure(split)),
-			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(budget *component.Budget, in textInputs) (any, error) {
+			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(_ *component.Budget, in textInputs) (any, error) {
 				units := 0
 				for _, c := range in.Text {
 					units += utf16.RuneLen(c)
