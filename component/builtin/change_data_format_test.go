@@ -71,6 +71,7 @@ func TestChangeDataFormat(t *testing.T) {
 		{"jsonToXml", in("data", `{"a b":1}`), nil, `"a b" cannot be the name`},
 		{"jsonToXml", in("data", `{"a":{"@":1}}`), nil, "cannot be the name of an XML attribute"},
 		{"jsonToYaml", in("data", `{"b":"1","a":[1.5,null]}`), "a:\n    - 1.5\n    - null\nb: \"1\"\n", ""},
+		{"jsonToYaml", in("data", `{"a":"\n0","b":["\tx\ny"," \n"],"c":"d\n\ne"}`), "a: \"\\n0\"\nb:\n    - \"\\tx\\ny\"\n    - \" \\n\"\nc: |-\n    d\n\n    e\n", ""},
 		{"jsonToYaml", in("data", `{`), nil, "Data is not JSON"},
 		{"xmlToCsv", in("data", "<a><b>1</b></a>"), "a__b\n1\n", ""},
 		{"xmlToJson", in("data", "<a><b>1</b></a>", "numbersAsStrings", "true"), `{"a":{"b":"1"}}`, ""},

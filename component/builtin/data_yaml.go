@@ -233,10 +233,33 @@ func writeYAML(budget *component.Budget, v any) (string, error) {
 	}
 	plain, _ := readJSON(budget, compact)
 	out := budget.NewOutput() // deep inside, each line begins with many spaces
-	if err := encodeYAML(out, plain); err != nil && budget.Err() == nil {
+	if err := encodeYAML(out, quoted(plain)); err != nil && budget.Err() == nil {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data cannot be written as YAML: %v", err)
 	}
 	return out.Result()
+}
+
+// quoted puts text in quotes that the library would write as lines which it reads as other text.
+func quoted(v any) any {
+	switch x := v.(type) {
+	case string:
+		if strings.Contains(x, "\n") && strings.ContainsRune("\n\t ", rune(x[0])) {
+			return quotedNode(x)
+		}
+	case []any:
+		for i := range x {
+			x[i] = quoted(x[i])
+		}
+	case map[string]any:
+		for key := range x {
+			x[key] = quoted(x[key])
+		}
+	}
+	return v
+}
+
+func quotedNode(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: text}
 }
 
 func encodeYAML(to io.Writer, v any) error {
