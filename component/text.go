@@ -62,6 +62,8 @@ func textOrBase64(b []byte) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+const upperHex = "0123456789ABCDEF"
+
 // QueryText escapes what stands in a URL's query and must not, such as spaces, as browsers do. What is
 // escaped stays, and so does all else.
 func QueryText(query string) string {
@@ -70,7 +72,7 @@ func QueryText(query string) string {
 		if c := query[i]; c > ' ' && c < 0x7f && !strings.ContainsRune(`"#<>'`, rune(c)) {
 			b.WriteByte(c)
 		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
+			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
 		}
 	}
 	return b.String()

@@ -18,7 +18,7 @@ import (
 const (
 	dialTimeout    = 10 * time.Second
 	maxRedirects   = 10
-	maxHeaderBytes = 1 << 20
+	maxHeaderBytes = 256 << 10 // of an answer; each short line of them is held many times as large
 )
 
 // HTTPLimits bound outgoing requests. A request that wants less says so itself.

@@ -313,6 +313,52 @@ func TestHTTPTimeoutAndCancel(t *testing.T) {
 	}
 }
 
+// An answer that comes drop by drop ends with the step's time, or with the run.
+func TestHTTPSlowAnswer(t *testing.T) {
+	begun := make(chan struct{}, 9)
+	server, _ := echo(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "x")
+		_ = http.NewResponseController(w).Flush()
+		begun <- struct{}{}
+		<-r.Context().Done()
+	})
+	_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "timeout": "50"})
+	if domain.CodeOf(err) != domain.Unavailable || !strings.HasSuffix(err.Error(), "no answer in time") {
+		t.Errorf("got %v", err)
+	}
+	<-begun
+	gone := errors.New("the run is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-begun
+		cancel(gone)
+	}()
+	action, _ := component.New(Components()...).Lookup("http", "httpGet")
+	if _, err := action.Perform(ctx, newStep(t), map[string]any{"url": server.URL, "maxRetries": "9"}); !errors.Is(err, gone) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A server can't make another protocol of the connection.
+func TestHTTPSwitchingProtocols(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n"+strings.Repeat("x", 1000))
+	}))
+	defer server.Close()
+	s := newStep(t)
+	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 10}}
+	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "3"})
+	if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "answered 101") || len(s.lines) != 1 {
+		t.Errorf("got %v, log %v", err, s.lines)
+	}
+}
+
 func TestHTTPResponseLimit(t *testing.T) {
 	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 11)) })
 	s := newStep(t)
