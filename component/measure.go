@@ -1,6 +1,9 @@
 package component
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // Measure is what a text stands for, told before any of it is held.
 type Measure struct {
@@ -30,44 +33,58 @@ func ObjectBytes(keys int) int {
 	return mapBytes + keys*mapMany
 }
 
-// measureFrame is a list or object that is being measured.
-type measureFrame struct {
-	keys int // -1 for a list
-}
-
 // MeasureJSON measures JSON in one pass that holds nothing. What is no JSON is measured up to where that shows,
 // about, and left to the reader. It stops at the first value beyond [MaxDepth].
-func MeasureJSON(raw []byte) (m Measure) {
-	var open [MaxDepth]measureFrame
+func MeasureJSON(raw []byte) Measure { return measureJSON(raw, nil) }
+
+// measureJSON also notes, if it is given a place, how many elements or keys each list and object has, in the order in
+// which they begin.
+func measureJSON(raw []byte, sizes *[]int32) (m Measure) {
+	type frame struct {
+		place, size int
+		list        bool
+	}
+	var open [MaxDepth]frame
 	depth := 0
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; c {
 		case ' ', '\t', '\n', '\r', ',':
 			continue
 		case ':':
-			if depth > 0 && open[depth-1].keys >= 0 {
-				open[depth-1].keys++
+			if depth > 0 && !open[depth-1].list {
+				open[depth-1].size++
 				m.Values-- // what stood before was a key
 			}
 			continue
 		case '{', '[':
-			if depth++; depth > MaxDepth {
-				m.Depth = depth
+			if depth == MaxDepth {
+				m.Depth = depth + 1
 				return m
 			}
-			m.Depth = max(m.Depth, depth)
-			open[depth-1].keys = -1
-			if c == '{' {
-				open[depth-1].keys = 0
-			} else {
-				m.Bytes += ListBytes
+			if depth > 0 && open[depth-1].list {
+				open[depth-1].size++
 			}
+			open[depth] = frame{list: c == '['}
+			if sizes != nil {
+				open[depth].place = len(*sizes)
+				*sizes = append(*sizes, 0)
+			}
+			depth++
+			m.Depth = max(m.Depth, depth)
+			m.Values++
+			m.Bytes += SlotBytes
+			continue
 		case '}', ']':
 			if depth--; depth < 0 {
 				return m
 			}
-			if keys := open[depth].keys; keys >= 0 {
-				m.Bytes += ObjectBytes(keys)
+			closed := open[depth]
+			if sizes != nil {
+				(*sizes)[closed.place] = int32(min(closed.size, math.MaxInt32))
+			}
+			m.Bytes += ListBytes
+			if !closed.list {
+				m.Bytes += ObjectBytes(closed.size) - ListBytes
 			}
 			continue
 		case '"':
@@ -79,6 +96,9 @@ func MeasureJSON(raw []byte) (m Measure) {
 			for i+1 < len(raw) && !ends[raw[i+1]] {
 				i++
 			}
+		}
+		if depth > 0 && open[depth-1].list {
+			open[depth-1].size++
 		}
 		m.Values++
 		m.Bytes += SlotBytes

@@ -25,7 +25,7 @@ func TestMeasureJSON(t *testing.T) {
 		`]`:                             {},
 		`"unfinished`:                   {slot + text + 11, 1, 0},
 		`"\`:                            {slot + text + 2, 1, 0},
-		strings.Repeat("[", MaxDepth+9): {MaxDepth * (slot + ListBytes), MaxDepth, MaxDepth + 1},
+		strings.Repeat("[", MaxDepth+9): {MaxDepth * slot, MaxDepth, MaxDepth + 1},
 	} {
 		if got := MeasureJSON([]byte(raw)); got != want {
 			t.Errorf("%.40s: got %v, want %v", raw, got, want)

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-
-	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // The values that steps pass to each other are plain: nil, bool, float64, string, []byte (binary),
@@ -49,13 +47,15 @@ func DecodeValue(raw json.RawMessage) (any, error) {
 // ParseJSON reads JSON by anyone as encoding/json does, within the default limits.
 func ParseJSON(raw []byte) (any, error) { return NewBudget(context.Background()).ParseJSON(raw) }
 
-// parseJSON leaves what the quicker reader refuses to encoding/json, which takes names that come twice and text
-// that is not UTF-8, too.
+// parseJSON leaves what the quicker reader does not know to encoding/json, and what is wrong for it to tell.
 func parseJSON(raw []byte) (value any, err error) {
-	if err = jsonv2.Unmarshal(raw, &value); err != nil {
-		value = nil
-		err = json.Unmarshal(raw, &value)
+	var sizes []int32
+	if measureJSON(raw, &sizes).Depth <= MaxDepth {
+		if value, ok := readJSON(raw, sizes); ok {
+			return value, nil
+		}
 	}
+	err = json.Unmarshal(raw, &value)
 	return value, err
 }
 

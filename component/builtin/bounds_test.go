@@ -89,6 +89,7 @@ func worstInputs() map[string]worst {
 		"XML, long names":      {format, "jsonToXml", in("data", named), outputMax},
 		"XML, elements":        {format, "deserializeFromXml", in("data", times("<r>", "<a><b/></a>", 60_000, "</r>")), memoryMax},
 		"XML, attributes":      {format, "deserializeFromXml", in("data", numbered("<r", " a%d=''", 200_000, "/>")), memoryMax},
+		"XML, version":         {format, "deserializeFromXml", in("data", times("<?xml version='", "1", mega, "'?><a/>")), "unsupported version"},
 		"form, long names":     {format, "serializeFormData", in("data", times(`{"`, "a", 50_000, times(`":[`, "1,", 1000, "1]}"))), outputMax},
 		"form, names":          {format, "deserializeFormData", in("data", numbered("", "a%d&", 100_000, "")), memoryMax},
 		"form, one name":       {format, "deserializeFormData", in("data", times("", "a&", 300_000, "")), memoryMax},

@@ -47,12 +47,12 @@ func readXML(budget *component.Budget, in xmlInputs) (any, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %v", err)
+			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
 		}
 		if start, isStart := token.(xml.StartElement); isStart {
 			value, err := reader.element(start, 0)
 			if err != nil {
-				return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %v", err)
+				return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
 			}
 			return map[string]any{xmlName(start.Name): value}, nil
 		}

@@ -44,7 +44,7 @@ func readYAML(budget *component.Budget, in dataInputs) (any, error) {
 		if err == nil {
 			err = errors.New("it has more than one document: part them first")
 		}
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %v", err)
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
 	}
 	return yamlReader{budget}.value(&document, 0)
 }
@@ -187,7 +187,7 @@ func yamlScalar(n *yaml.Node) (any, error) {
 	}
 	var value any
 	if err := n.Decode(&value); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %v", err)
+		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
 	}
 	switch x := value.(type) {
 	case nil, bool, string, float64:
@@ -234,7 +234,7 @@ func writeYAML(budget *component.Budget, v any) (string, error) {
 	plain, _ := readJSON(budget, compact)
 	out := budget.NewOutput() // deep inside, each line begins with many spaces
 	if err := encodeYAML(out, quoted(plain)); err != nil && budget.Err() == nil {
-		return "", domain.RefuseField(domain.Invalid, "data", "Data cannot be written as YAML: %v", err)
+		return "", domain.RefuseField(domain.Invalid, "data", "Data cannot be written as YAML: %s", excerpt(err.Error(), 300))
 	}
 	return out.Result()
 }

@@ -104,7 +104,7 @@ func FuzzCSV(f *testing.F) {
 			t.Errorf("told %d cells of what has %d", told, cells)
 		}
 		written, err := fuzzed(t, "csv", "generateFromObject", in("inputArray", data))
-		if err != nil || strings.Contains(text, "\r") { // which the reader changes once more
+		if err != nil || written == "" || strings.Contains(text, "\r") { // which the reader changes once more
 			return
 		}
 		back, err := fuzzed(t, "csv", "parse", in("csv", written))
@@ -156,7 +156,7 @@ func nodes(n *yaml.Node) int {
 
 func FuzzXML(f *testing.F) {
 	add(f, order, "<a x='1'>t<b>1.50</b></a>", `<?xml version="1.0" encoding="UTF-16"?><a>é</a>`, "<a><b></a>", `<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`,
-		"<a>&#0;&#x10FFFF;&lt;</a>", "<a b='>' c=\"'\"/>", "<a:b xmlns:a=''><c/>x<c/></a:b>", "<a><![CDATA[]]]]></a>", "<a =''/>", "<a b = '1'/>", "<a><!----></a>")
+		"<a>&#0;&#x10FFFF;&lt;</a>", "<a b='>' c=\"'\"/>", "<a:b xmlns:a=''><c/>x<c/></a:b>", "<a><![CDATA[]]]]></a>", "<a =''/>", "<a b = '1'/>", times("<?xml version='", "1", 5000, "'?><a/>"), "<a><!----></a>")
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "deserializeFromXml", in("data", text, "numbersAsStrings", "true"))
 		if err != nil {

@@ -46,12 +46,12 @@ func readJSON(budget *component.Budget, text string) (any, bool) {
 		return nil, false
 	}
 	raw := []byte(text)
-	if !json.Valid(raw) || budget.AllowJSON(raw) != nil {
+	if !json.Valid(raw) {
 		return nil, false
 	}
-	var value any
-	if json.Unmarshal(raw, &value) == nil {
-		return value, true
+	value, err := budget.ParseJSON(raw)
+	if err == nil || budget.Err() != nil {
+		return value, err == nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
