@@ -143,7 +143,8 @@ func (b *Budget) ParseJSON(raw []byte) (any, error) {
 func (b *Budget) AllowJSON(raw []byte) error {
 	m := MeasureJSON(raw)
 	if m.Depth > MaxDepth {
-		return b.fail(domain.Refuse(domain.Invalid, "lists and objects are nested deeper than %d levels; that is more than can be read", MaxDepth))
+		return b.fail(domain.Refuse(domain.Invalid,
+			"lists and objects are nested deeper than %d levels; that is more than can be read", MaxDepth))
 	}
 	return b.Hold(m.Bytes)
 }

@@ -31,7 +31,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		_ = response.Body.Close() // the connection is of no use; why it can't be closed is of no interest
-		return nil, domain.Refuse(domain.Invalid, "the server answered 101, to go on in another protocol than HTTP, which was not asked for")
+		return nil, domain.Refuse(domain.Invalid,
+			"the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
 	if packed && strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
 		// By the transport's own way, what comes in would not be counted, and it may stand for nothing at all for ever.

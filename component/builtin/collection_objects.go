@@ -97,9 +97,11 @@ func withKeys(budget *component.Budget, v any, path string, added map[string]any
 		return nil, err
 	}
 	if len(path) > longestPath {
-		return nil, domain.RefuseField(domain.Invalid, "objectPath", "Insert path may have %d bytes, not %d", longestPath, len(path))
+		return nil, domain.RefuseField(domain.Invalid, "objectPath",
+			"Insert path may have %d bytes, not %d", longestPath, len(path))
 	}
-	return withKeysAt(budget, object, strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }), added)
+	names := strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) })
+	return withKeysAt(budget, object, names, added)
 }
 
 // longestPath keeps paths from leading deeper than values may be.

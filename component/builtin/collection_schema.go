@@ -76,7 +76,8 @@ func validated(schema *jsonschema.Schema, value any) (err error) {
 		shorten(finding, findingsShown)
 	}
 	_, findings, _ := strings.Cut(failed.Error(), "\n") // the first line names the schema
-	return domain.RefuseField(domain.Invalid, "jsonInput", "the value does not fit the schema:\n%s", excerpt(findings, 2000))
+	return domain.RefuseField(domain.Invalid, "jsonInput",
+		"the value does not fit the schema:\n%s", excerpt(findings, 2000))
 }
 
 // shorten leaves the first n findings, and returns how many more there may be.

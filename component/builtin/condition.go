@@ -22,7 +22,8 @@ var arity = map[string]int{
 // checkCondition refuses what is no condition, also where it would never be looked at.
 func checkCondition(condition any, depth int) error {
 	if depth > component.MaxDepth {
-		return domain.RefuseField(domain.Invalid, "conditions", "conditions are nested deeper than %d levels", component.MaxDepth)
+		return domain.RefuseField(domain.Invalid, "conditions",
+			"conditions are nested deeper than %d levels", component.MaxDepth)
 	}
 	list, ok := condition.([]any)
 	if !ok || len(list) == 0 {

@@ -114,7 +114,8 @@ func csvPaths(names []any, unflatten bool) ([][]string, error) {
 			continue
 		}
 		if paths[i] = strings.SplitN(name.(string), "__", maxCSVPath+1); len(paths[i]) > maxCSVPath {
-			return nil, domain.RefuseField(domain.Invalid, "data", "the name of column %d leads more than %d objects deep: give it fewer __", i+1, maxCSVPath)
+			return nil, domain.RefuseField(domain.Invalid, "data",
+				"the name of column %d leads more than %d objects deep: give it fewer __", i+1, maxCSVPath)
 		}
 	}
 	return paths, nil
@@ -197,7 +198,8 @@ func (t *table) flatten(flat map[string]string, prefix string, object map[string
 			continue
 		}
 		text := t.budget.Text(value)
-		if err := t.budget.Hold(component.ObjectBytes(len(flat)+1) - component.ObjectBytes(len(flat)) + len(name) + len(text)); err != nil {
+		size := component.ObjectBytes(len(flat)+1) - component.ObjectBytes(len(flat)) + len(name) + len(text)
+		if err := t.budget.Hold(size); err != nil {
 			return err
 		}
 		flat[name] = text

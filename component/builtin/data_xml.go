@@ -282,7 +282,8 @@ func (w xmlWriter) attributes(object map[string]any, keys []string) error {
 			continue
 		}
 		if !isXMLName(attribute) {
-			return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML attribute", excerpt(attribute, 40))
+			return domain.RefuseField(domain.Invalid, "data",
+				"%q cannot be the name of an XML attribute", excerpt(attribute, 40))
 		}
 		if err := w.write(" ", attribute); err != nil {
 			return err

@@ -27,7 +27,8 @@ func readYAML(budget *component.Budget, in dataInputs) (any, error) {
 		return nil, err
 	}
 	if strings.Count(text, "\n%TAG") > maxYAMLTags {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data has more than %d YAML directives %%TAG: leave them out", maxYAMLTags)
+		return nil, domain.RefuseField(domain.Invalid, "data",
+			"Data has more than %d YAML directives %%TAG: leave them out", maxYAMLTags)
 	}
 	if err := budget.Hold(yamlNodes(text)*yamlNodeBytes + 2*len(text)); err != nil {
 		return nil, err
@@ -68,7 +69,8 @@ func yamlNodes(text string) int {
 // plainAfter are the bytes that, behind a colon or a dash, leave it a part of a text.
 var plainAfter = func() (is [256]bool) {
 	for c := range is {
-		is[c] = c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '/' || c == '_' || c == '.' || c == '-'
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+		is[c] = letter || c >= '0' && c <= '9' || c == '/' || c == '_' || c == '.' || c == '-'
 	}
 	return is
 }()
@@ -124,7 +126,8 @@ func (r yamlReader) object(n *yaml.Node, depth int) (any, error) {
 			return nil, err
 		}
 		if _, twice := object[name]; twice {
-			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: line %d: the key %q is there twice", key.Line, excerpt(name, 40))
+			return nil, domain.RefuseField(domain.Invalid, "data",
+				"Data is not YAML: line %d: the key %q is there twice", key.Line, excerpt(name, 40))
 		}
 		if object[name], err = r.value(value, depth+1); err != nil {
 			return nil, err
@@ -151,7 +154,8 @@ func (r yamlReader) merge(object map[string]any, from *yaml.Node, depth int) err
 	for _, one := range list {
 		inner, isObject := one.(map[string]any)
 		if !isObject {
-			return domain.RefuseField(domain.Invalid, "data", "Data is not YAML: line %d: << takes an object, or a list of objects", from.Line)
+			return domain.RefuseField(domain.Invalid, "data",
+				"Data is not YAML: line %d: << takes an object, or a list of objects", from.Line)
 		}
 		for name, value := range inner {
 			if _, there := object[name]; !there {
@@ -167,7 +171,8 @@ func yamlKey(n *yaml.Node) (string, error) {
 		return "", domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
 	}
 	if n.Kind != yaml.ScalarNode {
-		return "", domain.RefuseField(domain.Invalid, "data", "line %d: a key is a list or an object; only text can be one", n.Line)
+		return "", domain.RefuseField(domain.Invalid, "data",
+			"line %d: a key is a list or an object; only text can be one", n.Line)
 	}
 	switch n.ShortTag() {
 	case "!!str", "!!int", "!!float":
@@ -201,7 +206,8 @@ func yamlScalar(n *yaml.Node) (any, error) {
 	case time.Time:
 		return x.UTC().Format(isoMillis), nil
 	}
-	return nil, domain.RefuseField(domain.Invalid, "data", "line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
+	return nil, domain.RefuseField(domain.Invalid, "data",
+		"line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
 }
 
 // commonScalar reads what most scalars are, for each of which the library makes a decoder.

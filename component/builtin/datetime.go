@@ -120,7 +120,8 @@ func convertFromEpoch(_ *component.Budget, in fromEpochInputs) (any, error) {
 
 func formatDateTime(budget *component.Budget, in formatInputs) (any, error) {
 	if len(in.Format) > longestPattern {
-		return nil, domain.RefuseField(domain.Invalid, "formatInput", "Format may have %d bytes, not %d", longestPattern, len(in.Format))
+		return nil, domain.RefuseField(domain.Invalid, "formatInput",
+			"Format may have %d bytes, not %d", longestPattern, len(in.Format))
 	}
 	at, err := in.time(budget)
 	if err != nil {

@@ -32,6 +32,8 @@ func renderLiquid(ctx context.Context, step component.Step, in liquidInputs) (co
 	if err := budget.Err(); err != nil {
 		return component.Result{}, err
 	}
-	text, err := step.Script(ctx, component.ScriptCall{Source: liquidSource, Args: []any{in.Template, data}, Log: step.Log})
+	text, err := step.Script(ctx, component.ScriptCall{
+		Source: liquidSource, Args: []any{in.Template, data}, Log: step.Log,
+	})
 	return component.Result{Data: text}, err
 }

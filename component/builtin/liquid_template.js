@@ -241,7 +241,14 @@
 		abs: (v) => Math.abs(v), ceil: (v) => Math.ceil(v), floor: (v) => Math.floor(v), round: (v, n = 0) => Number(Number(v).toFixed(n)),
 		date, sum: (v, key) => list(v).reduce((all, e) => all + (Number(key === undefined ? e : member(e, key)) || 0), 0),
 		sort_natural: (v, key) => [...list(v)].sort((a, b) => { const [x, y] = [a, b].map((e) => show(key === undefined ? e : member(e, key)).toLowerCase()); return x < y ? -1 : x > y ? 1 : 0; }),
-		group_by: (v, key) => { const groups = new Map(); for (const e of list(v)) { const name = member(e, key); if (groups.has(name)) groups.get(name).push(e); else groups.set(name, [e]); } return [...groups].map(([name, items]) => ({ name, items })); },
+		group_by: (v, key) => {
+			const groups = new Map();
+			for (const e of list(v)) {
+				const name = member(e, key);
+				if (groups.has(name)) groups.get(name).push(e); else groups.set(name, [e]);
+			}
+			return [...groups].map(([name, items]) => ({ name, items }));
+		},
 		escape_once: (v) => show(v).replace(/&(?!(?:\w+|#\d+);)|[<>"']/g, (c) => html[c]),
 		at_least: (v, n) => Math.max(v, n), at_most: (v, n) => Math.min(v, n),
 	};

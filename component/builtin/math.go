@@ -125,7 +125,8 @@ const evaluateScript = `(expression) => {
 
 func evaluate(ctx context.Context, step component.Step, in expressionInputs) (component.Result, error) {
 	if len(in.Expression) > longestExpression {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may have %d bytes, not %d", longestExpression, len(in.Expression))
+		return component.Result{}, domain.RefuseField(domain.Invalid, "expression",
+			"Expression may have %d bytes, not %d", longestExpression, len(in.Expression))
 	}
 	if !arithmetic.MatchString(in.Expression) {
 		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))

@@ -126,7 +126,9 @@ func (r *packReader) sized(head byte, depth int) (any, error) {
 }
 
 // packWidths are the bytes that tell the size of a value of each kind that has any size.
-var packWidths = [256]int{0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4}
+var packWidths = [256]int{
+	0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4,
+}
 
 // take returns the next n bytes.
 func (r *packReader) take(n int) (string, error) {

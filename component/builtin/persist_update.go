@@ -64,7 +64,9 @@ type keyed interface{ key() string }
 func (in keyInputs) key() string { return in.Key }
 
 // ofValue makes an action's function of one that changes a list.
-func ofValue[I keyed](scope component.Scope, change func(budget *component.Budget, list []any, in I) ([]any, error)) actionFunc[I] {
+func ofValue[I keyed](
+	scope component.Scope, change func(budget *component.Budget, list []any, in I) ([]any, error),
+) actionFunc[I] {
 	return func(ctx context.Context, step component.Step, in I) (component.Result, error) {
 		return updated(ctx, step.State(scope), in.key(), func(old any, found bool) (any, error) {
 			list, isList := old.([]any)
