@@ -1,7 +1,10 @@
 package component
 
 import (
+	"bufio"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"crypto/tls"
 	"io"
 	"net/http"
@@ -19,9 +22,8 @@ type Transport struct {
 // RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused, and so is an answer
 // that is no HTTP from there on: nobody here asks for another protocol.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	packed := !t.DisableCompression && request.Method != http.MethodHead &&
-		request.Header["Accept-Encoding"] == nil && request.Header["Range"] == nil
-	if packed {
+	if request.Header["Accept-Encoding"] == nil && request.Header["Range"] == nil && request.Method != http.MethodHead {
+		// Else the transport would ask, and unpack the answer uncounted: it may stand for nothing at all for ever.
 		request = request.Clone(request.Context())
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
@@ -34,9 +36,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, domain.Refuse(domain.Invalid,
 			"the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
-	if packed && strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
-		// By the transport's own way, what comes in would not be counted, and it may stand for nothing at all for ever.
-		response.Body = &unpackedBody{ReadCloser: t.bounded(response.Body)}
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && response.StatusCode != http.StatusPartialContent {
+		response.Body = &unpackedBody{body: t.bounded(response.Body), encoding: strings.ToLower(encoding)}
 		response.Header.Del("Content-Encoding")
 		response.Header.Del("Content-Length")
 		response.ContentLength, response.Uncompressed = -1, true
@@ -49,22 +50,47 @@ func (t Transport) bounded(body io.ReadCloser) io.ReadCloser {
 	return &boundedBody{ReadCloser: body, left: t.MaxBody, limit: t.MaxBody}
 }
 
-// unpackedBody reads what a body of gzip stands for.
+// unpackedBody reads what a packed body stands for.
 type unpackedBody struct {
-	io.ReadCloser
-	gzip *gzip.Reader
-	err  error // why there is none
+	body     io.ReadCloser
+	encoding string
+	unpacked io.Reader
+	err      error // why there is none
 }
 
 // Read implements [io.Reader].
 func (b *unpackedBody) Read(p []byte) (int, error) {
-	if b.gzip == nil && b.err == nil {
-		b.gzip, b.err = gzip.NewReader(b.ReadCloser)
+	if b.unpacked == nil && b.err == nil {
+		b.unpacked, b.err = unpack(b.body, b.encoding)
 	}
 	if b.err != nil {
 		return 0, b.err
 	}
-	return b.gzip.Read(p)
+	return b.unpacked.Read(p)
+}
+
+// Close implements [io.Closer].
+func (b *unpackedBody) Close() error { return b.body.Close() }
+
+func unpack(body io.Reader, encoding string) (io.Reader, error) {
+	begun := bufio.NewReader(body)
+	head, err := begun.Peek(2)
+	if len(head) == 0 {
+		return nil, err // an answer without a body may name an encoding, too
+	}
+	switch encoding {
+	case "identity":
+		return begun, nil
+	case "gzip", "x-gzip":
+		return gzip.NewReader(begun)
+	case "deflate":
+		if len(head) == 2 && head[0]&15 == 8 && (int(head[0])<<8|int(head[1]))%31 == 0 {
+			return zlib.NewReader(begun)
+		}
+		return flate.NewReader(begun), nil // as some servers have always meant it
+	}
+	return nil, domain.Refuse(domain.Invalid,
+		"the answer is encoded as %.40q, which is not read: ask for gzip by the header Accept-Encoding", encoding)
 }
 
 // Forgiving is a transport that has a lenient twin. What wraps a transport passes it on.

@@ -3,7 +3,9 @@ package component
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"io"
 	"net"
 	"net/http"
@@ -124,44 +126,65 @@ func TestTransportEndlessAnswers(t *testing.T) {
 	}
 }
 
-// An answer that is packed is read as what it stands for, unless the request has said how it is to come.
+// A packed answer is read as what it stands for, also if the flow itself asked for it.
 func TestTransportUnpacks(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Accept-Encoding") != "gzip" {
-			return
-		}
-		w.Header().Set("Content-Encoding", "gzip")
-		if r.URL.Path == "/broken" {
-			_, _ = io.WriteString(w, "no gzip")
-			return
-		}
-		packed := gzip.NewWriter(w)
-		_, _ = io.WriteString(packed, "text")
-		_ = packed.Close()
-	}))
-	defer server.Close()
-	transport := Transport{&http.Transport{}, 100}
-	defer transport.CloseIdleConnections()
+	pack := func(to func(io.Writer) io.WriteCloser) string {
+		var packed bytes.Buffer
+		w := to(&packed)
+		_, _ = io.WriteString(w, "text")
+		_ = w.Close()
+		return packed.String()
+	}
+	zipped := pack(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	deflated := pack(func(w io.Writer) io.WriteCloser { f, _ := flate.NewWriter(w, 9); return f })
+	zlibbed := pack(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
 	for name, c := range map[string]struct {
-		path, own, want string
-		fails           bool
+		encoding, body string
+		status         int
+		want, failure  string
 	}{
-		"packed": {"/", "", "text", false},
-		"broken": {"/broken", "", "", true},
-		"as is":  {"/", "gzip", "\x1f\x8b", false},
+		"plain":          {"", "text", 200, "text", ""},
+		"identity":       {"identity", "text", 200, "text", ""},
+		"gzip":           {"gzip", zipped, 200, "text", ""},
+		"gzip, capitals": {"GZIP", zipped, 500, "text", ""},
+		"zlib":           {"deflate", zlibbed, 200, "text", ""},
+		"deflate":        {"deflate", deflated, 200, "text", ""},
+		"unknown":        {"br", "text", 200, "", `encoded as "br"`},
+		"twice":          {"gzip, gzip", zipped, 200, "", "encoded as"},
+		"broken":         {"gzip", "this is no gzip", 200, "", "invalid header"},
+		"cut":            {"gzip", zipped[:20], 200, "text", "unexpected EOF"},
+		"nothing":        {"gzip", "", 200, "", ""},
+		"a part":         {"gzip", zipped[5:9], 206, zipped[5:9], ""},
 	} {
-		request, _ := http.NewRequest(http.MethodGet, server.URL+c.path, nil)
-		if c.own != "" {
-			request.Header.Set("Accept-Encoding", c.own)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Accept-Encoding"); got != r.URL.Query().Get("want") {
+				t.Errorf("%s: asked for %q", name, got)
+			}
+			if c.encoding != "" {
+				w.Header().Set("Content-Encoding", c.encoding)
+			}
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}))
+		transport := Transport{&http.Transport{}, 100}
+		for _, own := range []string{"", "gzip, br"} {
+			request, _ := http.NewRequest(http.MethodGet, server.URL+"/?want=gzip", nil)
+			if own != "" {
+				request.Header.Set("Accept-Encoding", own)
+				request.URL.RawQuery = "want=gzip,+br"
+			}
+			response, err := transport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			failed := err != nil && strings.Contains(err.Error(), c.failure)
+			if !strings.HasPrefix(c.want, string(body)) || c.failure == "" && string(body) != c.want || failed != (c.failure != "") {
+				t.Errorf("%s: got %q, %v", name, body, err)
+			}
 		}
-		response, err := transport.RoundTrip(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if !strings.HasPrefix(string(body), c.want) || (err != nil) != c.fails || response.Uncompressed != (c.own == "") {
-			t.Errorf("%s: got %q, %v", name, body, err)
-		}
+		transport.CloseIdleConnections()
+		server.Close()
 	}
 }

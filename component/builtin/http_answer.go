@@ -103,10 +103,10 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 			len(c.body), got.status, time.Since(started).Milliseconds(), headerNames(got.header), len(got.body)))
 	}
 	switch {
+	case got.status < 200 || got.status > 299:
+		return got, c.refused(got) // whether its body can be read or not
 	case err != nil:
 		return answer{header: got.header}, c.unreachable(err)
-	case got.status < 200 || got.status > 299:
-		return got, c.refused(got)
 	}
 	return got, nil
 }
