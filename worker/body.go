@@ -14,12 +14,9 @@ import (
 // bodyLimits bound what the parsed form of a body may take. Those of one body are for all parts of a form
 // together.
 type bodyLimits struct {
-	values int // HEDDLE_MAX_BODY_VALUES: of JSON, names and delimiters counted
+	memory int // HEDDLE_MAX_BODY_MEMORY: bytes that JSON takes once it is read, as estimated
 	parts  int // HEDDLE_MAX_BODY_PARTS: of a multipart form
 }
-
-// maxBodyDepth is how deep a JSON body may be nested: deeper values can't be kept.
-const maxBodyDepth = 1000
 
 // parseBody returns a JSON body as a value, a multipart form by field, and any other as it came. A body that
 // is not what its content type says stays as it came, too: the flow may know better. It refuses a body that
@@ -74,46 +71,17 @@ func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
 	return value, nil
 }
 
-// spend takes the values of a JSON text from what is left, and refuses one that has more or is too deep.
+// spend takes what the values of a JSON text will hold from what is left, and refuses one that will hold more or
+// is too deep to be kept.
 func (l *bodyLimits) spend(text []byte) error {
-	values, depth := jsonSize(text)
-	if depth > maxBodyDepth {
-		return domain.Refuse(domain.Invalid, "the JSON of the body is nested deeper than %d levels", maxBodyDepth)
+	m := component.MeasureJSON(text)
+	if m.Depth > component.MaxDepth {
+		return domain.Refuse(domain.Invalid, "the JSON of the body is nested deeper than %d levels", component.MaxDepth)
 	}
-	if l.values -= values; l.values < 0 {
-		return domain.Exceed("HEDDLE_MAX_BODY_VALUES", "the JSON of the body has more values than a body may have")
+	if l.memory -= m.Bytes; l.memory < 0 {
+		return domain.Exceed("HEDDLE_MAX_BODY_MEMORY", "the JSON of the body has more values than there is memory for")
 	}
 	return nil
-}
-
-// jsonSize counts the values of a JSON text, by what begins or separates them, and how deep they are nested.
-// It reads any text, in one pass: what is no JSON has a size, too.
-func jsonSize(text []byte) (values, depth int) {
-	level := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '"':
-			i = endOfString(text, i)
-		case '{', '[':
-			level++
-			values, depth = values+1, max(depth, level)
-		case '}', ']':
-			level--
-		case ',', ':':
-			values++
-		}
-	}
-	return values, depth
-}
-
-// endOfString returns where the string ends that begins at a quote.
-func endOfString(text []byte, at int) int {
-	for at++; at < len(text) && text[at] != '"'; at++ {
-		if text[at] == '\\' {
-			at++
-		}
-	}
-	return at
 }
 
 func isJSON(contentType string) bool {

@@ -14,10 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
-var testLimits = bodyLimits{values: 100, parts: 5}
+var testLimits = bodyLimits{memory: 5000, parts: 5}
 
 const formType = "multipart/form-data; boundary=b"
 
@@ -60,23 +61,23 @@ func inQuotes(s string) string { return `"` + quoted(s) + `"` }
 func TestBodyLimits(t *testing.T) {
 	list := func(n int) string { return "[" + strings.Repeat("0,", n-2) + "0]" }
 	some := part("A: b", "")
-	jsonPart := part("Content-Type: application/json", list(60))
+	jsonPart := part("Content-Type: application/json", list(100))
 	for name, c := range map[string]struct{ contentType, body, limit string }{
-		"as many values as may be":     {"application/json", list(100), ""},
-		"values":                       {"application/json", list(102), "HEDDLE_MAX_BODY_VALUES"},
-		"objects":                      {"application/json", "[" + strings.Repeat("{},", 60) + "{}]", "HEDDLE_MAX_BODY_VALUES"},
+		"as many values as may be":     {"application/json", list(150), ""},
+		"values":                       {"application/json", list(250), "HEDDLE_MAX_BODY_MEMORY"},
+		"objects":                      {"application/json", "[" + strings.Repeat("{},", 100) + "{}]", "HEDDLE_MAX_BODY_MEMORY"},
 		"commas in text are no values": {"application/json", `"` + strings.Repeat(`,[\"`, 200) + `"`, ""},
-		"depth":                        {"application/json", strings.Repeat("[", maxBodyDepth+1) + strings.Repeat("]", maxBodyDepth+1), "nested deeper"},
+		"depth":                        {"application/json", strings.Repeat("[", component.MaxDepth+1) + strings.Repeat("]", component.MaxDepth+1), "nested deeper"},
 		"as many parts as may be":      {formType, strings.Repeat(some, 5) + "--b--", ""},
 		"parts":                        {formType, strings.Repeat(some, 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
 		"empty parts":                  {formType, strings.Repeat("--b\r\n\r\n\r\n", 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
 		"headers":                      {formType, part(strings.Repeat("A: b\r\n", maxPartHeaders+1)+"B: c", "") + "--b--", "100 headers"},
 		"long headers":                 {formType, part("A: "+strings.Repeat("b", maxPartHeaderBytes), "") + "--b--", "16384 bytes"},
-		"values of all parts together": {formType, jsonPart + jsonPart + "--b--", "HEDDLE_MAX_BODY_VALUES"},
+		"values of all parts together": {formType, jsonPart + jsonPart + "--b--", "HEDDLE_MAX_BODY_MEMORY"},
 	} {
 		limits := testLimits
 		if strings.Contains(name, "depth") {
-			limits.values = 10_000
+			limits.memory = 1 << 20
 		}
 		_, err := parseBody(c.body, c.contentType, limits)
 		for _, err := range []error{err, checkBody([]byte(c.body), c.contentType, limits)} {
@@ -90,7 +91,7 @@ func TestBodyLimits(t *testing.T) {
 // A request that is too much is answered so, and leaves no run.
 func TestIngressBounds(t *testing.T) {
 	h := newHouse(t)
-	h.MaxBodyValues, h.MaxBodyParts, h.TriggerRate = 10, 2, 0
+	h.MaxBodyMemory, h.MaxBodyParts, h.TriggerRate = 200, 2, 0
 	_, urls := h.deploy(definition(flow("Main", "", "", "")))
 	h.start()
 	for name, c := range map[string]struct {
@@ -193,7 +194,7 @@ func FuzzParseBody(f *testing.F) {
 	f.Add(formType, "--b\r \n--b--")
 	f.Add(formType, part("Content-Type: application/json", `[1,2]`)+part("Content-Type: multipart/form-data; boundary=c", "--c")+"--b--")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		limits := bodyLimits{values: 1000, parts: 10}
+		limits := bodyLimits{memory: 10_000, parts: 10}
 		got, err := parseBody(textOrBytes([]byte(body)), contentType, limits)
 		if checked := checkBody([]byte(body), contentType, limits); fmt.Sprint(checked) != fmt.Sprint(err) {
 			t.Fatalf("checked %v, parsed %v", checked, err)

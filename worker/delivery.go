@@ -117,7 +117,7 @@ func (w *Worker) addBody(payload map[string]any) error {
 	return err
 }
 
-func (w *Worker) bodyLimits() bodyLimits { return bodyLimits{w.MaxBodyValues, w.MaxBodyParts} }
+func (w *Worker) bodyLimits() bodyLimits { return bodyLimits{w.MaxBodyMemory, w.MaxBodyParts} }
 
 // answerOf is what a synchronous caller gets from a run that has completed: what its last step left.
 func (w *Worker) answerOf(ctx context.Context, r domain.Run) (answer, error) {

@@ -194,7 +194,7 @@ var statuses = map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.
 	domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}
 
 // tooMuch are the answers to requests that exceed a limit, by its setting.
-var tooMuch = map[string]int{"HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_VALUES": http.StatusRequestEntityTooLarge,
+var tooMuch = map[string]int{"HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
 
 // refuse tells why a trigger was not accepted. Internals stay inside.

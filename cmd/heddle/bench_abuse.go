@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"heddle/component"
 )
 
 // abuseDefinition has a flow for each way in which what comes is read or written.
@@ -84,8 +86,14 @@ const (
 	formPart  = "--b\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n"
 )
 
-// attacks are the requests, given how large a body may be and how many values its JSON may have.
-func attacks(size, values, parts int) []attack {
+// held returns how many pieces of JSON fit into what a body may take once it is read.
+func held(memory int, piece string) int {
+	const many = 1000
+	return memory / (component.MeasureJSON([]byte("["+strings.Repeat(piece, many)+"0]")).Bytes / many)
+}
+
+// attacks are the requests, given how large a body may be, what its JSON may take and how many parts it may have.
+func attacks(size, memory, parts int) []attack {
 	nested := strings.Repeat("--b\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n", 100_000)
 	return []attack{
 		{name: "text", flow: "Synchronous", contentType: "text/plain", body: repeated("", "text ", "", size)},
@@ -93,11 +101,11 @@ func attacks(size, values, parts int) []attack {
 		{name: "control characters", flow: "Synchronous", contentType: "text/plain", body: repeated("", "\x01", "", size)},
 		{name: "quotes", flow: "Synchronous", contentType: "text/plain", body: repeated("", `"`, "", size)},
 		{name: "not answered with", flow: "Open", contentType: "text/plain", body: repeated("", "text ", "", size)},
-		{name: "bad signature", flow: "Signed", contentType: abuseJSON, body: repeatedTimes("[{}", ",{}", "]", values/2-1)},
+		{name: "bad signature", flow: "Signed", contentType: abuseJSON, body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
 		{name: "bad signature, form", flow: "Signed", contentType: abuseForm, body: repeated("", formPart+strings.Repeat("x", size/parts-len(formPart)-4)+"\r\n", "--b--", size)},
-		{name: "JSON numbers", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[0", ",0", "]", values-2)},
-		{name: "JSON objects", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[{}", ",{}", "]", values/2-1)},
-		{name: "JSON fields", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes(`[{"a":0}`, `,{"a":0}`, "]", values/3-1)},
+		{name: "JSON numbers", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", "0,", "0]", held(memory, "0,"))},
+		{name: "JSON objects", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
+		{name: "JSON fields", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", `{"a":0},`, "0]", held(memory, `{"a":0},`))},
 		{name: "JSON too many", flow: "Synchronous", contentType: abuseJSON, body: repeated("[0", ",0", "]", size)},
 		{name: "JSON too deep", flow: "Synchronous", contentType: abuseJSON, body: repeated("", "[", "", size)},
 		{name: "JSON long text", flow: "Synchronous", contentType: abuseJSON, body: repeated(`"`, "text ", `"`, size)},
@@ -133,7 +141,7 @@ func manyHeaders(n int) http.Header {
 func (b *benchAbuseCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "log %s, %d cores; memory is the most that the server took beyond what it had before\n", withoutPassword(s.Log), runtime.NumCPU())
 	fmt.Fprintln(stdout, "request                  bytes   answer     memory   times its size        CPU   ns a byte")
-	for _, a := range attacks(int(s.MaxBody), s.MaxBodyValues, s.MaxBodyParts) {
+	for _, a := range attacks(int(s.MaxBody), s.MaxBodyMemory, s.MaxBodyParts) {
 		if err := b.alone(ctx, s, a.name, func(server *benchServer, urls map[string]string) error {
 			return b.attack(ctx, server, urls[a.flow], a, stdout)
 		}); err != nil {

@@ -81,7 +81,7 @@ type settings struct {
 	NoticeTime    time.Duration `env:"HEDDLE_NOTICE_TIME" default:"72h" help:"How long a notice is tried to be sent by webhook or mail."`
 
 	MaxBody        int64         `env:"HEDDLE_MAX_BODY" default:"6291456" help:"Bytes of a webhook request's body."`
-	MaxBodyValues  int           `env:"HEDDLE_MAX_BODY_VALUES" default:"250000" help:"Values in the JSON of a webhook request's body, names and delimiters counted."`
+	MaxBodyMemory  int           `env:"HEDDLE_MAX_BODY_MEMORY" default:"50331648" help:"Bytes that the JSON of a webhook request's body may take once it is read, as estimated."`
 	MaxBodyParts   int           `env:"HEDDLE_MAX_BODY_PARTS" default:"1000" help:"Parts of a webhook request's multipart form."`
 	MaxBodies      int64         `env:"HEDDLE_MAX_BODIES" default:"67108864" help:"Bytes of all webhook requests' bodies over 64 KiB that are being taken in at once, and of all such answers; an instance has a quarter of it."`
 	BodyTime       time.Duration `env:"HEDDLE_BODY_TIME" default:"30s" help:"How long a webhook request's body may take to come, and wait for room among others."`

@@ -159,7 +159,7 @@ func (v *server) build(address string) {
 		AddressTime: v.AddressTime}
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
-	o.MaxBodyValues, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyValues, v.MaxBodyParts, v.MaxBodies, v.BodyTime, v.TriggerRate
+	o.MaxBodyMemory, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyMemory, v.MaxBodyParts, v.MaxBodies, v.BodyTime, v.TriggerRate
 	o.Concurrency, o.Redis, o.RunRetention = v.Concurrency, v.Redis, v.RunRetention
 	o.MissedTicks, o.AcceptsOnly = v.MissedTicks, !v.holds(roleWorker)
 	o.MaxNested, o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxNested, v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
