@@ -16,7 +16,7 @@ type Draft struct {
 	Base         string       // id of the version it was made from; empty before the first
 	Origin       *Node        // the base's definition, without parts where there is no base; nil in the View
 	Definition   *Node        // in the View a summary of it
-	Authors      []string     // who has edited it since its base
+	Authors      []string     // whose work it has since its base: editors, and those whose suggestions or drafts came in
 	Digest       string       // of what it changes, see [Draft.ChangeDigest]; while it is under review
 	Review       *Review      // nil until one is asked for
 	Threads      []Thread     // in the View their ids and speakers
@@ -68,6 +68,8 @@ type DraftOpened struct {
 	Main        bool   `json:"main,omitempty"`
 	Base        string `json:"base,omitempty"`
 	Definition  *Node  `json:"definition"`
+
+	Authors []string `json:"authors,omitempty"` // of the draft that the definition was copied from
 }
 
 // Evolve implements [Event].
@@ -75,7 +77,11 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 	d := Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Name: e.Name, Main: e.Main, Base: e.Base,
 		Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor, UpdatedAt: m.Time, UpdatedBy: m.Actor}
 	if e.Base == "" { // all of it is new
-		d.Origin, d.Authors = &Node{}, []string{m.Actor}
+		d.Origin = &Node{}
+		d = d.withAuthor(m.Actor)
+	}
+	for _, user := range e.Authors {
+		d = d.withAuthor(user)
 	}
 	return d
 }

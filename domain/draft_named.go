@@ -148,7 +148,7 @@ func (d Draft) rebased(onto DraftOpened, definition *Node, resolved bool) Change
 }
 
 func (d Draft) withAuthor(user string) Draft {
-	if !slices.Contains(d.Authors, user) {
+	if user != "" && !slices.Contains(d.Authors, user) {
 		d.Authors = append(slices.Clip(d.Authors), user)
 	}
 	return d
@@ -159,7 +159,7 @@ func (d Draft) Summarized(before Draft) Draft {
 	d.Origin = nil
 	d.Threads = slices.Clone(d.Threads)
 	for i, t := range d.Threads {
-		d.Threads[i] = Thread{ID: t.ID, Speakers: t.Speakers}
+		d.Threads[i] = Thread{ID: t.ID, OpenedBy: t.OpenedBy, Speakers: t.Speakers}
 	}
 	if d.Definition != before.Definition {
 		d.Definition = Summary(d.Definition)

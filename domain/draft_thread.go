@@ -113,14 +113,17 @@ func (e ThreadReopened) Evolve(d Draft, _ Meta) Draft {
 	return d.withThread(e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = "", time.Time{} })
 }
 
-// SuggestionApplied says that the edit before it was a thread's suggestion; the thread is done with.
+// SuggestionApplied says that the edit before it was a thread's suggestion; the thread is done with, and
+// whoever suggested it is an author, too.
 type SuggestionApplied struct {
 	Thread string `json:"thread"`
 }
 
 // Evolve implements [Event].
 func (e SuggestionApplied) Evolve(d Draft, m Meta) Draft {
-	return d.withThread(e.Thread, func(t *Thread) { t.AppliedBy, t.ResolvedBy, t.ResolvedAt = m.Actor, m.Actor, m.Time })
+	by := ""
+	d = d.withThread(e.Thread, func(t *Thread) { by, t.AppliedBy, t.ResolvedBy, t.ResolvedAt = t.OpenedBy, m.Actor, m.Actor, m.Time })
+	return d.withAuthor(by)
 }
 
 // Touches names nothing that edits do.

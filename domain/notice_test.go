@@ -44,7 +44,7 @@ func TestWhoIsTold(t *testing.T) {
 		"comment after a withdrawal": {with(asked, "asker", ReviewWithdrawn{}, "r1", ThreadOpened{Thread: "t"}), "author"},
 		"reply":                      {with(spoken, "r1", CommentAdded{Thread: "t"}), "author asker r2 guest other"},
 		"reply in another thread":    {with(spoken, "r1", ThreadOpened{Thread: "u"}, "r2", CommentAdded{Thread: "u"}), "author asker r1"},
-		"suggestion applied":         {with(spoken, "author", SuggestionApplied{Thread: "t"}), "asker r1 r2 guest other"},
+		"suggestion applied":         {with(spoken, "author", SuggestionApplied{Thread: "t"}), "guest asker r1 r2 other"},
 		"plan given up":              {[]any{"planner", PublishScheduled{}, "x", PublishUnscheduled{}}, "planner"},
 		"own plan given up":          {[]any{"planner", PublishScheduled{}, "planner", PublishUnscheduled{}}, ""},
 		"resolved":                   {with(spoken, "r1", ThreadResolved{Thread: "t"}), ""},

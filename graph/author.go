@@ -20,7 +20,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		return i, nil, err
 	}
 	if onto == "" {
-		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), domain.IntegrationCreated{})
+		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), nil, domain.IntegrationCreated{})
 		return i, warnings, err
 	}
 	ref, err := r.draftAt(ctx, "integrationId", onto)
@@ -42,12 +42,12 @@ func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []domain.Pr
 	return parsed, append(warnings, domain.Unsupported(parsed, r.Components.Inputs)...), nil
 }
 
-// createFrom makes a new integration. Its draft and its system instance come first: a crash in
+// createFrom makes a new integration of what others may have written, too. Its draft and its system instance come first: a crash in
 // between leaves nothing that anybody can see.
-func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, e domain.IntegrationCreated) (Integration, error) {
+func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, authors []string, e domain.IntegrationCreated) (Integration, error) {
 	id := newID()
 	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, domain.MainDraftID(id, 0), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: definition})
+		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: definition, Authors: authors})
 	}); err != nil {
 		return Integration{}, err
 	}

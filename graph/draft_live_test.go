@@ -42,7 +42,7 @@ func TestDraftFeed(t *testing.T) {
 	author.subscribe("edit", editDocument, vars{"id": draft, "at": "0.0", "changes": []any{named("First")}})
 	author.next("edit")
 	h.do(requestReview, vars{"id": draft})
-	h.ask(h.tokens[domain.Reviewer], `mutation ($id: ID!) { openThread(input: {id: $id, text: "Why?", suggestion: [{op: SET, path: ["name"], value: "\"Better\""}]}) { thread { id } } }`, vars{"id": draft})
+	h.ask(h.tokens[domain.Collaborator], `mutation ($id: ID!) { openThread(input: {id: $id, text: "Why?", suggestion: [{op: SET, path: ["name"], value: "\"Better\""}]}) { thread { id } } }`, vars{"id": draft})
 	thread := h.do(`query ($id: ID!) { draft(id: $id) { threads { id } } }`, vars{"id": draft}).text("draft.threads.0.id")
 	h.do(`mutation ($id: ID!, $t: ID!) { applySuggestion(input: {id: $id, thread: $t}) { `+errorFields+` } }`, vars{"id": draft, "t": thread})
 	h.ask(h.tokens[domain.Reviewer], verdictReview, vars{"id": draft, "yes": true})

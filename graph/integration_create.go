@@ -10,7 +10,7 @@ import (
 // starts.
 func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegrationInput) (Integration, error) {
 	details := domain.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}
-	definition, e := domain.Blank(input.Name), domain.IntegrationCreated{}
+	definition, authors, e := domain.Blank(input.Name), []string(nil), domain.IntegrationCreated{}
 	template, text := given(input.Template), given(input.Definition)
 	switch {
 	case given(input.Customer) != "":
@@ -27,7 +27,7 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 		}
 		e.Parent = parent.ID()
 		e.Icon = parent.integration.Icon
-		if definition, err = r.content(ctx, parent); err != nil {
+		if definition, authors, err = r.work(ctx, parent); err != nil {
 			return parent, err
 		}
 	case text != "":
@@ -39,7 +39,17 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 			return Integration{}, err
 		}
 	}
-	return r.createWith(ctx, definition, details, e)
+	return r.createWith(ctx, definition, authors, details, e)
+}
+
+// work gives the definition of a draft or version to copy, and of a draft whose work it is: nobody has
+// reviewed that, and its authors don't review it as somebody else's.
+func (r *Resolver) work(ctx context.Context, i Integration) (definition *domain.Node, authors []string, err error) {
+	if definition, err = r.content(ctx, i); err != nil || i.version != nil {
+		return definition, nil, err
+	}
+	d, err := r.draftOf(ctx, i)
+	return definition, d.Authors, err
 }
 
 // errNoCustomer refuses what would build an integration for one customer alone.
@@ -51,15 +61,15 @@ func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInp
 	if err != nil {
 		return parent, domain.RefuseField(domain.NotFound, "parent", "Record not found: integration")
 	}
-	definition, err := r.content(ctx, parent)
+	definition, authors, err := r.work(ctx, parent)
 	if err != nil {
 		return parent, err
 	}
-	return r.createWith(ctx, definition, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent, Icon: parent.integration.Icon})
+	return r.createWith(ctx, definition, authors, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent, Icon: parent.integration.Icon})
 }
 
 // createWith makes an integration of a definition, whose parts get ids of their own.
-func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, details domain.Details, e domain.IntegrationCreated) (Integration, error) {
+func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, authors []string, details domain.Details, e domain.IntegrationCreated) (Integration, error) {
 	changes, err := details.Changes()
 	if err != nil {
 		return Integration{}, err
@@ -68,7 +78,7 @@ func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, deta
 	if changes, err = domain.Edit(definition, changes, r.Limits); err != nil {
 		return Integration{}, err
 	}
-	return r.createFrom(ctx, domain.Apply(definition, changes), e)
+	return r.createFrom(ctx, domain.Apply(definition, changes), authors, e)
 }
 
 // updateIntegration edits what is said of an integration.

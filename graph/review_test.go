@@ -183,3 +183,20 @@ func TestCommentsAreNotInTheWayOfEdits(t *testing.T) {
 		t.Errorf("answered %s", a.body)
 	}
 }
+
+// Who has suggested an edit does not approve it as somebody else's, nor a copy of the draft that has it.
+func TestSuggestionsAreTheirAuthorsWork(t *testing.T) {
+	h := newHouse(t)
+	id := h.imported(h.org, shop)
+	h.published(h.org, id)
+	reviewer := h.tokens[domain.Reviewer]
+	thread := h.ask(reviewer, `mutation ($id: ID!) { openThread(input: {id: $id, text: "So.", suggestion: [{op: SET, path: ["name"], value: "\"Other\""}]}) { thread { id } } }`, vars{"id": id}).text("openThread.thread.id")
+	h.do(`mutation ($id: ID!, $thread: ID!) { applySuggestion(input: {id: $id, thread: $thread}) { thread { id } `+errorFields+` } }`, vars{"id": id, "thread": thread})
+	copied := h.do(forkDocument, vars{"input": vars{"parent": id, "name": "Copy"}}).text("forkIntegration.integration.id")
+	for _, draft := range []string{id, copied} {
+		h.do(requestReview, vars{"id": draft})
+		if a := h.ask(reviewer, verdictReview, vars{"id": draft, "yes": true}); a.code() != "FORBIDDEN" {
+			t.Errorf("approved %s", a.body)
+		}
+	}
+}
