@@ -2,10 +2,10 @@ package graph
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -15,10 +15,7 @@ const eventStream = "text/event-stream"
 
 // events is the transport over server-sent events, one connection for each operation, by POST or by
 // the GET of a browser's EventSource. Source: the graphql-sse protocol, distinct connections mode.
-type events struct {
-	streaming
-	*streams
-}
+type events struct{ streaming }
 
 var _ graphql.Transport = events{}
 
@@ -34,19 +31,30 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		answer(w, status, plainJSON, refusal)
 		return
 	}
-	gone, ok := t.admit(principalOf(r.Context()).Token, t.MaxStreams)
-	if !ok {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	p := principalOf(ctx)
+	a := t.account(p.Token)
+	if p.User == "" {
+		defer t.strangers.admit(r.RemoteAddr, t.Options, cancel)()
+	} else if gone, ok := a.open(t.MaxStreams); ok {
+		defer gone()
+	} else {
 		answer(w, http.StatusTooManyRequests, plainJSON, t.tooManyStreams())
 		return
 	}
-	defer gone()
-	ctx, leave, ok := t.enter(r.Context())
+	ctx, leave, ok := t.enter(ctx)
 	if !ok {
-		answer(w, http.StatusServiceUnavailable, plainJSON, fail("the server is stopping"))
+		answer(w, http.StatusServiceUnavailable, plainJSON, fail(stoppingReason))
 		return
 	}
 	defer leave()
-	o := &outlet{w: w, control: http.NewResponseController(w), timeout: t.WriteTimeout}
+	o := &outlet{w: w, control: http.NewResponseController(w), options: t.Options, account: a}
+	o.line.cut = func() {
+		cancel()
+		o.cut.Store(true)
+		_ = o.control.SetWriteDeadline(time.Now()) // it fails where nothing is written any more
+	}
 	if o.open() != nil {
 		return // the client has gone; nobody is left to tell
 	}
@@ -65,14 +73,16 @@ func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor
 		}
 	})
 	owned.Go(func() { o.keepOpen(ctx, cancel, t.KeepAlive) })
-	errs := t.perform(ctx, exec, op, params, func(response *graphql.Response) error {
+	errs := t.perform(ctx, exec, op, params, func(payload []byte) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return o.write(event(op.sent(), response))
+		return o.write(event(op.sent(), payload))
 	})
 	if len(errs) > 0 && ctx.Err() == nil {
-		_ = o.write(event("", &graphql.Response{Errors: errs})) // what can't be written ends here anyway
+		_ = hand(&graphql.Response{Errors: errs}, func(payload []byte) error {
+			return o.write(event("", payload))
+		}) // what can't be written ends here anyway
 	}
 	_ = o.write("event: complete\ndata:\n\n")
 }
@@ -81,7 +91,10 @@ func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor
 type outlet struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	timeout time.Duration
+	options Options
+	account *account
+	line    line
+	cut     atomic.Bool
 	mu      sync.Mutex
 }
 
@@ -98,10 +111,14 @@ func (o *outlet) open() error {
 
 // write waits for a slow client no longer than it may take.
 func (o *outlet) write(text string) error {
+	defer o.options.sending(o.account, &o.line, len(text))()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.control.SetWriteDeadline(time.Now().Add(o.timeout)); err != nil {
+	if err := o.control.SetWriteDeadline(time.Now().Add(o.options.WriteTimeout)); err != nil {
 		return err
+	}
+	if o.cut.Load() {
+		return errLetGo
 	}
 	if _, err := o.w.Write([]byte(text)); err != nil {
 		return err
@@ -127,14 +144,10 @@ func (o *outlet) keepOpen(ctx context.Context, cancel context.CancelFunc, every 
 }
 
 // event is a response as the protocol writes it. JSON has no line breaks.
-func event(cursor string, response *graphql.Response) string {
-	data, err := json.Marshal(response)
-	if err != nil {
-		data = []byte(`{"errors":[{"message":"internal error"}]}`)
-	}
+func event(cursor string, payload []byte) string {
 	id := ""
 	if cursor != "" {
 		id = "id: " + cursor + "\n"
 	}
-	return fmt.Sprintf("event: next\n%sdata: %s\n\n", id, data)
+	return fmt.Sprintf("event: next\n%sdata: %s\n\n", id, payload)
 }

@@ -27,13 +27,17 @@ type Options struct {
 	Timeout          time.Duration // of a query or mutation
 	Origins          []string      // other sites whose pages may call
 
-	MaxStreams       int             // open WebSockets and server-sent streams of one token
-	MaxStrangers     int             // open WebSockets whose clients have shown no valid token yet
-	MaxSubscriptions int             // operations at once on one WebSocket
-	InitTimeout      time.Duration   // how long a WebSocket may be open before it asks to be let in
-	WriteTimeout     time.Duration   // how long a client of a stream may take for a message
-	KeepAlive        time.Duration   // between two signs of life on a stream
-	Stopping         context.Context // streams end with it; nil for never
+	MaxStreams             int // open WebSockets and server-sent streams of one token
+	MaxStrangers           int // open streams whose clients have shown no valid token yet
+	MaxStrangersPerAddress int // the same from one network address
+	MaxSubscriptions       int // operations at once on one WebSocket
+	MaxTokenSubscriptions  int // subscriptions at once of one token, on all its streams
+	MaxUnsent              int // bytes of answers that may wait to be sent on all streams of one token
+
+	InitTimeout  time.Duration   // how long a WebSocket may be open before it asks to be let in
+	WriteTimeout time.Duration   // how long a client of a stream may take for a message
+	KeepAlive    time.Duration   // between two signs of life on a stream
+	Stopping     context.Context // streams end with it; nil for never
 
 	OnLimit  func(setting string)                  // hears of what a limit refuses, for metrics; nil for nobody
 	OnStream func(subscription string, change int) // hears of each subscription that begins (1) or ends (-1); nil for nobody
@@ -43,7 +47,8 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
 		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
-		MaxStreams: 1000, MaxStrangers: 1000, MaxSubscriptions: 100, InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+		MaxStreams: 1000, MaxStrangers: 1000, MaxStrangersPerAddress: 100, MaxSubscriptions: 100, MaxTokenSubscriptions: 1000, MaxUnsent: 32 << 20,
+		InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
 // Door is the GraphQL endpoint.
@@ -61,15 +66,15 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	if o.OnStream == nil {
 		o.OnStream = func(string, int) {}
 	}
-	open := &streams{open: map[string]int{}, view: r.View, stopping: o.Stopping}
-	if open.stopping == nil {
-		open.stopping = context.Background()
+	if o.Stopping == nil {
+		o.Stopping = context.Background()
 	}
+	open := newStreams(r.View, o.Stopping)
 	r.presences, r.catalogue = newPresences(r.Live, r.Logger), catalogue(r.Components)
-	answering := streaming{o, present(r.Logger)}
+	answering := streaming{o, open, present(r.Logger)}
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
-	server.AddTransport(sockets{answering, open})
-	server.AddTransport(events{answering, open})
+	server.AddTransport(sockets{answering})
+	server.AddTransport(events{answering})
 	server.AddTransport(single{o})
 	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -20,6 +21,38 @@ type operation struct {
 	mu       sync.Mutex
 	failure  error    // why its feed broke off
 	cursors  []string // of what has been fed and not been sent yet
+
+	ready chan struct{} // has room for one: somebody waits for the next answer
+	gate  chan struct{} // of the token: full while as many answers are made as may be
+	held  bool          // a place in gate
+}
+
+// answering waits until the next answer can be made; it is not ok when nobody waits for it any more.
+func (o *operation) answering(ctx context.Context) bool {
+	select {
+	case <-o.ready:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case o.gate <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = true
+	return true
+}
+
+// answered gives the place back that the answer was made in.
+func (o *operation) answered() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.held {
+		o.held = false
+		<-o.gate
+	}
 }
 
 // placed is an element of a feed.
@@ -70,20 +103,16 @@ func (o *operation) failed() error {
 // streaming executes operations for the transports that answer more than once.
 type streaming struct {
 	Options
+	*streams
 	present graphql.ErrorPresenterFunc
 }
 
 // perform executes one operation and hands on each response. What it returns is what ended it early:
 // the errors that the client is to be told of, if any.
-func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams, next func(*graphql.Response) error) (refused gqlerror.List) {
+func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams, next func(payload []byte) error) (refused gqlerror.List) {
 	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(bounded(context.WithValue(ctx, operationKey{}, op))))
-	defer op.readers.Wait()
 	defer cancel()
-	defer func() {
-		if cause := recover(); cause != nil { // gqlgen recovers in resolvers only
-			refused = gqlerror.List{s.present(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))}
-		}
-	}()
+	defer s.recovered(ctx, &refused)
 	rc, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, rc), s.unsuggested(errs)).Errors
@@ -92,33 +121,77 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 		return fail(mutationByGet).Errors
 	}
 	if rc.Operation.Operation != ast.Subscription {
-		var end context.CancelFunc
-		ctx, end = context.WithTimeout(ctx, s.Timeout)
-		defer end()
+		return s.once(ctx, exec, rc, next)
 	}
-	if rc.Operation.Operation == ast.Subscription {
-		field, refusal := oneStream(rc)
-		if refusal != nil {
-			return refusal.Errors
-		}
-		s.OnStream(field, 1)
-		defer s.OnStream(field, -1)
+	field, refusal := oneStream(rc)
+	if refusal != nil {
+		return refusal.Errors
 	}
+	leave, ok := s.account(principalOf(ctx).Token).subscribe(s.MaxTokenSubscriptions)
+	if !ok {
+		return s.tooManySubscriptions().Errors
+	}
+	defer leave()
+	s.OnStream(field, 1)
+	defer s.OnStream(field, -1)
+	if !sharedFields[field] {
+		return s.feed(ctx, exec, rc, op, next)
+	}
+	key, err := sharedKey(ctx, rc)
+	if err != nil {
+		return gqlerror.List{s.present(ctx, err)}
+	}
+	return s.follow(ctx, key, func(ctx context.Context, tell func([]byte)) (refused gqlerror.List) {
+		own := &operation{}
+		ctx = bounded(context.WithValue(ctx, operationKey{}, own))
+		defer s.recovered(ctx, &refused)
+		return s.feed(ctx, exec, rc, own, func(payload []byte) error {
+			tell(payload)
+			return nil
+		})
+	}, next)
+}
+
+// recovered tells of a panic: gqlgen recovers in resolvers only.
+func (s streaming) recovered(ctx context.Context, refused *gqlerror.List) {
+	if cause := recover(); cause != nil {
+		*refused = gqlerror.List{s.present(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))}
+	}
+}
+
+// once executes a query or mutation.
+func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, next func([]byte) error) gqlerror.List {
+	ctx, end := context.WithTimeout(ctx, s.Timeout)
+	defer end()
 	responses, ctx := exec.DispatchOperation(ctx, rc)
-	if rc.Operation.Operation != ast.Subscription {
-		response := enough(ctx, nullWhole(responses(ctx)))
-		s.inTime(ctx)
-		if len(response.Data) == 0 {
-			return response.Errors
-		}
-		_ = next(response) // the client has gone; nobody is left to tell
-		return nil
+	response := enough(ctx, nullWhole(responses(ctx)))
+	s.inTime(ctx)
+	if len(response.Data) == 0 {
+		return response.Errors
 	}
-	for response := responses(ctx); response != nil; response = responses(ctx) {
+	_ = hand(response, next) // the client has gone; nobody is left to tell
+	return nil
+}
+
+// feed executes a subscription, one answer after another.
+func (s streaming) feed(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, op *operation, next func([]byte) error) gqlerror.List {
+	ctx, cancel := context.WithCancel(ctx)
+	op.ready, op.gate = make(chan struct{}, 1), s.account(principalOf(ctx).Token).evaluating
+	defer op.answered()
+	defer op.readers.Wait()
+	defer cancel()
+	responses, ctx := exec.DispatchOperation(ctx, rc)
+	for {
+		op.ready <- struct{}{} // which has room: the last answer has taken it
+		response := responses(ctx)
+		op.answered()
+		if response == nil {
+			break
+		}
 		if len(response.Data) == 0 {
 			return response.Errors // it never began
 		}
-		if next(enough(ctx, response)) != nil {
+		if hand(enough(ctx, response), next) != nil {
 			return nil
 		}
 		ctx.Value(spentKey{}).(*spent).Store(0) // each response may be as large as an answer may
@@ -127,6 +200,14 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 		return gqlerror.List{s.present(ctx, err)}
 	}
 	return nil
+}
+
+func hand(response *graphql.Response, next func([]byte) error) error {
+	payload, err := json.Marshal(response)
+	if err != nil {
+		return err
+	}
+	return next(payload)
 }
 
 // oneStream gives the field that a subscription is of; it refuses one that is not of exactly one stream.
@@ -161,7 +242,9 @@ func stream[T any](ctx context.Context, run func(ctx context.Context, send func(
 	op.readers.Go(func() {
 		defer close(out)
 		err := run(ctx, func(v T) bool {
-			op.feeding(v)
+			if op.feeding(v); !op.answering(ctx) {
+				return false
+			}
 			select {
 			case out <- &v:
 				return true

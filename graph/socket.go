@@ -13,8 +13,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"heddle/domain"
 )
 
 // Subprotocol is the only one that is spoken over WebSocket.
@@ -32,10 +30,7 @@ const (
 )
 
 // sockets is the transport over WebSocket. Other sites' pages have been refused before it.
-type sockets struct {
-	streaming
-	*streams
-}
+type sockets struct{ streaming }
 
 var _ graphql.Transport = sockets{}
 
@@ -46,18 +41,19 @@ func isUpgrade(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Up
 
 // Do implements [graphql.Transport].
 func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	known := func() {}
-	if principalOf(r.Context()).User == "" {
-		gone, ok := t.admit(strangers, t.MaxStrangers)
-		if !ok {
-			w.Header().Set("Retry-After", "1")
-			answer(w, http.StatusServiceUnavailable, plainJSON,
-				t.exceeded("HEDDLE_MAX_ANONYMOUS_SOCKETS", "%s without a valid token yet, as many as may be", domain.Count(t.MaxStrangers, "WebSocket")))
-			return
-		}
-		known = sync.OnceFunc(gone)
-		defer known()
+	ctx, evict := context.WithCancelCause(r.Context())
+	defer evict(nil)
+	s := &socket{sockets: t, exec: exec, request: r, running: map[string]*running{}}
+	if p := principalOf(ctx); p.User == "" {
+		known := t.strangers.admit(r.RemoteAddr, t.Options, func() { evict(errEvicted) })
+		s.leave = known
+	} else if leave, ok := t.account(p.Token).open(t.MaxStreams); ok {
+		s.leave = leave
+	} else {
+		answer(w, http.StatusTooManyRequests, plainJSON, t.tooManyStreams())
+		return
 	}
+	defer func() { s.leave() }()
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol}, InsecureSkipVerify: true})
 	if err != nil {
 		return // it has been answered
@@ -67,14 +63,16 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 		_ = conn.Close(closeSubprotocol, "Subprotocol not acceptable")
 		return
 	}
-	ctx, leave, ok := t.enter(r.Context())
+	ctx, leave, ok := t.enter(ctx)
 	if !ok {
 		_ = conn.Close(websocket.StatusGoingAway, stoppingReason)
 		return
 	}
 	defer leave()
-	s := &socket{sockets: t, exec: exec, conn: conn, request: r, known: known, running: map[string]*running{}}
+	s.conn = conn
 	s.ctx, s.end = context.WithCancel(ctx)
+	s.writing, s.line.cut = context.WithCancel(context.Background())
+	defer s.line.cut()
 	conn.SetReadLimit(t.MaxAnonymousBody)
 	s.serve()
 }
@@ -85,10 +83,13 @@ type socket struct {
 	exec    graphql.GraphExecutor
 	conn    *websocket.Conn
 	request *http.Request
-	known   func()          // must be called once the client is
+	leave   func()          // gives the connection's place back, that of a stranger until the client is let in
 	ctx     context.Context // ends before the connection does
 	end     func()
-	owned   sync.WaitGroup // everything that serve waits for
+	account *account // of the client, once it is let in
+	line    line
+	writing context.Context // ends when the connection is cut
+	owned   sync.WaitGroup  // everything that serve waits for
 	once    sync.Once
 
 	mu      sync.Mutex      // held while a message is written, too
@@ -153,8 +154,14 @@ func (s *socket) watch() {
 		<-s.ctx.Done()
 	case <-s.ctx.Done():
 	}
+	if context.Cause(s.ctx) == errEvicted || s.writing.Err() != nil { // without another word, which would take time
+		_ = s.conn.CloseNow()
+	}
 	s.close(websocket.StatusGoingAway, stoppingReason)
 }
+
+// errEvicted is why the socket of a stranger ends when there are too many of them.
+var errEvicted = errors.New("others wait to be let in")
 
 // close ends the operations, then the connection, with the first reason that is given.
 func (s *socket) close(code websocket.StatusCode, reason string) {
@@ -237,15 +244,12 @@ func (s *socket) init(m message) bool {
 		s.close(closeForbidden, "Forbidden")
 		return false
 	}
-	leave, ok := s.admit(principalOf(ctx).Token, s.MaxStreams)
-	if !ok {
+	if !s.letIn(ctx) {
 		s.close(websocket.StatusTryAgainLater, s.tooManyStreams().Errors[0].Message)
 		return false
 	}
-	s.known()
 	s.conn.SetReadLimit(s.MaxBody)
 	s.owned.Go(func() {
-		defer leave()
 		if s.revoked(ctx) {
 			s.close(closeForbidden, "Forbidden: the token was revoked or its user's rights have changed")
 		}
@@ -254,6 +258,21 @@ func (s *socket) init(m message) bool {
 	s.client = ctx
 	s.mu.Unlock()
 	return s.send(message{Type: "connection_ack"}) == nil
+}
+
+// letIn counts the connection as the client's, unless it was counted so when it was opened.
+func (s *socket) letIn(ctx context.Context) bool {
+	token := principalOf(ctx).Token
+	s.account = s.streams.account(token)
+	if principalOf(s.request.Context()).Token == token {
+		return true
+	}
+	leave, ok := s.account.open(s.MaxStreams)
+	if ok {
+		s.leave()
+		s.leave = leave
+	}
+	return ok
 }
 
 // subscribe starts an operation.
@@ -296,12 +315,8 @@ func clip(id string) string { return strings.ToValidUTF8(id[:min(len(id), 80)], 
 
 // run executes an operation and ends it with one error or complete message, if the client has not.
 func (s *socket) run(ctx context.Context, id string, op *running, params *graphql.RawParams) {
-	errs := s.perform(ctx, s.exec, &operation{}, params, func(response *graphql.Response) error {
-		data, err := json.Marshal(response)
-		if err != nil {
-			return err
-		}
-		return s.tell(id, op, false, message{ID: id, Type: "next", Payload: data})
+	errs := s.perform(ctx, s.exec, &operation{}, params, func(payload []byte) error {
+		return s.tell(id, op, false, message{ID: id, Type: "next", Payload: payload})
 	})
 	last := message{ID: id, Type: "complete"}
 	if len(errs) > 0 {
@@ -322,6 +337,7 @@ var errLetGo = errors.New("the operation has ended")
 
 // tell sends a message of an operation, unless the client has completed it or the socket ends.
 func (s *socket) tell(id string, op *running, last bool, m message) error {
+	defer s.sending(s.account, &s.line, len(m.Payload))()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running[id] != op || s.ctx.Err() != nil {
@@ -345,7 +361,7 @@ func (s *socket) write(m message) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.WriteTimeout)
+	ctx, cancel := context.WithTimeout(s.writing, s.WriteTimeout)
 	defer cancel()
 	if err = s.conn.Write(ctx, websocket.MessageText, data); err != nil {
 		s.end()

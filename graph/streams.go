@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -14,38 +15,112 @@ import (
 // streams are the connections that stay open: they end with the server, and with the right of whoever
 // opened them.
 type streams struct {
-	view     *projections.View
-	stopping context.Context
-	mu       sync.Mutex
-	active   sync.WaitGroup
+	view      *projections.View
+	stopping  context.Context
+	mu        sync.Mutex
+	active    sync.WaitGroup
+	strangers strangers
+	shared    shared
 
-	counting sync.Mutex     // apart from mu, which Wait holds
-	open     map[string]int // connections by token
+	counting sync.Mutex          // apart from mu, which Wait holds; guards what accounts count
+	accounts map[string]*account // by token, of each that was used
 }
 
-// strangers stands for the token that those who have not shown one do not have.
-const strangers = "no token"
+// account counts what one token has open.
+type account struct {
+	guard         *sync.Mutex
+	streams       int
+	subscriptions int
+	unsent        int // bytes of answers that wait for their readers
+	lines         map[*line]struct{}
+	evaluating    chan struct{} // full while as many answers are made as may be at once
+}
 
-// admit counts a connection of a token; it is not ok if that has as many as it may.
-func (s *streams) admit(token string, most int) (leave func(), ok bool) {
+// line is a connection with the bytes that wait to be sent on it.
+type line struct {
+	unsent int
+	cut    func() // ends it at once
+}
+
+func newStreams(view *projections.View, stopping context.Context) *streams {
+	return &streams{view: view, stopping: stopping, accounts: map[string]*account{}, shared: shared{running: map[string]*evaluation{}}}
+}
+
+// account gives a token's.
+func (s *streams) account(token string) *account {
 	s.counting.Lock()
 	defer s.counting.Unlock()
-	if s.open[token] >= most {
+	a := s.accounts[token]
+	if a == nil {
+		a = &account{guard: &s.counting, lines: map[*line]struct{}{}, evaluating: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)/2))}
+		s.accounts[token] = a
+	}
+	return a
+}
+
+// open counts one more connection; it is not ok if there are as many as may be.
+func (a *account) open(most int) (leave func(), ok bool) { return a.count(&a.streams, most) }
+
+// subscribe counts one more subscription, on whatever connection.
+func (a *account) subscribe(most int) (leave func(), ok bool) { return a.count(&a.subscriptions, most) }
+
+func (a *account) count(n *int, most int) (leave func(), ok bool) {
+	a.guard.Lock()
+	defer a.guard.Unlock()
+	if *n >= most {
 		return nil, false
 	}
-	s.open[token]++
+	*n++
 	return func() {
-		s.counting.Lock()
-		defer s.counting.Unlock()
-		if s.open[token]--; s.open[token] == 0 {
-			delete(s.open, token)
-		}
+		a.guard.Lock()
+		defer a.guard.Unlock()
+		*n--
 	}, true
+}
+
+// wait counts bytes that are to be sent on a line until sent is called. Once more wait than may, the line
+// for which most do is cut: nobody reads there as fast as it subscribes.
+func (a *account) wait(l *line, bytes, most int) (sent func(), over bool) {
+	a.guard.Lock()
+	defer a.guard.Unlock()
+	a.unsent, l.unsent = a.unsent+bytes, l.unsent+bytes
+	a.lines[l] = struct{}{}
+	if over = a.unsent > most; over {
+		slowest := l
+		for other := range a.lines {
+			if other.unsent > slowest.unsent {
+				slowest = other
+			}
+		}
+		slowest.cut()
+	}
+	return func() {
+		a.guard.Lock()
+		defer a.guard.Unlock()
+		if a.unsent, l.unsent = a.unsent-bytes, l.unsent-bytes; l.unsent == 0 {
+			delete(a.lines, l)
+		}
+	}, over
+}
+
+// sending counts an answer that waits to be sent.
+func (o Options) sending(a *account, l *line, bytes int) (sent func()) {
+	sent, over := a.wait(l, bytes, o.MaxUnsent)
+	if over {
+		o.OnLimit("HEDDLE_MAX_UNSENT")
+	}
+	return sent
 }
 
 // tooManyStreams is why a connection is not admitted.
 func (o Options) tooManyStreams() *graphql.Response {
 	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may", domain.Count(o.MaxStreams, "stream"))
+}
+
+// tooManySubscriptions is why a subscription is not begun.
+func (o Options) tooManySubscriptions() *graphql.Response {
+	return o.exceeded("HEDDLE_MAX_TOKEN_SUBSCRIPTIONS", "the token has %s on all its connections, as many as it may",
+		domain.Count(o.MaxTokenSubscriptions, "subscription"))
 }
 
 // enter gives a connection's context, which ends when the server stops, and what must be called when

@@ -56,8 +56,12 @@ type settings struct {
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"20" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"2000" help:"Fields that a GraphQL document asks for."`
 	MaxStreams          int           `env:"HEDDLE_MAX_STREAMS" default:"1000" help:"Open WebSockets and server-sent streams of one token, in each process."`
-	MaxAnonymousSockets int           `env:"HEDDLE_MAX_ANONYMOUS_SOCKETS" default:"1000" help:"Open WebSockets on which no valid token has come yet, in each process; each has 5 s for that."`
+	MaxAnonymousSockets int           `env:"HEDDLE_MAX_ANONYMOUS_SOCKETS" default:"1000" help:"Open streams on which no valid token has come yet, in each process; the oldest makes room for one more."`
+	MaxAddressSockets   int           `name:"max-anonymous-sockets-per-address" env:"HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS" default:"100" help:"The same from one IPv4 address or IPv6 network (/64)."`
+	SocketInitTimeout   time.Duration `env:"HEDDLE_SOCKET_INIT_TIMEOUT" default:"5s" help:"How long a WebSocket may be open before a valid token comes on it."`
 	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"100" help:"Operations at once on one WebSocket."`
+	MaxTokenSubscribed  int           `name:"max-token-subscriptions" env:"HEDDLE_MAX_TOKEN_SUBSCRIPTIONS" default:"1000" help:"Subscriptions at once of one token, on all its streams, in each process."`
+	MaxUnsent           int           `env:"HEDDLE_MAX_UNSENT" default:"33554432" help:"Bytes of answers that may wait to be sent on all streams of one token; beyond it the slowest is cut."`
 	RequestTimeout      time.Duration `env:"HEDDLE_REQUEST_TIMEOUT" default:"30s" help:"How long a GraphQL request may take."`
 
 	MaxDefinition       int `env:"HEDDLE_MAX_DEFINITION" default:"${maxDefinition}" help:"Bytes of a YAML definition."`
