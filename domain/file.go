@@ -25,24 +25,30 @@ var DefaultFileLimits = FileLimits{Icon: 1 << 20, IconSide: 2048, Attachment: 10
 
 const minIconSide = 400 // pixels; what lists of integrations show large
 
-// CheckIcon refuses what is no square PNG picture of the right size. What the header says is looked at
-// first: a picture is decoded only if it can't take much room.
-func (l FileLimits) CheckIcon(data []byte) error {
-	header, err := png.DecodeConfig(bytes.NewReader(data))
+// Redraw gives the picture of an icon and nothing else that the file may hold: texts, profiles, what comes after
+// its end. It refuses what is no square PNG picture of the right size. What the header says is looked at first:
+// a picture is decoded only if it can't take much room.
+func (l FileLimits) Redraw(icon []byte) ([]byte, error) {
+	header, err := png.DecodeConfig(bytes.NewReader(icon))
 	switch {
 	case err != nil:
-		return Refuse(Invalid, "an icon is a PNG picture, and this is none")
+		return nil, Refuse(Invalid, "an icon is a PNG picture, and this is none")
 	case header.Width != header.Height:
-		return Refuse(Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
+		return nil, Refuse(Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
 	case header.Width < minIconSide:
-		return Refuse(Invalid, "the icon is %s wide; it must have at least %d", Count(header.Width, "pixel"), minIconSide)
+		return nil, Refuse(Invalid, "the icon is %s wide; it must have at least %d", Count(header.Width, "pixel"), minIconSide)
 	case header.Width > l.IconSide:
-		return Refuse(Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
+		return nil, Refuse(Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
 	}
-	if _, err := png.Decode(bytes.NewReader(data)); err != nil {
-		return Refuse(Invalid, "the icon is damaged: %v", err)
+	picture, err := png.Decode(bytes.NewReader(icon))
+	if err != nil {
+		return nil, Refuse(Invalid, "the icon is damaged: %v", err)
 	}
-	return nil
+	var drawn bytes.Buffer
+	if err := png.Encode(&drawn, picture); err != nil {
+		return nil, Refuse(Invalid, "the icon can't be drawn again: %v", err)
+	}
+	return drawn.Bytes(), nil
 }
 
 const maxFileName = 255 // bytes, as in most file systems

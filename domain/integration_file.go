@@ -67,7 +67,7 @@ func (e AttachmentRemoved) Evolve(i Integration, _ Meta) Integration {
 	return i
 }
 
-// SetIcon gives the integration an icon that has passed [FileLimits.CheckIcon]; nil takes it away.
+// SetIcon gives the integration an icon that [FileLimits.Redraw] has drawn; nil takes it away.
 func (i Integration) SetIcon(icon *Icon) (Changes[Integration], error) {
 	err := i.there()
 	switch {

@@ -86,7 +86,7 @@ func picture(t *testing.T, width, height int) []byte {
 
 func TestIcons(t *testing.T) {
 	for _, side := range []int{400, 512, 2048} {
-		if err := DefaultFileLimits.CheckIcon(picture(t, side, side)); err != nil {
+		if _, err := DefaultFileLimits.Redraw(picture(t, side, side)); err != nil {
 			t.Errorf("%d pixels: %v", side, err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestIcons(t *testing.T) {
 		"cut off":           {good[:len(good)-30], "is damaged"},
 		"a bit turned over": {broken, "is damaged"},
 	} {
-		if err := DefaultFileLimits.CheckIcon(c.data); CodeOf(err) != Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := DefaultFileLimits.Redraw(c.data); CodeOf(err) != Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestIconBomb(t *testing.T) {
 	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err := DefaultFileLimits.CheckIcon(bomb)
+	_, err := DefaultFileLimits.Redraw(bomb)
 	runtime.ReadMemStats(&after)
 	if CodeOf(err) != Invalid || !strings.Contains(err.Error(), "60000 pixels wide") {
 		t.Error(err)

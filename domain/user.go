@@ -141,6 +141,11 @@ func (u User) RevokeToken(id string) (Changes[User], error) {
 	return nil, RefuseField(NotFound, "id", "Record not found: API token")
 }
 
+// Holds reports whether a token is the user's and has not been revoked.
+func (u User) Holds(token string) bool {
+	return slices.ContainsFunc(u.Tokens, func(t Token) bool { return t.ID == token && t.RevokedAt.IsZero() })
+}
+
 func (r Role) known() bool {
 	for _, known := range Roles {
 		if known.Role == r {

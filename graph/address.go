@@ -28,12 +28,9 @@ func (r *Resolver) addressMAC(path string, query url.Values) string {
 }
 
 // admit lets a request in whose address is one of ours, as we made it, and has not expired. It also
-// keeps what is answered from acting as a page of this server.
+// keeps what is answered, which may be anything, from acting as a page.
 func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "sandbox")
-	h.Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	query := q.URL.Query()
 	mac := query.Get("mac")
 	query.Del("mac")
@@ -47,7 +44,8 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 
 // turnDown answers a request for, or with, a file that can't be served.
 func (r *Resolver) turnDown(w http.ResponseWriter, q *http.Request, err error) {
-	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusUnprocessableEntity,
+	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Forbidden: http.StatusForbidden,
+		domain.Conflict: http.StatusConflict, domain.Invalid: http.StatusUnprocessableEntity,
 		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
 	if status == 0 {
 		id := newID()

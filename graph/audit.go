@@ -237,7 +237,6 @@ func (r *Resolver) serveAudit(w http.ResponseWriter, q *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Content-Disposition", `attachment; filename="audit.ndjson"`)
-	w.Header().Set("Cache-Control", "no-store")
 	if err := r.writeAudit(ctx, w, r.actQuery(ctx, f)); err != nil && ctx.Err() == nil {
 		r.Logger.Error("exporting the audit failed", "error", err)
 		panic(http.ErrAbortHandler) // so that what is cut off does not look whole

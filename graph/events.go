@@ -101,7 +101,6 @@ type outlet struct {
 func (o *outlet) open() error {
 	h := o.w.Header()
 	h.Set("Content-Type", eventStream+"; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // of nginx, which would hold events back
 	if err := o.control.SetReadDeadline(time.Time{}); err != nil {
 		return err

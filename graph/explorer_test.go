@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// asset is a script or style that the page loads, with the hash that the browser checks.
-var asset = regexp.MustCompile(`(?s)<(?:script|link)[^>]*(?:src|href)="([^"]+)"[^>]*?integrity="([^"]+)"`)
+// loads is a script or style that the page loads, with the hash that the browser checks.
+var loads = regexp.MustCompile(`(?s)<(?:script|link)[^>]*(?:src|href)="([^"]+)"[^>]*?integrity="([^"]+)"`)
 
 // The page works on a closed network: all it loads comes from this server, and is what its hashes say.
 func TestExplorer(t *testing.T) {
@@ -23,9 +23,9 @@ func TestExplorer(t *testing.T) {
 		if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") {
 			t.Fatalf("%s: answered %d %v", path, page.status, page.header)
 		}
-		loaded := asset.FindAllStringSubmatch(page.body, -1)
-		if tags := strings.Count(page.body, "src=") + strings.Count(page.body, "<link"); len(loaded) != 4 || tags != 4 {
-			t.Errorf("%s loads %d checked assets by %d tags, want 4: %s", path, len(loaded), tags, page.body)
+		loaded := loads.FindAllStringSubmatch(page.body, -1)
+		if tags := strings.Count(page.body, "src=") + strings.Count(page.body, "<link"); len(loaded) != 6 || tags != 6 {
+			t.Errorf("%s loads %d checked assets by %d tags, want 6: %s", path, len(loaded), tags, page.body)
 		}
 		for _, m := range loaded {
 			if !strings.HasPrefix(m[1], "/api/explorer/") {

@@ -47,10 +47,53 @@ func (r *Resolver) uploadMedia(ctx context.Context, object, name string, media M
 			return nil, err
 		}
 	}
-	id := uuid.NewString()
+	id, caller := uuid.NewString(), principalOf(ctx)
 	path := uploadPath + id
 	return &UploadMediaResult{ID: id, ObjectURL: r.PublicURL + path,
-		UploadURL: r.signed(path, url.Values{"object": {i.integration.ID}, "media": {string(media)}, "name": {name}})}, nil
+		UploadURL: r.signed(path, url.Values{"object": {i.integration.ID}, "media": {string(media)}, "name": {name},
+			"user": {caller.User}, "token": {caller.Token}})}, nil
+}
+
+// uploads are the uploads that are under way in this process.
+type uploads struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+// begin takes an upload's address for one file; it is not ok while another comes in there.
+func (u *uploads) begin(id string) (end func(), ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ids[id] {
+		return nil, false
+	}
+	if u.ids == nil {
+		u.ids = map[string]bool{}
+	}
+	u.ids[id] = true
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(u.ids, id)
+	}, true
+}
+
+// uploadable finds the integration of an upload, as long as nothing was put there yet and the token that
+// asked for the address may still do so.
+func (r *Resolver) uploadable(ctx context.Context, id string, query url.Values) (domain.Integration, error) {
+	i, ok := r.View.Integrations.Find(query.Get("object"))
+	if !ok || !i.RemovedAt.IsZero() {
+		return i, missing("integration")
+	}
+	user, _ := r.View.Users.Get(i.Organization, query.Get("user"))
+	if !user.Holds(query.Get("token")) || !may(user.Role, "Query.uploadMedia") {
+		return i, domain.Refuse(domain.Forbidden, "the token that asked for this address has been revoked; ask for another address")
+	}
+	_, used, err := r.Live.Get(ctx, uploadKey(i.Organization, id))
+	if err == nil && used {
+		err = domain.Refuse(domain.Conflict, "a file was put there already; ask uploadMedia for another address")
+	}
+	return i, err
 }
 
 // serveUpload takes a file in.
@@ -58,7 +101,17 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 	if !r.admit(w, q) {
 		return
 	}
-	query := q.URL.Query()
+	id, query := q.PathValue("upload"), q.URL.Query()
+	end, ok := r.uploads.begin(id)
+	if !ok {
+		r.turnDown(w, q, domain.Refuse(domain.Conflict, "a file is being put there; ask uploadMedia for another address"))
+		return
+	}
+	defer end()
+	if _, err := r.uploadable(q.Context(), id, query); err != nil {
+		r.turnDown(w, q, err)
+		return
+	}
 	u := upload{Object: query.Get("object"), Media: MediaType(query.Get("media")), Name: query.Get("name")}
 	limit, setting := r.Files.Attachment, "HEDDLE_MAX_ATTACHMENT"
 	if u.Media == MediaTypeAvatar {
@@ -73,7 +126,11 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "the file came in part only", http.StatusBadRequest)
 		return
 	}
-	if err := r.keepUpload(q.Context(), q.PathValue("upload"), u, data); err != nil {
+	i, err := r.uploadable(q.Context(), id, query) // which it may have ceased to be while the file came in
+	if err == nil {
+		err = r.keepUpload(q.Context(), id, i.Organization, u, data)
+	}
+	if err != nil {
 		r.turnDown(w, q, err)
 		return
 	}
@@ -81,38 +138,33 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 }
 
 // keepUpload makes a file durable and remembers it under the upload's id.
-func (r *Resolver) keepUpload(ctx context.Context, id string, u upload, data []byte) error {
-	i, ok := r.View.Integrations.Find(u.Object)
-	if !ok || !i.RemovedAt.IsZero() {
-		return missing("integration")
-	}
+func (r *Resolver) keepUpload(ctx context.Context, id, organization string, u upload, data []byte) (err error) {
 	if len(data) == 0 {
 		return domain.Refuse(domain.Invalid, "the file is empty")
 	}
 	if u.Media == MediaTypeAvatar {
-		if err := r.checkIcon(data); err != nil {
+		if data, err = r.redrawn(data); err != nil {
 			return err
 		}
 	}
-	hash, err := r.Blobs.PutContent(ctx, i.Organization, data)
-	if err != nil {
+	if u.Hash, err = r.Blobs.PutContent(ctx, organization, data); err != nil {
 		return err
 	}
-	u.Hash, u.Size = hash, len(data)
+	u.Size = len(data)
 	text, err := json.Marshal(u)
 	if err != nil {
 		return err
 	}
-	return r.Live.Set(ctx, uploadKey(i.Organization, id), text, r.AddressTime)
+	return r.Live.Set(ctx, uploadKey(organization, id), text, r.AddressTime)
 }
 
 // decoding is held while a picture is decoded: the largest takes 32 MiB.
 var decoding sync.Mutex
 
-func (r *Resolver) checkIcon(data []byte) error {
+func (r *Resolver) redrawn(icon []byte) ([]byte, error) {
 	decoding.Lock()
 	defer decoding.Unlock()
-	return r.Files.CheckIcon(data)
+	return r.Files.Redraw(icon)
 }
 
 // uploaded finds what was put where objectUrl says. field is the input that is refused.

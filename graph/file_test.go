@@ -129,7 +129,7 @@ func TestAttachments(t *testing.T) {
 	}
 	w := h.fetch(a.text(nodes + ".0.url"))
 	for name, want := range map[string]string{"Content-Type": "application/octet-stream", "Content-Disposition": "attachment; filename*=utf-8''R%C3%A9sum%C3%A9%20%22final%22.md",
-		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "Cache-Control": "no-store", "Content-Length": strconv.Itoa(len(page))} {
+		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'", "Cache-Control": "no-store", "Content-Length": strconv.Itoa(len(page))} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

@@ -70,7 +70,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 		o.Stopping = context.Background()
 	}
 	open := newStreams(r.View, o.Stopping)
-	r.presences, r.catalogue = newPresences(r.Live, r.Logger), catalogue(r.Components)
+	r.presences, r.catalogue, r.uploads = newPresences(r.Live, r.Logger), catalogue(r.Components), &uploads{}
 	answering := streaming{o, open, present(r.Logger)}
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
 	server.AddTransport(sockets{answering})
@@ -98,7 +98,20 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	mux.HandleFunc("GET "+filePath+"{integration}"+iconFile, r.serveIcon)
 	mux.HandleFunc("GET "+filePath+"{integration}"+attached+"{attachment}", r.serveAttachment)
 	front, err := crossOrigin(Authenticate(r.View, mux), o.Origins)
-	return &Door{front, open}, err
+	return &Door{private(front), open}, err
+}
+
+// private keeps what is answered here for who has asked: not to be stored, framed, told of to others, or taken
+// for something that it is not.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // executeOr serves a GET: documents and streams by the server, all others by the page.

@@ -9,13 +9,18 @@ import (
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/renderer"
+	"github.com/yuin/goldmark/util"
 )
 
 // Documentation is written in Markdown by people who may mean harm to those who read it: its HTML is
 // dropped when it is rendered, and what comes out keeps only what can't run or send anything.
 var (
-	markdown   = goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify))
+	extensions = goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify)
+	withImages = goldmark.New(extensions)
+	markdown   = goldmark.New(extensions, goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(imageLinks{}, 0))))
 	harmlessly = func() *bluemonday.Policy {
 		p := bluemonday.UGCPolicy()
 		p.RequireNoReferrerOnLinks(true)
@@ -24,14 +29,42 @@ var (
 	}()
 )
 
+// imageLinks renders images as links: whose picture a page loads hears who reads it, and when.
+type imageLinks struct{}
+
+// RegisterFuncs implements [renderer.NodeRenderer].
+func (imageLinks) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+	r.Register(ast.KindImage, func(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
+		image := n.(*ast.Image)
+		for outer := n.Parent(); outer != nil; outer = outer.Parent() {
+			if outer.Kind() == ast.KindLink { // links don't nest
+				return ast.WalkContinue, nil
+			}
+		}
+		if !entering {
+			_, _ = w.WriteString("</a>") // into a buffer
+			return ast.WalkContinue, nil
+		}
+		_, _ = fmt.Fprintf(w, `<a href="%s">`, util.EscapeHTML(util.URLEscape(image.Destination, true)))
+		if !n.HasChildren() {
+			_, _ = w.Write(util.EscapeHTML(image.Destination))
+		}
+		return ast.WalkContinue, nil
+	})
+}
+
 // renderMarkdown gives HTML that can be put into a page as it is. Text that would take long to render
 // is shown as it was written.
-func renderMarkdown(text string) (string, error) {
+func renderMarkdown(text string, images bool) (string, error) {
 	if tangled(text) {
 		return "<pre>" + html.EscapeString(text) + "</pre>\n", nil
 	}
 	var page bytes.Buffer
-	if err := markdown.Convert([]byte(text), &page); err != nil {
+	convert := markdown
+	if images {
+		convert = withImages
+	}
+	if err := convert.Convert([]byte(text), &page); err != nil {
 		return "", fmt.Errorf("rendering Markdown: %w", err)
 	}
 	return harmlessly.SanitizeReader(&page).String(), nil

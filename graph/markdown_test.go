@@ -9,20 +9,30 @@ import (
 
 func TestMarkdown(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                              "",
-		"# How\n\nIt *works*.":          "<h1>How</h1>\n<p>It <em>works</em>.</p>\n",
-		"a < b & c":                     "<p>a &lt; b &amp; c</p>\n",
-		"```js\nif (a<b) x()\n```":      "<pre><code>if (a&lt;b) x()\n</code></pre>\n",
-		"- a\n- ~~b~~":                  "<ul>\n<li>a</li>\n<li><del>b</del></li>\n</ul>\n",
-		"|a|\n|-|\n|1|":                 "<table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>1</td>\n</tr>\n</tbody>\n</table>\n",
-		"[a](https://a.example)":        `<p><a href="https://a.example" rel="nofollow noreferrer noopener" target="_blank">a</a></p>` + "\n",
-		"https://a.example":             `<p><a href="https://a.example" rel="nofollow noreferrer noopener" target="_blank">https://a.example</a></p>` + "\n",
-		"[a](#b) [c](/d)":               `<p><a href="#b" rel="nofollow noreferrer">a</a> <a href="/d" rel="nofollow noreferrer">c</a></p>` + "\n",
-		"![a](https://a.example/i.png)": `<p><img src="https://a.example/i.png" alt="a"></p>` + "\n",
+		"":                                  "",
+		"# How\n\nIt *works*.":              "<h1>How</h1>\n<p>It <em>works</em>.</p>\n",
+		"a < b & c":                         "<p>a &lt; b &amp; c</p>\n",
+		"```js\nif (a<b) x()\n```":          "<pre><code>if (a&lt;b) x()\n</code></pre>\n",
+		"- a\n- ~~b~~":                      "<ul>\n<li>a</li>\n<li><del>b</del></li>\n</ul>\n",
+		"|a|\n|-|\n|1|":                     "<table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>1</td>\n</tr>\n</tbody>\n</table>\n",
+		"[a](https://a.example)":            `<p><a href="https://a.example" rel="nofollow noreferrer noopener" target="_blank">a</a></p>` + "\n",
+		"https://a.example":                 `<p><a href="https://a.example" rel="nofollow noreferrer noopener" target="_blank">https://a.example</a></p>` + "\n",
+		"[a](#b) [c](/d)":                   `<p><a href="#b" rel="nofollow noreferrer">a</a> <a href="/d" rel="nofollow noreferrer">c</a></p>` + "\n",
+		"![a *b*](https://a.example/i.png)": `<p><a href="https://a.example/i.png" rel="nofollow noreferrer noopener" target="_blank">a <em>b</em></a></p>` + "\n",
+		"![](/i.png)":                       `<p><a href="/i.png" rel="nofollow noreferrer">/i.png</a></p>` + "\n",
+		"[![a](//a.example/i.png)](#b)":     `<p><a href="#b" rel="nofollow noreferrer">a</a></p>` + "\n",
+		"![a][i]\n\n[i]: //a.example/i":     `<p><a href="//a.example/i" rel="nofollow noreferrer noopener" target="_blank">a</a></p>` + "\n",
 	} {
-		if got, err := renderMarkdown(text); err != nil || got != want {
+		if got, err := renderMarkdown(text, false); err != nil || got != want {
 			t.Errorf("%q:\n%s, %v, want\n%s", text, got, err, want)
 		}
+	}
+}
+
+func TestMarkdownWithImages(t *testing.T) {
+	got, err := renderMarkdown("![a](https://a.example/i.png)", true)
+	if want := `<p><img src="https://a.example/i.png" alt="a"></p>` + "\n"; err != nil || got != want {
+		t.Errorf("%s, %v, want\n%s", got, err, want)
 	}
 }
 
@@ -44,9 +54,14 @@ func TestMarkdownIsHarmless(t *testing.T) {
 		`www.a.example/<script>`, "<a\nhref=javascript:alert(1)\n>x", `<a href="https://a.example" onclick="alert(1)" target="_self">x</a>`, `&lt;script&gt;alert(1)&lt;/script&gt;`, "<scr<script>ipt>alert(1)</scr</script>ipt>", "\x00<script\x00>alert(1)</script>",
 		strings.Repeat("> ", 200) + "<script>alert(1)</script>",
 	} {
-		page, err := renderMarkdown(text)
-		if found := alive.FindString(page); err != nil || found != "" {
-			t.Errorf("%q: %q is alive in\n%s %v", text, found, page, err)
+		for _, images := range []bool{false, true} {
+			page, err := renderMarkdown(text, images)
+			if found := alive.FindString(page); err != nil || found != "" {
+				t.Errorf("%q: %q is alive in\n%s %v", text, found, page, err)
+			}
+			if !images && strings.Contains(page, "<img") {
+				t.Errorf("%q loads pictures: %s", text, page)
+			}
 		}
 	}
 	if alive.FindString(`<p><img src="x" onerror="a"></p>`) == "" || alive.FindString(`<a href="javascript:x">`) == "" {
@@ -61,7 +76,7 @@ func TestTangledMarkdown(t *testing.T) {
 		strings.Repeat(">", size), strings.Repeat("> ", size/2), strings.Repeat("1. ", size/3), strings.Repeat("- 1) ", size/5), strings.Repeat("[a](", size/4), strings.Repeat("~", size), "a\n\n" + strings.Repeat("\\```\n", size/5),
 		strings.Repeat("a~_", size/3), strings.Repeat("_* ", size/3), strings.Repeat("![", size/2), strings.Repeat("|a", 1000) + "\n" + strings.Repeat("|-", 1000) + "\n" + strings.Repeat("a\n", size/4),
 	} {
-		if page, err := renderMarkdown(text); err != nil || !strings.HasPrefix(page, "<pre>") {
+		if page, err := renderMarkdown(text, false); err != nil || !strings.HasPrefix(page, "<pre>") {
 			t.Errorf("%.20q is rendered: %.50s, %v", text, page, err)
 		}
 	}

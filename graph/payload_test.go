@@ -50,7 +50,7 @@ func TestPayloadAddresses(t *testing.T) {
 	if want := `{"method":"POST","contentType":"application/xml","headers":{"X-A":"b"},"body":"` + base64.StdEncoding.EncodeToString([]byte("<a/>\xff")) + `"}`; request.Body.String() != want {
 		t.Errorf("the request is %s, want %s", request.Body, want)
 	}
-	if got := request.Header(); got.Get("Content-Type") != "application/json" || got.Get("Content-Security-Policy") != "sandbox" || got.Get("Cache-Control") != "no-store" {
+	if got := request.Header(); got.Get("Content-Type") != "application/json" || !strings.HasPrefix(got.Get("Content-Security-Policy"), "sandbox;") || got.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v", got)
 	}
 	response := h.fetch(a.text("executionResult.responsePayloadUrl")).Body.String()

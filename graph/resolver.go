@@ -35,6 +35,9 @@ type Resolver struct {
 	Files       domain.FileLimits
 	AddressTime time.Duration // how long addresses of files and payloads hold
 
+	RemoteImages bool // whether documentation shows pictures, which tell others' servers who reads it
+
+	uploads   *uploads        // made with the handler
 	presences *presences      // made with the handler
 	catalogue map[string]Node // what Components has, likewise
 }

@@ -183,7 +183,7 @@ func (r *integrationResolver) DocumentationHTML(ctx context.Context, obj *Integr
 	if err != nil || content.Text("documentation") == "" {
 		return nil, err
 	}
-	page, err := renderMarkdown(content.Text("documentation"))
+	page, err := renderMarkdown(content.Text("documentation"), r.RemoteImages)
 	return &page, err
 }
 

@@ -184,7 +184,6 @@ func (o Options) inTime(ctx context.Context) {
 // answer writes a response. One to a request that was not executed has no data at all.
 func answer(w http.ResponseWriter, status int, media string, response *graphql.Response) {
 	w.Header().Set("Content-Type", media+"; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	if len(response.Data) > 0 || len(response.Errors) == 0 {
 		_ = json.NewEncoder(w).Encode(response) // the caller has gone; nobody is left to tell

@@ -76,6 +76,7 @@ type settings struct {
 	MaxAttachment   int64         `env:"HEDDLE_MAX_ATTACHMENT" default:"${maxAttachment}" help:"Bytes of an attachment."`
 	MaxAttachments  int           `env:"HEDDLE_MAX_ATTACHMENTS" default:"${maxAttachments}" help:"Attachments of an integration."`
 	AttachmentTypes []string      `env:"HEDDLE_ATTACHMENT_TYPES" default:"${attachmentTypes}" help:"Endings that names of attachments may have."`
+	RemoteImages    bool          `env:"HEDDLE_REMOTE_IMAGES" default:"false" help:"Show pictures in documentation, and not links to them: their servers hear who reads it."`
 	AddressTime     time.Duration `env:"HEDDLE_ADDRESS_TIME" default:"1h" help:"How long addresses of payloads and files, and those to upload to, hold."`
 
 	NoticeWebhook string        `env:"HEDDLE_NOTICE_WEBHOOK" secret:"path" help:"Address that is told of reviews, each notice by a signed POST; none when empty."`

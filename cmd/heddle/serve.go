@@ -156,7 +156,7 @@ func (v *server) build(address string) {
 		Limits: domain.Limits{Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues,
 			Comment: v.MaxComment, Comments: v.MaxComments},
 		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
-		AddressTime: v.AddressTime}
+		AddressTime: v.AddressTime, RemoteImages: v.RemoteImages}
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
 	o.MaxBodyMemory, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyMemory, v.MaxBodyParts, v.MaxBodies, v.BodyTime, v.TriggerRate
