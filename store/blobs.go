@@ -32,6 +32,9 @@ type Blobs struct {
 func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
 	u, err := url.Parse(address)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the address, which may hold secrets
+		}
 		return nil, domain.Refuse(domain.Invalid, "the address of the blobs is not an URL: %v", err)
 	}
 	if u.Scheme == fileblob.Scheme {
@@ -39,7 +42,7 @@ func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
 	}
 	bucket, err := blob.OpenBucket(ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("opening the blobs at %s: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("opening the blobs at %s://%s: %w", u.Scheme, u.Host, err)
 	}
 	return &Blobs{bucket: bucket}, nil
 }

@@ -67,7 +67,7 @@ func makeEmpty(dir string) error {
 // blobs copies the blobs if they are in a folder.
 func (c backupCmd) blobs(ctx context.Context, s *settings, stdout io.Writer) error {
 	if s.Blobs != "" && !strings.HasPrefix(s.Blobs, "file:") {
-		_, err := fmt.Fprintf(stdout, "not in it: the blobs at %s; keep these by its own means, from now on or later\n", withoutPassword(s.Blobs))
+		_, err := fmt.Fprintf(stdout, "not in it: the blobs at %s; keep these by its own means, from now on or later\n", withoutSecrets(s.Blobs))
 		return err
 	}
 	blobs, err := s.openBlobs(ctx)

@@ -47,7 +47,7 @@ func (b *benchRunCmd) measure(ctx context.Context, s *settings, server *benchSer
 	if err := b.idle(ctx, server, stdout, "nothing has run"); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "log %s, redis %s, %d cores, the callers included\n", withoutPassword(s.Log), withoutPassword(s.Redis), runtime.NumCPU())
+	fmt.Fprintf(stdout, "log %s, redis %s, %d cores, the callers included\n", withoutSecrets(s.Log), withoutSecrets(s.Redis), runtime.NumCPU())
 	fmt.Fprintln(stdout, "callers    runs/s       p50       p95       p99   server CPU/run   server RSS")
 	runs := 0
 	for _, callers := range b.Callers {

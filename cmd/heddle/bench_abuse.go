@@ -139,7 +139,7 @@ func manyHeaders(n int) http.Header {
 // Run sends each request to a server of its own, since memory that was once taken hides what is taken next, and
 // prints what it costs beside what it has.
 func (b *benchAbuseCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "log %s, %d cores; memory is the most that the server took beyond what it had before\n", withoutPassword(s.Log), runtime.NumCPU())
+	fmt.Fprintf(stdout, "log %s, %d cores; memory is the most that the server took beyond what it had before\n", withoutSecrets(s.Log), runtime.NumCPU())
 	fmt.Fprintln(stdout, "request                  bytes   answer     memory   times its size        CPU   ns a byte")
 	for _, a := range attacks(int(s.MaxBody), s.MaxBodyMemory, s.MaxBodyParts) {
 		if err := b.alone(ctx, s, a.name, func(server *benchServer, urls map[string]string) error {

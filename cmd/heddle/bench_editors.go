@@ -30,7 +30,7 @@ type editing struct {
 // Run has people edit one draft and prints how soon each was told of all edits.
 func (b *benchEditorsCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
 	return onBench(ctx, s, func(server *benchServer) error {
-		fmt.Fprintf(stdout, "log %s, %d cores, the editors included\n", withoutPassword(s.Log), runtime.NumCPU())
+		fmt.Fprintf(stdout, "log %s, %d cores, the editors included\n", withoutSecrets(s.Log), runtime.NumCPU())
 		fmt.Fprintln(stdout, "editors   edits/s   refused   missed       p50       p95       p99       max   server CPU/edit")
 		for _, editors := range b.Editors {
 			if err := b.measure(ctx, server, editors, stdout); err != nil {

@@ -46,7 +46,7 @@ func (b *benchSubscribersCmd) changes(ctx context.Context, s *settings, server *
 	began := time.Now()
 	err = b.open(ctx, listening, server, integration, heard)
 	if err == nil {
-		fmt.Fprintf(stdout, "log %s, %d cores, the subscribers included\n", withoutPassword(s.Log), runtime.NumCPU())
+		fmt.Fprintf(stdout, "log %s, %d cores, the subscribers included\n", withoutSecrets(s.Log), runtime.NumCPU())
 		fmt.Fprintf(stdout, "%d subscriptions opened in %s, server RSS %d MiB before, %d MiB after\n", b.Subscribers,
 			time.Since(began).Round(time.Millisecond), idle>>20, server.memory()>>20)
 		err = b.measure(ctx, server, integration, heard, stdout)

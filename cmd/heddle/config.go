@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -197,7 +196,7 @@ func (s *settings) print() string {
 		case time.Duration:
 			shown = plain.String()
 		case string:
-			shown = withoutPassword(plain)
+			shown = withoutSecrets(plain)
 		}
 		switch part, secret := f.Tag.Lookup("secret"); {
 		case !secret || v.String() == "":
@@ -210,29 +209,6 @@ func (s *settings) print() string {
 		b.Write(line)
 	})
 	return b.String()
-}
-
-const masked = "********"
-
-// withoutPassword masks the password that an address such as redis://user:password@host may hold.
-func withoutPassword(address string) string {
-	if !strings.Contains(address, "://") {
-		return address
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return masked
-	}
-	return u.Redacted()
-}
-
-// hostOnly masks all of an address but its scheme and host: who takes POSTs often tells callers apart by the path.
-func hostOnly(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return masked
-	}
-	return u.Scheme + "://" + u.Host + "/" + masked
 }
 
 // dropEmpty takes variables without a value out of the environment: who sets HEDDLE_LISTEN to nothing

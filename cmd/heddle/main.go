@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, c.print())
 		return 0
 	}
+	stderr = c.discreet(stderr)
 	call.BindTo(ctx, (*context.Context)(nil))
 	call.BindTo(stdout, (*io.Writer)(nil))
 	if err := call.Run(&c.settings, newLogger(stderr, c.LogLevel)); err != nil && !errors.Is(err, context.Canceled) {

@@ -250,7 +250,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	v.handler.Store(&doors)
-	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutPassword(v.Log), "redis", withoutPassword(v.Redis))
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutSecrets(v.Log), "redis", withoutSecrets(v.Redis))
 	working, ctx := errgroup.WithContext(ctx)
 	working.Go(func() error { return v.worker.Run(ctx) })
 	if v.holds(roleWorker) {
