@@ -70,7 +70,7 @@ var shapes = map[partKind]map[string]shape{
 		"name": someName, "description": someText, "isSynchronous": someFlag, "isAgentFlow": someFlag,
 		"stableKey":            someText,
 		"endpointSecurityType": oneOf("unsecured", "customer_optional", "customer_required", "organization"),
-		"organizationApiKeys":  listOf(someValue),
+		apiKeysField:           listOf(someText),
 		"retryConfig": mapOf(map[string]shape{
 			"maxAttempts": someInt, "delayMinutes": someInt, "usesExponentialBackoff": someFlag, "uniqueRequestIdField": oneInput,
 		}),

@@ -20,6 +20,11 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 		return i, nil, err
 	}
 	if onto == "" {
+		parsed, left, err := r.sealKeys(ctx, parsed, nil)
+		if err != nil {
+			return i, nil, err
+		}
+		warnings = append(warnings, left...)
 		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), nil, domain.IntegrationCreated{})
 		return i, warnings, err
 	}
@@ -27,7 +32,8 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 	if err != nil {
 		return i, nil, err
 	}
-	return Integration{integration: ref.integration}, warnings, r.replaceDraft(ctx, ref, parsed)
+	left, err := r.replaceDraft(ctx, ref, parsed)
+	return Integration{integration: ref.integration}, append(warnings, left...), err
 }
 
 // parse reads a YAML definition and finds all that is to be said of it before it is written anywhere.
@@ -62,16 +68,17 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, auth
 	return Integration{integration: created}, err
 }
 
-// replaceDraft makes a parsed definition a draft.
-func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) error {
-	_, err := r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-		before := d.Definition
-		if before == nil {
-			before = base.Definition
+// replaceDraft makes a parsed definition a draft, and tells what of it can't be taken over.
+func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) (left []domain.Problem, err error) {
+	_, err = r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
+		before := editedFrom(d, base)
+		definition, unread, err := r.sealKeys(ctx, parsed, before)
+		if left = unread; err != nil {
+			return nil, err
 		}
-		return d.Import(base, domain.Identify(parsed, before, newID))
+		return d.Import(base, domain.Identify(definition, before, newID))
 	})
-	return err
+	return left, err
 }
 
 // publication is what somebody wants published, and how.

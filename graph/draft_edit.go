@@ -181,9 +181,21 @@ func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftP
 	}
 	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
 		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			return d.Edit(base, changes, r.Limits)
+			sealed, err := r.sealKeysIn(ctx, "changes", changes, editedFrom(d, base))
+			if err != nil {
+				return nil, err
+			}
+			return d.Edit(base, sealed, r.Limits)
 		}, nil
 	})
+}
+
+// editedFrom is the definition that an edit of a draft, or its first, begins with.
+func editedFrom(d domain.Draft, base domain.DraftOpened) *domain.Node {
+	if d.Definition == nil {
+		return base.Definition
+	}
+	return d.Definition
 }
 
 func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change, err error) {

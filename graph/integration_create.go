@@ -38,6 +38,9 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 		if _, err = domain.Check(definition); err != nil {
 			return Integration{}, err
 		}
+		if definition, _, err = r.sealKeys(ctx, definition, nil); err != nil {
+			return Integration{}, err
+		}
 	}
 	return r.createWith(ctx, definition, authors, details, e)
 }

@@ -37,7 +37,10 @@ func (r *Resolver) openThread(ctx context.Context, input OpenThreadInput) (*Thre
 		return threadPayload(Thread{}, err)
 	}
 	e := domain.ThreadOpened{Thread: newID(), Part: partOf(given(input.Part)), Path: input.Path, Text: input.Text, Suggestion: suggestion}
-	return r.onThread(ctx, input.ID, e.Thread, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+	return r.onThread(ctx, input.ID, e.Thread, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
+		if e.Suggestion, err = r.sealKeysIn(ctx, "suggestion", suggestion, editedFrom(d, base)); err != nil {
+			return nil, err
+		}
 		return d.OpenThread(base, e, r.Limits)
 	})
 }

@@ -20,17 +20,11 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 		return nil
 	}
 	keys, err := w.flowKeys(t.instance, t.flow.ID)
+	if security == "organization" {
+		keys, err = w.organizationKeys(t.instance, t.flow)
+	}
 	if err != nil {
 		return err
-	}
-	if security == "organization" {
-		keys = nil
-		list, _ := t.flow.Fields["organizationApiKeys"].([]any)
-		for _, key := range list {
-			if s, ok := key.(string); ok && s != "" {
-				keys = append(keys, s)
-			}
-		}
 	}
 	needs := (security == "organization" || security == "customer_required") && !t.instance.System
 	given := r.Header.Get(keyOfEndpoint)
@@ -55,15 +49,39 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 func (w *Worker) flowKeys(instance domain.Instance, flow string) ([]string, error) {
 	var keys []string
 	for _, k := range instance.Keys[flow] {
-		key, place, ok := w.View.DataKey(instance)
-		if !ok {
-			return nil, fmt.Errorf("the data key of instance %s is missing", instance.ID)
-		}
-		plain, err := w.Vault.Open(key, place, domain.FlowKeyPlace(instance.ID, flow), k.Sealed)
+		plain, err := w.unsealedKey(instance, domain.FlowKeyPlace(instance.ID, flow), k.Sealed)
 		if err != nil {
-			return nil, fmt.Errorf("unsealing an API key: %w", err)
+			return nil, err
 		}
-		keys = append(keys, string(plain))
+		keys = append(keys, plain)
 	}
 	return keys, nil
+}
+
+// organizationKeys gives the API keys that a definition has for a flow's endpoint, in all its instances. Those of
+// old definitions stand there as they are.
+func (w *Worker) organizationKeys(instance domain.Instance, flow *domain.Node) (keys []string, err error) {
+	for _, key := range flow.APIKeys() {
+		if sealed, ok := domain.ReadSealedKey(key); ok {
+			place := domain.OrganizationAPIKeyPlace(instance.Organization)
+			if key, err = w.unsealedKey(domain.Instance{Organization: instance.Organization}, place, sealed); err != nil {
+				return nil, err
+			}
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// unsealedKey opens an API key that is sealed with the data key of an instance's owner.
+func (w *Worker) unsealedKey(owner domain.Instance, place string, sealed []byte) (string, error) {
+	key, keyPlace, ok := w.View.DataKey(owner)
+	if !ok {
+		return "", fmt.Errorf("the data key of instance %s of organization %s is missing", owner.ID, owner.Organization)
+	}
+	plain, err := w.Vault.Open(key, keyPlace, place, sealed)
+	if err != nil {
+		return "", fmt.Errorf("unsealing an API key: %w", err)
+	}
+	return string(plain), nil
 }

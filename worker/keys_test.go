@@ -39,7 +39,20 @@ func TestEndpointKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	changeAll(h, domain.Organizations, h.organization, domain.OrganizationCreated{Name: "O", Key: key})
+	place := domain.OrganizationAPIKeyPlace(h.organization)
+	sealed, err := h.Vault.Seal(key, domain.OrganizationKeyPlace(h.organization), place, []byte("ours-sealed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := h.Vault.Seal(key, domain.OrganizationKeyPlace(h.organization), "elsewhere", []byte("ours-moved"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ours = "    endpointSecurityType: organization\n    organizationApiKeys: ["
+	kept := domain.SealedKey("ours-sealed", sealed)
 	instance, urls := h.deploy(definition(
+		flow("Sealed", ours+"ours-ours, '"+kept+"']\n", "", ""),
+		flow("Moved", ours+"'"+domain.SealedKey("ours-moved", foreign)+"']\n", "", ""),
 		flow("Open", "    endpointSecurityType: unsecured\n", "", ""),
 		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "", script("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
 		flow("Unset", "", "", ""), flow("Required", "    endpointSecurityType: customer_required\n", "", ""), flow("Bare", "    endpointSecurityType: customer_required\n", "", ""),
@@ -58,6 +71,8 @@ func TestEndpointKeys(t *testing.T) {
 		{"Optional", "", 401, "wants an API key"}, {"Optional", "wrong", 403, "not one of this endpoint's"}, {"Optional", "key-two", 200, `[2,null,{"Bare":[],"Nobody's":[],"Open":["<secret API key of Open `},
 		{"Unset", "", 200, ""}, {"Unset", "any", 200, ""},
 		{"Required", "", 401, "wants an API key"}, {"Required", "key-one", 200, ""}, {"Bare", "", 401, "no API key is set for it"}, {"Bare", "any", 401, "no API key is set for it"},
+		{"Sealed", "ours-sealed", 200, ""}, {"Sealed", "ours-ours", 200, ""}, {"Sealed", "ours-moved", 403, "not one of"},
+		{"Sealed", kept, 403, "not one of"}, {"Sealed", "", 401, "wants an API key"}, {"Moved", "ours-moved", 500, "internal error"},
 		{"Ours", "key-one", 403, "not one of"}, {"Ours", "ours-ours", 200, ""}, {"Nobody's", "", 401, "no API key is set"},
 	} {
 		var headers []string
