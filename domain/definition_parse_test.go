@@ -275,7 +275,13 @@ func FuzzParse(f *testing.F) {
 	for _, s := range awkward {
 		f.Add([]byte(oneFlow("x: "+s, "y: |\n          "+s)))
 	}
+	for _, text := range corpus(f) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if len(text) > 64<<10 {
+			return // what is longer takes longer, and finds no more
+		}
 		def, _, err := Parse(text, DefaultLimits)
 		if err != nil {
 			return

@@ -31,11 +31,12 @@ func (r *Resolver) addressMAC(path string, query url.Values) string {
 // keeps what is answered, which may be anything, from acting as a page.
 func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 	w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
-	query := q.URL.Query()
+	query, bad := url.ParseQuery(q.URL.RawQuery)
 	mac := query.Get("mac")
+	repeated := len(query["mac"]) > 1
 	query.Del("mac")
 	until, err := strconv.ParseInt(query.Get("until"), 10, 64)
-	if err != nil || !hmac.Equal([]byte(r.addressMAC(q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
+	if bad != nil || repeated || err != nil || !hmac.Equal([]byte(r.addressMAC(q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
 		http.Error(w, "this address was changed or has expired; ask the API for it again", http.StatusForbidden)
 		return false
 	}
