@@ -43,6 +43,9 @@ func addressable(def *Node, c Change) error {
 		if err := receives(parts, c); err != nil {
 			return err
 		}
+		if c.Part == nil {
+			return RefuseField(Invalid, "part", "give the part that is to be added")
+		}
 		for n := range c.Part.All() {
 			if _, taken := parts[n.ID]; taken || n.ID == "" {
 				return RefuseField(Conflict, "node", "the id %q is that of another part; choose a new one", n.ID)
