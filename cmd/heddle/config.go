@@ -41,10 +41,10 @@ type settings struct {
 	MetricsToken string   `env:"HEDDLE_METRICS_TOKEN" secret:"" help:"Bearer token, at least 16 characters, without which /metrics answers 401; it is open to all when empty."`
 	OTLPEndpoint string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
 
-	MaxConnections        int           `env:"HEDDLE_MAX_CONNECTIONS" default:"8192" help:"Open connections of all kinds; a further one is closed at once."`
-	MaxAddressConnections int           `env:"HEDDLE_MAX_ADDRESS_CONNECTIONS" default:"2048" help:"Open connections from one address, of IPv6 from one network of 64 bits; behind a proxy, as many as HEDDLE_MAX_CONNECTIONS."`
-	MaxHeaders            int           `env:"HEDDLE_MAX_HEADERS" default:"65536" help:"Bytes of a request's line and headers."`
-	WriteTime             time.Duration `env:"HEDDLE_WRITE_TIME" default:"30s" help:"How long the reader of an answer may take nothing of it, and then 16 KiB a second at least."`
+	MaxConnections           int           `env:"HEDDLE_MAX_CONNECTIONS" default:"8192" help:"Open connections of all kinds; a further one is closed at once."`
+	MaxConnectionsPerAddress int           `env:"HEDDLE_MAX_CONNECTIONS_PER_ADDRESS" default:"2048" help:"Open connections from one address, of IPv6 from one network of 64 bits; behind a proxy, as many as HEDDLE_MAX_CONNECTIONS."`
+	MaxHeaders               int           `env:"HEDDLE_MAX_HEADERS" default:"65536" help:"Bytes of a request's line and headers."`
+	WriteTime                time.Duration `env:"HEDDLE_WRITE_TIME" default:"30s" help:"How long the reader of an answer may take nothing of it, and then 16 KiB a second at least."`
 
 	MaxRequest          int64         `env:"HEDDLE_MAX_REQUEST" default:"2097152" help:"Bytes of a GraphQL request's body."`
 	MaxAnonymousRequest int64         `env:"HEDDLE_MAX_ANONYMOUS_REQUEST" default:"16384" help:"Bytes of a GraphQL request's body without a valid token."`

@@ -45,7 +45,7 @@ func (c *connections) enter(peer netip.Prefix) (limit string) {
 	case c.open >= c.most:
 		return "HEDDLE_MAX_CONNECTIONS"
 	case c.from[peer] >= c.each:
-		return "HEDDLE_MAX_ADDRESS_CONNECTIONS"
+		return "HEDDLE_MAX_CONNECTIONS_PER_ADDRESS"
 	}
 	if c.from == nil {
 		c.from = map[netip.Prefix]int{}

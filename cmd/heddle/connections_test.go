@@ -41,7 +41,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	dial("127.0.0.1")
 	first, _ := <-accepted, <-accepted
 	closed := dial("127.0.0.1")
-	if limit := <-refused; limit != "HEDDLE_MAX_ADDRESS_CONNECTIONS" {
+	if limit := <-refused; limit != "HEDDLE_MAX_CONNECTIONS_PER_ADDRESS" {
 		t.Errorf("refused by %s", limit)
 	}
 	if _, err := closed.Read(make([]byte, 1)); err == nil {
