@@ -14,10 +14,12 @@ var carried = map[string]bool{
 	"User-Agent": true,
 }
 
-// KeepFromOthers takes out of a redirected request what others than its first addressee must not see: the address
-// before, and, once a redirect has led to another scheme, host or port, all headers but those that every request has.
-// It is for [http.Client]'s CheckRedirect.
-func KeepFromOthers(next *http.Request, via []*http.Request) {
+// Redirected makes a redirected request fit to be sent: its address is escaped where the answer did not do so, and
+// what others than its first addressee must not see is taken out. That is the address before, and, once a redirect has
+// led to another scheme, host or port, all headers but those that every request has. It is for [http.Client]'s
+// CheckRedirect.
+func Redirected(next *http.Request, via []*http.Request) {
+	next.URL.RawQuery = QueryText(next.URL.RawQuery)
 	next.Header.Del("Referer")
 	if len(via) == 0 || sameOrigin(via[0], next) && allSameOrigin(via) {
 		return

@@ -59,7 +59,7 @@ func NewHTTPClient(allow []string, limits HTTPLimits) (*http.Client, error) {
 			if len(via) >= maxRedirects {
 				return domain.Refuse(domain.Invalid, "stopped after %d redirects", maxRedirects)
 			}
-			component.KeepFromOthers(next, via)
+			component.Redirected(next, via)
 			return nil
 		},
 	}, nil

@@ -53,8 +53,8 @@ func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error
 		if !c.in.RetryOnAllErrors && !passing(got.status, err) || attempts > c.in.MaxRetries {
 			return got, backoff.Permanent(err)
 		}
-		if seconds, bad := strconv.Atoi(got.header.Get("Retry-After")); bad == nil && seconds >= 0 {
-			return got, backoff.RetryAfter(min(seconds, int(longestDelay.Seconds())))
+		if wait, asked := retryAfter(got.header.Get("Retry-After"), time.Now()); asked {
+			return got, backoff.RetryAfter(int(min(wait, longestDelay).Seconds()))
 		}
 		return got, err
 	}, backoff.WithBackOff(delays), backoff.WithMaxElapsedTime(longestRetries))
@@ -65,6 +65,18 @@ func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error
 		return answer{}, context.Cause(ctx)
 	}
 	return answer{}, last
+}
+
+// retryAfter reads how long a server asks to be left alone: seconds, or the time until when.
+func retryAfter(text string, now time.Time) (time.Duration, bool) {
+	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, int(longestDelay/time.Second))) * time.Second, true
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0, false
+	}
+	return max(0, until.Sub(now).Truncate(time.Second)+time.Second), true // the whole second is over
 }
 
 // passing says whether the trouble is of the kind that passes by itself.

@@ -161,6 +161,6 @@ func (c *call) redirected(next *http.Request, via []*http.Request) error {
 	if len(via) > c.in.MaxRedirects {
 		return domain.Refuse(domain.Invalid, "stopped after %s", domain.Count(c.in.MaxRedirects, "redirect"))
 	}
-	component.KeepFromOthers(next, via)
+	component.Redirected(next, via)
 	return nil
 }

@@ -271,6 +271,22 @@ func TestHTTPRetries(t *testing.T) {
 	}
 }
 
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 31, 12, 0, 0, 500e6, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"2": 2 * time.Second, "99999999999999": longestDelay, "Sat, 31 Jan 2026 12:00:03 GMT": 3 * time.Second,
+		"Saturday, 31-Jan-26 12:00:03 GMT": 3 * time.Second, "Sat, 31 Jan 2026 11:00:00 GMT": 0, "": -1, "-1": -1, "soon": -1,
+	} {
+		got, asked := retryAfter(text, now)
+		if !asked {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestHTTPUnreachable(t *testing.T) {
 	server, _ := echo(t, nil)
 	server.Close()
