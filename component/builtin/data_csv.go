@@ -214,13 +214,21 @@ func (t *table) write(delimiter rune, header bool) (string, error) {
 	out := t.budget.NewOutput()
 	writer := csv.NewWriter(out)
 	writer.Comma = delimiter
+	write := func(record []string) error {
+		if len(record) != 1 || record[0] != "" {
+			return writer.Write(record)
+		}
+		writer.Flush() // the library would leave the line empty, and an empty line is no row
+		_, err := out.WriteString("\"\"\n")
+		return err
+	}
 	names := slices.Sorted(maps.Keys(t.names))
 	if len(names) > 0 {
 		if err := t.budget.Room(len(names) * len(t.objects)); err != nil { // each cell takes a byte at least
 			return "", err
 		}
 		if header {
-			if err := writer.Write(names); err != nil {
+			if err := write(names); err != nil {
 				return "", err
 			}
 		}
@@ -229,7 +237,7 @@ func (t *table) write(delimiter rune, header bool) (string, error) {
 			for i, name := range names {
 				record[i] = row[name]
 			}
-			if err := writer.Write(record); err != nil {
+			if err := write(record); err != nil {
 				return "", err
 			}
 		}
@@ -239,7 +247,7 @@ func (t *table) write(delimiter rune, header bool) (string, error) {
 		for i, cell := range list {
 			record[i] = t.budget.Text(cell)
 		}
-		if err := writer.Write(record); err != nil {
+		if err := write(record); err != nil {
 			return "", err
 		}
 	}

@@ -90,6 +90,7 @@ func TestCSV(t *testing.T) {
 		{"generateFromObject", in("inputArray", []any{map[string]any{"b": 1.0, "a": "x,y"}, map[string]any{"c": nil}}), "a,b,c\n\"x,y\",1,\n,,\n", ""},
 		{"generateFromObject", in("inputArray", `[{"a":1}]`, "includeHeader", "false", "delimiter", ";"), "1\n", ""},
 		{"generateFromObject", in("inputArray", []any{}), "", ""},
+		{"generateFromObject", in("inputArray", []any{[]any{"a"}, []any{""}, []any{nil}, []any{"b"}}), "a\n\"\"\n\"\"\nb\n", ""},
 		{"generateFromObject", in("inputArray", "x"), nil, "inputArray: a list is needed"},
 		{"generateFromObject", in("inputArray", []any{}, "delimiter", `"`), nil, "one character"},
 	})
