@@ -104,7 +104,7 @@ func FuzzCSV(f *testing.F) {
 			t.Errorf("told %d cells of what has %d", told, cells)
 		}
 		written, err := fuzzed(t, "csv", "generateFromObject", in("inputArray", data))
-		if err != nil || written == "" || strings.Contains(text, "\r") { // which the reader changes once more
+		if err != nil || written == "" || strings.ContainsAny(text, "\r\ufeff") { // which the reader changes, or leaves out, once more
 			return
 		}
 		back, err := fuzzed(t, "csv", "parse", in("csv", written))
