@@ -115,7 +115,7 @@ func (in numbersInputs) all(budget *component.Budget) ([]float64, error) {
 const longestExpression = 10_000
 
 // arithmetic is an expression that does nothing but compute.
-var arithmetic = regexp.MustCompile(`^(?:\s|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+\b|[-+*/%()<>&|^~,])*$`)
+var arithmetic = regexp.MustCompile(`^(?:\s|0[xX][0-9a-fA-F]+\b|0[bB][01]+\b|0[oO][0-7]+\b|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+\b|[-+*/%()<>&|^~,])*$`)
 
 const evaluateScript = `(expression) => {
 	const value = (0, eval)("(" + expression + "\n)");
