@@ -11,17 +11,24 @@ import (
 	"pgregory.net/rapid"
 )
 
-// corpus gives the real definitions, by file name.
+var corpusDir = filepath.Join("..", "..", "shared", "corpus")
+
+// corpus gives the real definitions, by file name, and skips the test where there are none.
 func corpus(t testing.TB) map[string][]byte {
 	t.Helper()
-	dir := filepath.Join("..", "..", "shared", "corpus")
+	files := corpusFiles(t)
+	if len(files) == 0 {
+		t.Skipf("no real definitions in %s", corpusDir)
+	}
+	return files
+}
+
+func corpusFiles(t testing.TB) map[string][]byte {
+	t.Helper()
 	var paths []string
 	for _, pattern := range []string{"*.yml", "*.yaml"} {
-		found, _ := filepath.Glob(filepath.Join(dir, pattern))
+		found, _ := filepath.Glob(filepath.Join(corpusDir, pattern))
 		paths = append(paths, found...)
-	}
-	if len(paths) == 0 {
-		t.Skipf("no real definitions in %s", dir)
 	}
 	files := map[string][]byte{}
 	for _, path := range paths {

@@ -275,7 +275,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range awkward {
 		f.Add([]byte(oneFlow("x: "+s, "y: |\n          "+s)))
 	}
-	for _, text := range corpus(f) {
+	for _, text := range corpusFiles(f) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
