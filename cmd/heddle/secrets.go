@@ -79,7 +79,7 @@ func (s *settings) secrets() (pairs []string) {
 		part, secret := f.Tag.Lookup("secret")
 		u, err := url.Parse(value)
 		switch {
-		case !isText || value == "":
+		case !isText, value == "":
 		case part == "path":
 			pairs = append(pairs, value, hostOnly(value))
 			if err == nil {

@@ -58,6 +58,10 @@ func TestWritingIsDiscreet(t *testing.T) {
 			t.Errorf("%s is masked too", kept)
 		}
 	}
+	b.Reset()
+	if _, err := fmt.Fprintln(new(settings).discreet(&b), "plain"); err != nil || b.String() != "plain\n" {
+		t.Errorf("without secrets %q is written", &b)
+	}
 	if printed := s.print(); strings.Contains(printed, "hunter") {
 		t.Errorf("printed\n%s", printed)
 	}
