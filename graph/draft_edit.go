@@ -147,7 +147,7 @@ func (r *Resolver) missed(ctx context.Context, ref draftRef, after, upTo store.R
 	if after >= upTo {
 		return list, nil
 	}
-	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(ref.id), after+1) {
+	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.id), after+1)) {
 		if err != nil {
 			return nil, err
 		}
@@ -269,7 +269,7 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revision, edits int) ([]domain.Change, error) {
 	var d domain.Draft
 	var before []*domain.Node
-	for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(ref.id), 0) {
+	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.id), 0)) {
 		if err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func (r *Resolver) followDraft(ctx context.Context, d Draft, each func(store.Rec
 	for {
 		now, there := r.View.Drafts.Get(d.Organization, d.ID)
 		if last := r.View.Drafts.Last(d.ID); last > seen || !there { // it has ended, and is read once more
-			for rec, err := range r.Log.Read(ctx, domain.Drafts.Stream(d.ID), next) {
+			for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(d.ID), next)) {
 				if err != nil {
 					return err
 				}

@@ -112,7 +112,7 @@ func (r *Resolver) timeOf(ctx context.Context, after, to store.Position) (time.T
 	if after >= to {
 		return time.Time{}, nil
 	}
-	for rec, err := range r.Log.Follow(ctx, after, store.Filter{}) {
+	for rec, err := range store.Own(r.Log.Follow(ctx, after, store.Filter{})) {
 		if err != nil || rec.Mark() || rec.Position > to {
 			return time.Time{}, err
 		}

@@ -109,7 +109,7 @@ func (r *Resolver) followRun(ctx context.Context, id string, each func(happened)
 	var at happened
 	var next store.Revision
 	for {
-		for rec, err := range r.Log.Read(ctx, stream, next) {
+		for rec, err := range store.Own(r.Log.Read(ctx, stream, next)) {
 			if domain.CodeOf(err) == domain.NotFound {
 				return nil
 			}

@@ -166,7 +166,7 @@ func (t *transaction) request(position store.Position, r domain.Run) error {
 // load reads a run's stream.
 func (t *transaction) load(id string) (r domain.Run, err error) {
 	logged := 0
-	for rec, err := range t.log.Read(t.ctx, domain.Runs.Stream(id), 0) {
+	for rec, err := range store.Own(t.log.Read(t.ctx, domain.Runs.Stream(id), 0)) {
 		var meta domain.Meta
 		if err == nil {
 			meta, err = store.MetaOf(rec)

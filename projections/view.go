@@ -128,7 +128,7 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 			return context.Cause(ctx)
 		}
 	}
-	for rec, err := range v.log.Follow(ctx, 0, store.Filter{Categories: v.Categories()}) {
+	for rec, err := range store.Own(v.log.Follow(ctx, 0, store.Filter{Categories: v.Categories()})) {
 		if err != nil {
 			return err
 		}

@@ -239,12 +239,35 @@ func (fromTheFuture) Evolve(c domain.Customer, _ domain.Meta) domain.Customer { 
 func TestBadRecordEndsTheView(t *testing.T) {
 	log := store.NewMemory()
 	write(t, as("o"), log, domain.Customers, "c", domain.CustomerCreated{Name: "C"})
-	if _, err := log.Append(t.Context(), "customer-c", 0, store.Event{ID: [16]byte{1}, Kind: "CustomerCreated", Meta: []byte("{}"), Data: []byte("[]")}); err != nil {
+	if _, err := log.Append(t.Context(), "customer-c", 0, store.Event{ID: [16]byte{1}, Kind: "CustomerCreated", Meta: domain.Meta{ID: [16]byte{1}}.Encode(), Data: []byte("[]")}); err != nil {
 		t.Fatal(err)
 	}
 	err := NewView(log, quiet).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "customer-c@1") {
 		t.Errorf("the view ended with %v", err)
+	}
+}
+
+// What other programs append, to streams of any name, passes.
+func TestViewPassesWhatIsNotHeddles(t *testing.T) {
+	log := store.NewMemory()
+	for i, e := range []store.Event{{Kind: "$streamDeleted"}, {Kind: "CustomerCreated", Data: []byte("[]")}, {Kind: "CustomerCreated", Meta: []byte("{}"), Data: []byte("{}")},
+		{Kind: "CustomerRemoved", Meta: []byte(`{"id":"4"}`), Data: []byte("{}")}, {Kind: "Other", Meta: []byte("\x00"), Data: []byte("\x00"), Binary: true}} {
+		e.ID[0] = byte(i + 1)
+		if _, err := log.Append(t.Context(), "customer-c", store.Revision(i-1), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pos := write(t, as("o"), log, domain.Customers, "c", domain.CustomerCreated{Name: "C"})
+	v := follow(t, log, quiet)
+	if err := v.Wait(t.Context(), pos); err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := v.Customers.Get("o", "c"); !ok || c.Name != "C" {
+		t.Errorf("the customer is %+v, %v", c, ok)
+	}
+	if _, err := store.Verify(t.Context(), log, nil); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -150,7 +150,7 @@ func deliver(ctx context.Context, log Log, stream string, expected Revision, eve
 	return backoff.Retry(ctx, func() (Position, error) {
 		position, err := log.Append(ctx, stream, expected, events...)
 		_, conflict := errors.AsType[*ConflictError](err)
-		final := conflict || domain.CodeOf(err) != "" && !errors.Is(err, errUnknown)
+		final := conflict || domain.CodeOf(err) != "" && !errors.Is(err, errUnknown) || errors.Is(err, errUnreachable)
 		if final || err != nil && ctx.Err() != nil {
 			return 0, backoff.Permanent(err)
 		}

@@ -211,15 +211,23 @@ func (e *EventStoreDB) write(ctx context.Context, stream string, expected Revisi
 		return 0, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	messages := appendMessages(stream, expected, events)
+	messages, begun := appendMessages(stream, expected, events), false
 	err = e.again(ctx, func() error {
-		return e.link.use(ctx, stream, func(c streams.StreamsClient, trailer grpc.CallOption) (err error) {
+		return e.link.use(ctx, stream, func(c streams.StreamsClient, trailer grpc.CallOption) error {
 			ctx, cancel := context.WithTimeout(ctx, callTime)
 			defer cancel()
-			position, err = writeOnce(ctx, c, messages, trailer, &ConflictError{Stream: stream, Expected: expected, Actual: NoStream})
+			call, err := c.Append(ctx, trailer)
+			if err != nil {
+				return err
+			}
+			begun = true
+			position, err = writeOnce(call, messages, &ConflictError{Stream: stream, Expected: expected, Actual: NoStream})
 			return err
 		})
 	})
+	if begun && errors.Is(err, errUnreachable) {
+		return 0, fmt.Errorf("%w; %w", err, errUnknown)
+	}
 	if err == nil && position == 0 && expected >= NoStream { // a server may answer a repeat without a position
 		for r, err := range e.Read(ctx, stream, expected+Revision(len(events))) {
 			return r.Position, err
@@ -229,11 +237,7 @@ func (e *EventStoreDB) write(ctx context.Context, stream string, expected Revisi
 }
 
 // writeOnce sends an append and takes the answer; conflict is filled in where that is the answer.
-func writeOnce(ctx context.Context, c streams.StreamsClient, messages []*streams.AppendReq, trailer grpc.CallOption, conflict *ConflictError) (Position, error) {
-	call, err := c.Append(ctx, trailer)
-	if err != nil {
-		return 0, err
-	}
+func writeOnce(call streams.Streams_AppendClient, messages []*streams.AppendReq, conflict *ConflictError) (Position, error) {
 	for _, m := range messages {
 		if err := call.Send(m); errors.Is(err, io.EOF) {
 			break // the server has answered already

@@ -15,8 +15,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Follow implements [Log] by a filtered subscription to the whole log. After a lost connection it goes
-// on from where it was.
+// Follow implements [Log] by a filtered subscription to the whole log. After a lost connection, however long, it goes
+// on from where it was. Only a password that is refused before anything else was answered ends it, so that a start
+// with a wrong one is told.
 func (e *EventStoreDB) Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error] {
 	return func(yield func(Recorded, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -28,7 +29,7 @@ func (e *EventStoreDB) Follow(ctx context.Context, after Position, filter Filter
 			case <-ctx.Done():
 			}
 		}()
-		f := &following{EventStoreDB: e, at: after, yield: yield, filter: wireFilter(filter)}
+		f := &following{EventStoreDB: e, at: after, yield: yield, filter: wireFilter(filter), system: filter.System}
 		for wait := retryWait(); ; {
 			began := f.at
 			err := f.run(ctx)
@@ -38,11 +39,14 @@ func (e *EventStoreDB) Follow(ctx context.Context, after Position, filter Filter
 			case ctx.Err() != nil:
 				yield(Recorded{}, context.Cause(ctx))
 				return
-			case !errors.Is(err, errUnknown):
+			case f.final(err):
 				yield(Recorded{}, err)
 				return
 			case f.at != began:
 				wait.Reset()
+			}
+			if !errors.Is(err, errUnknown) {
+				e.link.logger.Warn("following the event log failed; trying again", "position", f.at, "error", err)
 			}
 			select {
 			case <-time.After(wait.NextBackOff()):
@@ -55,12 +59,23 @@ func (e *EventStoreDB) Follow(ctx context.Context, after Position, filter Filter
 // following is one Follow, over as many subscriptions as it takes.
 type following struct {
 	*EventStoreDB
-	filter *streams.ReadReq_Options_FilterOptions
-	yield  func(Recorded, error) bool
-	at     Position // all up to here has been yielded
-	marked bool
-	mark   Position // the last one yielded
-	left   bool     // the caller has
+	filter    *streams.ReadReq_Options_FilterOptions
+	system    bool // records that the server keeps for itself are wanted, too
+	yield     func(Recorded, error) bool
+	at        Position // all up to here has been yielded
+	marked    bool
+	mark      Position // the last one yielded
+	left      bool     // the caller has
+	confirmed bool     // a server has taken the subscription, once
+	live      bool     // the subscription has caught up
+}
+
+// final tells errors that no waiting mends.
+func (f *following) final(err error) bool {
+	if _, is := status.FromError(err); !is && !errors.Is(err, errUnknown) {
+		return true // what came is no record
+	}
+	return errors.Is(err, ErrBehind) || !f.confirmed && errors.Is(err, errNotAccepted)
 }
 
 // run subscribes and yields until the subscription ends.
@@ -73,47 +88,98 @@ func (f *following) run(ctx context.Context) error {
 	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_All{All: from}, UuidOption: structuredIDs,
 		FilterOption: &streams.ReadReq_Options_Filter{Filter: f.filter},
 		CountOption:  &streams.ReadReq_Options_Subscription{Subscription: &streams.ReadReq_Options_SubscriptionOptions{}}}
+	f.live = false
 	return f.link.use(ctx, "", func(c streams.StreamsClient, trailer grpc.CallOption) error {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
 		subscription, err := c.Read(ctx, &streams.ReadReq{Options: options}, trailer)
-		for caughtUp := f.marked; err == nil && !f.left; {
-			var answer *streams.ReadResp
-			if answer, err = subscription.Recv(); err != nil {
-				break
-			}
-			if answer.GetConfirmation() != nil {
-				f.link.tell(nil)
-			}
-			caughtUp = caughtUp || answer.GetCaughtUp() != nil
-			err = f.take(answer, caughtUp)
+		if err != nil {
+			cancel()
+			return err
 		}
-		if errors.Is(err, io.EOF) {
-			return status.Error(codes.Unavailable, "the event log's server ended a subscription")
+		answers := make(chan answered, answersAhead)
+		go receive(ctx, subscription, answers)
+		defer func() {
+			cancel()
+			for range answers { // until the receiver has ended, too
+			}
+		}()
+		for a := range answers {
+			if a.err != nil {
+				return a.err
+			}
+			if err := f.take(a.ReadResp); err != nil {
+				return err
+			}
+			if len(answers) == 0 {
+				f.tell()
+			}
+			if f.left {
+				return nil
+			}
 		}
-		return err
+		return ctx.Err()
 	})
 }
 
-// take yields what a message tells: a record, or the mark that a checkpoint is once the subscription
-// has caught up. Before that a checkpoint only says where to go on after a lost connection.
-func (f *following) take(answer *streams.ReadResp, caughtUp bool) error {
-	if event := answer.GetEvent(); event != nil {
-		r, err := recordOf(event)
-		if err == nil && r.Position > f.at {
-			f.at = r.Position
+const answersAhead = 16 // messages that are received while the caller is at one
+
+type answered struct {
+	*streams.ReadResp
+	err error
+}
+
+// receive hands on what a subscription sends, and its end last.
+func receive(ctx context.Context, subscription streams.Streams_ReadClient, answers chan<- answered) {
+	defer close(answers)
+	for {
+		answer, err := subscription.Recv()
+		if errors.Is(err, io.EOF) {
+			err = status.Error(codes.Unavailable, "the event log's server ended a subscription")
+		}
+		select {
+		case answers <- answered{answer, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// take yields what a message tells, if it is a record, and notes how far the subscription has come.
+func (f *following) take(answer *streams.ReadResp) error {
+	switch {
+	case answer.GetConfirmation() != nil:
+		f.confirmed = true
+		f.link.tell(nil)
+	case answer.GetCaughtUp() != nil:
+		f.live = true
+	case answer.GetFellBehind() != nil:
+		f.live = false
+	case answer.GetCheckpoint() != nil:
+		f.at = max(f.at, Position(answer.GetCheckpoint().GetCommitPosition()))
+	case answer.GetEvent() != nil:
+		r, err := recordOf(answer.GetEvent())
+		if err != nil || r.Position <= f.at {
+			return err
+		}
+		if f.at = r.Position; f.system || !isSystem(r.Kind) {
 			f.left = !f.yield(r, nil)
 		}
-		return err
-	}
-	if checkpoint := answer.GetCheckpoint(); checkpoint != nil {
-		f.at = max(f.at, Position(checkpoint.GetCommitPosition()))
-	}
-	if caughtUp && (!f.marked || f.at > f.mark) {
-		f.marked, f.mark = true, f.at
-		f.left = !f.yield(Recorded{Position: f.at}, nil)
 	}
 	return nil
+}
+
+// tell yields a mark where nothing else is to be yielded just now. It needs no checkpoint for that, which
+// EventStoreDB sends once in hundreds of records: once a subscription has caught up, all that matches up to the
+// last record has been yielded. Before that, it could not be told from the first mark.
+func (f *following) tell() {
+	if f.left || !f.live || f.marked && f.at <= f.mark {
+		return
+	}
+	f.marked, f.mark = true, f.at
+	f.left = !f.yield(Recorded{Position: f.at}, nil)
 }
 
 // wireFilter lets the server choose: categories are prefixes of streams, and without any all streams

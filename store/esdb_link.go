@@ -106,6 +106,9 @@ func (b *basic) GetRequestMetadata(context.Context, ...string) (map[string]strin
 // RequireTransportSecurity implements [credentials.PerRPCCredentials].
 func (b *basic) RequireTransportSecurity() bool { return b.secure }
 
+// errNotAccepted is what a server answers that wants another password; one that starts may answer so, too.
+var errNotAccepted = domain.Refuse(domain.Unavailable, "the event log's server does not accept the user name and password in its address")
+
 // errPrecondition is a refusal because of what a call expected of a stream.
 var errPrecondition = errors.New("the stream is not as expected")
 
@@ -144,10 +147,15 @@ func meaning(stream, exception string, err error) error {
 	}
 	switch status.Code(err) {
 	case codes.Unauthenticated, codes.PermissionDenied:
-		return fmt.Errorf("%w (%w)", domain.Refuse(domain.Unavailable, "the event log's server does not accept the user name and password in its address"), err)
+		return fmt.Errorf("%w (%w)", errNotAccepted, err)
 	case codes.FailedPrecondition:
 		return fmt.Errorf("%w: %w", errPrecondition, err)
+	case codes.OutOfRange:
+		return fmt.Errorf("%w (%w)", ErrBehind, err)
 	case codes.InvalidArgument:
+		if stream == "" { // all that a subscription gives is a position
+			return fmt.Errorf("%w (%w)", ErrBehind, err)
+		}
 		return fmt.Errorf("%w (%w)", domain.Refuse(domain.Invalid, "the event log's server refuses what is written to %s", stream), err)
 	case codes.ResourceExhausted:
 		return fmt.Errorf("%w (%w)", domain.Refuse(domain.Unavailable, "the event log's server can't write now"), err)

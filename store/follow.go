@@ -16,6 +16,10 @@ func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, a
 	f.Categories = slices.Compact(slices.Sorted(slices.Values(f.Categories)))
 	return func(yield func(Recorded, error) bool) {
 		at, marked, first := after, after, true
+		if after > t.end() {
+			yield(Recorded{}, ErrBehind)
+			return
+		}
 		for {
 			last, matching, grown := t.look(f)
 			if first || matching > at {

@@ -85,17 +85,23 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 			folds.remove(h.foldKey())
 			return 0, fmt.Errorf("reading %s: %w", h.stream(), err)
 		}
+		at.revision, at.position = r.Revision, r.Position
+		at.read++
+		if !r.Own() {
+			continue // it takes a place in the stream, and none in its chain
+		}
 		event, meta, err := decode(h.category, r)
 		if err != nil {
 			return 0, fmt.Errorf("reading %s at revision %d: %w", h.stream(), r.Revision, err)
 		}
-		at.state, at.revision, at.position, last = event.Evolve(at.state, meta), r.Revision, r.Position, r
-		at.read++
+		at.state, last = event.Evolve(at.state, meta), r
 	}
 	if at.read == before {
 		return 0, nil
 	}
-	at.hash = HashOf(last)
+	if !last.Mark() {
+		at.hash = HashOf(last)
+	}
 	h.keep(at)
 	return at.read - before, nil
 }

@@ -90,7 +90,9 @@ type Log interface {
 	// position of the last one. Once handed to the writer it is awaited even if ctx ends.
 	Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error)
 	// Follow yields all matching records after a position, then what is appended, and marks: the
-	// first one means caught up. It ends only with ctx's error or the log's.
+	// first one means caught up. It ends only with ctx's error or the log's, which for a position
+	// behind the end is ErrBehind; that the log can't be reached for a while does not end it. No reader
+	// may depend on how soon a mark comes where nothing matches.
 	Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error]
 	// Remove deletes a stream for ever: its name is never used again. Removing it twice is a
 	// success, removing one that never was is NOT_FOUND.
@@ -112,6 +114,9 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	return "stream " + e.Stream + " was changed meanwhile"
 }
+
+// ErrBehind refuses to follow from a position that the log has not reached: it was put back to an older one.
+var ErrBehind = domain.Refuse(domain.Conflict, "the event log ends before the position to go on from: it is another one, or was restored from a backup")
 
 // errUnknown is in the error of an append that may have come through although it failed. Repeating it
 // with the same event ids tells.

@@ -80,7 +80,8 @@ func testLog(t *testing.T, open func(*testing.T) Log) {
 }
 
 func event1(kind string) Event {
-	return Event{ID: uuid.Must(uuid.NewV7()), Kind: kind, Meta: []byte(`{"id":"1"}`), Data: []byte(`{"kind":"` + kind + `"}`)}
+	id := uuid.Must(uuid.NewV7())
+	return Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`), Data: []byte(`{"kind":"` + kind + `"}`)}
 }
 
 func eventsOf(n int) []Event {

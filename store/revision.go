@@ -44,7 +44,7 @@ func (h *Handle[S]) allow(ctx context.Context, changes domain.Changes[S], o opti
 	if seen > h.at.revision {
 		return domain.Refuse(domain.Conflict, "revision %d does not exist, the newest one is %d", seen, h.at.revision)
 	}
-	for r, err := range h.log.Read(ctx, h.stream(), seen+1) {
+	for r, err := range Own(h.log.Read(ctx, h.stream(), seen+1)) {
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", h.stream(), err)
 		}

@@ -40,6 +40,9 @@ func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 	if _, already := status.FromError(err); already {
 		return err
 	}
+	if errors.Is(err, ErrBehind) {
+		return status.Error(codes.OutOfRange, err.Error())
+	}
 	switch domain.CodeOf(err) {
 	case domain.NotFound: // no other call of the log says so than one for a removed stream
 		return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted", "stream-name", stream)

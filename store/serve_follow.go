@@ -28,6 +28,9 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 	case *streams.ReadReq_Options_AllOptions_End:
 		after = r.log.end()
 	}
+	if after > r.log.end() {
+		return ErrBehind
+	}
 	if err := r.confirm(); err != nil {
 		return err
 	}

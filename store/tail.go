@@ -2,7 +2,6 @@ package store
 
 import (
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -60,6 +59,3 @@ func (f Filter) takes(r Recorded) bool {
 	}
 	return slices.Contains(f.Categories, r.Category())
 }
-
-// isSystem tells whether a stream is one that the store itself keeps.
-func isSystem(stream string) bool { return strings.HasPrefix(stream, "$") }

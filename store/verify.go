@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"heddle/domain"
+
+	"github.com/google/uuid"
 )
 
 // Head says what a log holds up to a position. Kept elsewhere, it lets [Verify] prove later that
@@ -19,6 +21,7 @@ type Head struct {
 	Position   Position                `json:"position"`
 	Events     int                     `json:"events"`
 	Streams    int                     `json:"streams"`
+	Foreign    int                     `json:"foreign,omitempty"`    // records of other programs, which are not chained
 	Digest     string                  `json:"digest"`               // over the last record of every stream that lasts
 	Categories map[string]CategoryHead `json:"categories,omitempty"` // of the streams in Digest, to tell where a difference is
 }
@@ -37,17 +40,26 @@ var passing = []string{"run", "state"}
 // truncated is the only category whose streams may begin after revision 0.
 const truncated = "state"
 
+// verifiedStream is a stream of Heddle's as far as it was read.
 type verifiedStream struct {
 	revision Revision
 	hash     [sha256.Size]byte
+	gap      bool // it did not begin where it should: its older records may go before its tombstone comes
+}
+
+// verifying is one walk through a log.
+type verifying struct {
+	streams         map[string]verifiedStream
+	events, foreign int
 }
 
 // Verify reads the whole log and checks that the revisions of every stream follow each other and
 // that every record names the hash of the one before it; the error says which stream and revision
-// does not. With an earlier head it also proves that all that the head told of is still there. What
-// no head tells of, a change of a stream's last record or the loss of its end can't be seen.
+// does not. Records of other programs are counted and not chained. With an earlier head it also proves
+// that all that the head told of is still there. What no head tells of, a change of a stream's last
+// record or the loss of its end can't be seen.
 func Verify(ctx context.Context, log Log, since *Head) (Head, error) {
-	streams, events := map[string]verifiedStream{}, 0
+	v := &verifying{streams: map[string]verifiedStream{}}
 	checked := since == nil
 	var last Position
 	for r, err := range log.Follow(ctx, 0, Filter{}) {
@@ -55,7 +67,7 @@ func Verify(ctx context.Context, log Log, since *Head) (Head, error) {
 			return Head{}, fmt.Errorf("verifying the log: %w", err)
 		}
 		if !checked && r.Position > since.Position {
-			if err := since.holds(headOf(streams, events, since.Position)); err != nil {
+			if err := since.holds(v.head(since.Position)); err != nil {
 				return Head{}, err
 			}
 			checked = true
@@ -64,44 +76,79 @@ func Verify(ctx context.Context, log Log, since *Head) (Head, error) {
 		if r.Mark() {
 			break
 		}
-		if err := verifyNext(streams, r); err != nil {
+		if err := v.next(r); err != nil {
 			return Head{}, err
 		}
-		events++
 	}
-	head := headOf(streams, events, last)
+	head := v.head(last)
 	if !checked {
 		if last < since.Position {
 			return head, fmt.Errorf("the log ends at position %d, before %d that it had reached", last, since.Position)
 		}
-		return head, since.holds(head)
+		if err := since.holds(head); err != nil {
+			return head, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.streams)) {
+		if s := v.streams[name]; s.gap {
+			return head, fmt.Errorf("stream %s begins after revision 0 and was not removed; its last one is %d", name, s.revision)
+		}
 	}
 	return head, nil
 }
 
-func verifyNext(streams map[string]verifiedStream, r Recorded) error {
-	before, known := streams[r.Stream]
-	previous := ""
+func (v *verifying) next(r Recorded) error {
+	before, known := v.streams[r.Stream]
+	if !r.Own() {
+		return v.other(r, before, known)
+	}
+	v.events++
+	var meta domain.Meta
+	if err := json.Unmarshal(r.Meta, &meta); err != nil {
+		return fmt.Errorf("stream %s: the meta of revision %d can't be read: %w", r.Stream, r.Revision, err)
+	}
+	gap, previous := before.gap, meta.Previous
 	switch {
 	case known && r.Revision != before.revision+1:
 		return fmt.Errorf("stream %s: revision %d follows %d", r.Stream, r.Revision, before.revision)
 	case known:
 		previous = hex.EncodeToString(before.hash[:])
-	case r.Revision != 0 && r.Category() != truncated:
+	case r.Revision == 0:
+		previous = ""
+	case r.Category() == truncated, meta.Previous == "": // or only others have written to it before
+	case slices.Contains(passing, r.Category()):
+		gap = true
+	default:
 		return fmt.Errorf("stream %s begins at revision %d", r.Stream, r.Revision)
 	}
-	var meta domain.Meta
-	if err := json.Unmarshal(r.Meta, &meta); err != nil {
-		return fmt.Errorf("stream %s: the meta of revision %d can't be read: %w", r.Stream, r.Revision, err)
-	}
-	if meta.Previous != previous && (known || r.Revision == 0) {
+	if meta.Previous != previous {
 		return fmt.Errorf("stream %s: revision %d does not name the hash of the record before it, so one of the two was changed", r.Stream, r.Revision)
 	}
-	if meta.ID != r.ID {
+	v.streams[r.Stream] = verifiedStream{r.Revision, hashOf(r), gap}
+	return nil
+}
+
+// other takes a record that is not Heddle's. In a stream of Heddle's it takes a place, and none in the chain.
+func (v *verifying) other(r Recorded, before verifiedStream, known bool) error {
+	var meta domain.Meta
+	if json.Unmarshal(r.Meta, &meta) == nil && meta.ID != uuid.Nil && meta.Organization != "" && known {
 		return fmt.Errorf("stream %s: revision %d is stored under another id than its own", r.Stream, r.Revision)
 	}
-	streams[r.Stream] = verifiedStream{r.Revision, hashOf(r)}
+	v.foreign++
+	switch {
+	case r.tombstone():
+		delete(v.streams, r.Stream)
+	case known && r.Revision == before.revision+1:
+		before.revision = r.Revision
+		v.streams[r.Stream] = before
+	}
 	return nil
+}
+
+func (v *verifying) head(at Position) Head {
+	head := headOf(v.streams, v.events, at)
+	head.Foreign = v.foreign
+	return head
 }
 
 func headOf(streams map[string]verifiedStream, events int, at Position) Head {

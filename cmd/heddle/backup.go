@@ -44,6 +44,9 @@ func (c backupCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 		return fmt.Errorf("checking the copy of the event log: %w", err)
 	}
 	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", domain.Count(head.Events, "event"), domain.Count(head.Streams, "stream"), head.Position)
+	if head.Foreign > 0 {
+		fmt.Fprintf(stdout, "log.db: besides, %s of other programs, copied and not checked\n", domain.Count(head.Foreign, "record"))
+	}
 	key := "HEDDLE_MASTER_KEY"
 	if s.MasterKey == "" {
 		key = filepath.Join(s.Data, "master.key")

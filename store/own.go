@@ -1,0 +1,45 @@
+package store
+
+import (
+	"bytes"
+	"iter"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A log may be shared: it then holds records of other programs, in streams of any name, and those that its server
+// keeps for itself, such as EventStoreDB's tombstones, whose kinds begin with $. They pass everywhere: readers leave
+// them out and go on behind them.
+
+// ownMeta is what the meta of every event that Heddle appends begins with, before the event's own id.
+const ownMeta = `{"id":"`
+
+// Own reports whether Heddle appended the record: its meta names its id, as no other program's does.
+func (r Recorded) Own() bool {
+	if isSystem(r.Kind) || isSystem(r.Stream) || r.Binary || len(r.Meta) < len(ownMeta)+len(uuid.Nil.String()) || !bytes.HasPrefix(r.Meta, []byte(ownMeta)) {
+		return false
+	}
+	id, err := uuid.ParseBytes(r.Meta[len(ownMeta) : len(ownMeta)+len(uuid.Nil.String())])
+	return err == nil && id == r.ID
+}
+
+// Own leaves out records that are not Heddle's. Marks stay.
+func Own(records iter.Seq2[Recorded, error]) iter.Seq2[Recorded, error] {
+	return func(yield func(Recorded, error) bool) {
+		for r, err := range records {
+			if err == nil && !r.Mark() && !r.Own() {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// tombstone reports whether the record is by what EventStoreDB tells that its stream was removed.
+func (r Recorded) tombstone() bool { return r.Kind == "$streamDeleted" }
+
+// isSystem tells whether a stream, or a kind, is one that the store itself keeps.
+func isSystem(name string) bool { return strings.HasPrefix(name, "$") }
