@@ -13,17 +13,13 @@ import (
 )
 
 // TestRealEventStoreDB runs the suite on the server that HEDDLE_TEST_ESDB names. It must take appends of
-// 16 MiB (--max-append-size). Two tests are left out: such a server tells followers that nothing of
-// interest has happened only after many records.
+// 16 MiB (--max-append-size).
 func TestRealEventStoreDB(t *testing.T) {
 	address := os.Getenv("HEDDLE_TEST_ESDB")
 	if address == "" {
 		t.Skip("HEDDLE_TEST_ESDB is not set: the suite does not run on a real EventStoreDB")
 	}
 	testLog(t, func(t *testing.T) Log {
-		if strings.HasSuffix(t.Name(), "/following_catches_up,_marks_and_wakes") || strings.HasSuffix(t.Name(), "/following_some_categories") {
-			t.Skip("it needs prompt marks")
-		}
 		log := &scoped{EventStoreDB: openEventStoreDB(t, address), scope: "-" + uuid.NewString(), gone: map[string]Revision{}}
 		log.from = mustAppend(t, log, "scope-begins", NoStream, event1("Begins"))
 		return log

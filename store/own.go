@@ -38,8 +38,8 @@ func Own(records iter.Seq2[Recorded, error]) iter.Seq2[Recorded, error] {
 	}
 }
 
-// tombstone reports whether the record is by what EventStoreDB tells that its stream was removed.
-func (r Recorded) tombstone() bool { return r.Kind == "$streamDeleted" }
+// tombstoneKind is that of the record by which EventStoreDB tells that its stream was removed.
+const tombstoneKind = "$streamDeleted"
 
 // isSystem tells whether a stream, or a kind, is one that the store itself keeps.
 func isSystem(name string) bool { return strings.HasPrefix(name, "$") }

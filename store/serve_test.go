@@ -20,6 +20,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+func TestEventStoreDBDouble(t *testing.T) {
+	testLog(t, func(t *testing.T) Log {
+		d := NewDouble(t)
+		d.MaxAppend, d.Scavenged = MaxAppend, true
+		return d.Open(t)
+	})
+}
+
 func TestEventStoreDBLog(t *testing.T) {
 	for name, embedded := range map[string]func(t *testing.T) Log{
 		"memory": func(*testing.T) Log { return NewMemory() },

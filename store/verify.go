@@ -136,7 +136,7 @@ func (v *verifying) other(r Recorded, before verifiedStream, known bool) error {
 	}
 	v.foreign++
 	switch {
-	case r.tombstone():
+	case r.Kind == tombstoneKind:
 		delete(v.streams, r.Stream)
 	case known && r.Revision == before.revision+1:
 		before.revision = r.Revision
