@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -134,9 +135,7 @@ func TestStateDecides(t *testing.T) {
 		full = append(full, save("k", fmt.Sprint(i), "p"))
 	}
 	snapshot := StateSnapshot{Scopes: map[string]map[string]StateValue{"flow": {"k": {Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}}}
-	for i := range SnapshotEvery {
-		snapshot.Writes = append(snapshot.Writes, StateWrite{Scope: "flow", Key: "k", Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1 - i)), Run: "r", Path: "p"})
-	}
+	snapshot.Writes = []StateWrite{{Scope: "flow", Key: "k", Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}
 	given := events[State]
 	elsewhere := save("k", "1", "p")
 	elsewhere.Scope = "crossFlow"
@@ -144,7 +143,7 @@ func TestStateDecides(t *testing.T) {
 	saved, other := save("k", "1", "p"), of("b", save("k", "2", "p"))
 	mine, others := removed, removed
 	mine.Path, others.Run = "p", "b"
-	snap := func(s State) (Changes[State], error) { return s.Snapshot(nil) }
+	snap := func(s State) (Changes[State], error) { changes, _ := s.Snapshot(nil); return changes, nil }
 	decides(t, States, map[string]row[State]{
 		"again after another run":       {given: given(saved, other), when: saving(saved)},
 		"the next step after another":   {given: given(saved, other), when: saving(save("k", "3", "q")), then: given(save("k", "3", "q"))},
@@ -174,7 +173,7 @@ func TestStateDecides(t *testing.T) {
 	}
 	s.writes = nil
 	want := State{Since: 2, Scopes: map[string]map[string]StateValue{"flow": {"j": {Value: json.RawMessage("2"), Run: "r", Path: "p"}}}}
-	if diff := cmp.Diff(want, s, cmp.AllowUnexported(State{})); diff != "" {
+	if diff := cmp.Diff(want, s, cmp.AllowUnexported(State{}, parts{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -203,7 +202,7 @@ func TestWritesAreMadeOnce(t *testing.T) {
 			case 1:
 				s.Since = SnapshotEvery
 				ended := map[string]bool{run: at[run] > 3}
-				changes, err = s.Snapshot(ended)
+				changes, _ = s.Snapshot(ended)
 				if ended[run] { // it never comes again
 					at[run], done[run] = at[run]+1000, nil
 				}
@@ -236,9 +235,76 @@ func TestWritesAreMadeOnce(t *testing.T) {
 			}
 		}
 		s.Since = SnapshotEvery
-		changes, err := s.Snapshot(nil)
-		if err != nil || len(changes) != 1 || len(changes[0].(StateSnapshot).Writes) > 3*4 {
-			t.Fatalf("a snapshot is %+v, %v", changes, err)
+		changes, large := s.Snapshot(nil)
+		if large || len(changes) != 1 || len(changes[0].(StateSnapshot).Writes) > 3*4 {
+			t.Fatalf("a snapshot is %+v, %t", changes, large)
+		}
+	})
+}
+
+// A large snapshot in parts, with others' writes, and others' snapshots, between them: who reads all, and who reads from
+// its first part on, come to the same; no write is lost or made again.
+func TestLargeSnapshotsChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all, plain State // plain is without snapshots
+		var log []Event[State]
+		places, firsts := map[string]SnapshotPlace{}, map[string]int{}
+		append1 := func(changes Changes[State]) {
+			for _, e := range changes {
+				all = e.Evolve(all, Meta{})
+				log = append(log, e)
+				switch e.(type) {
+				case ValueSaved, ValueRemoved:
+					plain = e.Evolve(plain, Meta{})
+				}
+			}
+		}
+		big := json.RawMessage(`"` + strings.Repeat("v", snapshotPart/2) + `"`)
+		for n := range rapid.IntRange(50, 150).Draw(t, "actions") {
+			key, run := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "key"), rapid.SampledFrom([]string{"r", "s"}).Draw(t, "run")
+			path := fmt.Sprint("step", n/10)
+			switch by := rapid.SampledFrom([]string{"", "", "-", "one", "one", "two"}).Draw(t, "action"); by {
+			case "":
+				value := json.RawMessage(fmt.Sprint(n))
+				if n%2 == 0 {
+					value = big
+				}
+				changes, err := all.Save(ValueSaved{Scope: "x", Key: key, Value: value, Run: run, Path: path})
+				if err != nil {
+					t.Fatal(err)
+				}
+				append1(changes)
+			case "-":
+				changes, _ := all.Remove(ValueRemoved{Scope: "x", Key: key, Run: run, Path: path})
+				append1(changes)
+			default:
+				at, going := places[by]
+				if !going {
+					at, all.Since = SnapshotPlace{ID: fmt.Sprint(by, n)}, SnapshotEvery
+					firsts[by] = len(log)
+				}
+				changes, next := all.SnapshotPart(at, nil)
+				append1(changes)
+				if places[by] = next; len(changes) == 0 || next.Closed {
+					delete(places, by)
+				}
+				if !next.Closed {
+					continue
+				}
+				log = log[firsts[by]:] // truncated
+				for other := range firsts {
+					firsts[other] -= firsts[by]
+				}
+				var short State
+				for _, e := range log {
+					short = e.Evolve(short, Meta{})
+				}
+				short.Since = all.Since
+				if len(plain.Scopes["x"])+len(short.Scopes["x"]) > 0 && !reflect.DeepEqual(plain.Scopes["x"], short.Scopes["x"]) || !reflect.DeepEqual(plain.repeatable(nil), short.repeatable(nil)) {
+					t.Fatalf("%d events tell something else than all", len(log))
+				}
+				all = short
+			}
 		}
 	})
 }

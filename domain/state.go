@@ -2,8 +2,8 @@ package domain
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
-	"slices"
 )
 
 // SnapshotEvery is how many events a state stream gathers before a snapshot takes their place.
@@ -15,6 +15,7 @@ type State struct {
 	Scopes map[string]map[string]StateValue
 	Since  int // events since the last snapshot
 	writes *written
+	parts  parts // of a snapshot that is not closed yet
 }
 
 // written is the writes that steps may still repeat, newest first: adding one shares all the older.
@@ -46,6 +47,8 @@ var States = NewCategory("state",
 	Kind[ValueSaved]("ValueSaved"),
 	Kind[ValueRemoved]("ValueRemoved"),
 	Kind[StateSnapshot]("StateSnapshot"),
+	Kind[StatePart]("StatePart"),
+	Kind[StateClosed]("StateClosed"),
 )
 
 // ValueSaved sets a key.
@@ -107,11 +110,17 @@ func (e StateSnapshot) Evolve(s State, _ Meta) State {
 	return s
 }
 
+// maxStateValue leaves room in an event for what a snapshot tells of a value besides it.
+const maxStateValue = 500 << 10 // bytes
+
 // Save sets a key, unless this very step of this run has set it already: a repeated step does not
 // overwrite what others have written since it was first done.
 func (s State) Save(e ValueSaved) (Changes[State], error) {
 	if e.Key == "" {
 		return nil, RefuseField(Invalid, "key", "must not be empty")
+	}
+	if size := len(e.Key) + len(e.Value); size > maxStateValue {
+		return nil, RefuseField(Invalid, "key", "its value has %d bytes with it, more than the %d that one persisted value may have", size, maxStateValue)
 	}
 	if _, saved := s.Saved(e); saved {
 		return nil, nil
@@ -166,6 +175,9 @@ func (s State) find(again StateWrite) *StateWrite {
 
 func (s State) remember(w StateWrite) State {
 	s.writes = &written{StateWrite: w, older: s.writes}
+	if s.parts.snapshot != "" {
+		s.parts.writes = &written{StateWrite: w, older: s.parts.writes}
+	}
 	return s
 }
 
@@ -179,21 +191,21 @@ func (s State) Writers() map[string]bool {
 	return runs
 }
 
-// repeatable gives the writes of the newest writing step of each run that has not ended.
-func (s State) repeatable(ended map[string]bool) (writes []StateWrite) {
-	newest := map[string]string{} // paths, by run
+// repeatable gives the writes of the newest writing step of each run that has not ended, by what tells them apart.
+func (s State) repeatable(ended map[string]bool) map[string]StateWrite {
+	writes, newest := map[string]StateWrite{}, map[string]string{} // paths, by run
 	for w := s.writes; w != nil; w = w.older {
 		if path, known := newest[w.Run]; ended[w.Run] || known && path != w.Path {
 			continue
 		}
 		newest[w.Run] = w.Path
-		writes = append(writes, w.StateWrite)
+		place := fmt.Sprintf("%s\x00%s\x00%s\x00%t", w.Run, w.Scope, w.Key, w.Removed)
+		if _, newer := writes[place]; !newer {
+			writes[place] = w.StateWrite
+		}
 	}
 	return writes
 }
-
-// snapshotPart is how much one snapshot event holds, well inside what an event may.
-const snapshotPart = 256 << 10 // bytes of keys and values
 
 // Size is how many bytes the keys and values have.
 func (s State) Size() int {
@@ -204,37 +216,6 @@ func (s State) Size() int {
 		}
 	}
 	return size
-}
-
-// Snapshot repeats the state once enough events have gathered, without what steps of ended runs wrote over.
-func (s State) Snapshot(ended map[string]bool) (Changes[State], error) {
-	if s.Since < SnapshotEvery {
-		return nil, nil
-	}
-	var changes Changes[State]
-	part, size := StateSnapshot{Scopes: map[string]map[string]StateValue{}}, 0
-	room := func(more int) {
-		if size > 0 && size+more > snapshotPart {
-			changes = append(changes, part)
-			part, size = StateSnapshot{Part: part.Part + 1, Scopes: map[string]map[string]StateValue{}}, 0
-		}
-		size += more
-	}
-	for _, scope := range slices.Sorted(maps.Keys(s.Scopes)) {
-		for _, key := range slices.Sorted(maps.Keys(s.Scopes[scope])) {
-			value := s.Scopes[scope][key]
-			room(len(key) + len(value.Value))
-			if part.Scopes[scope] == nil {
-				part.Scopes[scope] = map[string]StateValue{}
-			}
-			part.Scopes[scope][key] = value
-		}
-	}
-	for _, w := range s.repeatable(ended) {
-		room(len(w.Scope) + len(w.Key) + len(w.Value) + len(w.Run) + len(w.Path))
-		part.Writes = append(part.Writes, w)
-	}
-	return append(changes, part), nil
 }
 
 func (s State) with(scope string, edit func(map[string]StateValue)) State {

@@ -104,7 +104,7 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 	}
 	author.trace = traceParent(ctx)
 	at := h.at
-	events := make([]Event, 0, len(changes))
+	events, size := make([]Event, 0, len(changes)), 0
 	for _, change := range changes {
 		r, err := h.record(author, at, change)
 		if err != nil {
@@ -115,6 +115,10 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 			return fmt.Errorf("changing %s: %w", h.stream(), err)
 		}
 		events = append(events, r.Event)
+		if size += len(r.Data) + len(r.Meta) + 2*len(r.Kind); size > MaxChange {
+			return domain.Refuse(domain.Invalid, "the change of %s has %s and over %d bytes, more than one append may have: make several of it",
+				h.stream(), domain.Count(len(changes), "event"), MaxChange)
+		}
 		at.state, at.revision, at.hash = event.Evolve(at.state, meta), r.Revision, HashOf(r)
 		at.read++
 	}

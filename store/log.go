@@ -26,6 +26,10 @@ const NoStream Revision = -1
 // MaxEvent is the largest event that any adapter takes, data and meta together.
 const MaxEvent = 512 << 10 // bytes
 
+// MaxChange is the most that one change appends, data, meta and kinds together: less than the 1 MiB that an
+// EventStoreDB takes where nothing else is configured, so that every log takes every change.
+const MaxChange = 1_000_000 // bytes
+
 const (
 	maxStreamName = 256     // bytes
 	pageRecords   = 512     // most records that an adapter reads before it yields them

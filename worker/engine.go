@@ -40,6 +40,7 @@ type execution struct {
 	flow     *domain.Node
 	done     map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending  []domain.StepFinished          // finished, not yet in the log
+	gathered int                            // bytes of them, about
 	lost     error                          // why the run can't go on here, such as that what is done could not be recorded: no failure of the step
 	overruns int                            // scripts that could not be stopped
 	flushed  time.Time
@@ -303,7 +304,7 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 	}
 	x.handle.Shorten(domain.Run.Brief)
 	clear(x.pending)
-	x.pending, x.flushed, x.recorded = x.pending[:0], time.Now(), true
+	x.pending, x.gathered, x.flushed, x.recorded = x.pending[:0], 0, time.Now(), true
 	return nil
 }
 

@@ -285,14 +285,21 @@ func TestCutOffs(t *testing.T) {
 	}
 }
 
-// State over what one event holds is still cut short by snapshots, and nothing of it is lost.
+// State over what one event holds, and over what one append may have, is still cut short by snapshots, and nothing of it
+// is lost.
 func TestLargeStateSnapshot(t *testing.T) {
+	for _, keys := range []int{6, 20} {
+		testLargeStateSnapshot(t, keys)
+	}
+}
+
+func testLargeStateSnapshot(t *testing.T, keys int) {
 	h := newHouse(t)
 	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
 		s := &running{x: x, path: fmt.Sprint("step", i)}
-		if err := x.stateOf("crossFlow", s).Set(h.ctx, fmt.Sprint("key", i%6), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
+		if err := x.stateOf("crossFlow", s).Set(h.ctx, fmt.Sprint("key", i%keys), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -304,12 +311,12 @@ func TestLargeStateSnapshot(t *testing.T) {
 		kept++
 	}
 	all, err := x.stateOf("crossFlow", &running{x: x}).All(h.ctx)
-	if err != nil || len(all) != 6 || kept > 40 {
+	if err != nil || len(all) != keys || kept > 50 {
 		t.Fatalf("%d values in %d records, %v", len(all), kept, err)
 	}
-	for i := range 6 {
+	for i := range keys {
 		last := domain.SnapshotEvery + 20 - 1
-		for last%6 != i {
+		for last%keys != i {
 			last--
 		}
 		if text, _ := all[fmt.Sprint("key", i)].(string); !strings.HasSuffix(text, "v"+fmt.Sprint(last)) {

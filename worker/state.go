@@ -8,6 +8,8 @@ import (
 	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
+
+	"github.com/google/uuid"
 )
 
 // stateOf gives a step access to the persisted values of a scope.
@@ -113,16 +115,42 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 	if err != nil {
 		return err
 	}
-	parts := 0
-	state, _, err := handle.Change(s.x.ctxRun, func(st domain.State) (domain.Changes[domain.State], error) {
-		changes, err := st.Snapshot(ended)
+	parts, large := 0, false
+	_, _, err = handle.Change(s.x.ctxRun, func(st domain.State) (changes domain.Changes[domain.State], err error) {
+		changes, large = st.Snapshot(ended)
 		parts = len(changes)
-		return changes, err
+		return changes, nil
 	})
-	if err != nil || parts == 0 || state.Since > 0 {
+	first := handle.Revision() - store.Revision(parts-1)
+	if err == nil && large {
+		first, err = s.largeSnapshot(handle, ended)
+	}
+	if err != nil || parts == 0 && !large || first < 0 {
 		return err // somebody else has made it
 	}
-	return s.x.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), handle.Revision()-store.Revision(parts-1))
+	return s.x.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), first)
+}
+
+// largeSnapshot repeats the state in several appends and tells the first one's revision, -1 when somebody else makes a
+// snapshot.
+func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended map[string]bool) (first store.Revision, err error) {
+	first = store.NoStream
+	for at := (domain.SnapshotPlace{ID: uuid.NewString()}); !at.Closed; {
+		next, made := at, 0
+		_, _, err := handle.Change(s.x.ctxRun, func(st domain.State) (changes domain.Changes[domain.State], err error) {
+			changes, next = st.SnapshotPart(at, ended)
+			made = len(changes)
+			return changes, nil
+		})
+		if err != nil || made == 0 {
+			return store.NoStream, err
+		}
+		if first == store.NoStream {
+			first = handle.Revision()
+		}
+		at = next
+	}
+	return first, nil
 }
 
 // ended tells which of the runs repeat no step any more: those that have ended, or whose history is gone.

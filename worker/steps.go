@@ -19,8 +19,26 @@ import (
 // flushAfter is how old finished steps get before others can see them, where nothing asks for it earlier.
 const flushAfter = 200 * time.Millisecond
 
-// maxPending is how many finished steps gather before they are appended.
-const maxPending = 32
+// What of finished steps gathers before they are appended: well inside what an append may have.
+const (
+	maxPending      = 32
+	maxPendingBytes = 256 << 10
+)
+
+// weight is about how many bytes a finished step takes in the log.
+func weight(s *domain.StepFinished) int {
+	n := 1024 + len(s.Output.Inline)
+	for _, line := range s.Log {
+		n += 64 + len(line.Message)
+	}
+	for name, value := range s.Headers {
+		n += 8 + len(name) + len(value)
+	}
+	for key, value := range s.State {
+		n += 8 + len(key) + len(value)
+	}
+	return n
+}
 
 // steps does a list of steps, one after another, and gives the result of the last one.
 func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix string) (last any, err error) {
@@ -131,6 +149,13 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 	}
 	if err := x.keepState(ctx, finished); err != nil {
 		return err
+	}
+	more := weight(finished)
+	if x.gathered += more; x.gathered > maxPendingBytes && len(x.pending) > 0 {
+		if err := x.flush(nil); err != nil {
+			return err
+		}
+		x.gathered = more
 	}
 	x.pending = append(x.pending, *finished)
 	if s.durable {
