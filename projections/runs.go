@@ -156,7 +156,7 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 		if domain.CodeOf(err) == domain.NotFound {
 			return at, nil // removed, which only a log says that had it
 		} else if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("%w: %w", errUnread, err)
 		}
 		if rec.Position == at && bytes.Equal(rec.ID[:], event) {
 			return at, nil

@@ -30,6 +30,11 @@ type touched struct {
 	run      domain.Run     // as folded, while position is known
 	logged   int            // bytes of log lines in it
 	dirty    bool           // something happened that its row shows
+
+	old       bool     // it has a row already, and its position is that row's
+	names     []string // of its steps, once it has ended
+	words     string   // its errors and log lines, then
+	collected bool     // all of this has been read
 }
 
 // gathered is what the next transaction will write.
@@ -51,7 +56,7 @@ const stepsKept = 1000
 func after(g *gathered) *gathered {
 	open := map[string]*touched{}
 	for _, t := range g.order {
-		if t.position != 0 && t.run.Finished == nil && t.run.Held() <= stepsKept {
+		if t.position != 0 && !t.old && t.run.Finished == nil && t.run.Held() <= stepsKept {
 			open[t.id] = t
 		}
 	}
@@ -62,7 +67,8 @@ func (g *gathered) full() bool { return g.count >= gatherMost || g.size >= gathe
 
 // Run follows the log from the index's checkpoint until ctx ends.
 func (x *RunIndex) Run(ctx context.Context) error {
-	from, err := x.checkpoint(ctx)
+	var from store.Position
+	err := x.inTime(ctx, func() (err error) { from, err = x.checkpoint(ctx); return err })
 	if err != nil {
 		return fmt.Errorf("reading run index: %w", err)
 	}
@@ -127,7 +133,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			continue
 		}
 		if g.count > 0 {
-			if err := x.inTime(ctx, func() error { return x.apply(ctx, g) }); err != nil {
+			if err := x.put(ctx, g); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 			if err := x.inTime(ctx, func() error { return x.told(ctx, g) }); err != nil {
@@ -228,15 +234,19 @@ func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta, lo
 // again is how long the index waits after a write that failed.
 const again = time.Second
 
-// inTime writes again and again until it succeeds: a full disk must not end the process, and what waits
-// meanwhile is safe in the log.
-func (x *RunIndex) inTime(ctx context.Context, write func() error) error {
+// inTime does something again and again until it succeeds: neither a full disk nor a log that is away may end the
+// process, and what waits meanwhile is safe in the log.
+func (x *RunIndex) inTime(ctx context.Context, do func() error) error {
 	for {
-		err := write()
+		err := do()
 		if !passing(err) || ctx.Err() != nil {
 			return err
 		}
-		x.logger.Error("writing the run index failed; trying again", "error", err)
+		if errors.Is(err, errUnread) {
+			x.logger.Warn("the run index can't read the log; trying again", "error", err)
+		} else {
+			x.logger.Error("writing the run index failed; trying again", "error", err)
+		}
 		select {
 		case <-time.After(again):
 		case <-ctx.Done():
@@ -245,8 +255,14 @@ func (x *RunIndex) inTime(ctx context.Context, write func() error) error {
 	}
 }
 
-// passing tells errors that end when somebody makes room or lets go of the file.
+// errUnread is in the error of what could not be read from the log.
+var errUnread = errors.New("reading the log")
+
+// passing tells errors that end when somebody makes room, lets go of the file or starts the log's server again.
 func passing(err error) bool {
+	if errors.Is(err, errUnread) {
+		return true
+	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
 }

@@ -43,7 +43,6 @@ type transaction struct {
 	tx     *sql.Tx
 	insert *sql.Stmt
 	texts  []text
-	size   int // bytes of them
 }
 
 // text is what one run alone can be found by.
@@ -52,9 +51,59 @@ type text struct {
 	words    string
 }
 
-// apply writes what was gathered and the checkpoint in one transaction, which nothing cuts short: it is
-// small, and what watches a context costs more than many a statement.
-func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
+// put writes what was gathered. All that is read from elsewhere is read before the file is locked for writing: a log
+// that is away holds up neither queries nor retention.
+func (x *RunIndex) put(ctx context.Context, g *gathered) error {
+	for rest := g.order; ; {
+		n, size := 0, 0
+		for ; n < len(rest) && size < gatherSize; n++ {
+			if err := x.inTime(ctx, func() error { return x.collect(ctx, rest[n]) }); err != nil {
+				return fmt.Errorf("run %s: %w", rest[n].id, err)
+			}
+			size += len(rest[n].words)
+		}
+		last := n == len(rest)
+		if err := x.inTime(ctx, func() error { return x.apply(ctx, g, rest[:n], last) }); err != nil || last {
+			return err
+		}
+		for _, run := range rest[:n] {
+			run.words = "" // there may be many
+		}
+		rest = rest[n:]
+	}
+}
+
+// collect reads what the row of a run needs. Of one that began a while ago it reads the stream, which may be ahead:
+// then the row is too, and is written again.
+func (x *RunIndex) collect(ctx context.Context, run *touched) (err error) {
+	if !run.dirty || run.collected {
+		return nil
+	}
+	if run.position == 0 {
+		err := x.db.QueryRowContext(ctx, `SELECT position FROM runs WHERE id = ?`, key(run.id)).Scan(&run.position)
+		run.old = true
+		if err == nil {
+			run.run, err = x.load(ctx, run.id)
+		}
+		if errors.Is(err, sql.ErrNoRows) || domain.CodeOf(err) == domain.NotFound {
+			run.dirty = false // forgotten or removed meanwhile
+			return nil
+		}
+		if err != nil {
+			run.position = 0
+			return err
+		}
+	}
+	if run.run.Finished != nil {
+		run.names, run.words = x.words(ctx, run.run)
+	}
+	run.collected = true
+	return nil
+}
+
+// apply writes some runs in one transaction, with the last ones the checkpoint too. Nothing cuts it short: it is small,
+// and what watches a context costs more than many a statement.
+func (x *RunIndex) apply(ctx context.Context, g *gathered, runs []*touched, last bool) (err error) {
 	ctx = context.WithoutCancel(ctx)
 	x.writer.Lock()
 	defer x.writer.Unlock()
@@ -72,21 +121,19 @@ func (x *RunIndex) apply(ctx context.Context, g *gathered) (err error) {
 	if t.insert, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
 		return err
 	}
-	for _, run := range g.order {
+	for _, run := range runs {
 		if err := t.put(run); err != nil {
 			return fmt.Errorf("run %s: %w", run.id, err)
 		}
-		if t.size >= gatherSize { // log lines from blobs are not among what was gathered
-			if err := t.putTexts(); err != nil {
-				return fmt.Errorf("texts: %w", err)
-			}
-		}
-	}
-	if err := t.putActs(g.acts); err != nil {
-		return fmt.Errorf("acts: %w", err)
 	}
 	if err := t.putTexts(); err != nil {
 		return fmt.Errorf("texts: %w", err)
+	}
+	if !last {
+		return tx.Commit()
+	}
+	if err := t.putActs(g.acts); err != nil {
+		return fmt.Errorf("acts: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
 		return err
@@ -102,24 +149,16 @@ func (x *RunIndex) index(ctx context.Context) error {
 	return err
 }
 
-// put writes the row of a run. Of one that began a while ago it reads the stream, which
-// may be ahead: then the row is too, and is written again.
+// put writes the row of a run.
 func (t *transaction) put(run *touched) error {
 	if !run.dirty {
 		return nil
 	}
 	r, position := run.run, run.position
-	if position == 0 {
-		err := t.tx.QueryRowContext(t.ctx, `SELECT position FROM runs WHERE id = ?`, key(run.id)).Scan(&position)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil // forgotten meanwhile
-		} else if err != nil {
-			return err
-		}
-		if r, err = t.load(run.id); domain.CodeOf(err) == domain.NotFound {
-			return nil // removed meanwhile
-		} else if err != nil {
-			return err
+	if run.old {
+		var there bool
+		if err := t.tx.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?)`, key(run.id)).Scan(&there); err != nil || !there {
+			return err // it was forgotten meanwhile
 		}
 	}
 	organization, err := t.organization(r.Organization)
@@ -140,8 +179,13 @@ func (t *transaction) put(run *touched) error {
 	var end domain.RunFinished
 	if r.Finished != nil {
 		end = *r.Finished
-		if steps, err = t.words(position, r); err != nil {
-			return err
+		if len(run.names) > 0 {
+			if steps, err = t.stepSet(strings.Join(run.names, "\n")); err != nil {
+				return err
+			}
+		}
+		if run.words != "" {
+			t.texts = append(t.texts, text{position, run.words + strings.Join(run.names, "\n")})
 		}
 	}
 	at := r.StartedAt
@@ -164,15 +208,15 @@ func (t *transaction) request(position store.Position, r domain.Run) error {
 }
 
 // load reads a run's stream.
-func (t *transaction) load(id string) (r domain.Run, err error) {
+func (x *RunIndex) load(ctx context.Context, id string) (r domain.Run, err error) {
 	logged := 0
-	for rec, err := range store.Own(t.log.Read(t.ctx, domain.Runs.Stream(id), 0)) {
-		var meta domain.Meta
-		if err == nil {
-			meta, err = store.MetaOf(rec)
+	for rec, err := range store.Own(x.log.Read(ctx, domain.Runs.Stream(id), 0)) {
+		if err != nil {
+			return r, fmt.Errorf("%w: %w", errUnread, err)
 		}
+		meta, err := store.MetaOf(rec)
 		if err == nil {
-			r, err = t.evolve(r, rec, meta, &logged)
+			r, err = x.evolve(r, rec, meta, &logged)
 		}
 		if err != nil {
 			return r, err
@@ -181,10 +225,9 @@ func (t *transaction) load(id string) (r domain.Run, err error) {
 	return r, nil
 }
 
-// words makes an ended run findable: by the names of its steps, which it shares with others, and by
-// what it alone has, its errors and log lines.
-func (t *transaction) words(position store.Position, r domain.Run) (steps int64, err error) {
-	var names []string
+// words are by what an ended run is found: the names of its steps, which it shares with others, and what it alone has,
+// its errors and log lines.
+func (x *RunIndex) words(ctx context.Context, r domain.Run) (names []string, words string) {
 	var own strings.Builder
 	left := maxNames
 	add := func(text string) {
@@ -201,24 +244,14 @@ func (t *transaction) words(position store.Position, r domain.Run) (steps int64,
 		if s.Error != "" {
 			add(s.Error)
 		}
-		for _, line := range t.lines(s) {
+		for _, line := range x.lines(ctx, s) {
 			add(line.Message)
 		}
 	}
 	if r.Finished.Error != "" {
 		add(r.Finished.Error)
 	}
-	if len(names) > 0 {
-		if steps, err = t.stepSet(strings.Join(names, "\n")); err != nil {
-			return 0, err
-		}
-	}
-	if own.Len() == 0 {
-		return steps, nil
-	}
-	t.texts = append(t.texts, text{position, own.String() + strings.Join(names, "\n")})
-	t.size += own.Len()
-	return steps, nil
+	return names, own.String()
 }
 
 // putTexts writes them together: each statement on another table that opens a savepoint, as one that
@@ -233,7 +266,6 @@ func (t *transaction) putTexts() error {
 			return err
 		}
 	}
-	t.texts, t.size = nil, 0
 	return insert.Close()
 }
 
@@ -244,17 +276,17 @@ const (
 )
 
 // lines gives a step's log lines. What can't be read is left out: it must not hold up the index.
-func (t *transaction) lines(s domain.StepFinished) []domain.LogLine {
-	if s.LogBlob == nil || t.Blobs == nil {
+func (x *RunIndex) lines(ctx context.Context, s domain.StepFinished) []domain.LogLine {
+	if s.LogBlob == nil || x.Blobs == nil {
 		return s.Log
 	}
 	var lines []domain.LogLine
-	data, err := t.Blobs.Load(t.ctx, *s.LogBlob)
+	data, err := x.Blobs.Load(ctx, *s.LogBlob)
 	if err == nil {
 		err = json.Unmarshal(data, &lines)
 	}
 	if err != nil && domain.CodeOf(err) != domain.NotFound {
-		t.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
+		x.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
 	}
 	return lines
 }

@@ -135,6 +135,61 @@ func TestReadersOnEventStoreDB(t *testing.T) {
 	}
 }
 
+// However long the log's server is away, and whatever its readers were at, they go on when it is back; meanwhile queries
+// are answered by what is known.
+func TestReadersOutliveTheirLog(t *testing.T) {
+	double, dir := store.NewDouble(t), t.TempDir()
+	log := double.Open(t)
+	store.Hasty(log)
+	r := read(t, log, dir)
+	at := happen(t, log, domain.Runs, "1", domain.Event[domain.Run](domain.RunQueued{Instance: "i", Flow: "f"}))
+	if err := r.runs.Wait(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	r.close()
+	r = read(t, log, dir) // to which the run began a while ago: it reads the stream
+
+	h, err := store.Open(as(t), log, domain.Runs, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := double.Refuse(true)
+	if _, at, err = h.Change(as(t), func(domain.Run) (domain.Changes[domain.Run], error) {
+		return domain.Changes[domain.Run]{domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		within(t, refused, "reading the run")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if e, known, err := r.runs.Execution(ctx, "o", "1"); !known || err != nil || !e.EndedAt.IsZero() {
+		t.Errorf("while the log is away: %+v, %v, %v", e, known, err)
+	}
+	if err := r.runs.Forget(ctx, nil); err != nil {
+		t.Errorf("the index can't be written while the log is away: %v", err)
+	}
+	double.Refuse(false)
+	if err := r.runs.Wait(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	if e, _, err := r.runs.Execution(t.Context(), "o", "1"); err != nil || e.EndedAt.IsZero() {
+		t.Errorf("afterwards: %+v, %v", e, err)
+	}
+
+	double.Stop()
+	_, _, err = store.Load(t.Context(), log, domain.Runs, "1") // it is given up, which takes longer than a moment
+	if domain.CodeOf(err) != domain.Unavailable {
+		t.Errorf("a log that is away is told as %v", err)
+	}
+	double.Start()
+	at = ran(t, double.Open(t), "2")
+	if err := r.runs.Wait(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A change is never larger than what an EventStoreDB takes where nothing is configured: it is refused by itself.
 func TestChangesFitEveryLog(t *testing.T) {
 	for name, log := range map[string]store.Log{"memory": store.NewMemory(), "EventStoreDB": store.NewDouble(t).Open(t)} {

@@ -32,7 +32,8 @@ import (
 type Double struct {
 	streams.UnimplementedStreamsServer
 	MaxAppend int
-	Scavenged bool // what goes is gone at once
+	Scavenged bool          // what goes is gone at once
+	Refused   chan struct{} // while it is not nil, streams can't be read, and who tries is told here
 	Address   string
 
 	t    testing.TB
@@ -90,6 +91,19 @@ func (d *Double) Stop() {
 		d.stop = nil
 	}
 }
+
+// Refuse has the server refuse to read streams, or do so again; refused tells that somebody has tried.
+func (d *Double) Refuse(yes bool) (refused <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.Refused = nil; yes {
+		d.Refused = make(chan struct{}, 1)
+	}
+	return d.Refused
+}
+
+// Hasty gives up calls after a short while that are given up late.
+func Hasty(log *EventStoreDB) { log.tries = 50 * time.Millisecond }
 
 // Open opens the log as Heddle does.
 func (d *Double) Open(t testing.TB) *EventStoreDB {
@@ -245,6 +259,14 @@ func (d *Double) Read(req *streams.ReadReq, call streams.Streams_ReadServer) err
 	}
 	stream := string(o.GetStream().GetStreamIdentifier().GetStreamName())
 	d.mu.Lock()
+	if d.Refused != nil {
+		select {
+		case d.Refused <- struct{}{}:
+		default: // it is known
+		}
+		d.mu.Unlock()
+		return status.Error(codes.Unavailable, "not now")
+	}
 	if d.removed[stream] {
 		d.mu.Unlock()
 		return d.deleted(call.Context(), stream)

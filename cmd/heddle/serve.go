@@ -232,7 +232,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	debug.FreeOSMemory() // the views' rebuild leaves much behind that is never needed again
 	doors, endStreams := http.NotFoundHandler(), func() {}
 	if v.holds(roleAPI) {
-		err := firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout)
+		err := v.patiently(ctx, func() error { return firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout) })
 		if err == nil {
 			err = v.resolver.Finish(ctx)
 		}
@@ -260,6 +260,22 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		working.Go(func() error { return v.resolver.PublishPlanned(ctx) })
 	}
 	return working.Wait()
+}
+
+// patiently does again what the log's server could not do because it was away: a process ends for no outage.
+func (v *server) patiently(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if domain.CodeOf(err) != domain.Unavailable {
+			return err
+		}
+		v.logger.Warn("starting failed; trying again", "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // openDoors makes what people and triggers reach. endStreams ends the subscriptions, which read the log until then.
