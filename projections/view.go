@@ -42,6 +42,7 @@ type View struct {
 	notices   map[string][]*Notice                     // by organization, in the order of their events; append-only
 	told      map[string][]*Notice                     // the same by user
 	decodable map[string]decoder                       // by category
+	applied   atomic.Uint64                            // position of the last record
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
@@ -74,12 +75,17 @@ func (v *View) Categories() []string {
 	return names
 }
 
+// Applied is the position of the newest record that the View shows. Unlike Position, which marks move too, it is one
+// that every reader of the same categories comes by.
+func (v *View) Applied() store.Position { return store.Position(v.applied.Load()) }
+
 // batchSize is how many records are decoded together: enough to keep all cores busy at a rebuild.
 const batchSize = 256
 
 type batch struct {
 	apply []func()
 	upTo  store.Position
+	last  store.Position // of its last record, 0 when it has none
 	mark  bool
 	done  chan struct{} // closed when decoded
 	err   error
@@ -116,7 +122,9 @@ func (v *View) read(ctx context.Context, batches chan<- *batch, wg *sync.WaitGro
 	flush := func(upTo store.Position, mark bool) error {
 		b := &batch{upTo: upTo, mark: mark, done: make(chan struct{})}
 		records := pending
-		pending = nil
+		if pending = nil; len(records) > 0 {
+			b.last = records[len(records)-1].Position
+		}
 		wg.Go(func() {
 			defer close(b.done)
 			b.err = v.decode(b, records)
@@ -172,6 +180,9 @@ func (v *View) apply(b *batch) {
 		apply()
 	}
 	v.mu.Unlock()
+	if b.last > 0 {
+		v.applied.Store(uint64(b.last))
+	}
 	v.reach(b.upTo, len(b.apply) > 0, b.mark)
 }
 
