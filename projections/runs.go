@@ -32,6 +32,7 @@ type RunIndex struct {
 	wanted atomic.Uint64 // the newest position that somebody waits for
 	hurry  chan struct{} // told when it has grown
 	tails  tails
+	purged time.Time // when what was forgotten was last purged; for whoever forgets
 }
 
 // Execution is what the index knows of a run.
@@ -114,7 +115,7 @@ var errOtherVersion = errors.New("made by another version")
 
 func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+path+
-		"?_txlock=immediate&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
+		"?_txlock=immediate&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=secure_delete(1)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,12 @@ const (
 	vacuumStep    = 512 // pages given back in one transaction
 )
 
-// GiveBack returns the space of what was forgotten to the file system.
+// GiveBack returns the space of what was forgotten to the file system, and leaves nothing of it in the file. The words of
+// large indexes are rid of it once in a while only, since that writes all of them anew.
 func (x *RunIndex) GiveBack(ctx context.Context) error {
+	if err := x.purge(ctx); err != nil {
+		return fmt.Errorf("purging the words of the run index: %w", err)
+	}
 	for {
 		free, err := x.giveBackSome(ctx)
 		if err != nil {
@@ -69,10 +73,59 @@ func (x *RunIndex) giveBackSome(ctx context.Context) (free int, err error) {
 	if err := x.db.QueryRowContext(ctx, `PRAGMA freelist_count`).Scan(&free); err != nil {
 		return 0, err
 	}
-	what := `PRAGMA wal_checkpoint(PASSIVE)`
+	what := `PRAGMA wal_checkpoint(TRUNCATE)`
 	if free > freePagesKept {
 		what = fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, vacuumStep)
 	}
 	_, err = x.db.ExecContext(ctx, what)
 	return free, err
+}
+
+const (
+	purgePause = 24 * time.Hour // between two purges of a large index
+	purgeSmall = 16 << 20       // bytes of words up to which it is done each time
+	purgeStep  = 500            // pages written in one transaction
+)
+
+// purge merges the words into one piece, a step at a time: until then those of what was forgotten are only marked.
+func (x *RunIndex) purge(ctx context.Context) error {
+	var size int64
+	if err := x.db.QueryRowContext(ctx, `SELECT ifnull(sum(length(block)), 0) FROM texts_data`).Scan(&size); err != nil {
+		return err
+	}
+	if size > purgeSmall && time.Since(x.purged) < purgePause {
+		return nil
+	}
+	for pages := -purgeStep; ; pages = purgeStep { // a negative number begins anew
+		more, err := x.purgeSome(ctx, pages)
+		if err != nil || !more {
+			x.purged = time.Now()
+			return err
+		}
+	}
+}
+
+func (x *RunIndex) purgeSome(ctx context.Context, pages int) (more bool, err error) {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	tx, err := x.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		if err != nil {
+			_ = tx.Rollback() // err says what happened
+		}
+	}()
+	var before, after int
+	if err := tx.QueryRowContext(ctx, `SELECT total_changes()`).Scan(&before); err != nil {
+		return false, err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO texts (texts, rank) VALUES ('merge', ?)`, pages); err != nil {
+		return false, err
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT total_changes()`).Scan(&after); err != nil {
+		return false, err
+	}
+	return after-before >= 2, tx.Commit()
 }

@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 const (
 	freelistKept = 1024 // pages of 4 KiB
@@ -82,21 +86,39 @@ var always = func() <-chan struct{} {
 	return c
 }()
 
-// giveBack returns some free pages to the file system, a step at a time so that appends go between.
-// A few stay: new records will want them.
+// giveBack returns some free pages to the file system, a step at a time so that appends go between; a few stay: new
+// records will want them. Then it empties the write-ahead log, which still has what was removed.
 func (w *writer) giveBack() {
+	keep := w.freelist
+	if w.fresh {
+		keep = 0
+	}
 	free, err := w.conn.number("PRAGMA freelist_count")
-	switch {
-	case err != nil:
-	case free > w.freelist:
+	if err == nil && free > keep {
 		if err = w.conn.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumStep)); err == nil {
 			return
 		}
-	default:
-		_, err = w.conn.number("PRAGMA wal_checkpoint(PASSIVE)")
 	}
-	w.shrunk = false
+	w.shrunk, w.fresh = false, false
+	if err == nil {
+		err = w.emptyWAL()
+	}
 	if err != nil {
 		w.log.Warn("giving back space of the event log", "error", err)
 	}
+}
+
+// emptyPause is how long the write-ahead log is left alone when somebody reads from it, such as a backup.
+const emptyPause = time.Second
+
+// emptyWAL waits for nobody.
+func (w *writer) emptyWAL() error {
+	if err := w.conn.exec("PRAGMA busy_timeout = 0"); err != nil {
+		return err
+	}
+	busy, err := w.conn.number("PRAGMA wal_checkpoint(TRUNCATE)")
+	if busy != 0 {
+		w.again = time.After(emptyPause)
+	}
+	return errors.Join(err, w.conn.run("PRAGMA "+busyTimeout))
 }

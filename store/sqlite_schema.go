@@ -52,19 +52,23 @@ var upgrade1 = []string{
 	`PRAGMA user_version = 2`,
 }
 
+// busyTimeout is for a backup or an operator's shell, which may hold the file for a moment.
+const busyTimeout = "busy_timeout = 5000" // ms
+
 // writerPragmas in this order: auto_vacuum can only be chosen while the file is empty.
 var writerPragmas = []string{
-	"busy_timeout = 5000", // ms; a backup or an operator's shell may hold the file for a moment
+	busyTimeout,
 	"auto_vacuum = INCREMENTAL",
 	"journal_mode = WAL",
 	"synchronous = FULL", // every commit is an fsync
+	"secure_delete = ON", // what is removed is overwritten: people may ask for that
 	"wal_autocheckpoint = 4000",
 	"journal_size_limit = 67108864",
 	"cache_size = -4096", // KiB, and twice that in memory: what is appended goes to the ends of few trees
 }
 
 var readerPragmas = []string{
-	"busy_timeout = 5000",
+	busyTimeout,
 	"query_only = 1",
 	"cache_size = -1024", // the system keeps the file's pages, too
 }

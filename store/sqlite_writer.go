@@ -45,6 +45,8 @@ type writer struct {
 	appended   []Recorded          // by the group at work
 	dropped    bool                // the group at work has removed records
 	shrunk     bool                // records were removed since space was given back
+	fresh      bool                // free pages may be of a version that did not overwrite what it removed
+	again      <-chan time.Time    // when to try again what somebody who reads has kept from being done
 }
 
 // request is something to do in a commit. do returns a refusal for what concerns this request only,
@@ -97,6 +99,8 @@ func (w *writer) loop() {
 			w.serve(w.gather(r))
 		case <-idle:
 			w.giveBack()
+		case <-w.again:
+			w.shrunk, w.again = true, nil
 		case <-w.stop:
 			return
 		}
@@ -250,7 +254,7 @@ func (w *writer) open() error {
 	if err != nil {
 		return err
 	}
-	w.conn = c
+	w.conn, w.shrunk, w.fresh = c, true, true
 	if err := prepareSchema(c); err != nil {
 		return errors.Join(err, w.close())
 	}

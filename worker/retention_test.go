@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -70,6 +71,7 @@ func (a *archive) run(ended bool) string {
 	a.must(a.Blobs.Put(a.ctx, blob, []byte(strings.Repeat("b", 9<<10))))
 	payload := domain.Content{Inline: json.RawMessage(`"` + strings.Repeat(id, 200) + `"`), Size: 7202}
 	var line strings.Builder
+	line.WriteString(loggedWord + " ")
 	for range 60 {
 		line.WriteString(uuid.NewString() + " ")
 	}
@@ -167,6 +169,49 @@ func TestRetention(t *testing.T) {
 	}
 	a.smaller(log, index, blobs)
 }
+
+// What is removed is in no file any more, but for its id: neither in pages that are free nor in a write-ahead log.
+func TestRetentionLeavesNothing(t *testing.T) {
+	a := newArchive(t)
+	var last string
+	for range 300 {
+		last = a.run(true)
+	}
+	a.must(a.Runs.Wait(a.ctx, a.last))
+	words := func() (found []string) {
+		a.must(filepath.WalkDir(a.dir, func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) || err == nil && d.IsDir() {
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			for _, of := range []string{last + last, loggedWord, strings.ToLower(loggedWord)} {
+				if bytes.Contains(text, []byte(of)) {
+					found = append(found, filepath.Base(path)+" has "+of)
+				}
+			}
+			return err
+		}))
+		return found
+	}
+	if all := strings.Join(words(), ", "); !strings.Contains(all, "log.db") || !strings.Contains(all, "runs.db") {
+		t.Fatalf("before the removal: %s", all)
+	}
+	n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour))
+	if n != 300 || err != nil {
+		t.Fatalf("removed %d, %v", n, err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(words()) > 0; time.Sleep(20 * time.Millisecond) { // the log does it when it is idle
+		if time.Now().After(deadline) {
+			t.Fatalf("after the removal: %v", words())
+		}
+	}
+}
+
+// loggedWord is a word of each run's log.
+const loggedWord = "Qzuxvagonk"
 
 // smaller waits until the files have become small; the log gives space back when it is idle.
 func (a *archive) smaller(log, index, blobs int64) {
