@@ -81,6 +81,10 @@ CREATE INDEX requests_by_request ON requests (request);
 CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, detail=none);
 `
 
+// clockSchema came later, and so is made where it is missing.
+const clockSchema = `CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
+`
+
 // runIndexes are made once all that the log has is written: to sort many entries at once takes a tenth of
 // what it takes to put each in its place.
 const runIndexes = `
@@ -128,8 +132,10 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	case err != nil:
 	case made && version != runSchemaVersion:
 		err = errOtherVersion
-	case !made:
-		_, err = db.ExecContext(ctx, runSchema+actSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
+	case made:
+		_, err = db.ExecContext(ctx, clockSchema)
+	default:
+		_, err = db.ExecContext(ctx, runSchema+actSchema+clockSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

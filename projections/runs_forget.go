@@ -129,3 +129,25 @@ func (x *RunIndex) purgeSome(ctx context.Context, pages int) (more bool, err err
 	}
 	return after-before >= 2, tx.Commit()
 }
+
+// Trusted is the newest time that is known to be right: the one that was kept last or else, in a new index, that of the
+// newest record. It is the zero time where there is none.
+func (x *RunIndex) Trusted(ctx context.Context) (time.Time, error) {
+	var at int64
+	err := x.db.QueryRowContext(ctx, `SELECT ifnull((SELECT at FROM clock), max(
+		ifnull((SELECT max(queued, started, ended) FROM runs ORDER BY position DESC LIMIT 1), 0), ifnull((SELECT at FROM acts ORDER BY position DESC LIMIT 1), 0)))`).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading what is known of the time: %w", err)
+	}
+	return fromMicro(at), nil
+}
+
+// Trust keeps a time for the next start.
+func (x *RunIndex) Trust(ctx context.Context, at time.Time) error {
+	x.writer.Lock()
+	defer x.writer.Unlock()
+	if _, err := x.db.ExecContext(ctx, `INSERT OR REPLACE INTO clock VALUES (1, ?)`, micro(at)); err != nil {
+		return fmt.Errorf("keeping what is known of the time: %w", err)
+	}
+	return nil
+}

@@ -22,10 +22,17 @@ func (w *Worker) retain(ctx context.Context) error {
 	if w.RunRetention <= 0 {
 		return nil
 	}
+	select {
+	case <-w.Runs.CaughtUp():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	clock, begin := newCautious(w.RunRetention), time.Now()
 	tick := time.NewTicker(retentionPause)
 	defer tick.Stop()
 	for {
-		if n, err := w.RetainSince(ctx, time.Now().Add(-w.RunRetention)); err != nil && ctx.Err() == nil {
+		n, err := w.retainOnce(ctx, clock, time.Now(), time.Since(begin))
+		if err != nil && ctx.Err() == nil {
 			w.Logger.Warn("removing old executions failed; trying again", "error", err)
 		} else if n > 0 {
 			w.Logger.Info("removed old executions", "executions", n)
@@ -36,6 +43,24 @@ func (w *Worker) retain(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// retainOnce removes what a cautious clock says is old.
+func (w *Worker) retainOnce(ctx context.Context, clock *cautious, wall time.Time, running time.Duration) (removed int, err error) {
+	if clock.trusted.IsZero() {
+		if clock.trusted, err = w.Runs.Trusted(ctx); err != nil {
+			return 0, err
+		}
+	}
+	before := clock.ahead
+	if clock.look(wall, running); clock.ahead > 0 && before == 0 {
+		w.Logger.Warn("the clock is far ahead of all that is known of the time: old executions are removed later and little by little; set the clock right, or leave it if the server was stopped for so long",
+			"clock", wall.UTC(), "known", clock.trusted.UTC(), "ahead", clock.ahead.Round(time.Second).String(), "removal_waits", clock.settle.String())
+	}
+	if err := w.Runs.Trust(ctx, clock.trusted); err != nil {
+		return 0, err
+	}
+	return w.RetainSince(ctx, clock.trusted.Add(-w.RunRetention))
 }
 
 // RetainSince removes the executions that ended before a time, with all that they left, and tells how

@@ -265,3 +265,36 @@ func TestRetentionThatFails(t *testing.T) {
 		t.Errorf("removed %d of %s later, %v", n, id, err)
 	}
 }
+
+// A start with a clock that is set wrong removes nothing, and neither does the next one; the reason is told once.
+func TestRetentionWithAWrongClock(t *testing.T) {
+	a := newArchive(t)
+	a.run(true)
+	a.must(a.Runs.Wait(a.ctx, a.last))
+	a.RunRetention = 30 * 24 * time.Hour
+	var told bytes.Buffer
+	a.Logger = slog.New(slog.NewTextHandler(&told, nil))
+	for range 3 {
+		clock := newCautious(a.RunRetention)
+		for running := range 10 {
+			running := time.Duration(running+1) * retentionPause
+			if n, err := a.retainOnce(a.ctx, clock, time.Now().Add(40*24*time.Hour+running), running); n != 0 || err != nil {
+				t.Fatalf("removed %d, %v", n, err)
+			}
+		}
+	}
+	if n := strings.Count(told.String(), "the clock is far ahead"); n != 3 {
+		t.Errorf("told %d times: %s", n, &told)
+	}
+	clock := newCautious(a.RunRetention)
+	removed := 0
+	for looks := 1; removed == 0 && looks < 2000; looks++ { // the clock is right: the server was stopped for so long
+		running := time.Duration(looks) * retentionPause
+		n, err := a.retainOnce(a.ctx, clock, time.Now().Add(40*24*time.Hour+running), running)
+		a.must(err)
+		removed += n
+	}
+	if removed != 1 {
+		t.Error("what is old is kept for ever")
+	}
+}
