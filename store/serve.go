@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"crypto/subtle"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -17,11 +18,9 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // MaxAppend is the most that one append through a [Server] may have, data and meta together.
@@ -32,7 +31,7 @@ const (
 
 	// What callers may send before it is taken. Left to itself gRPC measures the connection for this, by a
 	// ping and its answer beside each append.
-	streamWindow, connWindow = 1 << 20, 4 << 20 // bytes
+	streamWindow, connWindow = 256 << 10, 4 << 20 // bytes
 
 	pingTime  = 10 * time.Second // after which a silent client is asked for a sign of life, and until it is given up
 	drainTime = 3 * time.Second  // that calls under way have when the server stops
@@ -47,6 +46,9 @@ type Server struct {
 	grant   string // the authorization header of those who may
 	tls     *tls.Config
 	limits  *limits
+	bounds  ServerLimits
+	calls   atomic.Int64
+	appends chan struct{} // holds a token for each append that is being received
 	groups  *groups
 	stop    chan struct{}
 	stopped sync.Once
@@ -55,7 +57,8 @@ type Server struct {
 // ServerOptions say who may use a [Server] and how.
 type ServerOptions struct {
 	User, Password string
-	TLS            *tls.Config // nil serves plain connections, on loopback addresses only
+	TLS            *tls.Config  // nil serves plain connections, on loopback addresses only
+	Limits         ServerLimits // the zero value stands for DefaultServerLimits
 	Logger         *slog.Logger
 }
 
@@ -69,6 +72,7 @@ func NewServer(log Log, o ServerOptions) (*Server, error) {
 		return nil, errors.New("an event log is served to those with a user name and a password only: set both")
 	}
 	s := &Server{log: l, logger: o.Logger, tls: o.TLS, stop: make(chan struct{}), limits: &limits{streams: map[string]limit{}},
+		bounds: cmp.Or(o.Limits, DefaultServerLimits), appends: make(chan struct{}, appendsAtOnce),
 		grant: "Basic " + base64.StdEncoding.EncodeToString([]byte(o.User+":"+o.Password))}
 	if err := s.loadLimits(context.Background()); err != nil {
 		return nil, fmt.Errorf("reading the metadata of streams: %w", err)
@@ -91,14 +95,15 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(grpc.Creds(&transport{secure: s.tls, plain: loopback}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
-		grpc.UnaryInterceptor(s.admitCall), grpc.StreamInterceptor(s.admitStream),
+		grpc.InTapHandle(s.admit), grpc.UnaryInterceptor(s.countCall), grpc.StreamInterceptor(s.countStream),
+		grpc.ConnectionTimeout(handshakeTime), grpc.MaxConcurrentStreams(callsEach), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingTime, Timeout: pingTime}))
 	streams.RegisterStreamsServer(server, &streamsFace{Server: s})
-	serverfeatures.RegisterServerFeaturesServer(server, features{})
+	registerOpen(server, serverfeatures.ServerFeatures_ServiceDesc.ServiceName, "GetSupportedMethods", supported)
 	persistent.RegisterPersistentSubscriptionsServer(server, &groupsFace{Server: s})
 	if ok {
-		gossip.RegisterGossipServer(server, &gossipFace{address: address})
+		registerOpen(server, gossip.Gossip_ServiceDesc.ServiceName, "Read", func(context.Context) proto.Message { return oneNode(address) })
 	}
 	done := make(chan struct{})
 	go func() {
@@ -109,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		defer late.Stop()
 		server.GracefulStop()
 	}()
-	err := server.Serve(listener)
+	err := server.Serve(&guard{Listener: listener, limits: s.bounds, logger: s.logger, from: map[string]int{}})
 	if ctx.Err() == nil {
 		return err
 	}
@@ -130,34 +135,6 @@ func (s *Server) until(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() { cancel(nil) }
 }
 
-// open are the methods that need no password: clients ask for them before they send it.
-var open = map[string]bool{
-	serverfeatures.ServerFeatures_GetSupportedMethods_FullMethodName: true,
-	gossip.Gossip_Read_FullMethodName:                                true,
-}
-
-func (s *Server) admit(ctx context.Context, method string) error {
-	header := metadata.ValueFromIncomingContext(ctx, "authorization")
-	if open[method] || len(header) == 1 && subtle.ConstantTimeCompare([]byte(header[0]), []byte(s.grant)) == 1 {
-		return nil
-	}
-	return status.Error(codes.Unauthenticated, "user name and password are missing or wrong")
-}
-
-func (s *Server) admitCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	if err := s.admit(ctx, info.FullMethod); err != nil {
-		return nil, err
-	}
-	return handle(ctx, req)
-}
-
-func (s *Server) admitStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := s.admit(stream.Context(), info.FullMethod); err != nil {
-		return err
-	}
-	return handle(srv, stream)
-}
-
 // transport takes TLS connections, and plain ones too where that is allowed: the first byte tells.
 type transport struct {
 	secure *tls.Config
@@ -173,11 +150,15 @@ func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	}
 	switch {
 	case conn.first[0] == handshake && t.secure != nil:
-		return credentials.NewTLS(t.secure).ServerHandshake(conn)
+		secure, _, err := credentials.NewTLS(t.secure).ServerHandshake(conn)
+		if err != nil {
+			return nil, nil, errors.Join(err, raw.Close())
+		}
+		return secure, connInfoOf(raw, credentials.PrivacyAndIntegrity), nil
 	case conn.first[0] == handshake || !t.plain:
 		return nil, nil, errors.Join(errors.New("a connection without the TLS that is asked for, or the reverse"), raw.Close())
 	}
-	return conn, plainInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}}, nil
+	return conn, connInfoOf(raw, credentials.NoSecurity), nil
 }
 
 // ClientHandshake implements [credentials.TransportCredentials]; there are no clients of it.
@@ -196,10 +177,10 @@ func (t *transport) Clone() credentials.TransportCredentials { return t }
 // OverrideServerName implements [credentials.TransportCredentials].
 func (t *transport) OverrideServerName(string) error { return nil }
 
-type plainInfo struct{ credentials.CommonAuthInfo }
-
-// AuthType implements [credentials.AuthInfo].
-func (plainInfo) AuthType() string { return "plain" }
+func connInfoOf(raw net.Conn, level credentials.SecurityLevel) connInfo {
+	conn, _ := raw.(*guarded)
+	return connInfo{credentials.CommonAuthInfo{SecurityLevel: level}, conn}
+}
 
 // peeked is a connection whose first byte has been read already.
 type peeked struct {

@@ -20,35 +20,80 @@ const (
 	binaryContent = "application/octet-stream"
 )
 
-// Append implements the service: the events of one call are written together or not at all.
-func (f *streamsFace) Append(stream streams.Streams_AppendServer) error {
+const (
+	appendsAtOnce = 32               // appends that are received at once; others wait
+	receiveTime   = 10 * time.Second // for an append to come in
+	maxEvents     = 1 << 15          // events of one append
+)
+
+// incoming is an append as it came.
+type incoming struct {
+	options *streams.AppendReq_Options
+	events  []Event
+	wrong   error // told only after all was received: a client that still sends would not hear it
+	err     error
+}
+
+// receive takes an append in. Few are taken in at once, and none for long: until it is whole, nobody knows how much it
+// will be.
+func (f *streamsFace) receive(stream streams.Streams_AppendServer) incoming {
 	ctx := stream.Context()
+	select {
+	case f.appends <- struct{}{}:
+	case <-ctx.Done():
+		return incoming{err: status.FromContextError(ctx.Err()).Err()}
+	}
+	done := make(chan incoming, 1)
+	go func() {
+		defer func() { <-f.appends }()
+		done <- receiveAll(stream)
+	}()
+	late := time.NewTimer(receiveTime)
+	defer late.Stop()
+	select {
+	case r := <-done:
+		return r
+	case <-late.C: // the call's end ends the receiving
+		return incoming{err: status.Errorf(codes.DeadlineExceeded, "the append has not come in within %s", receiveTime)}
+	}
+}
+
+func receiveAll(stream streams.Streams_AppendServer) (r incoming) {
 	first, err := stream.Recv()
 	if err != nil {
-		return err
+		return incoming{err: err}
 	}
-	o := first.GetOptions()
-	if o == nil {
-		return status.Error(codes.InvalidArgument, "an append begins with its options")
+	if r.options = first.GetOptions(); r.options == nil {
+		return incoming{err: status.Error(codes.InvalidArgument, "an append begins with its options")}
 	}
-	var events []Event
-	var wrong error // told only after all was received: a client that still sends would not hear it
 	for size := 0; ; {
 		req, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			break
+			return r
 		}
 		if err != nil {
-			return err
+			return incoming{err: err}
 		}
-		e, err := eventOf(ctx, req.GetProposedMessage())
-		if size += len(e.Data) + len(e.Meta); size > MaxAppend {
-			err, events = errTooLarge, nil
+		e, err := eventOf(stream.Context(), req.GetProposedMessage())
+		if size += len(e.Data) + len(e.Meta); size > MaxAppend || len(r.events) == maxEvents {
+			err, r.events = errTooLarge, nil
 		}
-		if wrong == nil {
-			wrong, events = err, append(events, e)
+		if r.wrong == nil {
+			if r.wrong = err; err == nil {
+				r.events = append(r.events, e)
+			}
 		}
 	}
+}
+
+// Append implements the service: the events of one call are written together or not at all.
+func (f *streamsFace) Append(stream streams.Streams_AppendServer) error {
+	ctx := stream.Context()
+	r := f.receive(stream)
+	if r.err != nil {
+		return r.err
+	}
+	o, events, wrong := r.options, r.events, r.wrong
 	name, expected := string(o.GetStreamIdentifier().GetStreamName()), expectedOf(o.GetExpectedStreamRevision())
 	switch {
 	case errors.Is(wrong, errTooLarge):
@@ -207,12 +252,21 @@ func (f *streamsFace) batched(ctx context.Context, waiting map[uuid.UUID]*batch,
 	}
 	for _, p := range req.GetProposedMessages() {
 		e, err := eventOf(ctx, p)
-		if b.size += len(e.Data) + len(e.Meta); b.size > MaxAppend {
+		if b.size += len(e.Data) + len(e.Meta); b.size > MaxAppend || len(b.events) == maxEvents {
 			err, b.events = errTooLarge, nil
 		}
 		if b.err == nil {
-			b.err, b.events = err, append(b.events, e)
+			if b.err = err; err == nil {
+				b.events = append(b.events, e)
+			}
 		}
+	}
+	begun := 0
+	for _, other := range waiting {
+		begun += other.size
+	}
+	if begun > maxBegun {
+		return status.Error(codes.ResourceExhausted, "too much was begun to be appended and not finished")
 	}
 	if !req.GetIsFinal() {
 		return nil
@@ -223,7 +277,11 @@ func (f *streamsFace) batched(ctx context.Context, waiting map[uuid.UUID]*batch,
 	return send(answer)
 }
 
-const maxBatches = 64 // unfinished ones of one caller
+// What one caller may have begun and not finished.
+const (
+	maxBatches = 64            // appends
+	maxBegun   = 2 * MaxAppend // bytes
+)
 
 func (f *streamsFace) putBatch(ctx context.Context, b *batch) *streams.BatchAppendResp {
 	name, expected := string(b.options.GetStreamIdentifier().GetStreamName()), expectedOf(b.options.GetExpectedStreamPosition())

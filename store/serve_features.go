@@ -9,21 +9,16 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 // servedVersion is the version of EventStoreDB whose behaviour is followed.
 const servedVersion = "24.10.0"
 
-// features tells clients what they may call.
-type features struct {
-	serverfeatures.UnimplementedServerFeaturesServer
-}
-
-// GetSupportedMethods implements the service.
-func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+// supported tells clients what they may call.
+func supported(context.Context) proto.Message {
 	all := &serverfeatures.SupportedMethods{EventStoreServerVersion: servedVersion}
 	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc, persistent.PersistentSubscriptions_ServiceDesc,
 		serverfeatures.ServerFeatures_ServiceDesc, gossip.Gossip_ServiceDesc} {
@@ -47,19 +42,13 @@ func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeat
 			all.Methods = append(all.Methods, one)
 		}
 	}
-	return all, nil
+	return all
 }
 
-// gossipFace tells clients that look for a cluster that there is one node, and that it leads.
-type gossipFace struct {
-	gossip.UnimplementedGossipServer
-	address *net.TCPAddr
-}
-
-// Read implements the service.
-func (g *gossipFace) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, error) {
+// oneNode tells clients that look for a cluster that there is one node, and that it leads.
+func oneNode(address *net.TCPAddr) *gossip.ClusterInfo {
 	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
 		TimeStamp: time.Now().UnixNano() / 100, State: gossip.MemberInfo_Leader, IsAlive: true,
-		HttpEndPoint: &gossip.EndPoint{Address: g.address.IP.String(), Port: uint32(g.address.Port)},
-	}}}, nil
+		HttpEndPoint: &gossip.EndPoint{Address: address.IP.String(), Port: uint32(address.Port)},
+	}}}
 }

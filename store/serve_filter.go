@@ -28,8 +28,20 @@ func newSelection(o *streams.ReadReq_Options_FilterOptions) (*selection, error) 
 	return s, s.compile()
 }
 
+// What a filter may have: it is tried on every record.
+const (
+	maxPrefixes    = 256
+	maxFilterBytes = 4 << 10 // of all prefixes and the expression
+)
+
 func (s *selection) compile() (err error) {
+	size := len(s.Regex)
+	for _, p := range s.Prefixes {
+		size += len(p)
+	}
 	switch {
+	case size > maxFilterBytes || len(s.Prefixes) > maxPrefixes:
+		return status.Errorf(codes.InvalidArgument, "a filter may have %d prefixes, and %d bytes of them and of its expression", maxPrefixes, maxFilterBytes)
 	case s.Regex == "" && len(s.Prefixes) == 0:
 		return status.Error(codes.InvalidArgument, "a filter needs prefixes or a regular expression")
 	case s.Regex == "":

@@ -21,8 +21,9 @@ const (
 )
 
 const (
-	groupBuffer = 500                    // records read ahead where the configuration says nothing
-	beatTime    = 100 * time.Millisecond // how exact timeouts of records and checkpoints are
+	groupBuffer   = 500                    // records read ahead where the configuration says nothing
+	maxGroupBytes = 8 << 20                // of records read ahead, whatever it says
+	beatTime      = 100 * time.Millisecond // how exact timeouts of records and checkpoints are
 )
 
 // item is a record that a group deals with.
@@ -65,6 +66,7 @@ type group struct {
 	consumers []*consumer
 	turn      int
 	waiting   []*item // to be given out, in order
+	held      int     // bytes of what is in order
 	order     []*item // what was read and is not covered by handled, in order
 	flying    map[uuid.UUID]bool
 	handled   uint64 // all before this place has been dealt with
@@ -144,7 +146,7 @@ func (g *group) run(ctx context.Context) {
 		}
 		g.dispatch()
 		source, beats := g.source, beat.C
-		if len(g.order) >= room {
+		if len(g.order) >= room || g.held >= maxGroupBytes {
 			source = nil
 		}
 		if len(g.flying) == 0 && g.unsaved == 0 {
@@ -203,6 +205,7 @@ func (g *group) take(r Recorded) {
 	}
 	g.known = max(g.known, i.place)
 	g.order = append(g.order, i)
+	g.held += i.size()
 	if i.done {
 		g.advance()
 		return
@@ -337,6 +340,7 @@ func (g *group) advance() {
 		if g.handled = g.order[n].place + 1; !g.order[n].Mark() {
 			g.unsaved++
 		}
+		g.held -= g.order[n].size()
 		n++
 	}
 	g.order = slices.Delete(g.order, 0, n)

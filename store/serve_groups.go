@@ -13,10 +13,14 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // groupsStream holds the configuration of all persistent subscriptions, the newest record all of it.
 const groupsStream = "$persistentSubscriptionConfig"
+
+// maxGroups is how many persistent subscriptions there may be.
+const maxGroups = 256
 
 // groups are the persistent subscriptions of a server: groups of consumers that share the records of a
 // stream, and whose progress the server keeps.
@@ -128,6 +132,9 @@ func (f *groupsFace) Create(ctx context.Context, req *persistent.CreateReq) (*pe
 	defer g.mu.Unlock()
 	if g.all[c.key()] != nil {
 		return nil, groupException(ctx, codes.AlreadyExists, c.key(), "exists.", "persistent-subscription-exists")
+	}
+	if len(g.all) >= maxGroups {
+		return nil, status.Errorf(codes.ResourceExhausted, "there are %d persistent subscriptions, and no more may be made", maxGroups)
 	}
 	one, err := startGroup(g.ctx, f.Server, c)
 	if err != nil {

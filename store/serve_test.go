@@ -48,6 +48,12 @@ func serveTestLogOver(t testing.TB, log Log, secure *tls.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return fmt.Sprintf("esdb://ann:p%%40ss@%s?tls=false", serveOn(t, server))
+}
+
+// serveOn serves until the test ends and returns the address.
+func serveOn(t testing.TB, server *Server) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +67,7 @@ func serveTestLogOver(t testing.TB, log Log, secure *tls.Config) string {
 			t.Error(err)
 		}
 	})
-	return fmt.Sprintf("esdb://ann:p%%40ss@%s?tls=false", listener.Addr())
+	return listener.Addr().String()
 }
 
 func openEventStoreDB(t testing.TB, address string) *EventStoreDB {

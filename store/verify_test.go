@@ -140,7 +140,7 @@ func wantSays(t *testing.T, when string, err error, says string) {
 
 func tamper(t *testing.T, path, edit string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
 	}
