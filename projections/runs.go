@@ -118,6 +118,9 @@ func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.
 var errOtherVersion = errors.New("made by another version")
 
 func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
+	if err := store.MakePrivate(path); err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", "file:"+path+
 		"?_txlock=immediate&_pragma=auto_vacuum(INCREMENTAL)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=secure_delete(1)&_pragma=busy_timeout(5000)")
 	if err != nil {

@@ -18,7 +18,13 @@ func CopySQLite(ctx context.Context, from, to string) (err error) {
 	if _, err := os.Stat(from); err != nil { // opening it would make one
 		return fmt.Errorf("copying the event log: %w", err)
 	}
-	c, err := openConn(from, "busy_timeout = 5000")
+	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("copying the event log: %s is there already", to)
+	}
+	if err := MakePrivate(to); err != nil { // an empty file is taken
+		return fmt.Errorf("copying the event log: %w", err)
+	}
+	c, err := openConn(from, busyTimeout)
 	if err == nil {
 		_, err = c.raw.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?", []driver.NamedValue{{Ordinal: 1, Value: to}})
 		err = errors.Join(err, c.close())

@@ -23,6 +23,9 @@ func openFileBlobs(host, dir string) (*Blobs, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
+	if _, err := tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
+		return nil, fmt.Errorf("opening the blobs: %w", err)
+	}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		if err := syncDir(d); err != nil {
 			return nil, fmt.Errorf("opening the blobs: %w", err)

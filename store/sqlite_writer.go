@@ -250,6 +250,9 @@ func (w *writer) undo() {
 }
 
 func (w *writer) open() error {
+	if err := MakePrivate(w.path); err != nil {
+		return err
+	}
 	c, err := openConn(w.path, slices.Concat(writerPragmas, w.pragmas)...)
 	if err != nil {
 		return err

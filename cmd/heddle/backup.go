@@ -63,6 +63,8 @@ func makeEmpty(dir string) error {
 		err = os.MkdirAll(dir, 0o700)
 	case err == nil && len(entries) > 0:
 		err = fmt.Errorf("%s is not empty: give a folder that is not there yet", dir)
+	case err == nil:
+		err = os.Chmod(dir, 0o700)
 	}
 	return err
 }

@@ -161,6 +161,39 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 }
 
+// TestDataIsPrivate starts a server in a folder that everybody may read, with files that were restored so, and backs up
+// into such a folder: nobody else can read anything then.
+func TestDataIsPrivate(t *testing.T) {
+	h := newHouse(t, "HEDDLE_SERVE_LOG=127.0.0.1:0")
+	h.start()
+	h.must(h.stop())
+	data, backup := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "kept")
+	h.must(filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return os.Chmod(path, 0o755)
+		} else if err == nil {
+			return os.Chmod(path, 0o644)
+		}
+		return err
+	}))
+	h.must(os.Mkdir(backup, 0o755))
+	h.must(os.Chmod(backup, 0o755))
+	h.start()
+	h.shell(fromPage(t, "back up"), "BACKUP="+backup)
+	for _, dir := range []string{data, backup} {
+		h.must(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && info.Mode().Perm()&0o077 != 0 && filepath.Dir(path) != filepath.Join(data, "blobs") {
+				t.Errorf("%s has mode %s", path, info.Mode())
+			}
+			return err
+		}))
+	}
+}
+
 // TestBackupRefuses has mistakes told.
 func TestBackupRefuses(t *testing.T) {
 	h := newHouse(t)

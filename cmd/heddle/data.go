@@ -14,18 +14,25 @@ import (
 	"heddle/store"
 )
 
-// lock makes the data folder this process's own until it ends, however it ends.
-func lock(dir string) (release func(), err error) {
+// lock makes the data folder this process's own until it ends, however it ends, and nobody else's to read.
+func lock(dir string, logger *slog.Logger) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder (HEDDLE_DATA): %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking the data folder (HEDDLE_DATA): %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("the data folder %s belongs to another heddle process; stop it or set HEDDLE_DATA to another folder", dir)
+	}
+	was, still := store.TightenFolder(dir)
+	if len(was) > 0 {
+		logger.Warn("other users of this machine could read parts of the data folder (HEDDLE_DATA); now they can't", "changed", was)
+	}
+	if len(still) > 0 {
+		logger.Warn("other users of this machine may read parts of the data folder (HEDDLE_DATA): take their rights away", "unchanged", still)
 	}
 	return func() { _ = f.Close() }, nil
 }

@@ -42,7 +42,7 @@ const defaultServeLog = "127.0.0.1:2113"
 
 // Run serves until ctx ends.
 func (logServeCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdout io.Writer) (err error) {
-	release, err := lock(s.Data)
+	release, err := lock(s.Data, logger)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (s *settings) logPassword(stdout io.Writer) (string, error) {
 		return s.LogPassword, nil
 	}
 	path := filepath.Join(s.Data, "log.password")
-	kept, err := os.ReadFile(path)
+	kept, err := store.ReadOwn(path)
 	if password := strings.TrimSpace(string(kept)); password != "" {
 		return password, nil
 	}
@@ -108,7 +108,7 @@ func (s *settings) logPassword(stdout io.Writer) (string, error) {
 	random := make([]byte, 24)
 	_, _ = rand.Read(random) // it never fails: see crypto/rand
 	password := base64.RawURLEncoding.EncodeToString(random)
-	if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
+	if err := store.WriteNew(path, []byte(password+"\n")); err != nil {
 		return "", fmt.Errorf("keeping the event log's password: %w", err)
 	}
 	_, err = fmt.Fprintf(stdout, "The event log's user is %s, the password, shown this once and kept in %s:\n\n    %s\n\n", s.LogUser, path, password)
@@ -168,8 +168,8 @@ func makeCertificate(certificate, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), 0o600); err != nil {
+	if err := store.WriteNew(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})); err != nil {
 		return err
 	}
-	return os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o644)
+	return store.WriteNew(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}))
 }

@@ -33,6 +33,7 @@ type cli struct {
 
 func main() {
 	dropEmpty()
+	syscall.Umask(0o077) // whatever is written is for its owner alone
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -64,7 +64,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	if err := s.checkRoles(); err != nil {
 		return err
 	}
-	release, err := lock(s.Data)
+	release, err := lock(s.Data, logger)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (c verifyCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 			return fmt.Errorf("%s is no head that verify printed: %w", c.Since, err)
 		}
 	}
-	release, err := lock(s.Data)
+	release, err := lock(s.Data, logger)
 	if err != nil {
 		return err
 	}
