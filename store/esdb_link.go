@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,8 +46,8 @@ type link struct {
 func (l *link) configure(address string, logger *slog.Logger) (err error) {
 	l.logger = logger
 	l.config, err = esdb.ParseConnectionString(address)
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // without the address, which holds the password
+	if err != nil && strings.Contains(address, "@") { // what the parser says may be a part of the password
+		err = errors.New("write it as esdb://user:password@host:2113?tls=true, with %2F, %3A and %40 for /, : and @ in user and password")
 	}
 	if err != nil {
 		return fmt.Errorf("the event log's address can't be used: %w", err)
