@@ -67,7 +67,7 @@ func TestSQLiteRefusesOtherFiles(t *testing.T) {
 		make("other.db", `CREATE TABLE cakes (name)`): "not an event log",
 		newer: "schema 99",
 		text:  "not a database",
-		filepath.Join(dir, "missing", "events.db"): "unable to open",
+		filepath.Join(dir, "missing", "events.db"): "no such file",
 	} {
 		if _, err := OpenSQLite(path); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want it to say %q", path, err, says)

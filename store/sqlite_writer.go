@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"log/slog"
+	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -253,11 +254,20 @@ func (w *writer) open() error {
 	if err := MakePrivate(w.path); err != nil {
 		return err
 	}
+	left, err := os.Stat(w.path + "-wal") // a crash may have come before it was emptied
+	cutOff := err == nil && left.Size() > 0
 	c, err := openConn(w.path, slices.Concat(writerPragmas, w.pragmas)...)
 	if err != nil {
 		return err
 	}
-	w.conn, w.shrunk, w.fresh = c, true, true
+	w.conn = c
+	free, err := c.number("PRAGMA freelist_count")
+	if w.fresh = free > 0; w.fresh || cutOff {
+		w.shrunk = true
+	}
+	if err != nil {
+		return errors.Join(err, w.close())
+	}
 	if err := prepareSchema(c); err != nil {
 		return errors.Join(err, w.close())
 	}
