@@ -68,7 +68,7 @@ func TestEndpointKeys(t *testing.T) {
 		says      string
 	}{
 		{"Open", "", 200, ""}, {"Open", "wrong", 200, ""},
-		{"Optional", "", 401, "wants an API key"}, {"Optional", "wrong", 403, "not one of this endpoint's"}, {"Optional", "key-two", 200, `[2,null,{"Bare":[],"Nobody's":[],"Open":["<secret API key of Open `},
+		{"Optional", "", 401, "wants an API key"}, {"Optional", "wrong", 403, "not one of this endpoint's"}, {"Optional", "key-two", 200, `[2,null,{"Bare":[],"Moved":[],"Nobody's":[],"Open":["<secret API key of Open `},
 		{"Unset", "", 200, ""}, {"Unset", "any", 200, ""},
 		{"Required", "", 401, "wants an API key"}, {"Required", "key-one", 200, ""}, {"Bare", "", 401, "no API key is set for it"}, {"Bare", "any", 401, "no API key is set for it"},
 		{"Sealed", "ours-sealed", 200, ""}, {"Sealed", "ours-ours", 200, ""}, {"Sealed", "ours-moved", 403, "not one of"},
