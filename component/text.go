@@ -56,7 +56,7 @@ func numberText(x float64) string {
 }
 
 func textOrBase64(b []byte) string {
-	if utf8.Valid(b) {
+	if IsText(b) {
 		return string(b)
 	}
 	return base64.StdEncoding.EncodeToString(b)
@@ -76,4 +76,22 @@ func QueryText(query string) string {
 		}
 	}
 	return b.String()
+}
+
+// manyControls is how many control characters text must have to be taken for binary data.
+const manyControls = 4096
+
+// IsText reports whether bytes are text: UTF-8 of which no large part are control characters, each of which takes
+// six bytes in JSON.
+func IsText(b []byte) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+	controls := 0
+	for _, c := range b {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			controls++
+		}
+	}
+	return controls <= max(manyControls, len(b)/8)
 }

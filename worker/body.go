@@ -5,7 +5,6 @@ import (
 	"errors"
 	"mime"
 	"strings"
-	"unicode/utf8"
 
 	"heddle/component"
 	"heddle/domain"
@@ -106,22 +105,8 @@ func textOrBytes(body []byte) any {
 	switch {
 	case len(body) == 0:
 		return nil
-	case utf8.Valid(body) && !mostlyControls(body):
+	case component.IsText(body):
 		return string(body)
 	}
 	return body
-}
-
-// manyControls is how many control characters a body must have to be looked at as binary.
-const manyControls = 4096
-
-// mostlyControls reports whether a large part of a body are control characters. Each takes six bytes in JSON.
-func mostlyControls(body []byte) bool {
-	controls := 0
-	for _, c := range body {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
-			controls++
-		}
-	}
-	return controls > max(manyControls, len(body)/8)
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -8,9 +9,12 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -245,4 +249,45 @@ func namesOf(fields map[string]any) map[string]int {
 		}
 	}
 	return names
+}
+
+// A body that does not come, or not wholly, is no fault of the server, and keeps no place.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	h := newHouse(t)
+	h.BodyTime = 50 * time.Millisecond
+	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	h.start()
+	server := httptest.NewServer(h.Worker)
+	defer server.Close()
+	for name, c := range map[string]struct {
+		begin  string
+		close  bool
+		answer string
+	}{
+		"late":               {"Content-Length: 10\r\n\r\nabc", false, "408"},
+		"late and large":     {"Content-Length: 100000\r\n\r\n" + strings.Repeat("x", smallBody+1), false, "408"},
+		"cut off":            {"Content-Length: 10\r\n\r\nabc", true, "400"},
+		"no chunks":          {"Transfer-Encoding: chunked\r\n\r\nzz\r\n", true, "400"},
+		"chunks without end": {"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", false, "408"},
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "POST "+urls["Main"]+" HTTP/1.1\r\nHost: x\r\n"+c.begin); err != nil {
+			t.Fatal(err)
+		}
+		if c.close {
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if !strings.HasPrefix(line, "HTTP/1.1 "+c.answer) {
+			t.Errorf("%s: answered %q, %v", name, line, err)
+		}
+		_ = conn.Close()
+	}
+	server.Close()
+	if h.intake.held != 0 || len(h.accepted()) != 0 {
+		t.Errorf("%d bytes are held, %d runs accepted", h.intake.held, len(h.accepted()))
+	}
 }

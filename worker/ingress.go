@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,9 @@ func (w *Worker) read(rw http.ResponseWriter, r *http.Request, t target, rest st
 	delivery, release, err := w.readDelivery(rw, r, t.instance.ID, rest)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return s, nil, domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
-	} else if err != nil && domain.CodeOf(err) == "" && r.Context().Err() == nil {
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return s, nil, domain.Exceed("HEDDLE_BODY_TIME", "the body did not come within %s", w.BodyTime)
+	} else if err != nil && domain.CodeOf(err) == "" && !errors.Is(err, context.Canceled) {
 		return s, nil, domain.Refuse(domain.Invalid, "the body could not be read")
 	} else if err != nil {
 		return s, nil, err
@@ -194,7 +197,7 @@ var statuses = map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.
 	domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}
 
 // tooMuch are the answers to requests that exceed a limit, by its setting.
-var tooMuch = map[string]int{"HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
+var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
 
 // refuse tells why a trigger was not accepted. Internals stay inside.
