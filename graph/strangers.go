@@ -1,10 +1,10 @@
 package graph
 
 import (
-	"net"
-	"net/netip"
 	"slices"
 	"sync"
+
+	"heddle/store"
 )
 
 // strangers are the streams of those who have not shown a valid token yet, the oldest first. They cost
@@ -23,7 +23,7 @@ type stranger struct {
 // admit takes a stranger in. Where that is one too many of its address or in all, the oldest of those is
 // evicted, and the limit's setting told.
 func (s *strangers) admit(remote string, o Options, evict func()) (known func()) {
-	one := &stranger{origin(remote), evict}
+	one := &stranger{store.PeerOf(remote), evict}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	here := 0
@@ -53,21 +53,4 @@ func (s *strangers) admit(remote string, o Options, evict func()) (known func())
 func (s *strangers) leave(i int) {
 	s.list[i].evict()
 	s.list = slices.Delete(s.list, i, i+1)
-}
-
-// origin is what one caller is told by: an IPv4 address, or the network of an IPv6 address, of which whoever
-// has one has them all.
-func origin(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if address = address.Unmap().WithZone(""); address.Is4() {
-		return address.String()
-	}
-	return netip.PrefixFrom(address, 64).Masked().String()
 }

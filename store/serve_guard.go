@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,13 +26,13 @@ import (
 
 // ServerLimits bound what those who reach a [Server] can make it hold.
 type ServerLimits struct {
-	Connections        int // at once
-	AddressConnections int // of those, from one address
-	Calls              int // at once, subscriptions included
+	Connections           int // at once
+	ConnectionsPerAddress int // of those, from one address
+	Calls                 int // at once, subscriptions included
 }
 
 // DefaultServerLimits are more than a large installation needs.
-var DefaultServerLimits = ServerLimits{Connections: 512, AddressConnections: 128, Calls: 8192}
+var DefaultServerLimits = ServerLimits{Connections: 512, ConnectionsPerAddress: 128, Calls: 8192}
 
 const (
 	handshakeTime = 10 * time.Second // for TLS and HTTP/2 to begin
@@ -60,10 +61,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		host, _, err := net.SplitHostPort(raw.RemoteAddr().String())
-		if err != nil {
-			host = raw.RemoteAddr().String()
-		}
+		host := PeerOf(raw.RemoteAddr().String())
 		if !g.enter(host) {
 			_ = raw.Close() // nobody was told anything
 			continue
@@ -75,13 +73,30 @@ func (g *guard) Accept() (net.Conn, error) {
 	}
 }
 
+// PeerOf returns who a remote address, with a port or without, belongs to: one host, and of IPv6 its network, since
+// whoever has one address there has 2^64.
+func PeerOf(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if address = address.Unmap().WithZone(""); address.Is4() {
+		return address.String()
+	}
+	return netip.PrefixFrom(address, 64).Masked().String()
+}
+
 func (g *guard) enter(host string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.all >= g.limits.Connections || g.from[host] >= g.limits.AddressConnections {
+	if g.all >= g.limits.Connections || g.from[host] >= g.limits.ConnectionsPerAddress {
 		if time.Since(g.refused) > time.Minute {
 			g.refused = time.Now()
-			g.logger.Warn("connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_ADDRESS_CONNECTIONS)",
+			g.logger.Warn("connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_CONNECTIONS_PER_ADDRESS)",
 				"address", host, "connections", g.all, "from_there", g.from[host])
 		}
 		return false

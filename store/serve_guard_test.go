@@ -160,7 +160,7 @@ func TestStrangersAreCutOff(t *testing.T) {
 
 // There are so many connections, of one address and in all, and so many calls; one that ends makes room.
 func TestServedLogIsBounded(t *testing.T) {
-	address := guardedLog(t, ServerLimits{Connections: 3, AddressConnections: 2, Calls: 1})
+	address := guardedLog(t, ServerLimits{Connections: 3, ConnectionsPerAddress: 2, Calls: 1})
 	first, second := dialWire(t, address), dialWire(t, address)
 	for _, w := range []*wire{first, second} {
 		w.status(w.begin(gossip.Gossip_Read_FullMethodName))
@@ -255,4 +255,16 @@ func (s *silent) Context() context.Context { return s.ctx }
 func (s *silent) Recv() (*streams.AppendReq, error) {
 	<-s.ctx.Done()
 	return nil, s.ctx.Err()
+}
+
+// A peer is what one caller is told from others by.
+func TestPeerOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:5": "192.0.2.1", "[::ffff:192.0.2.1]:5": "192.0.2.1", "[2001:db8:1:2:3::4]:5": "2001:db8:1:2::/64",
+		"[2001:db8:1:2:ffff::]:9": "2001:db8:1:2::/64", "[fe80::1%eth0]:5": "fe80::/64", "@": "@", "": "",
+	} {
+		if got := PeerOf(remote); got != want {
+			t.Errorf("%s is of %s, want %s", remote, got, want)
+		}
+	}
 }

@@ -20,30 +20,30 @@ import (
 // settings is the whole configuration of a server. A flag wins over the environment, that over the
 // YAML file, that over the default. Keys in the file are the flags' names.
 type settings struct {
-	Listen                string   `env:"HEDDLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
-	Data                  string   `env:"HEDDLE_DATA" default:"./data" help:"Folder of all that lasts. It belongs to one process."`
-	Log                   string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded, or that of another process or of EventStoreDB as esdb://user:password@host:2113."`
-	ServeLog              string   `env:"HEDDLE_SERVE_LOG" help:"Address on which other processes and EventStoreDB's clients reach the embedded event log; it is not served when empty, and log serve then takes 127.0.0.1:2113."`
-	LogUser               string   `env:"HEDDLE_LOG_USER" default:"heddle" help:"User name that is asked of those who reach the served event log."`
-	LogPassword           string   `env:"HEDDLE_LOG_PASSWORD" secret:"" help:"Their password, at least 16 characters; made, printed once and kept in the data folder when empty."`
-	LogCert               string   `env:"HEDDLE_LOG_CERT" help:"PEM file of the served event log's certificate; needed off loopback addresses, on them made in the data folder (log.crt) when empty."`
-	LogKey                string   `env:"HEDDLE_LOG_KEY" help:"PEM file of its key."`
-	LogConnections        int      `env:"HEDDLE_LOG_CONNECTIONS" default:"${logConnections}" help:"Connections to the served event log at once."`
-	LogAddressConnections int      `env:"HEDDLE_LOG_ADDRESS_CONNECTIONS" default:"${logAddressConnections}" help:"Those of one address."`
-	LogCalls              int      `env:"HEDDLE_LOG_CALLS" default:"${logCalls}" help:"Calls of the served event log at once, subscriptions included."`
-	Redis                 string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue, wake-ups and presence: embedded, or redis://… for one that processes share."`
-	Roles                 []string `env:"HEDDLE_ROLES" default:"api,worker" enum:"api,worker" help:"What this process does: api (GraphQL and triggers), worker (schedules and executions) or both."`
-	Blobs                 string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
-	MasterKey             string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`
-	AdminToken            string   `env:"HEDDLE_ADMIN_TOKEN" secret:"" help:"The first administrator's token, at least 16 characters; made at the first start and printed once when empty."`
-	Organization          string   `env:"HEDDLE_ORGANIZATION" default:"Heddle" help:"Name of the organization that the first start makes."`
-	AdminEmail            string   `env:"HEDDLE_ADMIN_EMAIL" default:"admin@localhost.localdomain" help:"E-mail address of the administrator that the first start makes."`
-	PublicURL             string   `name:"public-url" env:"HEDDLE_PUBLIC_URL" help:"URL under which others reach this server; http:// and the listen address when empty."`
-	Origins               []string `env:"HEDDLE_ORIGINS" help:"Origins of other sites' pages that may call, for CORS, WebSocket and SSE."`
-	AllowHosts            []string `env:"HEDDLE_ALLOW_HOSTS" help:"Host, host:port or CIDR that steps may reach although it is private."`
-	LogLevel              string   `env:"HEDDLE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of the server's own log: ${enum}."`
-	MetricsToken          string   `env:"HEDDLE_METRICS_TOKEN" secret:"" help:"Bearer token, at least 16 characters, without which /metrics answers 401; it is open to all when empty."`
-	OTLPEndpoint          string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
+	Listen                   string   `env:"HEDDLE_LISTEN" default:"127.0.0.1:8080" help:"Address to listen on."`
+	Data                     string   `env:"HEDDLE_DATA" default:"./data" help:"Folder of all that lasts. It belongs to one process."`
+	Log                      string   `env:"HEDDLE_LOG" default:"embedded" help:"Event log: embedded, or that of another process or of EventStoreDB as esdb://user:password@host:2113."`
+	ServeLog                 string   `env:"HEDDLE_SERVE_LOG" help:"Address on which other processes and EventStoreDB's clients reach the embedded event log; it is not served when empty, and log serve then takes 127.0.0.1:2113."`
+	LogUser                  string   `env:"HEDDLE_LOG_USER" default:"heddle" help:"User name that is asked of those who reach the served event log."`
+	LogPassword              string   `env:"HEDDLE_LOG_PASSWORD" secret:"" help:"Their password, at least 16 characters; made, printed once and kept in the data folder when empty."`
+	LogCert                  string   `env:"HEDDLE_LOG_CERT" help:"PEM file of the served event log's certificate; needed off loopback addresses, on them made in the data folder (log.crt) when empty."`
+	LogKey                   string   `env:"HEDDLE_LOG_KEY" help:"PEM file of its key."`
+	LogConnections           int      `env:"HEDDLE_LOG_CONNECTIONS" default:"${logConnections}" help:"Connections to the served event log at once."`
+	LogConnectionsPerAddress int      `env:"HEDDLE_LOG_CONNECTIONS_PER_ADDRESS" default:"${logConnectionsPerAddress}" help:"Those of one address."`
+	LogCalls                 int      `env:"HEDDLE_LOG_CALLS" default:"${logCalls}" help:"Calls of the served event log at once, subscriptions included."`
+	Redis                    string   `env:"HEDDLE_REDIS" default:"embedded" help:"Work queue, wake-ups and presence: embedded, or redis://… for one that processes share."`
+	Roles                    []string `env:"HEDDLE_ROLES" default:"api,worker" enum:"api,worker" help:"What this process does: api (GraphQL and triggers), worker (schedules and executions) or both."`
+	Blobs                    string   `env:"HEDDLE_BLOBS" help:"Where blobs are kept: file:///folder or s3://bucket?region=…; the folder blobs in the data folder when empty."`
+	MasterKey                string   `env:"HEDDLE_MASTER_KEY" secret:"" help:"Base64 of the 32 bytes that all secrets are sealed with; a key file in the data folder when empty."`
+	AdminToken               string   `env:"HEDDLE_ADMIN_TOKEN" secret:"" help:"The first administrator's token, at least 16 characters; made at the first start and printed once when empty."`
+	Organization             string   `env:"HEDDLE_ORGANIZATION" default:"Heddle" help:"Name of the organization that the first start makes."`
+	AdminEmail               string   `env:"HEDDLE_ADMIN_EMAIL" default:"admin@localhost.localdomain" help:"E-mail address of the administrator that the first start makes."`
+	PublicURL                string   `name:"public-url" env:"HEDDLE_PUBLIC_URL" help:"URL under which others reach this server; http:// and the listen address when empty."`
+	Origins                  []string `env:"HEDDLE_ORIGINS" help:"Origins of other sites' pages that may call, for CORS, WebSocket and SSE."`
+	AllowHosts               []string `env:"HEDDLE_ALLOW_HOSTS" help:"Host, host:port or CIDR that steps may reach although it is private."`
+	LogLevel                 string   `env:"HEDDLE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of the server's own log: ${enum}."`
+	MetricsToken             string   `env:"HEDDLE_METRICS_TOKEN" secret:"" help:"Bearer token, at least 16 characters, without which /metrics answers 401; it is open to all when empty."`
+	OTLPEndpoint             string   `name:"otlp-endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" help:"Where traces are sent by OTLP over HTTP, as http://collector:4318; none are made when empty."`
 
 	MaxConnections           int           `env:"HEDDLE_MAX_CONNECTIONS" default:"8192" help:"Open connections of all kinds; a further one is closed at once."`
 	MaxConnectionsPerAddress int           `env:"HEDDLE_MAX_CONNECTIONS_PER_ADDRESS" default:"2048" help:"Open connections from one address, of IPv6 from one network of 64 bits; behind a proxy, as many as HEDDLE_MAX_CONNECTIONS."`
@@ -118,7 +118,7 @@ type settings struct {
 func defaults() kong.Vars {
 	l, f := domain.DefaultLimits, domain.DefaultFileLimits
 	served := store.DefaultServerLimits
-	return kong.Vars{"logConnections": fmt.Sprint(served.Connections), "logAddressConnections": fmt.Sprint(served.AddressConnections), "logCalls": fmt.Sprint(served.Calls),
+	return kong.Vars{"logConnections": fmt.Sprint(served.Connections), "logConnectionsPerAddress": fmt.Sprint(served.ConnectionsPerAddress), "logCalls": fmt.Sprint(served.Calls),
 		"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values),
 		"maxComment": fmt.Sprint(l.Comment), "maxComments": fmt.Sprint(l.Comments),
 		"maxIcon": fmt.Sprint(f.Icon), "maxIconSide": fmt.Sprint(f.IconSide), "maxAttachment": fmt.Sprint(f.Attachment),

@@ -3,9 +3,10 @@ package main
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
+
+	"heddle/store"
 )
 
 // connections bounds how many connections are open, in all and from one address: what one peer opens, others
@@ -17,7 +18,7 @@ type connections struct {
 
 	mu   sync.Mutex
 	open int
-	from map[netip.Prefix]int
+	from map[string]int
 }
 
 // Accept implements [net.Listener]. What is too many is closed at once, unread.
@@ -27,7 +28,7 @@ func (c *connections) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer := peerOf(conn.RemoteAddr())
+		peer := store.PeerOf(conn.RemoteAddr().String())
 		limit := c.enter(peer)
 		if limit == "" {
 			return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(peer) })}, nil
@@ -38,7 +39,7 @@ func (c *connections) Accept() (net.Conn, error) {
 }
 
 // enter counts a connection in, or returns the setting that it is too many for.
-func (c *connections) enter(peer netip.Prefix) (limit string) {
+func (c *connections) enter(peer string) (limit string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -48,35 +49,20 @@ func (c *connections) enter(peer netip.Prefix) (limit string) {
 		return "HEDDLE_MAX_CONNECTIONS_PER_ADDRESS"
 	}
 	if c.from == nil {
-		c.from = map[netip.Prefix]int{}
+		c.from = map[string]int{}
 	}
 	c.open++
 	c.from[peer]++
 	return ""
 }
 
-func (c *connections) leave(peer netip.Prefix) {
+func (c *connections) leave(peer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
 	if c.from[peer]--; c.from[peer] == 0 {
 		delete(c.from, peer)
 	}
-}
-
-// peerOf returns who an address belongs to: one host, of IPv6 its network, as one host has 2^64 addresses there.
-func peerOf(address net.Addr) netip.Prefix {
-	tcp, ok := address.(*net.TCPAddr)
-	if !ok {
-		return netip.Prefix{}
-	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	peer, _ := ip.Prefix(bits) // both lengths are the family's
-	return peer
 }
 
 // counted is a connection that is counted until it is closed.

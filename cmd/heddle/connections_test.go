@@ -61,14 +61,6 @@ func TestConnectionsAreBounded(t *testing.T) {
 	accepting.Wait()
 }
 
-func TestPeers(t *testing.T) {
-	for address, want := range map[string]string{"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "::1": "::/64"} {
-		if got := peerOf(&net.TCPAddr{IP: net.ParseIP(address), Port: 7}).String(); got != want {
-			t.Errorf("%s is counted as %s, want %s", address, got, want)
-		}
-	}
-}
-
 // A reader that takes nothing is let go, and what is written in time comes whole, request after request.
 func TestAnswersArePaced(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 64<<20)

@@ -74,7 +74,7 @@ func (s *settings) logServer(log store.Log, logger *slog.Logger, stdout io.Write
 		return nil, "", fmt.Errorf("listening (HEDDLE_SERVE_LOG): %w", err)
 	}
 	options := store.ServerOptions{User: s.LogUser, Logger: logger,
-		Limits: store.ServerLimits{Connections: s.LogConnections, AddressConnections: s.LogAddressConnections, Calls: s.LogCalls}}
+		Limits: store.ServerLimits{Connections: s.LogConnections, ConnectionsPerAddress: s.LogConnectionsPerAddress, Calls: s.LogCalls}}
 	options.TLS, err = s.logTLS(listener.Addr().(*net.TCPAddr).IP.IsLoopback())
 	if err == nil {
 		options.Password, err = s.logPassword(stdout)
