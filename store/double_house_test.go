@@ -215,3 +215,60 @@ func memory(t *testing.T) *store.Blobs {
 	t.Cleanup(func() { _ = blobs.Close() })
 	return blobs
 }
+
+// State of many times what EventStoreDB takes in one append is repeated in parts, what is older is dropped, and all of
+// it is there afterwards.
+func TestLargeStateOnEventStoreDB(t *testing.T) {
+	double := store.NewDouble(t)
+	log := double.Open(t)
+	handle, err := store.Open(as(t), log, domain.States, "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(decide func(domain.State) (domain.Changes[domain.State], error)) {
+		t.Helper()
+		if _, _, err := handle.Change(as(t), decide); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range domain.SnapshotEvery + 1 {
+		value, _ := json.Marshal(strings.Repeat("v", 100<<10) + fmt.Sprint(i))
+		change(func(st domain.State) (domain.Changes[domain.State], error) {
+			return st.Save(domain.ValueSaved{Scope: "s", Key: fmt.Sprint("key", i%40), Value: value, Run: "run", Path: fmt.Sprint("step", i)})
+		})
+	}
+	before := handle.State()
+	if _, large := before.Snapshot(map[string]bool{"run": true}); !large {
+		t.Fatal("the state is small")
+	}
+	first := store.Revision(-1)
+	for at := (domain.SnapshotPlace{ID: uuid.NewString()}); !at.Closed; {
+		next := at
+		change(func(st domain.State) (changes domain.Changes[domain.State], err error) {
+			changes, next = st.SnapshotPart(at, map[string]bool{"run": true})
+			return changes, nil
+		})
+		if first < 0 {
+			first = handle.Revision()
+		}
+		at = next
+	}
+	if err := log.Truncate(t.Context(), domain.States.Stream("i"), first); err != nil {
+		t.Fatal(err)
+	}
+	after, _, err := store.Load(t.Context(), double.Open(t), domain.States, "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range before.Scopes["s"] {
+		if string(after.Scopes["s"][key].Value) != string(value.Value) {
+			t.Errorf("%s is lost", key)
+		}
+	}
+	if len(after.Scopes["s"]) != len(before.Scopes["s"]) || after.Since != 0 {
+		t.Errorf("%d of %d keys are left, %d events since the snapshot", len(after.Scopes["s"]), len(before.Scopes["s"]), after.Since)
+	}
+	if _, err := store.Verify(t.Context(), log, nil); err != nil {
+		t.Error(err)
+	}
+}
