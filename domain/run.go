@@ -57,7 +57,7 @@ type Run struct {
 	QueuedAt     time.Time
 	Trace        string // of what queued it, see [Meta]
 	Claims       int    // the newest claim, 0 before the first
-	CutOff       int    // claims that ended neither the run nor by handing it back
+	CutOff       int    // claims since a step finished that ended neither the run nor by handing it back
 	Failing      int    // claims one after another that something other than the run kept from going on
 	Worker       string
 	ClaimedAt    time.Time
@@ -193,7 +193,7 @@ type StepFinished struct {
 
 // Evolve implements [Event].
 func (e StepFinished) Evolve(r Run, _ Meta) Run {
-	r.steps, r.waits, r.Failing = r.steps.with(e), false, 0
+	r.steps, r.waits, r.CutOff, r.Failing = r.steps.with(e), false, 0, 0
 	if _, again := r.retried[e.Path]; again { // it is over: a long loop must not gather them
 		r.retried = maps.Clone(r.retried)
 		delete(r.retried, e.Path)

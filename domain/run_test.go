@@ -402,3 +402,20 @@ func TestSupersede(t *testing.T) {
 		t.Errorf("a failure afterwards: %v %s", err, diff)
 	}
 }
+
+// Claims are cut off one after another only as long as no step is finished under them.
+func TestRunCutOffsWithoutProgress(t *testing.T) {
+	var r Run
+	for claim, finishes := range []bool{false, false, true, false, false} {
+		r = RunClaimed{Claim: claim + 1}.Evolve(r, Meta{Aggregate: "r"})
+		if finishes {
+			r = StepFinished{Path: "a"}.Evolve(r, Meta{})
+		}
+	}
+	if r.CutOff != 2 {
+		t.Errorf("%d claims were cut off since the step finished", r.CutOff)
+	}
+	if r = (RunReleased{}).Evolve(r, Meta{}); (RunClaimed{Claim: 6}).Evolve(r, Meta{}).CutOff != 2 || (RunClaimed{Claim: 6, Again: true}).Evolve(r, Meta{}).CutOff != 3 {
+		t.Error("what is handed back counts, or what may have been begun before does not")
+	}
+}

@@ -92,7 +92,7 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	}
 	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master, []byte(place))
 	if err != nil { // tink does not tell a wrong key from a damaged text
-		return nil, fmt.Errorf("%w (data key of %s: %w)", errMasterKey, place, err)
+		return nil, fmt.Errorf("%w (data key of %s: %w)", ErrMasterKey, place, err)
 	}
 	key, err := aead.New(handle)
 	if err != nil {
@@ -102,4 +102,5 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	return key, nil
 }
 
-var errMasterKey = domain.Refuse(domain.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")
+// ErrMasterKey says that what is sealed was sealed with another master key.
+var ErrMasterKey = domain.Refuse(domain.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")

@@ -51,7 +51,7 @@ func newCluster(t *testing.T, apis, workers int, more ...string) *cluster {
 	t.Cleanup(func() { c.redis.kill() })
 	s3 := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true), gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
 	t.Cleanup(s3.Close)
-	env := []string{"HEDDLE_LOG=" + c.logURL, "HEDDLE_REDIS=redis-socket://" + c.redis.socket, "HEDDLE_MASTER_KEY=" + shared["HEDDLE_MASTER_KEY"],
+	env := []string{"HEDDLE_MAX_CLAIMS=100", "HEDDLE_LOG=" + c.logURL, "HEDDLE_REDIS=redis-socket://" + c.redis.socket, "HEDDLE_MASTER_KEY=" + shared["HEDDLE_MASTER_KEY"],
 		"HEDDLE_BLOBS=s3://heddle?region=us-east-1&use_path_style=true&endpoint=" + s3.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"HEDDLE_ALLOW_HOSTS=127.0.0.1"}
 	env = append(env, more...)

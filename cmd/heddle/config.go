@@ -100,7 +100,7 @@ type settings struct {
 	Concurrency    int           `env:"HEDDLE_CONCURRENCY" default:"32" help:"Executions at once."`
 	MissedTicks    time.Duration `env:"HEDDLE_MISSED_TICKS" default:"1h" help:"How late a scheduled execution that was missed is made up."`
 	MaxNested      int           `env:"HEDDLE_MAX_NESTED" default:"10" help:"How deep flows may wait for each other's results."`
-	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"3" help:"How often an execution may be cut off by the end of its process, other than by a stop, before it fails."`
+	MaxClaims      int           `env:"HEDDLE_MAX_CLAIMS" default:"3" help:"How often an execution may be cut off by the end of its process, other than by a stop and with no step finished in between, before it fails."`
 	MaxSteps       int           `env:"HEDDLE_MAX_STEPS" default:"100000" help:"Steps of an execution, counting each iteration of a loop."`
 	MaxStepOutput  int           `env:"HEDDLE_MAX_STEP_OUTPUT" default:"67108864" help:"Bytes of a step's result."`
 	MaxStepMemory  int           `env:"HEDDLE_MAX_STEP_MEMORY" default:"268435456" help:"Bytes that what a step reads or makes of data may hold, as estimated before it is held."`

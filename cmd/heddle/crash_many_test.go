@@ -32,7 +32,7 @@ func crashAnywhere(t *testing.T, redis *realRedis) {
 	const leastRuns, leastKills, mostPerRound = 300, 30, 12
 	hook := newHook()
 	defer hook.Close()
-	env := []string{"HEDDLE_ALLOW_HOSTS=127.0.0.1"}
+	env := []string{"HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_MAX_CLAIMS=100"} // no run ends its process here
 	if redis != nil {
 		env = append(env, "HEDDLE_REDIS=redis-socket://"+redis.socket)
 	}

@@ -266,7 +266,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 func (v *server) patiently(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if domain.CodeOf(err) != domain.Unavailable {
+		if domain.CodeOf(err) != domain.Unavailable || errors.Is(err, store.ErrMasterKey) {
 			return err
 		}
 		v.logger.Warn("starting failed; trying again", "error", err)
