@@ -10,6 +10,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/worker/cron"
 )
 
 // clockwork starts runs that nobody asks for: at the times of schedules and after deploys. Every
@@ -33,7 +34,7 @@ type timetable struct {
 // ticker is a flow with a schedule.
 type ticker struct {
 	flow string
-	schedule
+	cron.Schedule
 	due time.Time // zero for never again
 }
 
@@ -167,7 +168,7 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 		case once:
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow), domain.InvokedBySchedule})
 		default:
-			t.ticks = append(t.ticks, &ticker{flow: f.flow, schedule: s, due: firstDue(s, c.missedSince(instance, now), now)})
+			t.ticks = append(t.ticks, &ticker{flow: f.flow, Schedule: s, due: firstDue(s, c.missedSince(instance, now), now)})
 		}
 	}
 	return t, nil
@@ -188,10 +189,10 @@ func (c *clockwork) missedSince(instance domain.Instance, now time.Time) time.Ti
 
 // firstDue is the newest time between from and now, or else the next: of many that were missed one is
 // made up.
-func firstDue(s schedule, from, now time.Time) time.Time {
-	due := s.next(from)
+func firstDue(s cron.Schedule, from, now time.Time) time.Time {
+	due := s.Next(from)
 	for !due.IsZero() {
-		next := s.next(due)
+		next := s.Next(due)
 		if next.IsZero() || next.After(now) {
 			break
 		}
@@ -219,7 +220,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 			if oldest := now.Add(-c.MissedTicks); oldest.After(from) {
 				from = oldest
 			}
-			if tick.due = firstDue(tick.schedule, from, now); tick.due.IsZero() || tick.due.After(now) {
+			if tick.due = firstDue(tick.Schedule, from, now); tick.due.IsZero() || tick.due.After(now) {
 				continue // it is too late for what was missed, such as while the machine slept
 			}
 			at := tick.due.UTC().Format(time.RFC3339)
@@ -228,7 +229,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 				c.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
 				continue
 			}
-			tick.due = tick.next(tick.due)
+			tick.due = tick.Next(tick.due)
 		}
 	}
 }

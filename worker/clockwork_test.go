@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/worker/cron"
 )
 
 // timed is a flow that starts by itself.
@@ -94,7 +95,7 @@ func TestFirstDue(t *testing.T) {
 		"changed while it runs": {"*/5 * * * *", at("01:00:00"), at("12:10:00"), later},
 		"deployed a moment ago": {"7 12 * * *", at("12:06:59"), at("12:07:00"), later},
 	} {
-		s, err := parseSchedule(c.cron, "")
+		s, err := cron.Parse(c.cron, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestTimesOf(t *testing.T) {
 		case none:
 			got = "none"
 		default:
-			got = s.next(from).UTC().Format(time.RFC3339)
+			got = s.Next(from).UTC().Format(time.RFC3339)
 		}
 		if got != c.want {
 			t.Errorf("%s: %s (%v), want %s", name, got, err, c.want)

@@ -3,39 +3,9 @@ package worker
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"heddle/component"
 )
-
-// What reads as a schedule has times that come one after another, each on its minute, or none.
-func FuzzSchedule(f *testing.F) {
-	for _, cron := range []string{"* * * * *", "0 2,14 * * 1-7/2", "*/5 0-23 L * *", "61 * * * *", "0 25 * * *", "@daily", "0 0 31 2 *", "1-99999999999999999999 * * * *", "*/0 * * * *"} {
-		for _, zone := range []string{"", "Europe/Berlin", "../etc/passwd", "Local"} {
-			f.Add(cron, zone, int64(1_700_000_000))
-		}
-	}
-	f.Fuzz(func(t *testing.T, cron, zone string, from int64) {
-		if len(cron) > 200 {
-			return
-		}
-		s, err := parseSchedule(cron, zone)
-		if err != nil {
-			return
-		}
-		at := time.Unix(from%4_000_000_000, 0)
-		for range 3 {
-			next := s.next(at)
-			if next.IsZero() {
-				return
-			}
-			if !next.After(at) || next.Nanosecond() != 0 {
-				t.Fatalf("%q in %q: after %s comes %s", cron, zone, at, next)
-			}
-			at = next
-		}
-	})
-}
 
 // Any text that an input has gives a value that can be kept, or is refused.
 func FuzzResolve(f *testing.F) {

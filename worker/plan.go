@@ -7,6 +7,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/worker/cron"
 )
 
 // plan is which flows of a version start by themselves. It never changes.
@@ -95,7 +96,7 @@ type times struct {
 
 // timesOf says when a flow of an instance is due. once is true for a flow that is due a single time;
 // the error says what is wrong with what was configured.
-func (p planned) timesOf(instance domain.Instance) (s schedule, once, none bool, err error) {
+func (p planned) timesOf(instance domain.Instance) (s cron.Schedule, once, none bool, err error) {
 	meta, _ := p.schedule["meta"].(map[string]any)
 	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}
 	if p.schedule["type"] == "configVar" {
@@ -110,7 +111,7 @@ func (p planned) timesOf(instance domain.Instance) (s schedule, once, none bool,
 	case t.kind == "none" || t.cron == "":
 		return s, false, true, nil
 	}
-	s, err = parseSchedule(t.cron, t.zone)
+	s, err = cron.Parse(t.cron, t.zone)
 	return s, false, false, err
 }
 

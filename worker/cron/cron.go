@@ -1,4 +1,5 @@
-package worker
+// Package cron tells when a schedule is due: cron fields on the clock of a time zone, whose changes it knows.
+package cron
 
 import (
 	"slices"
@@ -11,13 +12,13 @@ import (
 	"heddle/domain"
 )
 
-// schedule tells when a flow is due: five cron fields on the clock of a time zone.
+// Schedule tells when a flow is due: five cron fields on the clock of a time zone.
 //
 // Where that clock is changed it does as Vixie cron does. A job with one fixed minute and hour runs
 // once a day: at the first of two such times, and at the end of a gap that swallows its time, on the
 // same day. A job with several (a list, range, step or star) runs at both of two such times, and not
 // in a gap.
-type schedule struct {
+type Schedule struct {
 	fields *cron.SpecSchedule // on a clock without changes
 	zone   *time.Location
 	fixed  bool
@@ -25,25 +26,25 @@ type schedule struct {
 
 var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// parseSchedule reads cron fields, with names of months and days, 0 and 7 for Sunday, and leading
+// Parse reads cron fields, with names of months and days, 0 and 7 for Sunday, and leading
 // zeros. An empty zone is UTC.
-func parseSchedule(expression, zone string) (schedule, error) {
+func Parse(expression, zone string) (Schedule, error) {
 	fields := strings.Fields(expression)
 	if len(fields) != 5 {
-		return schedule{}, domain.Refuse(domain.Invalid, "the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
+		return Schedule{}, domain.Refuse(domain.Invalid, "the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
-		return schedule{}, domain.Refuse(domain.Invalid, "there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
+		return Schedule{}, domain.Refuse(domain.Invalid, "there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
 	}
 	fields[4] = sundays(fields[4])
 	parsed, err := cronFields.Parse(strings.Join(fields, " "))
 	if err != nil {
-		return schedule{}, domain.Refuse(domain.Invalid, "the schedule %q can't be read: %v", expression, err)
+		return Schedule{}, domain.Refuse(domain.Invalid, "the schedule %q can't be read: %v", expression, err)
 	}
 	spec := parsed.(*cron.SpecSchedule)
 	spec.Location = time.UTC
-	return schedule{fields: spec, zone: location, fixed: single(fields[0]) && single(fields[1])}, nil
+	return Schedule{fields: spec, zone: location, fixed: single(fields[0]) && single(fields[1])}, nil
 }
 
 func single(field string) bool {
@@ -86,8 +87,8 @@ func stepsTo7(from, step, part string) string {
 	return strings.Join(slices.Compact(days), ",")
 }
 
-// next is the first time after t at which the flow is due, zero if there is none within five years.
-func (s schedule) next(t time.Time) time.Time {
+// Next is the first time after t at which the flow is due, zero if there is none within five years.
+func (s Schedule) Next(t time.Time) time.Time {
 	at := t.In(s.zone)
 	wall := wallOf(at)
 	for {
