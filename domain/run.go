@@ -111,6 +111,7 @@ type RunQueued struct {
 	Invoke      InvokeType `json:"invoke"`
 	Synchronous bool       `json:"synchronous,omitempty"`
 	Payload     Content    `json:"payload"`
+	Marked      bool       `json:"marked,omitempty"`    // the payload has marks where secrets were
 	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
 	Duplicate   string     `json:"duplicate,omitempty"` // what no other waiting run of the flow may have, empty for none
 	Request     string     `json:"request,omitempty"`   // of what a newer run of the flow keeps this one from beginning again, empty for none

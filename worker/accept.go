@@ -21,8 +21,9 @@ type start struct {
 	invoke      domain.InvokeType
 	invokedBy   *domain.InvokedBy
 	synchronous bool
-	here        bool // the caller does it, so that it need not be offered
-	admits      bool // the trigger is asked first whether it lets the caller in
+	marks       *secrets // of what the delivery has, nil where it came from outside
+	here        bool     // the caller does it, so that it need not be offered
+	admits      bool     // the trigger is asked first whether it lets the caller in
 }
 
 // errRemoved says that what is to be started has been before, so long ago that its history is gone.
@@ -50,6 +51,11 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	data, err := component.EncodeValue(s.delivery)
 	if err != nil {
 		return r, err
+	}
+	if s.marks != nil {
+		var first string
+		data, first = s.marks.mask(data)
+		queued.Marked = first != ""
 	}
 	if queued.Payload, err = w.keep(ctx, s.run, "payload"+s.digest, data); err != nil {
 		return r, err
@@ -109,7 +115,7 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 
 // ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
 func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
-	delivery, err := w.deliveryOf(ctx, r.Queued.Payload)
+	delivery, err := w.deliveryOf(ctx, r.Queued.Payload, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +123,14 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 	return result.Response, err
 }
 
-// deliveryOf reads what a run was started with.
-func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content) (map[string]any, error) {
+// deliveryOf reads what a run was started with, and the secrets that are marked in it.
+func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *secrets) (map[string]any, error) {
 	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {
 		return nil, err
+	}
+	if marks != nil {
+		data = marks.reveal(data)
 	}
 	value, err := component.DecodeValue(data)
 	delivery, _ := value.(map[string]any)

@@ -80,7 +80,7 @@ func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := h.deliveryOf(h.ctx, taken.handle.State().Queued.Payload)
+		want, err := h.deliveryOf(h.ctx, taken.handle.State().Queued.Payload, nil)
 		if err != nil || (taken.delivery != nil) != c.handed || c.handed && !cmp.Equal(taken.delivery, want) {
 			t.Errorf("%s: handed over %v, want %v, %v", name, taken.delivery, want, err)
 		}

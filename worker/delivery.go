@@ -74,7 +74,11 @@ func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) stri
 func (x *execution) receiveStep(ctx context.Context, trigger component.Trigger, s *running, inputs map[string]any) (result component.Result, failure, err error) {
 	delivery := x.delivery
 	if delivery == nil {
-		if delivery, err = x.deliveryOf(ctx, x.run.Queued.Payload); err != nil {
+		marks := (*secrets)(nil)
+		if x.run.Queued.Marked {
+			marks = x.payloadMarks()
+		}
+		if delivery, err = x.deliveryOf(ctx, x.run.Queued.Payload, marks); err != nil {
 			return result, nil, fmt.Errorf("reading the payload: %w", err)
 		}
 	}

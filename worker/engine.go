@@ -51,6 +51,7 @@ type execution struct {
 	config   map[string]any
 	flows    []*domain.Node // of the definition
 	secrets  *secrets
+	keys     map[string]any             // API keys by flow, once they are opened
 	warned   bool                       // the run's log tells that a result holds a secret
 	own      map[string]json.RawMessage // persisted values of the execution's own scope
 	// delivered is the digest of the delivery that the run is to be accepted for: another one may come

@@ -34,6 +34,9 @@ func (x *execution) enter(definition *domain.Node, instance domain.Instance) (er
 			x.secrets.addConnection(v.Key(), fields)
 		}
 	}
+	if x.run.Queued.InvokedBy != nil { // the flow that invokes it may have passed them on
+		x.apiKeys()
+	}
 	return nil
 }
 
@@ -95,6 +98,9 @@ func (x *execution) context() map[string]any {
 
 // apiKeys returns the API keys of each flow of the instance by the flow's name.
 func (x *execution) apiKeys() map[string]any {
+	if x.keys != nil {
+		return x.keys
+	}
 	keys := map[string]any{}
 	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
 	for _, flow := range x.flows {
@@ -109,6 +115,7 @@ func (x *execution) apiKeys() map[string]any {
 		}
 		keys[flow.Name()] = list
 	}
+	x.keys = keys
 	return keys
 }
 

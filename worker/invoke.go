@@ -20,7 +20,7 @@ func (s *running) Invoke(ctx context.Context, flow string, data any) (any, error
 		return nil, err
 	}
 	begin := start{target: to, run: domain.DeriveID("invoke", x.run.ID, s.writer(), to.flow.ID), invoke: domain.InvokedByFlow,
-		invokedBy: s.frame(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
+		invokedBy: s.frame(), marks: x.payloadMarks(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
 	if begin.delivery, err = invocation(data); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,11 @@ func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	if last == nil {
 		return nil, nil
 	}
-	value, err := x.load(ctx, last.Output)
+	data, err := x.Blobs.Load(ctx, last.Output)
+	if err != nil || len(data) == 0 {
+		return nil, err
+	}
+	value, err := component.DecodeValue(x.secrets.under(x.Worker, run.ID).reveal(data))
 	if text, isText := value.(string); isText && isJSON(last.ContentType) { // as who asks by HTTP reads it
 		if read, bad := component.ParseJSON([]byte(text)); bad == nil {
 			value = read

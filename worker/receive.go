@@ -215,7 +215,7 @@ func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *ru
 	for name, value := range response.Headers {
 		response.Headers[name] = x.secrets.text(value)
 	}
-	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: response.ContentType, Headers: response.Headers}
+	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: x.secrets.text(response.ContentType), Headers: response.Headers}
 	body, err := component.EncodeValue(x.secrets.text(response.Body))
 	if err == nil {
 		p.answer.Body, err = x.keepOf(ctx, "answer/", run.path, body)

@@ -87,15 +87,39 @@ func (s *secrets) add(name, value string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	forms := []string{value, quoted(value), url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value))}
-	for i, form := range []string{"", " quoted", " query", " path", " base64"} {
-		if slices.ContainsFunc(s.known, func(k secret) bool { return k.value == forms[i] }) {
-			continue
+	query := url.QueryEscape(value)
+	forms := []string{value, quoted(value), query, url.PathEscape(value), likeCode.Replace(query), likeForms.Replace(query)}
+	for i, form := range []string{"", " quoted", " query", " path", " component", " form"} {
+		s.addForm(forms[i], "<secret "+plainName(name)+form+" "+s.tag+s.mac(forms[i])+">")
+	}
+	for behind := range 3 {
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			piece := insideBase64(encoding, behind, value)
+			mark := "secret" + s.tag + s.mac(piece) // base64, too: what is binary can still be read
+			s.addForm(piece, mark+strings.Repeat("x", (len(piece)-len(mark)%4+4)%4))
 		}
-		mark := "<secret " + plainName(name) + form + " " + s.tag + s.mac(forms[i]) + ">"
-		s.known = append(s.known, secret{forms[i], quoted(forms[i]), mark})
 	}
 	slices.SortStableFunc(s.known, func(a, b secret) int { return len(b.value) - len(a.value) })
+}
+
+func (s *secrets) addForm(form, mark string) {
+	if !slices.ContainsFunc(s.known, func(k secret) bool { return k.value == form }) {
+		s.known = append(s.known, secret{form, quoted(form), mark})
+	}
+}
+
+// What encodeURIComponent and URLSearchParams of scripts write in another way than net/url.
+var (
+	likeCode  = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+	likeForms = strings.NewReplacer("%2A", "*", "~", "%7E")
+)
+
+// insideBase64 returns what of a value's base64 does not depend on what is around it, where it begins so many
+// bytes behind a multiple of three.
+func insideBase64(encoding *base64.Encoding, behind int, value string) string {
+	const bits = 6 // of a character
+	text := encoding.EncodeToString([]byte("\x00\x00"[:behind] + value))
+	return text[(8*behind+bits-1)/bits : 8*(behind+len(value))/bits]
 }
 
 // quoted returns a text as it stands inside a JSON string.
@@ -151,10 +175,10 @@ func (s *secrets) maskAll(values map[string]json.RawMessage) map[string]json.Raw
 	return masked
 }
 
-// replaceText replaces a piece of text in JSON wherever it stands, nil for nowhere. What follows a backslash is not
+// replaceText replaces a piece of text in the strings of JSON, nil for nowhere. What follows a backslash is not
 // text as it stands: n after one is a line's end.
 func replaceText(data []byte, piece, by string) (replaced []byte) {
-	from, done := 0, 0
+	from, done, at, inside := 0, 0, 0, false
 	for {
 		i := bytes.Index(data[from:], []byte(piece))
 		if i < 0 {
@@ -163,14 +187,21 @@ func replaceText(data []byte, piece, by string) (replaced []byte) {
 			}
 			return replaced
 		}
-		at := from + i
-		if escapes := len(data[:at]) - len(bytes.TrimRight(data[:at], `\`)); escapes%2 == 1 {
-			from = at + 1
+		for hit := from + i; at < hit; at++ {
+			switch {
+			case data[at] == '"':
+				inside = !inside
+			case inside && data[at] == '\\':
+				at++
+			}
+		}
+		if from += i; at > from || !inside {
+			from++
 			continue
 		}
-		replaced = append(append(replaced, data[done:at]...), by...)
-		done = at + len(piece)
-		from = done
+		replaced = append(append(replaced, data[done:from]...), by...)
+		from += len(piece)
+		done, at = from, from
 	}
 }
 
@@ -185,6 +216,24 @@ func (s *secrets) reveal(data []byte) []byte {
 		data = bytes.ReplaceAll(data, []byte(k.mark), []byte(k.inJSON))
 	}
 	return data
+}
+
+// under returns what marks the same secrets as another run, or something else, does.
+func (s *secrets) under(w *Worker, other string) *secrets {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := w.newSecrets(other)
+	for _, k := range s.known {
+		k.mark = strings.Replace(k.mark, s.tag+s.mac(k.value), o.tag+o.mac(k.value), 1)
+		o.known = append(o.known, k)
+	}
+	return o
+}
+
+// payloadMarks mark the secrets in what flows of an instance invoke each other with, which may be replayed.
+func (x *execution) payloadMarks() *secrets {
+	x.apiKeys()
+	return x.secrets.under(x.Worker, "payloads of "+x.run.Queued.Instance)
 }
 
 // reveal reads back what mask has made in an earlier claim of the run.
@@ -225,6 +274,7 @@ func (x *execution) hideResult(s *running, result *component.Result, data json.R
 		x.warned = true
 		s.Log("warn", "the result holds a secret, which is recorded as "+mark)
 	}
+	result.ContentType = x.secrets.text(result.ContentType)
 	for name, value := range result.Headers {
 		if hidden := x.secrets.text(value); hidden != value {
 			result.Headers[name] = hidden

@@ -44,6 +44,7 @@ func (s *sharedState) Get(ctx context.Context, key string) (any, bool, error) {
 	if !found {
 		return nil, false, nil
 	}
+	s.x.apiKeys()
 	value, err := component.DecodeValue(kept.Value)
 	return value, err == nil, err
 }
@@ -54,6 +55,7 @@ func (s *sharedState) All(ctx context.Context) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.x.apiKeys() // what another run has kept may have them
 	all := map[string]any{}
 	for key, kept := range state.Scopes[s.scope] {
 		if all[key], err = component.DecodeValue(kept.Value); err != nil {

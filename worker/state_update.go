@@ -17,6 +17,7 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 			kept.Value = saved
 		}
 		if found || again {
+			s.x.apiKeys()
 			if value, err = component.DecodeValue(kept.Value); err != nil || again {
 				return nil, err
 			}
