@@ -135,7 +135,7 @@ func TestIntake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.enter(t.Context(), "a", 1, 80, 0); domain.CodeOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "HEDDLE_MAX_BODIES") {
+	if _, err := in.enter(t.Context(), "a", 1, 80, 0); domain.CodeOf(err) != domain.Unavailable || domain.LimitOf(err) != "HEDDLE_MAX_BODIES" {
 		t.Errorf("beyond its share: %v", err)
 	}
 	others, err := in.enter(t.Context(), "b", 500, 80, 0) // counts as 20

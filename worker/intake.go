@@ -97,7 +97,9 @@ func (in *intake) enter(ctx context.Context, instance string, size, most int64, 
 		select {
 		case <-freed:
 		case <-timer.C:
-			return nil, &errBusy{domain.Refuse(domain.Unavailable, "too many large bodies are being taken in or answered with (HEDDLE_MAX_BODIES); try again"), time.Second}
+			refusal := domain.Exceed("HEDDLE_MAX_BODIES", "too many large bodies are being taken in or answered with; try again")
+			refusal.Code = domain.Unavailable
+			return nil, &errBusy{refusal, time.Second}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
