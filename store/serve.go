@@ -114,7 +114,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		defer late.Stop()
 		server.GracefulStop()
 	}()
-	err := server.Serve(&guard{Listener: listener, limits: s.bounds, logger: s.logger, from: map[string]int{}})
+	err := server.Serve(&guard{Listener: listener, peers: Peers{Most: s.bounds.Connections, Each: s.bounds.ConnectionsPerAddress}, logger: s.logger})
 	if ctx.Err() == nil {
 		return err
 	}

@@ -5,8 +5,6 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"net"
-	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,13 +43,9 @@ const (
 // guard counts the connections of a server.
 type guard struct {
 	net.Listener
-	limits ServerLimits
+	peers  Peers
 	logger *slog.Logger
-
-	mu      sync.Mutex
-	all     int
-	from    map[string]int
-	refused time.Time // when that was last told
+	told   time.Time // when it was last told that one was refused
 }
 
 // Accept implements [net.Listener]: connections over the limits are closed at once.
@@ -61,58 +55,27 @@ func (g *guard) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		host := PeerOf(raw.RemoteAddr().String())
-		if !g.enter(host) {
+		leave, alone := g.peers.Enter(raw.RemoteAddr().String())
+		if leave == nil {
+			g.tell(raw, alone)
 			_ = raw.Close() // nobody was told anything
 			continue
 		}
-		c := &guarded{Conn: raw, leave: sync.OnceFunc(func() { g.leave(host) })}
+		c := &guarded{Conn: raw, leave: leave}
 		c.timer = time.AfterFunc(never, c.expire)
 		c.timer.Reset(strangerTime)
 		return c, nil
 	}
 }
 
-// PeerOf returns who a remote address, with a port or without, belongs to: one host, and of IPv6 its network, since
-// whoever has one address there has 2^64.
-func PeerOf(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
+// tell warns of a refused connection, once a minute.
+func (g *guard) tell(refused net.Conn, alone bool) {
+	if time.Since(g.told) <= time.Minute {
+		return
 	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if address = address.Unmap().WithZone(""); address.Is4() {
-		return address.String()
-	}
-	return netip.PrefixFrom(address, 64).Masked().String()
-}
-
-func (g *guard) enter(host string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.all >= g.limits.Connections || g.from[host] >= g.limits.ConnectionsPerAddress {
-		if time.Since(g.refused) > time.Minute {
-			g.refused = time.Now()
-			g.logger.Warn("connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_CONNECTIONS_PER_ADDRESS)",
-				"address", host, "connections", g.all, "from_there", g.from[host])
-		}
-		return false
-	}
-	g.all++
-	g.from[host]++
-	return true
-}
-
-func (g *guard) leave(host string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.all--
-	if g.from[host]--; g.from[host] == 0 {
-		delete(g.from, host)
-	}
+	g.told = time.Now()
+	g.logger.Warn("connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_CONNECTIONS_PER_ADDRESS)",
+		"address", refused.RemoteAddr().String(), "from_there_alone", alone)
 }
 
 // guarded is a connection that is closed unless the password comes on it in time.

@@ -203,7 +203,7 @@ func TestStrangersAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, admitted := range []bool{false, true} {
 			here, there := net.Pipe()
-			g := &guard{Listener: oneConn{there}, limits: DefaultServerLimits, from: map[string]int{}, logger: slog.New(slog.DiscardHandler)}
+			g := &guard{Listener: oneConn{there}, peers: Peers{Most: 1, Each: 1}, logger: slog.New(slog.DiscardHandler)}
 			c, err := g.Accept()
 			if err != nil {
 				t.Fatal(err)
@@ -217,8 +217,8 @@ func TestStrangersAreGivenUp(t *testing.T) {
 				t.Errorf("admitted %t: %v", admitted, err)
 			}
 			_ = c.Close()
-			if g.all != 0 || len(g.from) != 0 {
-				t.Errorf("%d are counted after the end", g.all)
+			if g.peers.open != 0 || len(g.peers.from) != 0 {
+				t.Errorf("%d are counted after the end", g.peers.open)
 			}
 		}
 	})

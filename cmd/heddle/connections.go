@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"heddle/store"
@@ -13,12 +12,8 @@ import (
 // don't miss.
 type connections struct {
 	net.Listener
-	most, each int // open at once, in all and from one address
-	refused    func(limit string)
-
-	mu   sync.Mutex
-	open int
-	from map[string]int
+	peers   store.Peers
+	refused func(limit string)
 }
 
 // Accept implements [net.Listener]. What is too many is closed at once, unread.
@@ -28,40 +23,16 @@ func (c *connections) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer := store.PeerOf(conn.RemoteAddr().String())
-		limit := c.enter(peer)
-		if limit == "" {
-			return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(peer) })}, nil
+		leave, alone := c.peers.Enter(conn.RemoteAddr().String())
+		if leave != nil {
+			return &counted{Conn: conn, leave: leave}, nil
 		}
-		c.refused(limit)
+		if alone {
+			c.refused("HEDDLE_MAX_CONNECTIONS_PER_ADDRESS")
+		} else {
+			c.refused("HEDDLE_MAX_CONNECTIONS")
+		}
 		_ = conn.Close() // there is nothing to do for it
-	}
-}
-
-// enter counts a connection in, or returns the setting that it is too many for.
-func (c *connections) enter(peer string) (limit string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.open >= c.most:
-		return "HEDDLE_MAX_CONNECTIONS"
-	case c.from[peer] >= c.each:
-		return "HEDDLE_MAX_CONNECTIONS_PER_ADDRESS"
-	}
-	if c.from == nil {
-		c.from = map[string]int{}
-	}
-	c.open++
-	c.from[peer]++
-	return ""
-}
-
-func (c *connections) leave(peer string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.open--
-	if c.from[peer]--; c.from[peer] == 0 {
-		delete(c.from, peer)
 	}
 }
 

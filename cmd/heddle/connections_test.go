@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"heddle/store"
 )
 
 // One address has a share of all connections, and those that are closed make room.
@@ -20,7 +22,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := make(chan string, 10)
-	c := &connections{Listener: inner, most: 3, each: 2, refused: func(limit string) { refused <- limit }}
+	c := &connections{Listener: inner, peers: store.Peers{Most: 3, Each: 2}, refused: func(limit string) { refused <- limit }}
 	defer func() { _ = c.Close() }()
 	accepted := make(chan net.Conn, 10)
 	var accepting sync.WaitGroup

@@ -188,7 +188,7 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 	reading.Go(func() error { return v.runs.Run(readers) })
 	doors, ctx := errgroup.WithContext(ctx)
 	doors.Go(func() error {
-		bounded := &connections{Listener: listener, most: v.MaxConnections, each: v.MaxConnectionsPerAddress, refused: v.metrics.limit}
+		bounded := &connections{Listener: listener, peers: store.Peers{Most: v.MaxConnections, Each: v.MaxConnectionsPerAddress}, refused: v.metrics.limit}
 		if err := front.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
