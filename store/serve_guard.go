@@ -108,8 +108,8 @@ func (c *guarded) admit() {
 
 // refuse closes the connection of somebody who tries again and again: of each call something stays in gRPC until then.
 func (c *guarded) refuse() {
-	if c.refused.Add(1) >= strangerTries && !c.admitted.Load() {
-		c.timer.Reset(time.Second) // so that the last answer is heard
+	if c.refused.Add(1) == strangerTries && !c.admitted.Load() {
+		c.timer.Reset(time.Second) // so that the last answer is heard; whoever goes on gets no more time
 	}
 }
 

@@ -224,6 +224,26 @@ func TestStrangersAreGivenUp(t *testing.T) {
 	})
 }
 
+// Whoever tries again and again is not given more time by it.
+func TestStrangersGetNoMoreTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		c, err := (&guard{Listener: oneConn{there}, peers: Peers{Most: 1, Each: 1}, logger: slog.New(slog.DiscardHandler)}).Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range 10 * strangerTries {
+			c.(*guarded).refuse()
+			time.Sleep(strangerTime / 100)
+		}
+		_ = here.SetReadDeadline(time.Now())
+		if _, err := here.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("still open: %v", err)
+		}
+	})
+}
+
 // oneConn is a listener to whom one connection comes.
 type oneConn struct{ net.Conn }
 
