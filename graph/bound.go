@@ -18,10 +18,11 @@ import (
 // counts for more: a field stands for about 5 µs.
 const (
 	maxAnswer  = 100_000
-	listFields = 20  // of any list
-	textBytes  = 40  // of a definition that is written, for each field
-	readFields = 100 // of a definition that is read, and more for each part
-	partFields = 4   // of a part of a definition that is read or compared
+	listFields = 20   // of any list
+	textBytes  = 40   // of a definition that is written, for each field
+	readFields = 100  // of a definition that is read, and more for each part
+	partFields = 4    // of a part of a definition that is read or compared
+	longBytes  = 1024 // of any text, for each field
 )
 
 // spent counts the fields of an answer's lists.
@@ -73,6 +74,10 @@ func bound(ctx context.Context, next graphql.Resolver) (any, error) {
 	}
 	if page, ok := v.(interface{ size() int }); ok { // it took work to make, even if none of it is looked at
 		s.Add(int64(listFields + page.size()))
+	} else if text, ok := v.(string); ok {
+		s.Add(int64(len(text) / longBytes))
+	} else if text, ok := v.(*string); ok && text != nil {
+		s.Add(int64(len(*text) / longBytes))
 	} else if list := reflect.ValueOf(v); list.Kind() == reflect.Slice {
 		s.Add(int64(list.Len() * max(1, len(graphql.GetFieldContext(ctx).Field.Selections))))
 	}
@@ -89,7 +94,8 @@ func enough(ctx context.Context, response *graphql.Response) *graphql.Response {
 	if !ctx.Value(spentKey{}).(*spent).over() {
 		return response
 	}
-	refusal := fail(fmt.Sprintf("the answer has more than %d fields; ask for fewer elements with first, or for the lists one by one", maxAnswer))
+	refusal := fail(fmt.Sprintf("the answer has more than %d fields or %d bytes of text; ask for fewer elements with first, for the lists one by one, "+
+		"or for large results by their resultsUrl", maxAnswer, maxAnswer*longBytes))
 	refusal.Data = json.RawMessage("null")
 	return refusal
 }

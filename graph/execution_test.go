@@ -159,3 +159,22 @@ func TestSections(t *testing.T) {
 		t.Errorf("the second is %s", got)
 	}
 }
+
+// A large result is read, but not again and again for one answer.
+func TestResultsAreBounded(t *testing.T) {
+	h := newHouse(t)
+	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
+	id := h.executed(h.org, instance, 0)
+	large, err := h.Blobs.Keep(t.Context(), "run/"+id+"/large", json.RawMessage(`"`+strings.Repeat("x", 6<<20)+`"`))
+	h.must(err)
+	happen(h, h.system(t.Context()), domain.Runs, id, domain.RunClaimed{Claim: 1}, domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: large})
+	ask := func(times int) reply {
+		return h.ask(h.tokens[domain.Viewer], "query ($id: ID!) { executionResult(id: $id) { "+aliased(times, "stepResults { nodes { result } }")[1:]+" }", vars{"id": id})
+	}
+	if a := ask(1); !strings.Contains(a.body, "xxxx") {
+		t.Errorf("answered %.300s", a.body)
+	}
+	if a := ask(40); !strings.Contains(a.body, "the answer has more than") || len(a.body) > 1000 {
+		t.Errorf("answered %d bytes: %.300s", len(a.body), a.body)
+	}
+}

@@ -142,8 +142,10 @@ func (r *instanceStepResultResolver) Result(ctx context.Context, obj *InstanceSt
 	if resultLimit != nil && obj.step.Output.Size > *resultLimit {
 		return nil, nil
 	}
-	data, err := r.Blobs.Load(ctx, obj.step.Output)
-	return optional(string(data)), err
+	return labour(ctx, func() (*string, int, error) { // counted as text, see bound
+		data, err := r.Blobs.Load(ctx, obj.step.Output)
+		return optional(string(data)), 0, err
+	})
 }
 
 func (r *instanceStepResultResolver) ResultsURL(ctx context.Context, obj *InstanceStepResult) (string, error) {
