@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -15,10 +16,12 @@ import (
 	"heddle/domain"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -124,6 +127,45 @@ func TestStrangersAreNotListenedTo(t *testing.T) {
 	w := dialWire(t, address)
 	if got := w.status(w.begin(streams.Streams_Append_FullMethodName, "authorization", "Basic YW5uOnA=")); got != "16" {
 		t.Errorf("with a wrong password it ends with %s", got)
+	}
+}
+
+// Every method of every service that keeps something is closed to every login but the one.
+func TestLoginsOfStrangers(t *testing.T) {
+	address := guardedLog(t, ServerLimits{Connections: 1000, ConnectionsPerAddress: 1000, Calls: 1000})
+	basic := func(login string) []string {
+		return []string{"authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(login))}
+	}
+	right := basic("ann:p@ss")
+	logins := map[string][]string{
+		"none": nil, "empty": {"authorization", ""}, "no password": basic("ann"), "an empty password": basic("ann:"), "no user": basic(":p@ss"),
+		"another user": basic("bob:p@ss"), "another password": basic("ann:p@s"), "a longer password": basic("ann:p@ss "), "a zero behind": basic("ann:p@ss\x00"),
+		"letters of another case": basic("Ann:p@ss"), "EventStoreDB's own": basic("admin:changeit"), "another scheme": {"authorization", "Bearer p@ss"},
+		"no scheme": {"authorization", strings.TrimPrefix(right[1], "Basic ")}, "a scheme of another case": {"authorization", "basic " + strings.TrimPrefix(right[1], "Basic ")},
+		"two": append(basic("ann:p@s"), right...), "another header": {"proxy-authorization", right[1]}, "not base64": {"authorization", "Basic ann:p@ss"},
+	}
+	methods := 0
+	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc, persistent.PersistentSubscriptions_ServiceDesc} {
+		var names []string
+		for _, m := range service.Methods {
+			names = append(names, m.MethodName)
+		}
+		for _, m := range service.Streams {
+			names = append(names, m.StreamName)
+		}
+		for _, name := range names {
+			methods++
+			for login, header := range logins {
+				w := dialWire(t, address)
+				if got := w.status(w.begin("/"+service.ServiceName+"/"+name, header...)); got != "16" {
+					t.Errorf("%s with %s ends with %s", name, login, got)
+				}
+				_ = w.conn.Close()
+			}
+		}
+	}
+	if methods < 10 {
+		t.Errorf("only %d methods are looked at", methods)
 	}
 }
 

@@ -204,7 +204,9 @@ func TestLineage(t *testing.T) {
 		t.Errorf("second %+v, third %+v", second, third)
 	}
 	for name, headers := range map[string][]string{"no type": {ExecutionHeader, "x"}, "no id": {invokeTypeHeader, crossFlow},
-		"too long": {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxLineage)}} {
+		"forged":        {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`},
+		"not so forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`, lineageHeader, h.signLineage(urls["Second"], first, `{"stepPath":"go","depth":1}`)},
+		"too long":      {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxLineage)}} {
 		run := h.ended(h.post(urls["Third"], "", "", headers...).Header().Get(ExecutionHeader))
 		if run.Queued.InvokedBy != nil || run.Queued.Invoke != domain.InvokedByWebhook {
 			t.Errorf("%s: %+v", name, run.Queued)
