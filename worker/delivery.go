@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -94,7 +93,10 @@ func (x *execution) receiveWith(ctx context.Context, trigger component.Trigger, 
 	x.addOwn(payload)
 	if trigger.Raw {
 		result, err := trigger.Do(ctx, s, payload, inputs)
-		return result, errors.Join(err, x.addBody(payload))
+		if err == nil {
+			err = x.addBody(payload)
+		}
+		return result, err
 	}
 	if err := x.addBody(payload); err != nil {
 		return component.Result{}, err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"heddle/component"
 	"heddle/domain"
 )
 
@@ -90,6 +91,28 @@ func TestSignedTrigger(t *testing.T) {
 	}
 	if all := h.accepted(); len(all) != 1 {
 		t.Errorf("%d executions are left", len(all))
+	}
+}
+
+// Of a request that is not let in the body is never read as a value.
+func TestRefusedBodyIsNotRead(t *testing.T) {
+	h := newHouse(t)
+	for _, refuses := range []bool{true, false} {
+		var seen map[string]any
+		trigger := component.NewPerformedTrigger("raw", "Raw", "Looks at the body as it came.", func(_ context.Context, _ component.Step, payload map[string]any, _ struct{}) (component.Result, error) {
+			if seen = payload; payload["body"] != nil {
+				t.Error("the body is read before the trigger has looked")
+			}
+			if refuses {
+				return component.Result{}, domain.Refuse(domain.Unauthenticated, "no")
+			}
+			return component.Result{Data: payload}, nil
+		}).FromRaw()
+		x := &execution{Worker: h.Worker}
+		_, err := x.receiveWith(t.Context(), trigger, &running{x: x}, map[string]any{"data": "[1]", "contentType": "application/json"}, nil)
+		if read := seen["body"] != nil; read == refuses || (err != nil) != refuses {
+			t.Errorf("refused %t: read %t, %v", refuses, read, err)
+		}
 	}
 }
 
