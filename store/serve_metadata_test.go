@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A clock that is ahead hides what is past a stream's $maxAge, and has nothing dropped; what is old beside newer
+// records goes.
+func TestAgesOfAWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := NewMemory()
+		s, err := NewServer(log, ServerOptions{User: "ann", Password: "p@ss", Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := NoStream
+		put := func() {
+			if _, err := log.Append(t.Context(), "orders-1", at, Event{ID: uuid.New(), Kind: "Ordered", Data: json.RawMessage(`{}`)}); err != nil {
+				t.Fatal(err)
+			}
+			at++
+		}
+		kept := func() (n int) {
+			if err := s.trim(context.Background(), "orders-1"); err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range log.Read(t.Context(), "orders-1", 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+			return n
+		}
+		s.limits.streams["orders-1"] = limit{age: time.Hour}
+		put()
+		put()
+		time.Sleep(40 * 24 * time.Hour) // the clock is ahead
+		if n := kept(); n != 2 {
+			t.Errorf("a clock that is ahead left %d of 2", n)
+		}
+		put()
+		if n := kept(); n != 1 {
+			t.Errorf("beside a newer record %d are left", n)
+		}
+	})
+}
