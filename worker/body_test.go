@@ -45,6 +45,8 @@ func TestParseBody(t *testing.T) {
 		"preamble, padding": {formType, "hello\r\n--b \t\r\n" + named("a") + "\r\n\r\n--bb\r\n--b--", `{"a":{"contentType":"text/plain","data":"--bb"}}`},
 		"line feeds only":   {formType, "--b\n" + named("a") + "\n\n1\n--b--\n", `{"a":{"contentType":"text/plain","data":"1"}}`},
 		"quoted-printable":  {formType, part(named("a")+"\r\nContent-Transfer-Encoding: quoted-printable", "1=3D1") + "--b--", `{"a":{"contentType":"text/plain","data":"1=1"}}`},
+		"other newline":     {formType, part(named("a"), "1\n--b\nA: b") + "--b--", "{\"a\":{\"contentType\":\"text/plain\",\"data\":\"1\\n--b\\nA: b\"}}"},
+		"longer boundary":   {formType, "--b--x\r\n--bc\r\n" + part(named("a"), "--b--x") + "--b-- ", `{"a":{"contentType":"text/plain","data":"--b--x"}}`},
 		"cut off":           {formType, part(named("a"), "1"), inQuotes(part(named("a"), "1"))},
 		"no parts":          {formType, "--b--", `"--b--"`},
 		"no boundary":       {"multipart/form-data", "--b--", `"--b--"`},
@@ -196,6 +198,8 @@ func FuzzParseBody(f *testing.F) {
 	f.Add(formType, "--b\r\n--b\r\n--b--")
 	f.Add(formType, "--b\n\n\n--b--")
 	f.Add(formType, "--b\r \n--b--")
+	f.Add(formType, part("", "x\n")+"--b\n--b--")
+	f.Add("multipart/form-data; boundary=b:", "--b:\r\n--b:\r\n\r\n\r\n--b:--")
 	f.Add(formType, part("Content-Type: application/json", `[1,2]`)+part("Content-Type: multipart/form-data; boundary=c", "--c")+"--b--")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		limits := bodyLimits{memory: 10_000, parts: 10}

@@ -26,6 +26,7 @@ const (
 type formPart struct {
 	name, fileName string
 	contentType    string
+	encoding       string
 	data           []byte
 }
 
@@ -33,27 +34,30 @@ var errNoForm = errors.New("the body is not a multipart form with that boundary"
 
 // splitForm returns the parts of a multipart form without copying them. mime/multipart would do, but for
 // its buffers: it takes some hundred bytes for each part that is empty, of which a body has room for very
-// many. Source: RFC 2046, section 5.1, and RFC 7578.
+// many. As there, lines end like that of the first delimiter. Source: RFC 2046, section 5.1, and RFC 7578.
 func splitForm(body []byte, boundary string, most int) (parts []formPart, err error) {
 	if boundary == "" {
 		return nil, errNoForm
 	}
-	delimiter := []byte("--" + boundary)
-	_, at, last, found := nextDelimiter(body, delimiter, 0)
+	d := delimiters{word: []byte("--" + boundary)}
+	_, rest, last, found := d.cut(body)
 	headers := bufio.NewReaderSize(nil, 512)
 	for found && !last {
-		var end, next int
-		if end, next, last, found = nextDelimiter(body, delimiter, at); !found {
-			break
-		}
 		if len(parts) == most {
 			return nil, domain.Exceed("HEDDLE_MAX_BODY_PARTS", "the form has more than %s", domain.Count(most, "part"))
 		}
-		part, err := readPart(body[at:max(at, end)], headers)
+		head, data := cutHead(rest)
+		part, err := readHead(head, headers)
 		if err != nil {
 			return nil, err
 		}
-		parts, at = append(parts, part), next
+		if data, rest, last, found = d.cut(data); !found {
+			break
+		}
+		if part.data, err = part.decode(data); err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
 	}
 	if !last {
 		return nil, errNoForm // cut off
@@ -61,40 +65,45 @@ func splitForm(body []byte, boundary string, most int) (parts []formPart, err er
 	return parts, nil
 }
 
-// nextDelimiter finds the next line that is a delimiter, or the last one: where what stands before it ends, and
-// where what follows begins.
-func nextDelimiter(body, delimiter []byte, from int) (before, after int, last, found bool) {
-	for {
-		i := bytes.Index(body[from:], delimiter)
+// delimiters are the lines between parts.
+type delimiters struct {
+	word    []byte
+	newline string // "" until the first delimiter has been found
+}
+
+// cut divides data at its first delimiter. A delimiter with nothing before it needs no line of its own to end: the
+// empty line behind headers is one.
+func (d *delimiters) cut(data []byte) (before, after []byte, last, found bool) {
+	for from := 0; ; {
+		i := bytes.Index(data[from:], d.word)
 		if i < 0 {
-			return 0, 0, false, false
+			return nil, nil, false, false
 		}
 		at := from + i
-		from = at + len(delimiter)
-		if at > 0 && body[at-1] != '\n' {
+		from = at + len(d.word)
+		before, ends := bytes.CutSuffix(data[:at], []byte(cmp.Or(d.newline, "\n")))
+		if at > 0 && !ends {
 			continue
 		}
-		rest := body[from:]
-		last = bytes.HasPrefix(rest, []byte("--"))
-		line, _, ended := bytes.Cut(rest, []byte("\n"))
-		padding := bytes.TrimRight(bytes.TrimSuffix(line, []byte("\r")), " \t")
-		if !last && (!ended || len(padding) > 0) {
-			continue // a longer word that begins like the delimiter
+		rest, last := bytes.CutPrefix(data[from:], []byte("--"))
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		newline := "\n"
+		if bare, crlf := bytes.CutSuffix(line, []byte("\r")); crlf {
+			line, newline = bare, "\r\n"
 		}
-		before = at
-		if before > 0 {
-			before--
+		switch {
+		case len(bytes.Trim(line, " \t")) > 0: // a longer word that begins like the delimiter
+		case last:
+			return before, after, true, true
+		case ended && (d.newline == "" || d.newline == newline):
+			d.newline = newline
+			return before, after, false, true
 		}
-		if before > 0 && body[before-1] == '\r' {
-			before--
-		}
-		return before, from + len(line) + 1, last, true
 	}
 }
 
-// readPart reads a part's headers and what follows them.
-func readPart(part []byte, headers *bufio.Reader) (formPart, error) {
-	head, data := cutHead(part)
+// readHead reads a part's headers.
+func readHead(head []byte, headers *bufio.Reader) (formPart, error) {
 	if bytes.Count(head, []byte("\n")) > maxPartHeaders || len(head) > maxPartHeaderBytes {
 		return formPart{}, domain.Refuse(domain.Invalid, "a part of the form has more than %d headers or %d bytes of them", maxPartHeaders, maxPartHeaderBytes)
 	}
@@ -104,22 +113,29 @@ func readPart(part []byte, headers *bufio.Reader) (formPart, error) {
 		return formPart{}, errNoForm
 	}
 	disposition, params, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
-	p := formPart{contentType: cmp.Or(header.Get("Content-Type"), "text/plain"), data: data}
+	p := formPart{contentType: cmp.Or(header.Get("Content-Type"), "text/plain"), encoding: header.Get("Content-Transfer-Encoding")}
 	if disposition == "form-data" {
 		p.name = params["name"]
 	}
 	if name := params["filename"]; name != "" {
 		p.fileName = filepath.Base(name) // never a path
 	}
-	if strings.EqualFold(header.Get("Content-Transfer-Encoding"), "quoted-printable") {
-		if p.data, err = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(data))); err != nil {
-			return formPart{}, errNoForm
-		}
-	}
 	return p, nil
 }
 
-// cutHead divides a part at its first empty line.
+// decode undoes the encoding that a part's headers name.
+func (p formPart) decode(data []byte) ([]byte, error) {
+	if !strings.EqualFold(p.encoding, "quoted-printable") {
+		return data, nil
+	}
+	data, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(data)))
+	if err != nil {
+		return nil, errNoForm
+	}
+	return data, nil
+}
+
+// cutHead divides what follows a delimiter at its first empty line.
 func cutHead(part []byte) (head, data []byte) {
 	for at := 0; at < len(part); {
 		line, _, _ := bytes.Cut(part[at:], []byte("\n"))
