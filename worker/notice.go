@@ -64,7 +64,7 @@ const (
 func (n *Notifier) Run(ctx context.Context) error {
 	work, ctx := errgroup.WithContext(ctx)
 	for _, way := range n.Ways {
-		s := &sender{Notifier: n, way: way, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}}
+		s := &sender{Notifier: n, way: way, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}, down: map[string]time.Time{}}
 		work.Go(func() error { return s.run(ctx) })
 	}
 	return work.Wait()
@@ -77,6 +77,7 @@ type sender struct {
 	name  string
 	start store.Position
 	sent  map[string]store.Position // marks, by organization
+	down  map[string]time.Time      // since when sending for an organization has failed, while it does
 	fails int
 }
 
@@ -146,7 +147,7 @@ func (s *sender) organization(ctx context.Context, id string) error {
 	return nil
 }
 
-// one sends a notice, unless it is too old.
+// one sends a notice. One that can't be sent is given up once it is too old.
 func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	if mine, err := s.leased(ctx); err != nil {
 		return err
@@ -154,11 +155,6 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 		return domain.Refuse(domain.Unavailable, "another process sends now")
 	}
 	log := s.Logger.With("way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
-	if s.MaxAge > 0 && time.Since(n.At) > s.MaxAge {
-		log.Error("a notice could not be sent in time and is given up")
-		s.report(noticeLate)
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
 	m, err := s.message(ctx, n)
@@ -170,13 +166,31 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 		log.Warn("a notice was refused for good and is given up", "answer", answer)
 		s.report(noticeRefused)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		s.report(noticeFailed)
-	case len(refusals) == 0:
+		if !s.late(n) {
+			return err
+		}
+		log.Error("a notice could not be sent in time and is given up", "error", err)
+		s.report(noticeLate)
+		return nil
+	}
+	delete(s.down, n.Organization)
+	if len(refusals) == 0 {
 		s.report(noticeSent)
 	}
-	return err
+	return nil
+}
+
+// late reports whether a notice that failed is too old to be sent again. The machine's clock alone does not say so, as it
+// may have been set wrong: sending must have failed for a while in this process, too.
+func (s *sender) late(n *projections.Notice) bool {
+	since, down := s.down[n.Organization]
+	if !down {
+		s.down[n.Organization] = time.Now()
+		return false
+	}
+	return s.MaxAge > 0 && time.Since(n.At) > s.MaxAge && time.Since(since) > min(s.MaxAge, mostSettle)
 }
 
 func (s *sender) report(result string) {

@@ -204,6 +204,28 @@ func TestNoticeWebhook(t *testing.T) {
 	}
 }
 
+// A clock that is far ahead has every notice look old: none is given up before sending it has failed for a while.
+func TestNoticeThatLooksOld(t *testing.T) {
+	for down, late := range map[int]int{0: 0, 1: 0, 2: 1} {
+		p := newParlour(t)
+		stop := p.send(p.webhook())
+		p.marked("webhook")
+		stop()
+		p.reviewed("o1")
+		n := p.notifier(p.webhook())
+		n.MaxAge, p.down = time.Nanosecond, down
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = n.Run(ctx) })
+		p.settled("o1", "webhook")
+		cancel()
+		running.Wait()
+		if p.reported("webhook late") != late || p.reported("webhook sent") != 5-late {
+			t.Errorf("after %d failures: %s", down, p.results)
+		}
+	}
+}
+
 // dying is a log that ends its notifier where it would mark what was sent.
 type dying struct {
 	store.Log
