@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Limits bound what a step holds while it reads and makes values, and what it leaves.
@@ -76,7 +76,7 @@ func (b *Budget) Spend(n int) error {
 // Hold counts bytes that are about to be held.
 func (b *Budget) Hold(n int) error {
 	if n > b.limits.Memory-b.held {
-		return b.fail(domain.Exceed("HEDDLE_MAX_STEP_MEMORY",
+		return b.fail(refusal.Exceed("HEDDLE_MAX_STEP_MEMORY",
 			"the data takes more than %d bytes of memory: give it in smaller parts, or ask for a higher limit", b.limits.Memory))
 	}
 	b.held += n
@@ -93,7 +93,7 @@ func (b *Budget) Room(bytes int) error {
 
 // TooLarge refuses a step's result that has more bytes than it may.
 func TooLarge(limit int) error {
-	return domain.Exceed("HEDDLE_MAX_STEP_OUTPUT",
+	return refusal.Exceed("HEDDLE_MAX_STEP_OUTPUT",
 		"the result is larger than %d bytes: make it in smaller parts, or ask for a higher limit", limit)
 }
 
@@ -108,7 +108,7 @@ func (b *Budget) written(v any, marked bool) (json.RawMessage, error) {
 		return nil, b.err
 	}
 	raw, err := write(v, marked, b.limits.Output)
-	if domain.LimitOf(err) != "" {
+	if refusal.LimitOf(err) != "" {
 		return nil, b.fail(err)
 	}
 	if over := b.Spend(len(raw)); over != nil {
@@ -143,7 +143,7 @@ func (b *Budget) ParseJSON(raw []byte) (any, error) {
 func (b *Budget) AllowJSON(raw []byte) error {
 	m := MeasureJSON(raw)
 	if m.Depth > MaxDepth {
-		return b.fail(domain.Refuse(domain.Invalid,
+		return b.fail(refusal.New(refusal.Invalid,
 			"lists and objects are nested deeper than %d levels; that is more than can be read", MaxDepth))
 	}
 	return b.Hold(m.Bytes)

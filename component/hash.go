@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // hashes are the functions that Go's own library has; the format has BLAKE2, MD4, MD5-SHA1, RIPEMD160, SM3
@@ -31,7 +31,7 @@ func HashNames() []string { return slices.Sorted(maps.Keys(hashes)) }
 func Digest(function string, message, key []byte) ([]byte, error) {
 	newHash, known := hashes[strings.ToLower(function)]
 	if !known {
-		return nil, domain.RefuseField(domain.Invalid, "hashFunction", "%s is no known hash function; known are %s", show(function), strings.Join(HashNames(), ", "))
+		return nil, refusal.ForField(refusal.Invalid, "hashFunction", "%s is no known hash function; known are %s", show(function), strings.Join(HashNames(), ", "))
 	}
 	h := newHash()
 	if key != nil {

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestDigest(t *testing.T) {
@@ -16,7 +16,7 @@ func TestDigest(t *testing.T) {
 	if got := hex.EncodeToString(keyed); got != "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d" || err != nil {
 		t.Errorf("got %s, %v", got, err)
 	}
-	if _, err := Digest("sm3", nil, nil); domain.CodeOf(err) != domain.Invalid {
+	if _, err := Digest("sm3", nil, nil); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 	for _, name := range HashNames() {

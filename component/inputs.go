@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // field is one input of a struct of inputs. It is read off by reflection once, when the action is made.
@@ -94,7 +94,7 @@ func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, 
 func (f field) coerce(b *Budget, v any) (any, error) {
 	if v == nil || v == "" {
 		if f.Required {
-			return nil, domain.RefuseField(domain.Invalid, f.Key, "%s is required", f.Label)
+			return nil, refusal.ForField(refusal.Invalid, f.Key, "%s is required", f.Label)
 		}
 		if f.Default != "" {
 			v = f.Default
@@ -108,13 +108,13 @@ func (f field) coerce(b *Budget, v any) (any, error) {
 		return nil, b.err
 	}
 	if !ok {
-		return nil, domain.RefuseField(domain.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.wants, show(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.wants, show(v))
 	}
 	if s, isText := out.(string); isText && s != "" && f.Options != nil && !slices.Contains(f.Options, s) {
 		if i := slices.IndexFunc(f.Options, func(option string) bool { return strings.EqualFold(option, s) }); i >= 0 {
 			return f.Options[i], nil // values come from elsewhere, too
 		}
-		return nil, domain.RefuseField(domain.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), show(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), show(v))
 	}
 	return out, nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type base struct {
@@ -117,8 +117,8 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := decode[everything](t.Context(), fields, map[string]any{"url": "u", c.key: c.value})
-			refusal, ok := errors.AsType[*domain.Error](err)
-			if !ok || refusal.Code != domain.Invalid || refusal.Field != c.key || refusal.Error() != c.want {
+			refused, ok := errors.AsType[*refusal.Error](err)
+			if !ok || refused.Code != refusal.Invalid || refused.Field != c.key || refused.Error() != c.want {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
@@ -132,7 +132,7 @@ func TestPerformAndReceiveDecode(t *testing.T) {
 	if got.Data != "5" || !errors.Is(err, boom) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := action.Perform(t.Context(), nil, nil); domain.CodeOf(err) != domain.Invalid {
+	if _, err := action.Perform(t.Context(), nil, nil); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 	trigger := NewTrigger("k", "L", "D", func(_ context.Context, payload map[string]any, in base) (Result, error) {
@@ -142,7 +142,7 @@ func TestPerformAndReceiveDecode(t *testing.T) {
 	if diff := cmp.Diff(Result{Data: []any{1.0, "u"}}, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if _, err := trigger.Receive(t.Context(), nil, nil); domain.CodeOf(err) != domain.Invalid {
+	if _, err := trigger.Receive(t.Context(), nil, nil); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 }

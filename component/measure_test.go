@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestMeasureJSON(t *testing.T) {
@@ -37,7 +37,7 @@ func TestBudget(t *testing.T) {
 	small := WithLimits(t.Context(), Limits{Output: 10, Memory: 500})
 	told := func(what string, err error, limit string) {
 		t.Helper()
-		if domain.LimitOf(err) != limit || domain.CodeOf(err) != domain.Invalid {
+		if refusal.LimitOf(err) != limit || refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v, want %s", what, err, limit)
 		}
 	}
@@ -107,13 +107,13 @@ func TestEncodeWithin(t *testing.T) {
 	for range 60 {
 		v = []any{v, v}
 	}
-	if _, err := EncodeWithin(v, 1000); domain.LimitOf(err) != "HEDDLE_MAX_STEP_OUTPUT" {
+	if _, err := EncodeWithin(v, 1000); refusal.LimitOf(err) != "HEDDLE_MAX_STEP_OUTPUT" {
 		t.Errorf("got %v", err)
 	}
 	if got, err := EncodeWithin("12345678", 10); err != nil || string(got) != `"12345678"` {
 		t.Errorf("got %s, %v", got, err)
 	}
-	if _, err := EncodeWithin("123456789", 10); domain.LimitOf(err) != "HEDDLE_MAX_STEP_OUTPUT" {
+	if _, err := EncodeWithin("123456789", 10); refusal.LimitOf(err) != "HEDDLE_MAX_STEP_OUTPUT" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Registry is a fixed set of components. It never changes, so it may be shared; [Registry.With] gives
@@ -53,7 +54,7 @@ func (r *Registry) Lookup(componentKey, actionKey string) (Action, error) {
 	if c.stub != nil {
 		return Answer(actionKey, *c.stub), nil
 	}
-	return Action{}, domain.Refuse(domain.NotFound, "component %q has no action %q; it has %s",
+	return Action{}, refusal.New(refusal.NotFound, "component %q has no action %q; it has %s",
 		componentKey, actionKey, keys(c.Actions, func(a Action) string { return a.Key }))
 }
 
@@ -69,7 +70,7 @@ func (r *Registry) LookupTrigger(componentKey, triggerKey string) (Trigger, erro
 	if c.stub != nil {
 		return stubTrigger(triggerKey, *c.stub), nil
 	}
-	return Trigger{}, domain.Refuse(domain.NotFound, "component %q has no trigger %q; it has %s",
+	return Trigger{}, refusal.New(refusal.NotFound, "component %q has no trigger %q; it has %s",
 		componentKey, triggerKey, keys(c.Triggers, func(t Trigger) string { return t.Key }))
 }
 
@@ -113,7 +114,7 @@ func (r *Registry) Components() []Component {
 func (r *Registry) find(key string) (Component, error) {
 	c, ok := r.components[key]
 	if !ok {
-		return c, domain.Refuse(domain.NotFound, "there is no component %q here", key)
+		return c, refusal.New(refusal.NotFound, "there is no component %q here", key)
 	}
 	return c, nil
 }

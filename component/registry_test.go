@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestRegistry(t *testing.T) {
@@ -50,7 +51,7 @@ func TestRegistryRefuses(t *testing.T) {
 		{noAction, `component "b" has no action "missing"; it has act, other`},
 		{noTrigger, `component "b" has no trigger "go"; it has none`},
 	} {
-		if c.err == nil || c.err.Error() != c.want || domain.CodeOf(c.err) != domain.NotFound {
+		if c.err == nil || c.err.Error() != c.want || refusal.CodeOf(c.err) != refusal.NotFound {
 			t.Errorf("got %v, want %s", c.err, c.want)
 		}
 	}
@@ -130,13 +131,13 @@ func TestRegistryInputs(t *testing.T) {
 		component, key string
 		trigger        bool
 		want           []string
-		code           domain.Code
+		code           refusal.Code
 	}{
-		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""}, {"c", "do", true, nil, domain.NotFound}, {"c", "on", false, nil, domain.NotFound},
-		{"s", "any", false, nil, ""}, {"s", "any", true, nil, ""}, {"x", "do", false, nil, domain.NotFound},
+		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""}, {"c", "do", true, nil, refusal.NotFound}, {"c", "on", false, nil, refusal.NotFound},
+		{"s", "any", false, nil, ""}, {"s", "any", true, nil, ""}, {"x", "do", false, nil, refusal.NotFound},
 	} {
 		got, err := r.Inputs(domain.ActionRef{Component: c.component, Key: c.key}, c.trigger)
-		if diff := cmp.Diff(c.want, got); diff != "" || domain.CodeOf(err) != c.code {
+		if diff := cmp.Diff(c.want, got); diff != "" || refusal.CodeOf(err) != c.code {
 			t.Errorf("%s.%s: %v %s", c.component, c.key, err, diff)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Transport is what the guarded client sends requests with. It bounds what is read of an answer.
@@ -33,7 +33,7 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		_ = response.Body.Close() // the connection is of no use; why it can't be closed is of no interest
-		return nil, domain.Refuse(domain.Invalid,
+		return nil, refusal.New(refusal.Invalid,
 			"the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
 	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && response.StatusCode != http.StatusPartialContent {
@@ -89,7 +89,7 @@ func unpack(body io.Reader, encoding string) (io.Reader, error) {
 		}
 		return flate.NewReader(begun), nil // as some servers have always meant it
 	}
-	return nil, domain.Refuse(domain.Invalid,
+	return nil, refusal.New(refusal.Invalid,
 		"the answer is encoded as %.40q, which is not read: ask for gzip by the header Accept-Encoding", encoding)
 }
 
@@ -131,5 +131,5 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 }
 
 func tooLong(limit int64) error {
-	return domain.Exceed("HEDDLE_HTTP_RESPONSE", "the answer is larger than %d bytes", limit)
+	return refusal.Exceed("HEDDLE_HTTP_RESPONSE", "the answer is larger than %d bytes", limit)
 }

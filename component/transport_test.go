@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestTransportBoundsAnswers(t *testing.T) {
@@ -38,7 +38,7 @@ func TestTransportBoundsAnswers(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
 		if length > 4 {
-			if domain.CodeOf(err) != domain.Invalid || len(body) != 4 || !strings.Contains(err.Error(), "HEDDLE_HTTP_RESPONSE") {
+			if refusal.CodeOf(err) != refusal.Invalid || len(body) != 4 || !strings.Contains(err.Error(), "HEDDLE_HTTP_RESPONSE") {
 				t.Errorf("%d: got %q, %v", length, body, err)
 			}
 		} else if string(body) != want || err != nil {

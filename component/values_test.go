@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // values draws any value of the model, with the codec's own keys more often than chance would.
@@ -95,7 +95,7 @@ func TestEncodeValueRefuses(t *testing.T) {
 		"itself":   {itself, "the value is nested deeper than 1000 levels or contains itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := EncodeValue(c.value); err == nil || err.Error() != c.want || domain.CodeOf(err) != domain.Invalid {
+			if _, err := EncodeValue(c.value); err == nil || err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})

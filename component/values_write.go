@@ -10,7 +10,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // writer writes values as JSON, to the byte as encoding/json does with its HTML escapes off. Every step's
@@ -56,7 +56,7 @@ func write(v any, marked bool, limit int) (json.RawMessage, error) {
 
 func (w *writer) value(v any, depth int) error {
 	if depth > MaxDepth {
-		return domain.Refuse(domain.Invalid, "the value is nested deeper than %d levels or contains itself", MaxDepth)
+		return refusal.New(refusal.Invalid, "the value is nested deeper than %d levels or contains itself", MaxDepth)
 	}
 	if len(w.out) > w.limit { // one value is held by more than one place: written out, it can be any size
 		return TooLarge(w.limit)
@@ -83,7 +83,7 @@ func (w *writer) value(v any, depth int) error {
 	case map[string]any:
 		return w.object(x, depth)
 	default:
-		return domain.Refuse(domain.Invalid, "a %T is not a value that steps can pass on", v)
+		return refusal.New(refusal.Invalid, "a %T is not a value that steps can pass on", v)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (w *writer) value(v any, depth int) error {
 func (w *writer) number(x float64) error {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		if w.marked {
-			return domain.Refuse(domain.Invalid, "%s is not a number that can be kept", numberText(x))
+			return refusal.New(refusal.Invalid, "%s is not a number that can be kept", numberText(x))
 		}
 		w.out = append(w.out, "null"...)
 		return nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain/refusal"
 )
 
 // row is a decision told as given, when, then. What is neither refused nor followed by events is
@@ -52,7 +54,7 @@ func told(err error) string {
 	if err == nil {
 		return ""
 	}
-	return string(CodeOf(err)) + " " + err.Error()
+	return string(refusal.CodeOf(err)) + " " + err.Error()
 }
 
 // decides runs the rows. Each decision is made twice on one state: it must decide the same and leave

@@ -1,6 +1,10 @@
 package domain
 
-import "time"
+import (
+	"time"
+
+	"heddle/domain/refusal"
+)
 
 // ClaimGrace is how long a claim stands without its owner having been created.
 const ClaimGrace = time.Minute
@@ -39,5 +43,5 @@ func (c Claim) Take(owner string, now time.Time, ownerMissing bool) (Changes[Cla
 	case c.Owner == "", ownerMissing && now.Sub(c.Since) >= ClaimGrace:
 		return Changes[Claim]{NameClaimed{Owner: owner}}, nil
 	}
-	return nil, Refuse(Conflict, "is already in use")
+	return nil, refusal.New(refusal.Conflict, "is already in use")
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // CheckConfigValue refuses a value that is none of the config variable's data type. All values are
@@ -46,7 +48,7 @@ func CheckConfigValue(variable *Node, value string) error {
 	if wants == "" {
 		return nil
 	}
-	return RefuseField(Invalid, "configVariables", "%q must be %s", variable.Key(), wants)
+	return refusal.ForField(refusal.Invalid, "configVariables", "%q must be %s", variable.Key(), wants)
 }
 
 func isJSONList(value string) bool {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Customer is who instances are deployed to.
@@ -44,7 +46,7 @@ func (c Customer) Create(e CustomerCreated) (Changes[Customer], error) {
 		return nil, nil
 	}
 	if strings.TrimSpace(e.Name) == "" {
-		return nil, RefuseField(Invalid, "name", "must not be empty")
+		return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty")
 	}
 	e.Labels = Labels(e.Labels)
 	return Changes[Customer]{e}, nil

@@ -5,10 +5,12 @@ import (
 	"strconv"
 
 	"gopkg.in/yaml.v3"
+
+	"heddle/domain/refusal"
 )
 
 // builder turns YAML into nodes, keeping the lines.
-type builder struct{ problems Problems }
+type builder struct{ problems refusal.Problems }
 
 func (b *builder) node(m *yaml.Node, kind partKind, at place) *Node {
 	n := &Node{Fields: map[string]any{}, lines: map[string]int{"": m.Line}}
@@ -31,7 +33,7 @@ func (b *builder) node(m *yaml.Node, kind partKind, at place) *Node {
 // list reads a child list. One without a value (null) is an empty one.
 func (b *builder) list(value *yaml.Node, key string, kind partKind, at place) []*Node {
 	refuse := func(n *yaml.Node, format string, args ...any) {
-		b.problems = append(b.problems, Problem{n.Line, at.flow, at.step, fmt.Sprintf(format, args...)})
+		b.problems = append(b.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
 	}
 	list := []*Node{}
 	if value.Kind != yaml.SequenceNode && value.ShortTag() != "!!null" {

@@ -2,12 +2,14 @@ package domain
 
 import (
 	"strconv"
+
+	"heddle/domain/refusal"
 )
 
 // Check tells everything that keeps a definition from running as it says: all that [Parse] refuses
 // (an edited definition has not been through it), parts that cannot be told apart, and references
 // that lead nowhere. err is [Problems]; warnings are odd but harmless, and repeat those of Parse.
-func Check(def *Node) (warnings []Problem, err error) {
+func Check(def *Node) (warnings []refusal.Problem, err error) {
 	c := &checker{findings: structure(def), configVars: map[string]bool{}, flows: map[string]bool{}}
 	root := spot{node: def}
 	c.unique(root, def.ConfigVars(), (*Node).Key, configVarPart)
@@ -31,9 +33,9 @@ func Check(def *Node) (warnings []Problem, err error) {
 		c.flow(root.part(flow, flowPart))
 	}
 	if len(c.problems) > 0 {
-		return c.warnings.byLine(), c.problems.byLine()
+		return c.warnings.ByLine(), c.problems.ByLine()
 	}
-	return c.warnings.byLine(), nil
+	return c.warnings.ByLine(), nil
 }
 
 type checker struct {

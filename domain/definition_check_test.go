@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain/refusal"
 )
 
 // checked is a flow with a branch, a loop and a loop inside it; LATE, BODY and INNER take inputs.
@@ -90,8 +92,8 @@ func TestCheckRefusesReferences(t *testing.T) {
 			if err == nil || !strings.HasSuffix(err.Error(), `": `+c.want) || !strings.Contains(err.Error(), `flow "F": step "`) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
-			if CodeOf(err) != Invalid {
-				t.Errorf("code %q", CodeOf(err))
+			if refusal.CodeOf(err) != refusal.Invalid {
+				t.Errorf("code %q", refusal.CodeOf(err))
 			}
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // Details is what people say of an integration beside its flows. They are part of the definition, so
@@ -28,7 +30,7 @@ func (d Details) Changes() ([]Change, error) {
 			continue
 		}
 		if field.key == "name" && strings.TrimSpace(*field.value) == "" {
-			return nil, RefuseField(Invalid, "name", "must not be empty")
+			return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty")
 		}
 		changes = append(changes, Change{Op: SetOp, Path: []string{field.key}, Value: *field.value})
 	}

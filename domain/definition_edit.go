@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // Edit makes changes that were put together by hand. It refuses one that addresses what is not there,
@@ -34,7 +36,7 @@ func addressable(def *Node, c Change) error {
 	parts := kinds(def)
 	part, there := parts[c.Node]
 	if c.Op != AddOp && !there {
-		return Refuse(NotFound, "there is no part %q in the draft", c.Node)
+		return refusal.New(refusal.NotFound, "there is no part %q in the draft", c.Node)
 	}
 	switch c.Op {
 	case SetOp, UnsetOp:
@@ -44,17 +46,17 @@ func addressable(def *Node, c Change) error {
 			return err
 		}
 		if c.Part == nil {
-			return RefuseField(Invalid, "part", "give the part that is to be added")
+			return refusal.ForField(refusal.Invalid, "part", "give the part that is to be added")
 		}
 		for n := range c.Part.All() {
 			if _, taken := parts[n.ID]; taken || n.ID == "" {
-				return RefuseField(Conflict, "node", "the id %q is that of another part; choose a new one", n.ID)
+				return refusal.ForField(refusal.Conflict, "node", "the id %q is that of another part; choose a new one", n.ID)
 			}
 		}
 		return nil
 	case RemoveOp, MoveOp:
 		if c.Node == "" {
-			return RefuseField(Invalid, "node", "the integration itself can't be removed or moved; name a part of it")
+			return refusal.ForField(refusal.Invalid, "node", "the integration itself can't be removed or moved; name a part of it")
 		}
 		if c.Op == RemoveOp {
 			return nil
@@ -63,14 +65,14 @@ func addressable(def *Node, c Change) error {
 			return err
 		}
 		if childLists[parts[c.Parent].kind][c.List] != part.kind {
-			return RefuseField(Invalid, "list", "a %s can't be moved to %s", part.kind, c.List)
+			return refusal.ForField(refusal.Invalid, "list", "a %s can't be moved to %s", part.kind, c.List)
 		}
 		if c.After == c.Node || part.node.Find(c.Parent) != nil {
-			return RefuseField(Invalid, "parent", "a part can't be moved into or behind itself")
+			return refusal.ForField(refusal.Invalid, "parent", "a part can't be moved into or behind itself")
 		}
 		return nil
 	}
-	return RefuseField(Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
+	return refusal.ForField(refusal.Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
 }
 
 func settable(part kindred, c Change) error {
@@ -81,7 +83,7 @@ func settable(part kindred, c Change) error {
 	case len(c.Path) == 1 || len(c.Path) == 2 && c.Path[0] == inputsField:
 		return nil
 	}
-	return RefuseField(Invalid, "path", "%q is no place in a %s: give the key of a field, or inputs and the name of an input",
+	return refusal.ForField(refusal.Invalid, "path", "%q is no place in a %s: give the key of a field, or inputs and the name of an input",
 		strings.Join(c.Path, "."), part.kind)
 }
 
@@ -89,13 +91,13 @@ func settable(part kindred, c Change) error {
 func receives(parts map[string]kindred, c Change) error {
 	parent, there := parts[c.Parent]
 	if !there {
-		return Refuse(NotFound, "there is no part %q in the draft to put anything into", c.Parent)
+		return refusal.New(refusal.NotFound, "there is no part %q in the draft to put anything into", c.Parent)
 	}
 	if _, known := childLists[parent.kind][c.List]; !known {
-		return RefuseField(Invalid, "list", "a %s has no list %q", parent.kind, c.List)
+		return refusal.ForField(refusal.Invalid, "list", "a %s has no list %q", parent.kind, c.List)
 	}
 	if c.After != "" && !slices.ContainsFunc(parent.node.Children[c.List], func(n *Node) bool { return n.ID == c.After }) {
-		return Refuse(NotFound, "there is no part %q in that list of the draft to put anything behind", c.After)
+		return refusal.New(refusal.NotFound, "there is no part %q in that list of the draft to put anything behind", c.After)
 	}
 	return nil
 }
@@ -135,7 +137,7 @@ func NewPart(list string, said map[string]any, newID func() string) (*Node, erro
 			return newPart(kind, said, newID)
 		}
 	}
-	return nil, RefuseField(Invalid, "list", "%q is no list of parts", list)
+	return nil, refusal.ForField(refusal.Invalid, "list", "%q is no list of parts", list)
 }
 
 func newPart(kind partKind, said map[string]any, newID func() string) (*Node, error) {
@@ -148,7 +150,7 @@ func newPart(kind partKind, said map[string]any, newID func() string) (*Node, er
 		}
 		items, is := said[key].([]any)
 		if !is && said[key] != nil {
-			return nil, RefuseField(Invalid, "part", "%s must be a list, each item a %s", key, below)
+			return nil, refusal.ForField(refusal.Invalid, "part", "%s must be a list, each item a %s", key, below)
 		}
 		if n.Children == nil {
 			n.Children = map[string][]*Node{}
@@ -157,7 +159,7 @@ func newPart(kind partKind, said map[string]any, newID func() string) (*Node, er
 		for _, item := range items {
 			m, is := item.(map[string]any)
 			if !is {
-				return nil, RefuseField(Invalid, "part", "each item of %s must be a map that describes a %s", key, below)
+				return nil, refusal.ForField(refusal.Invalid, "part", "each item of %s must be a map that describes a %s", key, below)
 			}
 			child, err := newPart(below, m, newID)
 			if err != nil {

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // findings collects what is wrong with a definition, and what is only odd.
-type findings struct{ problems, warnings Problems }
+type findings struct{ problems, warnings refusal.Problems }
 
 // spot is a place in a definition with what is needed to tell it.
 type spot struct {
@@ -26,7 +28,7 @@ func (s spot) part(n *Node, kind partKind) spot {
 }
 
 // problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
-func (s spot) problem(format string, args ...any) Problem {
+func (s spot) problem(format string, args ...any) refusal.Problem {
 	where := strings.Join(s.path, ".")
 	if key := s.node.Key(); key != "" && s.flow == "" {
 		where = strings.TrimSuffix(fmt.Sprintf("config variable %q: %s", key, where), ": ")
@@ -35,7 +37,7 @@ func (s spot) problem(format string, args ...any) Problem {
 	if where != "" {
 		message = where + ": " + message
 	}
-	return Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
+	return refusal.Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
 }
 
 func (f *findings) refuse(s spot, format string, args ...any) {

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"heddle/domain/refusal"
 )
 
 // A reference that can be read is written so that it is read as the same.
@@ -15,7 +17,7 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		path, err := ParsePath(text)
 		if err != nil {
-			if CodeOf(err) != Invalid {
+			if refusal.CodeOf(err) != refusal.Invalid {
 				t.Fatal(err)
 			}
 			return

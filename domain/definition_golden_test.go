@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"heddle/domain/refusal"
 )
 
 var update = flag.Bool("update-definitions", false, "write the exports of testdata/definition anew")
@@ -49,7 +51,7 @@ func TestGolden(t *testing.T) {
 
 func TestExportRefusesOtherVersions(t *testing.T) {
 	_, err := Export(&Node{}, ExportOptions{Version: 4})
-	if err == nil || err.Error() != "a definition cannot be written as version 4, only as 7" || CodeOf(err) != Invalid {
+	if err == nil || err.Error() != "a definition cannot be written as version 4, only as 7" || refusal.CodeOf(err) != refusal.Invalid {
 		t.Error(err)
 	}
 }

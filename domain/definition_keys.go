@@ -5,6 +5,8 @@ import (
 	"maps"
 	"strings"
 	"unicode"
+
+	"heddle/domain/refusal"
 )
 
 // apiKeysField is where a definition has the API keys that the endpoint of a flow takes of everybody who calls for
@@ -108,7 +110,7 @@ func mapAPIKeys(part *Node, value any, call func(part *Node, key string) (string
 		}
 	}
 	if !ok {
-		return nil, Refuse(Invalid, "%s must be a list of texts", apiKeysField)
+		return nil, refusal.New(refusal.Invalid, "%s must be a list of texts", apiKeysField)
 	}
 	return mapped, nil
 }

@@ -1,6 +1,10 @@
 package domain
 
-import "strings"
+import (
+	"strings"
+
+	"heddle/domain/refusal"
+)
 
 // Limits bounds what a definition may cost.
 type Limits struct {
@@ -27,18 +31,18 @@ func (l Limits) Allow(def *Node) error {
 	m.value(plain(def), 1)
 	switch {
 	case m.values > l.Values:
-		return Refuse(Invalid, "the definition holds %d values; the limit is %d: split the integration", m.values, l.Values)
+		return refusal.New(refusal.Invalid, "the definition holds %d values; the limit is %d: split the integration", m.values, l.Values)
 	case m.depth > l.Depth:
-		return Refuse(Invalid, "the definition is nested %d levels deep; the limit is %d: move steps to a flow of their own", m.depth, l.Depth)
+		return refusal.New(refusal.Invalid, "the definition is nested %d levels deep; the limit is %d: move steps to a flow of their own", m.depth, l.Depth)
 	case m.key > maxKey:
-		return Refuse(Invalid, "the definition has a key of %d bytes; the limit is %d", m.key, maxKey)
+		return refusal.New(refusal.Invalid, "the definition has a key of %d bytes; the limit is %d", m.key, maxKey)
 	}
 	text, err := Export(def, ExportOptions{})
 	if err != nil {
 		return err
 	}
 	if len(text) > l.Size {
-		return Refuse(Invalid, "the definition has %d bytes when written out; the limit is %d: split the integration", len(text), l.Size)
+		return refusal.New(refusal.Invalid, "the definition has %d bytes when written out; the limit is %d: split the integration", len(text), l.Size)
 	}
 	data, err := EncodeDefinition(def)
 	if err != nil {
@@ -51,7 +55,7 @@ func (l Limits) Allow(def *Node) error {
 		}
 	}
 	if size > l.Encoded {
-		return Refuse(Invalid, "the definition takes %d bytes when stored; the limit is %d: split the integration", size, l.Encoded)
+		return refusal.New(refusal.Invalid, "the definition takes %d bytes when stored; the limit is %d: split the integration", size, l.Encoded)
 	}
 	return nil
 }
@@ -78,7 +82,7 @@ func (m *measure) value(v any, depth int) {
 // allowComment refuses a text that is longer than a comment may be.
 func (l Limits) allowComment(field, text string) error {
 	if len(text) > l.Comment {
-		return RefuseField(Invalid, field, "has %d bytes; the limit is %d", len(text), l.Comment)
+		return refusal.ForField(refusal.Invalid, field, "has %d bytes; the limit is %d", len(text), l.Comment)
 	}
 	return nil
 }
@@ -86,14 +90,14 @@ func (l Limits) allowComment(field, text string) error {
 // allowComments refuses a comment that is empty, too long, or one too many for the draft.
 func (l Limits) allowComments(d Draft, text string) error {
 	if strings.TrimSpace(text) == "" {
-		return RefuseField(Invalid, "text", "must not be empty")
+		return refusal.ForField(refusal.Invalid, "text", "must not be empty")
 	}
 	n := 0
 	for _, t := range d.Threads {
 		n += len(t.Comments)
 	}
 	if n >= l.Comments {
-		return Refuse(Invalid, "the draft has %s, as many as it may have", Count(n, "comment"))
+		return refusal.New(refusal.Invalid, "the draft has %s, as many as it may have", refusal.Count(n, "comment"))
 	}
 	return l.allowComment("text", text)
 }

@@ -2,9 +2,10 @@ package domain
 
 import (
 	"fmt"
-	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"heddle/domain/refusal"
 )
 
 // DefinitionVersion is the version of the format that Heddle keeps and writes. It also reads version
@@ -43,9 +44,9 @@ var childLists = map[partKind]map[string]partKind{
 // Parse reads the YAML of an integration definition. It refuses what is no well-formed definition,
 // with everything that is wrong with it at once; warnings tell what was kept but not understood.
 // Whether references resolve is [Check]'s question. The parts have no ids yet: see [Identify].
-func Parse(text []byte, limits Limits) (def *Node, warnings []Problem, err error) {
+func Parse(text []byte, limits Limits) (def *Node, warnings []refusal.Problem, err error) {
 	if len(text) > limits.Size {
-		return nil, nil, Problems{{Message: fmt.Sprintf("the definition has %d bytes; the limit is %d", len(text), limits.Size)}}
+		return nil, nil, refusal.Problems{{Message: fmt.Sprintf("the definition has %d bytes; the limit is %d", len(text), limits.Size)}}
 	}
 	root, err := parseYAML(text)
 	if err != nil {
@@ -72,25 +73,19 @@ func Parse(text []byte, limits Limits) (def *Node, warnings []Problem, err error
 	def.Fields["definitionVersion"] = int64(DefinitionVersion)
 	f := structure(def)
 	if b.problems = append(b.problems, f.problems...); len(b.problems) > 0 {
-		return nil, nil, b.problems.byLine()
+		return nil, nil, b.problems.ByLine()
 	}
 	if err := limits.Allow(def); err != nil {
 		return nil, nil, err
 	}
-	return def, f.warnings.byLine(), nil
-}
-
-// byLine sorts problems as a reader of the file meets them.
-func (ps Problems) byLine() Problems {
-	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
-	return ps
+	return def, f.warnings.ByLine(), nil
 }
 
 // generation refuses the versions and types that Heddle does not read, and tells whether the file is
 // of the first generation, which has no version.
 func generation(root *yaml.Node) (first bool, err error) {
 	refuse := func(n *yaml.Node, format string, args ...any) (bool, error) {
-		return false, Problems{{Line: n.Line, Message: fmt.Sprintf(format, args...)}}
+		return false, refusal.Problems{{Line: n.Line, Message: fmt.Sprintf(format, args...)}}
 	}
 	if t := yamlEntry(root, "definitionType"); t != nil && t.ShortTag() != "!!null" && t.Value != "integration" {
 		return refuse(t, "definitionType %q is not supported; only integration is", t.Value)

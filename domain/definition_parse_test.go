@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"heddle/domain/refusal"
 )
 
 func TestExportIsReadExactly(t *testing.T) {
@@ -154,8 +156,8 @@ func TestParseRefuses(t *testing.T) {
 			if err == nil || def != nil {
 				t.Fatal("it was not refused")
 			}
-			if CodeOf(err) != Invalid {
-				t.Errorf("code %q", CodeOf(err))
+			if refusal.CodeOf(err) != refusal.Invalid {
+				t.Errorf("code %q", refusal.CodeOf(err))
 			}
 			if diff := cmp.Diff(c.want, strings.Split(err.Error(), "\n")); diff != "" {
 				t.Error(diff)
@@ -261,7 +263,7 @@ func TestBombs(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got %.300v, want %s", err, c.want)
 			}
-			if ps, ok := err.(Problems); ok && len(ps) > maxProblems+1 {
+			if ps, ok := err.(refusal.Problems); ok && len(ps) > maxProblems+1 {
 				t.Errorf("%d problems", len(ps))
 			}
 		})

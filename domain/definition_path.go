@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"heddle/domain/refusal"
 )
 
 // Identifier turns the display name of a step into the first segment of the references to it: every
@@ -70,7 +72,7 @@ func ParsePath(text string) (Path, error) {
 		return Path{}, err
 	}
 	if len(segments) < 2 || !slices.Contains(pathKinds, segments[1]) {
-		return Path{}, Refuse(Invalid, "reference %q must name a step and then one of %s, as in %s.results",
+		return Path{}, refusal.New(refusal.Invalid, "reference %q must name a step and then one of %s, as in %s.results",
 			text, strings.Join(pathKinds, ", "), segments[0])
 	}
 	path := Path{Step: segments[0], Kind: segments[1]}
@@ -115,7 +117,7 @@ func splitPath(text string) ([]string, error) {
 			}
 		}
 		if err != nil {
-			return nil, Refuse(Invalid, "reference %q cannot be read: %v", text, err)
+			return nil, refusal.New(refusal.Invalid, "reference %q cannot be read: %v", text, err)
 		}
 		segments = append(segments, segment)
 		switch {
@@ -124,7 +126,7 @@ func splitPath(text string) ([]string, error) {
 		case text[i] == '.':
 			i++
 		case text[i] != '[':
-			return nil, Refuse(Invalid, "reference %q cannot be read: after ] only a dot or [ can follow", text)
+			return nil, refusal.New(refusal.Invalid, "reference %q cannot be read: after ] only a dot or [ can follow", text)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"heddle/domain/refusal"
 )
 
 func TestIdentifier(t *testing.T) {
@@ -74,8 +76,8 @@ func TestParsePathRefuses(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("ParsePath(%q) = %v, want %s", text, err, want)
 		}
-		if CodeOf(err) != Invalid {
-			t.Errorf("ParsePath(%q): code %q", text, CodeOf(err))
+		if refusal.CodeOf(err) != refusal.Invalid {
+			t.Errorf("ParsePath(%q): code %q", text, refusal.CodeOf(err))
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"heddle/domain/refusal"
 )
 
 // maxKey keeps every key, however it is quoted, below the 1024 characters that YAML allows a key.
@@ -28,14 +30,14 @@ type place struct{ flow, step string }
 type reader struct {
 	limits   Limits
 	values   int
-	problems Problems
+	problems refusal.Problems
 }
 
 func (r *reader) problem(n *yaml.Node, at place, format string, args ...any) {
 	if len(r.problems) >= maxProblems {
 		return
 	}
-	r.problems = append(r.problems, Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
 }
 
 // parseYAML reads the one document of a text.
@@ -44,20 +46,20 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) || err == nil && (len(doc.Content) == 0 || doc.Content[0].Tag == "!!null") {
-		return nil, Problems{{Line: 1, Message: "the file is empty; it must hold an integration definition"}}
+		return nil, refusal.Problems{{Line: 1, Message: "the file is empty; it must hold an integration definition"}}
 	}
 	if err != nil {
 		return nil, yamlProblem(err)
 	}
 	if err = dec.Decode(&more); err == nil {
-		return nil, Problems{{Line: more.Line, Message: "a second document begins here; a file holds one integration, so put each in its own file"}}
+		return nil, refusal.Problems{{Line: more.Line, Message: "a second document begins here; a file holds one integration, so put each in its own file"}}
 	}
 	if !errors.Is(err, io.EOF) {
 		return nil, yamlProblem(err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, Problems{{Line: root.Line, Message: "an integration definition must be a map with keys such as name and flows"}}
+		return nil, refusal.Problems{{Line: root.Line, Message: "an integration definition must be a map with keys such as name and flows"}}
 	}
 	return root, nil
 }
@@ -88,14 +90,14 @@ var jsonEscapes = regexp.MustCompile(`\\\\|\\/|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-func yamlProblem(err error) Problems {
+func yamlProblem(err error) refusal.Problems {
 	m := yamlLine.FindStringSubmatch(err.Error())
-	p := Problem{Message: "this is not valid YAML: " + err.Error()}
+	p := refusal.Problem{Message: "this is not valid YAML: " + err.Error()}
 	if m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Message = "this is not valid YAML: " + strings.TrimPrefix(err.Error(), m[0])
 	}
-	return Problems{p}
+	return refusal.Problems{p}
 }
 
 // validate walks a node and everything below it.

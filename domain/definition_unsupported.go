@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // Unsupported warns of what a definition asks for and no run does: each step whose action or trigger is
 // refused by inputs, which tells why, each input that is not among those that it lists (if it lists any), and
 // features of the format that have no effect here.
-func Unsupported(definition *Node, inputs func(ref ActionRef, trigger bool) ([]string, error)) []Problem {
+func Unsupported(definition *Node, inputs func(ref ActionRef, trigger bool) ([]string, error)) []refusal.Problem {
 	f := findings{}
 	root := spot{node: definition}
 	if kind := definition.Text("endpointType"); kind != "" && kind != "flow_specific" {

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain/refusal"
 )
 
 func TestUnsupported(t *testing.T) {
@@ -37,11 +39,11 @@ flows:
 			triggers = append(triggers, ref.Component+"."+ref.Key)
 		}
 		if ref.Component == "carrier" || trigger {
-			return nil, Refuse(NotFound, "there is no component %q here", ref.Component)
+			return nil, refusal.New(refusal.NotFound, "there is no component %q here", ref.Component)
 		}
 		return map[string][]string{"loop": {"items"}}[ref.Component], nil
 	})
-	want := []Problem{
+	want := []refusal.Problem{
 		{Line: 3, Message: `endpointType: shared_instance has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer`},
 		{Line: 5, Message: `userLevelConfigured: page "Each" is not filled in by each user: what it asks for is set once for the instance`},
 		{Line: 8, Flow: "Orders", Message: `triggerResolver: it has no effect: one execution gets all that the trigger gives, and no batches are made`},

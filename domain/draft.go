@@ -3,6 +3,8 @@ package domain
 import (
 	"strconv"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Draft is a changeable state of an integration's definition, on its way to the next version. Each
@@ -201,7 +203,7 @@ func (d Draft) begin(base DraftOpened) (Changes[Draft], *Node, error) {
 // Open starts a draft that has no base with its first definition.
 func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
 	if d.ID != "" {
-		return nil, Refuse(Conflict, "the draft is open already")
+		return nil, refusal.New(refusal.Conflict, "the draft is open already")
 	}
 	e.Definition = tidy(e.Definition)
 	return Changes[Draft]{e}, nil
@@ -240,7 +242,7 @@ func (d Draft) Undo(edits int, changes []Change, limits Limits) (Changes[Draft],
 func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	switch {
 	case base.Definition == nil:
-		return nil, Refuse(Conflict, "there is no version yet to go back to; undo single edits, or delete the integration")
+		return nil, refusal.New(refusal.Conflict, "there is no version yet to go back to; undo single edits, or delete the integration")
 	case d.ID == "":
 		return nil, nil
 	}
@@ -271,7 +273,7 @@ func (d Draft) Close(e DraftClosed, rules Publishing) (Changes[Draft], error) {
 		return nil, err
 	}
 	if Hash(d.Definition) != e.Definition {
-		return nil, Refuse(Conflict, "the draft was edited meanwhile; look at it again before publishing")
+		return nil, refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
 	}
 	changes, err := d.allowed(rules)
 	if err != nil {
@@ -291,9 +293,9 @@ func (d Draft) Reopen(version, reason string) (Changes[Draft], error) {
 func (d Draft) editable() error {
 	switch {
 	case d.ID == "" || !d.RemovedAt.IsZero():
-		return RefuseField(NotFound, "id", "Record not found: draft")
+		return refusal.ForField(refusal.NotFound, "id", "Record not found: draft")
 	case d.Closed != nil:
-		return Refuse(Conflict, "the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft",
+		return refusal.New(refusal.Conflict, "the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft",
 			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))
 	}
 	return nil

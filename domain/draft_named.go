@@ -3,6 +3,8 @@ package domain
 import (
 	"slices"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // DraftRenamed gives a named draft another name.
@@ -64,7 +66,7 @@ func (e DraftRebased) Touches() []string { return touchedBy(e.Changes) }
 // Begin opens a named draft on a base, and gives it another content than the base's if it is given one.
 func (d Draft) Begin(base DraftOpened, definition *Node) (Changes[Draft], error) {
 	if d.ID != "" {
-		return nil, Refuse(Conflict, "the draft is open already")
+		return nil, refusal.New(refusal.Conflict, "the draft is open already")
 	}
 	name, err := draftName(base.Name)
 	if err != nil {
@@ -86,7 +88,7 @@ func (d Draft) Rename(name string) (Changes[Draft], error) {
 		return nil, err
 	}
 	if d.Main {
-		return nil, RefuseField(Invalid, "id", "the main draft has no name of its own; its definition has the integration's")
+		return nil, refusal.ForField(refusal.Invalid, "id", "the main draft has no name of its own; its definition has the integration's")
 	}
 	name, err := draftName(name)
 	if err != nil || name == d.Name {
@@ -101,7 +103,7 @@ const maxDraftName = 200
 func draftName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len([]rune(name)) > maxDraftName {
-		return "", RefuseField(Invalid, "name", "must have 1 to %d characters", maxDraftName)
+		return "", refusal.ForField(refusal.Invalid, "name", "must have 1 to %d characters", maxDraftName)
 	}
 	return name, nil
 }
@@ -128,7 +130,7 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]Side) (Changes[Draft], [
 	}
 	merged, conflicts := Merge(d.Origin, d.Definition, onto.Definition, take)
 	if len(conflicts) > 0 {
-		return nil, conflicts, RefuseField(Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", Count(len(conflicts), "place"))
+		return nil, conflicts, refusal.ForField(refusal.Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", refusal.Count(len(conflicts), "place"))
 	}
 	return d.rebased(onto, tidy(merged), len(take) > 0), nil, nil
 }

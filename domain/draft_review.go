@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Review is what a draft's reviewers were asked and have said.
@@ -244,7 +246,7 @@ func (d Draft) RequestReview(e ReviewRequested, limits Limits) (Changes[Draft], 
 		return nil, err
 	}
 	if len(Diff(d.Origin, d.Definition)) == 0 {
-		return nil, RefuseField(Conflict, "id", "the draft changes nothing; edit it before you ask for a review")
+		return nil, refusal.ForField(refusal.Conflict, "id", "the draft changes nothing; edit it before you ask for a review")
 	}
 	if err := limits.allowComment("note", e.Note); err != nil {
 		return nil, err
@@ -285,11 +287,11 @@ func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limi
 	}
 	switch e.Digest = d.ChangeDigest(); {
 	case seen != "" && seen != e.Digest:
-		return nil, RefuseField(Conflict, "changeHash", "the draft has changed since; look at it again")
+		return nil, refusal.ForField(refusal.Conflict, "changeHash", "the draft has changed since; look at it again")
 	case !e.Approves && strings.TrimSpace(e.Comment) == "":
-		return nil, RefuseField(Invalid, "comment", "say what has to change, so that the authors can act on it")
+		return nil, refusal.ForField(refusal.Invalid, "comment", "say what has to change, so that the authors can act on it")
 	case e.Approves && !p.SelfApproval && d.Authored(by):
-		return nil, RefuseField(Forbidden, "id", "you have edited this draft or asked for its review yourself; somebody else must approve it")
+		return nil, refusal.ForField(refusal.Forbidden, "id", "you have edited this draft or asked for its review yourself; somebody else must approve it")
 	}
 	for _, v := range d.Review.Verdicts {
 		if v.By == by && v.Approves == e.Approves && v.Comment == e.Comment && v.Digest == e.Digest && v.Dismissed == nil {
@@ -318,11 +320,11 @@ func (d Draft) DismissVerdict(e VerdictDismissed, as Role, p ReviewPolicy) (Chan
 	v, ok := d.Review.verdict(e.Reviewer)
 	switch {
 	case !slices.Contains(p.Bypass, as):
-		return nil, Refuse(Forbidden, "the review policy does not let your role dismiss verdicts")
+		return nil, refusal.New(refusal.Forbidden, "the review policy does not let your role dismiss verdicts")
 	case !ok:
-		return nil, RefuseField(NotFound, "reviewer", "Record not found: verdict")
+		return nil, refusal.ForField(refusal.NotFound, "reviewer", "Record not found: verdict")
 	case strings.TrimSpace(e.Reason) == "":
-		return nil, RefuseField(Invalid, "reason", "say why; the reviewer is told")
+		return nil, refusal.ForField(refusal.Invalid, "reason", "say why; the reviewer is told")
 	case v.Dismissed != nil:
 		return nil, nil
 	}
@@ -342,7 +344,7 @@ func (d Draft) reviewable() error {
 		return err
 	}
 	if !d.UnderReview() {
-		return RefuseField(Conflict, "id", "the draft is not under review; ask for one first")
+		return refusal.ForField(refusal.Conflict, "id", "the draft is not under review; ask for one first")
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package domain
 
-import "time"
+import (
+	"time"
+
+	"heddle/domain/refusal"
+)
 
 // Schedule is when a draft is to be published, as it was then.
 type Schedule struct {
@@ -44,7 +48,7 @@ func (PublishUnscheduled) Touches() []string { return nil }
 func (d Draft) Plan(e PublishScheduled, now time.Time, rules Publishing) (Changes[Draft], error) {
 	rules.Bypass = ""
 	if !e.At.After(now) {
-		return nil, RefuseField(Invalid, "at", "%s has passed; give a time to come, or publish now", e.At.Format(time.RFC3339))
+		return nil, refusal.ForField(refusal.Invalid, "at", "%s has passed; give a time to come, or publish now", e.At.Format(time.RFC3339))
 	}
 	if _, err := d.Close(DraftClosed{Version: e.Version, Definition: e.Definition}, rules); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Thread is what people say about a place in a draft. The place is a part named by its id, so it
@@ -176,7 +178,7 @@ func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Chan
 	}
 	part, there := kinds(def)[e.Part]
 	if !there {
-		return nil, RefuseField(NotFound, "part", "there is no part %q in the draft", e.Part)
+		return nil, refusal.ForField(refusal.NotFound, "part", "there is no part %q in the draft", e.Part)
 	}
 	if len(e.Path) > 0 {
 		if err := settable(part, Change{Path: e.Path}); err != nil {
@@ -188,7 +190,7 @@ func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Chan
 			return nil, err
 		}
 		if len(e.Suggestion) == 0 {
-			return nil, RefuseField(Invalid, "suggestion", "it changes nothing")
+			return nil, refusal.ForField(refusal.Invalid, "suggestion", "it changes nothing")
 		}
 	}
 	e.Place = Place(def, strings.Join(append([]string{e.Part}, e.Path...), "/"))
@@ -215,9 +217,9 @@ func (d Draft) EditComment(e CommentEdited, by string, limits Limits) (Changes[D
 	i := slices.IndexFunc(t.Comments, func(c Comment) bool { return c.ID == e.Comment })
 	switch {
 	case i < 0:
-		return nil, RefuseField(NotFound, "comment", "Record not found: comment")
+		return nil, refusal.ForField(refusal.NotFound, "comment", "Record not found: comment")
 	case t.Comments[i].By != by:
-		return nil, RefuseField(Invalid, "comment", "it is somebody else's; reply instead")
+		return nil, refusal.ForField(refusal.Invalid, "comment", "it is somebody else's; reply instead")
 	case t.Comments[i].Text == e.Text:
 		return nil, nil
 	}
@@ -246,12 +248,12 @@ func (d Draft) ApplySuggestion(thread string, limits Limits) (Changes[Draft], er
 	case err != nil:
 		return nil, err
 	case len(t.Suggestion) == 0:
-		return nil, RefuseField(Invalid, "thread", "it suggests no edit")
+		return nil, refusal.ForField(refusal.Invalid, "thread", "it suggests no edit")
 	case t.AppliedBy != "":
 		return nil, nil
 	}
 	if overlap := Overlap(Diff(t.on, d.Definition), t.Suggestion); len(overlap) > 0 {
-		return nil, RefuseField(Conflict, "thread", "%s was changed since this was suggested; edit it by hand", Place(d.Definition, overlap[0]))
+		return nil, refusal.ForField(refusal.Conflict, "thread", "%s was changed since this was suggested; edit it by hand", Place(d.Definition, overlap[0]))
 	}
 	changes, err := d.Edit(DraftOpened{}, t.Suggestion, limits)
 	if err != nil {
@@ -266,7 +268,7 @@ func (d Draft) thread(id string) (Thread, error) {
 	}
 	i := slices.IndexFunc(d.Threads, func(t Thread) bool { return t.ID == id })
 	if i < 0 {
-		return Thread{}, RefuseField(NotFound, "thread", "Record not found: thread")
+		return Thread{}, refusal.ForField(refusal.NotFound, "thread", "Record not found: thread")
 	}
 	return d.Threads[i], nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"heddle/domain/refusal"
 )
 
 // FileLimits bounds the files that people give integrations.
@@ -32,21 +34,21 @@ func (l FileLimits) Redraw(icon []byte) ([]byte, error) {
 	header, err := png.DecodeConfig(bytes.NewReader(icon))
 	switch {
 	case err != nil:
-		return nil, Refuse(Invalid, "an icon is a PNG picture, and this is none")
+		return nil, refusal.New(refusal.Invalid, "an icon is a PNG picture, and this is none")
 	case header.Width != header.Height:
-		return nil, Refuse(Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
+		return nil, refusal.New(refusal.Invalid, "the icon has %d by %d pixels; it must be square", header.Width, header.Height)
 	case header.Width < minIconSide:
-		return nil, Refuse(Invalid, "the icon is %s wide; it must have at least %d", Count(header.Width, "pixel"), minIconSide)
+		return nil, refusal.New(refusal.Invalid, "the icon is %s wide; it must have at least %d", refusal.Count(header.Width, "pixel"), minIconSide)
 	case header.Width > l.IconSide:
-		return nil, Refuse(Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
+		return nil, refusal.New(refusal.Invalid, "the icon is %d pixels wide; it may have %d (HEDDLE_MAX_ICON_SIDE)", header.Width, l.IconSide)
 	}
 	picture, err := png.Decode(bytes.NewReader(icon))
 	if err != nil {
-		return nil, Refuse(Invalid, "the icon is damaged: %v", err)
+		return nil, refusal.New(refusal.Invalid, "the icon is damaged: %v", err)
 	}
 	var drawn bytes.Buffer
 	if err := png.Encode(&drawn, picture); err != nil {
-		return nil, Refuse(Invalid, "the icon can't be drawn again: %v", err)
+		return nil, refusal.New(refusal.Invalid, "the icon can't be drawn again: %v", err)
 	}
 	return drawn.Bytes(), nil
 }
@@ -57,11 +59,11 @@ const maxFileName = 255 // bytes, as in most file systems
 func (l FileLimits) CheckName(name string) error {
 	odd := func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) }
 	if name == "" || len(name) > maxFileName || !utf8.ValidString(name) || strings.TrimSpace(name) != name || strings.ContainsFunc(name, odd) {
-		return RefuseField(Invalid, "fileName", "must be the name of a file: 1 to %d bytes, without slashes, control characters, or spaces around it", maxFileName)
+		return refusal.ForField(refusal.Invalid, "fileName", "must be the name of a file: 1 to %d bytes, without slashes, control characters, or spaces around it", maxFileName)
 	}
 	ending := strings.TrimPrefix(path.Ext(name), ".")
 	if !slices.ContainsFunc(l.Types, func(known string) bool { return strings.EqualFold(known, ending) }) {
-		return RefuseField(Invalid, "fileName", "must end in one of %s (HEDDLE_ATTACHMENT_TYPES)", strings.Join(l.Types, ", "))
+		return refusal.ForField(refusal.Invalid, "fileName", "must end in one of %s (HEDDLE_ATTACHMENT_TYPES)", strings.Join(l.Types, ", "))
 	}
 	return nil
 }

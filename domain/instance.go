@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Instance is an integration deployed, or about to be deployed, to a customer.
@@ -194,7 +196,7 @@ func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Insta
 		return nil, nil
 	}
 	if strings.TrimSpace(e.Name) == "" {
-		return nil, RefuseField(Invalid, "name", "must not be empty")
+		return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty")
 	}
 	e.Labels = Labels(e.Labels)
 	changes := Changes[Instance]{e}
@@ -211,10 +213,10 @@ func (i Instance) Update(e InstanceUpdated, enabled *bool, config *InstanceConfi
 		return nil, err
 	}
 	if e.Name != nil && strings.TrimSpace(*e.Name) == "" {
-		return nil, RefuseField(Invalid, "name", "must not be empty")
+		return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty")
 	}
 	if i.System && e.Version != nil {
-		return nil, RefuseField(Invalid, "integration", "the system instance always runs the draft")
+		return nil, refusal.ForField(refusal.Invalid, "integration", "the system instance always runs the draft")
 	}
 	if e.Labels != nil {
 		labels := Labels(*e.Labels)
@@ -246,7 +248,7 @@ func (i Instance) Remove() (Changes[Instance], error) {
 	case i.ID != "" && !i.RemovedAt.IsZero():
 		return nil, nil
 	case i.System:
-		return nil, RefuseField(Invalid, "id", "the system instance goes with its integration only")
+		return nil, refusal.ForField(refusal.Invalid, "id", "the system instance goes with its integration only")
 	}
 	if err := i.there(); err != nil {
 		return nil, err
@@ -256,7 +258,7 @@ func (i Instance) Remove() (Changes[Instance], error) {
 
 func (i Instance) there() error {
 	if i.ID == "" || !i.RemovedAt.IsZero() {
-		return RefuseField(NotFound, "id", "Record not found: instance")
+		return refusal.ForField(refusal.NotFound, "id", "Record not found: instance")
 	}
 	return nil
 }
@@ -274,7 +276,7 @@ func (i Instance) Deploy() (Changes[Instance], error) {
 		return nil, err
 	}
 	if i.System {
-		return nil, RefuseField(Invalid, "id", "the system instance always runs the draft and is never deployed")
+		return nil, refusal.ForField(refusal.Invalid, "id", "the system instance always runs the draft and is never deployed")
 	}
 	return Changes[Instance]{InstanceDeployed{Version: i.Version}}, nil
 }

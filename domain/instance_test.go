@@ -2,6 +2,8 @@ package domain
 
 import (
 	"testing"
+
+	"heddle/domain/refusal"
 )
 
 func TestInstanceChanges(t *testing.T) {
@@ -76,7 +78,7 @@ func TestCheckConfigValue(t *testing.T) {
 		if c.wants == "" {
 			continue
 		}
-		if err := CheckConfigValue(v, c.bad); CodeOf(err) != Invalid || err.Error() != `configVariables: "V" must be `+c.wants {
+		if err := CheckConfigValue(v, c.bad); refusal.CodeOf(err) != refusal.Invalid || err.Error() != `configVariables: "V" must be `+c.wants {
 			t.Errorf("%v: %v", c.fields, err)
 		}
 	}

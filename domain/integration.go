@@ -3,6 +3,8 @@ package domain
 import (
 	"slices"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Integration is flows built once and deployed to many customers. What it contains lives in its
@@ -108,7 +110,7 @@ func (i Integration) Publish(draft, base string, c DraftClosed) (Changes[Integra
 // UpToDate refuses a draft that was made from a version that is not the newest one any more.
 func (i Integration) UpToDate(base string) error {
 	if newest, ok := i.Newest(); ok && newest.ID != base {
-		return RefuseField(Conflict, "id", "version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
+		return refusal.ForField(refusal.Conflict, "id", "version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
 	}
 	return nil
 }

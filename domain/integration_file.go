@@ -3,6 +3,8 @@ package domain
 import (
 	"slices"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Icon is the picture of an integration. It is the integration's, whatever its versions are.
@@ -88,7 +90,7 @@ func (i Integration) AddAttachment(e AttachmentAdded, limits FileLimits) (Change
 		return nil, nil
 	}
 	if len(i.Attachments) >= limits.Attachments {
-		return nil, Refuse(Invalid, "the integration has %s and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first", Count(len(i.Attachments), "attachment"))
+		return nil, refusal.New(refusal.Invalid, "the integration has %s and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first", refusal.Count(len(i.Attachments), "attachment"))
 	}
 	if err := limits.CheckName(e.Name); err != nil {
 		return nil, err
@@ -102,7 +104,7 @@ func (i Integration) RemoveAttachment(id string) (Changes[Integration], error) {
 		return nil, err
 	}
 	if _, there := i.Attachment(id); !there {
-		return nil, RefuseField(NotFound, "attachment", "Record not found: attachment")
+		return nil, refusal.ForField(refusal.NotFound, "attachment", "Record not found: attachment")
 	}
 	return Changes[Integration]{AttachmentRemoved{Attachment: id}}, nil
 }

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"heddle/domain/refusal"
 )
 
 func TestFilesDecide(t *testing.T) {
@@ -68,7 +70,7 @@ func TestAttachmentNames(t *testing.T) {
 		strings.Repeat("x", 252) + ".pdf": "the name of a file",
 		"a":                               "must end in one of csv,", "a.": "must end in", "a.pdf.html": "must end in", "a.HTM": "must end in", "a.svg": "must end in", "a.exe": "must end in", "pdf": "must end in",
 	} {
-		if err := DefaultFileLimits.CheckName(name); CodeOf(err) != Invalid || !strings.Contains(err.Error(), want) {
+		if err := DefaultFileLimits.CheckName(name); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -108,7 +110,7 @@ func TestIcons(t *testing.T) {
 		"cut off":           {good[:len(good)-30], "is damaged"},
 		"a bit turned over": {broken, "is damaged"},
 	} {
-		if _, err := DefaultFileLimits.Redraw(c.data); CodeOf(err) != Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := DefaultFileLimits.Redraw(c.data); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -124,7 +126,7 @@ func TestIconBomb(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	_, err := DefaultFileLimits.Redraw(bomb)
 	runtime.ReadMemStats(&after)
-	if CodeOf(err) != Invalid || !strings.Contains(err.Error(), "60000 pixels wide") {
+	if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "60000 pixels wide") {
 		t.Error(err)
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {

@@ -1,6 +1,10 @@
 package domain
 
-import "slices"
+import (
+	"slices"
+
+	"heddle/domain/refusal"
+)
 
 // Template tells to whom a version is offered to begin integrations of their own with.
 type Template string
@@ -85,7 +89,7 @@ func (i Integration) SetMarketplace(version string, c MarketplaceChange) (Change
 	set(&after.Overview, c.Overview)
 	set(&after.Multiple, c.Multiple)
 	if !slices.Contains([]string{Deployable, OnDisplay, NotInMarket}, after.Configuration) {
-		return nil, RefuseField(Invalid, "marketplaceConfiguration", "must be %s", configurations)
+		return nil, refusal.ForField(refusal.Invalid, "marketplaceConfiguration", "must be %s", configurations)
 	}
 	if after == before {
 		return nil, nil

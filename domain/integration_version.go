@@ -1,6 +1,10 @@
 package domain
 
-import "slices"
+import (
+	"slices"
+
+	"heddle/domain/refusal"
+)
 
 // VersionUpdated changes what is said of a version and leaves what is nil.
 type VersionUpdated struct {
@@ -91,7 +95,7 @@ func (i Integration) Remove() (Changes[Integration], error) {
 
 func (i Integration) there() error {
 	if i.ID == "" || !i.RemovedAt.IsZero() {
-		return RefuseField(NotFound, "id", "Record not found: integration")
+		return refusal.ForField(refusal.NotFound, "id", "Record not found: integration")
 	}
 	return nil
 }
@@ -101,7 +105,7 @@ func (i Integration) published(version string) (Version, error) {
 	if err := i.there(); err != nil || ok {
 		return v, err
 	}
-	return v, RefuseField(NotFound, "id", "Record not found: version")
+	return v, refusal.ForField(refusal.NotFound, "id", "Record not found: version")
 }
 
 // Deployable is the version to deploy or choose: the one named, or of "" the newest available one.
@@ -111,11 +115,11 @@ func (i Integration) Deployable(version string) (Version, error) {
 		case version == "" && !v.Unavailable, version == v.ID && !v.Unavailable:
 			return v, nil
 		case version == v.ID:
-			return v, RefuseField(Invalid, "integration", "version %d is not available; make it available, or choose another", v.Number)
+			return v, refusal.ForField(refusal.Invalid, "integration", "version %d is not available; make it available, or choose another", v.Number)
 		}
 	}
 	if version == "" && len(i.Versions) > 0 {
-		return Version{}, RefuseField(Invalid, "integration", "has no available version; make one available first")
+		return Version{}, refusal.ForField(refusal.Invalid, "integration", "has no available version; make one available first")
 	}
-	return Version{}, RefuseField(Invalid, "integration", "has no published version; publish it first")
+	return Version{}, refusal.ForField(refusal.Invalid, "integration", "has no published version; publish it first")
 }

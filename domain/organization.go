@@ -3,6 +3,8 @@ package domain
 import (
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Organization owns everything else: each list, index, route and unique name is per organization.
@@ -37,7 +39,7 @@ func (o Organization) Create(name string, key []byte) (Changes[Organization], er
 		return nil, nil
 	}
 	if strings.TrimSpace(name) == "" {
-		return nil, RefuseField(Invalid, "name", "must not be empty")
+		return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty")
 	}
 	return Changes[Organization]{OrganizationCreated{Name: name, Key: key}}, nil
 }

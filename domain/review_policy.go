@@ -3,6 +3,8 @@ package domain
 import (
 	"slices"
 	"strings"
+
+	"heddle/domain/refusal"
 )
 
 // ReviewPolicy is what a draft needs to be published.
@@ -20,11 +22,11 @@ const maxApprovals = 20
 
 func (p ReviewPolicy) check() error {
 	if p.Approvals < 0 || p.Approvals > maxApprovals {
-		return RefuseField(Invalid, "approvals", "must be from 0 to %d", maxApprovals)
+		return refusal.ForField(refusal.Invalid, "approvals", "must be from 0 to %d", maxApprovals)
 	}
 	for _, r := range p.Bypass {
 		if r != Admin && r != Collaborator {
-			return RefuseField(Invalid, "bypass", "%s can't publish; those who can are %s and %s", r, Admin, Collaborator)
+			return refusal.ForField(refusal.Invalid, "bypass", "%s can't publish; those who can are %s and %s", r, Admin, Collaborator)
 		}
 	}
 	return nil
@@ -113,7 +115,7 @@ func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
 	case err == nil || reason == "":
 		return nil, err
 	case !slices.Contains(rules.Policy.Bypass, rules.Role):
-		return nil, RefuseField(Forbidden, "bypassReason", "the review policy does not let your role publish without it: %s", err)
+		return nil, refusal.ForField(refusal.Forbidden, "bypassReason", "the review policy does not let your role publish without it: %s", err)
 	}
 	return Changes[Draft]{ReviewBypassed{Reason: reason}}, nil
 }
@@ -124,9 +126,9 @@ func (d Draft) passed(p ReviewPolicy) error {
 	case state == ReviewApproved, p.Approvals == 0 && !d.UnderReview():
 		return nil
 	case state == ReviewRejected:
-		return RefuseField(Conflict, "id", "the draft was rejected in review; change it, or have the review withdrawn")
+		return refusal.ForField(refusal.Conflict, "id", "the draft was rejected in review; change it, or have the review withdrawn")
 	case d.UnderReview():
-		return RefuseField(Conflict, "id", "the draft is under review and has %s and needs %d; withdraw the review, or wait", Count(d.Approvals(p), "approval"), max(1, p.Approvals))
+		return refusal.ForField(refusal.Conflict, "id", "the draft is under review and has %s and needs %d; withdraw the review, or wait", refusal.Count(d.Approvals(p), "approval"), max(1, p.Approvals))
 	}
-	return RefuseField(Conflict, "id", "the draft needs %s to be published; ask for a review", Count(p.Approvals, "approval"))
+	return refusal.ForField(refusal.Conflict, "id", "the draft needs %s to be published; ask for a review", refusal.Count(p.Approvals, "approval"))
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // InvokeType says what started an execution. Source: the names that existing clients know.
@@ -367,7 +369,7 @@ func (r Run) Queue(e RunQueued, done ...StepFinished) (Changes[Run], error) {
 	switch {
 	case r.ID == "":
 	case r.Queued.Digest != e.Digest:
-		return nil, Refuse(Conflict, "another request came under the same key before")
+		return nil, refusal.New(refusal.Conflict, "another request came under the same key before")
 	default:
 		return nil, nil
 	}
@@ -382,11 +384,11 @@ func (r Run) Queue(e RunQueued, done ...StepFinished) (Changes[Run], error) {
 func (r Run) Claimable(last int) error {
 	switch {
 	case r.ID == "":
-		return Refuse(NotFound, "Record not found: execution")
+		return refusal.New(refusal.NotFound, "Record not found: execution")
 	case r.Finished != nil:
-		return Refuse(Conflict, "the execution has ended")
+		return refusal.New(refusal.Conflict, "the execution has ended")
 	case r.Claims != last:
-		return Refuse(Conflict, "another worker has claimed the execution (claim %d)", r.Claims)
+		return refusal.New(refusal.Conflict, "another worker has claimed the execution (claim %d)", r.Claims)
 	}
 	return nil
 }
@@ -403,11 +405,11 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 		changes = append(changes, by)
 	}
 	if r.Finished != nil {
-		return nil, Refuse(Conflict, "the execution has ended")
+		return nil, refusal.New(refusal.Conflict, "the execution has ended")
 	}
 	for i, s := range steps {
 		if r.done(s.Path) || slices.ContainsFunc(steps[:i], func(before StepFinished) bool { return before.Path == s.Path }) {
-			return nil, Refuse(Conflict, "step %s has a result already", s.Path)
+			return nil, refusal.New(refusal.Conflict, "step %s has a result already", s.Path)
 		}
 		s.Claim, s.Attempt = by.Claim, r.Attempt
 		changes = append(changes, s)
@@ -447,11 +449,11 @@ func (r Run) Drop() (Changes[Run], error) {
 func (r Run) Cancel() (Changes[Run], error) {
 	switch {
 	case r.ID == "":
-		return nil, Refuse(NotFound, "Record not found: execution")
+		return nil, refusal.New(refusal.NotFound, "Record not found: execution")
 	case r.Finished == nil:
 		return Changes[Run]{RunFinished{Claim: r.Claims, Result: Canceled, Error: "the execution was canceled"}}, nil
 	case r.Finished.Result == Canceled:
 		return nil, nil
 	}
-	return nil, Refuse(Conflict, "the execution has ended already")
+	return nil, refusal.New(refusal.Conflict, "the execution has ended already")
 }

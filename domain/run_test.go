@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"heddle/domain/refusal"
 )
 
 func TestRunDecides(t *testing.T) {
@@ -111,7 +113,7 @@ func TestBriefRunDecidesTheSame(t *testing.T) {
 		}
 		for _, path := range []int{i, i + 1, i - recentSteps + 1} {
 			_, long := whole.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil)
-			if _, short := brief.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil); CodeOf(long) != CodeOf(short) {
+			if _, short := brief.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil); refusal.CodeOf(long) != refusal.CodeOf(short) {
 				t.Fatalf("after %d steps, recording %d gives %v, and whole %v", i, path, short, long)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+
+	"heddle/domain/refusal"
 )
 
 // SnapshotEvery is how many events a state stream gathers before a snapshot takes their place.
@@ -117,10 +119,10 @@ const maxStateValue = 500 << 10 // bytes
 // overwrite what others have written since it was first done.
 func (s State) Save(e ValueSaved) (Changes[State], error) {
 	if e.Key == "" {
-		return nil, RefuseField(Invalid, "key", "must not be empty")
+		return nil, refusal.ForField(refusal.Invalid, "key", "must not be empty")
 	}
 	if size := len(e.Key) + len(e.Value); size > maxStateValue {
-		return nil, RefuseField(Invalid, "key", "its value has %d bytes with it, more than the %d that one persisted value may have", size, maxStateValue)
+		return nil, refusal.ForField(refusal.Invalid, "key", "its value has %d bytes with it, more than the %d that one persisted value may have", size, maxStateValue)
 	}
 	if _, saved := s.Saved(e); saved {
 		return nil, nil

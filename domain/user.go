@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"heddle/domain/refusal"
 )
 
 // Role is what a user may do; graph's table of permissions gives it meaning.
@@ -106,10 +108,10 @@ func (u User) Create(email, name string, role Role) (Changes[User], error) {
 		return nil, nil
 	}
 	if at := strings.Index(email, "@"); at < 1 || at == len(email)-1 || strings.ContainsAny(email, " \t\r\n") {
-		return nil, RefuseField(Invalid, "email", "%q is not an e-mail address", email)
+		return nil, refusal.ForField(refusal.Invalid, "email", "%q is not an e-mail address", email)
 	}
 	if !role.known() {
-		return nil, RefuseField(Invalid, "role", "%q is not a role; see organizationRoles", role)
+		return nil, refusal.ForField(refusal.Invalid, "role", "%q is not a role; see organizationRoles", role)
 	}
 	return Changes[User]{UserCreated{Email: email, Name: name, Role: role}}, nil
 }
@@ -117,10 +119,10 @@ func (u User) Create(email, name string, role Role) (Changes[User], error) {
 // IssueToken records a new token by its hash. Issuing the same one again changes nothing.
 func (u User) IssueToken(id, name, hash string) (Changes[User], error) {
 	if u.ID == "" {
-		return nil, Refuse(NotFound, "Record not found: user")
+		return nil, refusal.New(refusal.NotFound, "Record not found: user")
 	}
 	if strings.TrimSpace(name) == "" {
-		return nil, RefuseField(Invalid, "name", "must not be empty: it tells one token from another")
+		return nil, refusal.ForField(refusal.Invalid, "name", "must not be empty: it tells one token from another")
 	}
 	if slices.ContainsFunc(u.Tokens, func(t Token) bool { return t.ID == id }) {
 		return nil, nil
@@ -138,7 +140,7 @@ func (u User) RevokeToken(id string) (Changes[User], error) {
 			return Changes[User]{TokenRevoked{Token: id}}, nil
 		}
 	}
-	return nil, RefuseField(NotFound, "id", "Record not found: API token")
+	return nil, refusal.ForField(refusal.NotFound, "id", "Record not found: API token")
 }
 
 // Holds reports whether a token is the user's and has not been revoked.

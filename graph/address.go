@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Files and payloads are reached at addresses that authorise themselves: clients follow them without
@@ -45,9 +45,9 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 
 // turnDown answers a request for, or with, a file that can't be served.
 func (r *Resolver) turnDown(w http.ResponseWriter, q *http.Request, err error) {
-	status := map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Forbidden: http.StatusForbidden,
-		domain.Conflict: http.StatusConflict, domain.Invalid: http.StatusUnprocessableEntity,
-		domain.Unavailable: http.StatusServiceUnavailable}[domain.CodeOf(err)]
+	status := map[refusal.Code]int{refusal.NotFound: http.StatusNotFound, refusal.Forbidden: http.StatusForbidden,
+		refusal.Conflict: http.StatusConflict, refusal.Invalid: http.StatusUnprocessableEntity,
+		refusal.Unavailable: http.StatusServiceUnavailable}[refusal.CodeOf(err)]
 	if status == 0 {
 		id := newID()
 		r.Logger.Error("a file can't be served", "id", id, "path", q.URL.Path, "error", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -106,7 +107,7 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*P
 func (r *Resolver) auditEvent(ctx context.Context, organization string, a projections.Act) (AuditEvent, error) {
 	e := AuditEvent{r: r, organization: organization, act: a}
 	for rec, err := range r.Log.Read(ctx, a.Stream, a.Revision) {
-		if domain.CodeOf(err) == domain.NotFound {
+		if refusal.CodeOf(err) == refusal.NotFound {
 			return e, nil
 		}
 		if err != nil {
@@ -249,7 +250,7 @@ func timeIn(s string) (*time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return nil, domain.Refuse(domain.Invalid, "%q is no time; write it as 2026-01-02T03:04:05Z", s)
+		return nil, refusal.New(refusal.Invalid, "%q is no time; write it as 2026-01-02T03:04:05Z", s)
 	}
 	return &t, nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -79,10 +80,10 @@ func (r *Resolver) permit(ctx context.Context, next graphql.Resolver) (any, erro
 	}
 	p := principalOf(ctx)
 	if p.User == "" {
-		return nil, domain.Refuse(domain.Unauthenticated, "needs a valid API token: send Authorization: Bearer TOKEN")
+		return nil, refusal.New(refusal.Unauthenticated, "needs a valid API token: send Authorization: Bearer TOKEN")
 	}
 	if !may(p.Role, field.Object+"."+field.Field.Name) {
-		return nil, domain.Refuse(domain.Forbidden, "the role %s may not use %s", p.Role, field.Field.Name)
+		return nil, refusal.New(refusal.Forbidden, "the role %s may not use %s", p.Role, field.Field.Name)
 	}
 	if r.Tracer == nil || field.Object != "Mutation" {
 		return next(ctx)
@@ -91,7 +92,7 @@ func (r *Resolver) permit(ctx context.Context, next graphql.Resolver) (any, erro
 	defer span.End()
 	v, err := next(ctx)
 	if err != nil {
-		span.SetStatus(codes.Error, string(domain.CodeOf(err))) // the code only: the words may hold what is secret
+		span.SetStatus(codes.Error, string(refusal.CodeOf(err))) // the code only: the words may hold what is secret
 	}
 	return v, err
 }

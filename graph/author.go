@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -14,7 +15,7 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // importDefinition makes a YAML definition the whole draft of an integration, a new one or a given. What
 // no step can do here is imported all the same, with a warning.
-func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []domain.Problem, err error) {
+func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i Integration, warnings []refusal.Problem, err error) {
 	parsed, warnings, err := r.parse(text)
 	if err != nil {
 		return i, nil, err
@@ -37,7 +38,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 }
 
 // parse reads a YAML definition and finds all that is to be said of it before it is written anywhere.
-func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []domain.Problem, err error) {
+func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []refusal.Problem, err error) {
 	parsed, _, err = domain.Parse([]byte(text), r.Limits)
 	if err != nil {
 		return nil, nil, err
@@ -69,7 +70,7 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, auth
 }
 
 // replaceDraft makes a parsed definition a draft, and tells what of it can't be taken over.
-func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) (left []domain.Problem, err error) {
+func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) (left []refusal.Problem, err error) {
 	_, err = r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
 		before := editedFrom(d, base)
 		definition, unread, err := r.sealKeys(ctx, parsed, before)
@@ -90,7 +91,7 @@ type publication struct {
 func (p publication) check() error {
 	var object map[string]json.RawMessage
 	if p.attributes != "" && (json.Unmarshal([]byte(p.attributes), &object) != nil || object == nil) {
-		return domain.RefuseField(domain.Invalid, "attributes", "must be a JSON object as a string")
+		return refusal.ForField(refusal.Invalid, "attributes", "must be a JSON object as a string")
 	}
 	return nil
 }
@@ -125,11 +126,11 @@ func (r *Resolver) publishable(ctx context.Context, ref draftRef) (draft domain.
 		if err != nil {
 			return draft, "", err
 		}
-		return draft, "", domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", done.VersionNumber())
+		return draft, "", refusal.ForField(refusal.Conflict, "id", "version %d was published meanwhile and nothing has changed since", done.VersionNumber())
 	case draft.ID == "" && ref.finished:
-		return draft, "", domain.RefuseField(domain.Conflict, "id", "version %d was published meanwhile and nothing has changed since", newest.Number)
+		return draft, "", refusal.ForField(refusal.Conflict, "id", "version %d was published meanwhile and nothing has changed since", newest.Number)
 	case draft.ID == "":
-		return draft, "", domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
+		return draft, "", refusal.ForField(refusal.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
 	}
 	if _, err := domain.Check(draft.Definition); err != nil {
 		return draft, "", err
@@ -138,7 +139,7 @@ func (r *Resolver) publishable(ctx context.Context, ref draftRef) (draft domain.
 		return draft, "", err
 	}
 	if published && newest.Definition == hash {
-		return draft, "", domain.RefuseField(domain.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
+		return draft, "", refusal.ForField(refusal.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
 	}
 	return draft, hash, ref.integration.UpToDate(draft.Base)
 }
@@ -175,7 +176,7 @@ func (r *Resolver) finishPublish(ctx context.Context, draft domain.Draft, closed
 	if err == nil {
 		return at(published, closed.Version), nil
 	}
-	if code := domain.CodeOf(err); code != "" && code != domain.Unavailable {
+	if code := refusal.CodeOf(err); code != "" && code != refusal.Unavailable {
 		if _, _, reopening := store.Change(ctx, r.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 			return d.Reopen(closed.Version, err.Error())
 		}); reopening != nil {

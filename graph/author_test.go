@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -394,11 +395,11 @@ func TestRefusedVersionReopensTheDraft(t *testing.T) {
 	before := len(h.events())
 	full := *h.Resolver
 	full.Log = fullLog{h.Log, domain.Integrations.Name}
-	if _, err := full.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: id}, closed); domain.CodeOf(err) != domain.Unavailable || h.since(before) != "" {
+	if _, err := full.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: id}, closed); refusal.CodeOf(err) != refusal.Unavailable || h.since(before) != "" {
 		t.Errorf("a full disk: %v, wrote %q", err, h.since(before))
 	}
 	_, err := h.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: uuid.NewString()}, closed)
-	if domain.CodeOf(err) != domain.NotFound || h.since(before) != "DraftReopened" {
+	if refusal.CodeOf(err) != refusal.NotFound || h.since(before) != "DraftReopened" {
 		t.Errorf("an integration that is not there: %v, wrote %q", err, h.since(before))
 	}
 	if a := h.do(publishDocument, vars{"id": id}); a.at("publishIntegration.integration.versionNumber") != 1.0 {
@@ -418,7 +419,7 @@ type (
 
 func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
 	if strings.HasPrefix(stream, l.category+"-") {
-		return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+		return 0, refusal.New(refusal.Unavailable, "the disk is full")
 	}
 	return l.Log.Append(ctx, stream, expected, events...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Component is a set of actions and triggers.
@@ -162,7 +163,7 @@ func componentFilter(query string) (func(Component) bool, error) {
 	}
 	var condition any
 	if err := json.Unmarshal([]byte(query), &condition); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "must be JSON: %v", err)
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "must be JSON: %v", err)
 	}
 	return readFilter(condition)
 }
@@ -170,7 +171,7 @@ func componentFilter(query string) (func(Component) bool, error) {
 func readFilter(condition any) (func(Component) bool, error) {
 	list, _ := condition.([]any)
 	if len(list) == 0 {
-		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "must be a list that begins with an operator")
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "must be a list that begins with an operator")
 	}
 	operator, _ := list[0].(string)
 	if operator != "and" && operator != "or" {
@@ -213,13 +214,13 @@ func equalText(a, b string) bool { return a == b }
 func readComparison(operator string, operands []any) (func(Component) bool, error) {
 	compare, known := filterOperators[operator]
 	if !known || len(operands) != 2 {
-		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "%q with %s is not understood", operator, domain.Count(len(operands), "operand"))
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "%q with %s is not understood", operator, refusal.Count(len(operands), "operand"))
 	}
 	name, _ := operands[0].(string)
 	text, isText := operands[1].(string)
 	field, known := filterFields[name]
 	if !known || !isText {
-		return nil, domain.RefuseField(domain.Invalid, "filterQuery", "%s compares key, label, description or category with text", operator)
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "%s compares key, label, description or category with text", operator)
 	}
 	text = strings.ToLower(text)
 	return func(c Component) bool { return compare.test(strings.ToLower(field(c)), text) == compare.want }, nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // ask asks as somebody who may look only.
@@ -32,7 +33,7 @@ func TestCatalogue(t *testing.T) {
 	if same.text("component.key") != "webhook-triggers" || same.at("component.all.totalCount") != 1.0 || len(same.at("component.none.nodes").([]any)) != 0 || len(same.at("component.actions.nodes").([]any)) != 0 {
 		t.Errorf("got %+v", same)
 	}
-	if a := ask(h, `{ component(id: "nothing") { id } }`); a.code() != string(domain.NotFound) {
+	if a := ask(h, `{ component(id: "nothing") { id } }`); a.code() != string(refusal.NotFound) {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -69,7 +70,7 @@ func TestCatalogueFilter(t *testing.T) {
 		}
 	}
 	for _, filter := range []string{`{`, `[]`, `["in","key"]`, `["like","key","x"]`, `["in","id","x"]`, `["in","key",5]`, `["or",["in"]]`} {
-		if a := ask(h, `{ components(filterQuery: `+strconv.Quote(filter)+`) { nodes { key } } }`); a.code() != string(domain.Invalid) {
+		if a := ask(h, `{ components(filterQuery: `+strconv.Quote(filter)+`) { nodes { key } } }`); a.code() != string(refusal.Invalid) {
 			t.Errorf("%s: got %+v", filter, a)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // difference compares two drafts or versions. Those of different integrations have no ids in common:
@@ -47,7 +48,7 @@ func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) 
 	}
 	d, err := r.draftAsOf(ctx, id, m)
 	if err != nil {
-		return i, nil, domain.RefuseField(domain.NotFound, field, "Record not found: integration")
+		return i, nil, refusal.ForField(refusal.NotFound, field, "Record not found: integration")
 	}
 	whole, err := d.whole(ctx)
 	return *d.Integration(), whole.Definition, err

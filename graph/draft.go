@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -14,7 +15,7 @@ func (r *Resolver) editable(ctx context.Context, field, id string) (Integration,
 		return i, err
 	}
 	if i.version != nil {
-		return i, domain.RefuseField(domain.Invalid, field, "is a published version, which never changes; give the integration's own id")
+		return i, refusal.ForField(refusal.Invalid, field, "is a published version, which never changes; give the integration's own id")
 	}
 	return i, nil
 }

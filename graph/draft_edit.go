@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -25,7 +26,7 @@ func (p draftPlace) String() string { return fmt.Sprintf("%d.%d", p.count, p.rev
 
 func parseDraftPlace(s string) (p draftPlace, err error) {
 	if _, err = fmt.Sscanf(s, "%d.%d", &p.count, &p.revision); err != nil || p.String() != s || p.revision < store.NoStream {
-		return p, domain.RefuseField(domain.Invalid, "expectedRevision", "%q is no draftRevision that this server gave", s)
+		return p, refusal.ForField(refusal.Invalid, "expectedRevision", "%q is no draftRevision that this server gave", s)
 	}
 	return p, nil
 }
@@ -49,7 +50,7 @@ func (r *Resolver) current(ref draftRef, seen draftPlace, d domain.Draft) error 
 	if stood || !published {
 		return nil
 	}
-	return domain.RefuseField(domain.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
+	return refusal.ForField(refusal.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
 		newest.Number, r.who(ref.integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
 }
 
@@ -130,7 +131,7 @@ func (r *Resolver) toldWho(organization string, definition *domain.Node, err err
 		}
 		what = strings.Join(places, ", ")
 	}
-	return domain.RefuseField(domain.Conflict, "expectedRevision", "%s changed %s meanwhile, at %s; read the draft again",
+	return refusal.ForField(refusal.Conflict, "expectedRevision", "%s changed %s meanwhile, at %s; read the draft again",
 		r.who(organization, changed.Actor), what, changed.At.Format(time.RFC3339))
 }
 
@@ -201,8 +202,8 @@ func editedFrom(d domain.Draft, base domain.DraftOpened) *domain.Node {
 func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change, err error) {
 	for n, c := range inputs {
 		change, err := changeOf(c)
-		if refusal, is := errors.AsType[*domain.Error](err); is {
-			return nil, domain.RefuseField(refusal.Code, field, "change %d: %s", n+1, refusal.Error())
+		if refused, is := errors.AsType[*refusal.Error](err); is {
+			return nil, refusal.ForField(refused.Code, field, "change %d: %s", n+1, refused.Error())
 		} else if err != nil {
 			return nil, err
 		}
@@ -242,7 +243,7 @@ func readJSON(field, text string, into any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	if err := d.Decode(into); err != nil || d.More() {
-		return domain.RefuseField(domain.Invalid, field, "must be one JSON document as a string")
+		return refusal.ForField(refusal.Invalid, field, "must be one JSON document as a string")
 	}
 	if v, is := into.(*any); is {
 		*v = domain.FieldValue(*v)
@@ -297,7 +298,7 @@ func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revisio
 		d = event.Evolve(d, meta)
 	}
 	if edits < 1 || edits > len(before) {
-		return nil, domain.RefuseField(domain.Invalid, "edits", "%s can be undone", domain.Count(len(before), "edit"))
+		return nil, refusal.ForField(refusal.Invalid, "edits", "%s can be undone", refusal.Count(len(before), "edit"))
 	}
 	return domain.Diff(d.Definition, before[len(before)-edits]), nil
 }

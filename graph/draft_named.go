@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -72,7 +73,7 @@ func (r *Resolver) beginDraft(ctx context.Context, i domain.Integration, name st
 		return draftRef{}, err
 	}
 	if base.Base == "" {
-		return draftRef{}, domain.RefuseField(domain.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
+		return draftRef{}, refusal.ForField(refusal.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
 	}
 	base.Main, base.Name = false, name
 	var content *domain.Node
@@ -97,7 +98,7 @@ func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*Dr
 	if id := given(input.From); id != "" {
 		v, ok := i.integration.Version(id)
 		if !ok {
-			return nil, domain.RefuseField(domain.NotFound, "from", "Record not found: version")
+			return nil, refusal.ForField(refusal.NotFound, "from", "Record not found: version")
 		}
 		from = &v
 	}

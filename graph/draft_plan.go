@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -73,7 +74,7 @@ func (r *Resolver) publishPlan(ctx context.Context, d domain.Draft) error {
 		_, err = r.closeFor(ctx, d, domain.DraftClosed{Version: s.Version, Definition: s.Definition, Note: s.Note, Attributes: s.Attributes},
 			domain.Publishing{Policy: r.policy(i)})
 	}
-	if code := domain.CodeOf(err); code == "" || code == domain.Unavailable { // it is published, or will be
+	if code := refusal.CodeOf(err); code == "" || code == refusal.Unavailable { // it is published, or will be
 		return err
 	}
 	reason := err.Error()
@@ -85,7 +86,7 @@ func (r *Resolver) publishPlan(ctx context.Context, d domain.Draft) error {
 func (r *Resolver) mayPublish(d domain.Draft) error {
 	u := r.user(d.Organization, d.Schedule.By)
 	if u == nil || !may(u.Role, "Mutation.publishIntegration") {
-		return domain.Refuse(domain.Forbidden, "who planned it may not publish any more")
+		return refusal.New(refusal.Forbidden, "who planned it may not publish any more")
 	}
 	return nil
 }

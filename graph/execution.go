@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -23,7 +24,7 @@ func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionR
 		return InstanceExecutionResult{e}, ok, err
 	}
 	run, err := r.run(ctx, id)
-	if domain.CodeOf(err) == domain.NotFound || (err == nil && (run.ID == "" || run.Organization != organization)) {
+	if refusal.CodeOf(err) == refusal.NotFound || (err == nil && (run.ID == "" || run.Organization != organization)) {
 		return InstanceExecutionResult{}, false, nil
 	}
 	return InstanceExecutionResult{fromStream(run)}, err == nil, err

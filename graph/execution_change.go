@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -71,7 +72,7 @@ func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueu
 	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate, queued.Answer = old.ID, "", false, nil, "", nil
 	instance, ok := r.View.Instances.Get(old.Organization, queued.Instance)
 	if why, runs := instance.Runs(); !ok || !runs {
-		return queued, domain.RefuseField(domain.Invalid, "id", "nothing runs there: %s", why)
+		return queued, refusal.ForField(refusal.Invalid, "id", "nothing runs there: %s", why)
 	}
 	if instance.System {
 		return queued, nil // a test of the draft is repeated as it was
@@ -86,7 +87,7 @@ func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueu
 	}
 	flow := content.Find(queued.Flow)
 	if flow == nil {
-		return queued, domain.RefuseField(domain.Invalid, "id", "the version that is deployed now has not the flow %q", queued.FlowName)
+		return queued, refusal.ForField(refusal.Invalid, "id", "the version that is deployed now has not the flow %q", queued.FlowName)
 	}
 	queued.Version, queued.Definition, queued.FlowName = i.version.ID, i.version.Definition, flow.Name()
 	return queued, nil

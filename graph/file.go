@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const (
@@ -87,11 +88,11 @@ func (r *Resolver) uploadable(ctx context.Context, id string, query url.Values) 
 	}
 	user, _ := r.View.Users.Get(i.Organization, query.Get("user"))
 	if !user.Holds(query.Get("token")) || !may(user.Role, "Query.uploadMedia") {
-		return i, domain.Refuse(domain.Forbidden, "the token that asked for this address has been revoked; ask for another address")
+		return i, refusal.New(refusal.Forbidden, "the token that asked for this address has been revoked; ask for another address")
 	}
 	_, used, err := r.Live.Get(ctx, uploadKey(i.Organization, id))
 	if err == nil && used {
-		err = domain.Refuse(domain.Conflict, "a file was put there already; ask uploadMedia for another address")
+		err = refusal.New(refusal.Conflict, "a file was put there already; ask uploadMedia for another address")
 	}
 	return i, err
 }
@@ -104,7 +105,7 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 	id, query := q.PathValue("upload"), q.URL.Query()
 	end, ok := r.uploads.begin(id)
 	if !ok {
-		r.turnDown(w, q, domain.Refuse(domain.Conflict, "a file is being put there; ask uploadMedia for another address"))
+		r.turnDown(w, q, refusal.New(refusal.Conflict, "a file is being put there; ask uploadMedia for another address"))
 		return
 	}
 	defer end()
@@ -140,7 +141,7 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 // keepUpload makes a file durable and remembers it under the upload's id.
 func (r *Resolver) keepUpload(ctx context.Context, id, organization string, u upload, data []byte) (err error) {
 	if len(data) == 0 {
-		return domain.Refuse(domain.Invalid, "the file is empty")
+		return refusal.New(refusal.Invalid, "the file is empty")
 	}
 	if u.Media == MediaTypeAvatar {
 		if data, err = r.redrawn(data); err != nil {
@@ -171,7 +172,7 @@ func (r *Resolver) redrawn(icon []byte) ([]byte, error) {
 func (r *Resolver) uploaded(ctx context.Context, i domain.Integration, media MediaType, field, objectURL string) (id string, u upload, err error) {
 	id, ours := strings.CutPrefix(objectURL, r.PublicURL+uploadPath)
 	if _, err := uuid.Parse(id); err != nil || !ours {
-		return id, u, domain.RefuseField(domain.Invalid, field, "is not an objectUrl of uploadMedia")
+		return id, u, refusal.ForField(refusal.Invalid, field, "is not an objectUrl of uploadMedia")
 	}
 	text, found, err := r.Live.Get(ctx, uploadKey(i.Organization, id))
 	if err == nil && found {
@@ -182,11 +183,11 @@ func (r *Resolver) uploaded(ctx context.Context, i domain.Integration, media Med
 	}
 	switch {
 	case !found && media == MediaTypeAvatar:
-		err = domain.RefuseField(domain.Invalid, field, "nothing was uploaded there, it was no square PNG picture of the right size, or it has expired; ask uploadMedia for another address")
+		err = refusal.ForField(refusal.Invalid, field, "nothing was uploaded there, it was no square PNG picture of the right size, or it has expired; ask uploadMedia for another address")
 	case !found:
-		err = domain.RefuseField(domain.Invalid, field, "nothing was uploaded there, it was too large, or it has expired; ask uploadMedia for another address")
+		err = refusal.ForField(refusal.Invalid, field, "nothing was uploaded there, it was too large, or it has expired; ask uploadMedia for another address")
 	case u.Object != i.ID || u.Media != media:
-		err = domain.RefuseField(domain.Invalid, field, "was uploaded for something else")
+		err = refusal.ForField(refusal.Invalid, field, "was uploaded for something else")
 	}
 	return id, u, err
 }
@@ -271,7 +272,7 @@ func (r *Resolver) serveFile(w http.ResponseWriter, q *http.Request, find func(d
 		return
 	}
 	data, err := r.Blobs.GetContent(q.Context(), i.Organization, file.hash)
-	if domain.CodeOf(err) == domain.NotFound { // what an event names and is not there is damage, not a refusal
+	if refusal.CodeOf(err) == refusal.NotFound { // what an event names and is not there is damage, not a refusal
 		err = errors.New(err.Error())
 	}
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -85,7 +85,7 @@ func FuzzCursors(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		refused := func(err error) {
-			if code := domain.CodeOf(err); err != nil && code != domain.Invalid {
+			if code := refusal.CodeOf(err); err != nil && code != refusal.Invalid {
 				t.Errorf("%q: %v", s, err)
 			}
 		}

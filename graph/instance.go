@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // createInstance sets an integration's version up for a customer.
 func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput) (domain.Instance, error) {
 	i, err := r.integration(ctx, input.Integration)
 	if err != nil {
-		return domain.Instance{}, domain.RefuseField(domain.NotFound, "integration", "Record not found: integration")
+		return domain.Instance{}, refusal.ForField(refusal.NotFound, "integration", "Record not found: integration")
 	}
 	version, err := i.deployable()
 	if err != nil {
@@ -21,7 +22,7 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 	i.version = &version
 	customer, ok := r.View.Customers.Get(principalOf(ctx).Organization, input.Customer)
 	if !ok {
-		return domain.Instance{}, domain.RefuseField(domain.NotFound, "customer", "Record not found: customer")
+		return domain.Instance{}, refusal.ForField(refusal.NotFound, "customer", "Record not found: customer")
 	}
 	content, err := r.content(ctx, i)
 	if err != nil {
@@ -49,7 +50,7 @@ func (r *Resolver) configValues(content *domain.Node, instance domain.Instance, 
 		}
 		at := slices.IndexFunc(content.ConfigVars(), func(v *domain.Node) bool { return v.Key() == input.Key })
 		if at < 0 {
-			return nil, domain.RefuseField(domain.Invalid, "configVariables", "%q is no config variable of this version; it has %s",
+			return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is no config variable of this version; it has %s",
 				input.Key, configKeys(content))
 		}
 		variable := content.ConfigVars()[at]

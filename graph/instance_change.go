@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // updateInstance changes what is given, all or nothing.
@@ -56,7 +57,7 @@ func (r *Resolver) instanceHere(ctx context.Context, id string) (domain.Instance
 func (r *Resolver) versionFor(ctx context.Context, instance domain.Instance, id string) (string, error) {
 	i, err := r.integration(ctx, id)
 	if err != nil || i.integration.ID != instance.Integration {
-		return "", domain.RefuseField(domain.Invalid, "integration", "is no version of the instance's integration")
+		return "", refusal.ForField(refusal.Invalid, "integration", "is no version of the instance's integration")
 	}
 	version, err := i.deployable()
 	return version.ID, err
@@ -110,12 +111,12 @@ func (r *Resolver) flowKeys(ctx context.Context, instance domain.Instance, input
 		}
 		flow := partOf(input.FlowID)
 		if !slices.ContainsFunc(configs, func(c InstanceFlowConfig) bool { return c.Flow.flow.ID == flow }) {
-			return nil, domain.RefuseField(domain.NotFound, "flowConfigs", "Record not found: flow %s", input.FlowID)
+			return nil, refusal.ForField(refusal.NotFound, "flowConfigs", "Record not found: flow %s", input.FlowID)
 		}
 		set := domain.FlowKeysSet{Flow: flow, Keys: []domain.FlowKey{}}
 		for _, key := range values(input.APIKeys) {
 			if len(key) < minKeyLength || len(key) > maxKeyLength || len(set.Keys) == maxFlowKeys {
-				return nil, domain.RefuseField(domain.Invalid, "flowConfigs", "a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
+				return nil, refusal.ForField(refusal.Invalid, "flowConfigs", "a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
 			}
 			sealed, err := r.sealFor(instance, domain.FlowKeyPlace(instance.ID, flow), []byte(key))
 			if err != nil {
@@ -240,7 +241,7 @@ func fields(key, list string) ([]byte, error) {
 		Value any    `json:"value"`
 	}
 	if err := json.Unmarshal([]byte(list), &inputs); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "configVariables", "%q is a connection: values must be a JSON list of {name, type, value}", key)
+		return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is a connection: values must be a JSON list of {name, type, value}", key)
 	}
 	all := map[string]any{}
 	for _, f := range inputs {

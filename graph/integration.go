@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -199,7 +200,7 @@ func written(ctx context.Context, definition *domain.Node, o domain.ExportOption
 }
 
 // problems shows findings with their places.
-func problems(list []domain.Problem) []DefinitionProblem {
+func problems(list []refusal.Problem) []DefinitionProblem {
 	shown := []DefinitionProblem{}
 	for _, p := range list {
 		d := DefinitionProblem{ID: domain.DeriveID("problem", strconv.Itoa(p.Line), p.Flow, p.Step, p.Message), Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // createIntegration makes an integration: from a file, as a copy, or else with one flow that a webhook
@@ -16,11 +17,11 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 	case given(input.Customer) != "":
 		return Integration{}, errNoCustomer
 	case template != "" && text != "":
-		return Integration{}, domain.RefuseField(domain.Invalid, "template", "give a template or a definition to begin with, not both")
+		return Integration{}, refusal.ForField(refusal.Invalid, "template", "give a template or a definition to begin with, not both")
 	case template != "":
 		parent, err := r.integration(ctx, template)
 		if err != nil {
-			return parent, domain.RefuseField(domain.NotFound, "template", "Record not found: integration")
+			return parent, refusal.ForField(refusal.NotFound, "template", "Record not found: integration")
 		}
 		if v, ok := parent.integration.Offered(); ok && parent.version == nil {
 			parent.version = &v
@@ -56,13 +57,13 @@ func (r *Resolver) work(ctx context.Context, i Integration) (definition *domain.
 }
 
 // errNoCustomer refuses what would build an integration for one customer alone.
-var errNoCustomer = domain.RefuseField(domain.Invalid, "customer", "integrations belong to the organization; deploy an instance to the customer")
+var errNoCustomer = refusal.ForField(refusal.Invalid, "customer", "integrations belong to the organization; deploy an instance to the customer")
 
 // forkIntegration makes a named copy of an integration's draft, or of a version.
 func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInput) (Integration, error) {
 	parent, err := r.integration(ctx, input.Parent)
 	if err != nil {
-		return parent, domain.RefuseField(domain.NotFound, "parent", "Record not found: integration")
+		return parent, refusal.ForField(refusal.NotFound, "parent", "Record not found: integration")
 	}
 	definition, authors, err := r.work(ctx, parent)
 	if err != nil {
@@ -94,7 +95,7 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	case given(input.Customer) != "":
 		return i, errNoCustomer
 	case len(input.TestConfigVariables) > 0:
-		return i, domain.RefuseField(domain.Invalid, "testConfigVariables", "set them on the integration's systemInstance")
+		return i, refusal.ForField(refusal.Invalid, "testConfigVariables", "set them on the integration's systemInstance")
 	}
 	icon, keep, err := r.iconFor(ctx, i.integration, input.AvatarURL)
 	if err != nil {
@@ -138,7 +139,7 @@ func (r *Resolver) parent(ctx context.Context, i Integration) (*Integration, err
 		return nil, nil
 	}
 	parent, err := r.integration(ctx, i.integration.Parent)
-	if domain.CodeOf(err) == domain.NotFound {
+	if refusal.CodeOf(err) == refusal.NotFound {
 		return nil, nil
 	}
 	return &parent, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -12,7 +13,7 @@ import (
 func (r *Resolver) version(ctx context.Context, id string) (Integration, error) {
 	i, err := r.integration(ctx, id)
 	if err == nil && i.version == nil {
-		err = domain.RefuseField(domain.Invalid, "id", "is an integration; give the id of one of its published versions")
+		err = refusal.ForField(refusal.Invalid, "id", "is an integration; give the id of one of its published versions")
 	}
 	return i, err
 }
@@ -52,7 +53,7 @@ func (r *Resolver) rollBack(ctx context.Context, id string, p publication) (Inte
 	}
 	newest, _ := i.integration.Newest()
 	if newest.Definition == i.version.Definition {
-		return i, domain.RefuseField(domain.Conflict, "id", "version %d says the same; there is nothing to go back to", newest.Number)
+		return i, refusal.ForField(refusal.Conflict, "id", "version %d says the same; there is nothing to go back to", newest.Number)
 	}
 	back := fmt.Sprintf("Back to version %d", i.version.Number)
 	if p.note == "" {
@@ -79,7 +80,7 @@ func (r *Resolver) deleteIntegration(ctx context.Context, input DeleteIntegratio
 	if summary, err := r.summary(ctx, i); err != nil {
 		return i, err
 	} else if input.Name != nil && *input.Name != summary.Name() {
-		return i, domain.RefuseField(domain.Invalid, "name", "the integration is called %q; give that name to delete it", summary.Name())
+		return i, refusal.ForField(refusal.Invalid, "name", "the integration is called %q; give that name to delete it", summary.Name())
 	}
 	ctx = context.WithoutCancel(ctx) // what is begun is finished, though the caller leaves
 	if i.integration, err = change(ctx, r, domain.Integrations, input.ID, domain.Integration.Remove); err != nil {

@@ -5,18 +5,19 @@ import (
 	"iter"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // sealKeys gives a definition in which the API keys are sealed, before it is written anywhere. A key that the
 // definition before it has, too, stays what it is there. One that was sealed by somebody else can't be opened and
 // is left out, with a warning.
-func (r *Resolver) sealKeys(ctx context.Context, definition, before *domain.Node) (*domain.Node, []domain.Problem, error) {
+func (r *Resolver) sealKeys(ctx context.Context, definition, before *domain.Node) (*domain.Node, []refusal.Problem, error) {
 	s := r.sealer(ctx, before)
-	var warnings []domain.Problem
+	var warnings []refusal.Problem
 	sealed, err := definition.MapAPIKeys(func(part *domain.Node, key string) (string, error) {
 		text, err := s.seal(key)
-		if domain.CodeOf(err) == domain.Invalid {
-			warnings = append(warnings, domain.Problem{Flow: part.Name(), Message: err.Error()})
+		if refusal.CodeOf(err) == refusal.Invalid {
+			warnings = append(warnings, refusal.Problem{Flow: part.Name(), Message: err.Error()})
 			return "", nil
 		}
 		return text, err
@@ -29,8 +30,8 @@ func (r *Resolver) sealKeys(ctx context.Context, definition, before *domain.Node
 func (r *Resolver) sealKeysIn(ctx context.Context, field string, changes []domain.Change, before *domain.Node) ([]domain.Change, error) {
 	s := r.sealer(ctx, before)
 	changes, err := domain.MapAPIKeysIn(before, changes, func(_ *domain.Node, key string) (string, error) { return s.seal(key) })
-	if code := domain.CodeOf(err); code == domain.Invalid {
-		err = domain.RefuseField(code, field, "%s", err.Error())
+	if code := refusal.CodeOf(err); code == refusal.Invalid {
+		err = refusal.ForField(code, field, "%s", err.Error())
 	}
 	return changes, err
 }
@@ -81,7 +82,7 @@ func (s keySealer) open(text string) (plain string, err error) {
 	}
 	opened, err := s.r.Vault.Open(key, place, s.place, sealed)
 	if err != nil {
-		return "", domain.Refuse(domain.Invalid, "the API key %s is another server's or organization's; give the key itself", text)
+		return "", refusal.New(refusal.Invalid, "the API key %s is another server's or organization's; give the key itself", text)
 	}
 	return string(opened), nil
 }

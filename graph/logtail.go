@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -12,7 +12,7 @@ import (
 // logTail feeds the log lines of an execution, or of all executions of an instance.
 func (r *Resolver) logTail(ctx context.Context, execution, instance, argument *string) (<-chan *Edge[Log], error) {
 	if (given(execution) == "") == (given(instance) == "") {
-		return nil, domain.Refuse(domain.Invalid, "give either executionId or instanceId")
+		return nil, refusal.New(refusal.Invalid, "give either executionId or instanceId")
 	}
 	from, err := after(ctx, argument)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -96,7 +97,7 @@ func (m *mixing) tellFirst(ctx context.Context, open *heads, tell func(happened)
 // fill reads what comes next in a run, none if it has been removed. What queues a run tells no lines.
 func (m *mixing) fill(ctx context.Context, o *opened) error {
 	for rec, err := range store.Own(m.log.Read(ctx, domain.Runs.Stream(o.id), o.from)) {
-		if domain.CodeOf(err) == domain.NotFound {
+		if refusal.CodeOf(err) == refusal.NotFound {
 			return nil
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Node is what [Resolver.node] finds by its id.
@@ -53,7 +54,7 @@ func partOf(id string) string {
 // node finds whatever has an id, for clients that ask again for what they have.
 func (r *Resolver) node(ctx context.Context, id string) (Node, error) {
 	for _, find := range finders {
-		if node, err := find(r, ctx, id); domain.CodeOf(err) != domain.NotFound {
+		if node, err := find(r, ctx, id); refusal.CodeOf(err) != refusal.NotFound {
 			return node, err
 		}
 	}

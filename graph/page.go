@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Page is one page of a list: the Go side of every connection type.
@@ -48,7 +48,7 @@ func (w window) read() (from string, size int, err error) {
 	field, n := "first", w.first
 	if from = given(w.after); w.backwards() {
 		if from != "" || w.first != nil {
-			return "", 0, domain.RefuseField(domain.Invalid, "last", "last and before go with neither first nor after")
+			return "", 0, refusal.ForField(refusal.Invalid, "last", "last and before go with neither first nor after")
 		}
 		field, n, from = "last", w.last, given(w.before)
 	}
@@ -56,7 +56,7 @@ func (w window) read() (from string, size int, err error) {
 	case n == nil:
 		return from, maxPage, nil
 	case *n < 0 || *n > maxPage:
-		return "", 0, domain.RefuseField(domain.Invalid, field, "must be between 0 and %d", maxPage)
+		return "", 0, refusal.ForField(refusal.Invalid, field, "must be between 0 and %d", maxPage)
 	}
 	return from, *n, nil
 }
@@ -80,7 +80,7 @@ func parseCursor(s string) (uint64, error) {
 }
 
 func refuseCursor(s string) error {
-	return domain.RefuseField(domain.Invalid, "after", "%q is not a cursor that this server gave", s)
+	return refusal.ForField(refusal.Invalid, "after", "%q is not a cursor that this server gave", s)
 }
 
 // paginate takes one page of a sequence whose elements come with their places, in ascending order.

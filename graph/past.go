@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -19,13 +20,13 @@ type moment struct {
 func momentOf(asOf *time.Time, asOfPosition *string) (*moment, error) {
 	switch position := given(asOfPosition); {
 	case asOf != nil && position != "":
-		return nil, domain.RefuseField(domain.Invalid, "asOf", "give either asOf or asOfPosition")
+		return nil, refusal.ForField(refusal.Invalid, "asOf", "give either asOf or asOfPosition")
 	case asOf != nil:
 		return &moment{at: *asOf}, nil
 	case position != "":
 		n, err := strconv.ParseUint(position, 10, 63)
 		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, "asOfPosition", "%q is no position of an event", position)
+			return nil, refusal.ForField(refusal.Invalid, "asOfPosition", "%q is no position of an event", position)
 		}
 		return &moment{position: store.Position(n)}, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -56,7 +57,7 @@ func (r *Resolver) payload(ctx context.Context, id, part string) (data []byte, m
 		data, err = r.request(ctx, run)
 		return data, plainJSON, err
 	case part == responsePart && run.Finished == nil:
-		return nil, "", domain.Refuse(domain.NotFound, "the execution has not ended yet")
+		return nil, "", refusal.New(refusal.NotFound, "the execution has not ended yet")
 	case part == responsePart:
 		data, err = r.response(ctx, run)
 		return data, plainJSON, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -27,7 +28,7 @@ func TokenHash(token string) string {
 func (r *Resolver) issueToken(ctx context.Context, user, name string) (APIToken, string, error) {
 	u, ok := r.View.Users.Get(principalOf(ctx).Organization, user)
 	if !ok {
-		return APIToken{}, "", domain.RefuseField(domain.NotFound, "user", "Record not found: user")
+		return APIToken{}, "", refusal.ForField(refusal.NotFound, "user", "Record not found: user")
 	}
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // it never fails: see crypto/rand
@@ -130,8 +131,8 @@ func claim[S any](ctx context.Context, r *Resolver, owners *domain.Category[S], 
 	_, _, err = store.Change(ctx, r.Log, domain.Claims, id, func(c domain.Claim) (domain.Changes[domain.Claim], error) {
 		return c.Take(owner, time.Now(), ownerMissing && c.Owner == standing.Owner)
 	})
-	if domain.CodeOf(err) == domain.Conflict {
-		return domain.RefuseField(domain.Conflict, field, "%q is already in use", value)
+	if refusal.CodeOf(err) == refusal.Conflict {
+		return refusal.ForField(refusal.Conflict, field, "%q is already in use", value)
 	}
 	return err
 }

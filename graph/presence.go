@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -80,10 +81,10 @@ func (ps *presences) join(draft string, p attendee) (in *room, signal <-chan str
 		in = ps.open(draft)
 	}
 	if _, again := in.here[p.key()]; again {
-		return nil, nil, nil, domain.RefuseField(domain.Conflict, "session", "is here already; each socket has a session of its own")
+		return nil, nil, nil, refusal.ForField(refusal.Conflict, "session", "is here already; each socket has a session of its own")
 	}
 	if len(in.here) >= maxPresent {
-		return nil, nil, nil, domain.RefuseField(domain.Unavailable, "draft", "has %d people here, as many as are shown", len(in.here))
+		return nil, nil, nil, refusal.ForField(refusal.Unavailable, "draft", "has %d people here, as many as are shown", len(in.here))
 	}
 	watcher := make(chan struct{}, 1)
 	in.here[p.key()], in.watchers[watcher] = p, struct{}{}
@@ -272,11 +273,11 @@ func (r *Resolver) presence(ctx context.Context, draft, session string, part *st
 func (p attendee) check() error {
 	switch {
 	case p.Session == "" || len(p.Session) > maxPresenceKey:
-		return domain.RefuseField(domain.Invalid, "session", "must have 1 to %d bytes; a random id is fine", maxPresenceKey)
+		return refusal.ForField(refusal.Invalid, "session", "must have 1 to %d bytes; a random id is fine", maxPresenceKey)
 	case len(p.Part) > maxPresenceKey:
-		return domain.RefuseField(domain.Invalid, "part", "must be the id of a part")
+		return refusal.ForField(refusal.Invalid, "part", "must be the id of a part")
 	case len(p.Cursor) > maxCursor:
-		return domain.RefuseField(domain.Invalid, "cursor", "has %d bytes; the limit is %d", len(p.Cursor), maxCursor)
+		return refusal.ForField(refusal.Invalid, "cursor", "has %d bytes; the limit is %d", len(p.Cursor), maxCursor)
 	}
 	return nil
 }

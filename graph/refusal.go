@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // allFields is the field of a refusal that concerns no single input field. Source: existing clients.
@@ -18,7 +18,7 @@ const allFields = "__all__"
 // refusals turns what a mutation expects to be refused for into its payload's errors, and leaves
 // everything else an error of the request.
 func refusals(err error) ([]FieldError, error) {
-	if problems, ok := errors.AsType[domain.Problems](err); ok {
+	if problems, ok := errors.AsType[refusal.Problems](err); ok {
 		messages := make([]string, len(problems))
 		for i, p := range problems {
 			messages[i] = p.String()
@@ -28,15 +28,15 @@ func refusals(err error) ([]FieldError, error) {
 	if lacks, ok := errors.AsType[unconfigured](err); ok {
 		return []FieldError{{Field: "configVariables", Messages: lacks}}, nil
 	}
-	refusal, ok := errors.AsType[*domain.Error](err)
-	if !ok || refusal.Code == domain.Unavailable || refusal.Code == domain.Forbidden || refusal.Code == domain.Unauthenticated {
+	refused, ok := errors.AsType[*refusal.Error](err)
+	if !ok || refused.Code == refusal.Unavailable || refused.Code == refusal.Forbidden || refused.Code == refusal.Unauthenticated {
 		return []FieldError{}, err
 	}
-	field := refusal.Field
+	field := refused.Field
 	if field == "" {
 		field = allFields
 	}
-	return []FieldError{{Field: field, Messages: []string{refusal.Message}}}, nil
+	return []FieldError{{Field: field, Messages: []string{refused.Message}}}, nil
 }
 
 // payload puts together what a mutation answers: its object, or null and the refusals.
@@ -53,25 +53,25 @@ func payload[T any](v T, err error) (*T, []FieldError, error) {
 func present(logger *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		shown := graphql.DefaultErrorPresenter(ctx, err)
-		refusal, expected := errors.AsType[*domain.Error](err)
-		problems, many := errors.AsType[domain.Problems](err)
+		refused, expected := errors.AsType[*refusal.Error](err)
+		problems, many := errors.AsType[refusal.Problems](err)
 		switch {
 		case expected:
-			shown.Message = refusal.Error()
-			extend(shown, "code", string(refusal.Code))
-			if refusal.Field == "id" || refusal.Field == "" {
-				shown.Message = refusal.Message
+			shown.Message = refused.Error()
+			extend(shown, "code", string(refused.Code))
+			if refused.Field == "id" || refused.Field == "" {
+				shown.Message = refused.Message
 			}
 		case many:
 			shown.Message = problems.Error()
-			extend(shown, "code", string(domain.Invalid))
+			extend(shown, "code", string(refusal.Invalid))
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			shown.Message = "the request was cut off"
-			extend(shown, "code", string(domain.Unavailable))
+			extend(shown, "code", string(refusal.Unavailable))
 		case errors.Is(err, errTooMuch): // told once for all, see enough
 		case shown.Err == nil || isGraphQL(err):
 			if shown.Extensions["code"] == nil { // about the document itself: gqlgen's own words
-				extend(shown, "code", string(domain.Invalid))
+				extend(shown, "code", string(refusal.Invalid))
 			}
 		default:
 			id := uuid.NewString()

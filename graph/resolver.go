@@ -13,6 +13,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -74,7 +75,7 @@ func (r *Resolver) await(ctx context.Context, reached func(context.Context, stor
 
 // missing is the refusal of a look-up. Its words are what existing clients look for.
 func missing(what string) error {
-	return domain.RefuseField(domain.NotFound, "id", "Record not found: %s", what)
+	return refusal.ForField(refusal.NotFound, "id", "Record not found: %s", what)
 }
 
 func found[T any](v T, ok bool, what string) (*T, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // maxReviewers is how many people a review is asked of.
@@ -28,7 +29,7 @@ func reviewPayload(d Draft, err error) (*ReviewPayload, error) {
 func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) (*ReviewPayload, error) {
 	e := domain.ReviewRequested{Review: newID(), Note: given(input.Note), Link: given(input.Link)}
 	if at, err := url.Parse(e.Link); err != nil || e.Link != "" && at.Scheme != "https" && at.Scheme != "http" {
-		return reviewPayload(Draft{}, domain.RefuseField(domain.Invalid, "link", "must be an http or https address"))
+		return reviewPayload(Draft{}, refusal.ForField(refusal.Invalid, "link", "must be an http or https address"))
 	}
 	var err error
 	if e.Reviewers, err = r.asked(principalOf(ctx), input.Reviewers); err != nil {
@@ -42,16 +43,16 @@ func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) 
 // asked checks whom a review is asked of; each counts once.
 func (r *Resolver) asked(caller Principal, ids []string) (list []string, err error) {
 	if len(ids) > maxReviewers {
-		return nil, domain.RefuseField(domain.Invalid, "reviewers", "are %d; a review is asked of at most %d", len(ids), maxReviewers)
+		return nil, refusal.ForField(refusal.Invalid, "reviewers", "are %d; a review is asked of at most %d", len(ids), maxReviewers)
 	}
 	seen := map[string]bool{}
 	for _, id := range ids {
 		u := r.user(caller.Organization, id)
 		switch {
 		case u == nil:
-			return nil, domain.RefuseField(domain.NotFound, "reviewers", "Record not found: user")
+			return nil, refusal.ForField(refusal.NotFound, "reviewers", "Record not found: user")
 		case !may(u.Role, "Mutation.giveVerdict"):
-			return nil, domain.RefuseField(domain.Invalid, "reviewers", "%s has the role %s, which gives no verdicts", u.Email, u.Role)
+			return nil, refusal.ForField(refusal.Invalid, "reviewers", "%s has the role %s, which gives no verdicts", u.Email, u.Role)
 		case !seen[id]:
 			seen[id] = true
 			list = append(list, id)
@@ -89,7 +90,7 @@ func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain
 	organization := principalOf(ctx).Organization
 	if id == "" {
 		if inherit {
-			return ReviewPolicy{}, domain.RefuseField(domain.Invalid, "inherit", "give the integration that is to have the organization's policy")
+			return ReviewPolicy{}, refusal.ForField(refusal.Invalid, "inherit", "give the integration that is to have the organization's policy")
 		}
 		o, err := change(ctx, r, domain.Organizations, organization, func(o domain.Organization) (domain.Changes[domain.Organization], error) {
 			return o.SetReviewPolicy(policy)

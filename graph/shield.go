@@ -9,7 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // shield refuses documents that cost more than they weigh, before what they cost is spent, and lets only
@@ -34,10 +34,10 @@ func (shield) Validate(graphql.ExecutableSchema) error { return nil }
 // parsed or coerced.
 func (s shield) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
 	if repeats(params.Query, s.MaxTokens) > s.MaxRepeats {
-		return s.exceeded("HEDDLE_MAX_REPEATS", "the document has one name more than %s", domain.Count(s.MaxRepeats, "time")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_REPEATS", "the document has one name more than %s", refusal.Count(s.MaxRepeats, "time")).Errors[0]
 	}
 	if left := s.MaxVariables; !within(params.Variables, &left) {
-		return s.exceeded("HEDDLE_MAX_VARIABLES", "the variables have more than %s", domain.Count(s.MaxVariables, "value")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_VARIABLES", "the variables have more than %s", refusal.Count(s.MaxVariables, "value")).Errors[0]
 	}
 	return nil
 }
@@ -89,11 +89,11 @@ func (s shield) MutateOperationContext(ctx context.Context, op *graphql.Operatio
 	left := s.MaxComplexity
 	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {
 	case deep:
-		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %s", domain.Count(s.MaxDepth, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %s", refusal.Count(s.MaxDepth, "field")).Errors[0]
 	case left < 0:
-		return s.exceeded("HEDDLE_MAX_COMPLEXITY", "the document asks for more than %s, fragments counted wherever they are spread", domain.Count(s.MaxComplexity, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_COMPLEXITY", "the document asks for more than %s, fragments counted wherever they are spread", refusal.Count(s.MaxComplexity, "field")).Errors[0]
 	case roots(op.Operation.SelectionSet) > s.MaxRoots:
-		return s.exceeded("HEDDLE_MAX_ROOT_FIELDS", "the document asks for more than %s at its root", domain.Count(s.MaxRoots, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_ROOT_FIELDS", "the document asks for more than %s at its root", refusal.Count(s.MaxRoots, "field")).Errors[0]
 	}
 	return nil
 }

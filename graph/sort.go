@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // sortKey is what an element is sorted by: a text or a number, the other being zero.
@@ -86,7 +86,7 @@ func (s *sorting[E]) parse(cursor string) (*spot, error) {
 	case err != nil || len(text) == 0 || text[0] != 's' || json.Unmarshal(text[1:], &p) != nil || p.String() != cursor:
 		return nil, refuseCursor(cursor)
 	case p.Order != s.name || len(p.Keys) != len(s.by):
-		return nil, domain.RefuseField(domain.Invalid, "after", "is a cursor of the same list in another order; begin without one")
+		return nil, refusal.ForField(refusal.Invalid, "after", "is a cursor of the same list in another order; begin without one")
 	}
 	return &p, nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // thing is an element of a list that changes while it is read.
@@ -123,11 +123,11 @@ func TestSortedCursorsRefuse(t *testing.T) {
 		"with too few keys": {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[],"p":1}`)), "in another order"},
 		"nonsense":          {"💥", "is not a cursor"},
 	} {
-		if _, err := sorted(things.each(), other, same, window{after: &c.cursor, first: &one}); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := sorted(things.each(), other, same, window{after: &c.cursor, first: &one}); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := sorted(things.each(), sorting[thing]{}, same, window{after: &good, first: &one}); domain.CodeOf(err) != domain.Invalid {
+	if _, err := sorted(things.each(), sorting[thing]{}, same, window{after: &good, first: &one}); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("a cursor of an order in a list without: %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 )
 
@@ -114,13 +114,13 @@ func (o Options) sending(a *account, l *line, bytes int) (sent func()) {
 
 // tooManyStreams is why a connection is not admitted.
 func (o Options) tooManyStreams() *graphql.Response {
-	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may", domain.Count(o.MaxStreams, "stream"))
+	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may", refusal.Count(o.MaxStreams, "stream"))
 }
 
 // tooManySubscriptions is why a subscription is not begun.
 func (o Options) tooManySubscriptions() *graphql.Response {
 	return o.exceeded("HEDDLE_MAX_TOKEN_SUBSCRIPTIONS", "the token has %s on all its connections, as many as it may",
-		domain.Count(o.MaxTokenSubscriptions, "subscription"))
+		refusal.Count(o.MaxTokenSubscriptions, "subscription"))
 }
 
 // enter gives a connection's context, which ends when the server stops, and what must be called when

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -110,7 +111,7 @@ func (r *Resolver) followRun(ctx context.Context, id string, each func(happened)
 	var next store.Revision
 	for {
 		for rec, err := range store.Own(r.Log.Read(ctx, stream, next)) {
-			if domain.CodeOf(err) == domain.NotFound {
+			if refusal.CodeOf(err) == refusal.NotFound {
 				return nil
 			}
 			if err == nil {

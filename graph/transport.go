@@ -14,7 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The media types of answers. With the newer one the HTTP status tells what became of the request;
@@ -85,7 +85,7 @@ func isJSON(r *http.Request) bool {
 // existing clients look at errors only then. Without a response the time was up before it began.
 func nullWhole(response *graphql.Response) *graphql.Response {
 	if response == nil {
-		response = &graphql.Response{Errors: gqlerror.List{{Message: "the request was cut off", Extensions: map[string]any{"code": string(domain.Unavailable)}}}}
+		response = &graphql.Response{Errors: gqlerror.List{{Message: "the request was cut off", Extensions: map[string]any{"code": string(refusal.Unavailable)}}}}
 	}
 	for _, err := range response.Errors {
 		if len(err.Path) == 1 {
@@ -165,13 +165,13 @@ func accepted(r *http.Request) string {
 }
 
 func fail(message string) *graphql.Response {
-	return &graphql.Response{Errors: gqlerror.List{{Message: message, Extensions: map[string]any{"code": string(domain.Invalid)}}}}
+	return &graphql.Response{Errors: gqlerror.List{{Message: message, Extensions: map[string]any{"code": string(refusal.Invalid)}}}}
 }
 
 // exceeded refuses what goes beyond a limit.
 func (o Options) exceeded(setting, format string, args ...any) *graphql.Response {
 	o.OnLimit(setting)
-	return fail(domain.Exceed(setting, format, args...).Error())
+	return fail(refusal.Exceed(setting, format, args...).Error())
 }
 
 // inTime tells of a request whose time was up.

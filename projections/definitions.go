@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -40,7 +41,7 @@ func (d *Definitions) Get(ctx context.Context, organization, hash string) (*doma
 		return node, nil
 	}
 	data, err := d.blobs.GetContent(ctx, organization, hash)
-	if domain.CodeOf(err) == domain.NotFound { // what an event names and is not there is damage, not a refusal
+	if refusal.CodeOf(err) == refusal.NotFound { // what an event names and is not there is damage, not a refusal
 		return nil, fmt.Errorf("definition %s is missing: %v", hash, err)
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -163,7 +164,7 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 		return 0, err
 	}
 	for rec, err := range x.log.Read(ctx, stream, 0) {
-		if domain.CodeOf(err) == domain.NotFound {
+		if refusal.CodeOf(err) == refusal.NotFound {
 			return at, nil // removed, which only a log says that had it
 		} else if err != nil {
 			return 0, fmt.Errorf("%w: %w", errUnread, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -270,7 +271,7 @@ func TestDefinitions(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{{"o", domain.Hash(node("x"))}, {"other", hashes[19]}} {
-		if _, err := d.Get(t.Context(), c[0], c[1]); err == nil || domain.CodeOf(err) != "" || !strings.Contains(err.Error(), "is missing") {
+		if _, err := d.Get(t.Context(), c[0], c[1]); err == nil || refusal.CodeOf(err) != "" || !strings.Contains(err.Error(), "is missing") {
 			t.Errorf("%v gives %v", c, err)
 		}
 	}

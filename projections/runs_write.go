@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -85,7 +86,7 @@ func (x *RunIndex) collect(ctx context.Context, run *touched) (err error) {
 		if err == nil {
 			run.run, err = x.load(ctx, run.id)
 		}
-		if errors.Is(err, sql.ErrNoRows) || domain.CodeOf(err) == domain.NotFound {
+		if errors.Is(err, sql.ErrNoRows) || refusal.CodeOf(err) == refusal.NotFound {
 			run.dirty = false // forgotten or removed meanwhile
 			return nil
 		}
@@ -285,7 +286,7 @@ func (x *RunIndex) lines(ctx context.Context, s domain.StepFinished) []domain.Lo
 	if err == nil {
 		err = json.Unmarshal(data, &lines)
 	}
-	if err != nil && domain.CodeOf(err) != domain.NotFound {
+	if err != nil && refusal.CodeOf(err) != refusal.NotFound {
 		x.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
 	}
 	return lines

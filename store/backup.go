@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // CopySQLite makes a whole copy of a log's file as of one moment, while a server may be appending to it.
@@ -40,7 +40,7 @@ func CopySQLite(ctx context.Context, from, to string) (err error) {
 // synced to the disk.
 func (b *Blobs) CopyTo(ctx context.Context, dir string) (n int, err error) {
 	if b.dir == "" {
-		return 0, domain.Refuse(domain.Invalid, "the blobs are not in a folder")
+		return 0, refusal.New(refusal.Invalid, "the blobs are not in a folder")
 	}
 	err = filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

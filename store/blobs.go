@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"heddle/domain"
-
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 	_ "gocloud.dev/blob/memblob" // mem:// addresses
 	_ "gocloud.dev/blob/s3blob"  // s3:// addresses
 	"gocloud.dev/gcerrors"
+
+	"heddle/domain/refusal"
 )
 
 // Blobs keeps what is too large for an event: in a folder, in memory or in an S3 bucket. A blob is
@@ -35,7 +35,7 @@ func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // without the address, which may hold secrets
 		}
-		return nil, domain.Refuse(domain.Invalid, "the address of the blobs is not an URL: %v", err)
+		return nil, refusal.New(refusal.Invalid, "the address of the blobs is not an URL: %v", err)
 	}
 	if u.Scheme == fileblob.Scheme {
 		return openFileBlobs(u.Host, filepath.FromSlash(u.Path))
@@ -73,7 +73,7 @@ func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	data, err := b.bucket.ReadAll(ctx, key)
 	switch {
 	case gcerrors.Code(err) == gcerrors.NotFound:
-		return nil, domain.Refuse(domain.NotFound, "blob %s does not exist", key)
+		return nil, refusal.New(refusal.NotFound, "blob %s does not exist", key)
 	case err != nil:
 		return nil, fmt.Errorf("reading blob %s: %w", key, err)
 	}
@@ -124,7 +124,7 @@ func (b *Blobs) Delete(ctx context.Context, key string) error {
 func (b *Blobs) DeleteAll(ctx context.Context, prefix string) error {
 	folder, whole := strings.CutSuffix(prefix, "/")
 	if err := checkKey(folder); err != nil || !whole {
-		return domain.Refuse(domain.Invalid, "%.80q is not a prefix of blobs such as run/1/", prefix)
+		return refusal.New(refusal.Invalid, "%.80q is not a prefix of blobs such as run/1/", prefix)
 	}
 	if b.dir != "" {
 		return b.deleteFolder(folder)
@@ -158,7 +158,7 @@ func checkKey(key string) error {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-_.=", c) >= 0)
 	}
 	if !ok {
-		return domain.Refuse(domain.Invalid, "%.80q is not a key of a blob", key)
+		return refusal.New(refusal.Invalid, "%.80q is not a key of a blob", key)
 	}
 	return nil
 }

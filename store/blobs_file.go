@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"heddle/domain"
-
 	"gocloud.dev/blob/fileblob"
+
+	"heddle/domain/refusal"
 )
 
 // In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
@@ -18,7 +18,7 @@ import (
 
 func openFileBlobs(host, dir string) (*Blobs, error) {
 	if host != "" || !filepath.IsAbs(dir) {
-		return nil, domain.Refuse(domain.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
+		return nil, refusal.New(refusal.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func openTestBlobs(t *testing.T, address string) *Blobs {
@@ -51,7 +51,7 @@ func testBlobs(t *testing.T, b *Blobs) {
 		}
 	}
 	_, err := b.Get(ctx, "run/1/output")
-	wantCode(t, err, domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
 	for _, data := range [][]byte{[]byte("one"), {}, bytes.Repeat([]byte("two"), 100_000)} {
 		must(b.Put(ctx, "run/1/output", data))
 		got, err := b.Get(ctx, "run/1/output")
@@ -71,7 +71,7 @@ func testBlobs(t *testing.T, b *Blobs) {
 	must(b.Delete(ctx, "run/10/output"))
 	must(b.Delete(ctx, "run/10/output"))
 	_, err = b.Get(ctx, "run/10/output")
-	wantCode(t, err, domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
 
 	hash, err := b.PutContent(ctx, "org", []byte("content"))
 	must(err)
@@ -82,9 +82,9 @@ func testBlobs(t *testing.T, b *Blobs) {
 		t.Errorf("%q under %s and %s, %v", got, hash, again, err)
 	}
 	_, err = b.GetContent(ctx, "other", hash)
-	wantCode(t, err, domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
 	must(b.Put(ctx, contentKey("org", hash), []byte("CONTENT")))
-	if _, err := b.GetContent(ctx, "org", hash); err == nil || !strings.Contains(err.Error(), "damaged") || domain.CodeOf(err) != "" {
+	if _, err := b.GetContent(ctx, "org", hash); err == nil || !strings.Contains(err.Error(), "damaged") || refusal.CodeOf(err) != "" {
 		t.Errorf("damaged content: %v", err)
 	}
 	if _, err := b.PutContent(ctx, "org", []byte("content")); err != nil {
@@ -99,16 +99,16 @@ func TestBlobKeys(t *testing.T) {
 	ctx := context.Background()
 	b := openTestBlobs(t, "file://"+t.TempDir())
 	for _, key := range []string{"", "/", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".new/x", "a/.b", "a.attrs", "a\x00b", "a b", `a\b`, "ü", strings.Repeat("a/", 300) + "a"} {
-		wantCode(t, b.Put(ctx, key, []byte("x")), domain.Invalid)
+		wantCode(t, b.Put(ctx, key, []byte("x")), refusal.Invalid)
 		_, err := b.Get(ctx, key)
-		wantCode(t, err, domain.Invalid)
-		wantCode(t, b.Delete(ctx, key), domain.Invalid)
+		wantCode(t, err, refusal.Invalid)
+		wantCode(t, b.Delete(ctx, key), refusal.Invalid)
 	}
 	for _, prefix := range []string{"", "/", "run/1", "../", "run//"} {
-		wantCode(t, b.DeleteAll(ctx, prefix), domain.Invalid)
+		wantCode(t, b.DeleteAll(ctx, prefix), refusal.Invalid)
 	}
 	_, err := b.PutContent(ctx, "../other", []byte("x"))
-	wantCode(t, err, domain.Invalid)
+	wantCode(t, err, refusal.Invalid)
 	for _, address := range []string{"file://relative/dir", "gopher://x", ":"} {
 		if _, err := OpenBlobs(ctx, address); err == nil {
 			t.Errorf("%s was opened", address)
@@ -149,7 +149,7 @@ func TestBlobsAreWholeOrNotThere(t *testing.T) {
 					t.Error(err)
 				}
 				got, err := again.Get(ctx, "run/1/output")
-				if domain.CodeOf(err) == domain.NotFound { // between two Puts, DeleteAll came by
+				if refusal.CodeOf(err) == refusal.NotFound { // between two Puts, DeleteAll came by
 					continue
 				}
 				if err != nil || len(got) == 0 || len(got)%1000 != 1 || bytes.Count(got, got[:1]) != len(got) {
@@ -171,9 +171,9 @@ func TestBlobsAreWholeOrNotThere(t *testing.T) {
 
 func TestFullDiskIsUnavailable(t *testing.T) {
 	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		wantCode(t, noRoom(&os.PathError{Op: "write", Path: "x", Err: cause}), domain.Unavailable)
+		wantCode(t, noRoom(&os.PathError{Op: "write", Path: "x", Err: cause}), refusal.Unavailable)
 	}
-	if err := noRoom(io.ErrUnexpectedEOF); domain.CodeOf(err) != "" {
+	if err := noRoom(io.ErrUnexpectedEOF); refusal.CodeOf(err) != "" {
 		t.Error(err)
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/cenkalti/backoff/v5"
+
+	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Option changes how a change is made.
@@ -116,8 +117,8 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 		}
 		events = append(events, r.Event)
 		if size += len(r.Data) + len(r.Meta) + 2*len(r.Kind); size > MaxChange {
-			return domain.Refuse(domain.Invalid, "the change of %s has %s and over %d bytes, more than one append may have: make several of it",
-				h.stream(), domain.Count(len(changes), "event"), MaxChange)
+			return refusal.New(refusal.Invalid, "the change of %s has %s and over %d bytes, more than one append may have: make several of it",
+				h.stream(), refusal.Count(len(changes), "event"), MaxChange)
 		}
 		at.state, at.revision, at.hash = event.Evolve(at.state, meta), r.Revision, HashOf(r)
 		at.read++
@@ -154,7 +155,7 @@ func deliver(ctx context.Context, log Log, stream string, expected Revision, eve
 	return backoff.Retry(ctx, func() (Position, error) {
 		position, err := log.Append(ctx, stream, expected, events...)
 		_, conflict := errors.AsType[*ConflictError](err)
-		final := conflict || domain.CodeOf(err) != "" && !errors.Is(err, errUnknown) || errors.Is(err, errUnreachable)
+		final := conflict || refusal.CodeOf(err) != "" && !errors.Is(err, errUnknown) || errors.Is(err, errUnreachable)
 		if final || err != nil && ctx.Err() != nil {
 			return 0, backoff.Permanent(err)
 		}

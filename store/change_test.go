@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // list is an aggregate for tests: words, and how often each was added.
@@ -110,9 +111,9 @@ func TestChange(t *testing.T) {
 			t.Errorf("no events: %v at %d, %v", same, again, err)
 		}
 		_, _, err = Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) {
-			return nil, domain.Refuse(domain.Forbidden, "no")
+			return nil, refusal.New(refusal.Forbidden, "no")
 		})
-		wantCode(t, err, domain.Forbidden)
+		wantCode(t, err, refusal.Forbidden)
 	})
 }
 
@@ -168,7 +169,7 @@ func TestHandleRefusesOnlyOnTheNewestState(t *testing.T) {
 	}
 	needs := func(l list) (domain.Changes[list], error) {
 		if !slices.Contains(l.Words, "needed") {
-			return nil, domain.Refuse(domain.Invalid, "not yet")
+			return nil, refusal.New(refusal.Invalid, "not yet")
 		}
 		return nil, nil
 	}
@@ -209,7 +210,7 @@ func TestIfRevision(t *testing.T) {
 				}
 				continue
 			}
-			wantCode(t, err, domain.Conflict)
+			wantCode(t, err, refusal.Conflict)
 			if !strings.Contains(err.Error(), test.refused) {
 				t.Errorf("%s: %q does not say %q", test.name, err, test.refused)
 			}
@@ -224,7 +225,7 @@ func TestIfRevision(t *testing.T) {
 // that is in it.
 func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 	bothLogs(t, func(t *testing.T, log Log) {
-		gone := domain.Refuse(domain.NotFound, "it is not there")
+		gone := refusal.New(refusal.NotFound, "it is not there")
 		edit := func(actor string, n Revision, key string, refusal error) error {
 			_, _, err := Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) {
 				return domain.Changes[list]{wordAdded{Word: key, At: []string{key}}}, refusal
@@ -240,7 +241,7 @@ func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 		if changed, is := errors.AsType[*ChangedError](err); !is || changed.Actor != "ann" || changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
 			t.Errorf("got %v", err)
 		}
-		wantCode(t, err, domain.Conflict)
+		wantCode(t, err, refusal.Conflict)
 		for key, want := range map[string]error{"c": nil, "parts": gone, "b": gone} {
 			err := edit("bob", 1, key, gone)
 			if _, is := errors.AsType[*ChangedError](err); is != (want == nil) || want != nil && !errors.Is(err, want) {
@@ -402,7 +403,7 @@ func TestLongStreamsAreNotReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := Change(as("ann"), log, tallies, "1", count)
-	wantCode(t, err, domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
 }
 
 // A long run is not kept in memory after its worker has let go of it; what people edit is.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // child is what this test program does when a test has started it as another process.
@@ -212,7 +212,7 @@ func appendUntilFull(log Log) (map[string]Revision, error) {
 					mu.Lock()
 					acked[stream] = at
 					mu.Unlock()
-				case domain.CodeOf(err) != domain.Unavailable || !strings.Contains(err.Error(), "disk"):
+				case refusal.CodeOf(err) != refusal.Unavailable || !strings.Contains(err.Error(), "disk"):
 					errs <- fmt.Errorf("a full disk is told as %w", err)
 					return
 				default:
@@ -242,7 +242,7 @@ func putUntilFull(ctx context.Context, blobs *Blobs, temp string) error {
 		if err == nil {
 			continue
 		}
-		if domain.CodeOf(err) != domain.Unavailable {
+		if refusal.CodeOf(err) != refusal.Unavailable {
 			return fmt.Errorf("a full disk is told as %w", err)
 		}
 		got, err := blobs.Get(ctx, "run/1/big")

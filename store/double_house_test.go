@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 	"heddle/worker"
@@ -180,7 +181,7 @@ func TestReadersOutliveTheirLog(t *testing.T) {
 
 	double.Stop()
 	_, _, err = store.Load(t.Context(), log, domain.Runs, "1") // it is given up, which takes longer than a moment
-	if domain.CodeOf(err) != domain.Unavailable {
+	if refusal.CodeOf(err) != refusal.Unavailable {
 		t.Errorf("a log that is away is told as %v", err)
 	}
 	double.Start()
@@ -199,7 +200,7 @@ func TestChangesFitEveryLog(t *testing.T) {
 				events = append(events, domain.ValueSaved{Scope: "x", Key: fmt.Sprint(i), Value: json.RawMessage(`"` + strings.Repeat("v", 300<<10) + `"`)})
 			}
 			_, _, err := store.Change(as(t), log, domain.States, fmt.Sprint(n), func(domain.State) (domain.Changes[domain.State], error) { return events, nil })
-			if fits := n == 2; fits != (err == nil) || !fits && domain.CodeOf(err) != domain.Invalid {
+			if fits := n == 2; fits != (err == nil) || !fits && refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("%s: %d events: %v", name, n, err)
 			}
 		}

@@ -13,13 +13,13 @@ import (
 	"sync"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+
+	"heddle/domain/refusal"
 )
 
 // EventStoreDB is a [Log] on a server that speaks EventStoreDB's protocol, such as [Server].
@@ -90,11 +90,11 @@ func (e *EventStoreDB) again(ctx context.Context, call func() error) error {
 }
 
 // errUnreachable is why a call was given up, when it was not its caller who left.
-var errUnreachable = domain.Refuse(domain.Unavailable, "the event log's server can't be reached")
+var errUnreachable = refusal.New(refusal.Unavailable, "the event log's server can't be reached")
 
 // finally says what the end of tries means to the caller.
 func finally(ctx context.Context, err error) error {
-	if err != nil && errors.Is(context.Cause(ctx), errUnreachable) && domain.CodeOf(err) == "" {
+	if err != nil && errors.Is(context.Cause(ctx), errUnreachable) && refusal.CodeOf(err) == "" {
 		return fmt.Errorf("%w (%w)", errUnreachable, err)
 	}
 	return err
@@ -295,7 +295,7 @@ func (e *EventStoreDB) Remove(ctx context.Context, stream string) error {
 		})
 	})
 	switch {
-	case domain.CodeOf(err) == domain.NotFound: // removed before
+	case refusal.CodeOf(err) == refusal.NotFound: // removed before
 		return nil
 	case errors.Is(err, errPrecondition):
 		return refuseUnknown(stream)

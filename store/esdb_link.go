@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -26,6 +24,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"heddle/domain/refusal"
 )
 
 // link is the connection to the server. It takes the address and the protocol from EventStoreDB's Go
@@ -107,7 +107,7 @@ func (b *basic) GetRequestMetadata(context.Context, ...string) (map[string]strin
 func (b *basic) RequireTransportSecurity() bool { return b.secure }
 
 // errNotAccepted is what a server answers that wants another password; one that starts may answer so, too.
-var errNotAccepted = domain.Refuse(domain.Unavailable, "the event log's server does not accept the user name and password in its address")
+var errNotAccepted = refusal.New(refusal.Unavailable, "the event log's server does not accept the user name and password in its address")
 
 // errPrecondition is a refusal because of what a call expected of a stream.
 var errPrecondition = errors.New("the stream is not as expected")
@@ -156,9 +156,9 @@ func meaning(stream, exception string, err error) error {
 		if stream == "" { // all that a subscription gives is a position
 			return fmt.Errorf("%w (%w)", ErrBehind, err)
 		}
-		return fmt.Errorf("%w (%w)", domain.Refuse(domain.Invalid, "the event log's server refuses what is written to %s", stream), err)
+		return fmt.Errorf("%w (%w)", refusal.New(refusal.Invalid, "the event log's server refuses what is written to %s", stream), err)
 	case codes.ResourceExhausted:
-		return fmt.Errorf("%w (%w)", domain.Refuse(domain.Unavailable, "the event log's server can't write now"), err)
+		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the event log's server can't write now"), err)
 	case codes.NotFound:
 		if exception == "not-leader" {
 			break

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // writeTemp writes a new file that only its owner may read, is on disk before it returns, and is
@@ -55,7 +55,7 @@ func makeDirs(root, dir string) error {
 func noRoom(err error) error {
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
-			return fmt.Errorf("%w (%w)", domain.Refuse(domain.Unavailable, "the disk that holds the blobs is full: nothing was written"), err)
+			return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the disk that holds the blobs is full: nothing was written"), err)
 		}
 	}
 	return err

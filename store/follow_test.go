@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // followed collects what a follower is given, in the background.
@@ -156,7 +156,7 @@ func testFollowEnds(t *testing.T, log Log) {
 	}
 	select {
 	case err := <-w.end:
-		wantCode(t, err, domain.Unavailable)
+		wantCode(t, err, refusal.Unavailable)
 	case <-time.After(10 * time.Second):
 		t.Fatal("the follower outlived the log")
 	}

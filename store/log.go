@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/domain"
-
 	"github.com/google/uuid"
+
+	"heddle/domain/refusal"
 )
 
 // Position is a place in the whole log. It only grows; gaps are normal. 0 is before the first event.
@@ -120,21 +120,21 @@ func (e *ConflictError) Error() string {
 }
 
 // ErrBehind refuses to follow from a position that the log has not reached: it was put back to an older one.
-var ErrBehind = domain.Refuse(domain.Conflict, "the event log ends before the position to go on from: it is another one, or was restored from a backup")
+var ErrBehind = refusal.New(refusal.Conflict, "the event log ends before the position to go on from: it is another one, or was restored from a backup")
 
 // errUnknown is in the error of an append that may have come through although it failed. Repeating it
 // with the same event ids tells.
 var errUnknown = errors.New("whether it was written is not known")
 
 // errClosed is what a log that was closed answers.
-var errClosed = domain.Refuse(domain.Unavailable, "the event log is closed")
+var errClosed = refusal.New(refusal.Unavailable, "the event log is closed")
 
 func refuseRemoved(stream string) error {
-	return domain.Refuse(domain.NotFound, "%s was removed", stream)
+	return refusal.New(refusal.NotFound, "%s was removed", stream)
 }
 
 func refuseUnknown(stream string) error {
-	return domain.Refuse(domain.NotFound, "%s does not exist", stream)
+	return refusal.New(refusal.NotFound, "%s does not exist", stream)
 }
 
 // checkAppend refuses what no adapter takes.
@@ -142,18 +142,18 @@ func checkAppend(stream string, expected Revision, events []Event) error {
 	category, id, _ := strings.Cut(stream, "-")
 	switch {
 	case category == "" || id == "" || len(stream) > maxStreamName:
-		return domain.Refuse(domain.Invalid, "%.80q is not a stream name such as draft-1", stream)
+		return refusal.New(refusal.Invalid, "%.80q is not a stream name such as draft-1", stream)
 	case expected < NoStream:
-		return domain.Refuse(domain.Invalid, "revision %d can't be expected of %s", expected, stream)
+		return refusal.New(refusal.Invalid, "revision %d can't be expected of %s", expected, stream)
 	case len(events) == 0:
-		return domain.Refuse(domain.Invalid, "there is no event to append to %s", stream)
+		return refusal.New(refusal.Invalid, "there is no event to append to %s", stream)
 	}
 	for _, e := range events {
 		if size := len(e.Meta) + len(e.Data); size > MaxEvent {
-			return domain.Refuse(domain.Invalid, "the event %s has %d bytes, more than the %d that one event may have", e.Kind, size, MaxEvent)
+			return refusal.New(refusal.Invalid, "the event %s has %d bytes, more than the %d that one event may have", e.Kind, size, MaxEvent)
 		}
 		if e.Kind == "" || e.ID == uuid.Nil {
-			return domain.Refuse(domain.Invalid, "an event for %s has no kind or no id", stream)
+			return refusal.New(refusal.Invalid, "an event for %s has no kind or no id", stream)
 		}
 	}
 	return nil

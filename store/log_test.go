@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"heddle/domain/refusal"
 )
 
 func TestMemoryLog(t *testing.T) {
@@ -129,9 +129,9 @@ func caughtUp(t testing.TB, log Log, after Position, f Filter) (all []Recorded, 
 	return nil, 0
 }
 
-func wantCode(t testing.TB, err error, code domain.Code) {
+func wantCode(t testing.TB, err error, code refusal.Code) {
 	t.Helper()
-	if domain.CodeOf(err) != code {
+	if refusal.CodeOf(err) != code {
 		t.Fatalf("got %v, want a refusal with %s", err, code)
 	}
 }
@@ -274,7 +274,7 @@ func testRefused(t *testing.T, log Log) {
 		},
 		"below none": func() error { _, err := log.Append(ctx, "draft-1", -2, event1("A")); return err },
 	} {
-		if err := try(); domain.CodeOf(err) != domain.Invalid {
+		if err := try(); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v, want INVALID", name, err)
 		}
 	}
@@ -292,16 +292,16 @@ func testRemove(t *testing.T, log Log) {
 			t.Fatal(err)
 		}
 	}
-	wantCode(t, log.Remove(ctx, "run-2"), domain.NotFound)
+	wantCode(t, log.Remove(ctx, "run-2"), refusal.NotFound)
 	for _, expected := range []Revision{NoStream, 2} {
 		_, err := log.Append(ctx, "run-1", expected, gone...)
-		wantCode(t, err, domain.NotFound)
+		wantCode(t, err, refusal.NotFound)
 	}
 	var err error
 	for _, err = range log.Read(ctx, "run-1", 0) {
 	}
-	wantCode(t, err, domain.NotFound)
-	wantCode(t, log.Truncate(ctx, "run-1", 1), domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
+	wantCode(t, log.Truncate(ctx, "run-1", 1), refusal.NotFound)
 	if all, mark := caughtUp(t, log, 0, Filter{}); len(all) != 1 || mark < last {
 		t.Errorf("following yields %v and a mark at %d", all, mark)
 	}
@@ -312,7 +312,7 @@ func testRemove(t *testing.T, log Log) {
 
 func testTruncate(t *testing.T, log Log) {
 	ctx := context.Background()
-	wantCode(t, log.Truncate(ctx, "state-1", 1), domain.NotFound)
+	wantCode(t, log.Truncate(ctx, "state-1", 1), refusal.NotFound)
 	mustAppend(t, log, "state-1", NoStream, eventsOf(10)...)
 	if err := log.Truncate(ctx, "state-1", 4); err != nil {
 		t.Fatal(err)
@@ -366,7 +366,7 @@ func testClosed(t *testing.T, log Log) {
 
 func wantClosed(t *testing.T, err error) {
 	t.Helper()
-	if domain.CodeOf(err) != domain.Unavailable {
+	if refusal.CodeOf(err) != refusal.Unavailable {
 		t.Errorf("got %v, want UNAVAILABLE", err)
 	}
 }

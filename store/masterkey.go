@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // MasterKeySize is the length of a master key in bytes.
@@ -43,7 +43,7 @@ func LoadMasterKey(configured, dir string) (key []byte, created bool, err error)
 func parseMasterKey(from, text string) ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(key) != MasterKeySize {
-		return nil, domain.Refuse(domain.Invalid, "%s must hold %d bytes in base64", from, MasterKeySize)
+		return nil, refusal.New(refusal.Invalid, "%s must hold %d bytes in base64", from, MasterKeySize)
 	}
 	return key, nil
 }

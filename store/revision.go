@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // IfRevision makes a change that was thought out on revision n. If the stream has moved past n, the
@@ -30,7 +31,7 @@ func (e *ChangedError) Error() string { return e.Unwrap().Error() }
 
 // Unwrap is the refusal as callers see it.
 func (e *ChangedError) Unwrap() error {
-	return domain.Refuse(domain.Conflict, "changed meanwhile by %s at %s: %s", e.Actor, e.At.Format(time.RFC3339), e.Kind)
+	return refusal.New(refusal.Conflict, "changed meanwhile by %s at %s: %s", e.Actor, e.At.Format(time.RFC3339), e.Kind)
 }
 
 type touching interface{ Touches() []string }
@@ -42,7 +43,7 @@ func (h *Handle[S]) allow(ctx context.Context, changes domain.Changes[S], o opti
 	}
 	seen := *o.ifRevision
 	if seen > h.at.revision {
-		return domain.Refuse(domain.Conflict, "revision %d does not exist, the newest one is %d", seen, h.at.revision)
+		return refusal.New(refusal.Conflict, "revision %d does not exist, the newest one is %d", seen, h.at.revision)
 	}
 	for r, err := range Own(h.log.Read(ctx, h.stream(), seen+1)) {
 		if err != nil {

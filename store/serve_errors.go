@@ -6,8 +6,6 @@ import (
 	"math"
 	"strconv"
 
-	"heddle/domain"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	rpc "google.golang.org/genproto/googleapis/rpc/status"
@@ -18,6 +16,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"heddle/domain/refusal"
 )
 
 // exception refuses a call the way EventStoreDB does: clients read what happened from the trailers.
@@ -43,12 +43,12 @@ func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 	if errors.Is(err, ErrBehind) {
 		return status.Error(codes.OutOfRange, err.Error())
 	}
-	switch domain.CodeOf(err) {
-	case domain.NotFound: // no other call of the log says so than one for a removed stream
+	switch refusal.CodeOf(err) {
+	case refusal.NotFound: // no other call of the log says so than one for a removed stream
 		return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted", "stream-name", stream)
-	case domain.Invalid:
+	case refusal.Invalid:
 		return status.Error(codes.InvalidArgument, err.Error())
-	case domain.Unavailable:
+	case refusal.Unavailable:
 		if errors.Is(err, errClosed) || errors.Is(err, errUnknown) {
 			return status.Error(codes.Unavailable, err.Error())
 		}
@@ -77,13 +77,13 @@ func (s *Server) batchStatus(ctx context.Context, stream string, err error) *rpc
 	switch {
 	case isConflict:
 		c, detail = code.Code_ALREADY_EXISTS, batchConflict(conflict)
-	case domain.CodeOf(err) == domain.NotFound:
+	case refusal.CodeOf(err) == refusal.NotFound:
 		c, detail = code.Code_FAILED_PRECONDITION, &shared.StreamDeleted{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)}}
 	case errors.Is(err, errTooLarge):
 		c, detail = code.Code_INVALID_ARGUMENT, &shared.MaximumAppendSizeExceeded{MaxAppendSize: MaxAppend}
 	case errors.Is(err, context.DeadlineExceeded):
 		c, detail = code.Code_DEADLINE_EXCEEDED, &shared.Timeout{}
-	case domain.CodeOf(err) == domain.Invalid || status.Code(err) == codes.InvalidArgument:
+	case refusal.CodeOf(err) == refusal.Invalid || status.Code(err) == codes.InvalidArgument:
 		c, detail = code.Code_INVALID_ARGUMENT, &shared.BadRequest{Message: err.Error()}
 	default:
 		detail = &shared.Unknown{}

@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
@@ -24,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"heddle/domain/refusal"
 )
 
 // wire speaks HTTP/2 itself, as somebody does who means no good.
@@ -234,7 +234,7 @@ func TestServedLogIsBounded(t *testing.T) {
 		if err == nil {
 			return
 		}
-		if domain.CodeOf(err) != domain.Unavailable || t.Context().Err() != nil {
+		if refusal.CodeOf(err) != refusal.Unavailable || t.Context().Err() != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // metaPrefix begins the name of the stream that holds another one's metadata.
@@ -74,7 +74,7 @@ func (s *Server) loadLimits(context.Context) error {
 // writable refuses names that no stream may have.
 func (s *Server) writable(name string) error {
 	if name == "" || name == "$all" || len(name) > maxServedName || strings.HasPrefix(name, metaPrefix+metaPrefix) {
-		return domain.Refuse(domain.Invalid, "%.80q is not the name of a stream", name)
+		return refusal.New(refusal.Invalid, "%.80q is not the name of a stream", name)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (s *Server) put(ctx context.Context, name string, expected Revision, events
 	var m streamMetadata
 	if isMetadata {
 		if err := json.Unmarshal(events[len(events)-1].Data, &m); err != nil {
-			return written{}, domain.Refuse(domain.Invalid, "the metadata of %s can't be read: %v", described, err)
+			return written{}, refusal.New(refusal.Invalid, "the metadata of %s can't be read: %v", described, err)
 		}
 		if _, err := s.log.pageDown(described, math.MaxInt64, 1); err != nil {
 			return written{}, err

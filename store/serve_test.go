@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"heddle/domain/refusal"
 )
 
 func TestEventStoreDBDouble(t *testing.T) {
@@ -177,5 +177,5 @@ func TestClusterAddress(t *testing.T) {
 		t.Errorf("connected to %v, %v", log.link.conn, err)
 	}
 	_, err := log.Append(context.Background(), "draft-1", NoStream, event1("A"))
-	wantCode(t, err, domain.Unavailable) // no password: over plain connections it is sent to this machine only
+	wantCode(t, err, refusal.Unavailable) // no password: over plain connections it is sent to this machine only
 }

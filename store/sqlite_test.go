@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestSQLiteLasts(t *testing.T) {
@@ -44,7 +44,7 @@ func TestSQLiteLasts(t *testing.T) {
 		t.Errorf("position %d was given twice", p)
 	}
 	_, err := log.Append(context.Background(), "run-2", NoStream, event1("Again"))
-	wantCode(t, err, domain.NotFound)
+	wantCode(t, err, refusal.NotFound)
 }
 
 func TestSQLiteRefusesOtherFiles(t *testing.T) {
@@ -165,7 +165,7 @@ func TestSQLiteGroup(t *testing.T) {
 	log.writer.serve(group)
 	for i, want := range []string{"", "conflict", "", "conflict", "", "", "", "NOT_FOUND", "NOT_FOUND"} {
 		err := group[i].err
-		got := string(domain.CodeOf(err))
+		got := string(refusal.CodeOf(err))
 		if _, conflict := errors.AsType[*ConflictError](err); conflict {
 			got = "conflict"
 		}
@@ -213,7 +213,7 @@ func TestSQLiteFull(t *testing.T) {
 	if group[0].err != nil || group[2].err != nil {
 		t.Errorf("what has room went down with what has not: %v, %v", group[0].err, group[2].err)
 	}
-	wantCode(t, group[1].err, domain.Unavailable)
+	wantCode(t, group[1].err, refusal.Unavailable)
 	if !strings.Contains(group[1].err.Error(), "full") {
 		t.Error(group[1].err)
 	}
@@ -248,7 +248,7 @@ func TestSQLiteBrokenConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := log.Append(ctx, "draft-1", 1, event1("C"))
-	wantCode(t, err, domain.Unavailable)
+	wantCode(t, err, refusal.Unavailable)
 	if got := readAll(t, log, "draft-1", 0); len(got) != 2 {
 		t.Errorf("%d records, want 2", len(got))
 	}

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/google/uuid"
+
+	"heddle/domain/refusal"
 )
 
 const (
@@ -184,7 +184,7 @@ func (w *writer) transact(group []*request) error {
 			break
 		}
 		r.position, r.err = r.do(w, r)
-		if _, conflict := errors.AsType[*ConflictError](r.err); !conflict && domain.CodeOf(r.err) == "" {
+		if _, conflict := errors.AsType[*ConflictError](r.err); !conflict && refusal.CodeOf(r.err) == "" {
 			err = r.err
 		}
 	}

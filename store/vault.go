@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 
-	"heddle/domain"
-
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"heddle/domain/refusal"
 )
 
 // Vault seals secrets under data keys, one per customer, that are themselves wrapped by the master
@@ -26,7 +26,7 @@ const keysCached = 512 // data keys, in each of two generations
 // OpenVault makes a vault from a master key of [MasterKeySize] bytes.
 func OpenVault(masterKey []byte) (*Vault, error) {
 	if len(masterKey) != MasterKeySize {
-		return nil, domain.Refuse(domain.Invalid, "the master key has %d bytes instead of %d", len(masterKey), MasterKeySize)
+		return nil, refusal.New(refusal.Invalid, "the master key has %d bytes instead of %d", len(masterKey), MasterKeySize)
 	}
 	master, err := subtle.NewXChaCha20Poly1305(masterKey)
 	if err != nil {
@@ -103,4 +103,4 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 }
 
 // ErrMasterKey says that what is sealed was sealed with another master key.
-var ErrMasterKey = domain.Refuse(domain.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")
+var ErrMasterKey = refusal.New(refusal.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"testing"
 
-	"heddle/domain"
-
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"heddle/domain/refusal"
 )
 
 func testVault(t *testing.T, fill byte) *Vault {
@@ -96,7 +96,7 @@ func TestVaultKnowsItsMasterKey(t *testing.T) {
 		t.Error(err)
 	}
 	err := testVault(t, 2).Check(wrapped, "customer-1")
-	wantCode(t, err, domain.Unavailable)
+	wantCode(t, err, refusal.Unavailable)
 	if !strings.Contains(err.Error(), "HEDDLE_MASTER_KEY is not the key this data was sealed with") {
 		t.Error(err)
 	}
@@ -104,7 +104,7 @@ func TestVaultKnowsItsMasterKey(t *testing.T) {
 		t.Error("a data key can be moved")
 	}
 	_, err = OpenVault([]byte("short"))
-	wantCode(t, err, domain.Invalid)
+	wantCode(t, err, refusal.Invalid)
 }
 
 func TestVaultKeepsFewKeys(t *testing.T) {
@@ -133,7 +133,7 @@ func TestLoadMasterKey(t *testing.T) {
 	}
 	for _, bad := range []string{"x", base64.StdEncoding.EncodeToString(given[1:]), "!"} {
 		_, _, err := LoadMasterKey(bad, dir)
-		wantCode(t, err, domain.Invalid)
+		wantCode(t, err, refusal.Invalid)
 	}
 	first, created, err := LoadMasterKey("", dir)
 	if err != nil || !created || len(first) != MasterKeySize {
@@ -154,7 +154,7 @@ func TestLoadMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = LoadMasterKey("", dir)
-	wantCode(t, err, domain.Invalid)
+	wantCode(t, err, refusal.Invalid)
 	if _, _, err := LoadMasterKey("", filepath.Join(dir, "missing")); err == nil {
 		t.Error("a missing folder is no error")
 	}

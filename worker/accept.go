@@ -9,6 +9,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -27,7 +28,7 @@ type start struct {
 }
 
 // errRemoved says that what is to be started has been before, so long ago that its history is gone.
-var errRemoved = domain.Refuse(domain.NotFound, "the execution of this %s has been removed; use another key", keyHeader)
+var errRemoved = refusal.New(refusal.NotFound, "the execution of this %s has been removed; use another key", keyHeader)
 
 // accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
 // sweep makes it again. It gives the run as it stands, which may be older than this call.
@@ -65,7 +66,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, r, s, first), w.given(ctx, request, r, s, first)
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued, first.steps...) })
-	if domain.CodeOf(err) == domain.NotFound { // its stream was removed; so is the payload that has just been kept
+	if refusal.CodeOf(err) == refusal.NotFound { // its stream was removed; so is the payload that has just been kept
 		return run, cmp.Or[error](w.Blobs.DeleteAll(ctx, "run/"+s.run+"/"), errRemoved)
 	}
 	if err != nil || run.Claims > 0 || run.Finished != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestIdempotencyKey(t *testing.T) {
@@ -255,7 +256,7 @@ func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
 	if a.Code != http.StatusGone || !strings.Contains(a.Body.String(), "use another key") || strings.Contains(a.Body.String(), "run-") {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
-	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" || domain.CodeOf(err) != domain.NotFound {
+	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" || refusal.CodeOf(err) != refusal.NotFound {
 		t.Errorf("the payload %+v is kept: %v", r.Queued.Payload, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -63,8 +64,8 @@ const poll = time.Second
 func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, ended waiter) (domain.Run, error) {
 	look := time.NewTimer(min(poll, time.Until(until)))
 	defer look.Stop()
-	limit := func() *domain.Error {
-		return domain.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
+	limit := func() *refusal.Error {
+		return refusal.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
 	}
 	for {
 		var state domain.Run

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // bodyLimits bound what the parsed form of a body may take. Those of one body are for all parts of a form
@@ -75,10 +75,10 @@ func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
 func (l *bodyLimits) spend(text []byte) error {
 	m := component.MeasureJSON(text)
 	if m.Depth > component.MaxDepth {
-		return domain.Refuse(domain.Invalid, "the JSON of the body is nested deeper than %d levels", component.MaxDepth)
+		return refusal.New(refusal.Invalid, "the JSON of the body is nested deeper than %d levels", component.MaxDepth)
 	}
 	if l.memory -= m.Bytes; l.memory < 0 {
-		return domain.Exceed("HEDDLE_MAX_BODY_MEMORY", "the JSON of the body has more values than there is memory for")
+		return refusal.Exceed("HEDDLE_MAX_BODY_MEMORY", "the JSON of the body has more values than there is memory for")
 	}
 	return nil
 }

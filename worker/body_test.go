@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 var testLimits = bodyLimits{memory: 5000, parts: 5}
@@ -87,7 +87,7 @@ func TestBodyLimits(t *testing.T) {
 		}
 		_, err := parseBody(c.body, c.contentType, limits)
 		for _, err := range []error{err, checkBody([]byte(c.body), c.contentType, limits)} {
-			if c.limit == "" && err != nil || c.limit != "" && (err == nil || !strings.Contains(err.Error(), c.limit) || domain.CodeOf(err) != domain.Invalid) {
+			if c.limit == "" && err != nil || c.limit != "" && (err == nil || !strings.Contains(err.Error(), c.limit) || refusal.CodeOf(err) != refusal.Invalid) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -137,7 +137,7 @@ func TestIntake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.enter(t.Context(), "a", 1, 80, 0); domain.CodeOf(err) != domain.Unavailable || domain.LimitOf(err) != "HEDDLE_MAX_BODIES" {
+	if _, err := in.enter(t.Context(), "a", 1, 80, 0); refusal.CodeOf(err) != refusal.Unavailable || refusal.LimitOf(err) != "HEDDLE_MAX_BODIES" {
 		t.Errorf("beyond its share: %v", err)
 	}
 	others, err := in.enter(t.Context(), "b", 500, 80, 0) // counts as 20

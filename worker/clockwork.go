@@ -10,6 +10,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/worker/cron"
 )
 
@@ -252,7 +253,7 @@ func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, more ma
 		_, err = c.accept(c.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
 		endSpan(span, err)
 	}
-	if domain.CodeOf(err) == domain.NotFound {
+	if refusal.CodeOf(err) == refusal.NotFound {
 		return nil
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/worker/cron"
 )
 
@@ -142,7 +143,7 @@ func TestRunOnDeploy(t *testing.T) {
 		input    any
 		instance domain.Instance
 		want     bool
-		code     domain.Code
+		code     refusal.Code
 	}{
 		"not there":               {nil, deployed, false, ""},
 		"empty":                   {in("value", ""), deployed, false, ""},
@@ -150,18 +151,18 @@ func TestRunOnDeploy(t *testing.T) {
 		"a boolean":               {in("value", true), deployed, true, ""},
 		"any case":                {in("value", "Yes"), deployed, true, ""},
 		"no":                      {in("value", "false"), deployed, false, ""},
-		"neither":                 {in("value", "perhaps"), deployed, false, domain.Invalid},
+		"neither":                 {in("value", "perhaps"), deployed, false, refusal.Invalid},
 		"a variable's default":    {in("configVar", "Begin"), deployed, false, ""},
 		"a variable":              {in("configVar", "Begin"), set("true", false), true, ""},
 		"a variable since":        {in("configVar", "Begin"), set("true", true), false, ""},
 		"a template":              {in("template", "{{#Begin}}"), set("true", false), true, ""},
 		"no such variable":        {in("configVar", "Other"), deployed, false, ""},
-		"an input of no kind":     {in("magic", "true"), deployed, false, domain.Invalid},
+		"an input of no kind":     {in("magic", "true"), deployed, false, refusal.Invalid},
 		"what only a run can say": {in("reference", "start.results.go"), deployed, false, ""},
 	} {
 		p := plan{variables: []*domain.Node{variable}}
 		got, err := p.deploys(planned{trigger: trigger, onDeploy: c.input}, c.instance)
-		if got != c.want || domain.CodeOf(err) != c.code {
+		if got != c.want || refusal.CodeOf(err) != c.code {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
 	}
@@ -196,7 +197,7 @@ func TestTimesOf(t *testing.T) {
 		"no such variable":     {fromVariable, nil, domain.Instance{}, "INVALID"},
 	} {
 		s, once, none, err := planned{schedule: c.schedule, variable: c.variable}.timesOf(c.instance)
-		got := string(domain.CodeOf(err))
+		got := string(refusal.CodeOf(err))
 		switch {
 		case err != nil:
 		case once:

@@ -12,6 +12,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // maxQueryParameters is how many parameters a trigger's URL may have: real ones have some dozens.
@@ -21,7 +22,7 @@ const maxQueryParameters = 1000
 // added when it runs. release gives back the memory that the body is counted with.
 func (w *Worker) readDelivery(rw http.ResponseWriter, r *http.Request, instance, rest string) (delivery map[string]any, release func(), err error) {
 	if strings.Count(r.URL.RawQuery, "&") >= maxQueryParameters {
-		return nil, nil, domain.Refuse(domain.Invalid, "a request may have %d query parameters", maxQueryParameters)
+		return nil, nil, refusal.New(refusal.Invalid, "a request may have %d query parameters", maxQueryParameters)
 	}
 	body, release, err := w.readBody(rw, r, instance)
 	if err != nil {

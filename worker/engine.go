@@ -15,6 +15,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // againAfter is when a run is offered again after the log or a blob could not be reached.
@@ -84,7 +85,7 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	}
 	defer w.release(run, claims+1)
 	x, err := w.claim(ctx, run, claims)
-	if domain.CodeOf(err) == domain.Conflict || domain.CodeOf(err) == domain.NotFound {
+	if refusal.CodeOf(err) == refusal.Conflict || refusal.CodeOf(err) == refusal.NotFound {
 		return nil // ended, removed, or somebody else's
 	}
 	if err == nil {
@@ -93,7 +94,7 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	}
 	later, waits := errors.AsType[*notYet](err)
 	switch {
-	case err == nil, domain.CodeOf(err) == domain.Conflict, errors.Is(context.Cause(ctx), errCanceled):
+	case err == nil, refusal.CodeOf(err) == refusal.Conflict, errors.Is(context.Cause(ctx), errCanceled):
 		return nil
 	case waits:
 		w.postpone(run, later)
@@ -193,7 +194,7 @@ func (x *execution) work(ctx context.Context) error {
 	defer cancel()
 	var err error
 	if x.run.CutOff >= x.MaxClaims {
-		err = &stepError{x.run.Queued.FlowName, domain.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", domain.Count(x.MaxClaims, "time"))}
+		err = &stepError{x.run.Queued.FlowName, refusal.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", refusal.Count(x.MaxClaims, "time"))}
 	} else {
 		err = x.prepare(ctx)
 	}
@@ -206,12 +207,12 @@ func (x *execution) work(ctx context.Context) error {
 	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
 		end.Result, end.Error = domain.Failed, cut(failed.Error(), maxLogLine)
-		x.Told.limit(domain.LimitOf(failed.err))
+		x.Told.limit(refusal.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
 			return x.later(ctx, restart, restart.Due)
 		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
-		limit := domain.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.RunTimeout)
+		limit := refusal.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.RunTimeout)
 		end.Result, end.Error = domain.Failed, limit.Error()
 		x.Told.limit(limit.Limit)
 	default:
@@ -237,7 +238,7 @@ func (x *execution) release(ctx context.Context, why error) error {
 // end records the run's end and tells those who wait for it.
 func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	err := x.flush(end)
-	if domain.CodeOf(err) == domain.Invalid { // never for what the limits allow; else it would be tried for ever
+	if refusal.CodeOf(err) == refusal.Invalid { // never for what the limits allow; else it would be tried for ever
 		x.pending = nil
 		end.Result, end.Error = domain.Failed, cut("the steps' results could not be recorded: "+err.Error(), maxLogLine)
 		err = x.flush(end)
@@ -298,7 +299,7 @@ func (x *execution) flush(then domain.Event[domain.Run]) error {
 		return r.Record(x.claim, steps, then)
 	})
 	if err != nil {
-		if domain.CodeOf(err) != domain.Invalid {
+		if refusal.CodeOf(err) != refusal.Invalid {
 			x.lost = err
 		}
 		return err

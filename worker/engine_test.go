@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -16,7 +17,7 @@ import (
 type full struct{ store.Log }
 
 func (full) Append(context.Context, string, store.Revision, ...store.Event) (store.Position, error) {
-	return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+	return 0, refusal.New(refusal.Unavailable, "the disk is full")
 }
 
 // queue accepts a trigger while no worker runs.
@@ -95,16 +96,16 @@ func TestClaim(t *testing.T) {
 	if err := x.flush(nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := same.work(h.ctx); domain.CodeOf(err) != domain.Conflict {
+	if err := same.work(h.ctx); refusal.CodeOf(err) != refusal.Conflict {
 		t.Errorf("a second worker under the same number records: %v", err)
 	}
-	if _, err := b.claim(h.ctx, run, 0); domain.CodeOf(err) != domain.Conflict {
+	if _, err := b.claim(h.ctx, run, 0); refusal.CodeOf(err) != refusal.Conflict {
 		t.Errorf("a second claim under the same number gives %v", err)
 	}
 	if _, err := b.claim(h.ctx, run, 1); err != nil { // the first worker seems dead
 		t.Fatal(err)
 	}
-	if err := x.work(h.ctx); domain.CodeOf(err) != domain.Conflict {
+	if err := x.work(h.ctx); refusal.CodeOf(err) != refusal.Conflict {
 		t.Errorf("a worker with an old claim records: %v", err)
 	}
 	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.Finished != nil || len(r.Steps()) != 0 || r.Claims != 2 {

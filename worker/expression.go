@@ -5,6 +5,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Resolve gives the value of an input, which is a map of type and value as a definition holds it.
@@ -14,12 +15,12 @@ import (
 func Resolve(input any, scope *Scope) (any, error) {
 	in, ok := input.(map[string]any)
 	if !ok {
-		return nil, domain.Refuse(domain.Invalid, "an input must be a map of type and value, not %s", component.Text(input))
+		return nil, refusal.New(refusal.Invalid, "an input must be a map of type and value, not %s", component.Text(input))
 	}
 	text, isText := in["value"].(string)
 	kind, _ := in["type"].(string)
 	if kind != "value" && kind != "complex" && !isText && in["value"] != nil {
-		return nil, domain.Refuse(domain.Invalid, "the value of an input of type %s must be text, not %s", kind, component.Text(in["value"]))
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type %s must be text, not %s", kind, component.Text(in["value"]))
 	}
 	switch kind {
 	case "value":
@@ -33,7 +34,7 @@ func Resolve(input any, scope *Scope) (any, error) {
 	case "complex":
 		return complexValue(in["value"], scope)
 	}
-	return nil, domain.Refuse(domain.Invalid, "an input is of type value, reference, configVar, template or complex, not %q", kind)
+	return nil, refusal.New(refusal.Invalid, "an input is of type value, reference, configVar, template or complex, not %q", kind)
 }
 
 func reference(text string, scope *Scope) (any, error) {
@@ -73,7 +74,7 @@ func render(text string, scope *Scope) (any, error) {
 func complexValue(value any, scope *Scope) (any, error) {
 	list, ok := value.([]any)
 	if !ok && value != nil && value != "" {
-		return nil, domain.Refuse(domain.Invalid, "the value of an input of type complex must be a list, not %s", component.Text(value))
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type complex must be a list, not %s", component.Text(value))
 	}
 	pairs := make([]component.KeyValue, 0, len(list))
 	named := false

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func in(kind string, value any) map[string]any { return map[string]any{"type": kind, "value": value} }
@@ -142,7 +142,7 @@ func TestResolveErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Resolve(c.input, testScope())
-			if err == nil || err.Error() != c.want || domain.CodeOf(err) != domain.Invalid {
+			if err == nil || err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("got %v and %v, want %s", got, err, c.want)
 			}
 		})

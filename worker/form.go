@@ -13,7 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The most headers that a part of a form may have: real ones have up to four.
@@ -44,7 +44,7 @@ func splitForm(body []byte, boundary string, most int) (parts []formPart, err er
 	headers := bufio.NewReaderSize(nil, 512)
 	for found && !last {
 		if len(parts) == most {
-			return nil, domain.Exceed("HEDDLE_MAX_BODY_PARTS", "the form has more than %s", domain.Count(most, "part"))
+			return nil, refusal.Exceed("HEDDLE_MAX_BODY_PARTS", "the form has more than %s", refusal.Count(most, "part"))
 		}
 		head, data := cutHead(rest)
 		part, err := readHead(head, headers)
@@ -105,7 +105,7 @@ func (d *delimiters) cut(data []byte) (before, after []byte, last, found bool) {
 // readHead reads a part's headers.
 func readHead(head []byte, headers *bufio.Reader) (formPart, error) {
 	if bytes.Count(head, []byte("\n")) > maxPartHeaders || len(head) > maxPartHeaderBytes {
-		return formPart{}, domain.Refuse(domain.Invalid, "a part of the form has more than %d headers or %d bytes of them", maxPartHeaders, maxPartHeaderBytes)
+		return formPart{}, refusal.New(refusal.Invalid, "a part of the form has more than %d headers or %d bytes of them", maxPartHeaders, maxPartHeaderBytes)
 	}
 	headers.Reset(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n")))
 	header, err := textproto.NewReader(headers).ReadMIMEHeader()

@@ -12,7 +12,7 @@ import (
 	"code.dny.dev/ssrf"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const (
@@ -57,7 +57,7 @@ func NewHTTPClient(allow []string, limits HTTPLimits) (*http.Client, error) {
 		}},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			if len(via) >= maxRedirects {
-				return domain.Refuse(domain.Invalid, "stopped after %d redirects", maxRedirects)
+				return refusal.New(refusal.Invalid, "stopped after %d redirects", maxRedirects)
 			}
 			component.Redirected(next, via)
 			return nil
@@ -109,7 +109,7 @@ func (g *guard) allow(entry string) error {
 		host, port = entry, ""
 	}
 	if host == "" || strings.ContainsAny(host, "/:*@[] ") || strings.Trim(port, "0123456789") != "" {
-		return domain.RefuseField(domain.Invalid, "HEDDLE_ALLOW_HOSTS", "%q is no host, host:port, address or CIDR", entry)
+		return refusal.ForField(refusal.Invalid, "HEDDLE_ALLOW_HOSTS", "%q is no host, host:port, address or CIDR", entry)
 	}
 	g.names[joinPort(host, port)] = true
 	return nil
@@ -138,7 +138,7 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 func (g *guard) control(network, address string, c syscall.RawConn) error {
 	place, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return domain.Refuse(domain.Forbidden, "address %s cannot be read", address)
+		return refusal.New(refusal.Forbidden, "address %s cannot be read", address)
 	}
 	addr := place.Addr().Unmap()
 	if g.places[netip.AddrPortFrom(addr, place.Port())] {
@@ -150,7 +150,7 @@ func (g *guard) control(network, address string, c syscall.RawConn) error {
 		}
 	}
 	if g.guardian.Safe(network, address, c) != nil {
-		return domain.Refuse(domain.Forbidden, "address %s is private; add it to HEDDLE_ALLOW_HOSTS to allow it", addr)
+		return refusal.New(refusal.Forbidden, "address %s is private; add it to HEDDLE_ALLOW_HOSTS to allow it", addr)
 	}
 	return nil
 }

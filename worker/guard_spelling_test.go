@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // spellings are other words for the host of a server on loopback, at its port.
@@ -138,7 +138,7 @@ func TestGuardNames(t *testing.T) {
 	client := guarded(t, "friend.test")
 	for _, name := range []string{"one.test", "ONE.test", "one.test.", "six.test", "mixed.test", "mapped.test", "translated.test", "none.test", "sub.friend.test", "friend.test.one.test", "friend-test"} {
 		err := get(t, client, "http://"+name+":"+port)
-		if err == nil || name != "none.test" && !strings.Contains(name, "friend") && domain.CodeOf(err) != domain.Forbidden {
+		if err == nil || name != "none.test" && !strings.Contains(name, "friend") && refusal.CodeOf(err) != refusal.Forbidden {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func guarded(t *testing.T, allow ...string) *http.Client {
@@ -63,7 +63,7 @@ func TestGuardRefusesPrivateAddresses(t *testing.T) {
 		"[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]", "localhost",
 	} {
 		err := get(t, client, "http://"+host+":9/")
-		if domain.CodeOf(err) != domain.Forbidden || !strings.Contains(err.Error(), "add it to HEDDLE_ALLOW_HOSTS to allow it") {
+		if refusal.CodeOf(err) != refusal.Forbidden || !strings.Contains(err.Error(), "add it to HEDDLE_ALLOW_HOSTS to allow it") {
 			t.Errorf("%s: got %v", host, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestGuardMessage(t *testing.T) {
 	if want := "address 127.0.0.1 is private; add it to HEDDLE_ALLOW_HOSTS to allow it"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if err := g.control("tcp4", "not an address", nil); domain.CodeOf(err) != domain.Forbidden {
+	if err := g.control("tcp4", "not an address", nil); refusal.CodeOf(err) != refusal.Forbidden {
 		t.Errorf("got %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestGuardAllowList(t *testing.T) {
 
 func TestGuardRefusesBadEntries(t *testing.T) {
 	for _, entry := range []string{"http://localhost", "*.internal", "10.0.0.0/33", "a b", "host:http", ":80", "user@host", "[::1"} {
-		if _, err := NewHTTPClient([]string{entry}, DefaultHTTPLimits); domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
+		if _, err := NewHTTPClient([]string{entry}, DefaultHTTPLimits); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestGuardChecksRedirects(t *testing.T) {
 	inner, innerHits := private(t, nil)
 	outer, _ := private(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inner.URL, http.StatusFound) })
 	client := guarded(t, outer.Listener.Addr().String())
-	if err := get(t, client, outer.URL); domain.CodeOf(err) != domain.Forbidden {
+	if err := get(t, client, outer.URL); refusal.CodeOf(err) != refusal.Forbidden {
 		t.Errorf("got %v", err)
 	}
 	if innerHits.Load() != 0 {
@@ -205,7 +205,7 @@ func TestGuardKeepsConnectionsApart(t *testing.T) {
 	if err := get(t, client, "http://localhost:"+port); err != nil {
 		t.Fatal(err)
 	}
-	if err := get(t, client, "http://127.0.0.1:"+port); domain.CodeOf(err) != domain.Forbidden || hits.Load() != 1 {
+	if err := get(t, client, "http://127.0.0.1:"+port); refusal.CodeOf(err) != refusal.Forbidden || hits.Load() != 1 {
 		t.Errorf("got %v, %d requests reached the server", err, hits.Load())
 	}
 }

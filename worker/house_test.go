@@ -19,6 +19,7 @@ import (
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -76,7 +77,7 @@ func (p *probe) component() component.Component {
 			}
 		}
 		if in.Fail != "" && (in.Once == 0 || called <= in.Once) {
-			return component.Result{}, domain.Refuse(domain.Invalid, "%s", in.Fail)
+			return component.Result{}, refusal.New(refusal.Invalid, "%s", in.Fail)
 		}
 		if in.Echo != nil {
 			return component.Result{Data: in.Echo}, nil

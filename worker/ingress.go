@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -81,15 +82,15 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (w *Worker) read(rw http.ResponseWriter, r *http.Request, t target, rest string) (s start, release func(), err error) {
 	key := r.Header.Get(keyHeader)
 	if len(key) > maxKey {
-		return s, nil, domain.Refuse(domain.Invalid, "%s may have %d characters", keyHeader, maxKey)
+		return s, nil, refusal.New(refusal.Invalid, "%s may have %d characters", keyHeader, maxKey)
 	}
 	delivery, release, err := w.readDelivery(rw, r, t.instance.ID, rest)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return s, nil, domain.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
+		return s, nil, refusal.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		return s, nil, domain.Exceed("HEDDLE_BODY_TIME", "the body did not come within %s", w.BodyTime)
-	} else if err != nil && domain.CodeOf(err) == "" && !errors.Is(err, context.Canceled) {
-		return s, nil, domain.Refuse(domain.Invalid, "the body could not be read")
+		return s, nil, refusal.Exceed("HEDDLE_BODY_TIME", "the body did not come within %s", w.BodyTime)
+	} else if err != nil && refusal.CodeOf(err) == "" && !errors.Is(err, context.Canceled) {
+		return s, nil, refusal.New(refusal.Invalid, "the body could not be read")
 	} else if err != nil {
 		return s, nil, err
 	}
@@ -116,7 +117,7 @@ func (w *Worker) startAndAnswer(ctx context.Context, rw http.ResponseWriter, r *
 	accepted, err := w.accept(store.As(ctx, author), s)
 	s.delivery = nil // it may be large, and the caller may wait long
 	switch {
-	case domain.CodeOf(err) == domain.Conflict:
+	case refusal.CodeOf(err) == refusal.Conflict:
 		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
 	case errors.Is(err, errRemoved):
 		reply(rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
@@ -139,7 +140,7 @@ func (w *Worker) startAndAnswer(ctx context.Context, rw http.ResponseWriter, r *
 func (w *Worker) target(ctx context.Context, id string) (target, error) {
 	instanceID, flowID, ok := domain.ParsePartID(id)
 	if !ok {
-		return target{}, domain.Refuse(domain.NotFound, "no trigger has this URL")
+		return target{}, refusal.New(refusal.NotFound, "no trigger has this URL")
 	}
 	instance, _ := w.View.Instances.Find(instanceID)
 	return w.targetFlow(ctx, instance, flowID)
@@ -148,7 +149,7 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 // targetFlow finds a flow in what is deployed, or says why nothing runs there.
 func (w *Worker) targetFlow(ctx context.Context, instance domain.Instance, flowID string) (target, error) {
 	if why, ok := instance.Runs(); !ok {
-		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: %s", why)
+		return target{}, refusal.New(refusal.NotFound, "nothing runs here: %s", why)
 	}
 	return w.deployedFlow(ctx, instance, flowID)
 }
@@ -161,9 +162,9 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 	}
 	switch t.flow = definition.Flow(flowID); {
 	case t.flow == nil:
-		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow is not in what is deployed")
+		return target{}, refusal.New(refusal.NotFound, "nothing runs here: the flow is not in what is deployed")
 	case t.flow.Trigger() == nil: // a draft may be so
-		return target{}, domain.Refuse(domain.NotFound, "nothing runs here: the flow has no trigger yet")
+		return target{}, refusal.New(refusal.NotFound, "nothing runs here: the flow has no trigger yet")
 	}
 	return t, nil
 }
@@ -173,7 +174,7 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error) {
 	integration, ok := w.View.Integrations.Get(t.instance.Organization, t.instance.Integration)
 	if !ok {
-		return nil, domain.Refuse(domain.NotFound, "nothing runs here: the integration is gone")
+		return nil, refusal.New(refusal.NotFound, "nothing runs here: the integration is gone")
 	}
 	if t.instance.System {
 		summary, _ := w.View.MainDraft(integration.ID)
@@ -193,8 +194,8 @@ func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error
 }
 
 // statuses are the answers to refusals by their codes.
-var statuses = map[domain.Code]int{domain.NotFound: http.StatusNotFound, domain.Invalid: http.StatusBadRequest,
-	domain.Unauthenticated: http.StatusUnauthorized, domain.Forbidden: http.StatusForbidden, domain.Unavailable: http.StatusServiceUnavailable}
+var statuses = map[refusal.Code]int{refusal.NotFound: http.StatusNotFound, refusal.Invalid: http.StatusBadRequest,
+	refusal.Unauthenticated: http.StatusUnauthorized, refusal.Forbidden: http.StatusForbidden, refusal.Unavailable: http.StatusServiceUnavailable}
 
 // tooMuch are the answers to requests that exceed a limit, by its setting.
 var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
@@ -202,11 +203,11 @@ var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HED
 
 // refuse tells why a trigger was not accepted. Internals stay inside.
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
-	limit := domain.LimitOf(err)
-	status := cmp.Or(tooMuch[limit], statuses[domain.CodeOf(err)])
+	limit := refusal.LimitOf(err)
+	status := cmp.Or(tooMuch[limit], statuses[refusal.CodeOf(err)])
 	w.Told.limit(limit)
 	body := map[string]any{}
-	if refusal, ok := errors.AsType[*domain.Error](err); ok {
+	if refusal, ok := errors.AsType[*refusal.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders
 	}
 	busy, isBusy := errors.AsType[*errBusy](err)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // smallBody is what a body may have without a place for it: most are smaller, and never wait.
@@ -18,7 +18,7 @@ const smallBody = 64 << 10 // bytes
 
 // errBusy refuses a request for now: its sender may try again soon.
 type errBusy struct {
-	refusal *domain.Error
+	refusal *refusal.Error
 	after   time.Duration
 }
 
@@ -97,9 +97,9 @@ func (in *intake) enter(ctx context.Context, instance string, size, most int64, 
 		select {
 		case <-freed:
 		case <-timer.C:
-			refusal := domain.Exceed("HEDDLE_MAX_BODIES", "too many large bodies are being taken in or answered with; try again")
-			refusal.Code = domain.Unavailable
-			return nil, &errBusy{refusal, time.Second}
+			refused := refusal.Exceed("HEDDLE_MAX_BODIES", "too many large bodies are being taken in or answered with; try again")
+			refused.Code = refusal.Unavailable
+			return nil, &errBusy{refused, time.Second}
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -153,6 +153,6 @@ func (in *intake) admit(instance string, perSecond int) error {
 	if limiter.Allow() {
 		return nil
 	}
-	refusal := domain.Exceed("HEDDLE_TRIGGER_RATE", "the instance takes %d requests a second", perSecond)
+	refusal := refusal.Exceed("HEDDLE_TRIGGER_RATE", "the instance takes %d requests a second", perSecond)
 	return &errBusy{refusal, time.Second}
 }

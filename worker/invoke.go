@@ -8,6 +8,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Invoke implements [component.Step]. The run that it starts has an id made of the step's place, so
@@ -56,7 +57,7 @@ func (x *execution) flowNamed(ctx context.Context, instance domain.Instance, nam
 		}
 		names = append(names, fmt.Sprintf("%q", flow.Name()))
 	}
-	return target{}, domain.RefuseField(domain.NotFound, "flowName", "the instance has no flow %q; it has %s", name, strings.Join(names, ", "))
+	return target{}, refusal.ForField(refusal.NotFound, "flowName", "the instance has no flow %q; it has %s", name, strings.Join(names, ", "))
 }
 
 // invocation is the delivery of a request that has the data as its body: bytes as they are, all else as JSON.
@@ -79,7 +80,7 @@ type nesting struct{}
 func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	depth, _ := ctx.Value(nesting{}).(int)
 	if depth >= x.MaxNested {
-		return nil, domain.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.MaxNested)
+		return nil, refusal.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.MaxNested)
 	}
 	ended := x.await(begin.run)
 	defer ended.stop()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // keyOfEndpoint is the header with an endpoint's API key.
@@ -30,11 +31,11 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 	given := r.Header.Get(keyOfEndpoint)
 	switch {
 	case len(keys) == 0 && needs:
-		return domain.Refuse(domain.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key is set for it", security)
+		return refusal.New(refusal.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key is set for it", security)
 	case len(keys) == 0:
 		return nil
 	case given == "":
-		return domain.Refuse(domain.Unauthenticated, "this endpoint wants an API key in the header %s", keyOfEndpoint)
+		return refusal.New(refusal.Unauthenticated, "this endpoint wants an API key in the header %s", keyOfEndpoint)
 	}
 	asked := sha256.Sum256([]byte(given))
 	for _, key := range keys {
@@ -42,7 +43,7 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 			return nil
 		}
 	}
-	return domain.Refuse(domain.Forbidden, "the API key in the header %s is not one of this endpoint's", keyOfEndpoint)
+	return refusal.New(refusal.Forbidden, "the API key in the header %s is not one of this endpoint's", keyOfEndpoint)
 }
 
 // flowKeys gives the API keys that an instance has for a flow's endpoint.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -152,7 +153,7 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	if mine, err := s.leased(ctx); err != nil {
 		return err
 	} else if !mine {
-		return domain.Refuse(domain.Unavailable, "another process sends now")
+		return refusal.New(refusal.Unavailable, "another process sends now")
 	}
 	log := s.Logger.With("way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)

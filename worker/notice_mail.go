@@ -14,7 +14,7 @@ import (
 
 	gomail "github.com/wneessen/go-mail"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // noticeMail mails notices, to each who is told by itself.
@@ -30,10 +30,10 @@ type noticeMail struct {
 func NewNoticeMail(server, from string) (NoticeWay, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
-		return nil, domain.Refuse(domain.Invalid, "HEDDLE_SMTP must be an address such as smtp://user:password@host:587")
+		return nil, refusal.New(refusal.Invalid, "HEDDLE_SMTP must be an address such as smtp://user:password@host:587")
 	}
 	if _, err := mail.ParseAddress(from); err != nil {
-		return nil, domain.Refuse(domain.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
+		return nil, refusal.New(refusal.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
 	}
 	m := &noticeMail{host: u.Hostname(), from: from, done: map[string]map[string]bool{}, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
 	if u.Scheme == "smtps" {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -265,12 +266,12 @@ func TestNoticeUnmarked(t *testing.T) {
 
 func TestNoticeSettings(t *testing.T) {
 	for _, c := range [][2]string{{"ftp://x", "whsec_" + strings.Repeat("A", 44)}, {"http://x", "secret"}, {"http://x", "whsec_AAAA"}} {
-		if _, err := NewNoticeWebhook(c[0], c[1]); domain.CodeOf(err) != domain.Invalid {
+		if _, err := NewNoticeWebhook(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: %v", c, err)
 		}
 	}
 	for _, c := range [][2]string{{"http://x", "a@b.example"}, {"smtp://x", ""}} {
-		if _, err := NewNoticeMail(c[0], c[1]); domain.CodeOf(err) != domain.Invalid {
+		if _, err := NewNoticeMail(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: %v", c, err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // noticeWebhook posts notices, signed as standardwebhooks.com says.
@@ -30,12 +30,12 @@ type noticeWebhook struct {
 func NewNoticeWebhook(address, secret string) (NoticeWay, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, domain.Refuse(domain.Invalid, "HEDDLE_NOTICE_WEBHOOK must be an http or https address")
+		return nil, refusal.New(refusal.Invalid, "HEDDLE_NOTICE_WEBHOOK must be an http or https address")
 	}
 	text, prefixed := strings.CutPrefix(secret, "whsec_")
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || !prefixed || len(key) < 24 || len(key) > 64 {
-		return nil, domain.Refuse(domain.Invalid, "HEDDLE_NOTICE_SECRET must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)")
+		return nil, refusal.New(refusal.Invalid, "HEDDLE_NOTICE_SECRET must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)")
 	}
 	return &noticeWebhook{url: address, secret: key, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil

@@ -7,6 +7,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/worker/cron"
 )
 
@@ -101,7 +102,7 @@ func (p planned) timesOf(instance domain.Instance) (s cron.Schedule, once, none 
 	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}
 	if p.schedule["type"] == "configVar" {
 		if p.variable == nil {
-			return s, false, false, domain.Refuse(domain.Invalid, "there is no config variable %q for the schedule", t.cron)
+			return s, false, false, refusal.New(refusal.Invalid, "there is no config variable %q for the schedule", t.cron)
 		}
 		t = variableTimes(p.variable, instance)
 	}

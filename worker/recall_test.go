@@ -10,6 +10,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -89,7 +90,7 @@ func TestFirstClaimIsCounted(t *testing.T) {
 	if _, err := w.claim(h.ctx, run, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.claim(h.ctx, run, 0); domain.CodeOf(err) != domain.Conflict {
+	if _, err := w.claim(h.ctx, run, 0); refusal.CodeOf(err) != refusal.Conflict {
 		t.Errorf("the claim is not recorded: %v", err)
 	}
 }
@@ -157,7 +158,7 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		}
 		x.MaxState = 100
 		long := func(any, bool) (any, error) { return strings.Repeat("v", 100), nil }
-		if _, err := x.stateOf(scope, &running{x: x, path: "long"}).Update(h.ctx, "k", long); domain.CodeOf(err) != domain.Invalid {
+		if _, err := x.stateOf(scope, &running{x: x, path: "long"}).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: a value over the limit gives %v", scope, err)
 		}
 	}
@@ -183,7 +184,7 @@ type flaky struct {
 
 func (f *flaky) Append(ctx context.Context, stream string, at store.Revision, events ...store.Event) (store.Position, error) {
 	if strings.HasPrefix(stream, "run-") && at >= 0 && f.refused.CompareAndSwap(false, true) {
-		return 0, domain.Refuse(domain.Unavailable, "the disk is full")
+		return 0, refusal.New(refusal.Unavailable, "the disk is full")
 	}
 	return f.Log.Append(ctx, stream, at, events...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -84,7 +85,7 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 		return p, nil
 	}
 	there, err := store.Open(ctx, w.Log, domain.Runs, r.ID)
-	removed := domain.CodeOf(err) == domain.NotFound
+	removed := refusal.CodeOf(err) == refusal.NotFound
 	if err != nil && !removed {
 		return p, err
 	}
@@ -141,8 +142,8 @@ func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*execution, 
 
 // refuses tells whether a trigger does not let a caller in.
 func refuses(err error) bool {
-	code := domain.CodeOf(err)
-	return code == domain.Unauthenticated || code == domain.Forbidden
+	code := refusal.CodeOf(err)
+	return code == refusal.Unauthenticated || code == refusal.Forbidden
 }
 
 // perform has a run's trigger do its step before the run is accepted: so a caller that it does not let in
@@ -168,7 +169,7 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 	w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
 	if failure != nil {
 		p.result = component.Result{}
-		w.Told.limit(domain.LimitOf(failure))
+		w.Told.limit(refusal.LimitOf(failure))
 		failure = x.secrets.hide(failure)
 		handling := handlingOf(step)
 		if handling.retries > 0 {

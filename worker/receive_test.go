@@ -10,6 +10,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // coded is a flow whose trigger is code.
@@ -104,7 +105,7 @@ func TestRefusedBodyIsNotRead(t *testing.T) {
 				t.Error("the body is read before the trigger has looked")
 			}
 			if refuses {
-				return component.Result{}, domain.Refuse(domain.Unauthenticated, "no")
+				return component.Result{}, refusal.New(refusal.Unauthenticated, "no")
 			}
 			return component.Result{Data: payload}, nil
 		}).FromRaw()

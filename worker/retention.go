@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 )
 
@@ -94,7 +95,7 @@ func (w *Worker) removeRuns(ctx context.Context, old []projections.Execution) er
 	g.SetLimit(retentionAtOnce)
 	for _, e := range old {
 		g.Go(func() error {
-			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil && domain.CodeOf(err) != domain.NotFound {
+			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil && refusal.CodeOf(err) != refusal.NotFound {
 				return err
 			}
 			return w.Blobs.DeleteAll(ctx, "run/"+e.ID+"/")

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -139,10 +140,10 @@ func TestRetention(t *testing.T) {
 		t.Fatalf("removed %d, %v", n, err)
 	}
 	for _, id := range []string{old[0], old[many-1]} {
-		if _, _, err := store.Load(a.ctx, a.Log, domain.Runs, id); domain.CodeOf(err) != domain.NotFound {
+		if _, _, err := store.Load(a.ctx, a.Log, domain.Runs, id); refusal.CodeOf(err) != refusal.NotFound {
 			t.Errorf("an old stream is still there: %v", err)
 		}
-		if _, err := a.Blobs.Get(a.ctx, runBlob(id, "out")); domain.CodeOf(err) != domain.NotFound {
+		if _, err := a.Blobs.Get(a.ctx, runBlob(id, "out")); refusal.CodeOf(err) != refusal.NotFound {
 			t.Errorf("an old blob is still there: %v", err)
 		}
 	}
@@ -244,7 +245,7 @@ func TestRetentionGoesOnAfterACrash(t *testing.T) {
 	if n != 2 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
-	if _, err := a.Blobs.Get(a.ctx, runBlob(withoutStream, "out")); domain.CodeOf(err) != domain.NotFound {
+	if _, err := a.Blobs.Get(a.ctx, runBlob(withoutStream, "out")); refusal.CodeOf(err) != refusal.NotFound {
 		t.Errorf("its blob is still there: %v", err)
 	}
 }
@@ -257,7 +258,7 @@ func TestRetentionThatFails(t *testing.T) {
 	whole := a.Log
 	a.Log = store.NewMemory()
 	a.must(a.Log.Close())
-	if n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour)); n != 0 || domain.CodeOf(err) != domain.Unavailable {
+	if n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour)); n != 0 || refusal.CodeOf(err) != refusal.Unavailable {
 		t.Errorf("removed %d, %v", n, err)
 	}
 	a.Log = whole

@@ -15,7 +15,7 @@ import (
 	"modernc.org/quickjs"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // ScriptLimits bound one call into the script engine. The names in the messages of what exceeds them
@@ -234,7 +234,7 @@ func (r *scriptRun) wait() error {
 		case pause == scriptDone:
 			return nil
 		case pause < 0 && r.fetch.open == 0:
-			return domain.Refuse(domain.Invalid, "the code waits for a promise that nothing is left to settle")
+			return refusal.New(refusal.Invalid, "the code waits for a promise that nothing is left to settle")
 		}
 		if err := r.happen(pause); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 	"modernc.org/quickjs"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // userFrame finds a place in the user's code in a stack. The prelude evaluates it, which gives its
@@ -27,7 +27,7 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 		Error    *scriptError
 		TooLarge int
 	}
-	unreadable := domain.Refuse(domain.Invalid, "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read")
+	unreadable := refusal.New(refusal.Invalid, "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read")
 	text, _ := answer.(string)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		return nil, unreadable
@@ -36,7 +36,7 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 	case out.Error != nil:
 		return nil, r.refusal(*out.Error)
 	case out.TooLarge > 0:
-		return nil, domain.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
+		return nil, refusal.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
 	}
 	value, err := component.DecodeValue(out.Value)
 	if err != nil {
@@ -68,11 +68,11 @@ func (r *scriptRun) interrupted() error {
 }
 
 func (r *scriptRun) tooSlow() error {
-	return domain.Exceed("HEDDLE_SCRIPT_TIME", "the code took longer than %v", r.limits.Time.Round(time.Millisecond))
+	return refusal.Exceed("HEDDLE_SCRIPT_TIME", "the code took longer than %v", r.limits.Time.Round(time.Millisecond))
 }
 
 func (r *scriptRun) tooBig() error {
-	return domain.Exceed("HEDDLE_SCRIPT_MEMORY", "the code needs more memory than %d MiB", r.limits.Memory>>20)
+	return refusal.Exceed("HEDDLE_SCRIPT_MEMORY", "the code needs more memory than %d MiB", r.limits.Memory>>20)
 }
 
 func (r *scriptRun) refusal(e scriptError) error {
@@ -92,5 +92,5 @@ func (r *scriptRun) refusal(e scriptError) error {
 	if place := userFrame.FindStringSubmatch(e.Stack); place != nil {
 		message += " (line " + place[1] + ")"
 	}
-	return domain.Refuse(domain.Invalid, "%s", message)
+	return refusal.New(refusal.Invalid, "%s", message)
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The limits of a script's requests. Their time is the script's own.
@@ -173,7 +173,7 @@ func (f *scriptFetch) send(r *scriptRequest) (map[string]any, error) {
 		return nil, err
 	}
 	if int64(len(body)) > f.limit {
-		return nil, domain.Exceed("HEDDLE_SCRIPT_MEMORY", "the answer is larger than %d MiB, a quarter of what code may hold", f.limit>>20)
+		return nil, refusal.Exceed("HEDDLE_SCRIPT_MEMORY", "the answer is larger than %d MiB, a quarter of what code may hold", f.limit>>20)
 	}
 	headers := [][2]string{}
 	for name, values := range response.Header {

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // fetchServer answers by path: what it got, redirects, a slow answer, a large one, bytes.
@@ -105,7 +105,7 @@ func TestScriptFetchGuarded(t *testing.T) {
 		t.Errorf("got %v, %v, reached %d", got, err, reached)
 	}
 	_, _, err = fetching(t, false, DefaultScriptLimits, "async () => {\n  await fetch('http://169.254.169.254/latest');\n}")
-	if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "private") {
+	if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "private") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // What a script finds by any name, or by the constructor of anything, is the engine's own: nothing of the process,
@@ -30,7 +30,7 @@ func TestScriptNames(t *testing.T) {
 					begin = strings.TrimSuffix(root, ".")
 				}
 				source := "(function () { let root; try { root = " + begin + "; } catch (e) { return 'undefined'; } return typeof (" + walk + "); })"
-				if got, err := runScript(t, source); err != nil && domain.CodeOf(err) != domain.Invalid || err == nil && got != "undefined" {
+				if got, err := runScript(t, source); err != nil && refusal.CodeOf(err) != refusal.Invalid || err == nil && got != "undefined" {
 					t.Errorf("by %s it is %v, %v", begin, got, err)
 				}
 			}
@@ -108,7 +108,7 @@ func TestScriptEscapes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, err := runScript(t, c.source)
 			switch {
-			case err != nil && domain.CodeOf(err) != domain.Invalid:
+			case err != nil && refusal.CodeOf(err) != refusal.Invalid:
 				t.Errorf("it is no error of the script: %v", err)
 			case c.want == refused && err == nil:
 				t.Errorf("got %v", got)

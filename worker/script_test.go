@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func runScript(t *testing.T, source string, args ...any) (any, error) {
@@ -103,15 +103,15 @@ func TestScriptErrors(t *testing.T) {
 			if err == nil {
 				t.Fatalf("got %v, want an error", got)
 			}
-			if err.Error() != c.want || domain.CodeOf(err) != domain.Invalid {
-				t.Errorf("got  %v (%s)\nwant %s", err, domain.CodeOf(err), c.want)
+			if err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
+				t.Errorf("got  %v (%s)\nwant %s", err, refusal.CodeOf(err), c.want)
 			}
 		})
 	}
 }
 
 func TestScriptRefusesArguments(t *testing.T) {
-	if _, err := runScript(t, "() => 1", math.NaN()); domain.CodeOf(err) != domain.Invalid {
+	if _, err := runScript(t, "() => 1", math.NaN()); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v, want a refusal", err)
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"maps"
 
+	"github.com/google/uuid"
+
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
-
-	"github.com/google/uuid"
 )
 
 // stateOf gives a step access to the persisted values of a scope.
@@ -169,7 +170,7 @@ func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
 			continue
 		}
 		for _, err := range s.x.Log.Read(ctx, domain.Runs.Stream(run), 0) { // the index may not have it yet
-			if ended[run] = domain.CodeOf(err) == domain.NotFound; err != nil && !ended[run] {
+			if ended[run] = refusal.CodeOf(err) == refusal.NotFound; err != nil && !ended[run] {
 				return nil, err
 			}
 			break
@@ -225,7 +226,7 @@ func (s *ownState) Set(_ context.Context, key string, value any) error {
 }
 
 func tooMuchState(key string, size, limit int) error {
-	refusal := domain.Exceed("HEDDLE_MAX_STATE", "with this value %d bytes would be persisted, more than %d", size, limit)
+	refusal := refusal.Exceed("HEDDLE_MAX_STATE", "with this value %d bytes would be persisted, more than %d", size, limit)
 	refusal.Field = key
 	return refusal
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -29,7 +30,7 @@ func (l *interrupted) Append(ctx context.Context, stream string, at store.Revisi
 		case stream != l.cut || l.refused.Swap(true): // the worker tries once more before it gives up
 			return l.Log.Append(ctx, stream, at, events...)
 		}
-		return 0, domain.Refuse(domain.Unavailable, "the power is gone")
+		return 0, refusal.New(refusal.Unavailable, "the power is gone")
 	}
 	return l.Log.Append(ctx, stream, at, events...)
 }

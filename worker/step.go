@@ -9,6 +9,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // running is the step that is being done, as its action sees it.
@@ -58,7 +59,7 @@ func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, e
 	}
 	x := s.x
 	if x.scripts.lost.Load() >= int64(max(1, x.Concurrency)) {
-		return nil, domain.Refuse(domain.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.lost.Load())
+		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.lost.Load())
 	}
 	result, err := x.scripts.run(ctx, call, x.Options.Script)
 	if errors.Is(err, errGivenUp) {
@@ -76,7 +77,7 @@ func (x *execution) giveUp(s *running) {
 	x.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
 		"lost", x.scripts.lost.Load())
 	if x.overruns >= maxOverruns {
-		x.lost = &stepError{s.path, domain.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
+		x.lost = &stepError{s.path, refusal.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
 	}
 }
 

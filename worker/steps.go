@@ -14,6 +14,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // flushAfter is how old finished steps get before others can see them, where nothing asks for it earlier.
@@ -117,7 +118,7 @@ func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, 
 		}
 		x.Told.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
-			x.Told.limit(domain.LimitOf(failure))
+			x.Told.limit(refusal.LimitOf(failure))
 			failure = x.secrets.hide(failure)
 			if failed := x.failed(path); failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
@@ -167,7 +168,7 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 // room refuses a step when the run has done as many as it may.
 func (x *execution) room(step *domain.Node) error {
 	if x.count++; x.count > x.MaxSteps {
-		return &stepError{step.Name(), domain.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", domain.Count(x.MaxSteps, "step"))}
+		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", refusal.Count(x.MaxSteps, "step"))}
 	}
 	return nil
 }
@@ -190,7 +191,7 @@ func fits(r component.Result) error {
 		size += len(name) + len(value)
 	}
 	if size > maxAnswer {
-		return domain.Refuse(domain.Invalid, "the headers, content type and branch of a step's result may have %d bytes; these have %d", maxAnswer, size)
+		return refusal.New(refusal.Invalid, "the headers, content type and branch of a step's result may have %d bytes; these have %d", maxAnswer, size)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -27,7 +28,7 @@ func (w *Worker) begin(ctx context.Context, name string, kind trace.SpanKind, ab
 // endSpan ends a span. Of an error it tells the code.
 func endSpan(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, string(domain.CodeOf(err)))
+		span.SetStatus(codes.Error, string(refusal.CodeOf(err)))
 	}
 	span.End()
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -43,9 +43,9 @@ func (c backupCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 	if err != nil {
 		return fmt.Errorf("checking the copy of the event log: %w", err)
 	}
-	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", domain.Count(head.Events, "event"), domain.Count(head.Streams, "stream"), head.Position)
+	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", refusal.Count(head.Events, "event"), refusal.Count(head.Streams, "stream"), head.Position)
 	if head.Foreign > 0 {
-		fmt.Fprintf(stdout, "log.db: besides, %s of other programs, copied and not checked\n", domain.Count(head.Foreign, "record"))
+		fmt.Fprintf(stdout, "log.db: besides, %s of other programs, copied and not checked\n", refusal.Count(head.Foreign, "record"))
 	}
 	key := "HEDDLE_MASTER_KEY"
 	if s.MasterKey == "" {

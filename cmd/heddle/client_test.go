@@ -75,7 +75,7 @@ func at(value any, path string) any {
 }
 
 // refusal is why an answer is not what was asked for: an error of the request or of a payload.
-func refusal(answer any) error {
+func refused(answer any) error {
 	if errs, _ := at(answer, "errors").([]any); len(errs) > 0 {
 		return fmt.Errorf("%v: %v", at(errs[0], "extensions.code"), at(errs[0], "message"))
 	}
@@ -93,7 +93,7 @@ func (h *house) call(query string, variables map[string]any) any {
 	h.Helper()
 	answer, err := ask(h.url, h.token, query, variables)
 	if err == nil {
-		err = refusal(answer)
+		err = refused(answer)
 	}
 	h.must(err)
 	return at(answer, "data")

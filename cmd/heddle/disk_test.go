@@ -122,7 +122,7 @@ func (h *house) refusedFor(description string) {
 		answer, err := ask(h.url, h.token, `mutation($d: String) { createCustomer(input: {name: "Customer", description: $d}) { customer { id } errors { field messages } } }`,
 			map[string]any{"d": description})
 		h.must(err)
-		err = refusal(answer)
+		err = refused(answer)
 		if err == nil {
 			continue
 		}

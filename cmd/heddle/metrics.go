@@ -18,6 +18,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 	"heddle/worker"
@@ -240,13 +241,13 @@ func (l *watchedLog) Append(ctx context.Context, stream string, expected store.R
 	position, err := l.Log.Append(ctx, stream, expected, events...)
 	end(err)
 	_, conflict := errors.AsType[*store.ConflictError](err)
-	switch code := domain.CodeOf(err); {
+	switch code := refusal.CodeOf(err); {
 	case err == nil:
 		m.appends.Observe(time.Since(begin).Seconds())
 		m.events.Add(float64(len(events)))
 		for newest := m.appended.Load(); newest < uint64(position) && !m.appended.CompareAndSwap(newest, uint64(position)); newest = m.appended.Load() {
 		}
-	case !conflict && (code == "" || code == domain.Unavailable) && ctx.Err() == nil:
+	case !conflict && (code == "" || code == refusal.Unavailable) && ctx.Err() == nil:
 		m.failed.Inc()
 	}
 	return position, err

@@ -71,7 +71,7 @@ func TestMetrics(t *testing.T) {
 	if status, _, _, err := send(http.MethodPost, h.url+trigger, http.Header{}, make([]byte, 1001)); status != http.StatusRequestEntityTooLarge || err != nil {
 		t.Errorf("a large body is answered %d %v", status, err)
 	}
-	if answer, err := ask(h.url, h.token, `{ customers { nodes { instances { nodes { integration { id } } } } } }`, nil); err != nil || refusal(answer) == nil {
+	if answer, err := ask(h.url, h.token, `{ customers { nodes { instances { nodes { integration { id } } } } } }`, nil); err != nil || refused(answer) == nil {
 		t.Errorf("a deep document is answered %v %v", answer, err)
 	}
 	integration := at(h.call(`{ integrations { nodes { id } } }`, nil), "integrations.nodes.0.id")

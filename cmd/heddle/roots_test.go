@@ -79,7 +79,7 @@ func roots(url, token string, get func(string) string) (string, error) {
 		for _, part := range selections(types, f.Type.named().Name, rootDepth) {
 			answer, err := ask(url, token, document+part+" }", nil)
 			if err == nil {
-				err = refusal(answer)
+				err = refused(answer)
 			}
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", document+part, err)
@@ -112,7 +112,7 @@ func schema(url, token string) (map[string][]fieldType, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refusal(answer); err != nil {
+	if err := refused(answer); err != nil {
 		return nil, err
 	}
 	var types []struct {

@@ -20,6 +20,7 @@ import (
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/graph"
 	"heddle/projections"
 	"heddle/store"
@@ -266,7 +267,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 func (v *server) patiently(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if domain.CodeOf(err) != domain.Unavailable || errors.Is(err, store.ErrMasterKey) {
+		if refusal.CodeOf(err) != refusal.Unavailable || errors.Is(err, store.ErrMasterKey) {
 			return err
 		}
 		v.logger.Warn("starting failed; trying again", "error", err)

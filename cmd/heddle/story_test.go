@@ -193,7 +193,7 @@ func cmdGQL(ts *testscript.TestScript, neg bool, args []string) {
 	text, _ := json.MarshalIndent(s.answer, "", "  ") // it was JSON
 	_, _ = fmt.Fprintf(ts.Stdout(), "%s\n", text)
 	ts.Check(err)
-	switch err := refusal(s.answer); {
+	switch err := refused(s.answer); {
 	case err != nil && !neg:
 		ts.Fatalf("refused: %v", err)
 	case err == nil && neg:

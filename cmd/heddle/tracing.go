@@ -21,7 +21,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/store"
 )
 
@@ -85,7 +85,7 @@ func (l *watchedLog) traced(ctx context.Context, stream string, events []store.E
 		trace.WithAttributes(attribute.String("heddle.category", category), attribute.StringSlice("heddle.events", kinds)))
 	return ctx, func(err error) {
 		if err != nil {
-			span.SetStatus(codes.Error, string(domain.CodeOf(err)))
+			span.SetStatus(codes.Error, string(refusal.CodeOf(err)))
 		}
 		span.End()
 	}

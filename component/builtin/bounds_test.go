@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const (
@@ -170,10 +170,10 @@ func TestWorstInputs(t *testing.T) {
 				if err != nil {
 					t.Errorf("got %v", err)
 				}
-			case domain.CodeOf(err) != domain.Invalid, !strings.Contains(err.Error(), c.limit), len(err.Error()) > 1000:
+			case refusal.CodeOf(err) != refusal.Invalid, !strings.Contains(err.Error(), c.limit), len(err.Error()) > 1000:
 				t.Errorf("got %.200v, want %s", err, c.limit)
-			case strings.HasPrefix(c.limit, "HEDDLE") && domain.LimitOf(err) != c.limit:
-				t.Errorf("the limit is told as %q", domain.LimitOf(err))
+			case strings.HasPrefix(c.limit, "HEDDLE") && refusal.LimitOf(err) != c.limit:
+				t.Errorf("the limit is told as %q", refusal.LimitOf(err))
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func init() {
@@ -65,7 +65,7 @@ func deserializeFormData(budget *component.Budget, in dataInputs) (any, error) {
 		if _, isObject := rest.(map[string]any); isObject {
 			return rest, nil // a multipart form, taken apart on arrival
 		}
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data must be URL-encoded form data, not %s", shape(rest))
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data must be URL-encoded form data, not %s", shape(rest))
 	}
 	form := map[string]any{}
 	for part := range strings.SplitSeq(text, "&") {
@@ -120,7 +120,7 @@ func deserializeFromJSON(budget *component.Budget, in dataInputs) (any, error) {
 	}
 	value, err := parsed(budget, []byte(text))
 	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
 	}
 	return value, nil
 }

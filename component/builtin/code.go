@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func init() {
@@ -111,7 +111,7 @@ func codeStatus(returned map[string]any) (int, error) {
 	}
 	code, ok := status.(float64)
 	if !ok || code < 200 || code > 599 || code != float64(int(code)) {
-		return 0, domain.Refuse(domain.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
+		return 0, refusal.New(refusal.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
 	}
 	return int(code), nil
 }

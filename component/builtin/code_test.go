@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // answers makes a script that returns value and leaves the states of its context as change does.
@@ -93,12 +93,12 @@ func TestRunCodeRefuses(t *testing.T) {
 	if _, err := s.perform("code", "runCode", map[string]any{"code": "x"}); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.perform("code", "runCode", nil); domain.CodeOf(err) != domain.Invalid {
+	if _, err := s.perform("code", "runCode", nil); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("without code: got %v", err)
 	}
 	for _, status := range []any{"201", 99.0, 200.5} {
 		s.script = answers(map[string]any{"data": 1.0, "statusCode": status}, nil)
-		if _, err := s.perform("code", "runCode", map[string]any{"code": "x"}); domain.CodeOf(err) != domain.Invalid {
+		if _, err := s.perform("code", "runCode", map[string]any{"code": "x"}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("status %v: got %v", status, err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestRunCodeTrigger(t *testing.T) {
 		}
 		got, err := trigger.Do(t.Context(), s, payload, map[string]any{"code": "x"})
 		if c.refused {
-			if domain.CodeOf(err) != domain.Invalid {
+			if refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("%s: got %v", name, err)
 			}
 			continue
@@ -186,7 +186,7 @@ func TestRunCodeTrigger(t *testing.T) {
 			t.Errorf("%s: got log %v", name, s.lines)
 		}
 	}
-	if _, err := trigger.Do(t.Context(), newStep(t), payload, nil); domain.CodeOf(err) != domain.Invalid {
+	if _, err := trigger.Do(t.Context(), newStep(t), payload, nil); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("without code: got %v", err)
 	}
 }

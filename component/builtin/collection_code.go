@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const everyElement = "(item, index) => { return true; }"
@@ -125,7 +125,7 @@ func floats(budget *component.Budget, field string, list []any) ([]float64, erro
 			n, ok = component.TextNumber(text)
 		}
 		if !ok {
-			return nil, domain.RefuseField(domain.Invalid, field, "element %d is %s, not a number", i, shape(element))
+			return nil, refusal.ForField(refusal.Invalid, field, "element %d is %s, not a number", i, shape(element))
 		}
 		all[i] = n
 	}

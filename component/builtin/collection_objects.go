@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type createObjectInputs struct {
@@ -78,13 +78,13 @@ func addKeys(budget *component.Budget, in addKeysInputs) (any, error) {
 		for _, element := range dynamic {
 			pair, ok := element.(map[string]any)
 			if _, hasKey := pair["key"]; !ok || !hasKey {
-				return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "every element needs a key and a value")
+				return nil, refusal.ForField(refusal.Invalid, "dynamicFields", "every element needs a key and a value")
 			}
 			added[budget.Text(pair["key"])] = pair["value"]
 		}
 	default:
 		if dynamic != "" {
-			return nil, domain.RefuseField(domain.Invalid, "dynamicFields", "an object or a list of keys with values is needed, not %s", shape(dynamic))
+			return nil, refusal.ForField(refusal.Invalid, "dynamicFields", "an object or a list of keys with values is needed, not %s", shape(dynamic))
 		}
 	}
 	return withKeys(budget, in.Object, in.Path, added)
@@ -97,7 +97,7 @@ func withKeys(budget *component.Budget, v any, path string, added map[string]any
 		return nil, err
 	}
 	if len(path) > longestPath {
-		return nil, domain.RefuseField(domain.Invalid, "objectPath",
+		return nil, refusal.ForField(refusal.Invalid, "objectPath",
 			"Insert path may have %d bytes, not %d", longestPath, len(path))
 	}
 	names := strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune(".[]", r) })
@@ -112,7 +112,7 @@ func withKeysAt(budget *component.Budget, v any, path []string, added map[string
 	if list, isList := v.([]any); isList && len(path) > 0 {
 		i, err := strconv.Atoi(path[0])
 		if err != nil || i < 0 || i >= len(list) {
-			return nil, domain.RefuseField(domain.Invalid, "objectPath", "the path leads into a list of %d, which has no element %q; begin with 0", len(list), excerpt(path[0], 40))
+			return nil, refusal.ForField(refusal.Invalid, "objectPath", "the path leads into a list of %d, which has no element %q; begin with 0", len(list), excerpt(path[0], 40))
 		}
 		changed := slices.Clone(list)
 		changed[i], err = withKeysAt(budget, list[i], path[1:], added)

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type inOrderInputs struct {
@@ -29,7 +29,7 @@ func processActions() []component.Action {
 // that a step repeated after a crash hands out the same.
 func processInOrder(ctx context.Context, step component.Step, in inOrderInputs) (component.Result, error) {
 	if in.Index < 0 || in.Index >= in.Length {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "itemIndex", "Item index must be from 0 to %d, not %d", in.Length-1, in.Index)
+		return component.Result{}, refusal.ForField(refusal.Invalid, "itemIndex", "Item index must be from 0 to %d, not %d", in.Length-1, in.Index)
 	}
 	state, key := step.State(component.FlowScope), "processInOrder/"+in.Collection
 	kept, err := state.Update(ctx, key, func(old any, _ bool) (any, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type schemaInputs struct {
@@ -49,11 +49,11 @@ func validateSchema(budget *component.Budget, in schemaInputs) (any, error) {
 	compiler.AssertVocabs()
 	const place = "schema.json"
 	if err := compiler.AddResource(place, schema); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
+		return nil, refusal.ForField(refusal.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
 	}
 	compiled, err := compiler.Compile(place)
 	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
+		return nil, refusal.ForField(refusal.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
 	}
 	if err := validated(compiled, value); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func validated(schema *jsonschema.Schema, value any) (err error) {
 		shorten(finding, findingsShown)
 	}
 	_, findings, _ := strings.Cut(failed.Error(), "\n") // the first line names the schema
-	return domain.RefuseField(domain.Invalid, "jsonInput",
+	return refusal.ForField(refusal.Invalid, "jsonInput",
 		"the value does not fit the schema:\n%s", excerpt(findings, 2000))
 }
 
@@ -137,7 +137,7 @@ func plainJSON(budget *component.Budget, field string, v any) (any, component.Me
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return nil, component.Measure{}, domain.RefuseField(domain.Invalid, field, "%v", err)
+		return nil, component.Measure{}, refusal.ForField(refusal.Invalid, field, "%v", err)
 	}
 	return shortNumbers(value), component.MeasureJSON(raw), nil
 }
@@ -147,7 +147,7 @@ func inField(budget *component.Budget, field string, err error) error {
 	if over := budget.Err(); over != nil {
 		return over
 	}
-	return domain.RefuseField(domain.Invalid, field, "%v", err)
+	return refusal.ForField(refusal.Invalid, field, "%v", err)
 }
 
 // shortNumbers makes of numbers that no float64 holds what other steps make of them: the validator computes

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
@@ -110,7 +110,7 @@ func ofList[I listed](do func(budget *component.Budget, list []any, in I) (any, 
 
 func chunks(budget *component.Budget, list []any, in listCountInputs) (any, error) {
 	if in.Number < 1 {
-		return nil, domain.RefuseField(domain.Invalid, "numberInput", "Number of elements must be at least 1, not %d", in.Number)
+		return nil, refusal.ForField(refusal.Invalid, "numberInput", "Number of elements must be at least 1, not %d", in.Number)
 	}
 	if err := budget.Hold(len(list) / in.Number * (component.ListBytes + component.SlotBytes)); err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func selectItem(_ *component.Budget, list []any, in selectItemInputs) (any, erro
 	for _, step := range strings.FieldsFunc(in.Index, func(r rune) bool { return strings.ContainsRune(".,[] ", r) }) {
 		i, err := strconv.Atoi(step)
 		if err != nil || i < 0 {
-			return nil, domain.RefuseField(domain.Invalid, "indexInput", "Index must be a whole number from 0, or several with dots between, not %q", excerpt(in.Index, 40))
+			return nil, refusal.ForField(refusal.Invalid, "indexInput", "Index must be a whole number from 0, or several with dots between, not %q", excerpt(in.Index, 40))
 		}
 		inner, _ := item.([]any)
 		item = at(inner, i)

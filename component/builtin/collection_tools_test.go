@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestCollectionTools(t *testing.T) {
@@ -100,7 +100,7 @@ func TestValidateJSONSchema(t *testing.T) {
 		"a chan int is not a value that steps": in("jsonInput", make(chan int), "jsonSchema", "{}"),
 	} {
 		_, err := newStep(t).perform("collection-tools", "validateJsonSchema", inputs)
-		if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), want) {
+		if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -122,7 +122,7 @@ func TestProcessInOrder(t *testing.T) {
 	if kept := s.State(component.FlowScope).(*state).values; len(kept) != 0 {
 		t.Errorf("left %v", kept)
 	}
-	if _, err := s.perform("collection-tools", "processInOrder", in("collectionId", "c", "collectionLength", "4", "itemIndex", "4")); domain.CodeOf(err) != domain.Invalid {
+	if _, err := s.perform("collection-tools", "processInOrder", in("collectionId", "c", "collectionLength", "4", "itemIndex", "4")); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestCollectionScripts(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			c.inputs["listInput"] = 5.0
-			if _, err := s.perform("collection-tools", c.action, c.inputs); domain.CodeOf(err) != domain.Invalid {
+			if _, err := s.perform("collection-tools", c.action, c.inputs); refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // arity is how many operands the operators of conditions take; -1 for and and or, which take conditions.
@@ -22,20 +22,20 @@ var arity = map[string]int{
 // checkCondition refuses what is no condition, also where it would never be looked at.
 func checkCondition(condition any, depth int) error {
 	if depth > component.MaxDepth {
-		return domain.RefuseField(domain.Invalid, "conditions",
+		return refusal.ForField(refusal.Invalid, "conditions",
 			"conditions are nested deeper than %d levels", component.MaxDepth)
 	}
 	list, ok := condition.([]any)
 	if !ok || len(list) == 0 {
-		return domain.RefuseField(domain.Invalid, "conditions", "a condition is a list that begins with an operator")
+		return refusal.ForField(refusal.Invalid, "conditions", "a condition is a list that begins with an operator")
 	}
 	operator, _ := list[0].(string)
 	n, known := arity[operator]
 	switch {
 	case !known:
-		return domain.RefuseField(domain.Invalid, "conditions", "%q is no operator of conditions", component.Text(list[0]))
+		return refusal.ForField(refusal.Invalid, "conditions", "%q is no operator of conditions", component.Text(list[0]))
 	case n > len(list)-1:
-		return domain.RefuseField(domain.Invalid, "conditions", "%s takes %s, not %d", operator, domain.Count(n, "operand"), len(list)-1)
+		return refusal.ForField(refusal.Invalid, "conditions", "%s takes %s, not %d", operator, refusal.Count(n, "operand"), len(list)-1)
 	case n > 0:
 		return nil
 	}
@@ -111,7 +111,7 @@ func testOne(budget *component.Budget, operator string, raw any) (bool, error) {
 	default:
 		text, isText := raw.(string) // as it was: "123" is text here
 		if !isText {
-			return false, domain.RefuseField(domain.Invalid, "conditions", "%s takes a list or text, not %s; test with exists first", operator, shape(v))
+			return false, refusal.ForField(refusal.Invalid, "conditions", "%s takes a list or text, not %s; test with exists first", operator, shape(v))
 		}
 		length = len(text)
 	}
@@ -175,7 +175,7 @@ func contains(container, raw, read any) (bool, error) {
 		_, has := x[component.LooseText(raw)]
 		return has, nil
 	}
-	return false, domain.RefuseField(domain.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
+	return false, refusal.ForField(refusal.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
 }
 
 // identical is how JavaScript looks for an element: a list or an object is none but itself.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // branchOn runs branchOnExpression with one branch of that condition.
@@ -22,7 +22,7 @@ func judge(t *testing.T, condition ...any) byte {
 	t.Helper()
 	result, err := branchOn(t, condition)
 	switch {
-	case domain.CodeOf(err) == domain.Invalid:
+	case refusal.CodeOf(err) == refusal.Invalid:
 		return 'e'
 	case err != nil:
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestBranchOnExpressionRefuses(t *testing.T) {
 		"in looks into text, a list or an object, not":       []any{"in", "a", nil},
 	} {
 		_, err := branchOn(t, condition)
-		if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), want) {
+		if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

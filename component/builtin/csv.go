@@ -4,7 +4,7 @@ import (
 	"unicode/utf8"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func init() {
@@ -63,7 +63,7 @@ func oneCharacter(delimiter string) (rune, error) {
 	}
 	r, size := utf8.DecodeRuneInString(delimiter)
 	if size != len(delimiter) || r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
-		return 0, domain.RefuseField(domain.Invalid, "delimiter", "Delimiter must be one character that is no quote and no line break")
+		return 0, refusal.ForField(refusal.Invalid, "delimiter", "Delimiter must be one character that is no quote and no line break")
 	}
 	return r, nil
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type convertInputs struct {
@@ -64,7 +64,7 @@ func writeJSON(budget *component.Budget, v any) (string, error) {
 		return "", over
 	}
 	if err != nil {
-		return "", domain.RefuseField(domain.Invalid, "data", "Data has no JSON: %v", err)
+		return "", refusal.ForField(refusal.Invalid, "data", "Data has no JSON: %v", err)
 	}
 	return string(b), nil
 }
@@ -73,7 +73,7 @@ func writeJSON(budget *component.Budget, v any) (string, error) {
 func requiredText(budget *component.Budget, v any, format string) (string, error) {
 	text, rest, isText := textOf(v)
 	if !isText {
-		return "", domain.RefuseField(domain.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
+		return "", refusal.ForField(refusal.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
 	}
 	_, contentType, _ := component.Body(v)
 	return strings.TrimPrefix(fromUTF8OrType(budget, text, contentType), byteOrderMark), nil
@@ -110,7 +110,7 @@ func deserializeJSONLines(budget *component.Budget, in dataInputs) (any, error) 
 		}
 		value, err := parsed(budget, []byte(line))
 		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, "data", "line %d is not JSON: %v", number, err)
+			return nil, refusal.ForField(refusal.Invalid, "data", "line %d is not JSON: %v", number, err)
 		}
 		list = append(list, value)
 	}
@@ -258,7 +258,7 @@ func convertToNumber(budget *component.Budget, in convertInputs) (any, error) {
 		}
 		return 0.0, nil
 	}
-	return nil, domain.RefuseField(domain.Invalid, "value", "%s is no number", shape(in.Value))
+	return nil, refusal.ForField(refusal.Invalid, "value", "%s is no number", shape(in.Value))
 }
 
 func convertToInt(budget *component.Budget, in convertInputs) (any, error) {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const csvDoc = "With a header, CSV is a list of objects, whose values are text; without, a list of lists. In writing, columns are in alphabetical order, " +
@@ -51,7 +51,7 @@ func csvRows(budget *component.Budget, field, text string, delimiter rune) ([]an
 			return rows, nil
 		}
 		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, field, "this is not CSV: %v", err)
+			return nil, refusal.ForField(refusal.Invalid, field, "this is not CSV: %v", err)
 		}
 		row := make([]any, len(record))
 		for j, cell := range record {
@@ -114,7 +114,7 @@ func csvPaths(names []any, unflatten bool) ([][]string, error) {
 			continue
 		}
 		if paths[i] = strings.SplitN(name.(string), "__", maxCSVPath+1); len(paths[i]) > maxCSVPath {
-			return nil, domain.RefuseField(domain.Invalid, "data",
+			return nil, refusal.ForField(refusal.Invalid, "data",
 				"the name of column %d leads more than %d objects deep: give it fewer __", i+1, maxCSVPath)
 		}
 	}
@@ -160,15 +160,15 @@ func csvText(budget *component.Budget, field string, v any, delimiter rune, head
 		case []any:
 			t.lists = append(t.lists, x)
 		default:
-			return "", domain.RefuseField(domain.Invalid, field, "row %d is %s; a row is an object or a list", i, shape(element))
+			return "", refusal.ForField(refusal.Invalid, field, "row %d is %s; a row is an object or a list", i, shape(element))
 		}
 	}
 	if len(t.names) > 0 && len(t.lists) > 0 {
-		return "", domain.RefuseField(domain.Invalid, field, "rows must be all objects or all lists")
+		return "", refusal.ForField(refusal.Invalid, field, "rows must be all objects or all lists")
 	}
 	text, err := t.write(delimiter, header)
 	if err != nil && budget.Err() == nil {
-		err = domain.RefuseField(domain.Invalid, field, "this cannot be written as CSV: %v", err)
+		err = refusal.ForField(refusal.Invalid, field, "this cannot be written as CSV: %v", err)
 	}
 	return text, err
 }
@@ -184,7 +184,7 @@ type table struct {
 // flatten puts the values of an object under the names of their columns.
 func (t *table) flatten(flat map[string]string, prefix string, object map[string]any, depth int) error {
 	if depth > component.MaxDepth {
-		return domain.RefuseField(domain.Invalid, "data", "objects are nested deeper than %d levels", component.MaxDepth)
+		return refusal.ForField(refusal.Invalid, "data", "objects are nested deeper than %d levels", component.MaxDepth)
 	}
 	for name, value := range object {
 		name = prefix + name

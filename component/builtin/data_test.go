@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestPersistData(t *testing.T) {
@@ -51,7 +51,7 @@ func TestPersistDataRefuses(t *testing.T) {
 		"removeInstanceValue":  {"multipleKeys": []any{"a", nil}},
 	} {
 		s := newStep(t)
-		if _, err := s.perform("persist-data", action, inputs); domain.CodeOf(err) != domain.Invalid {
+		if _, err := s.perform("persist-data", action, inputs); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v", action, err)
 		}
 		for _, st := range s.states {
@@ -93,7 +93,7 @@ func TestDeserializeFormData(t *testing.T) {
 		})
 	}
 	for _, bad := range []any{nil, "", 5.0, []any{"a=1"}, body(nil)} {
-		if got, err := newStep(t).perform("change-data-format", "deserializeFormData", map[string]any{"data": bad}); domain.CodeOf(err) != domain.Invalid {
+		if got, err := newStep(t).perform("change-data-format", "deserializeFormData", map[string]any{"data": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v, %v", bad, got, err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestDeserializeFromJSON(t *testing.T) {
 	}
 	for _, bad := range []any{nil, "", "{", "<html>" + strings.Repeat("x", 200)} {
 		_, err := newStep(t).perform("change-data-format", "deserializeFromJson", map[string]any{"data": bad})
-		if domain.CodeOf(err) != domain.Invalid || len(err.Error()) > 200 {
+		if refusal.CodeOf(err) != refusal.Invalid || len(err.Error()) > 200 {
 			t.Errorf("%.10v: got %v", bad, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // xmlDoc is the convention for XML, which the format leaves open.
@@ -47,12 +47,12 @@ func readXML(budget *component.Budget, in xmlInputs) (any, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
+			return nil, refusal.ForField(refusal.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
 		}
 		if start, isStart := token.(xml.StartElement); isStart {
 			value, err := reader.element(start, 0)
 			if err != nil {
-				return nil, domain.RefuseField(domain.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
+				return nil, refusal.ForField(refusal.Invalid, "data", "Data is not XML: %s", excerpt(err.Error(), 300))
 			}
 			return map[string]any{xmlName(start.Name): value}, nil
 		}
@@ -97,7 +97,7 @@ func fromCharset(charset, text string, rest io.Reader) (io.Reader, error) {
 	}
 	encoding, err := htmlindex.Get(charset)
 	if err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "data", "the encoding %q, which the XML declares, is not known; give the text in UTF-8", excerpt(charset, 40))
+		return nil, refusal.ForField(refusal.Invalid, "data", "the encoding %q, which the XML declares, is not known; give the text in UTF-8", excerpt(charset, 40))
 	}
 	return encoding.NewDecoder().Reader(rest), nil
 }
@@ -111,7 +111,7 @@ func xmlName(name xml.Name) string {
 
 func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 	if depth > maxXMLDepth {
-		return nil, domain.Refuse(domain.Invalid, "elements are nested deeper than %d", maxXMLDepth)
+		return nil, refusal.New(refusal.Invalid, "elements are nested deeper than %d", maxXMLDepth)
 	}
 	object := map[string]any{}
 	for _, a := range start.Attr {
@@ -141,7 +141,7 @@ func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 			}
 		case xml.EndElement:
 			if t.Name != start.Name {
-				return nil, domain.Refuse(domain.Invalid, "<%s> is closed by </%s>", xmlName(start.Name), xmlName(t.Name))
+				return nil, refusal.New(refusal.Invalid, "<%s> is closed by </%s>", xmlName(start.Name), xmlName(t.Name))
 			}
 			return r.finished(object, strings.TrimSpace(text.String()))
 		}
@@ -242,10 +242,10 @@ func (w xmlWriter) escaped(before string, v any, after string) error {
 
 func (w xmlWriter) element(name string, v any, depth int) error {
 	if !isXMLName(name) {
-		return domain.RefuseField(domain.Invalid, "data", "%q cannot be the name of an XML element or attribute", excerpt(name, 40))
+		return refusal.ForField(refusal.Invalid, "data", "%q cannot be the name of an XML element or attribute", excerpt(name, 40))
 	}
 	if depth > maxXMLDepth {
-		return domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d", maxXMLDepth)
+		return refusal.ForField(refusal.Invalid, "data", "Data is nested deeper than %d", maxXMLDepth)
 	}
 	if err := w.write("<", name); err != nil {
 		return err
@@ -282,7 +282,7 @@ func (w xmlWriter) attributes(object map[string]any, keys []string) error {
 			continue
 		}
 		if !isXMLName(attribute) {
-			return domain.RefuseField(domain.Invalid, "data",
+			return refusal.ForField(refusal.Invalid, "data",
 				"%q cannot be the name of an XML attribute", excerpt(attribute, 40))
 		}
 		if err := w.write(" ", attribute); err != nil {

@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const yamlDoc = "YAML is one document without aliases; dates are ISO text, and keys are text."
@@ -27,7 +27,7 @@ func readYAML(budget *component.Budget, in dataInputs) (any, error) {
 		return nil, err
 	}
 	if strings.Count(text, "\n%TAG") > maxYAMLTags {
-		return nil, domain.RefuseField(domain.Invalid, "data",
+		return nil, refusal.ForField(refusal.Invalid, "data",
 			"Data has more than %d YAML directives %%TAG: leave them out", maxYAMLTags)
 	}
 	if err := budget.Hold(yamlNodes(text)*yamlNodeBytes + 2*len(text)); err != nil {
@@ -45,7 +45,7 @@ func readYAML(budget *component.Budget, in dataInputs) (any, error) {
 		if err == nil {
 			err = errors.New("it has more than one document: part them first")
 		}
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
 	}
 	return yamlReader{budget}.value(&document, 0)
 }
@@ -80,13 +80,13 @@ type yamlReader struct{ budget *component.Budget }
 
 func (r yamlReader) value(n *yaml.Node, depth int) (any, error) {
 	if depth > maxYAMLDepth {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d levels", maxYAMLDepth)
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data is nested deeper than %d levels", maxYAMLDepth)
 	}
 	switch n.Kind {
 	case yaml.DocumentNode:
 		return r.value(n.Content[0], depth)
 	case yaml.AliasNode:
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data has YAML aliases, which are not read")
 	case yaml.SequenceNode:
 		return r.list(n, depth)
 	case yaml.MappingNode:
@@ -126,7 +126,7 @@ func (r yamlReader) object(n *yaml.Node, depth int) (any, error) {
 			return nil, err
 		}
 		if _, twice := object[name]; twice {
-			return nil, domain.RefuseField(domain.Invalid, "data",
+			return nil, refusal.ForField(refusal.Invalid, "data",
 				"Data is not YAML: line %d: the key %q is there twice", key.Line, excerpt(name, 40))
 		}
 		if object[name], err = r.value(value, depth+1); err != nil {
@@ -154,7 +154,7 @@ func (r yamlReader) merge(object map[string]any, from *yaml.Node, depth int) err
 	for _, one := range list {
 		inner, isObject := one.(map[string]any)
 		if !isObject {
-			return domain.RefuseField(domain.Invalid, "data",
+			return refusal.ForField(refusal.Invalid, "data",
 				"Data is not YAML: line %d: << takes an object, or a list of objects", from.Line)
 		}
 		for name, value := range inner {
@@ -168,10 +168,10 @@ func (r yamlReader) merge(object map[string]any, from *yaml.Node, depth int) err
 
 func yamlKey(n *yaml.Node) (string, error) {
 	if n.Kind == yaml.AliasNode {
-		return "", domain.RefuseField(domain.Invalid, "data", "Data has YAML aliases, which are not read")
+		return "", refusal.ForField(refusal.Invalid, "data", "Data has YAML aliases, which are not read")
 	}
 	if n.Kind != yaml.ScalarNode {
-		return "", domain.RefuseField(domain.Invalid, "data",
+		return "", refusal.ForField(refusal.Invalid, "data",
 			"line %d: a key is a list or an object; only text can be one", n.Line)
 	}
 	switch n.ShortTag() {
@@ -192,7 +192,7 @@ func yamlScalar(n *yaml.Node) (any, error) {
 	}
 	var value any
 	if err := n.Decode(&value); err != nil {
-		return nil, domain.RefuseField(domain.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data is not YAML: %s", excerpt(err.Error(), 300))
 	}
 	switch x := value.(type) {
 	case nil, bool, string, float64:
@@ -206,7 +206,7 @@ func yamlScalar(n *yaml.Node) (any, error) {
 	case time.Time:
 		return x.UTC().Format(isoMillis), nil
 	}
-	return nil, domain.RefuseField(domain.Invalid, "data",
+	return nil, refusal.ForField(refusal.Invalid, "data",
 		"line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
 }
 
@@ -240,7 +240,7 @@ func writeYAML(budget *component.Budget, v any) (string, error) {
 	plain, _ := readJSON(budget, compact)
 	out := budget.NewOutput() // deep inside, each line begins with many spaces
 	if err := encodeYAML(out, quoted(plain)); err != nil && budget.Err() == nil {
-		return "", domain.RefuseField(domain.Invalid, "data", "Data cannot be written as YAML: %s", excerpt(err.Error(), 300))
+		return "", refusal.ForField(refusal.Invalid, "data", "Data cannot be written as YAML: %s", excerpt(err.Error(), 300))
 	}
 	return out.Result()
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
@@ -85,7 +85,7 @@ func (in zonedInputs) time(budget *component.Budget) (time.Time, error) {
 		zone, err = time.LoadLocation(name[:min(len(name), longestTime)]) // no zone has so long a name
 	}
 	if err != nil {
-		return at, domain.RefuseField(domain.Invalid, "timezoneInput", "there is no time zone %q", excerpt(in.Zone, 40))
+		return at, refusal.ForField(refusal.Invalid, "timezoneInput", "there is no time zone %q", excerpt(in.Zone, 40))
 	}
 	return at.In(zone), nil
 }
@@ -97,7 +97,7 @@ func adjustDateTime(budget *component.Budget, in adjustInputs) (any, error) {
 	}
 	seconds := in.Seconds + 60*(in.Minutes+60*(in.Hours+24*in.Days))
 	if math.Abs(seconds) > 8e9 { // about 250 years, what a duration can hold
-		return nil, domain.RefuseField(domain.Invalid, "daysInput", "a date can be moved by 250 years at most")
+		return nil, refusal.ForField(refusal.Invalid, "daysInput", "a date can be moved by 250 years at most")
 	}
 	return at.Add(time.Duration(seconds * float64(time.Second))).Format(isoMillis), nil
 }
@@ -120,7 +120,7 @@ func convertFromEpoch(_ *component.Budget, in fromEpochInputs) (any, error) {
 
 func formatDateTime(budget *component.Budget, in formatInputs) (any, error) {
 	if len(in.Format) > longestPattern {
-		return nil, domain.RefuseField(domain.Invalid, "formatInput",
+		return nil, refusal.ForField(refusal.Invalid, "formatInput",
 			"Format may have %d bytes, not %d", longestPattern, len(in.Format))
 	}
 	at, err := in.time(budget)

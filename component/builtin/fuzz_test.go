@@ -18,7 +18,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const (
@@ -55,7 +55,7 @@ func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) 
 		t.Errorf("%d MiB were allocated", allocated>>20)
 	}
 	if err != nil {
-		if domain.CodeOf(err) != domain.Invalid || len(err.Error()) > 4000 {
+		if refusal.CodeOf(err) != refusal.Invalid || len(err.Error()) > 4000 {
 			t.Errorf("not a refusal: %.200v", err)
 		}
 		return nil, err
@@ -108,7 +108,7 @@ func FuzzCSV(f *testing.F) {
 			return
 		}
 		back, err := fuzzed(t, "csv", "parse", in("csv", written))
-		if err != nil && domain.LimitOf(err) == "" {
+		if err != nil && refusal.LimitOf(err) == "" {
 			t.Errorf("%q became %q: %v", text, written, err)
 		} else if err == nil {
 			same(t, "CSV", data, back)
@@ -136,7 +136,7 @@ func FuzzYAML(f *testing.F) {
 			return
 		}
 		back, err := fuzzed(t, "change-data-format", "deserializeFromYaml", in("data", written))
-		if err != nil && domain.LimitOf(err) == "" {
+		if err != nil && refusal.LimitOf(err) == "" {
 			t.Errorf("%q became %q: %v", text, written, err)
 		} else if err == nil && !isText(data) { // text that is JSON is read before it is written
 			same(t, "YAML", data, back)
@@ -170,7 +170,7 @@ func FuzzXML(f *testing.F) {
 			return
 		}
 		back, err := fuzzed(t, "change-data-format", "deserializeFromXml", in("data", written, "numbersAsStrings", "true"))
-		if err != nil && domain.LimitOf(err) == "" {
+		if err != nil && refusal.LimitOf(err) == "" {
 			t.Errorf("%q became %q: %v", text, written, err)
 		} else if err == nil {
 			same(t, "XML", data, back)
@@ -225,7 +225,7 @@ func FuzzForm(f *testing.F) {
 		}
 		written, err := fuzzed(t, "change-data-format", "serializeFormData", in("data", data))
 		if err != nil {
-			if domain.LimitOf(err) == "" {
+			if refusal.LimitOf(err) == "" {
 				t.Error(err)
 			}
 			return
@@ -274,7 +274,7 @@ func FuzzCondition(f *testing.F) {
 		}
 		test := func(operator string, operands ...any) (bool, error) {
 			is, err := holds(component.WithLimits(t.Context(), fuzzLimits), append([]any{operator}, operands...))
-			if err != nil && domain.CodeOf(err) != domain.Invalid {
+			if err != nil && refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("%s: %v", operator, err)
 			}
 			return is, err
@@ -351,7 +351,7 @@ func FuzzExpression(f *testing.F) {
 			}
 			return 1.0, nil
 		}
-		if _, err := s.perform("math", "evaluate", in("expression", expression)); err != nil && domain.CodeOf(err) != domain.Invalid {
+		if _, err := s.perform("math", "evaluate", in("expression", expression)); err != nil && refusal.CodeOf(err) != refusal.Invalid {
 			t.Error(err)
 		}
 	})
@@ -378,7 +378,7 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, find, by string) {
 		do := func(action string, inputs ...any) any {
 			data, err := fuzzed(t, "text-manipulation", action, in(inputs...))
-			if err != nil && domain.LimitOf(err) == "" && action != "decodeBase64" {
+			if err != nil && refusal.LimitOf(err) == "" && action != "decodeBase64" {
 				t.Errorf("%s: %v", action, err)
 			}
 			return data

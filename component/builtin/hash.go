@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The keys of the actions for one function each follow their labels.
@@ -94,7 +94,7 @@ func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any
 		}
 	}
 	if !hmac.Equal([]byte(given), []byte(want)) {
-		return component.Result{}, domain.Refuse(domain.Unauthenticated, "the hash in the header %s is not that of the body with the secret key", in.Header)
+		return component.Result{}, refusal.New(refusal.Unauthenticated, "the hash in the header %s is not that of the body with the secret key", in.Header)
 	}
 	return receiveWebhook(ctx, payload, in.webhookInputs)
 }

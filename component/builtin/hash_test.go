@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestHash(t *testing.T) {
@@ -48,15 +48,15 @@ func TestHMACTrigger(t *testing.T) {
 		t.Error(err, diff, got.Response)
 	}
 	for _, hash := range []string{"", "5bdc", "00dcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"} {
-		if _, err := trigger.Do(t.Context(), newStep(t), payload(hash), inputs); domain.CodeOf(err) != domain.Unauthenticated {
+		if _, err := trigger.Do(t.Context(), newStep(t), payload(hash), inputs); refusal.CodeOf(err) != refusal.Unauthenticated {
 			t.Errorf("%q: got %v", hash, err)
 		}
 	}
-	if _, err := trigger.Do(t.Context(), newStep(t), map[string]any{}, inputs); domain.CodeOf(err) != domain.Unauthenticated {
+	if _, err := trigger.Do(t.Context(), newStep(t), map[string]any{}, inputs); refusal.CodeOf(err) != refusal.Unauthenticated {
 		t.Errorf("without a body: got %v", err)
 	}
 	inputs["hashFunction"] = "rot13"
-	if _, err := trigger.Do(t.Context(), newStep(t), signed, inputs); domain.CodeOf(err) != domain.Invalid {
+	if _, err := trigger.Do(t.Context(), newStep(t), signed, inputs); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("unknown function: got %v", err)
 	}
 }

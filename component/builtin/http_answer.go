@@ -15,7 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 const (
@@ -82,7 +82,7 @@ func retryAfter(text string, now time.Time) (time.Duration, bool) {
 // passing says whether the trouble is of the kind that passes by itself.
 func passing(status int, err error) bool {
 	if status == 0 {
-		return domain.CodeOf(err) == domain.Unavailable
+		return refusal.CodeOf(err) == refusal.Unavailable
 	}
 	return status == http.StatusTooManyRequests || status >= 500
 }
@@ -129,24 +129,24 @@ func (c *call) unreachable(err error) error {
 		err = wrapped.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return domain.Refuse(domain.Unavailable, "%s %s: no answer in time", c.method, bare(c.url))
+		return refusal.New(refusal.Unavailable, "%s %s: no answer in time", c.method, bare(c.url))
 	}
-	if code := domain.CodeOf(err); code != "" {
-		return domain.Refuse(code, "%s %s: %v", c.method, bare(c.url), err)
+	if code := refusal.CodeOf(err); code != "" {
+		return refusal.New(code, "%s %s: %v", c.method, bare(c.url), err)
 	}
-	return domain.Refuse(domain.Unavailable, "%s %s: %v", c.method, bare(c.url), err)
+	return refusal.New(refusal.Unavailable, "%s %s: %v", c.method, bare(c.url), err)
 }
 
 func (c *call) refused(got answer) error {
-	code := domain.Invalid
+	code := refusal.Invalid
 	if passing(got.status, nil) {
-		code = domain.Unavailable
+		code = refusal.Unavailable
 	}
 	text := strings.TrimSpace(strings.ToValidUTF8(excerpt(string(got.body), excerptLength), "�"))
 	if text == "" {
-		return domain.Refuse(code, "%s %s answered %d %s", c.method, bare(c.url), got.status, got.reason)
+		return refusal.New(code, "%s %s answered %d %s", c.method, bare(c.url), got.status, got.reason)
 	}
-	return domain.Refuse(code, "%s %s answered %d %s: %s", c.method, bare(c.url), got.status, got.reason, text)
+	return refusal.New(code, "%s %s answered %d %s: %s", c.method, bare(c.url), got.status, got.reason, text)
 }
 
 func bare(u *url.URL) string {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type httpFormInputs struct {
@@ -49,7 +49,7 @@ func (in httpFormInputs) write(budget *component.Budget, form *multipart.Writer)
 			return over
 		}
 		if err != nil {
-			return domain.RefuseField(domain.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
+			return refusal.ForField(refusal.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
 		}
 		name := component.Text(names[file.Key])
 		if name == "" {

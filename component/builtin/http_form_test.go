@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestHTTPForm(t *testing.T) {
@@ -54,7 +54,7 @@ func TestHTTPFormRefuses(t *testing.T) {
 		"url: URL is required":                   in("formData", []any{}),
 		"maxRedirects: Max redirects must be":    in("url", "http://x", "maxRedirects", "21"),
 	} {
-		if _, err := newStep(t).perform("http", "httpPostFormData", inputs); domain.CodeOf(err) != domain.Invalid || !strings.HasPrefix(err.Error(), want) {
+		if _, err := newStep(t).perform("http", "httpPostFormData", inputs); refusal.CodeOf(err) != refusal.Invalid || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

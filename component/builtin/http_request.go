@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // call is a request that can be sent several times.
@@ -28,7 +28,7 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 		return nil, err
 	}
 	if in.MaxRedirects < 0 || in.MaxRedirects > 20 {
-		return nil, domain.RefuseField(domain.Invalid, "maxRedirects", "Max redirects must be from 0 to 20, not %d", in.MaxRedirects)
+		return nil, refusal.ForField(refusal.Invalid, "maxRedirects", "Max redirects must be from 0 to 20, not %d", in.MaxRedirects)
 	}
 	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}, body: body}
 	for _, pair := range in.Headers {
@@ -57,7 +57,7 @@ func targetURL(in httpInputs) (*url.URL, error) {
 	target, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
 		// The URL itself stays out of the message: it may hold a secret, and logs are read by many.
-		return nil, domain.RefuseField(domain.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
+		return nil, refusal.ForField(refusal.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
 	}
 	// What the URL has already stays as it is written: services sign and compare it.
 	target.RawQuery = component.QueryText(target.RawQuery)
@@ -97,7 +97,7 @@ func encodeBody(budget *component.Budget, data any) (body []byte, contentType st
 	if body, err = budget.JSON(data); budget.Err() != nil {
 		return nil, "", budget.Err()
 	} else if err != nil {
-		return nil, "", domain.RefuseField(domain.Invalid, "data", "Data cannot be sent as JSON: %v", err)
+		return nil, "", refusal.ForField(refusal.Invalid, "data", "Data cannot be sent as JSON: %v", err)
 	}
 	return body, "application/json", nil
 }
@@ -130,7 +130,7 @@ func authenticate(header http.Header, connection any) {
 func (c *call) request(ctx context.Context) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, c.method, c.url.String(), bytes.NewReader(c.body))
 	if err != nil {
-		return nil, domain.Refuse(domain.Invalid, "the request cannot be made: %v", err)
+		return nil, refusal.New(refusal.Invalid, "the request cannot be made: %v", err)
 	}
 	request.Header = c.header.Clone()
 	if host := c.header.Get("Host"); host != "" {
@@ -150,7 +150,7 @@ func (c *call) client() (*http.Client, func(), error) {
 			client.Transport, done, ok = transport.Lenient()
 		}
 		if !ok {
-			return nil, nil, domain.RefuseField(domain.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
+			return nil, nil, refusal.ForField(refusal.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")
 		}
 	}
 	return &client, done, nil
@@ -159,7 +159,7 @@ func (c *call) client() (*http.Client, func(), error) {
 // redirected bounds redirects and keeps from other hosts what is none of their business.
 func (c *call) redirected(next *http.Request, via []*http.Request) error {
 	if len(via) > c.in.MaxRedirects {
-		return domain.Refuse(domain.Invalid, "stopped after %s", domain.Count(c.in.MaxRedirects, "redirect"))
+		return refusal.New(refusal.Invalid, "stopped after %s", refusal.Count(c.in.MaxRedirects, "redirect"))
 	}
 	component.Redirected(next, via)
 	return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // seen is what a test server got.
@@ -191,9 +191,9 @@ func TestHTTPAnswers(t *testing.T) {
 }
 
 func TestHTTPRefusedAnswers(t *testing.T) {
-	for status, code := range map[int]domain.Code{
-		http.StatusNotModified: domain.Invalid, http.StatusBadRequest: domain.Invalid, http.StatusNotFound: domain.Invalid,
-		http.StatusTooManyRequests: domain.Unavailable, http.StatusBadGateway: domain.Unavailable,
+	for status, code := range map[int]refusal.Code{
+		http.StatusNotModified: refusal.Invalid, http.StatusBadRequest: refusal.Invalid, http.StatusNotFound: refusal.Invalid,
+		http.StatusTooManyRequests: refusal.Unavailable, http.StatusBadGateway: refusal.Unavailable,
 	} {
 		server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -201,8 +201,8 @@ func TestHTTPRefusedAnswers(t *testing.T) {
 		})
 		_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL + "/p?key=secret"})
 		want := "GET " + server.URL + "/p answered " + http.StatusText(status)
-		if domain.CodeOf(err) != code || !strings.HasPrefix(err.Error(), strings.Replace(want, "answered ", "answered "+itoa(status)+" ", 1)) {
-			t.Errorf("%d: got %s: %v", status, domain.CodeOf(err), err)
+		if refusal.CodeOf(err) != code || !strings.HasPrefix(err.Error(), strings.Replace(want, "answered ", "answered "+itoa(status)+" ", 1)) {
+			t.Errorf("%d: got %s: %v", status, refusal.CodeOf(err), err)
 		}
 		if len(err.Error()) > 2500 || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\xff") {
 			t.Errorf("%d: got %q", status, err)
@@ -220,7 +220,7 @@ func TestHTTPRefusedInputs(t *testing.T) {
 		`responseType: Response type must be one of json, text, binary, not "xml"`:            {"url": "http://x", "responseType": "xml"},
 		`timeout: Timeout must be a number, not "soon"`:                                       {"url": "http://x", "timeout": "soon"},
 	} {
-		if _, err := newStep(t).perform("http", "httpPost", inputs); err == nil || err.Error() != want || domain.CodeOf(err) != domain.Invalid {
+		if _, err := newStep(t).perform("http", "httpPost", inputs); err == nil || err.Error() != want || refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -292,13 +292,13 @@ func TestHTTPUnreachable(t *testing.T) {
 	server.Close()
 	s := newStep(t)
 	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL + "/?key=secret", "maxRetries": "1"})
-	if domain.CodeOf(err) != domain.Unavailable || strings.Contains(err.Error(), "secret") || len(s.lines) != 2 {
+	if refusal.CodeOf(err) != refusal.Unavailable || strings.Contains(err.Error(), "secret") || len(s.lines) != 2 {
 		t.Errorf("got %v, log %v", err, s.lines)
 	}
-	forbidden := domain.Refuse(domain.Forbidden, "address 10.0.0.1 is private")
+	forbidden := refusal.New(refusal.Forbidden, "address 10.0.0.1 is private")
 	s.client = &http.Client{Transport: failing{forbidden}}
 	_, err = s.perform("http", "httpGet", map[string]any{"url": "http://intern/", "maxRetries": "3"})
-	if domain.CodeOf(err) != domain.Forbidden || err.Error() != "GET http://intern/: address 10.0.0.1 is private" {
+	if refusal.CodeOf(err) != refusal.Forbidden || err.Error() != "GET http://intern/: address 10.0.0.1 is private" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -317,7 +317,7 @@ func TestHTTPTimeoutAndCancel(t *testing.T) {
 	})
 	defer close(stop)
 	_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "timeout": "30"})
-	if domain.CodeOf(err) != domain.Unavailable || !strings.HasSuffix(err.Error(), "no answer in time") {
+	if refusal.CodeOf(err) != refusal.Unavailable || !strings.HasSuffix(err.Error(), "no answer in time") {
 		t.Errorf("got %v", err)
 	}
 	gone := errors.New("the run is over")
@@ -339,7 +339,7 @@ func TestHTTPSlowAnswer(t *testing.T) {
 		<-r.Context().Done()
 	})
 	_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "timeout": "50"})
-	if domain.CodeOf(err) != domain.Unavailable || !strings.HasSuffix(err.Error(), "no answer in time") {
+	if refusal.CodeOf(err) != refusal.Unavailable || !strings.HasSuffix(err.Error(), "no answer in time") {
 		t.Errorf("got %v", err)
 	}
 	<-begun
@@ -370,7 +370,7 @@ func TestHTTPSwitchingProtocols(t *testing.T) {
 	s := newStep(t)
 	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 10}}
 	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "3"})
-	if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), "answered 101") || len(s.lines) != 1 {
+	if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "answered 101") || len(s.lines) != 1 {
 		t.Errorf("got %v, log %v", err, s.lines)
 	}
 }
@@ -381,7 +381,7 @@ func TestHTTPResponseLimit(t *testing.T) {
 	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 10}}
 	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "2", "retryOnAllErrors": "false"})
 	want := "GET " + server.URL + ": the answer is larger than 10 bytes (HEDDLE_HTTP_RESPONSE)"
-	if err == nil || err.Error() != want || domain.CodeOf(err) != domain.Invalid || len(s.lines) != 1 {
+	if err == nil || err.Error() != want || refusal.CodeOf(err) != refusal.Invalid || len(s.lines) != 1 {
 		t.Errorf("got %v, log %v", err, s.lines)
 	}
 }
@@ -402,7 +402,7 @@ func TestHTTPTLSErrors(t *testing.T) {
 		t.Error("the shared client was changed")
 	}
 	s.client = &http.Client{Transport: failing{}}
-	if _, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); domain.CodeOf(err) != domain.Invalid {
+	if _, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 }

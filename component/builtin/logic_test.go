@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func TestBranchOnValue(t *testing.T) {
@@ -74,7 +74,7 @@ func TestWebhookTrigger(t *testing.T) {
 		t.Error(err, diff)
 	}
 	for _, status := range []string{"99", "700", "ok"} {
-		if _, err := trigger.Receive(t.Context(), payload, map[string]any{"statusCode": status}); domain.CodeOf(err) != domain.Invalid {
+		if _, err := trigger.Receive(t.Context(), payload, map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v", status, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestLoopOverItems(t *testing.T) {
 		})
 	}
 	for _, bad := range []any{nil, "", "abc", "[1]", 5.0, true, []byte("x")} {
-		if got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": bad}); domain.CodeOf(err) != domain.Invalid {
+		if got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v, %v", bad, got, err)
 		}
 	}
@@ -136,7 +136,7 @@ func TestLoopNTimes(t *testing.T) {
 		}
 	}
 	for _, bad := range []any{"-1", "1000001", "many", "1.5"} {
-		if _, err := newStep(t).perform("loop", "loopNTimes", map[string]any{"iterationCount": bad}); domain.CodeOf(err) != domain.Invalid {
+		if _, err := newStep(t).perform("loop", "loopNTimes", map[string]any{"iterationCount": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v", bad, err)
 		}
 	}
@@ -186,7 +186,7 @@ func TestStopExecution(t *testing.T) {
 		t.Error(err, diff)
 	}
 	for _, status := range []string{"99", "600", "no"} {
-		if _, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": status}); domain.CodeOf(err) != domain.Invalid {
+		if _, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v", status, err)
 		}
 	}
@@ -208,7 +208,7 @@ func TestSleep(t *testing.T) {
 		}
 	})
 	for _, bad := range []any{"-1", "3600001", "soon"} {
-		if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": bad}); domain.CodeOf(err) != domain.Invalid {
+		if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v", bad, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"regexp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The keys of actions and inputs that occur in definitions are theirs; others follow JavaScript's Math.
@@ -81,14 +81,14 @@ type rangeInputs struct {
 
 func (in rangeInputs) check() error {
 	if in.Min > in.Max {
-		return domain.RefuseField(domain.Invalid, "max", "Max must not be less than min")
+		return refusal.ForField(refusal.Invalid, "max", "Max must not be less than min")
 	}
 	return nil
 }
 
 func randomInt(_ *component.Budget, in rangeInputs) (any, error) {
 	if in.Min != math.Trunc(in.Min) || in.Max != math.Trunc(in.Max) || in.Max-in.Min >= 1<<53 {
-		return nil, domain.RefuseField(domain.Invalid, "min", "Min and max must be whole numbers less than 2^53 apart")
+		return nil, refusal.ForField(refusal.Invalid, "min", "Min and max must be whole numbers less than 2^53 apart")
 	}
 	if err := in.check(); err != nil {
 		return nil, err
@@ -125,11 +125,11 @@ const evaluateScript = `(expression) => {
 
 func evaluate(ctx context.Context, step component.Step, in expressionInputs) (component.Result, error) {
 	if len(in.Expression) > longestExpression {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "expression",
+		return component.Result{}, refusal.ForField(refusal.Invalid, "expression",
 			"Expression may have %d bytes, not %d", longestExpression, len(in.Expression))
 	}
 	if !arithmetic.MatchString(in.Expression) {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))
+		return component.Result{}, refusal.ForField(refusal.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))
 	}
 	value, err := step.Script(ctx, component.ScriptCall{Source: evaluateScript, Args: []any{in.Expression}, Log: step.Log})
 	return component.Result{Data: value}, err

@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 func init() {
@@ -20,7 +20,7 @@ func init() {
 			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(budget *component.Budget, in messageInputs) (any, error) {
 				text, rest, isText := textOf(in.Message)
 				if !isText {
-					return nil, domain.RefuseField(domain.Invalid, "message", "Message must be binary data, not %s", shape(rest))
+					return nil, refusal.ForField(refusal.Invalid, "message", "Message must be binary data, not %s", shape(rest))
 				}
 				r := &packReader{rest: text, budget: budget}
 				value, err := r.value(0)
@@ -28,7 +28,7 @@ func init() {
 					err = errors.New("there is more behind its end")
 				}
 				if err != nil {
-					return nil, domain.RefuseField(domain.Invalid, "message", "Message is not MessagePack: %v", err)
+					return nil, refusal.ForField(refusal.Invalid, "message", "Message is not MessagePack: %v", err)
 				}
 				return value, nil
 			})),
@@ -222,7 +222,7 @@ type packWriter struct {
 
 func (w *packWriter) value(v any, depth int) error {
 	if depth > maxPackDepth {
-		return domain.RefuseField(domain.Invalid, "data", "Data is nested deeper than %d", maxPackDepth)
+		return refusal.ForField(refusal.Invalid, "data", "Data is nested deeper than %d", maxPackDepth)
 	}
 	if err := cmp.Or(w.budget.Room(len(w.out)), w.budget.Spend(1)); err != nil {
 		return err
@@ -255,7 +255,7 @@ func (w *packWriter) value(v any, depth int) error {
 			}
 		}
 	default:
-		return domain.RefuseField(domain.Invalid, "data", "a %T has no MessagePack", v)
+		return refusal.ForField(refusal.Invalid, "data", "a %T has no MessagePack", v)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // persisted names each scope as the format does in its action keys, and for people.
@@ -95,14 +95,14 @@ func persistActions(scope component.Scope, infix, label, shared string) []compon
 func saveValue(ctx context.Context, state component.State, in saveValueInputs) (component.Result, error) {
 	if len(in.Dynamic) == 0 {
 		if in.Key == "" {
-			return component.Result{}, domain.RefuseField(domain.Invalid, "keyInput", "Key is required")
+			return component.Result{}, refusal.ForField(refusal.Invalid, "keyInput", "Key is required")
 		}
 		return component.Result{Data: map[string]any{"key": in.Key, "value": in.Value}}, state.Set(ctx, in.Key, in.Value)
 	}
 	saved := make(map[string]any, len(in.Dynamic))
 	for _, pair := range in.Dynamic {
 		if pair.Key == "" {
-			return component.Result{}, domain.RefuseField(domain.Invalid, "dynamicValues", "every value needs a key")
+			return component.Result{}, refusal.ForField(refusal.Invalid, "dynamicValues", "every value needs a key")
 		}
 		saved[pair.Key] = pair.Value
 	}
@@ -132,7 +132,7 @@ func removeValues(ctx context.Context, state component.State, in removeValueInpu
 	}
 	for _, key := range keys {
 		if component.Text(key) == "" {
-			return domain.RefuseField(domain.Invalid, "keyInput", "Key is required")
+			return refusal.ForField(refusal.Invalid, "keyInput", "Key is required")
 		}
 	}
 	for _, key := range keys {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Every verb exists for every scope; what each does is the same for all.
@@ -71,7 +71,7 @@ func TestPersistDataOfTheWrongKind(t *testing.T) {
 		"incrementIntegrationValue":    in("keyInput", "k", "amountInput", "much"),
 		"removeCrossFlowValueFromList": nil,
 	} {
-		if got, err := s.perform("persist-data", action, inputs); domain.CodeOf(err) != domain.Invalid {
+		if got, err := s.perform("persist-data", action, inputs); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v, %v", action, got.Data, err)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 type keyInputs struct {
@@ -71,7 +71,7 @@ func ofValue[I keyed](
 		return updated(ctx, step.State(scope), in.key(), func(old any, found bool) (any, error) {
 			list, isList := old.([]any)
 			if !isList && found && old != nil && old != "" {
-				return nil, domain.RefuseField(domain.Invalid, "keyInput", "what is kept under %q is %s, not a list", in.key(), shape(old))
+				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a list", in.key(), shape(old))
 			}
 			budget := component.NewBudget(ctx)
 			changed, err := change(budget, append([]any{}, list...), in)
@@ -129,7 +129,7 @@ func addAmount(scope component.Scope, sign float64) actionFunc[amountInputs] {
 			budget := component.NewBudget(ctx)
 			n, isNumber := unquoted(budget, old).(float64)
 			if !isNumber && found && old != nil && old != "" {
-				return nil, domain.RefuseField(domain.Invalid, "keyInput", "what is kept under %q is %s, not a number", in.Key, shape(old))
+				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a number", in.Key, shape(old))
 			}
 			return n + sign*in.Amount, budget.Err()
 		})

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // maxSleep is the longest pause. An execution's own time limit may be shorter.
@@ -28,7 +28,7 @@ type sleepInputs struct {
 
 func sleep(ctx context.Context, _ component.Step, in sleepInputs) (component.Result, error) {
 	if in.Milliseconds < 0 || in.Milliseconds > float64(maxSleep.Milliseconds()) {
-		return component.Result{}, domain.RefuseField(domain.Invalid, "ms", "Milliseconds must be between 0 and %d, not %s",
+		return component.Result{}, refusal.ForField(refusal.Invalid, "ms", "Milliseconds must be between 0 and %d, not %s",
 			maxSleep.Milliseconds(), component.Text(in.Milliseconds))
 	}
 	timer := time.NewTimer(time.Duration(in.Milliseconds * float64(time.Millisecond)))

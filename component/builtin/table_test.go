@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // row is one use of an action and what comes of it. If refusal is set, it is a part of the error.
@@ -38,7 +38,7 @@ func try(t *testing.T, key string, rows []row, apart ...string) {
 		tried[r.action] = true
 		got, err := newStep(t).perform(key, r.action, r.inputs)
 		if r.refusal != "" {
-			if domain.CodeOf(err) != domain.Invalid || !strings.Contains(err.Error(), r.refusal) {
+			if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), r.refusal) {
 				t.Errorf("%s %v: got %v, %v, want the error %q", r.action, r.inputs, got.Data, err, r.refusal)
 			}
 			continue

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/text/language"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
@@ -121,7 +121,7 @@ func decodeBase64(budget *component.Budget, in textInputs) (any, error) {
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	switch {
 	case err != nil:
-		return nil, domain.RefuseField(domain.Invalid, "text", "Text is not Base64: %v", err)
+		return nil, refusal.ForField(refusal.Invalid, "text", "Text is not Base64: %v", err)
 	case utf8.Valid(data):
 		return string(data), nil
 	}
@@ -148,7 +148,7 @@ func slice(budget *component.Budget, in sliceInputs) (any, error) {
 	if in.Stop != "" {
 		n, ok := unquoted(budget, in.Stop).(float64)
 		if !ok || n != float64(int(n)) {
-			return nil, domain.RefuseField(domain.Invalid, "sliceStop", "Slice stop must be a whole number, not %q", excerpt(in.Stop, 40))
+			return nil, refusal.ForField(refusal.Invalid, "sliceStop", "Slice stop must be a whole number, not %q", excerpt(in.Stop, 40))
 		}
 		stop = int(n)
 	}
@@ -205,7 +205,7 @@ func join(budget *component.Budget, in joinInputs) (any, error) {
 
 func joinLines(budget *component.Budget, in joinLinesInputs) (any, error) {
 	if in.Number < 0 || in.Number > 1000 {
-		return nil, domain.RefuseField(domain.Invalid, "numberOfNewlines", "Number of newlines must be from 0 to 1000, not %d", in.Number)
+		return nil, refusal.ForField(refusal.Invalid, "numberOfNewlines", "Number of newlines must be from 0 to 1000, not %d", in.Number)
 	}
 	newline := strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(in.Newline)
 	if err := fits(budget, 0, in.Number, len(newline)); err != nil {

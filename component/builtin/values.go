@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // unquoted reads text that is JSON and leaves all else as it is: literals in a definition are always
@@ -100,7 +100,7 @@ func listOf(budget *component.Budget, field string, v any) ([]any, error) {
 	if err := budget.Err(); err != nil {
 		return nil, err
 	}
-	return nil, domain.RefuseField(domain.Invalid, field, "a list is needed, not %s", shape(v))
+	return nil, refusal.ForField(refusal.Invalid, field, "a list is needed, not %s", shape(v))
 }
 
 // objectOf reads an object: one, text that is the JSON of one, or nothing.
@@ -118,7 +118,7 @@ func objectOf(budget *component.Budget, field string, v any) (map[string]any, er
 	if err := budget.Err(); err != nil {
 		return nil, err
 	}
-	return nil, domain.RefuseField(domain.Invalid, field, "an object is needed, not %s", shape(v))
+	return nil, refusal.ForField(refusal.Invalid, field, "an object is needed, not %s", shape(v))
 }
 
 // objectFrom makes an object of keys with values; of a key that is there twice, the last one counts.
@@ -199,5 +199,5 @@ func sinceEpoch(field string, seconds float64) (time.Time, error) {
 }
 
 func noDate(field string, v any) error {
-	return domain.RefuseField(domain.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
+	return refusal.ForField(refusal.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
 }

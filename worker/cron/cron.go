@@ -9,7 +9,7 @@ import (
 
 	"github.com/robfig/cron/v3"
 
-	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // Schedule tells when a flow is due: five cron fields on the clock of a time zone.
@@ -31,16 +31,16 @@ var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month 
 func Parse(expression, zone string) (Schedule, error) {
 	fields := strings.Fields(expression)
 	if len(fields) != 5 {
-		return Schedule{}, domain.Refuse(domain.Invalid, "the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
+		return Schedule{}, refusal.New(refusal.Invalid, "the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
-		return Schedule{}, domain.Refuse(domain.Invalid, "there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
+		return Schedule{}, refusal.New(refusal.Invalid, "there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
 	}
 	fields[4] = sundays(fields[4])
 	parsed, err := cronFields.Parse(strings.Join(fields, " "))
 	if err != nil {
-		return Schedule{}, domain.Refuse(domain.Invalid, "the schedule %q can't be read: %v", expression, err)
+		return Schedule{}, refusal.New(refusal.Invalid, "the schedule %q can't be read: %v", expression, err)
 	}
 	spec := parsed.(*cron.SpecSchedule)
 	spec.Location = time.UTC

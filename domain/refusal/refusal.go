@@ -1,8 +1,11 @@
-package domain
+// Package refusal has what every floor says no with: an expected error that tells what is wrong, where, and what to
+// do about it.
+package refusal
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -35,13 +38,13 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
-// Refuse returns a refusal that concerns no single input field.
-func Refuse(code Code, format string, args ...any) *Error {
+// New returns a refusal that concerns no single input field.
+func New(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// RefuseField returns a refusal of one input field.
-func RefuseField(code Code, field, format string, args ...any) *Error {
+// ForField returns a refusal of one input field.
+func ForField(code Code, field, format string, args ...any) *Error {
 	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
@@ -109,4 +112,10 @@ func (ps Problems) Error() string {
 		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// ByLine sorts the problems as a reader of the file meets them.
+func (ps Problems) ByLine() Problems {
+	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
+	return ps
 }
