@@ -3,6 +3,8 @@ package component
 import (
 	"context"
 	"reflect"
+
+	"heddle/component/value"
 )
 
 // NewAction makes an action whose inputs are the fields of the struct I. Each field has the tags
@@ -110,10 +112,11 @@ func (t Trigger) FromRaw() Trigger {
 
 // Deploys tells whether the trigger starts its flow at each deploy of the instance, by the resolved value
 // of its StartInput.
-func (t Trigger) Deploys(value any) (bool, error) {
+func (t Trigger) Deploys(val any) (bool, error) {
 	for _, in := range t.Inputs {
 		if in.Key == t.StartInput {
-			on, err := field{Input: in, kind: kinds[reflect.TypeFor[bool]()]}.coerce(NewBudget(context.Background()), value)
+			truth, _ := value.KindOf(reflect.TypeFor[bool]())
+			on, err := field{Input: in, kind: truth}.coerce(value.NewBudget(context.Background()), val)
 			is, _ := on.(bool)
 			return is, err
 		}

@@ -104,12 +104,6 @@ type Response struct {
 	Body        string
 }
 
-// KeyValue is an element of a key/value list input.
-type KeyValue struct {
-	Key   string `json:"key"`
-	Value any    `json:"value"`
-}
-
 // Step is the run as a step sees it; the worker provides it.
 type Step interface {
 	// IdempotencyKey is the same at every attempt of this step in this run and iteration.

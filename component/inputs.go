@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -14,7 +15,7 @@ import (
 type field struct {
 	Input
 	index []int
-	kind  kind
+	kind  value.Kind
 }
 
 // fieldsOf reads the inputs off the struct I and the structs embedded in it.
@@ -40,7 +41,7 @@ func fieldsOf[I any]() []field {
 }
 
 func fieldOf(t reflect.Type, sf reflect.StructField) field {
-	k, ok := kinds[sf.Type]
+	k, ok := value.KindOf(sf.Type)
 	f := field{index: sf.Index, kind: k, Input: Input{
 		Key: sf.Tag.Get("key"), Label: sf.Tag.Get("label"), Description: sf.Tag.Get("doc"),
 		Type: sf.Tag.Get("type"), Default: sf.Tag.Get("default"), Required: sf.Tag.Get("required") == "true",
@@ -49,13 +50,13 @@ func fieldOf(t reflect.Type, sf reflect.StructField) field {
 		panic(fmt.Sprintf("component: field %s of %s needs a type that inputs can have and the tags key, label and doc", sf.Name, t))
 	}
 	if f.Type == "" {
-		f.Type = k.name
+		f.Type = k.Name
 	}
 	if options := sf.Tag.Get("options"); options != "" {
 		f.Options = strings.Split(options, ",")
 	}
 	if f.Default != "" {
-		if _, err := f.coerce(NewBudget(context.Background()), f.Default); err != nil {
+		if _, err := f.coerce(value.NewBudget(context.Background()), f.Default); err != nil {
 			panic(fmt.Sprintf("component: default of field %s of %s: %v", sf.Name, t, err))
 		}
 	}
@@ -75,7 +76,7 @@ func describe(fields []field) []Input {
 // left alone: definitions outlive the components that they were written for.
 func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, error) {
 	var inputs I
-	budget := NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	into := reflect.ValueOf(&inputs).Elem()
 	for _, f := range fields {
 		v, err := f.coerce(budget, raw[f.Key])
@@ -91,7 +92,7 @@ func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, 
 
 // coerce turns a resolved value into what the field takes. Literals always arrive as strings, and an
 // empty one means that the input was not set.
-func (f field) coerce(b *Budget, v any) (any, error) {
+func (f field) coerce(b *value.Budget, v any) (any, error) {
 	if v == nil || v == "" {
 		if f.Required {
 			return nil, refusal.ForField(refusal.Invalid, f.Key, "%s is required", f.Label)
@@ -103,37 +104,18 @@ func (f field) coerce(b *Budget, v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
-	out, ok := f.kind.from(b, v)
-	if b.err != nil {
-		return nil, b.err
+	out, ok := f.kind.From(b, v)
+	if b.Err() != nil {
+		return nil, b.Err()
 	}
 	if !ok {
-		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.wants, show(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.Wants, value.Brief(v))
 	}
 	if s, isText := out.(string); isText && s != "" && f.Options != nil && !slices.Contains(f.Options, s) {
 		if i := slices.IndexFunc(f.Options, func(option string) bool { return strings.EqualFold(option, s) }); i >= 0 {
 			return f.Options[i], nil // values come from elsewhere, too
 		}
-		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), show(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), value.Brief(v))
 	}
 	return out, nil
-}
-
-// show tells a value in an error message without flooding it.
-func show(v any) string {
-	switch x := v.(type) {
-	case []any, []KeyValue:
-		return "a list"
-	case map[string]any:
-		return "an object"
-	case []byte:
-		return "binary data"
-	case string:
-		x = x[:min(len(x), 200)] // which has more than 40 characters for sure
-		if r := []rune(x); len(r) > 40 {
-			x = string(r[:40]) + "…"
-		}
-		return fmt.Sprintf("%q", x)
-	}
-	return Text(v)
 }

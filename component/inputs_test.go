@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -17,15 +18,15 @@ type base struct {
 
 type everything struct {
 	base
-	Text    string     `key:"text" label:"Text" doc:"Some text."`
-	Kind    string     `key:"kind" label:"Kind" doc:"One of some." default:"a" options:"a,b"`
-	Flag    bool       `key:"flag" label:"Flag" doc:"Yes or no." default:"true"`
-	Number  float64    `key:"number" label:"Number" doc:"A number." default:"1.5"`
-	Count   int        `key:"count" label:"Count" doc:"A whole number."`
-	Data    any        `key:"data" label:"Data" doc:"Anything."`
-	List    []any      `key:"list" label:"List" doc:"Values."`
-	Pairs   []KeyValue `key:"pairs" label:"Pairs" doc:"Keys and values."`
-	Program string     `key:"program" label:"Program" doc:"Code." type:"code"`
+	Text    string           `key:"text" label:"Text" doc:"Some text."`
+	Kind    string           `key:"kind" label:"Kind" doc:"One of some." default:"a" options:"a,b"`
+	Flag    bool             `key:"flag" label:"Flag" doc:"Yes or no." default:"true"`
+	Number  float64          `key:"number" label:"Number" doc:"A number." default:"1.5"`
+	Count   int              `key:"count" label:"Count" doc:"A whole number."`
+	Data    any              `key:"data" label:"Data" doc:"Anything."`
+	List    []any            `key:"list" label:"List" doc:"Values."`
+	Pairs   []value.KeyValue `key:"pairs" label:"Pairs" doc:"Keys and values."`
+	Program string           `key:"program" label:"Program" doc:"Code." type:"code"`
 }
 
 func TestInputsOfAction(t *testing.T) {
@@ -68,12 +69,12 @@ func TestDecode(t *testing.T) {
 		"loose": {map[string]any{"text": map[string]any{"a": 1.0}, "flag": " YES ", "number": " 7 ", "count": 4},
 			everything{Text: `{"a":1}`, Kind: "a", Flag: true, Number: 7, Count: 4}},
 		"number as flag": {map[string]any{"flag": 0.0}, everything{Kind: "a", Number: 1.5}},
-		"lists": {map[string]any{"list": []any{"a", nil}, "pairs": []KeyValue{{Key: "k", Value: 1.0}}},
-			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{"a", nil}, Pairs: []KeyValue{{Key: "k", Value: 1.0}}}},
-		"pairs as a list": {map[string]any{"list": []KeyValue{{Key: "k", Value: 1.0}}, "pairs": []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": 1.0}}},
-			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{map[string]any{"key": "k", "value": 1.0}}, Pairs: []KeyValue{{Key: "k", Value: "v"}, {Key: "1"}}}},
+		"lists": {map[string]any{"list": []any{"a", nil}, "pairs": []value.KeyValue{{Key: "k", Value: 1.0}}},
+			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{"a", nil}, Pairs: []value.KeyValue{{Key: "k", Value: 1.0}}}},
+		"pairs as a list": {map[string]any{"list": []value.KeyValue{{Key: "k", Value: 1.0}}, "pairs": []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": 1.0}}},
+			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{map[string]any{"key": "k", "value": 1.0}}, Pairs: []value.KeyValue{{Key: "k", Value: "v"}, {Key: "1"}}}},
 		"pairs as an object": {map[string]any{"pairs": map[string]any{"b": 2.0, "a": 1.0}},
-			everything{Kind: "a", Flag: true, Number: 1.5, Pairs: []KeyValue{{Key: "a", Value: 1.0}, {Key: "b", Value: 2.0}}}},
+			everything{Kind: "a", Flag: true, Number: 1.5, Pairs: []value.KeyValue{{Key: "a", Value: 1.0}, {Key: "b", Value: 2.0}}}},
 		"unknown inputs are ignored": {map[string]any{"other": make(chan int)}, everything{Kind: "a", Flag: true, Number: 1.5}},
 	} {
 		t.Run(name, func(t *testing.T) {

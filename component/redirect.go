@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+
+	"heddle/component/value"
 )
 
 // carried are the headers that a redirect to another origin takes along: what says how to read and answer the
@@ -19,7 +21,7 @@ var carried = map[string]bool{
 // led to another scheme, host or port, all headers but those that every request has. It is for [http.Client]'s
 // CheckRedirect.
 func Redirected(next *http.Request, via []*http.Request) {
-	next.URL.RawQuery = QueryText(next.URL.RawQuery)
+	next.URL.RawQuery = value.QueryText(next.URL.RawQuery)
 	next.Header.Del("Referer")
 	if len(via) == 0 || sameOrigin(via[0], next) && allSameOrigin(via) {
 		return

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"strings"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -132,7 +132,7 @@ func (e envelope) with(content any) ([]byte, error) {
 		body = c
 	default:
 		var err error
-		if body, err = component.JSON(c); err != nil {
+		if body, err = value.JSON(c); err != nil {
 			return nil, err
 		}
 		e.ContentType = cmp.Or(e.ContentType, plainJSON)
@@ -156,5 +156,5 @@ func (r *Resolver) value(ctx context.Context, c domain.Content) (any, error) {
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	return component.DecodeValue(data)
+	return value.Decode(data)
 }

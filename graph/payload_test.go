@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -30,9 +30,9 @@ func (h *house) fetch(address string) *httptest.ResponseRecorder {
 func TestPayloadAddresses(t *testing.T) {
 	h := newHouse(t)
 	id, ctx := newID(), h.system(t.Context())
-	payload, err := component.EncodeValue(map[string]any{"method": "POST", "contentType": "application/xml", "headers": map[string]any{"X-A": "b"}, "data": []byte("<a/>\xff")})
+	payload, err := value.Encode(map[string]any{"method": "POST", "contentType": "application/xml", "headers": map[string]any{"X-A": "b"}, "data": []byte("<a/>\xff")})
 	h.must(err)
-	large, err := component.EncodeValue(map[string]any{"text": strings.Repeat("x", domain.MaxInline), "bytes": []byte{1, 255}})
+	large, err := value.Encode(map[string]any{"text": strings.Repeat("x", domain.MaxInline), "bytes": []byte{1, 255}})
 	h.must(err)
 	output, err := h.Blobs.Keep(t.Context(), "run/"+id+"/out", large)
 	h.must(err)

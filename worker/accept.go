@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -49,7 +50,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	data, err := component.EncodeValue(s.delivery)
+	data, err := value.Encode(s.delivery)
 	if err != nil {
 		return r, err
 	}
@@ -133,7 +134,7 @@ func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *
 	if marks != nil {
 		data = marks.reveal(data)
 	}
-	value, err := component.DecodeValue(data)
+	value, err := value.Decode(data)
 	delivery, _ := value.(map[string]any)
 	return delivery, err
 }

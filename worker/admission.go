@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -183,9 +183,9 @@ func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, 
 	}
 	scope := newScope(nil)
 	scope.set(domain.Identifier(s.flow.Trigger().Name()), result.Data)
-	value, err := Resolve(input, scope)
-	if err != nil || value == nil || value == "" {
+	val, err := Resolve(input, scope)
+	if err != nil || val == nil || val == "" {
 		return ""
 	}
-	return fmt.Sprintf("%.200s", component.Text(value))
+	return fmt.Sprintf("%.200s", value.Text(val))
 }

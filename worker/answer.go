@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 // contain keeps what integrations answer from acting as a page of this server: its origin is the
@@ -29,23 +29,23 @@ type answer struct {
 // set makes the body from a step's output: bytes, files, and text where the step names a content type as
 // they are, everything else as JSON.
 func (a *answer) set(output json.RawMessage) error {
-	if len(output) > 0 && (output[0] == '{' || output[0] == '[') && component.Unmarked(output) { // it is that JSON
+	if len(output) > 0 && (output[0] == '{' || output[0] == '[') && value.Unmarked(output) { // it is that JSON
 		a.typed("application/json")
 		a.body = output
 		return nil
 	}
-	value, err := component.DecodeValue(output)
+	val, err := value.Decode(output)
 	if err != nil {
 		return err
 	}
 	a.typed("")
-	if data, contentType, ok := component.Body(value); ok {
+	if data, contentType, ok := value.Body(val); ok {
 		if file, binary := data.([]byte); binary && !isJSON(a.contentType) {
-			value = file
+			val = file
 			a.typed(contentType)
 		}
 	}
-	switch v := value.(type) {
+	switch v := val.(type) {
 	case []byte:
 		a.body = v
 		a.typed("application/octet-stream")
@@ -57,7 +57,7 @@ func (a *answer) set(output json.RawMessage) error {
 		}
 	}
 	a.typed("application/json")
-	a.body, err = component.JSON(value)
+	a.body, err = value.JSON(val)
 	return err
 }
 

@@ -6,7 +6,7 @@ import (
 	"mime"
 	"strings"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -63,7 +63,7 @@ func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
 	if err := limits.spend(body); err != nil {
 		return nil, err
 	}
-	value, err := component.ParseJSON(bytes.TrimPrefix(body, []byte("\uFEFF"))) // some programs write a byte order mark
+	value, err := value.ParseJSON(bytes.TrimPrefix(body, []byte("\uFEFF"))) // some programs write a byte order mark
 	if err != nil {
 		return data, nil
 	}
@@ -73,9 +73,9 @@ func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
 // spend takes what the values of a JSON text will hold from what is left, and refuses one that will hold more or
 // is too deep to be kept.
 func (l *bodyLimits) spend(text []byte) error {
-	m := component.MeasureJSON(text)
-	if m.Depth > component.MaxDepth {
-		return refusal.New(refusal.Invalid, "the JSON of the body is nested deeper than %d levels", component.MaxDepth)
+	m := value.MeasureJSON(text)
+	if m.Depth > value.MaxDepth {
+		return refusal.New(refusal.Invalid, "the JSON of the body is nested deeper than %d levels", value.MaxDepth)
 	}
 	if l.memory -= m.Bytes; l.memory < 0 {
 		return refusal.Exceed("HEDDLE_MAX_BODY_MEMORY", "the JSON of the body has more values than there is memory for")
@@ -105,7 +105,7 @@ func textOrBytes(body []byte) any {
 	switch {
 	case len(body) == 0:
 		return nil
-	case component.IsText(body):
+	case value.IsText(body):
 		return string(body)
 	}
 	return body

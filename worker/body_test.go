@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -73,7 +73,7 @@ func TestBodyLimits(t *testing.T) {
 		"values":                       {"application/json", list(250), "HEDDLE_MAX_BODY_MEMORY"},
 		"objects":                      {"application/json", "[" + strings.Repeat("{},", 100) + "{}]", "HEDDLE_MAX_BODY_MEMORY"},
 		"commas in text are no values": {"application/json", `"` + strings.Repeat(`,[\"`, 200) + `"`, ""},
-		"depth":                        {"application/json", strings.Repeat("[", component.MaxDepth+1) + strings.Repeat("]", component.MaxDepth+1), "nested deeper"},
+		"depth":                        {"application/json", strings.Repeat("[", value.MaxDepth+1) + strings.Repeat("]", value.MaxDepth+1), "nested deeper"},
 		"as many parts as may be":      {formType, strings.Repeat(some, 5) + "--b--", ""},
 		"parts":                        {formType, strings.Repeat(some, 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
 		"empty parts":                  {formType, strings.Repeat("--b\r\n\r\n\r\n", 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -180,7 +180,7 @@ func (s *shapes) taken(step *domain.Node, input string, from *shape) {
 		from.at("data").leaf = func() any {
 			form := url.Values{}
 			for name, field := range own.fields {
-				form.Set(name, component.Text(field.value()))
+				form.Set(name, value.Text(field.value()))
 			}
 			return form.Encode()
 		}
@@ -207,7 +207,7 @@ func jsonText(v any) string {
 func xmlText(v any) string {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return component.Text(v)
+		return value.Text(v)
 	}
 	text := ""
 	for name, field := range m {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -100,12 +101,12 @@ func (h *house) trigger(at string, payload *shape) *httptest.ResponseRecorder {
 		text, contentType = jsonText(body), "application/json"
 	}
 	headers := []string{synchronousHeader, "true"}
-	for name, value := range payload.at("headers").fields {
-		headers = append(headers, name, component.Text(value.value()))
+	for name, val := range payload.at("headers").fields {
+		headers = append(headers, name, value.Text(val.value()))
 	}
 	query := url.Values{}
-	for name, value := range payload.at("queryParameters").fields {
-		query.Set(name, component.Text(value.value()))
+	for name, val := range payload.at("queryParameters").fields {
+		query.Set(name, value.Text(val.value()))
 	}
 	return h.post(at+"?"+query.Encode(), contentType, text, headers...)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -55,7 +56,7 @@ var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length",
 // headers where the trigger may go by them, unless it is asked again.
 func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) string {
 	h := sha256.New()
-	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, component.Text(delivery["data"])}
+	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, value.Text(delivery["data"])}
 	if trigger, err := w.triggerOf(t.flow.Trigger()); err == nil && trigger.Perform != nil && !trigger.Raw {
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			if !slices.Contains(passingHeaders, name) {
@@ -111,7 +112,7 @@ func payloadOf(facts, d map[string]any) map[string]any {
 	p := make(map[string]any, len(facts)+len(d)+more)
 	maps.Copy(p, facts)
 	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
-	p["rawBody"] = map[string]any{"data": d["data"], "contentType": component.Text(d["contentType"])}
+	p["rawBody"] = map[string]any{"data": d["data"], "contentType": value.Text(d["contentType"])}
 	return p
 }
 

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -370,5 +370,5 @@ func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	return component.DecodeValue(x.reveal(data))
+	return value.Decode(x.reveal(data))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -15,12 +16,12 @@ import (
 func Resolve(input any, scope *Scope) (any, error) {
 	in, ok := input.(map[string]any)
 	if !ok {
-		return nil, refusal.New(refusal.Invalid, "an input must be a map of type and value, not %s", component.Text(input))
+		return nil, refusal.New(refusal.Invalid, "an input must be a map of type and value, not %s", value.Text(input))
 	}
 	text, isText := in["value"].(string)
 	kind, _ := in["type"].(string)
 	if kind != "value" && kind != "complex" && !isText && in["value"] != nil {
-		return nil, refusal.New(refusal.Invalid, "the value of an input of type %s must be text, not %s", kind, component.Text(in["value"]))
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type %s must be text, not %s", kind, value.Text(in["value"]))
 	}
 	switch kind {
 	case "value":
@@ -49,18 +50,18 @@ func reference(text string, scope *Scope) (any, error) {
 }
 
 func render(text string, scope *Scope) (any, error) {
-	out := component.NewBudget(component.WithLimits(context.Background(), scope.limits)).NewOutput()
+	out := value.NewBudget(value.WithLimits(context.Background(), scope.limits)).NewOutput()
 	for _, part := range domain.ParseTemplate(text) {
 		text := part.Text
 		switch part.Kind {
 		case domain.ConfigVarPart:
-			text = component.Text(scope.config[part.Text])
+			text = value.Text(scope.config[part.Text])
 		case domain.PathPart:
 			v, err := reference(part.Text, scope)
 			if err != nil {
 				return nil, err
 			}
-			text = component.Text(v)
+			text = value.Text(v)
 		}
 		if _, err := out.WriteString(text); err != nil {
 			return nil, err
@@ -71,12 +72,12 @@ func render(text string, scope *Scope) (any, error) {
 
 // complexValue resolves a list. The file does not say of which kind it is, but elements of key/value
 // lists and of condition lists have names and those of value lists have none.
-func complexValue(value any, scope *Scope) (any, error) {
-	list, ok := value.([]any)
-	if !ok && value != nil && value != "" {
-		return nil, refusal.New(refusal.Invalid, "the value of an input of type complex must be a list, not %s", component.Text(value))
+func complexValue(val any, scope *Scope) (any, error) {
+	list, ok := val.([]any)
+	if !ok && val != nil && val != "" {
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type complex must be a list, not %s", value.Text(val))
 	}
-	pairs := make([]component.KeyValue, 0, len(list))
+	pairs := make([]value.KeyValue, 0, len(list))
 	named := false
 	for _, element := range list {
 		key, hasName, err := elementName(element, scope)
@@ -88,7 +89,7 @@ func complexValue(value any, scope *Scope) (any, error) {
 			return nil, err
 		}
 		named = named || hasName
-		pairs = append(pairs, component.KeyValue{Key: key, Value: v})
+		pairs = append(pairs, value.KeyValue{Key: key, Value: v})
 	}
 	if named {
 		return pairs, nil
@@ -108,9 +109,9 @@ func elementName(element any, scope *Scope) (name string, ok bool, err error) {
 		return "", false, nil
 	case map[string]any:
 		v, err := Resolve(x, scope)
-		return component.Text(v), true, err
+		return value.Text(v), true, err
 	default:
-		return component.Text(x), true, nil
+		return value.Text(x), true, nil
 	}
 }
 

@@ -1,7 +1,7 @@
 package worker
 
 import (
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -10,7 +10,7 @@ import (
 type Scope struct {
 	config map[string]any
 	steps  map[string]stepData
-	limits component.Limits // of the texts that templates give
+	limits value.Limits // of the texts that templates give
 }
 
 // stepData is what one step left behind.
@@ -23,7 +23,7 @@ type stepData struct {
 }
 
 func newScope(config map[string]any) *Scope {
-	return &Scope{config: config, steps: map[string]stepData{}, limits: component.DefaultLimits}
+	return &Scope{config: config, steps: map[string]stepData{}, limits: value.DefaultLimits}
 }
 
 // set keeps what a step returned. In a loop's body that replaces what the iteration before left.

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -19,7 +20,7 @@ func testScope() *Scope {
 	s := newScope(map[string]any{
 		"Base URL": "https://api.example.com", "Retries": "3",
 		"Slack Connection": map[string]any{"fields": map[string]any{"token": "t"}},
-		"Fields":           []component.KeyValue{{Key: "a", Value: "b"}},
+		"Fields":           []value.KeyValue{{Key: "a", Value: "b"}},
 	})
 	s.set("trigger", map[string]any{
 		"headers": map[string]any{"Content-Type": "text/plain", "x-custom": "lower"},
@@ -111,9 +112,9 @@ func TestResolve(t *testing.T) {
 			[]any{"a", "just text", "3", "3!"}},
 		"nested list": {in("complex", []any{in("complex", []any{in("value", "a")})}), []any{[]any{"a"}}},
 		"key/value list": {in("complex", []any{named("Accept", "value", "text/plain"), named("X-Id", "reference", "loopOverItems.currentItem.id")}),
-			[]component.KeyValue{{Key: "Accept", Value: "text/plain"}, {Key: "X-Id", Value: 5.0}}},
+			[]value.KeyValue{{Key: "Accept", Value: "text/plain"}, {Key: "X-Id", Value: 5.0}}},
 		"computed names": {in("complex", []any{named(in("reference", "plain.results"), "value", "1"), named(in("value", "k"), "value", "2"), named(in("reference", "nothing.results"), "value", "3")}),
-			[]component.KeyValue{{Key: "just text", Value: "1"}, {Key: "k", Value: "2"}, {Key: "", Value: "3"}}},
+			[]value.KeyValue{{Key: "just text", Value: "1"}, {Key: "k", Value: "2"}, {Key: "", Value: "3"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Resolve(c.input, testScope())
@@ -160,7 +161,7 @@ func TestResolveConditions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	branches := got.([]component.KeyValue)
+	branches := got.([]value.KeyValue)
 	and := branches[0].Value.([]any)
 	exists, or := and[1].([]any), and[2].([]any)
 	equal, isEmpty := or[1].([]any), or[2].([]any)

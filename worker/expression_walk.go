@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 // headersKey is the property whose own properties are HTTP headers, in a webhook's payload as well as
@@ -33,7 +33,7 @@ func property(v any, name string, anyCase bool) any {
 		return member(x, name, anyCase)
 	case []any:
 		return element(len(x), name, func(i int) any { return x[i] })
-	case []component.KeyValue:
+	case []value.KeyValue:
 		return element(len(x), name, func(i int) any { return map[string]any{"key": x[i].Key, "value": x[i].Value} })
 	case string:
 		if name == "length" {

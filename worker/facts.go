@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -193,7 +193,7 @@ func configData(v *domain.Node, instance domain.Instance) any {
 	if list, ok := data.([]any); ok && collection {
 		for i, item := range list {
 			if _, pair := item.(map[string]any); !pair {
-				list[i] = component.Text(item)
+				list[i] = value.Text(item)
 			}
 		}
 	}

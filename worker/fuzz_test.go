@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 // Any text that an input has gives a value that can be kept, or is refused.
@@ -17,11 +17,11 @@ func FuzzResolve(f *testing.F) {
 	scope := newScope(map[string]any{"Key": "v", "": nil})
 	scope.set("hook", map[string]any{"body": map[string]any{"data": "x"}, "list": []any{1.0, nil, []byte{0xff}}})
 	f.Fuzz(func(t *testing.T, kind, text string) {
-		value, err := Resolve(map[string]any{"type": kind, "value": text}, scope)
+		val, err := Resolve(map[string]any{"type": kind, "value": text}, scope)
 		if err != nil {
 			return
 		}
-		data, err := component.EncodeValue(value)
+		data, err := value.Encode(val)
 		if err != nil || len(data) > 100*len(text)+1000 {
 			t.Fatalf("%s %q gives %d bytes, %v", kind, text, len(data), err)
 		}
@@ -38,11 +38,11 @@ func FuzzMask(f *testing.F) {
 	f.Add("<secret", `"<secret <secret name 00>>"`)
 	h := &Worker{Vault: newHouseVault(f)}
 	f.Fuzz(func(t *testing.T, secret, text string) {
-		var value any
-		if json.Unmarshal([]byte(text), &value) != nil {
+		var val any
+		if json.Unmarshal([]byte(text), &val) != nil {
 			return
 		}
-		data, err := component.EncodeValue(value)
+		data, err := value.Encode(val)
 		if err != nil {
 			return
 		}

@@ -18,6 +18,7 @@ import (
 
 	"heddle/component"
 	"heddle/component/builtin"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/projections"
@@ -95,7 +96,7 @@ func (p *probe) component() component.Component {
 	}).WithLoop()
 	leave := component.NewAction("leave", "Leave", "Leaves the loop.", perform).WithBreak()
 	choose := component.NewAction("choose", "Choose", "Takes the branch that echo names.", func(_ context.Context, _ component.Step, in inputs) (component.Result, error) {
-		return component.Result{Data: in.Echo, Branch: component.Text(in.Echo)}, nil
+		return component.Result{Data: in.Echo, Branch: value.Text(in.Echo)}, nil
 	}).WithBranches()
 	asked := component.NewPerformedTrigger("asked", "Asked", "Counts the requests.", func(ctx context.Context, step component.Step, payload map[string]any, in inputs) (component.Result, error) {
 		n, err := step.State(component.CrossFlowScope).Update(ctx, "asked", func(old any, _ bool) (any, error) {
@@ -103,7 +104,7 @@ func (p *probe) component() component.Component {
 			return n + 1, nil
 		})
 		result, failure := perform(ctx, step, in)
-		result.Response = &component.Response{StatusCode: 202, Body: in.Name + " " + component.Text(n)}
+		result.Response = &component.Response{StatusCode: 202, Body: in.Name + " " + value.Text(n)}
 		return result, errors.Join(err, failure)
 	})
 	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect, each, leave, choose},

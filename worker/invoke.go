@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -67,7 +67,7 @@ func invocation(data any) (map[string]any, error) {
 	if _, binary := data.([]byte); binary {
 		return d, nil
 	}
-	text, err := component.JSON(data)
+	text, err := value.JSON(data)
 	d["contentType"], d["data"] = "application/json", string(text)
 	return d, err
 }
@@ -114,13 +114,13 @@ func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	value, err := component.DecodeValue(x.secrets.under(x.Worker, run.ID).reveal(data))
-	if text, isText := value.(string); isText && isJSON(last.ContentType) { // as who asks by HTTP reads it
-		if read, bad := component.ParseJSON([]byte(text)); bad == nil {
-			value = read
+	val, err := value.Decode(x.secrets.under(x.Worker, run.ID).reveal(data))
+	if text, isText := val.(string); isText && isJSON(last.ContentType) { // as who asks by HTTP reads it
+		if read, bad := value.ParseJSON([]byte(text)); bad == nil {
+			val = read
 		}
 	}
-	return value, err
+	return val, err
 }
 
 // apart gives a context that ends when ctx does, but not for its reason: that its caller was canceled

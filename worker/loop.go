@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -41,7 +41,7 @@ func (x *execution) loop(ctx context.Context, step *domain.Node, path string, it
 		}
 	}
 	if size > x.MaxOutput {
-		return nil, component.TooLarge(x.MaxOutput), nil
+		return nil, value.TooLarge(x.MaxOutput), nil
 	}
 	return results, nil, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -62,8 +63,8 @@ func (w *Worker) said(ctx context.Context, r domain.Run) (*component.Response, e
 	if err != nil {
 		return nil, err
 	}
-	value, err := component.DecodeValue(body)
-	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers, Body: component.Text(value)}, err
+	val, err := value.Decode(body)
+	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers, Body: value.Text(val)}, err
 }
 
 // performed is what a trigger that performs has left before its run is accepted.
@@ -217,7 +218,7 @@ func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *ru
 		response.Headers[name] = x.secrets.text(value)
 	}
 	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: x.secrets.text(response.ContentType), Headers: response.Headers}
-	body, err := component.EncodeValue(x.secrets.text(response.Body))
+	body, err := value.Encode(x.secrets.text(response.Body))
 	if err == nil {
 		p.answer.Body, err = x.keepOf(ctx, "answer/", run.path, body)
 	}

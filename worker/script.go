@@ -15,6 +15,7 @@ import (
 	"modernc.org/quickjs"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -87,7 +88,7 @@ func (s *scripts) run(ctx context.Context, call component.ScriptCall, limits Scr
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	args, err := component.EncodeValue(call.Args)
+	args, err := value.Encode(call.Args)
 	if err != nil {
 		return nil, err
 	}

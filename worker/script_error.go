@@ -10,7 +10,7 @@ import (
 
 	"modernc.org/quickjs"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -38,7 +38,7 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 	case out.TooLarge > 0:
 		return nil, refusal.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
 	}
-	value, err := component.DecodeValue(out.Value)
+	value, err := value.Decode(out.Value)
 	if err != nil {
 		return nil, unreadable
 	}

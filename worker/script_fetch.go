@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -112,7 +113,7 @@ func (f *scriptFetch) request(description string) (*scriptRequest, error) {
 	if err != nil || request.URL.Scheme != "http" && request.URL.Scheme != "https" {
 		return nil, errors.New("a request needs a method and an address that begins with http:// or https://")
 	}
-	request.URL.RawQuery = component.QueryText(request.URL.RawQuery)
+	request.URL.RawQuery = value.QueryText(request.URL.RawQuery)
 	request.Header.Set("User-Agent", "Heddle")
 	for _, field := range r.Headers {
 		request.Header.Set(field[0], field[1])

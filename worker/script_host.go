@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"modernc.org/quickjs"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 // load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
@@ -162,7 +162,7 @@ func hostDigest(args []any) (any, error) {
 		}
 		parts[i] = append([]byte{}, b...) // an empty key is one
 	}
-	sum, err := component.Digest(fmt.Sprint(args[0]), parts[1], parts[2])
+	sum, err := value.Digest(fmt.Sprint(args[0]), parts[1], parts[2])
 	return base64.StdEncoding.EncodeToString(sum), err
 }
 
@@ -191,7 +191,7 @@ func urlParts(href, base string) (map[string]string, bool) {
 	password, _ := u.User.Password()
 	parts := map[string]string{
 		"protocol": u.Scheme + ":", "username": url.PathEscape(u.User.Username()), "password": url.PathEscape(password),
-		"hostname": strings.ToLower(u.Hostname()), "port": u.Port(), "pathname": u.EscapedPath(), "query": component.QueryText(u.RawQuery), "hash": "",
+		"hostname": strings.ToLower(u.Hostname()), "port": u.Port(), "pathname": u.EscapedPath(), "query": value.QueryText(u.RawQuery), "hash": "",
 	}
 	if strings.Contains(parts["hostname"], ":") {
 		parts["hostname"] = "[" + parts["hostname"] + "]"

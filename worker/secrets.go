@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 // minSecret is how long a value must be to be masked: shorter ones are in everything.
@@ -124,7 +125,7 @@ func insideBase64(encoding *base64.Encoding, behind int, value string) string {
 
 // quoted returns a text as it stands inside a JSON string.
 func quoted(text string) string {
-	data, err := component.EncodeValue(text)
+	data, err := value.Encode(text)
 	if err != nil {
 		return text // no text is refused
 	}

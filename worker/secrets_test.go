@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -147,12 +147,12 @@ func TestMarkedJSON(t *testing.T) {
 	s.add("Key.n", "n12345")
 	for _, data := range []any{19876541.0, []any{987654.0, "987654", "\"987654"}, map[string]any{"987654": -987654.0}, "\n12345", `\n12345`, `\"n12345`,
 		[]byte("987654"), []byte("x987654y"), map[string]any{"a": []byte("xx987654"), "b": "1987654"}} {
-		text, err := component.EncodeValue(data)
+		text, err := value.Encode(data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		masked, _ := s.mask(text)
-		if _, err := component.DecodeValue(masked); err != nil {
+		if _, err := value.Decode(masked); err != nil {
 			t.Errorf("%s is masked as %s: %v", text, masked, err)
 		}
 		if back := s.reveal(masked); string(back) != string(text) {
@@ -183,7 +183,7 @@ func TestSecretsAmongRuns(t *testing.T) {
 	}
 	for _, r := range h.accepted() {
 		r = h.ended(r.ID)
-		record, err := component.JSON([]any{string(r.Queued.Payload.Inline), fmt.Sprint(outputs(t, r))})
+		record, err := value.JSON([]any{string(r.Queued.Payload.Inline), fmt.Sprint(outputs(t, r))})
 		if err != nil {
 			t.Fatal(err)
 		}

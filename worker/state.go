@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -46,7 +47,7 @@ func (s *sharedState) Get(ctx context.Context, key string) (any, bool, error) {
 		return nil, false, nil
 	}
 	s.x.apiKeys()
-	value, err := component.DecodeValue(kept.Value)
+	value, err := value.Decode(kept.Value)
 	return value, err == nil, err
 }
 
@@ -59,7 +60,7 @@ func (s *sharedState) All(ctx context.Context) (map[string]any, error) {
 	s.x.apiKeys() // what another run has kept may have them
 	all := map[string]any{}
 	for key, kept := range state.Scopes[s.scope] {
-		if all[key], err = component.DecodeValue(kept.Value); err != nil {
+		if all[key], err = value.Decode(kept.Value); err != nil {
 			return nil, err
 		}
 	}
@@ -67,8 +68,8 @@ func (s *sharedState) All(ctx context.Context) (map[string]any, error) {
 }
 
 // Set implements [component.State].
-func (s *sharedState) Set(_ context.Context, key string, value any) error {
-	data, err := component.EncodeValue(value)
+func (s *sharedState) Set(_ context.Context, key string, val any) error {
+	data, err := value.Encode(val)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (s *ownState) Get(_ context.Context, key string) (any, bool, error) {
 	if !found {
 		return nil, false, nil
 	}
-	value, err := component.DecodeValue(data)
+	value, err := value.Decode(data)
 	return value, err == nil, err
 }
 
@@ -199,7 +200,7 @@ func (s *ownState) Get(_ context.Context, key string) (any, bool, error) {
 func (s *ownState) All(context.Context) (map[string]any, error) {
 	all := map[string]any{}
 	for key, data := range s.x.own {
-		value, err := component.DecodeValue(data)
+		value, err := value.Decode(data)
 		if err != nil {
 			return nil, err
 		}
@@ -209,8 +210,8 @@ func (s *ownState) All(context.Context) (map[string]any, error) {
 }
 
 // Set implements [component.State].
-func (s *ownState) Set(_ context.Context, key string, value any) error {
-	data, err := component.EncodeValue(value)
+func (s *ownState) Set(_ context.Context, key string, val any) error {
+	data, err := value.Encode(val)
 	if err != nil {
 		return err
 	}

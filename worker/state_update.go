@@ -3,14 +3,14 @@ package worker
 import (
 	"context"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 )
 
 // Update implements [component.State].
-func (s *sharedState) Update(_ context.Context, key string, change func(old any, found bool) (any, error)) (value any, err error) {
+func (s *sharedState) Update(_ context.Context, key string, change func(old any, found bool) (any, error)) (val any, err error) {
 	err = s.change(func(st domain.State) (domain.Changes[domain.State], error) {
-		value = nil
+		val = nil
 		kept, found := st.Scopes[s.scope][key]
 		saved, again := st.Saved(domain.ValueSaved{Scope: s.scope, Key: key, Run: s.x.run.ID, Path: s.step.writer()})
 		if again { // done before a crash
@@ -18,20 +18,20 @@ func (s *sharedState) Update(_ context.Context, key string, change func(old any,
 		}
 		if found || again {
 			s.x.apiKeys()
-			if value, err = component.DecodeValue(kept.Value); err != nil || again {
+			if val, err = value.Decode(kept.Value); err != nil || again {
 				return nil, err
 			}
 		}
-		if value, err = change(value, found); err != nil {
+		if val, err = change(val, found); err != nil {
 			return nil, err
 		}
-		data, err := component.EncodeValue(value)
+		data, err := value.Encode(val)
 		if err != nil {
 			return nil, err
 		}
 		return s.save(st, key, data)
 	})
-	return value, err
+	return val, err
 }
 
 // Update implements [component.State].

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -178,7 +179,7 @@ func (x *execution) encode(r component.Result) (json.RawMessage, error) {
 	if err := fits(r); err != nil {
 		return nil, err
 	}
-	return component.EncodeWithin(r.Data, x.MaxOutput)
+	return value.EncodeWithin(r.Data, x.MaxOutput)
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -54,14 +55,14 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 6 << 20, MaxBodyMemory: 48 << 20, MaxBodyParts: 1000, MaxBodies: 64 << 20, BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
-		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: component.DefaultLimits.Output, MaxMemory: component.DefaultLimits.Memory,
+		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: value.DefaultLimits.Output, MaxMemory: value.DefaultLimits.Memory,
 		MaxState: 64 << 20, MaxStepLog: 1 << 20,
 		Script: DefaultScriptLimits}
 }
 
 // limited returns a context in which components work within the limits of steps.
 func (o Options) limited(ctx context.Context) context.Context {
-	return component.WithLimits(ctx, component.Limits{Output: o.MaxOutput, Memory: o.MaxMemory})
+	return value.WithLimits(ctx, value.Limits{Output: o.MaxOutput, Memory: o.MaxMemory})
 }
 
 // Worker accepts triggers and executes runs.

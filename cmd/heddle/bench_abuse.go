@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 // abuseDefinition has a flow for each way in which what comes is read or written.
@@ -89,7 +89,7 @@ const (
 // held returns how many pieces of JSON fit into what a body may take once it is read.
 func held(memory int, piece string) int {
 	const many = 1000
-	return memory / 20 * 19 / (component.MeasureJSON([]byte("["+strings.Repeat(piece, many)+"0]")).Bytes / many)
+	return memory / 20 * 19 / (value.MeasureJSON([]byte("["+strings.Repeat(piece, many)+"0]")).Bytes / many)
 }
 
 // attacks are the requests, given how large a body may be, what its JSON may take and how many parts it may have.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -19,7 +20,7 @@ const (
 )
 
 // small are the limits that the worst inputs are tried with.
-var small = component.Limits{Output: mega, Memory: 8 * mega}
+var small = value.Limits{Output: mega, Memory: 8 * mega}
 
 // worst is an input that once held or took far more than its size, and the limit that it meets now, or a part of
 // the error; nothing if it is read after all.
@@ -44,9 +45,9 @@ func numbered(before, format string, n int, after string) string {
 	return b.String() + after
 }
 
-func doubling() (pairs []component.KeyValue) {
+func doubling() (pairs []value.KeyValue) {
 	for range 40 {
-		pairs = append(pairs, component.KeyValue{Key: "a", Value: "aa"})
+		pairs = append(pairs, value.KeyValue{Key: "a", Value: "aa"})
 	}
 	return pairs
 }
@@ -101,7 +102,7 @@ func worstInputs() map[string]worst {
 		"text, shared":         {text, "lowerCase", in("text", shared()), outputMax},
 		"log, shared":          {"log", "writeLog", in("message", shared()), outputMax},
 		"hash, shared":         {"hash", "computeHash", in("message", shared()), outputMax},
-		"form part, shared":    {"http", "httpPostFormData", in("url", "http://x", "formData", []component.KeyValue{{Key: "a", Value: shared()}}), outputMax},
+		"form part, shared":    {"http", "httpPostFormData", in("url", "http://x", "formData", []value.KeyValue{{Key: "a", Value: shared()}}), outputMax},
 		"request, shared":      {"http", "httpPost", in("url", "http://x", "data", shared()), outputMax},
 		"branch, shared":       {"branch", "branchOnValue", in("inputValue", shared(), "branchValueMappings", doubling()), outputMax},
 		"replace":              {text, "replace", in("text", times("", "a", mega, ""), "find", "a", "replace", times("", "b", mega, "")), outputMax},
@@ -127,8 +128,8 @@ func worstInputs() map[string]worst {
 		"schema, findings":     {tools, "validateJsonSchema", in("jsonInput", times("[", "1,", 40_000, "1]"), "jsonSchema", `{"items":{"type":"string"}}`), memoryMax},
 		"sleep":                {"sleep", "sleep", in("ms", "1e300"), "must be between"},
 		"loop":                 {"loop", "loopNTimes", in("iterationCount", "9e15"), "must be between"},
-		"condition, deep":      {"branch", "branchOnExpression", in("conditions", []component.KeyValue{{Key: "a", Value: nested(2000)}}), "deeper than 1000"},
-		"condition":            {"branch", "branchOnExpression", in("conditions", []component.KeyValue{{Key: "a", Value: []any{"isEmpty", ones}}}), memoryMax},
+		"condition, deep":      {"branch", "branchOnExpression", in("conditions", []value.KeyValue{{Key: "a", Value: nested(2000)}}), "deeper than 1000"},
+		"condition":            {"branch", "branchOnExpression", in("conditions", []value.KeyValue{{Key: "a", Value: []any{"isEmpty", ones}}}), memoryMax},
 		"template":             {"liquid-template", "transform", in("data", ones, "liquidTemplate", "x"), memoryMax},
 	}
 }
@@ -160,7 +161,7 @@ func TestWorstInputs(t *testing.T) {
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err = action.Perform(component.WithLimits(t.Context(), small), newStep(t), c.inputs)
+			_, err = action.Perform(value.WithLimits(t.Context(), small), newStep(t), c.inputs)
 			runtime.ReadMemStats(&after)
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > uint64(4*small.Memory) {
 				t.Errorf("%d MiB were allocated on the way", allocated/mega)

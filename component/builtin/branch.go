@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 // elseBranch is the branch to take when nothing matches. The format fixes its name.
@@ -32,12 +33,12 @@ func init() {
 }
 
 type branchOnValueInputs struct {
-	InputValue any                  `key:"inputValue" label:"Value" doc:"The value to compare."`
-	Mappings   []component.KeyValue `key:"branchValueMappings" label:"Branches" doc:"For each branch its name and the value that leads to it."`
+	InputValue any              `key:"inputValue" label:"Value" doc:"The value to compare."`
+	Mappings   []value.KeyValue `key:"branchValueMappings" label:"Branches" doc:"For each branch its name and the value that leads to it."`
 }
 
 func branchOnValue(ctx context.Context, _ component.Step, in branchOnValueInputs) (component.Result, error) {
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	text := budget.Text(in.InputValue)
 	if err := budget.Err(); err != nil {
 		return component.Result{}, err
@@ -54,7 +55,7 @@ func branchOnValue(ctx context.Context, _ component.Step, in branchOnValueInputs
 }
 
 type branchOnExpressionInputs struct {
-	Conditions []component.KeyValue `key:"conditions" label:"Conditions" type:"conditions" doc:"For each branch its name and the condition that leads to it."`
+	Conditions []value.KeyValue `key:"conditions" label:"Conditions" type:"conditions" doc:"For each branch its name and the condition that leads to it."`
 }
 
 func branchOnExpression(ctx context.Context, _ component.Step, in branchOnExpressionInputs) (component.Result, error) {
@@ -90,9 +91,9 @@ func selectExecutedStepResult(_ context.Context, _ component.Step, in selectResu
 
 // matches compares as JavaScript does and then by text, since the values in a definition are always
 // text: an object matches its JSON and true matches "true", which JavaScript denies.
-func matches(budget *component.Budget, value any, text string, literal any) bool {
-	if component.LooseEqual(value, literal) {
+func matches(budget *value.Budget, val any, text string, literal any) bool {
+	if value.LooseEqual(val, literal) {
 		return true
 	}
-	return value != nil && literal != nil && text == budget.Text(literal)
+	return val != nil && literal != nil && text == budget.Text(literal)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 var all []component.Component
@@ -22,9 +23,9 @@ type actionFunc[I any] = func(context.Context, component.Step, I) (component.Res
 
 // pure makes an action's function of one that needs nothing but the inputs, within a step's budget. Once that has
 // refused anything, whatever came of it is of no worth.
-func pure[I any](do func(*component.Budget, I) (any, error)) actionFunc[I] {
+func pure[I any](do func(*value.Budget, I) (any, error)) actionFunc[I] {
 	return func(ctx context.Context, _ component.Step, in I) (component.Result, error) {
-		budget := component.NewBudget(ctx)
+		budget := value.NewBudget(ctx)
 		data, err := do(budget, in)
 		if over := budget.Err(); over != nil {
 			return component.Result{}, over

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -45,13 +46,13 @@ func writeActions() []component.Action {
 		component.NewAction("serializeJsonl", "Serialize JSON lines", "Writes a list with a JSON value on each line.", pure(serializeJSONLines)),
 		component.NewAction("prettyPrint", "Pretty print", "Writes a value, or what JSON text stands for, as JSON on several lines. Other text stays as it is.", pure(prettyPrint)),
 		component.NewAction("convertToBoolean", "Convert to boolean", "Takes true, t, yes, y and 1 for true, false, f, no, n, 0 and nothing for false, in either case; other values as JavaScript does.",
-			pure(func(budget *component.Budget, in convertInputs) (any, error) {
+			pure(func(budget *value.Budget, in convertInputs) (any, error) {
 				return isTrue(unquoted(budget, in.Value)), nil
 			})),
 		component.NewAction("convertToInt", "Convert to integer", "Gives the whole part of a number, or of text that is one.", pure(convertToInt)),
 		component.NewAction("convertToNumber", "Convert to number", "Gives a number, or the number that text is.", pure(convertToNumber)),
 		component.NewAction("convertToString", "Convert to string", "Gives text: of lists and objects their JSON, of nothing an empty one.",
-			pure(func(budget *component.Budget, in convertInputs) (any, error) { return budget.Text(in.Value), nil })),
+			pure(func(budget *value.Budget, in convertInputs) (any, error) { return budget.Text(in.Value), nil })),
 	}
 }
 
@@ -59,7 +60,7 @@ type dataInputs struct {
 	Data any `key:"data" label:"Data" doc:"Text, binary data, or the body of a webhook (an object with data and contentType). Binary data is UTF-8, or in the character set that the content type names." required:"true"`
 }
 
-func deserializeFormData(budget *component.Budget, in dataInputs) (any, error) {
+func deserializeFormData(budget *value.Budget, in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
 		if _, isObject := rest.(map[string]any); isObject {
@@ -72,11 +73,11 @@ func deserializeFormData(budget *component.Budget, in dataInputs) (any, error) {
 		if part == "" {
 			continue
 		}
-		name, value, _ := strings.Cut(part, "=")
-		if err := budget.Hold(component.TextBytes + len(part)); err != nil {
+		name, val, _ := strings.Cut(part, "=")
+		if err := budget.Hold(value.TextBytes + len(part)); err != nil {
 			return nil, err
 		}
-		if err := addElement(budget, form, unescaped(name), unescaped(value)); err != nil {
+		if err := addElement(budget, form, unescaped(name), unescaped(val)); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +111,7 @@ var hexDigits = func() (is [256]bool) {
 	return is
 }()
 
-func deserializeFromJSON(budget *component.Budget, in dataInputs) (any, error) {
+func deserializeFromJSON(budget *value.Budget, in dataInputs) (any, error) {
 	if _, rest, isText := textOf(in.Data); !isText {
 		return rest, nil
 	}
@@ -131,7 +132,7 @@ const byteOrderMark = "\uFEFF"
 // textOf gives the text in v: v itself, binary data or the data of a body. If it is something else,
 // rest is that.
 func textOf(v any) (text string, rest any, ok bool) {
-	if data, _, isBody := component.Body(v); isBody {
+	if data, _, isBody := value.Body(v); isBody {
 		v = data
 	}
 	switch x := v.(type) {

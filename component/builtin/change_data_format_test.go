@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 const order = `<?xml version="1.0"?><!DOCTYPE o><ns:order id="7" code="007"><!-- x --><line>a</line><line>2</line><note><![CDATA[<b>]]></note><empty/></ns:order>`
@@ -112,21 +112,21 @@ func TestFormatsRoundTrip(t *testing.T) {
 		return rapid.OneOf(leaf, rapid.Map(rapid.MapOfN(name, object(depth-1), 1, 4), func(m map[string]any) any { return m }))
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		value := map[string]any{"root": object(3).Draw(t, "value")}
-		xmlText, err := writeXML(component.NewBudget(context.Background()), value)
+		val := map[string]any{"root": object(3).Draw(t, "value")}
+		xmlText, err := writeXML(value.NewBudget(context.Background()), val)
 		if err != nil {
 			t.Fatal(err)
 		}
-		asText := func(v any) string { s, _ := writeJSON(component.NewBudget(context.Background()), v); return s }
-		back, err := readXML(component.NewBudget(context.Background()), xmlInputs{dataInputs: dataInputs{xmlText}, Strings: true})
-		if diff := cmp.Diff(asText(texts(value)), asText(back)); diff != "" || err != nil {
+		asText := func(v any) string { s, _ := writeJSON(value.NewBudget(context.Background()), v); return s }
+		back, err := readXML(value.NewBudget(context.Background()), xmlInputs{dataInputs: dataInputs{xmlText}, Strings: true})
+		if diff := cmp.Diff(asText(texts(val)), asText(back)); diff != "" || err != nil {
 			t.Fatalf("%s: %v %s", xmlText, err, diff)
 		}
-		yamlText, err := writeYAML(component.NewBudget(context.Background()), value)
+		yamlText, err := writeYAML(value.NewBudget(context.Background()), val)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := readYAML(component.NewBudget(context.Background()), dataInputs{yamlText}); !cmp.Equal(any(value), back) || err != nil {
+		if back, err := readYAML(value.NewBudget(context.Background()), dataInputs{yamlText}); !cmp.Equal(any(val), back) || err != nil {
 			t.Fatalf("%s: %v %v", yamlText, err, back)
 		}
 	})
@@ -136,7 +136,7 @@ func TestFormatsRoundTrip(t *testing.T) {
 func texts(v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {
-		return component.Text(v)
+		return value.Text(v)
 	}
 	all := map[string]any{}
 	for k := range object {

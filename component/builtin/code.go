@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -96,7 +97,7 @@ func codeResult(step component.Step, returned map[string]any) (component.Result,
 	if !hasData && len(returned) > 0 {
 		step.Log("warn", "The code returned an object without data, so the result of the step is null.")
 	}
-	result := component.Result{Data: data, ContentType: component.Text(returned["contentType"]), Branch: component.Text(returned["branch"])}
+	result := component.Result{Data: data, ContentType: value.Text(returned["contentType"]), Branch: value.Text(returned["branch"])}
 	result.Headers = codeHeaders(returned)
 	var err error
 	result.StatusCode, err = codeStatus(returned)
@@ -111,7 +112,7 @@ func codeStatus(returned map[string]any) (int, error) {
 	}
 	code, ok := status.(float64)
 	if !ok || code < 200 || code > 599 || code != float64(int(code)) {
-		return 0, refusal.New(refusal.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", component.Text(status))
+		return 0, refusal.New(refusal.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", value.Text(status))
 	}
 	return int(code), nil
 }
@@ -122,8 +123,8 @@ func codeHeaders(returned map[string]any) map[string]string {
 		return nil
 	}
 	headers := make(map[string]string, len(given))
-	for name, value := range given {
-		headers[name] = component.Text(value)
+	for name, val := range given {
+		headers[name] = value.Text(val)
 	}
 	return headers
 }
@@ -166,7 +167,7 @@ func sameValue(a, b any) bool {
 	if reflect.DeepEqual(a, b) {
 		return true
 	}
-	left, errLeft := component.EncodeValue(a)
-	right, errRight := component.EncodeValue(b)
+	left, errLeft := value.Encode(a)
+	right, errRight := value.Encode(b)
 	return errLeft == nil && errRight == nil && string(left) == string(right)
 }

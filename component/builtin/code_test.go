@@ -8,17 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 // answers makes a script that returns value and leaves the states of its context as change does.
-func answers(value any, change func(context map[string]any)) func(component.ScriptCall) (any, error) {
+func answers(val any, change func(context map[string]any)) func(component.ScriptCall) (any, error) {
 	return func(call component.ScriptCall) (any, error) {
-		raw, err := component.EncodeValue(call.Args[0]) // the engine works on a copy
+		raw, err := value.Encode(call.Args[0]) // the engine works on a copy
 		if err != nil {
 			return nil, err
 		}
-		copied, err := component.DecodeValue(raw)
+		copied, err := value.Decode(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +31,7 @@ func answers(value any, change func(context map[string]any)) func(component.Scri
 		for _, name := range call.Context {
 			left[name] = context[name]
 		}
-		return map[string]any{"value": value, "context": left}, nil
+		return map[string]any{"value": val, "context": left}, nil
 	}
 }
 

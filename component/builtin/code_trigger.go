@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 type codeTriggerInputs struct {
@@ -11,21 +12,21 @@ type codeTriggerInputs struct {
 }
 
 func runCodeTrigger(ctx context.Context, step component.Step, payload map[string]any, in codeTriggerInputs) (component.Result, error) {
-	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, payload}})
+	val, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, payload}})
 	if err != nil {
 		return component.Result{}, err
 	}
-	returned := mapOf(value)
+	returned := mapOf(val)
 	if _, has := returned["payload"]; !has {
 		step.Log("warn", "The code returned nothing with a payload, so the result of the trigger is null.")
 	}
-	result := component.Result{Data: returned["payload"], Branch: component.Text(returned["branch"])}
+	result := component.Result{Data: returned["payload"], Branch: value.Text(returned["branch"])}
 	response, isObject := returned["response"].(map[string]any)
 	if !isObject {
 		return result, nil
 	}
 	status, err := codeStatus(response)
-	result.Response = &component.Response{StatusCode: status, ContentType: component.Text(response["contentType"]),
-		Headers: codeHeaders(response), Body: component.Text(response["body"])}
+	result.Response = &component.Response{StatusCode: status, ContentType: value.Text(response["contentType"]),
+		Headers: codeHeaders(response), Body: value.Text(response["body"])}
 	return result, err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -72,7 +73,7 @@ func filter(ctx context.Context, step component.Step, in filterInputs) (componen
 }
 
 func transform(ctx context.Context, step component.Step, in mapInputs) (component.Result, error) {
-	list, err := in.list(component.NewBudget(ctx))
+	list, err := in.list(value.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -84,7 +85,7 @@ func transform(ctx context.Context, step component.Step, in mapInputs) (componen
 }
 
 func sortList(ctx context.Context, step component.Step, in sortInputs) (component.Result, error) {
-	list, err := in.list(component.NewBudget(ctx))
+	list, err := in.list(value.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -93,7 +94,7 @@ func sortList(ctx context.Context, step component.Step, in sortInputs) (componen
 }
 
 func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (component.Result, error) {
-	list, err := in.list(component.NewBudget(ctx))
+	list, err := in.list(value.NewBudget(ctx))
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -107,7 +108,7 @@ func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (co
 	if in.Function == "COUNT" {
 		return component.Result{Data: float64(len(list))}, nil
 	}
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	all, err := floats(budget, "listInput", list)
 	err = cmp.Or(budget.Err(), err)
 	if err != nil {
@@ -117,12 +118,12 @@ func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (co
 }
 
 // floats reads numbers, and text that is one.
-func floats(budget *component.Budget, field string, list []any) ([]float64, error) {
+func floats(budget *value.Budget, field string, list []any) ([]float64, error) {
 	all := make([]float64, len(list))
 	for i, element := range list {
 		n, ok := unquoted(budget, element).(float64)
 		if text, isText := element.(string); isText && !ok {
-			n, ok = component.TextNumber(text)
+			n, ok = value.TextNumber(text)
 		}
 		if !ok {
 			return nil, refusal.ForField(refusal.Invalid, field, "element %d is %s, not a number", i, shape(element))

@@ -7,15 +7,16 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 type createObjectInputs struct {
-	Pairs []component.KeyValue `key:"keyValueInput" label:"Key and value pairs" doc:"The keys with their values; of a key given twice, the last one counts."`
+	Pairs []value.KeyValue `key:"keyValueInput" label:"Key and value pairs" doc:"The keys with their values; of a key given twice, the last one counts."`
 }
 
 type combineInputs struct {
-	Pairs []component.KeyValue `key:"collections" label:"Collections" required:"true" doc:"The keys with their collections; of a key given twice, the last one counts."`
+	Pairs []value.KeyValue `key:"collections" label:"Collections" required:"true" doc:"The keys with their collections; of a key given twice, the last one counts."`
 }
 
 type addKeyInputs struct {
@@ -26,14 +27,14 @@ type addKeyInputs struct {
 }
 
 type addKeysInputs struct {
-	Object  any                  `key:"object" label:"Object" doc:"The object; if empty, a new one."`
-	Path    string               `key:"objectPath" label:"Insert path" doc:"Where inside the object to set them, such as order.items[0].customer; the object itself if empty. Objects that are missing on the way are made."`
-	Dynamic any                  `key:"dynamicFields" label:"Dynamic keys and values" doc:"An object, or a list of keys with values. If it is not empty, the keys and values below are ignored."`
-	Pairs   []component.KeyValue `key:"keyValueListInput" label:"Keys and values" doc:"The keys to set, with their values."`
+	Object  any              `key:"object" label:"Object" doc:"The object; if empty, a new one."`
+	Path    string           `key:"objectPath" label:"Insert path" doc:"Where inside the object to set them, such as order.items[0].customer; the object itself if empty. Objects that are missing on the way are made."`
+	Dynamic any              `key:"dynamicFields" label:"Dynamic keys and values" doc:"An object, or a list of keys with values. If it is not empty, the keys and values below are ignored."`
+	Pairs   []value.KeyValue `key:"keyValueListInput" label:"Keys and values" doc:"The keys to set, with their values."`
 }
 
 type toObjectInputs struct {
-	Pairs []component.KeyValue `key:"keyValueList" label:"Key/value list" required:"true" doc:"A list of objects with key and value."`
+	Pairs []value.KeyValue `key:"keyValueList" label:"Key/value list" required:"true" doc:"A list of objects with key and value."`
 }
 
 type fromObjectInputs struct {
@@ -41,33 +42,33 @@ type fromObjectInputs struct {
 }
 
 type fieldMappingInputs struct {
-	Keys   []component.KeyValue `key:"keyMappings" label:"Key mappings" doc:"For each field, the key that it gets."`
-	Values []component.KeyValue `key:"valueMappings" label:"Value mappings" doc:"For each field, its value."`
+	Keys   []value.KeyValue `key:"keyMappings" label:"Key mappings" doc:"For each field, the key that it gets."`
+	Values []value.KeyValue `key:"valueMappings" label:"Value mappings" doc:"For each field, its value."`
 }
 
 func objectActions() []component.Action {
 	return []component.Action{
-		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(budget *component.Budget, in addKeyInputs) (any, error) {
+		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(budget *value.Budget, in addKeyInputs) (any, error) {
 			return withKeys(budget, in.Object, in.Path, map[string]any{in.Key: in.Value})
 		})),
 		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
-		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(_ *component.Budget, in combineInputs) (any, error) {
+		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(_ *value.Budget, in combineInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
-		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(_ *component.Budget, in createObjectInputs) (any, error) {
+		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(_ *value.Budget, in createObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 		component.NewAction("fieldValueMapping", "Field value mapping",
 			"Pairs two mappings by their fields and gives a list of objects with key and value, in the order of the key mappings; the value is null where there is none.",
 			pure(fieldMapping)),
 		component.NewAction("fromObject", "Object to key value pair list", "Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
-		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(_ *component.Budget, in toObjectInputs) (any, error) {
+		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(_ *value.Budget, in toObjectInputs) (any, error) {
 			return objectFrom(in.Pairs), nil
 		})),
 	}
 }
 
-func addKeys(budget *component.Budget, in addKeysInputs) (any, error) {
+func addKeys(budget *value.Budget, in addKeysInputs) (any, error) {
 	added := objectFrom(in.Pairs)
 	switch dynamic := unquoted(budget, in.Dynamic).(type) {
 	case nil:
@@ -91,7 +92,7 @@ func addKeys(budget *component.Budget, in addKeysInputs) (any, error) {
 }
 
 // withKeys copies what it changes: other steps hold the object, too.
-func withKeys(budget *component.Budget, v any, path string, added map[string]any) (any, error) {
+func withKeys(budget *value.Budget, v any, path string, added map[string]any) (any, error) {
 	object, err := objectOf(budget, "object", v)
 	if err != nil {
 		return nil, err
@@ -105,10 +106,10 @@ func withKeys(budget *component.Budget, v any, path string, added map[string]any
 }
 
 // longestPath keeps paths from leading deeper than values may be.
-const longestPath = 2 * component.MaxDepth
+const longestPath = 2 * value.MaxDepth
 
 // withKeysAt sets keys in the object that a path leads to.
-func withKeysAt(budget *component.Budget, v any, path []string, added map[string]any) (any, error) {
+func withKeysAt(budget *value.Budget, v any, path []string, added map[string]any) (any, error) {
 	if list, isList := v.([]any); isList && len(path) > 0 {
 		i, err := strconv.Atoi(path[0])
 		if err != nil || i < 0 || i >= len(list) {
@@ -131,7 +132,7 @@ func withKeysAt(budget *component.Budget, v any, path []string, added map[string
 	return changed, err
 }
 
-func fromObject(budget *component.Budget, in fromObjectInputs) (any, error) {
+func fromObject(budget *value.Budget, in fromObjectInputs) (any, error) {
 	object, err := objectOf(budget, "object", in.Object)
 	if err != nil {
 		return nil, err
@@ -143,7 +144,7 @@ func fromObject(budget *component.Budget, in fromObjectInputs) (any, error) {
 	return list, nil
 }
 
-func fieldMapping(budget *component.Budget, in fieldMappingInputs) (any, error) {
+func fieldMapping(budget *value.Budget, in fieldMappingInputs) (any, error) {
 	values := objectFrom(in.Values)
 	list := make([]any, len(in.Keys))
 	for i, pair := range in.Keys {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -31,14 +31,14 @@ const (
 	findingsShown = 20
 )
 
-func validateSchema(budget *component.Budget, in schemaInputs) (any, error) {
+func validateSchema(budget *value.Budget, in schemaInputs) (any, error) {
 	schema, _, err := plainJSON(budget, "jsonSchema", in.Schema)
 	if err != nil {
 		return nil, err
 	}
-	value, size, err := plainJSON(budget, "jsonInput", in.JSON)
+	val, size, err := plainJSON(budget, "jsonInput", in.JSON)
 	if err == nil {
-		err = budget.Hold(size.Values * (findingBytes + size.Depth*component.TextBytes))
+		err = budget.Hold(size.Values * (findingBytes + size.Depth*value.TextBytes))
 	}
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func validateSchema(budget *component.Budget, in schemaInputs) (any, error) {
 	if err != nil {
 		return nil, refusal.ForField(refusal.Invalid, "jsonSchema", "%s", excerpt(err.Error(), 500))
 	}
-	if err := validated(compiled, value); err != nil {
+	if err := validated(compiled, val); err != nil {
 		return nil, err
 	}
 	return unquoted(budget, in.JSON), nil
@@ -100,7 +100,7 @@ var errWatched = errors.New("the validation was ended")
 
 // watch is a vocabulary without words, by which the validator, which knows no context, is ended: each part of a
 // schema that is validated asks the budget. A schema that refers to itself twice can take longer than anybody waits.
-func watch(budget *component.Budget) *jsonschema.Vocabulary {
+func watch(budget *value.Budget) *jsonschema.Vocabulary {
 	return &jsonschema.Vocabulary{
 		URL: "heddle:watch",
 		Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) {
@@ -109,7 +109,7 @@ func watch(budget *component.Budget) *jsonschema.Vocabulary {
 	}
 }
 
-type watcher struct{ budget *component.Budget }
+type watcher struct{ budget *value.Budget }
 
 // Validate implements [jsonschema.SchemaExt].
 func (w watcher) Validate(*jsonschema.ValidatorContext, any) {
@@ -122,28 +122,28 @@ func (w watcher) Validate(*jsonschema.ValidatorContext, any) {
 const watchCost = 256
 
 // plainJSON gives a value, or what text says as JSON, as the validator wants it: with numbers as written.
-func plainJSON(budget *component.Budget, field string, v any) (any, component.Measure, error) {
+func plainJSON(budget *value.Budget, field string, v any) (any, value.Measure, error) {
 	text, isText := v.(string)
 	if !isText || !json.Valid([]byte(text)) {
 		raw, err := budget.JSON(v)
 		if err != nil {
-			return nil, component.Measure{}, inField(budget, field, err)
+			return nil, value.Measure{}, inField(budget, field, err)
 		}
 		text = string(raw)
 	}
 	raw := []byte(text)
 	if err := budget.AllowJSON(raw); err != nil {
-		return nil, component.Measure{}, err
+		return nil, value.Measure{}, err
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	val, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return nil, component.Measure{}, refusal.ForField(refusal.Invalid, field, "%v", err)
+		return nil, value.Measure{}, refusal.ForField(refusal.Invalid, field, "%v", err)
 	}
-	return shortNumbers(value), component.MeasureJSON(raw), nil
+	return shortNumbers(val), value.MeasureJSON(raw), nil
 }
 
 // inField says in which field a value has no JSON.
-func inField(budget *component.Budget, field string, err error) error {
+func inField(budget *value.Budget, field string, err error) error {
 	if over := budget.Err(); over != nil {
 		return over
 	}

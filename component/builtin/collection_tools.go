@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -50,36 +51,36 @@ type selectItemInputs struct {
 
 func listActions() []component.Action {
 	return []component.Action{
-		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(_ *component.Budget, list []any, in listElementInputs) (any, error) {
+		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(_ *value.Budget, list []any, in listElementInputs) (any, error) {
 			return append(slices.Clone(list), in.Element), nil
 		})),
 		component.NewAction("chunks", "Chunks", "Divides a list into lists of so many elements; the last one may have fewer.", ofList(chunks)),
-		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.", ofList(func(budget *component.Budget, list []any, in twoListsInputs) (any, error) {
+		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.", ofList(func(budget *value.Budget, list []any, in twoListsInputs) (any, error) {
 			second, err := listOf(budget, "secondListInput", in.Second)
 			if err == nil {
-				err = budget.Hold(len(second) * component.SlotBytes)
+				err = budget.Hold(len(second) * value.SlotBytes)
 			}
 			return slices.Concat(list, second), err
 		})),
-		component.NewAction("count", "Count", "Counts how often an element is in a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
+		component.NewAction("count", "Count", "Counts how often an element is in a list.", ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
 			return float64(len(list) - len(without(budget, list, in.Element))), nil
 		})),
 		component.NewAction("create", "Create list", "Makes a list.", pure(createList)),
 		component.NewAction("deduplicate", "De-duplicate", "Keeps the first of elements that are the same.", ofList(deduplicate)),
-		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
+		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
 		component.NewAction("flatten", "Flatten", "Puts the elements of the lists in a list in their place, one level deep.", ofList(flatten)),
-		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) {
+		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) {
 			return at(list, len(list)-1), nil
 		})),
-		component.NewAction("length", "Length", "Counts the elements.", ofList(func(_ *component.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
-		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(budget *component.Budget, list []any, in listElementInputs) (any, error) {
+		component.NewAction("length", "Length", "Counts the elements.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
+		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
 			return without(budget, list, in.Element), nil
 		})),
 		component.NewAction("selectItemFromList", "Select item from list by index", "Gives the element at a place, also in nested lists; null if there is none.", ofList(selectItem)),
-		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(_ *component.Budget, list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
 			return list[:min(max(in.Number, 0), len(list))], nil
 		})),
-		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(_ *component.Budget, list []any, in listCountInputs) (any, error) {
+		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
 			return list[len(list)-min(max(in.Number, 0), len(list)):], nil
 		})),
 	}
@@ -87,32 +88,32 @@ func listActions() []component.Action {
 
 // listed is a struct of inputs with a list.
 type listed interface {
-	list(*component.Budget) ([]any, error)
+	list(*value.Budget) ([]any, error)
 }
 
-func (in listInputs) list(budget *component.Budget) ([]any, error) {
+func (in listInputs) list(budget *value.Budget) ([]any, error) {
 	return listOf(budget, "listInput", in.List)
 }
 
 // ofList makes an action's function of one that works on a list.
-func ofList[I listed](do func(budget *component.Budget, list []any, in I) (any, error)) actionFunc[I] {
-	return pure(func(budget *component.Budget, in I) (any, error) {
+func ofList[I listed](do func(budget *value.Budget, list []any, in I) (any, error)) actionFunc[I] {
+	return pure(func(budget *value.Budget, in I) (any, error) {
 		list, err := in.list(budget)
 		if err != nil {
 			return nil, err
 		}
-		if err := budget.Hold(len(list) * component.SlotBytes); err != nil { // what most of them make
+		if err := budget.Hold(len(list) * value.SlotBytes); err != nil { // what most of them make
 			return nil, err
 		}
 		return do(budget, list, in)
 	})
 }
 
-func chunks(budget *component.Budget, list []any, in listCountInputs) (any, error) {
+func chunks(budget *value.Budget, list []any, in listCountInputs) (any, error) {
 	if in.Number < 1 {
 		return nil, refusal.ForField(refusal.Invalid, "numberInput", "Number of elements must be at least 1, not %d", in.Number)
 	}
-	if err := budget.Hold(len(list) / in.Number * (component.ListBytes + component.SlotBytes)); err != nil {
+	if err := budget.Hold(len(list) / in.Number * (value.ListBytes + value.SlotBytes)); err != nil {
 		return nil, err
 	}
 	all := []any{}
@@ -122,7 +123,7 @@ func chunks(budget *component.Budget, list []any, in listCountInputs) (any, erro
 	return all, nil
 }
 
-func createList(_ *component.Budget, in createListInputs) (any, error) {
+func createList(_ *value.Budget, in createListInputs) (any, error) {
 	return append([]any{}, onlyList(in.Items)...), nil
 }
 
@@ -137,13 +138,13 @@ func onlyList(list []any) []any {
 }
 
 // deduplicate compares by stored form, in which lists and objects that hold the same are the same.
-func deduplicate(budget *component.Budget, list []any, _ listInputs) (any, error) {
+func deduplicate(budget *value.Budget, list []any, _ listInputs) (any, error) {
 	seen := map[string]bool{}
 	kept := []any{}
 	for i, element := range list {
 		form, err := budget.Encode(element)
 		if err == nil {
-			err = budget.Hold(component.TextBytes + len(form))
+			err = budget.Hold(value.TextBytes + len(form))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
@@ -156,11 +157,11 @@ func deduplicate(budget *component.Budget, list []any, _ listInputs) (any, error
 	return kept, nil
 }
 
-func flatten(budget *component.Budget, list []any, _ listInputs) (any, error) {
+func flatten(budget *value.Budget, list []any, _ listInputs) (any, error) {
 	flat := []any{}
 	for _, element := range list {
 		if inner, ok := element.([]any); ok {
-			if err := budget.Hold(len(inner) * component.SlotBytes); err != nil {
+			if err := budget.Hold(len(inner) * value.SlotBytes); err != nil {
 				return nil, err
 			}
 			flat = append(flat, inner...)
@@ -171,10 +172,10 @@ func flatten(budget *component.Budget, list []any, _ listInputs) (any, error) {
 	return flat, nil
 }
 
-func without(budget *component.Budget, list []any, element any) []any {
+func without(budget *value.Budget, list []any, element any) []any {
 	read := unquoted(budget, element)
 	return slices.DeleteFunc(slices.Clone(list), func(v any) bool {
-		return component.ExactEqual(v, element) || component.ExactEqual(v, read)
+		return value.StrictEqual(v, element) || value.StrictEqual(v, read)
 	})
 }
 
@@ -185,7 +186,7 @@ func at(list []any, i int) any {
 	return list[i]
 }
 
-func selectItem(_ *component.Budget, list []any, in selectItemInputs) (any, error) {
+func selectItem(_ *value.Budget, list []any, in selectItemInputs) (any, error) {
 	var item any = list
 	for _, step := range strings.FieldsFunc(in.Index, func(r rune) bool { return strings.ContainsRune(".,[] ", r) }) {
 		i, err := strconv.Atoi(step)

@@ -8,11 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 func TestCollectionTools(t *testing.T) {
-	object, pairs := map[string]any{"a": map[string]any{"x": 1.0}}, []component.KeyValue{{Key: "a", Value: 1.0}, {Key: "a", Value: 2.0}}
+	object, pairs := map[string]any{"a": map[string]any{"x": 1.0}}, []value.KeyValue{{Key: "a", Value: 1.0}, {Key: "a", Value: 2.0}}
 	try(t, "collection-tools", []row{
 		{"append", in("listInput", []any{1.0}, "elementInput", []any{}), []any{1.0, []any{}}, ""},
 		{"append", in("listInput", `[1]`, "elementInput", nil), []any{1.0, nil}, ""},
@@ -21,7 +22,7 @@ func TestCollectionTools(t *testing.T) {
 		{"chunks", in("listInput", []any{1.0, 2.0, 3.0}, "numberInput", "2"), []any{[]any{1.0, 2.0}, []any{3.0}}, ""},
 		{"chunks", in("listInput", []any{}, "numberInput", ""), []any{}, ""},
 		{"chunks", in("listInput", []any{1.0}, "numberInput", "0"), nil, "at least 1"},
-		{"combineCollections", in("collections", []component.KeyValue{{Key: "A", Value: []any{1.0}}, {Key: "B", Value: map[string]any{}}}), map[string]any{"A": []any{1.0}, "B": map[string]any{}}, ""},
+		{"combineCollections", in("collections", []value.KeyValue{{Key: "A", Value: []any{1.0}}, {Key: "B", Value: map[string]any{}}}), map[string]any{"A": []any{1.0}, "B": map[string]any{}}, ""},
 		{"combineCollections", in(), nil, "Collections is required"},
 		{"concatenate", in("listInput", []any{1.0}, "secondListInput", []any{2.0}), []any{1.0, 2.0}, ""},
 		{"concatenate", in("listInput", []any{1.0}, "secondListInput", map[string]any{}), nil, "secondListInput: a list is needed, not an object"},
@@ -51,14 +52,14 @@ func TestCollectionTools(t *testing.T) {
 		{"addKey", in("object", map[string]any{"l": []any{1.0, object}}, "key", "k", "value", "v", "objectPath", "l[1].a"), map[string]any{"l": []any{1.0, map[string]any{"a": map[string]any{"x": 1.0, "k": "v"}}}}, ""},
 		{"addKey", in("object", map[string]any{"l": []any{object}}, "key", "k", "objectPath", "l.1"), nil, `objectPath: the path leads into a list of 1, which has no element "1"; begin with 0`},
 		{"addKey", in("object", []any{}, "key", "k"), nil, "object: an object is needed, not a list"},
-		{"addMultipleKeys", in("object", `{"a":1}`, "keyValueListInput", []component.KeyValue{{Key: "b", Value: "x"}}, "dynamicFields", ""), map[string]any{"a": 1.0, "b": "x"}, ""},
+		{"addMultipleKeys", in("object", `{"a":1}`, "keyValueListInput", []value.KeyValue{{Key: "b", Value: "x"}}, "dynamicFields", ""), map[string]any{"a": 1.0, "b": "x"}, ""},
 		{"addMultipleKeys", in("object", nil, "keyValueListInput", pairs, "dynamicFields", `{"c":3}`), map[string]any{"c": 3.0}, ""},
 		{"addMultipleKeys", in("object", nil, "dynamicFields", []any{map[string]any{"key": "k", "value": 1.0}}), map[string]any{"k": 1.0}, ""},
 		{"addMultipleKeys", in("object", nil, "dynamicFields", []any{1.0}), nil, "every element needs a key"},
 		{"addMultipleKeys", in("object", nil, "dynamicFields", "x"), nil, "dynamicFields: an object or a list"},
 		{"createObject", in("keyValueInput", pairs), map[string]any{"a": 2.0}, ""},
 		{"createObject", in("keyValueInput", []any{}), map[string]any{}, ""},
-		{"fieldValueMapping", in("keyMappings", []component.KeyValue{{Key: "f", Value: "F"}, {Key: "g", Value: "G"}}, "valueMappings", []component.KeyValue{{Key: "f", Value: 1.0}}),
+		{"fieldValueMapping", in("keyMappings", []value.KeyValue{{Key: "f", Value: "F"}, {Key: "g", Value: "G"}}, "valueMappings", []value.KeyValue{{Key: "f", Value: 1.0}}),
 			[]any{map[string]any{"key": "F", "value": 1.0}, map[string]any{"key": "G", "value": nil}}, ""},
 		{"fromObject", in("object", map[string]any{"b": 1.0, "a": nil}), []any{map[string]any{"key": "a", "value": nil}, map[string]any{"key": "b", "value": 1.0}}, ""},
 		{"fromObject", in("object", 1.0), nil, "an object is needed"},

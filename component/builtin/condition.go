@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -21,9 +22,9 @@ var arity = map[string]int{
 
 // checkCondition refuses what is no condition, also where it would never be looked at.
 func checkCondition(condition any, depth int) error {
-	if depth > component.MaxDepth {
+	if depth > value.MaxDepth {
 		return refusal.ForField(refusal.Invalid, "conditions",
-			"conditions are nested deeper than %d levels", component.MaxDepth)
+			"conditions are nested deeper than %d levels", value.MaxDepth)
 	}
 	list, ok := condition.([]any)
 	if !ok || len(list) == 0 {
@@ -33,7 +34,7 @@ func checkCondition(condition any, depth int) error {
 	n, known := arity[operator]
 	switch {
 	case !known:
-		return refusal.ForField(refusal.Invalid, "conditions", "%q is no operator of conditions", component.Text(list[0]))
+		return refusal.ForField(refusal.Invalid, "conditions", "%q is no operator of conditions", value.Text(list[0]))
 	case n > len(list)-1:
 		return refusal.ForField(refusal.Invalid, "conditions", "%s takes %s, not %d", operator, refusal.Count(n, "operand"), len(list)-1)
 	case n > 0:
@@ -67,7 +68,7 @@ func holds(ctx context.Context, condition any) (bool, error) {
 			return false, err
 		}
 	}
-	budget := component.NewBudget(ctx) // each test has its own: what it reads is gone when it ends
+	budget := value.NewBudget(ctx) // each test has its own: what it reads is gone when it ends
 	test := func() (bool, error) { return testOne(budget, operator, operands[0]) }
 	if len(operands) == 2 {
 		test = func() (bool, error) { return testTwo(budget, operator, operands[0], operands[1]) }
@@ -92,7 +93,7 @@ func operand(v any) (any, error) {
 	return v, nil
 }
 
-func testOne(budget *component.Budget, operator string, raw any) (bool, error) {
+func testOne(budget *value.Budget, operator string, raw any) (bool, error) {
 	v := unquoted(budget, raw)
 	switch operator {
 	case "isTrue":
@@ -100,9 +101,9 @@ func testOne(budget *component.Budget, operator string, raw any) (bool, error) {
 	case "isFalse":
 		return !isTrue(v), nil
 	case "exists":
-		return component.Truthy(v), nil
+		return value.Truthy(v), nil
 	case "doesNotExist":
-		return !component.Truthy(v), nil
+		return !value.Truthy(v), nil
 	}
 	length := 0
 	switch x := v.(type) {
@@ -127,7 +128,7 @@ func isTrue(v any) bool {
 			return false
 		}
 	}
-	return component.Truthy(v)
+	return value.Truthy(v)
 }
 
 // negated names for each operator that says the opposite of another one that other one.
@@ -136,7 +137,7 @@ var negated = map[string]string{
 	"doesNotStartWith": "startsWith", "doesNotEndWith": "endsWith",
 }
 
-func testTwo(budget *component.Budget, operator string, rawLeft, rawRight any) (bool, error) {
+func testTwo(budget *value.Budget, operator string, rawLeft, rawRight any) (bool, error) {
 	if opposite, ok := negated[operator]; ok {
 		is, err := testTwo(budget, opposite, rawLeft, rawRight)
 		return err == nil && !is, err
@@ -144,15 +145,15 @@ func testTwo(budget *component.Budget, operator string, rawLeft, rawRight any) (
 	left, right := unquoted(budget, rawLeft), unquoted(budget, rawRight)
 	switch operator {
 	case "equal":
-		return component.LooseEqual(left, right), nil
+		return value.LooseEqual(left, right), nil
 	case "exactlyMatches":
-		return component.ExactEqual(left, right), nil
+		return value.StrictEqual(left, right), nil
 	case "in":
 		return contains(right, rawLeft, left)
 	case "startsWith":
-		return strings.HasPrefix(component.LooseText(right), component.LooseText(left)), nil
+		return strings.HasPrefix(value.LooseText(right), value.LooseText(left)), nil
 	case "endsWith":
-		return strings.HasSuffix(component.LooseText(right), component.LooseText(left)), nil
+		return strings.HasSuffix(value.LooseText(right), value.LooseText(left)), nil
 	case "dateTimeAfter", "dateTimeBefore", "dateTimeSame":
 		return compareTimes(operator, left, right)
 	}
@@ -160,7 +161,7 @@ func testTwo(budget *component.Budget, operator string, rawLeft, rawRight any) (
 	case "greaterThan", "lessThanOrEqual":
 		left, right = right, left
 	}
-	less, ordered := component.LooseLess(left, right)
+	less, ordered := value.LooseLess(left, right)
 	return ordered && less == (operator == "lessThan" || operator == "greaterThan"), nil
 }
 
@@ -168,11 +169,11 @@ func testTwo(budget *component.Budget, operator string, rawLeft, rawRight any) (
 func contains(container, raw, read any) (bool, error) {
 	switch x := container.(type) {
 	case string:
-		return strings.Contains(x, component.LooseText(raw)), nil
+		return strings.Contains(x, value.LooseText(raw)), nil
 	case []any:
 		return slices.ContainsFunc(x, func(element any) bool { return identical(element, raw) || identical(element, read) }), nil
 	case map[string]any:
-		_, has := x[component.LooseText(raw)]
+		_, has := x[value.LooseText(raw)]
 		return has, nil
 	}
 	return false, refusal.ForField(refusal.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
@@ -181,10 +182,10 @@ func contains(container, raw, read any) (bool, error) {
 // identical is how JavaScript looks for an element: a list or an object is none but itself.
 func identical(a, b any) bool {
 	switch a.(type) {
-	case []any, map[string]any, []component.KeyValue:
+	case []any, map[string]any, []value.KeyValue:
 		return false
 	}
-	return component.ExactEqual(a, b)
+	return value.StrictEqual(a, b)
 }
 
 func compareTimes(operator string, left, right any) (bool, error) {

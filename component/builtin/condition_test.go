@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 // branchOn runs branchOnExpression with one branch of that condition.
 func branchOn(t *testing.T, condition any) (component.Result, error) {
 	t.Helper()
-	return branchOnExpression(t.Context(), newStep(t), branchOnExpressionInputs{Conditions: []component.KeyValue{{Key: "Then", Value: condition}}})
+	return branchOnExpression(t.Context(), newStep(t), branchOnExpressionInputs{Conditions: []value.KeyValue{{Key: "Then", Value: condition}}})
 }
 
 // judge tells what a condition comes to, as the letters of the table do.
@@ -110,7 +111,7 @@ func TestConditionsStopEarly(t *testing.T) {
 		"empty and":       {[]any{"and"}, "Then"},
 		"empty or":        {[]any{"or"}, "Else"},
 		"bytes":           {[]any{"equal", []byte("5"), "5"}, "Then"},
-		"keys and values": {[]any{"isNotEmpty", []component.KeyValue{{Key: "a"}}}, "Then"},
+		"keys and values": {[]any{"isNotEmpty", []value.KeyValue{{Key: "a"}}}, "Then"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := branchOn(t, c.condition)
@@ -125,7 +126,7 @@ func TestConditionsStopEarly(t *testing.T) {
 }
 
 func TestBranchOnExpressionOrder(t *testing.T) {
-	conditions := []component.KeyValue{
+	conditions := []value.KeyValue{
 		{Key: "A", Value: []any{"isTrue", false}}, {Key: "B", Value: []any{"isTrue", true}}, {Key: "C", Value: []any{"isTrue", true}},
 	}
 	got, err := newStep(t).perform("branch", "branchOnExpression", map[string]any{"conditions": conditions})

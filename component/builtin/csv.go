@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -30,7 +31,7 @@ type parseCSVInputs struct {
 	Ignore    bool   `key:"ignoreHeaders" label:"Ignore headers" default:"false" doc:"Leave out the first row."`
 }
 
-func generateCSV(budget *component.Budget, in generateCSVInputs) (any, error) {
+func generateCSV(budget *value.Budget, in generateCSVInputs) (any, error) {
 	delimiter, err := oneCharacter(in.Delimiter)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func generateCSV(budget *component.Budget, in generateCSVInputs) (any, error) {
 	return csvText(budget, "inputArray", unquoted(budget, in.Rows), delimiter, in.Header)
 }
 
-func parseCSV(budget *component.Budget, in parseCSVInputs) (any, error) {
+func parseCSV(budget *value.Budget, in parseCSVInputs) (any, error) {
 	delimiter, err := oneCharacter(in.Delimiter)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -26,13 +27,13 @@ func conversionActions() []component.Action {
 		conversions("json", "JSON", "", deserializeFromJSON),
 		conversions("xml", "XML", xmlDoc, readXML),
 		conversions("yaml", "YAML", yamlDoc, readYAML),
-		conversions("binary", "JavaScript Object", "", func(_ *component.Budget, in dataInputs) (any, error) { return in.Data, nil }),
+		conversions("binary", "JavaScript Object", "", func(_ *value.Budget, in dataInputs) (any, error) { return in.Data, nil }),
 	)
 }
 
 var formats = []struct {
 	suffix, label, doc string
-	write              func(*component.Budget, any) (string, error)
+	write              func(*value.Budget, any) (string, error)
 }{
 	{"Csv", "CSV", csvDoc, writeCSV},
 	{"Json", "JSON", "", writeJSON},
@@ -40,14 +41,14 @@ var formats = []struct {
 	{"Yaml", "YAML", yamlDoc, writeYAML},
 }
 
-func conversions[I any](key, label, doc string, read func(*component.Budget, I) (any, error)) []component.Action {
+func conversions[I any](key, label, doc string, read func(*value.Budget, I) (any, error)) []component.Action {
 	var actions []component.Action
 	for _, to := range formats {
 		if strings.EqualFold(to.suffix, key) {
 			continue
 		}
 		about := strings.TrimSpace("Reads " + label + " and writes it as " + to.label + ". " + doc + " " + to.doc)
-		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about, pure(func(budget *component.Budget, in I) (any, error) {
+		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about, pure(func(budget *value.Budget, in I) (any, error) {
 			value, err := read(budget, in)
 			if err != nil {
 				return nil, err
@@ -58,7 +59,7 @@ func conversions[I any](key, label, doc string, read func(*component.Budget, I) 
 	return actions
 }
 
-func writeJSON(budget *component.Budget, v any) (string, error) {
+func writeJSON(budget *value.Budget, v any) (string, error) {
 	b, err := budget.JSON(v)
 	if over := budget.Err(); over != nil {
 		return "", over
@@ -70,17 +71,17 @@ func writeJSON(budget *component.Budget, v any) (string, error) {
 }
 
 // requiredText gives the text of an input that must be text.
-func requiredText(budget *component.Budget, v any, format string) (string, error) {
+func requiredText(budget *value.Budget, v any, format string) (string, error) {
 	text, rest, isText := textOf(v)
 	if !isText {
 		return "", refusal.ForField(refusal.Invalid, "data", "Data must be %s text, not %s", format, shape(rest))
 	}
-	_, contentType, _ := component.Body(v)
+	_, contentType, _ := value.Body(v)
 	return strings.TrimPrefix(fromUTF8OrType(budget, text, contentType), byteOrderMark), nil
 }
 
 // fromUTF8OrType reads what is no UTF-8 by the character set that a content type names, if it does.
-func fromUTF8OrType(budget *component.Budget, text, contentType string) string {
+func fromUTF8OrType(budget *value.Budget, text, contentType string) string {
 	if utf8.ValidString(text) {
 		return text
 	}
@@ -96,7 +97,7 @@ func fromUTF8OrType(budget *component.Budget, text, contentType string) string {
 	return read
 }
 
-func deserializeJSONLines(budget *component.Budget, in dataInputs) (any, error) {
+func deserializeJSONLines(budget *value.Budget, in dataInputs) (any, error) {
 	text, err := requiredText(budget, in.Data, "JSON lines")
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func deserializeJSONLines(budget *component.Budget, in dataInputs) (any, error) 
 	return list, budget.Err()
 }
 
-func serializeJSONLines(budget *component.Budget, in dataInputs) (any, error) {
+func serializeJSONLines(budget *value.Budget, in dataInputs) (any, error) {
 	list, err := listOf(budget, "data", in.Data)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func serializeJSONLines(budget *component.Budget, in dataInputs) (any, error) {
 	return out.Result()
 }
 
-func deserializeBinary(budget *component.Budget, in dataInputs) (any, error) {
+func deserializeBinary(budget *value.Budget, in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
 		return rest, nil
@@ -146,7 +147,7 @@ func deserializeBinary(budget *component.Budget, in dataInputs) (any, error) {
 	return unquoted(budget, text), nil
 }
 
-func serializeFormData(budget *component.Budget, in dataInputs) (any, error) {
+func serializeFormData(budget *value.Budget, in dataInputs) (any, error) {
 	object, err := objectOf(budget, "data", in.Data)
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func serializeFormData(budget *component.Budget, in dataInputs) (any, error) {
 }
 
 // formOf writes an object as a URL-encoded form, with names in alphabetical order.
-func formOf(budget *component.Budget, object map[string]any) (string, error) {
+func formOf(budget *value.Budget, object map[string]any) (string, error) {
 	out := budget.NewOutput()
 	separator := ""
 	for _, name := range slices.Sorted(maps.Keys(object)) {
@@ -176,7 +177,7 @@ func formOf(budget *component.Budget, object map[string]any) (string, error) {
 	return out.Result()
 }
 
-func prettyPrint(budget *component.Budget, in dataInputs) (any, error) {
+func prettyPrint(budget *value.Budget, in dataInputs) (any, error) {
 	value := unquoted(budget, in.Data)
 	if text, isText := value.(string); isText {
 		return text, nil
@@ -189,10 +190,10 @@ func prettyPrint(budget *component.Budget, in dataInputs) (any, error) {
 }
 
 // indents are the spaces before lines of JSON, at any depth that there is.
-var indents = "\n" + strings.Repeat("  ", component.MaxDepth+1)
+var indents = "\n" + strings.Repeat("  ", value.MaxDepth+1)
 
 // indented puts compact JSON on several lines. Deep inside, each has many more bytes than in the compact form.
-func indented(budget *component.Budget, compact string) (any, error) {
+func indented(budget *value.Budget, compact string) (any, error) {
 	out := budget.NewOutput()
 	depth, from := 0, 0 // from is what is not written yet
 	line := func(to int) error {
@@ -239,15 +240,15 @@ func indented(budget *component.Budget, compact string) (any, error) {
 	return out.Result()
 }
 
-func convertToNumber(budget *component.Budget, in convertInputs) (any, error) {
-	value := in.Value
-	if text, _, isText := textOf(value); isText {
-		if n, ok := component.TextNumber(text); ok {
+func convertToNumber(budget *value.Budget, in convertInputs) (any, error) {
+	val := in.Value
+	if text, _, isText := textOf(val); isText {
+		if n, ok := value.TextNumber(text); ok {
 			return n, nil
 		}
-		value = unquoted(budget, strings.TrimSpace(text))
+		val = unquoted(budget, strings.TrimSpace(text))
 	}
-	switch x := value.(type) {
+	switch x := val.(type) {
 	case float64:
 		return x, nil
 	case int64, int:
@@ -261,7 +262,7 @@ func convertToNumber(budget *component.Budget, in convertInputs) (any, error) {
 	return nil, refusal.ForField(refusal.Invalid, "value", "%s is no number", shape(in.Value))
 }
 
-func convertToInt(budget *component.Budget, in convertInputs) (any, error) {
+func convertToInt(budget *value.Budget, in convertInputs) (any, error) {
 	n, err := convertToNumber(budget, in)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -22,7 +22,7 @@ type csvInputs struct {
 	Unflatten bool `key:"unflattenKeys" label:"Un-flatten CSV keys" default:"false" doc:"Make objects inside objects of columns with __ in their names."`
 }
 
-func readCSV(budget *component.Budget, in csvInputs) (any, error) {
+func readCSV(budget *value.Budget, in csvInputs) (any, error) {
 	text, err := requiredText(budget, in.Data, "CSV")
 	if err != nil {
 		return nil, err
@@ -35,10 +35,10 @@ func readCSV(budget *component.Budget, in csvInputs) (any, error) {
 }
 
 // cellBytes is what a cell holds besides its text: its place in a row, and its text's in the cell.
-const cellBytes = component.SlotBytes + component.TextBytes
+const cellBytes = value.SlotBytes + value.TextBytes
 
 // csvRows reads rows, which may differ in length. They are counted before they are held.
-func csvRows(budget *component.Budget, field, text string, delimiter rune) ([]any, error) {
+func csvRows(budget *value.Budget, field, text string, delimiter rune) ([]any, error) {
 	if err := budget.Hold(csvCells(text, delimiter)*cellBytes + len(text)); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func csvCells(text string, delimiter rune) int {
 }
 
 // csvObjects makes objects by the names in the first row. Cells beyond those have no name and are left out.
-func csvObjects(budget *component.Budget, rows []any, unflatten bool) ([]any, error) {
+func csvObjects(budget *value.Budget, rows []any, unflatten bool) ([]any, error) {
 	objects := []any{}
 	if len(rows) == 0 {
 		return objects, nil
@@ -121,7 +121,7 @@ func csvPaths(names []any, unflatten bool) ([][]string, error) {
 	return paths, nil
 }
 
-func place(budget *component.Budget, object map[string]any, path []string, value any) error {
+func place(budget *value.Budget, object map[string]any, path []string, value any) error {
 	for _, name := range path[:len(path)-1] {
 		inner, isObject := object[name].(map[string]any)
 		if !isObject {
@@ -135,12 +135,12 @@ func place(budget *component.Budget, object map[string]any, path []string, value
 	return put(budget, object, path[len(path)-1], value)
 }
 
-func writeCSV(budget *component.Budget, v any) (string, error) {
+func writeCSV(budget *value.Budget, v any) (string, error) {
 	return csvText(budget, "data", unquoted(budget, v), ',', true)
 }
 
 // csvText writes a list of objects, or of lists, or one object.
-func csvText(budget *component.Budget, field string, v any, delimiter rune, header bool) (string, error) {
+func csvText(budget *value.Budget, field string, v any, delimiter rune, header bool) (string, error) {
 	if object, isObject := v.(map[string]any); isObject {
 		v = []any{object}
 	}
@@ -175,7 +175,7 @@ func csvText(budget *component.Budget, field string, v any, delimiter rune, head
 
 // table is what becomes CSV: objects, whose columns are all of their names, or lists.
 type table struct {
-	budget  *component.Budget
+	budget  *value.Budget
 	names   map[string]bool
 	objects []map[string]string
 	lists   [][]any
@@ -183,12 +183,12 @@ type table struct {
 
 // flatten puts the values of an object under the names of their columns.
 func (t *table) flatten(flat map[string]string, prefix string, object map[string]any, depth int) error {
-	if depth > component.MaxDepth {
-		return refusal.ForField(refusal.Invalid, "data", "objects are nested deeper than %d levels", component.MaxDepth)
+	if depth > value.MaxDepth {
+		return refusal.ForField(refusal.Invalid, "data", "objects are nested deeper than %d levels", value.MaxDepth)
 	}
-	for name, value := range object {
+	for name, val := range object {
 		name = prefix + name
-		if inner, isObject := value.(map[string]any); isObject && len(inner) > 0 {
+		if inner, isObject := val.(map[string]any); isObject && len(inner) > 0 {
 			if err := t.budget.Hold(len(name)); err != nil {
 				return err
 			}
@@ -197,8 +197,8 @@ func (t *table) flatten(flat map[string]string, prefix string, object map[string
 			}
 			continue
 		}
-		text := t.budget.Text(value)
-		size := component.ObjectBytes(len(flat)+1) - component.ObjectBytes(len(flat)) + len(name) + len(text)
+		text := t.budget.Text(val)
+		size := value.ObjectBytes(len(flat)+1) - value.ObjectBytes(len(flat)) + len(name) + len(text)
 		if err := t.budget.Hold(size); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -31,7 +32,7 @@ func TestPersistData(t *testing.T) {
 			do("get", map[string]any{"keyInput": "k", "defaultValueInput": "d"}, map[string]any{"id": 1.0})
 			do("save", map[string]any{"keyInput": 5.0, "valueInput": nil, "dynamicValues": []any{}}, map[string]any{"key": "5", "value": nil})
 			do("get", map[string]any{"keyInput": "5", "defaultValueInput": "d"}, nil)
-			do("save", map[string]any{"keyInput": "k", "valueInput": "ignored", "dynamicValues": []component.KeyValue{{Key: "a", Value: 1.0}, {Key: "b", Value: "x"}}},
+			do("save", map[string]any{"keyInput": "k", "valueInput": "ignored", "dynamicValues": []value.KeyValue{{Key: "a", Value: 1.0}, {Key: "b", Value: "x"}}},
 				map[string]any{"value": map[string]any{"a": 1.0, "b": "x"}})
 			do("remove", map[string]any{"keyInput": "k"}, nil)
 			do("remove", map[string]any{"keyInput": "never there"}, nil)
@@ -45,7 +46,7 @@ func TestPersistData(t *testing.T) {
 func TestPersistDataRefuses(t *testing.T) {
 	for action, inputs := range map[string]map[string]any{
 		"saveCrossFlowValue":   {"keyInput": nil, "valueInput": 1.0},
-		"saveInstanceValue":    {"dynamicValues": []component.KeyValue{{Key: "a"}, {Key: ""}}},
+		"saveInstanceValue":    {"dynamicValues": []value.KeyValue{{Key: "a"}, {Key: ""}}},
 		"getCrossFlowValue":    {"keyInput": ""},
 		"removeCrossFlowValue": {},
 		"removeInstanceValue":  {"multipleKeys": []any{"a", nil}},

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/text/encoding/htmlindex"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -31,7 +31,7 @@ type xmlInputs struct {
 	Strings bool `key:"numbersAsStrings" label:"Parse numbers as strings?" default:"false" doc:"Leave text that is a number text."`
 }
 
-func readXML(budget *component.Budget, in xmlInputs) (any, error) {
+func readXML(budget *value.Budget, in xmlInputs) (any, error) {
 	text, err := requiredText(budget, in.Data, "XML")
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func mostAttributes(text string) (most int) {
 // xmlReader reads raw tokens, so that prefixes stay as they are. No entity but XML's own is known, and
 // nothing outside the text is read.
 type xmlReader struct {
-	budget  *component.Budget
+	budget  *value.Budget
 	decoder *xml.Decoder
 	strings bool
 }
@@ -149,7 +149,7 @@ func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 }
 
 func (r xmlReader) finished(object map[string]any, text string) (any, error) {
-	if err := r.budget.Hold(component.TextBytes + len(text)); err != nil {
+	if err := r.budget.Hold(value.TextBytes + len(text)); err != nil {
 		return nil, err
 	}
 	switch {
@@ -163,37 +163,37 @@ func (r xmlReader) finished(object map[string]any, text string) (any, error) {
 
 // value makes numbers of text that says nothing else: no leading zeros, no signs before, no loss.
 func (r xmlReader) value(text string) any {
-	if n, err := strconv.ParseFloat(text, 64); err == nil && !r.strings && component.Text(n) == text {
+	if n, err := strconv.ParseFloat(text, 64); err == nil && !r.strings && value.Text(n) == text {
 		return n
 	}
 	return text
 }
 
 // put sets a key of an object that is being read.
-func put(budget *component.Budget, object map[string]any, name string, value any) error {
+func put(budget *value.Budget, object map[string]any, name string, val any) error {
 	keys := len(object)
-	object[name] = value
+	object[name] = val
 	if len(object) == keys {
 		return nil
 	}
-	return budget.Hold(component.ObjectBytes(keys+1) - component.ObjectBytes(keys) + component.TextBytes + len(name))
+	return budget.Hold(value.ObjectBytes(keys+1) - value.ObjectBytes(keys) + value.TextBytes + len(name))
 }
 
 // addElement makes a list of elements of one name.
-func addElement(budget *component.Budget, object map[string]any, name string, value any) error {
+func addElement(budget *value.Budget, object map[string]any, name string, val any) error {
 	old, there := object[name]
 	if !there {
-		return put(budget, object, name, value)
+		return put(budget, object, name, val)
 	}
 	if list, isList := old.([]any); isList { // an element is never a list itself
-		object[name] = append(list, value)
+		object[name] = append(list, val)
 	} else {
-		object[name] = []any{old, value}
+		object[name] = []any{old, val}
 	}
-	return budget.Hold(component.SlotBytes)
+	return budget.Hold(value.SlotBytes)
 }
 
-func writeXML(budget *component.Budget, v any) (string, error) {
+func writeXML(budget *value.Budget, v any) (string, error) {
 	name, value := "root", unquoted(budget, v)
 	if object, isObject := value.(map[string]any); isObject && len(object) == 1 {
 		for only, inner := range object {
@@ -216,8 +216,8 @@ func writeXML(budget *component.Budget, v any) (string, error) {
 }
 
 type xmlWriter struct {
-	budget *component.Budget
-	out    *component.Output
+	budget *value.Budget
+	out    *value.Output
 }
 
 func (w xmlWriter) write(parts ...string) error {

@@ -9,7 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -21,7 +21,7 @@ const (
 	yamlNodeBytes = 200 // what the library holds for each value or key while it reads
 )
 
-func readYAML(budget *component.Budget, in dataInputs) (any, error) {
+func readYAML(budget *value.Budget, in dataInputs) (any, error) {
 	text, err := requiredText(budget, in.Data, "YAML")
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ var plainAfter = func() (is [256]bool) {
 }()
 
 // yamlReader makes values of nodes itself: the library compares each key of a mapping with every other one.
-type yamlReader struct{ budget *component.Budget }
+type yamlReader struct{ budget *value.Budget }
 
 func (r yamlReader) value(n *yaml.Node, depth int) (any, error) {
 	if depth > maxYAMLDepth {
@@ -96,7 +96,7 @@ func (r yamlReader) value(n *yaml.Node, depth int) (any, error) {
 }
 
 func (r yamlReader) list(n *yaml.Node, depth int) (any, error) {
-	if err := r.budget.Hold(len(n.Content) * component.SlotBytes); err != nil {
+	if err := r.budget.Hold(len(n.Content) * value.SlotBytes); err != nil {
 		return nil, err
 	}
 	list := make([]any, len(n.Content))
@@ -110,7 +110,7 @@ func (r yamlReader) list(n *yaml.Node, depth int) (any, error) {
 }
 
 func (r yamlReader) object(n *yaml.Node, depth int) (any, error) {
-	if err := r.budget.Hold(component.ObjectBytes(len(n.Content) / 2)); err != nil {
+	if err := r.budget.Hold(value.ObjectBytes(len(n.Content) / 2)); err != nil {
 		return nil, err
 	}
 	object := make(map[string]any, len(n.Content)/2)
@@ -178,8 +178,8 @@ func yamlKey(n *yaml.Node) (string, error) {
 	case "!!str", "!!int", "!!float":
 		return n.Value, nil // as it is written: 007 is not 7
 	}
-	value, err := yamlScalar(n)
-	return component.Text(value), err
+	val, err := yamlScalar(n)
+	return value.Text(val), err
 }
 
 func yamlScalar(n *yaml.Node) (any, error) {
@@ -232,7 +232,7 @@ func leadingZero(text string) bool {
 	return len(text) > 1 && text[0] == '0' && strings.Trim(text, "0123456789") == ""
 }
 
-func writeYAML(budget *component.Budget, v any) (string, error) {
+func writeYAML(budget *value.Budget, v any) (string, error) {
 	compact, err := writeJSON(budget, unquoted(budget, v)) // which leaves plain values only
 	if err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -20,15 +21,15 @@ func init() {
 		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970, from 100000000000 on of milliseconds.",
 		Actions: []component.Action{
 			component.NewAction("adjustDateTime", "Adjust date/time", "Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
-			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(budget *component.Budget, in zonedInputs) (any, error) {
+			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(budget *value.Budget, in zonedInputs) (any, error) {
 				at, err := in.time(budget)
 				return at.UTC().Format(isoMillis), err
 			})),
-			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(budget *component.Budget, in zonedInputs) (any, error) {
+			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(budget *value.Budget, in zonedInputs) (any, error) {
 				at, err := in.time(budget)
 				return at.Format("2006-01-02T15:04:05.000Z07:00"), err
 			})),
-			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(budget *component.Budget, in epochInputs) (any, error) {
+			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(budget *value.Budget, in epochInputs) (any, error) {
 				at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 				return epoch(at, in.Seconds), err
 			})),
@@ -71,7 +72,7 @@ type currentInputs struct {
 	Seconds bool `key:"displayEpochInSeconds" label:"Display epoch in seconds" default:"false" doc:"Give the seconds since 1970 instead."`
 }
 
-func (in zonedInputs) time(budget *component.Budget) (time.Time, error) {
+func (in zonedInputs) time(budget *value.Budget) (time.Time, error) {
 	at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 	if err != nil {
 		return at, err
@@ -90,7 +91,7 @@ func (in zonedInputs) time(budget *component.Budget) (time.Time, error) {
 	return at.In(zone), nil
 }
 
-func adjustDateTime(budget *component.Budget, in adjustInputs) (any, error) {
+func adjustDateTime(budget *value.Budget, in adjustInputs) (any, error) {
 	at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func epoch(at time.Time, seconds bool) any {
 	return float64(at.UnixMilli())
 }
 
-func convertFromEpoch(_ *component.Budget, in fromEpochInputs) (any, error) {
+func convertFromEpoch(_ *value.Budget, in fromEpochInputs) (any, error) {
 	seconds := in.Epoch
 	if !in.Seconds {
 		seconds /= 1000
@@ -118,7 +119,7 @@ func convertFromEpoch(_ *component.Budget, in fromEpochInputs) (any, error) {
 	return at.Format(isoMillis), err
 }
 
-func formatDateTime(budget *component.Budget, in formatInputs) (any, error) {
+func formatDateTime(budget *value.Budget, in formatInputs) (any, error) {
 	if len(in.Format) > longestPattern {
 		return nil, refusal.ForField(refusal.Invalid, "formatInput",
 			"Format may have %d bytes, not %d", longestPattern, len(in.Format))

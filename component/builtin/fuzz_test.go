@@ -18,6 +18,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -27,7 +28,7 @@ const (
 )
 
 // fuzzLimits are those of each try.
-var fuzzLimits = component.Limits{Output: 1 << 20, Memory: 8 << 20}
+var fuzzLimits = value.Limits{Output: 1 << 20, Memory: 8 << 20}
 
 var fuzzRegistry = sync.OnceValue(func() *component.Registry { return component.New(Components()...) })
 
@@ -49,7 +50,7 @@ func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) 
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	result, err := action.Perform(component.WithLimits(t.Context(), fuzzLimits), newStep(t), inputs)
+	result, err := action.Perform(value.WithLimits(t.Context(), fuzzLimits), newStep(t), inputs)
 	runtime.ReadMemStats(&after)
 	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > fuzzHeap {
 		t.Errorf("%d MiB were allocated", allocated>>20)
@@ -60,7 +61,7 @@ func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) 
 		}
 		return nil, err
 	}
-	if _, err := component.JSON(result.Data); err != nil {
+	if _, err := value.JSON(result.Data); err != nil {
 		t.Errorf("a result that is no value: %v", err)
 	}
 	if _, err := action.Perform(&ending{context.Background(), 0}, newStep(t), inputs); err != nil && !errors.Is(err, errEnded) {
@@ -72,8 +73,8 @@ func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) 
 // same compares by the JSON of both.
 func same(t *testing.T, what string, a, b any) {
 	t.Helper()
-	left, _ := component.JSON(a)
-	right, _ := component.JSON(b)
+	left, _ := value.JSON(a)
+	right, _ := value.JSON(b)
 	if !bytes.Equal(left, right) {
 		t.Errorf("%s: %.300s became %.300s", what, left, right)
 	}
@@ -245,11 +246,11 @@ func FuzzPrettyPrint(f *testing.F) {
 	add(f, `{"b":[],"a":{"c":1}}`, `["\"]},{[:", {}, [[]]]`, "plain", `"\\"`, strings.Repeat("[", 200)+"1,2"+strings.Repeat("]", 200))
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "prettyPrint", in("data", text))
-		value, isJSON := readJSON(component.NewBudget(t.Context()), text)
-		if _, isText := value.(string); err != nil || !isJSON || isText {
+		val, isJSON := readJSON(value.NewBudget(t.Context()), text)
+		if _, isText := val.(string); err != nil || !isJSON || isText {
 			return
 		}
-		compact, _ := component.JSON(value)
+		compact, _ := value.JSON(val)
 		var want bytes.Buffer
 		if err := json.Indent(&want, compact, "", "  "); err != nil || want.String() != data {
 			t.Errorf("got %q, want %q", data, want.String())
@@ -273,7 +274,7 @@ func FuzzCondition(f *testing.F) {
 			t.Skip()
 		}
 		test := func(operator string, operands ...any) (bool, error) {
-			is, err := holds(component.WithLimits(t.Context(), fuzzLimits), append([]any{operator}, operands...))
+			is, err := holds(value.WithLimits(t.Context(), fuzzLimits), append([]any{operator}, operands...))
 			if err != nil && refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("%s: %v", operator, err)
 			}
@@ -305,10 +306,10 @@ func FuzzObjectPath(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, object, path string) {
-		before, _ := component.JSON(unquoted(component.NewBudget(t.Context()), object))
+		before, _ := value.JSON(unquoted(value.NewBudget(t.Context()), object))
 		_, _ = fuzzed(t, "collection-tools", "addKey", in("object", object, "objectPath", path, "key", "k", "value", "v"))
 		_, _ = fuzzed(t, "collection-tools", "selectItemFromList", in("listInput", object, "indexInput", path))
-		if after, _ := component.JSON(unquoted(component.NewBudget(t.Context()), object)); !bytes.Equal(before, after) {
+		if after, _ := value.JSON(unquoted(value.NewBudget(t.Context()), object)); !bytes.Equal(before, after) {
 			t.Errorf("the object itself was changed: %s", after)
 		}
 	})

@@ -7,23 +7,24 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 // The keys of the actions for one function each follow their labels.
 func init() {
 	actions := []component.Action{
-		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.", pure(func(budget *component.Budget, in hashInputs) (any, error) {
+		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.", pure(func(budget *value.Budget, in hashInputs) (any, error) {
 			return digest(budget, in.Function, in.Message, nil)
 		})),
-		component.NewAction("computeHmac", "Compute HMAC hash", "Gives the hash of a message with a secret key (HMAC) as hexadecimal text.", pure(func(budget *component.Budget, in hmacInputs) (any, error) {
+		component.NewAction("computeHmac", "Compute HMAC hash", "Gives the hash of a message with a secret key (HMAC) as hexadecimal text.", pure(func(budget *value.Budget, in hmacInputs) (any, error) {
 			return digest(budget, in.Function, in.Message, in.Secret)
 		})),
 	}
-	for _, name := range component.HashNames() {
+	for _, name := range value.HashNames() {
 		name := strings.ToUpper(name)
 		actions = append(actions, component.NewAction("compute"+name, "Compute "+name+" hash", "Gives the "+name+" hash of a message as hexadecimal text.",
-			pure(func(budget *component.Budget, in messageHashInputs) (any, error) {
+			pure(func(budget *value.Budget, in messageHashInputs) (any, error) {
 				return digest(budget, name, in.Message, nil)
 			})))
 	}
@@ -58,7 +59,7 @@ type signedInputs struct {
 }
 
 // digest gives a message's hash as hexadecimal text, with a secret key its HMAC.
-func digest(budget *component.Budget, function string, of, secret any) (string, error) {
+func digest(budget *value.Budget, function string, of, secret any) (string, error) {
 	var key []byte
 	if secret != nil {
 		key = []byte(messageText(budget, secret))
@@ -67,11 +68,11 @@ func digest(budget *component.Budget, function string, of, secret any) (string, 
 	if err != nil {
 		return "", err
 	}
-	sum, err := component.Digest(function, message, key)
+	sum, err := value.Digest(function, message, key)
 	return hex.EncodeToString(sum), err
 }
 
-func messageText(budget *component.Budget, v any) string {
+func messageText(budget *value.Budget, v any) string {
 	if secret, ok := mapOf(mapOf(v)["fields"])["secretKey"]; ok {
 		v = secret
 	}
@@ -83,14 +84,14 @@ func messageText(budget *component.Budget, v any) string {
 }
 
 func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any, in signedInputs) (component.Result, error) {
-	want, err := digest(component.NewBudget(ctx), in.Function, mapOf(payload["rawBody"])["data"], in.Secret)
+	want, err := digest(value.NewBudget(ctx), in.Function, mapOf(payload["rawBody"])["data"], in.Secret)
 	if err != nil {
 		return component.Result{}, err
 	}
 	given := ""
-	for name, value := range mapOf(payload["headers"]) {
+	for name, val := range mapOf(payload["headers"]) {
 		if strings.EqualFold(name, in.Header) {
-			given = strings.ToLower(component.Text(value))
+			given = strings.ToLower(value.Text(val))
 		}
 	}
 	if !hmac.Equal([]byte(given), []byte(want)) {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -41,7 +42,7 @@ func TestHMACTrigger(t *testing.T) {
 	payload := func(hash string) map[string]any {
 		return map[string]any{"rawBody": map[string]any{"data": "what do ya want for nothing?", "contentType": "text/plain"}, "headers": map[string]any{"X-Hmac": hash, "Other": "x"}}
 	}
-	inputs := in("hmacHeaderName", "x-hmac", "secretKey", "Jefe", "hashFunction", "sha256", "statusCode", "202", "headers", []component.KeyValue{})
+	inputs := in("hmacHeaderName", "x-hmac", "secretKey", "Jefe", "hashFunction", "sha256", "statusCode", "202", "headers", []value.KeyValue{})
 	signed := payload("5BDCC146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
 	got, err := trigger.Do(t.Context(), newStep(t), signed, inputs)
 	if diff := cmp.Diff(any(signed), got.Data); diff != "" || err != nil || got.Response == nil || got.Response.StatusCode != 202 {

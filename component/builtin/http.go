@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 func init() {
@@ -40,20 +41,20 @@ func httpDoc(method string) string {
 
 // httpInputs are the inputs that all requests have.
 type httpInputs struct {
-	URL                string               `key:"url" label:"URL" required:"true" doc:"Where to send the request. With an HTTP connection that has a base URL it may be a path."`
-	Connection         any                  `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate: by an OAuth 2.0 token, by the fields username and password, or by the field apiKey, with the fields scheme (Basic if it is missing, or Bearer) and headerKey (Authorization if it is missing). A header of that name among the headers below takes precedence."`
-	Headers            []component.KeyValue `key:"headers" label:"Headers" doc:"Headers to send. Unless Idempotency-Key is among them, requests other than GET carry one that stays the same if the step is repeated. A header whose value is null is left out."`
-	QueryParams        []component.KeyValue `key:"queryParams" label:"Query parameters" doc:"Parameters to add to the URL, encoded as needed. One whose value is null is left out; lists and objects are sent as JSON."`
-	ResponseType       string               `key:"responseType" label:"Response type" default:"json" options:"json,text,binary" doc:"How to read the answer: json gives the value (or the text, if it is no JSON), text the text (in UTF-8, or in the character set that the answer names), binary an object with data and contentType."`
-	Timeout            float64              `key:"timeout" label:"Timeout" doc:"Milliseconds until an attempt is given up; if empty, a limit that the operator sets."`
-	MaxRetries         int                  `key:"maxRetries" label:"Retries" default:"0" doc:"How many more times to try when the service cannot be reached or answers 429 or 5xx."`
-	RetryDelayMS       float64              `key:"retryDelayMS" label:"Retry delay" default:"0" doc:"Milliseconds between two attempts. A Retry-After header of the answer takes precedence."`
-	ExponentialBackoff bool                 `key:"useExponentialBackoff" label:"Exponential backoff" default:"false" doc:"Double the delay after each attempt, starting at half a second; the retry delay is ignored."`
-	RetryOnAllErrors   bool                 `key:"retryOnAllErrors" label:"Retry on all errors" default:"false" doc:"Also retry answers that a repetition rarely mends, such as 404."`
-	FullResponse       bool                 `key:"includeFullResponse" label:"Include full response" default:"false" doc:"Give an object with data, status, statusText and headers (in lower case, set-cookie as a list) instead of the body alone."`
-	Debug              bool                 `key:"debugRequest" label:"Debug request" default:"false" doc:"Write requests and answers to the log, without secrets and bodies."`
-	MaxRedirects       int                  `key:"maxRedirects" label:"Max redirects" default:"5" doc:"How many redirects to follow, at most 20. One to another host, port or scheme gets of the headers only those that say what is sent and wanted, such as Content-Type and Accept."`
-	IgnoreSSLErrors    bool                 `key:"ignoreSslErrors" label:"Ignore TLS errors" default:"false" doc:"Accept a certificate that cannot be verified. For tests only: the other side can be anyone."`
+	URL                string           `key:"url" label:"URL" required:"true" doc:"Where to send the request. With an HTTP connection that has a base URL it may be a path."`
+	Connection         any              `key:"connection" label:"Connection" type:"connection" doc:"How to authenticate: by an OAuth 2.0 token, by the fields username and password, or by the field apiKey, with the fields scheme (Basic if it is missing, or Bearer) and headerKey (Authorization if it is missing). A header of that name among the headers below takes precedence."`
+	Headers            []value.KeyValue `key:"headers" label:"Headers" doc:"Headers to send. Unless Idempotency-Key is among them, requests other than GET carry one that stays the same if the step is repeated. A header whose value is null is left out."`
+	QueryParams        []value.KeyValue `key:"queryParams" label:"Query parameters" doc:"Parameters to add to the URL, encoded as needed. One whose value is null is left out; lists and objects are sent as JSON."`
+	ResponseType       string           `key:"responseType" label:"Response type" default:"json" options:"json,text,binary" doc:"How to read the answer: json gives the value (or the text, if it is no JSON), text the text (in UTF-8, or in the character set that the answer names), binary an object with data and contentType."`
+	Timeout            float64          `key:"timeout" label:"Timeout" doc:"Milliseconds until an attempt is given up; if empty, a limit that the operator sets."`
+	MaxRetries         int              `key:"maxRetries" label:"Retries" default:"0" doc:"How many more times to try when the service cannot be reached or answers 429 or 5xx."`
+	RetryDelayMS       float64          `key:"retryDelayMS" label:"Retry delay" default:"0" doc:"Milliseconds between two attempts. A Retry-After header of the answer takes precedence."`
+	ExponentialBackoff bool             `key:"useExponentialBackoff" label:"Exponential backoff" default:"false" doc:"Double the delay after each attempt, starting at half a second; the retry delay is ignored."`
+	RetryOnAllErrors   bool             `key:"retryOnAllErrors" label:"Retry on all errors" default:"false" doc:"Also retry answers that a repetition rarely mends, such as 404."`
+	FullResponse       bool             `key:"includeFullResponse" label:"Include full response" default:"false" doc:"Give an object with data, status, statusText and headers (in lower case, set-cookie as a list) instead of the body alone."`
+	Debug              bool             `key:"debugRequest" label:"Debug request" default:"false" doc:"Write requests and answers to the log, without secrets and bodies."`
+	MaxRedirects       int              `key:"maxRedirects" label:"Max redirects" default:"5" doc:"How many redirects to follow, at most 20. One to another host, port or scheme gets of the headers only those that say what is sent and wanted, such as Content-Type and Accept."`
+	IgnoreSSLErrors    bool             `key:"ignoreSslErrors" label:"Ignore TLS errors" default:"false" doc:"Accept a certificate that cannot be verified. For tests only: the other side can be anyone."`
 }
 
 type httpDataInputs struct {
@@ -83,7 +84,7 @@ func sendAny(ctx context.Context, step component.Step, in httpAnyInputs) (compon
 }
 
 func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs, data any) (component.Result, error) {
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	if form, isObject := data.(map[string]any); isObject && in.asForm() {
 		text, err := formOf(budget, form)
 		if err != nil {
@@ -100,8 +101,8 @@ func sendHTTP(ctx context.Context, step component.Step, method string, in httpIn
 
 // asForm tells whether the headers ask for a URL-encoded form.
 func (in httpInputs) asForm() bool {
-	return slices.ContainsFunc(in.Headers, func(pair component.KeyValue) bool {
-		media, _, _ := strings.Cut(component.Text(pair.Value), ";")
+	return slices.ContainsFunc(in.Headers, func(pair value.KeyValue) bool {
+		media, _, _ := strings.Cut(value.Text(pair.Value), ";")
 		return strings.EqualFold(pair.Key, "Content-Type") && strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
 	})
 }
@@ -120,5 +121,5 @@ func send(ctx context.Context, step component.Step, method string, in httpInputs
 	if err != nil {
 		return component.Result{}, err
 	}
-	return answer.result(component.NewBudget(ctx), in)
+	return answer.result(value.NewBudget(ctx), in)
 }

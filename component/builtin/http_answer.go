@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -161,7 +162,7 @@ func headerNames(header http.Header) string {
 	return strings.Join(names, " ")
 }
 
-func (a answer) result(budget *component.Budget, in httpInputs) (component.Result, error) {
+func (a answer) result(budget *value.Budget, in httpInputs) (component.Result, error) {
 	data := a.data(budget, in.ResponseType)
 	if in.FullResponse {
 		headers := make(map[string]any, len(a.header))
@@ -180,7 +181,7 @@ func (a answer) result(budget *component.Budget, in httpInputs) (component.Resul
 	return component.Result{Data: data}, budget.Err()
 }
 
-func (a answer) data(budget *component.Budget, responseType string) any {
+func (a answer) data(budget *value.Budget, responseType string) any {
 	switch responseType {
 	case "binary":
 		return map[string]any{"data": a.body, "contentType": a.header.Get("Content-Type")}
@@ -197,6 +198,6 @@ func (a answer) data(budget *component.Budget, responseType string) any {
 	return value
 }
 
-func (a answer) text(budget *component.Budget) string {
+func (a answer) text(budget *value.Budget) string {
 	return fromUTF8OrType(budget, string(a.body), a.header.Get("Content-Type"))
 }

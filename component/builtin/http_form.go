@@ -9,22 +9,23 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 type httpFormInputs struct {
 	httpInputs
-	Method    string               `key:"httpMethod" label:"HTTP method" default:"post" options:"post,put" doc:"The HTTP method."`
-	Form      []component.KeyValue `key:"formData" label:"Form data" doc:"Fields to send. Lists and objects are sent as JSON."`
-	Files     []component.KeyValue `key:"fileData" label:"File data" doc:"Files to send: text, binary data, or objects with data and contentType, such as what a binary response gives."`
-	FileNames []component.KeyValue `key:"fileDataFileNames" label:"File data file names" doc:"For each file its name, under the same key; the key is the name of one that is not here."`
+	Method    string           `key:"httpMethod" label:"HTTP method" default:"post" options:"post,put" doc:"The HTTP method."`
+	Form      []value.KeyValue `key:"formData" label:"Form data" doc:"Fields to send. Lists and objects are sent as JSON."`
+	Files     []value.KeyValue `key:"fileData" label:"File data" doc:"Files to send: text, binary data, or objects with data and contentType, such as what a binary response gives."`
+	FileNames []value.KeyValue `key:"fileDataFileNames" label:"File data file names" doc:"For each file its name, under the same key; the key is the name of one that is not here."`
 }
 
 // sendForm makes the body once, so that every attempt sends the same.
 func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (component.Result, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	if err := in.write(component.NewBudget(ctx), form); err != nil {
+	if err := in.write(value.NewBudget(ctx), form); err != nil {
 		return component.Result{}, err
 	}
 	if err := form.Close(); err != nil {
@@ -33,7 +34,7 @@ func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (comp
 	return send(ctx, step, strings.ToUpper(in.Method), in.httpInputs, body.Bytes(), form.FormDataContentType())
 }
 
-func (in httpFormInputs) write(budget *component.Budget, form *multipart.Writer) error {
+func (in httpFormInputs) write(budget *value.Budget, form *multipart.Writer) error {
 	for _, field := range in.Form {
 		if err := form.WriteField(field.Key, budget.Text(field.Value)); err != nil {
 			return fmt.Errorf("writing a form: %w", err)
@@ -51,7 +52,7 @@ func (in httpFormInputs) write(budget *component.Budget, form *multipart.Writer)
 		if err != nil {
 			return refusal.ForField(refusal.Invalid, "fileData", "the file %q cannot be sent: %v", file.Key, err)
 		}
-		name := component.Text(names[file.Key])
+		name := value.Text(names[file.Key])
 		if name == "" {
 			name = file.Key
 		}

@@ -11,16 +11,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 func TestHTTPForm(t *testing.T) {
 	server, last := echo(t, nil)
 	got, err := newStep(t).perform("http", "httpPostFormData", in("url", server.URL, "httpMethod", "put",
-		"formData", []component.KeyValue{{Key: "name", Value: "é"}, {Key: "list", Value: []any{1.0}}},
-		"fileData", []component.KeyValue{{Key: "a", Value: map[string]any{"data": []byte{0, 255}, "contentType": "image/png"}}, {Key: "b", Value: "text"}, {Key: "c", Value: nil}},
-		"fileDataFileNames", []component.KeyValue{{Key: "a", Value: `x".png`}}))
+		"formData", []value.KeyValue{{Key: "name", Value: "é"}, {Key: "list", Value: []any{1.0}}},
+		"fileData", []value.KeyValue{{Key: "a", Value: map[string]any{"data": []byte{0, 255}, "contentType": "image/png"}}, {Key: "b", Value: "text"}, {Key: "c", Value: nil}},
+		"fileDataFileNames", []value.KeyValue{{Key: "a", Value: `x".png`}}))
 	if !cmp.Equal(got.Data, any(map[string]any{"ok": true})) || err != nil || last.method != "PUT" {
 		t.Fatalf("got %v, %v, %s", got.Data, err, last.method)
 	}
@@ -49,7 +49,7 @@ func TestHTTPForm(t *testing.T) {
 func TestHTTPFormRefuses(t *testing.T) {
 	for want, inputs := range map[string]map[string]any{
 		"httpMethod: HTTP method must be one of": in("url", "http://x", "httpMethod", "get"),
-		`fileData: the file "f" cannot be sent`:  in("url", "http://x", "fileData", []component.KeyValue{{Key: "f", Value: []any{func() {}}}}),
+		`fileData: the file "f" cannot be sent`:  in("url", "http://x", "fileData", []value.KeyValue{{Key: "f", Value: []any{func() {}}}}),
 		"formData: Form data must be":            in("url", "http://x", "formData", "x"),
 		"url: URL is required":                   in("formData", []any{}),
 		"maxRedirects: Max redirects must be":    in("url", "http://x", "maxRedirects", "21"),
@@ -88,7 +88,7 @@ func TestHTTPRedirects(t *testing.T) {
 	if got.Data != "k" || err != nil {
 		t.Errorf("got %v, %v", got.Data, err)
 	}
-	if _, err := newStep(t).perform("http", "httpGet", in("url", server.URL+"/away?secret=s", "connection", connection, "headers", []component.KeyValue{{Key: "X-Other", Value: "o"}, {Key: "Accept", Value: "text/csv"}})); err != nil ||
+	if _, err := newStep(t).perform("http", "httpGet", in("url", server.URL+"/away?secret=s", "connection", connection, "headers", []value.KeyValue{{Key: "X-Other", Value: "o"}, {Key: "Accept", Value: "text/csv"}})); err != nil ||
 		last.header.Get("X-Key") != "" || last.header.Get("Referer") != "" || last.header.Get("X-Other") != "" || last.header.Get("Accept") != "text/csv" {
 		t.Errorf("sent %v, %v", last.header, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -33,7 +34,7 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}, body: body}
 	for _, pair := range in.Headers {
 		if pair.Key != "" && pair.Value != nil {
-			c.header.Add(pair.Key, component.Text(pair.Value))
+			c.header.Add(pair.Key, value.Text(pair.Value))
 		}
 	}
 	if contentType != "" && c.header.Get("Content-Type") == "" {
@@ -51,7 +52,7 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 
 func targetURL(in httpInputs) (*url.URL, error) {
 	text := in.URL
-	if base := component.Text(mapOf(mapOf(in.Connection)["fields"])["baseUrl"]); base != "" && !strings.Contains(text, "://") {
+	if base := value.Text(mapOf(mapOf(in.Connection)["fields"])["baseUrl"]); base != "" && !strings.Contains(text, "://") {
 		text = strings.TrimRight(base, "/") + "/" + strings.TrimLeft(text, "/")
 	}
 	target, err := url.Parse(strings.TrimSpace(text))
@@ -60,11 +61,11 @@ func targetURL(in httpInputs) (*url.URL, error) {
 		return nil, refusal.ForField(refusal.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
 	}
 	// What the URL has already stays as it is written: services sign and compare it.
-	target.RawQuery = component.QueryText(target.RawQuery)
+	target.RawQuery = value.QueryText(target.RawQuery)
 	added := url.Values{}
 	for _, pair := range in.QueryParams {
 		if pair.Key != "" && pair.Value != nil {
-			added.Add(pair.Key, component.Text(pair.Value))
+			added.Add(pair.Key, value.Text(pair.Value))
 		}
 	}
 	if len(added) > 0 {
@@ -75,8 +76,8 @@ func targetURL(in httpInputs) (*url.URL, error) {
 
 // encodeBody decides what is sent and under which content type. A webhook's body object goes out as
 // the bytes and content type that came in, so that a flow can pass a call on to another one.
-func encodeBody(budget *component.Budget, data any) (body []byte, contentType string, err error) {
-	if inner, declared, isBody := component.Body(data); isBody {
+func encodeBody(budget *value.Budget, data any) (body []byte, contentType string, err error) {
+	if inner, declared, isBody := value.Body(data); isBody {
 		body, contentType, err = encodeBody(budget, inner)
 		if declared != "" {
 			contentType = declared
@@ -105,25 +106,25 @@ func encodeBody(budget *component.Budget, data any) (body []byte, contentType st
 // authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password.
 func authenticate(header http.Header, connection any) {
 	fields := mapOf(mapOf(connection)["fields"])
-	token := component.Text(mapOf(mapOf(connection)["token"])["access_token"])
-	key, scheme := component.Text(fields["apiKey"]), component.Text(fields["scheme"])
-	user, password := component.Text(fields["username"]), component.Text(fields["password"])
-	name, value := "Authorization", ""
+	token := value.Text(mapOf(mapOf(connection)["token"])["access_token"])
+	key, scheme := value.Text(fields["apiKey"]), value.Text(fields["scheme"])
+	user, password := value.Text(fields["username"]), value.Text(fields["password"])
+	name, val := "Authorization", ""
 	switch {
 	case token != "":
-		value = "Bearer " + token
+		val = "Bearer " + token
 	case key != "":
-		if other := component.Text(fields["headerKey"]); other != "" {
+		if other := value.Text(fields["headerKey"]); other != "" {
 			name = other
 		} else if scheme == "" {
 			scheme = "Basic"
 		}
-		value = strings.TrimSpace(scheme + " " + key)
+		val = strings.TrimSpace(scheme + " " + key)
 	case user != "" || password != "":
-		value = "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+		val = "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
-	if value != "" && header.Get(name) == "" {
-		header.Set(name, value)
+	if val != "" && header.Get(name) == "" {
+		header.Set(name, val)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -75,7 +76,7 @@ func TestHTTPBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inputs := map[string]any{"url": server.URL, "data": c.data}
 			if c.header != "" {
-				inputs["headers"] = []component.KeyValue{{Key: "content-type", Value: c.header}}
+				inputs["headers"] = []value.KeyValue{{Key: "content-type", Value: c.header}}
 			}
 			got, err := newStep(t).perform("http", "httpPost", inputs)
 			if diff := cmp.Diff(any(map[string]any{"ok": true}), got.Data); diff != "" || err != nil {
@@ -93,8 +94,8 @@ func TestHTTPRequest(t *testing.T) {
 	s := newStep(t)
 	inputs := map[string]any{
 		"url": server.URL + "/a%20b/ü c?x=1%2B1&s=a b<é", "connection": "",
-		"queryParams": []component.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}, {Key: "none", Value: nil}, {Key: "", Value: "dropped"}, {Key: "e", Value: ""}},
-		"headers":     []component.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"}, {Key: "", Value: "dropped"}, {Key: "X-None", Value: nil}},
+		"queryParams": []value.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}, {Key: "none", Value: nil}, {Key: "", Value: "dropped"}, {Key: "e", Value: ""}},
+		"headers":     []value.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"}, {Key: "", Value: "dropped"}, {Key: "X-None", Value: nil}},
 	}
 	if _, err := s.perform("http", "httpDelete", inputs); err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestHTTPIdempotencyKey(t *testing.T) {
 			t.Errorf("%s: got %q, %v", verb, last.header.Get("Idempotency-Key"), err)
 		}
 	}
-	own := []component.KeyValue{{Key: "idempotency-key", Value: "own"}}
+	own := []value.KeyValue{{Key: "idempotency-key", Value: "own"}}
 	if _, err := newStep(t).perform("http", "httpPost", map[string]any{"url": server.URL, "headers": own}); err != nil || last.header.Get("Idempotency-Key") != "own" {
 		t.Errorf("got %v, %v", last.header, err)
 	}
@@ -124,7 +125,7 @@ func TestHTTPConnection(t *testing.T) {
 	server, last := echo(t, nil)
 	for name, c := range map[string]struct {
 		connection any
-		headers    []component.KeyValue
+		headers    []value.KeyValue
 		want       string
 	}{
 		"none":   {nil, nil, ""},
@@ -134,7 +135,7 @@ func TestHTTPConnection(t *testing.T) {
 		"scheme": {map[string]any{"key": "apiKey", "fields": map[string]any{"apiKey": "k", "scheme": "Token", "headerKey": ""}}, nil, "Token k"},
 		"empty":  {map[string]any{"fields": map[string]any{}}, nil, ""},
 		"basic":  {map[string]any{"fields": map[string]any{"username": "u", "password": "p"}}, nil, "Basic dTpw"},
-		"header": {map[string]any{"fields": map[string]any{"apiKey": "k"}}, []component.KeyValue{{Key: "authorization", Value: "mine"}}, "mine"},
+		"header": {map[string]any{"fields": map[string]any{"apiKey": "k"}}, []value.KeyValue{{Key: "authorization", Value: "mine"}}, "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inputs := map[string]any{"url": server.URL, "connection": c.connection, "headers": c.headers}
@@ -411,7 +412,7 @@ func TestHTTPDebug(t *testing.T) {
 	server, _ := echo(t, nil)
 	s := newStep(t)
 	_, err := s.perform("http", "httpPost", map[string]any{"url": server.URL + "/p?key=secret", "debugRequest": "true", "data": "secret",
-		"headers": []component.KeyValue{{Key: "Authorization", Value: "secret"}}})
+		"headers": []value.KeyValue{{Key: "Authorization", Value: "secret"}}})
 	if err != nil || len(s.lines) != 1 || !strings.Contains(s.lines[0], "Authorization") || strings.Contains(s.lines[0], "secret") {
 		t.Errorf("got %v, log %v", err, s.lines)
 	}

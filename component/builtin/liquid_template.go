@@ -5,6 +5,7 @@ import (
 	_ "embed"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 //go:embed liquid_template.js
@@ -27,7 +28,7 @@ type liquidInputs struct {
 }
 
 func renderLiquid(ctx context.Context, step component.Step, in liquidInputs) (component.Result, error) {
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	data := unquoted(budget, in.Data)
 	if err := budget.Err(); err != nil {
 		return component.Result{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 func init() {
@@ -25,17 +26,17 @@ type writeLogInputs struct {
 }
 
 func writeLog(ctx context.Context, step component.Step, in writeLogInputs) (component.Result, error) {
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	step.Log(in.Level, budget.Text(in.Message))
 	return component.Result{}, budget.Err()
 }
 
 type writeMetricInputs struct {
-	Metrics []component.KeyValue `key:"metrics" label:"Metrics" doc:"Names and values."`
+	Metrics []value.KeyValue `key:"metrics" label:"Metrics" doc:"Names and values."`
 }
 
 func writeMetric(ctx context.Context, step component.Step, in writeMetricInputs) (component.Result, error) {
-	budget := component.NewBudget(ctx)
+	budget := value.NewBudget(ctx)
 	metrics := make(map[string]any, len(in.Metrics))
 	for _, pair := range in.Metrics {
 		metrics[pair.Key] = unquoted(budget, pair.Value)

@@ -10,11 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 func TestBranchOnValue(t *testing.T) {
-	mappings := []component.KeyValue{
+	mappings := []value.KeyValue{
 		{Key: "Register", Value: "register"}, {Key: "Five", Value: "5"}, {Key: "Yes", Value: "true"},
 		{Key: "Same again", Value: "register"}, {Key: "Object", Value: `{"a":1}`}, {Key: "Nothing said", Value: ""},
 	}
@@ -67,7 +68,7 @@ func TestWebhookTrigger(t *testing.T) {
 	}
 	got, err = trigger.Receive(t.Context(), payload, map[string]any{
 		"statusCode": "202", "contentType": "text/plain", "body": "thanks",
-		"headers": []component.KeyValue{{Key: "X-A", Value: 1.0}, {Key: "", Value: "dropped"}},
+		"headers": []value.KeyValue{{Key: "X-A", Value: 1.0}, {Key: "", Value: "dropped"}},
 	})
 	want := &component.Response{StatusCode: 202, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"}, Body: "thanks"}
 	if diff := cmp.Diff(want, got.Response); diff != "" || err != nil {
@@ -82,7 +83,7 @@ func TestWebhookTrigger(t *testing.T) {
 
 func TestWriteMetric(t *testing.T) {
 	s := newStep(t)
-	for _, metrics := range []any{[]component.KeyValue{{Key: "rows", Value: "5"}, {Key: "kind", Value: "full"}}, []any{}} {
+	for _, metrics := range []any{[]value.KeyValue{{Key: "rows", Value: "5"}, {Key: "kind", Value: "full"}}, []any{}} {
 		if _, err := s.perform("log", "writeMetric", map[string]any{"metrics": metrics}); err != nil {
 			t.Error(err)
 		}
@@ -112,7 +113,7 @@ func TestLoopOverItems(t *testing.T) {
 		"empty":           {[]any{}, []any{}},
 		"object":          {map[string]any{"b": 2.0, "a": 1.0}, []any{map[string]any{"key": "a", "value": 1.0}, map[string]any{"key": "b", "value": 2.0}}},
 		"empty object":    {map[string]any{}, []any{}},
-		"keys and values": {[]component.KeyValue{{Key: "a", Value: 1.0}}, []any{map[string]any{"key": "a", "value": 1.0}}},
+		"keys and values": {[]value.KeyValue{{Key: "a", Value: 1.0}}, []any{map[string]any{"key": "a", "value": 1.0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": c.items})
@@ -180,7 +181,7 @@ func TestStopExecution(t *testing.T) {
 		t.Error(err, diff)
 	}
 	got, err = newStep(t).perform("stop-execution", "stopExecution", map[string]any{
-		"statusCode": "404", "contentType": "text/plain", "jsonBody": map[string]any{"a": 1.0}, "headers": []component.KeyValue{{Key: "X-A", Value: 1.0}}})
+		"statusCode": "404", "contentType": "text/plain", "jsonBody": map[string]any{"a": 1.0}, "headers": []value.KeyValue{{Key: "X-A", Value: 1.0}}})
 	want := component.Result{Data: map[string]any{"a": 1.0}, StatusCode: 404, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)

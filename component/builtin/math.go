@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -14,12 +15,12 @@ import (
 func init() {
 	var actions []component.Action
 	for _, f := range mathFunctions {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(_ *component.Budget, in numberInputs) (any, error) {
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(_ *value.Budget, in numberInputs) (any, error) {
 			return finite(f.do(in.Number)), nil
 		})))
 	}
 	for _, f := range mathOfLists {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.", pure(func(budget *component.Budget, in numbersInputs) (any, error) {
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.", pure(func(budget *value.Budget, in numbersInputs) (any, error) {
 			all, err := in.all(budget)
 			if err != nil || len(all) == 0 {
 				return finite(f.empty), err
@@ -37,13 +38,13 @@ func init() {
 			component.NewAction("evaluate", "Evaluate expression",
 				"Gives what an expression such as 2 * (3 + 7) ** 2 comes to by the rules of JavaScript. It may hold numbers, operators, parentheses, and functions and constants such as Math.max. A result that is no number is null.",
 				evaluate),
-			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(_ *component.Budget, in logInputs) (any, error) {
+			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(_ *value.Budget, in logInputs) (any, error) {
 				return finite(math.Log(in.Number) / math.Log(in.Base)), nil
 			})),
-			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(_ *component.Budget, in powInputs) (any, error) {
+			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(_ *value.Budget, in powInputs) (any, error) {
 				return finite(math.Pow(in.Base, in.Exponent)), nil
 			})),
-			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(_ *component.Budget, in rangeInputs) (any, error) {
+			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(_ *value.Budget, in rangeInputs) (any, error) {
 				return in.Min + rand.Float64()*(in.Max-in.Min), in.check()
 			})),
 			component.NewAction("randomInt", "Random integer", "Gives a whole number from the least to the greatest.", pure(randomInt)),
@@ -86,7 +87,7 @@ func (in rangeInputs) check() error {
 	return nil
 }
 
-func randomInt(_ *component.Budget, in rangeInputs) (any, error) {
+func randomInt(_ *value.Budget, in rangeInputs) (any, error) {
 	if in.Min != math.Trunc(in.Min) || in.Max != math.Trunc(in.Max) || in.Max-in.Min >= 1<<53 {
 		return nil, refusal.ForField(refusal.Invalid, "min", "Min and max must be whole numbers less than 2^53 apart")
 	}
@@ -96,7 +97,7 @@ func randomInt(_ *component.Budget, in rangeInputs) (any, error) {
 	return in.Min + float64(rand.Int64N(int64(in.Max-in.Min)+1)), nil
 }
 
-func (in numbersInputs) all(budget *component.Budget) ([]float64, error) {
+func (in numbersInputs) all(budget *value.Budget) ([]float64, error) {
 	from := in.Numbers
 	if in.Dynamic != nil && in.Dynamic != "" {
 		from = in.Dynamic

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -17,7 +18,7 @@ func init() {
 	register(component.Component{
 		Key: "messagepack", Label: "MessagePack", Category: "Data", Description: "Reads and writes MessagePack, a compact form of data.",
 		Actions: []component.Action{
-			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(budget *component.Budget, in messageInputs) (any, error) {
+			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(budget *value.Budget, in messageInputs) (any, error) {
 				text, rest, isText := textOf(in.Message)
 				if !isText {
 					return nil, refusal.ForField(refusal.Invalid, "message", "Message must be binary data, not %s", shape(rest))
@@ -32,7 +33,7 @@ func init() {
 				}
 				return value, nil
 			})),
-			component.NewAction("encodeMessage", "Encode", "Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.", pure(func(budget *component.Budget, in packInputs) (any, error) {
+			component.NewAction("encodeMessage", "Encode", "Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.", pure(func(budget *value.Budget, in packInputs) (any, error) {
 				w := packWriter{budget: budget}
 				err := w.value(in.Data, 0)
 				return map[string]any{"data": w.out, "contentType": "application/msgpack"}, err
@@ -55,7 +56,7 @@ var errPackDepth = errors.New("it is nested too deep")
 
 type packReader struct {
 	rest   string
-	budget *component.Budget
+	budget *value.Budget
 	owed   int // bytes that lists and objects which are being read have yet to come, at least
 }
 
@@ -151,7 +152,7 @@ func (r *packReader) number(width int) (n uint64, err error) {
 func (r *packReader) bytes(n int) ([]byte, error) {
 	taken, err := r.take(n)
 	if err == nil {
-		err = r.budget.Hold(component.ListBytes + n)
+		err = r.budget.Hold(value.ListBytes + n)
 	}
 	if err != nil {
 		return nil, err
@@ -162,7 +163,7 @@ func (r *packReader) bytes(n int) ([]byte, error) {
 func (r *packReader) text(n int) (any, error) {
 	taken, err := r.take(n)
 	if err == nil {
-		err = r.budget.Hold(component.TextBytes) // its bytes are those of the message
+		err = r.budget.Hold(value.TextBytes) // its bytes are those of the message
 	}
 	return taken, err
 }
@@ -177,7 +178,7 @@ func (r *packReader) owe(n, bytes int) error {
 }
 
 func (r *packReader) list(n, depth int) (any, error) {
-	if err := r.owe(n, component.ListBytes+n*component.SlotBytes); err != nil {
+	if err := r.owe(n, value.ListBytes+n*value.SlotBytes); err != nil {
 		return nil, err
 	}
 	list := make([]any, n)
@@ -192,7 +193,7 @@ func (r *packReader) list(n, depth int) (any, error) {
 }
 
 func (r *packReader) object(n, depth int) (any, error) {
-	if err := r.owe(2*n, component.ObjectBytes(n)); err != nil {
+	if err := r.owe(2*n, value.ObjectBytes(n)); err != nil {
 		return nil, err
 	}
 	object := make(map[string]any, n)
@@ -207,7 +208,7 @@ func (r *packReader) object(n, depth int) (any, error) {
 			return nil, errors.New("a key is a list or an object; only text, numbers and the like can be keys")
 		}
 		r.owed--
-		if object[component.Text(key)], err = r.value(depth + 1); err != nil {
+		if object[value.Text(key)], err = r.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +217,7 @@ func (r *packReader) object(n, depth int) (any, error) {
 
 // packWriter writes values in the shortest form that each kind has, whole numbers as such.
 type packWriter struct {
-	budget *component.Budget
+	budget *value.Budget
 	out    []byte
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -39,9 +40,9 @@ func init() {
 }
 
 type saveValueInputs struct {
-	Key     string               `key:"keyInput" label:"Key" doc:"Name to keep the value under."`
-	Value   any                  `key:"valueInput" label:"Value" doc:"The value to keep."`
-	Dynamic []component.KeyValue `key:"dynamicValues" label:"Keys and values" doc:"Several values at once. If there are any, key and value are ignored."`
+	Key     string           `key:"keyInput" label:"Key" doc:"Name to keep the value under."`
+	Value   any              `key:"valueInput" label:"Value" doc:"The value to keep."`
+	Dynamic []value.KeyValue `key:"dynamicValues" label:"Keys and values" doc:"Several values at once. If there are any, key and value are ignored."`
 }
 
 type getValueInputs struct {
@@ -131,12 +132,12 @@ func removeValues(ctx context.Context, state component.State, in removeValueInpu
 		keys = []any{in.Key}
 	}
 	for _, key := range keys {
-		if component.Text(key) == "" {
+		if value.Text(key) == "" {
 			return refusal.ForField(refusal.Invalid, "keyInput", "Key is required")
 		}
 	}
 	for _, key := range keys {
-		if err := state.Remove(ctx, component.Text(key)); err != nil {
+		if err := state.Remove(ctx, value.Text(key)); err != nil {
 			return err
 		}
 	}
@@ -173,8 +174,8 @@ func usageMetrics(ctx context.Context, step component.Step, _ struct{}) (compone
 			return component.Result{}, err
 		}
 		size := 0
-		for key, value := range values {
-			form, err := component.EncodeValue(value)
+		for key, val := range values {
+			form, err := value.Encode(val)
 			if err != nil {
 				return component.Result{}, err
 			}

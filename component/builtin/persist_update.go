@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -36,7 +37,7 @@ func updateActions(scope component.Scope, infix, label, shared string) []compone
 	return []component.Action{
 		component.NewAction("append"+infix+"ValueToList", label+" - Append value to list",
 			"Adds an element at the end of the list under a key, which is made if there is none."+about,
-			ofValue(scope, func(_ *component.Budget, list []any, in elementInputs) ([]any, error) {
+			ofValue(scope, func(_ *value.Budget, list []any, in elementInputs) ([]any, error) {
 				return append(list, in.Value), nil
 			})),
 		component.NewAction("append"+infix+"ValuesToList", label+" - Append multiple values to a list",
@@ -65,7 +66,7 @@ func (in keyInputs) key() string { return in.Key }
 
 // ofValue makes an action's function of one that changes a list.
 func ofValue[I keyed](
-	scope component.Scope, change func(budget *component.Budget, list []any, in I) ([]any, error),
+	scope component.Scope, change func(budget *value.Budget, list []any, in I) ([]any, error),
 ) actionFunc[I] {
 	return func(ctx context.Context, step component.Step, in I) (component.Result, error) {
 		return updated(ctx, step.State(scope), in.key(), func(old any, found bool) (any, error) {
@@ -73,7 +74,7 @@ func ofValue[I keyed](
 			if !isList && found && old != nil && old != "" {
 				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a list", in.key(), shape(old))
 			}
-			budget := component.NewBudget(ctx)
+			budget := value.NewBudget(ctx)
 			changed, err := change(budget, append([]any{}, list...), in)
 			if over := budget.Err(); over != nil {
 				return nil, over
@@ -91,7 +92,7 @@ func updated(ctx context.Context, state component.State, key string, change func
 	return component.Result{Data: map[string]any{"key": key, "value": value}}, nil
 }
 
-func appendValues(budget *component.Budget, list []any, in elementsInputs) ([]any, error) {
+func appendValues(budget *value.Budget, list []any, in elementsInputs) ([]any, error) {
 	values := in.Values
 	if in.Dynamic != nil && in.Dynamic != "" {
 		var err error
@@ -99,25 +100,25 @@ func appendValues(budget *component.Budget, list []any, in elementsInputs) ([]an
 			return nil, err
 		}
 	}
-	for _, value := range values {
-		if inner, isList := value.([]any); isList && in.Flatten {
-			if err := budget.Hold(len(inner) * component.SlotBytes); err != nil {
+	for _, val := range values {
+		if inner, isList := val.([]any); isList && in.Flatten {
+			if err := budget.Hold(len(inner) * value.SlotBytes); err != nil {
 				return nil, err
 			}
 			list = append(list, inner...)
 		} else {
-			list = append(list, value)
+			list = append(list, val)
 		}
 	}
 	return list, nil
 }
 
-func removeElement(budget *component.Budget, list []any, in elementInputs) ([]any, error) {
+func removeElement(budget *value.Budget, list []any, in elementInputs) ([]any, error) {
 	return without(budget, list, in.Value), nil
 }
 
-func addToSet(_ *component.Budget, list []any, in elementInputs) ([]any, error) {
-	if slices.ContainsFunc(list, func(v any) bool { return component.ExactEqual(v, in.Value) }) {
+func addToSet(_ *value.Budget, list []any, in elementInputs) ([]any, error) {
+	if slices.ContainsFunc(list, func(v any) bool { return value.StrictEqual(v, in.Value) }) {
 		return list, nil
 	}
 	return append(list, in.Value), nil
@@ -126,7 +127,7 @@ func addToSet(_ *component.Budget, list []any, in elementInputs) ([]any, error) 
 func addAmount(scope component.Scope, sign float64) actionFunc[amountInputs] {
 	return func(ctx context.Context, step component.Step, in amountInputs) (component.Result, error) {
 		return updated(ctx, step.State(scope), in.Key, func(old any, found bool) (any, error) {
-			budget := component.NewBudget(ctx)
+			budget := value.NewBudget(ctx)
 			n, isNumber := unquoted(budget, old).(float64)
 			if !isNumber && found && old != nil && old != "" {
 				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a number", in.Key, shape(old))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -29,7 +30,7 @@ type sleepInputs struct {
 func sleep(ctx context.Context, _ component.Step, in sleepInputs) (component.Result, error) {
 	if in.Milliseconds < 0 || in.Milliseconds > float64(maxSleep.Milliseconds()) {
 		return component.Result{}, refusal.ForField(refusal.Invalid, "ms", "Milliseconds must be between 0 and %d, not %s",
-			maxSleep.Milliseconds(), component.Text(in.Milliseconds))
+			maxSleep.Milliseconds(), value.Text(in.Milliseconds))
 	}
 	timer := time.NewTimer(time.Duration(in.Milliseconds * float64(time.Millisecond)))
 	defer timer.Stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -20,10 +21,10 @@ func init() {
 }
 
 type stopExecutionInputs struct {
-	StatusCode  int                  `key:"statusCode" label:"Response status" default:"200" doc:"HTTP status of the answer."`
-	ContentType string               `key:"contentType" label:"Response content type" default:"application/json" doc:"Content type of the answer."`
-	Body        any                  `key:"jsonBody" label:"Response body" doc:"Body of the answer: text as it is, all else as JSON."`
-	Headers     []component.KeyValue `key:"headers" label:"Response headers" doc:"Further headers of the answer."`
+	StatusCode  int              `key:"statusCode" label:"Response status" default:"200" doc:"HTTP status of the answer."`
+	ContentType string           `key:"contentType" label:"Response content type" default:"application/json" doc:"Content type of the answer."`
+	Body        any              `key:"jsonBody" label:"Response body" doc:"Body of the answer: text as it is, all else as JSON."`
+	Headers     []value.KeyValue `key:"headers" label:"Response headers" doc:"Further headers of the answer."`
 }
 
 func stopExecution(_ context.Context, _ component.Step, in stopExecutionInputs) (component.Result, error) {

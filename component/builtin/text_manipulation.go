@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/language"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -34,10 +35,10 @@ func init() {
 			component.NewAction("joinLines", "Join lines", "Joins texts to one, with line breaks between.", pure(joinLines)),
 			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(3, func(s string) string { return cases.Lower(language.Und).String(s) })),
 			component.NewAction("match", "Match regex", "Gives what a JavaScript regular expression finds: the whole match and its groups, or with the flag g all matches; null if there is none.", match),
-			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(0, func(s string) string { return strings.TrimFunc(s, component.IsSpace) })),
+			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(0, func(s string) string { return strings.TrimFunc(s, value.IsSpace) })),
 			component.NewAction("splitLines", "Split lines", "Gives the lines of a text as a list.", pure(splitLines)),
 			component.NewAction("split", "Split string", "Gives the parts of a text between separators as a list; without a separator, its characters.", pure(split)),
-			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(_ *component.Budget, in textInputs) (any, error) {
+			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(_ *value.Budget, in textInputs) (any, error) {
 				units := 0
 				for _, c := range in.Text {
 					units += utf16.RuneLen(c)
@@ -71,7 +72,7 @@ type replaceInputs struct {
 
 type replaceSeveralInputs struct {
 	textInputs
-	With []component.KeyValue `key:"replaceWith" label:"Replace with" doc:"For each text to look for, what to put in its place."`
+	With []value.KeyValue `key:"replaceWith" label:"Replace with" doc:"For each text to look for, what to put in its place."`
 }
 
 type joinInputs struct {
@@ -103,7 +104,7 @@ type splitInputs struct {
 
 // ofText makes an action's function of one of text, whose result is at most so many times as long.
 func ofText(times int, do func(string) string) actionFunc[textInputs] {
-	return pure(func(budget *component.Budget, in textInputs) (any, error) {
+	return pure(func(budget *value.Budget, in textInputs) (any, error) {
 		if err := budget.Hold(times * len(in.Text)); err != nil {
 			return nil, err
 		}
@@ -113,7 +114,7 @@ func ofText(times int, do func(string) string) actionFunc[textInputs] {
 }
 
 // decodeBase64 takes either alphabet, with or without padding and line breaks.
-func decodeBase64(budget *component.Budget, in textInputs) (any, error) {
+func decodeBase64(budget *value.Budget, in textInputs) (any, error) {
 	if err := budget.Hold(2 * len(in.Text)); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func decodeBase64(budget *component.Budget, in textInputs) (any, error) {
 	return data, nil
 }
 
-func encodeBase64(budget *component.Budget, in fileInputs) (any, error) {
+func encodeBase64(budget *value.Budget, in fileInputs) (any, error) {
 	text, rest, isText := textOf(in.Text)
 	if !isText {
 		text = budget.Text(rest)
@@ -139,7 +140,7 @@ func encodeBase64(budget *component.Budget, in fileInputs) (any, error) {
 	return base64.StdEncoding.EncodeToString([]byte(text)), nil
 }
 
-func slice(budget *component.Budget, in sliceInputs) (any, error) {
+func slice(budget *value.Budget, in sliceInputs) (any, error) {
 	if err := budget.Hold(8 * len(in.Text)); err != nil {
 		return nil, err
 	}
@@ -162,11 +163,11 @@ func slice(budget *component.Budget, in sliceInputs) (any, error) {
 	return string(utf16.Decode(units[min(from, to):to])), nil
 }
 
-func replace(budget *component.Budget, in replaceInputs) (any, error) {
+func replace(budget *value.Budget, in replaceInputs) (any, error) {
 	return replaced(budget, in.Text, in.Find, in.Replace)
 }
 
-func replaceSeveral(budget *component.Budget, in replaceSeveralInputs) (any, error) {
+func replaceSeveral(budget *value.Budget, in replaceSeveralInputs) (any, error) {
 	text := in.Text
 	for _, pair := range in.With {
 		var err error
@@ -178,7 +179,7 @@ func replaceSeveral(budget *component.Budget, in replaceSeveralInputs) (any, err
 }
 
 // replaced counts what it makes before it makes it: with one in the place of another, a text can grow without end.
-func replaced(budget *component.Budget, text, find, by string) (string, error) {
+func replaced(budget *value.Budget, text, find, by string) (string, error) {
 	if find == "" {
 		return text, nil
 	}
@@ -192,18 +193,18 @@ func replaced(budget *component.Budget, text, find, by string) (string, error) {
 }
 
 // fits refuses a text that is made of so many bytes and of one text so many times.
-func fits(budget *component.Budget, bytes, times, length int) error {
+func fits(budget *value.Budget, bytes, times, length int) error {
 	if length > 0 && times > (math.MaxInt-bytes)/length {
 		return budget.Room(math.MaxInt)
 	}
 	return budget.Room(bytes + times*length)
 }
 
-func join(budget *component.Budget, in joinInputs) (any, error) {
+func join(budget *value.Budget, in joinInputs) (any, error) {
 	return joined(budget, in.Strings, in.Separator)
 }
 
-func joinLines(budget *component.Budget, in joinLinesInputs) (any, error) {
+func joinLines(budget *value.Budget, in joinLinesInputs) (any, error) {
 	if in.Number < 0 || in.Number > 1000 {
 		return nil, refusal.ForField(refusal.Invalid, "numberOfNewlines", "Number of newlines must be from 0 to 1000, not %d", in.Number)
 	}
@@ -214,7 +215,7 @@ func joinLines(budget *component.Budget, in joinLinesInputs) (any, error) {
 	return joined(budget, in.Strings, strings.Repeat(newline, in.Number))
 }
 
-func joined(budget *component.Budget, list any, separator string) (any, error) {
+func joined(budget *value.Budget, list any, separator string) (any, error) {
 	if list == nil || list == "" {
 		return "", nil
 	}
@@ -248,11 +249,11 @@ func match(ctx context.Context, step component.Step, in matchInputs) (component.
 	return component.Result{Data: data}, err
 }
 
-func splitLines(budget *component.Budget, in splitLinesInputs) (any, error) {
+func splitLines(budget *value.Budget, in splitLinesInputs) (any, error) {
 	lines := []any{}
 	for line := range strings.SplitSeq(in.Text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
-		if !in.Filter || strings.TrimFunc(line, component.IsSpace) != "" {
+		if !in.Filter || strings.TrimFunc(line, value.IsSpace) != "" {
 			if err := budget.Hold(cellBytes); err != nil {
 				return nil, err
 			}
@@ -262,7 +263,7 @@ func splitLines(budget *component.Budget, in splitLinesInputs) (any, error) {
 	return lines, nil
 }
 
-func split(budget *component.Budget, in splitInputs) (any, error) {
+func split(budget *value.Budget, in splitInputs) (any, error) {
 	parts := []any{}
 	if in.Text == "" && in.Separator == "" {
 		return parts, nil

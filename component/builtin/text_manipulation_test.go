@@ -3,7 +3,7 @@ package builtin
 import (
 	"testing"
 
-	"heddle/component"
+	"heddle/component/value"
 )
 
 func TestTextManipulation(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTextManipulation(t *testing.T) {
 		{"slice", in("text", "abc", "sliceStop", "end"), nil, "sliceStop: Slice stop must be a whole number"},
 		{"replace", in("text", "/in/a/in", "find", "/in", "replace", "$&"), "$&/a$&", ""},
 		{"replace", in("text", "abc", "find", "", "replace", "x"), "abc", ""},
-		{"replaceMultipleSubstring", in("text", "abc", "replaceWith", []component.KeyValue{{Key: "a", Value: "b"}, {Key: "b", Value: 1.0}, {Key: "", Value: "x"}}), "11c", ""},
+		{"replaceMultipleSubstring", in("text", "abc", "replaceWith", []value.KeyValue{{Key: "a", Value: "b"}, {Key: "b", Value: 1.0}, {Key: "", Value: "x"}}), "11c", ""},
 		{"htmlDecode", in("text", "&lt;&eacute;&#39;&amp;amp;"), "<é'&amp;", ""},
 		{"htmlEncode", in("text", `<a b="c">é'&`), "&lt;a b=&#34;c&#34;&gt;é&#39;&amp;", ""},
 		{"join", in("strings", []any{"a", 1.0, nil, map[string]any{}}, "separator", ", "), "a, 1, , {}", ""},

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/component"
+	"heddle/component/value"
 )
 
 func init() {
@@ -13,7 +14,7 @@ func init() {
 		Key: "uuid", Label: "UUID", Category: "Data", Description: "Makes unique ids.",
 		Actions: []component.Action{
 			component.NewAction("generateUuid", "Generate UUID", "Gives a new random UUID, another one each time.", pure(generateUUID)),
-			component.NewAction("emptyUuid", "Nil/empty UUID", "Gives the UUID of zeros only.", pure(func(*component.Budget, struct{}) (any, error) { return uuid.Nil.String(), nil })),
+			component.NewAction("emptyUuid", "Nil/empty UUID", "Gives the UUID of zeros only.", pure(func(*value.Budget, struct{}) (any, error) { return uuid.Nil.String(), nil })),
 		},
 	})
 }
@@ -23,7 +24,7 @@ type uuidInputs struct {
 	Dashes bool   `key:"removeDashes" label:"Remove dashes?" default:"false" doc:"Write it without dashes."`
 }
 
-func generateUUID(_ *component.Budget, in uuidInputs) (any, error) {
+func generateUUID(_ *value.Budget, in uuidInputs) (any, error) {
 	id := uuid.NewString()
 	if in.Dashes {
 		id = strings.ReplaceAll(id, "-", "")

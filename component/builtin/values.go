@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
 // unquoted reads text that is JSON and leaves all else as it is: literals in a definition are always
 // text. Keys with values become the list of objects that they are.
-func unquoted(budget *component.Budget, v any) any {
+func unquoted(budget *value.Budget, v any) any {
 	if text, isText := v.(string); isText {
 		if read, ok := readJSON(budget, text); ok {
 			return read
@@ -26,7 +26,7 @@ func unquoted(budget *component.Budget, v any) any {
 // plain makes the list that they are of keys with values, and one kind of number of all.
 func plain(v any) any {
 	switch x := v.(type) {
-	case []component.KeyValue:
+	case []value.KeyValue:
 		list := make([]any, len(x))
 		for i, pair := range x {
 			list[i] = map[string]any{"key": pair.Key, "value": pair.Value}
@@ -41,7 +41,7 @@ func plain(v any) any {
 }
 
 // readJSON reads as JavaScript does: a number that is too large is infinite, not an error.
-func readJSON(budget *component.Budget, text string) (any, bool) {
+func readJSON(budget *value.Budget, text string) (any, bool) {
 	if !maybeJSON(text) {
 		return nil, false
 	}
@@ -62,7 +62,7 @@ func readJSON(budget *component.Budget, text string) (any, bool) {
 }
 
 // parsed reads JSON, which is refused before it is held if there is too much of it.
-func parsed(budget *component.Budget, raw []byte) (value any, err error) {
+func parsed(budget *value.Budget, raw []byte) (value any, err error) {
 	if json.Valid(raw) {
 		return budget.ParseJSON(raw)
 	}
@@ -93,7 +93,7 @@ func numbers(v any) any {
 }
 
 // listOf reads a list: one, or text that is the JSON of one.
-func listOf(budget *component.Budget, field string, v any) ([]any, error) {
+func listOf(budget *value.Budget, field string, v any) ([]any, error) {
 	if list, ok := unquoted(budget, v).([]any); ok {
 		return list, nil
 	}
@@ -104,7 +104,7 @@ func listOf(budget *component.Budget, field string, v any) ([]any, error) {
 }
 
 // objectOf reads an object: one, text that is the JSON of one, or nothing.
-func objectOf(budget *component.Budget, field string, v any) (map[string]any, error) {
+func objectOf(budget *value.Budget, field string, v any) (map[string]any, error) {
 	switch x := unquoted(budget, v).(type) {
 	case map[string]any:
 		return x, nil
@@ -122,7 +122,7 @@ func objectOf(budget *component.Budget, field string, v any) (map[string]any, er
 }
 
 // objectFrom makes an object of keys with values; of a key that is there twice, the last one counts.
-func objectFrom(pairs []component.KeyValue) map[string]any {
+func objectFrom(pairs []value.KeyValue) map[string]any {
 	object := make(map[string]any, len(pairs))
 	for _, pair := range pairs {
 		object[pair.Key] = pair.Value
@@ -136,12 +136,12 @@ func shape(v any) string {
 	case nil:
 		return "nothing"
 	case bool, float64:
-		return component.Text(x)
+		return value.Text(x)
 	case string:
 		return strconv.Quote(excerpt(x, 40))
 	case []byte:
 		return "binary data"
-	case []any, []component.KeyValue:
+	case []any, []value.KeyValue:
 		return "a list"
 	}
 	return "an object"

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"heddle/component"
+	"heddle/component/value"
 	"heddle/domain/refusal"
 )
 
@@ -20,10 +21,10 @@ func init() {
 }
 
 type webhookInputs struct {
-	StatusCode  int                  `key:"statusCode" label:"Response status" doc:"HTTP status that a caller of an asynchronous flow is answered with; 200 if empty."`
-	ContentType string               `key:"contentType" label:"Response content type" doc:"Content type of the answer; application/json if empty."`
-	Headers     []component.KeyValue `key:"headers" label:"Response headers" doc:"Further headers of the answer."`
-	Body        string               `key:"body" label:"Response body" doc:"Body of the answer; if empty, a JSON object with the id of the execution."`
+	StatusCode  int              `key:"statusCode" label:"Response status" doc:"HTTP status that a caller of an asynchronous flow is answered with; 200 if empty."`
+	ContentType string           `key:"contentType" label:"Response content type" doc:"Content type of the answer; application/json if empty."`
+	Headers     []value.KeyValue `key:"headers" label:"Response headers" doc:"Further headers of the answer."`
+	Body        string           `key:"body" label:"Response body" doc:"Body of the answer; if empty, a JSON object with the id of the execution."`
 }
 
 // receiveWebhook leaves the delivery as it is. Callers of synchronous flows are answered by the
@@ -42,11 +43,11 @@ func receiveWebhook(_ context.Context, payload map[string]any, in webhookInputs)
 	return result, nil
 }
 
-func headerMap(pairs []component.KeyValue) map[string]string {
+func headerMap(pairs []value.KeyValue) map[string]string {
 	headers := make(map[string]string, len(pairs))
 	for _, pair := range pairs {
 		if pair.Key != "" {
-			headers[pair.Key] = component.Text(pair.Value)
+			headers[pair.Key] = value.Text(pair.Value)
 		}
 	}
 	return headers

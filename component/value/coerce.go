@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"maps"
@@ -8,14 +8,27 @@ import (
 	"strings"
 )
 
-// kind is a Go type that an input can have: its name in the catalogue, what it wants in the words of
-// an error message, and how a loosely typed value becomes one.
-type kind struct {
-	name, wants string
-	from        func(*Budget, any) (any, bool)
+// KeyValue is an element of a key/value list input.
+type KeyValue struct {
+	Key   string `json:"key"`
+	Value any    `json:"value"`
 }
 
-var kinds = map[reflect.Type]kind{
+// Kind is a Go type that an input can have.
+type Kind struct {
+	Name  string // in the catalogue
+	Wants string // what it takes, in the words of an error message
+	// From converts a loosely typed value. It reports whether that can be done.
+	From func(*Budget, any) (any, bool)
+}
+
+// KindOf returns the kind of a Go type. It reports whether an input can have that type.
+func KindOf(t reflect.Type) (Kind, bool) {
+	k, ok := kinds[t]
+	return k, ok
+}
+
+var kinds = map[reflect.Type]Kind{
 	reflect.TypeFor[string]():     {"string", "text", toText},
 	reflect.TypeFor[bool]():       {"boolean", "true or false", toBool},
 	reflect.TypeFor[float64]():    {"number", "a number", toNumber},

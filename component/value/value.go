@@ -1,4 +1,6 @@
-package component
+// Package value has the values that steps pass: what JSON has, and bytes. It reads, writes, measures, converts and
+// compares them as the format and JavaScript do, and bounds what that may take.
+package value
 
 import (
 	"bytes"
@@ -20,10 +22,10 @@ const (
 	objectKey = "$object"
 )
 
-// EncodeValue writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
+// Encode writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
 // what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
 // that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
-func EncodeValue(v any) (json.RawMessage, error) { return write(v, true, math.MaxInt) }
+func Encode(v any) (json.RawMessage, error) { return write(v, true, math.MaxInt) }
 
 // EncodeWithin is [EncodeValue] for a step's result, which is refused before more bytes than that are written.
 func EncodeWithin(v any, bytes int) (json.RawMessage, error) { return write(v, true, bytes) }
@@ -32,8 +34,8 @@ func EncodeWithin(v any, bytes int) (json.RawMessage, error) { return write(v, t
 // UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
 func JSON(v any) ([]byte, error) { return write(v, false, math.MaxInt) }
 
-// DecodeValue reads a value that [EncodeValue] wrote.
-func DecodeValue(raw json.RawMessage) (any, error) {
+// Decode reads a value that [EncodeValue] wrote.
+func Decode(raw json.RawMessage) (any, error) {
 	tree, err := parseJSON(raw)
 	if err != nil {
 		return nil, fmt.Errorf("reading a value: %w", err)

@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"math"
@@ -32,11 +32,11 @@ func FuzzMeasureJSON(f *testing.F) {
 		if is.Bytes > m.Bytes || is.Values > m.Values || is.Depth > m.Depth {
 			t.Errorf("told %+v of what is %+v", m, is)
 		}
-		text, err := EncodeValue(value)
+		text, err := Encode(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := DecodeValue(text)
+		back, err := Decode(text)
 		if diff := cmp.Diff(value, back); diff != "" || err != nil {
 			t.Error(err, diff)
 		}
@@ -89,7 +89,7 @@ func FuzzLoose(f *testing.F) {
 		if read, err := ParseJSON([]byte(right)); err == nil {
 			b = read
 		}
-		if LooseEqual(a, b) != LooseEqual(b, a) || !ExactEqual(a, a) || ExactEqual(a, b) && !LooseEqual(a, b) {
+		if LooseEqual(a, b) != LooseEqual(b, a) || !StrictEqual(a, a) || StrictEqual(a, b) && !LooseEqual(a, b) {
 			t.Errorf("%v == %v is %v, the other way %v", a, b, LooseEqual(a, b), LooseEqual(b, a))
 		}
 		less, ordered = LooseLess(a, b)

@@ -1,4 +1,4 @@
-package component
+package value
 
 // Body takes apart what the format calls binary data and what a webhook's body is: an object with
 // exactly the keys data and contentType. ok is false if v is no such object.

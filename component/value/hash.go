@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"crypto/hmac"
@@ -31,7 +31,7 @@ func HashNames() []string { return slices.Sorted(maps.Keys(hashes)) }
 func Digest(function string, message, key []byte) ([]byte, error) {
 	newHash, known := hashes[strings.ToLower(function)]
 	if !known {
-		return nil, refusal.ForField(refusal.Invalid, "hashFunction", "%s is no known hash function; known are %s", show(function), strings.Join(HashNames(), ", "))
+		return nil, refusal.ForField(refusal.Invalid, "hashFunction", "%s is no known hash function; known are %s", Brief(function), strings.Join(HashNames(), ", "))
 	}
 	h := newHash()
 	if key != nil {

@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"maps"
@@ -33,11 +33,11 @@ func LooseEqual(a, b any) bool {
 	return looseNumber(a) == looseNumber(b)
 }
 
-// ExactEqual compares without conversion: "5" is not 5. Lists and objects are equal if they hold the same.
-func ExactEqual(a, b any) bool {
+// StrictEqual compares without conversion: "5" is not 5. Lists and objects are equal if they hold the same.
+func StrictEqual(a, b any) bool {
 	a, b = primitive(a), primitive(b)
 	if isCompound(a) && isCompound(b) {
-		return sameElements(a, b, ExactEqual)
+		return sameElements(a, b, StrictEqual)
 	}
 	if x, ok := a.(float64); ok && math.IsNaN(x) {
 		y, ok := b.(float64)

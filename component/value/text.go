@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"encoding/base64"
@@ -94,4 +94,23 @@ func IsText(b []byte) bool {
 		}
 	}
 	return controls <= max(manyControls, len(b)/8)
+}
+
+// Brief shows a value in an error message without flooding it.
+func Brief(v any) string {
+	switch x := v.(type) {
+	case []any, []KeyValue:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	case []byte:
+		return "binary data"
+	case string:
+		x = x[:min(len(x), 200)] // which has more than 40 characters for sure
+		if r := []rune(x); len(r) > 40 {
+			x = string(r[:40]) + "…"
+		}
+		return fmt.Sprintf("%q", x)
+	}
+	return Text(v)
 }

@@ -1,4 +1,4 @@
-package component
+package value
 
 import (
 	"bytes"
@@ -41,11 +41,11 @@ func values() *rapid.Generator[any] {
 func TestValuesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := values().Draw(t, "value")
-		raw, err := EncodeValue(v)
+		raw, err := Encode(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := DecodeValue(raw)
+		got, err := Decode(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", raw, err)
 		}
@@ -72,7 +72,7 @@ func TestEncodeValue(t *testing.T) {
 		if strings.HasPrefix(want, `"<`) { // no HTML escapes, but the line separators stay escaped
 			v, want = "<&>\u2028", `"<&>\u2028"`
 		}
-		got, err := EncodeValue(v)
+		got, err := Encode(v)
 		if string(got) != want || err != nil {
 			t.Errorf("got %s, %v, want %s", got, err, want)
 		}
@@ -95,7 +95,7 @@ func TestEncodeValueRefuses(t *testing.T) {
 		"itself":   {itself, "the value is nested deeper than 1000 levels or contains itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := EncodeValue(c.value); err == nil || err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
+			if _, err := Encode(c.value); err == nil || err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
@@ -104,7 +104,7 @@ func TestEncodeValueRefuses(t *testing.T) {
 
 func TestDecodeValueRefuses(t *testing.T) {
 	for _, raw := range []string{``, `{`, `1 2`, `{"$bytes":1}`, `[{"$bytes":"*"}]`, `{"a":{"$object":1}}`, `{"$object":{"a":{"$bytes":null}}}`} {
-		if v, err := DecodeValue(json.RawMessage(raw)); err == nil {
+		if v, err := Decode(json.RawMessage(raw)); err == nil {
 			t.Errorf("%s: got %v, want an error", raw, v)
 		}
 	}
@@ -211,7 +211,7 @@ func FuzzParseJSON(f *testing.F) {
 func TestUnmarked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := values().Draw(t, "value")
-		raw, err := EncodeValue(v)
+		raw, err := Encode(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestUnmarked(t *testing.T) {
 			if Unmarked(text) && (i > 0 || !bytes.Equal(text, plain)) && !bytes.Equal(raw, plain) {
 				t.Fatalf("%s is not %s", text, plain)
 			}
-			if got, err := DecodeValue(text); err != nil || !cmp.Equal(got, v) {
+			if got, err := Decode(text); err != nil || !cmp.Equal(got, v) {
 				t.Fatalf("%s is read as %v, %v", text, got, err)
 			}
 		}
@@ -235,20 +235,20 @@ func BenchmarkEncodeValue(b *testing.B) {
 	v := delivered()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := EncodeValue(v); err != nil {
+		if _, err := Encode(v); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkDecodeValue(b *testing.B) {
-	raw, err := EncodeValue(delivered())
+	raw, err := Encode(delivered())
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeValue(raw); err != nil {
+		if _, err := Decode(raw); err != nil {
 			b.Fatal(err)
 		}
 	}
