@@ -38,13 +38,13 @@ type Change struct {
 	Was any `json:"-"`
 }
 
-func (c *Change) makeWhole() {
+func (c *Change) Normalize() {
 	if m, ok := c.Value.(map[string]any); ok {
-		makeMapWhole(m) // it was just read: nobody else has it
+		normalizeMap(m) // it was just read: nobody else has it
 	} else {
 		c.Value = FieldValue(c.Value)
 	}
-	c.Part.makeWhole()
+	c.Part.Normalize()
 }
 
 // nesting is touched by every move to another parent: two of them could put each part into the other.
@@ -98,9 +98,9 @@ func slot(c Change) string {
 
 // Overlap gives the keys of b that touch what a touches, see [OverlapKeys]. None means that merging the
 // two lists loses nothing of either.
-func Overlap(a, b []Change) []string { return OverlapKeys(touchedBy(a), touchedBy(b)) }
+func Overlap(a, b []Change) []string { return OverlapKeys(TouchedBy(a), TouchedBy(b)) }
 
-func touchedBy(changes []Change) []string {
+func TouchedBy(changes []Change) []string {
 	var keys []string
 	for _, c := range changes {
 		keys = append(keys, Touches(c)...)

@@ -25,7 +25,7 @@ func stored(t interface{ Fatal(...any) }, changes []Change) []Change {
 		t.Fatal(err)
 	}
 	var back DraftEdited
-	if err := decodeJSON(data, &back, whole); err != nil {
+	if err := Decode(data, &back, Full); err != nil {
 		t.Fatal(err)
 	}
 	return back.Changes

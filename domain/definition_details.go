@@ -46,9 +46,9 @@ func (d Details) Changes() ([]Change, error) {
 
 const labelsField = "labels"
 
-// tidy gives the definition with its labels trimmed, in lower case and each once, in the order in
+// Tidy gives the definition with its labels trimmed, in lower case and each once, in the order in
 // which they stand, and the very same one where they are so already.
-func tidy(def *Node) *Node {
+func Tidy(def *Node) *Node {
 	list, is := def.Fields[labelsField].([]any)
 	if !is {
 		return def

@@ -20,7 +20,7 @@ func Edit(def *Node, changes []Change, limits Limits) ([]Change, error) {
 		}
 		edited = Apply(edited, []Change{c})
 	}
-	edited = followRenames(def, tidy(edited))
+	edited = followRenames(def, Tidy(edited))
 	if f := structure(edited); len(f.problems) > 0 {
 		return nil, f.problems
 	}
@@ -73,6 +73,18 @@ func addressable(def *Node, c Change) error {
 		return nil
 	}
 	return refusal.ForField(refusal.Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
+}
+
+// CheckPlace refuses a place that no edit can set: that of a part, or of a field of it if there is a path.
+func CheckPlace(def *Node, id string, path []string) error {
+	part, there := kinds(def)[id]
+	if !there {
+		return refusal.ForField(refusal.NotFound, "part", "there is no part %q in the draft", id)
+	}
+	if len(path) == 0 {
+		return nil
+	}
+	return settable(part, Change{Path: path})
 }
 
 func settable(part kindred, c Change) error {

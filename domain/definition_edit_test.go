@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"heddle/domain/refusal"
 )
 
 // edible is a definition with a loop and a branch, whose parts have their names for ids.
@@ -56,8 +58,8 @@ func TestEditRefuses(t *testing.T) {
 		"moving behind itself":     {Change{Op: MoveOp, Node: "flow2", Parent: "flow1", List: "steps", After: "flow2"}, "INVALID parent: a part can't be moved into or behind itself"},
 		"moving to another kind":   {Change{Op: MoveOp, Node: "flow2", List: "flows"}, "INVALID list: a step can't be moved to flows"},
 	} {
-		if changes, err := Edit(def, []Change{c.change}, DefaultLimits); !strings.HasPrefix(told(err), c.want) || changes != nil {
-			t.Errorf("%s: %v, %q, want %q", name, changes, told(err), c.want)
+		if changes, err := Edit(def, []Change{c.change}, DefaultLimits); !strings.HasPrefix(refused(err), c.want) || changes != nil {
+			t.Errorf("%s: %v, %q, want %q", name, changes, refused(err), c.want)
 		}
 	}
 }
@@ -99,7 +101,7 @@ func TestEditAcceptsEveryDifference(t *testing.T) {
 		}
 		changes := Diff(old, new)
 		got, err := Edit(old, changes, Limits{Size: 1 << 30, Encoded: 1 << 30, Depth: 1 << 20, Values: 1 << 30})
-		if err != nil || !Apply(old, got).Equal(tidy(new)) {
+		if err != nil || !Apply(old, got).Equal(Tidy(new)) {
 			t.Fatalf("%+v: %v", changes, err)
 		}
 	})
@@ -115,8 +117,8 @@ func TestNewPartRefuses(t *testing.T) {
 		"INVALID part: each item of steps must be a map that describes a step":      {"branches", map[string]any{"steps": []any{1}}},
 		"INVALID part: each item of branches must be a map that describes a branch": {"steps", map[string]any{"steps": []any{map[string]any{"branches": []any{nil}}}}},
 	} {
-		if n, err := NewPart(c.list, c.said, counter("n")); told(err) != want || n != nil {
-			t.Errorf("%v %q, want %q", n, told(err), want)
+		if n, err := NewPart(c.list, c.said, counter("n")); refused(err) != want || n != nil {
+			t.Errorf("%v %q, want %q", n, refused(err), want)
 		}
 	}
 }
@@ -136,7 +138,7 @@ func TestBlankCanRun(t *testing.T) {
 
 func TestDetails(t *testing.T) {
 	blank, name := " ", "N"
-	if _, err := (Details{Name: &blank}).Changes(); told(err) != "INVALID name: must not be empty" {
+	if _, err := (Details{Name: &blank}).Changes(); refused(err) != "INVALID name: must not be empty" {
 		t.Error(err)
 	}
 	got, err := Details{Name: &name, Documentation: &blank, Labels: &[]string{}}.Changes()
@@ -144,4 +146,12 @@ func TestDetails(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
+}
+
+// refused writes an error with its code.
+func refused(err error) string {
+	if err == nil {
+		return ""
+	}
+	return string(refusal.CodeOf(err)) + " " + err.Error()
 }

@@ -65,7 +65,7 @@ func FuzzEdit(f *testing.F) {
 			if c.Part != nil && holes(c.Part) {
 				return // as nobody who makes parts can make one
 			}
-			changes[i].makeWhole()
+			changes[i].Normalize()
 		}
 		def := Identify(parse(t, twoFlows), nil, counter("p"))
 		edits, err := Edit(def, changes, DefaultLimits)

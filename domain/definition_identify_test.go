@@ -1,6 +1,7 @@
 package domain
 
 import (
+	_ "embed"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,35 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-const twoFlows = `
-definitionVersion: 7
-name: Orders
-requiredConfigVars:
-  - {key: Shop URL, dataType: string}
-configPages:
-  - {name: Setup, elements: [{type: configVar, value: Shop URL}]}
-  - {name: Setup, elements: []}
-flows:
-  - name: Import
-    steps:
-      - name: Hook
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers, isPublic: true, version: LATEST}}
-      - name: Fetch
-        action: {key: httpGet, component: {key: http, isPublic: true, version: 12}}
-        inputs:
-          url: {type: configVar, value: Shop URL}
-      - name: Decide
-        action: {key: branchOnExpression, component: {key: branch, isPublic: true, version: LATEST}}
-        branches:
-          - {name: Some, steps: []}
-          - {name: Else, steps: []}
-  - name: Clean up
-    steps:
-      - name: Hook
-        isTrigger: true
-        action: {key: webhook, component: {key: webhook-triggers, isPublic: true, version: LATEST}}
-`
+//go:embed definition/testdata/orders.yaml
+var twoFlows string
 
 func parse(t testing.TB, text string) *Node {
 	t.Helper()

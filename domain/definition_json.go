@@ -19,7 +19,7 @@ func EncodeDefinition(def *Node) ([]byte, error) { return encodeJSON(def) }
 // DecodeDefinition reads what EncodeDefinition wrote.
 func DecodeDefinition(data []byte) (*Node, error) {
 	def := new(Node)
-	if err := decodeJSON(data, def, whole); err != nil {
+	if err := Decode(data, def, Full); err != nil {
 		return nil, fmt.Errorf("decoding definition: %w", err)
 	}
 	return def, nil
@@ -59,42 +59,43 @@ var numbers = jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
 	return nil
 })
 
-// forgiving reads what is there, since nothing that is stored can be mended.
-var forgiving = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+// lenient reads what is there, since nothing that is stored can be mended.
+var lenient = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// reading is how much is read of definitions.
-type reading int
+// Mode is how much [Decode] reads of definitions.
+type Mode int
 
+// The modes.
 const (
-	whole reading = iota
-	partless
+	Full     Mode = iota
+	Partless      // without the parts below flows, as [Summary] leaves them
 )
 
-// ways are how JSON is read, by that and without and with a look at each number.
-var ways = [...][2]jsonv2.Options{
-	whole:    {forgiving, special(numbers)},
-	partless: {special(withoutParts), special(numbers, withoutParts)},
+// readOptions by mode; the second of each pair keeps long integers exact.
+var readOptions = [...][2]jsonv2.Options{
+	Full:     {lenient, withUnmarshalers(numbers)},
+	Partless: {withUnmarshalers(withoutParts), withUnmarshalers(numbers, withoutParts)},
 }
 
-func special(values ...*jsonv2.Unmarshalers) jsonv2.Options {
-	return jsonv2.JoinOptions(forgiving, jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(values...)))
+func withUnmarshalers(values ...*jsonv2.Unmarshalers) jsonv2.Options {
+	return jsonv2.JoinOptions(lenient, jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(values...)))
 }
 
-// decodeJSON reads what was stored. Every start reads the log with it, so it takes the slow way, which
+// Decode reads what was stored. Every start reads the log with it, so it takes the slow way, which
 // looks at each number, only where a number may be too long for a float. A type that has room for
-// values of any type has a makeWhole.
-func decodeJSON(data []byte, into any, as reading) error {
-	v, holdsAny := into.(interface{ makeWhole() })
+// values of any type has a Normalize.
+func Decode(data []byte, into any, mode Mode) error {
+	v, holdsAny := into.(interface{ Normalize() })
 	switch {
 	case !holdsAny:
-		return jsonv2.Unmarshal(data, into, forgiving)
+		return jsonv2.Unmarshal(data, into, lenient)
 	case holdsLongNumber(data):
-		return jsonv2.Unmarshal(data, into, ways[as][1])
+		return jsonv2.Unmarshal(data, into, readOptions[mode][1])
 	}
-	if err := jsonv2.Unmarshal(data, into, ways[as][0]); err != nil {
+	if err := jsonv2.Unmarshal(data, into, readOptions[mode][0]); err != nil {
 		return err
 	}
-	v.makeWhole()
+	v.Normalize()
 	return nil
 }
 
@@ -123,26 +124,27 @@ func holdsLongNumber(data []byte) bool {
 	return false
 }
 
-func (n *Node) makeWhole() {
+// Normalize gives the numbers of a part that was just read, and of its parts, the types that fields have.
+func (n *Node) Normalize() {
 	if n == nil {
 		return
 	}
-	makeMapWhole(n.Fields)
+	normalizeMap(n.Fields)
 	for _, children := range n.Children {
 		for _, child := range children {
-			child.makeWhole()
+			child.Normalize()
 		}
 	}
 }
 
-// makeMapWhole gives the numbers of values that were just read the types that fields have.
-func makeMapWhole(m map[string]any) {
+// normalizeMap gives the numbers of values that were just read the types that fields have.
+func normalizeMap(m map[string]any) {
 	for key, v := range m {
 		switch v := v.(type) {
 		case float64:
 			m[key] = FieldValue(v)
 		case map[string]any:
-			makeMapWhole(v)
+			normalizeMap(v)
 		case []any:
 			m[key] = FieldValue(v)
 		}

@@ -54,7 +54,7 @@ func TestMapAPIKeys(t *testing.T) {
 		t.Errorf("changes are %v, %v", changes, err)
 	}
 	for _, value := range []any{"a", 1, []any{1}, []any{[]any{"a"}}, map[string]any{"a": "b"}, []any{"a", nil}} {
-		if _, err := MapAPIKeysIn(def, set(value), number); told(err) != "INVALID organizationApiKeys must be a list of texts" {
+		if _, err := MapAPIKeysIn(def, set(value), number); refused(err) != "INVALID organizationApiKeys must be a list of texts" {
 			t.Errorf("%v: %v", value, err)
 		}
 	}

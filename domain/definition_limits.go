@@ -1,10 +1,6 @@
 package domain
 
-import (
-	"strings"
-
-	"heddle/domain/refusal"
-)
+import "heddle/domain/refusal"
 
 // Limits bounds what a definition may cost.
 type Limits struct {
@@ -12,14 +8,11 @@ type Limits struct {
 	Encoded int // bytes of the JSON, room for ids included; one event holds it all
 	Depth   int // levels of YAML nesting; a branch or loop inside another takes two to four
 	Values  int // scalars, lists and maps
-
-	Comment  int // bytes of a comment, or of a note on a review
-	Comments int // of one draft
 }
 
 // DefaultLimits fits definitions several times larger than any that we know of, and keeps each well
 // inside the 512 KiB that an event may have.
-var DefaultLimits = Limits{Size: 256 << 10, Encoded: 448 << 10, Depth: 100, Values: 50_000, Comment: 16 << 10, Comments: 2000}
+var DefaultLimits = Limits{Size: 256 << 10, Encoded: 448 << 10, Depth: 100, Values: 50_000}
 
 // idSize is what the JSON of a part grows by when it gets its id.
 const idSize = len(`"id":"00000000-0000-0000-0000-000000000000",`)
@@ -77,27 +70,4 @@ func (m *measure) value(v any, depth int) {
 			m.value(item, depth+1)
 		}
 	}
-}
-
-// allowComment refuses a text that is longer than a comment may be.
-func (l Limits) allowComment(field, text string) error {
-	if len(text) > l.Comment {
-		return refusal.ForField(refusal.Invalid, field, "has %d bytes; the limit is %d", len(text), l.Comment)
-	}
-	return nil
-}
-
-// allowComments refuses a comment that is empty, too long, or one too many for the draft.
-func (l Limits) allowComments(d Draft, text string) error {
-	if strings.TrimSpace(text) == "" {
-		return refusal.ForField(refusal.Invalid, "text", "must not be empty")
-	}
-	n := 0
-	for _, t := range d.Threads {
-		n += len(t.Comments)
-	}
-	if n >= l.Comments {
-		return refusal.New(refusal.Invalid, "the draft has %s, as many as it may have", refusal.Count(n, "comment"))
-	}
-	return l.allowComment("text", text)
 }

@@ -88,7 +88,7 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 	return d
 }
 
-func (e *DraftOpened) makeWhole() { e.Definition.makeWhole() }
+func (e *DraftOpened) Normalize() { e.Definition.Normalize() }
 
 // Touches names nothing: a draft that is opened is still what it is made from.
 func (e DraftOpened) Touches() []string { return nil }
@@ -107,14 +107,14 @@ func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
 	return d.withAuthor(m.Actor)
 }
 
-func (e *DraftEdited) makeWhole() {
+func (e *DraftEdited) Normalize() {
 	for i := range e.Changes {
-		e.Changes[i].makeWhole()
+		e.Changes[i].Normalize()
 	}
 }
 
 // Touches names what the edit touches: two edits that touch different things both survive.
-func (e DraftEdited) Touches() []string { return touchedBy(e.Changes) }
+func (e DraftEdited) Touches() []string { return TouchedBy(e.Changes) }
 
 // DraftDiscarded takes everything back that was edited since the version that the draft was made from.
 type DraftDiscarded struct {
@@ -127,9 +127,9 @@ func (e DraftDiscarded) Evolve(d Draft, m Meta) Draft {
 	return DraftEdited{Changes: e.Changes, Digest: e.Digest}.Evolve(d, m)
 }
 
-func (e *DraftDiscarded) makeWhole() {
+func (e *DraftDiscarded) Normalize() {
 	for i := range e.Changes {
-		e.Changes[i].makeWhole()
+		e.Changes[i].Normalize()
 	}
 }
 
@@ -164,7 +164,7 @@ func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
 // Import makes the draft hold the given definition, whose parts carry their identity. A draft that
 // is not there yet is opened from its base, unless the definition says nothing new.
 func (d Draft) Import(base DraftOpened, definition *Node) (Changes[Draft], error) {
-	return d.become(base, tidy(definition))
+	return d.become(base, Tidy(definition))
 }
 
 func (d Draft) become(base DraftOpened, definition *Node) (Changes[Draft], error) {
@@ -205,18 +205,18 @@ func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
 	if d.ID != "" {
 		return nil, refusal.New(refusal.Conflict, "the draft is open already")
 	}
-	e.Definition = tidy(e.Definition)
+	e.Definition = Tidy(e.Definition)
 	return Changes[Draft]{e}, nil
 }
 
 // Edit changes parts of the draft, which is opened from its base where it is not there. With a refusal
 // come the changes that it is about, so that those who changed the same meanwhile can be named.
-func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[Draft], error) {
+func (d Draft) Edit(base DraftOpened, changes []Change, limits DraftLimits) (Changes[Draft], error) {
 	opening, before, err := d.begin(base)
 	if err != nil {
 		return nil, err
 	}
-	edits, err := Edit(before, changes, limits)
+	edits, err := Edit(before, changes, limits.Definition)
 	if err != nil {
 		return Changes[Draft]{DraftEdited{Changes: changes}}, err
 	}
@@ -227,7 +227,7 @@ func (d Draft) Edit(base DraftOpened, changes []Change, limits Limits) (Changes[
 }
 
 // Undo takes the last edits back, as many as told, by the changes that do so.
-func (d Draft) Undo(edits int, changes []Change, limits Limits) (Changes[Draft], error) {
+func (d Draft) Undo(edits int, changes []Change, limits DraftLimits) (Changes[Draft], error) {
 	made, err := d.Edit(DraftOpened{}, changes, limits)
 	if err != nil || len(made) == 0 {
 		return made, err

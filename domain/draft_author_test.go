@@ -8,22 +8,24 @@ import (
 
 // Whoever's work is in a draft is an author of it, whoever's hand brought it in: their approval does not count.
 func TestAuthors(t *testing.T) {
-	start := Identify(parse(t, twoFlows), nil, counter("p"))
+	start := example(t, "", nil, "p")
 	suggest := func(thread string, edit []Change) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.OpenThread(DraftOpened{}, ThreadOpened{Thread: thread, Text: "So.", Suggestion: edit}, DefaultLimits)
+			return d.OpenThread(DraftOpened{}, ThreadOpened{Thread: thread, Text: "So.", Suggestion: edit}, DefaultDraftLimits)
 		}
 	}
 	apply := func(thread string) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion(thread, DefaultLimits) }
+		return func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion(thread, DefaultDraftLimits) }
 	}
 	reply := func(thread string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.Reply(CommentAdded{Thread: thread, Comment: "c", Text: "x"}, DefaultLimits)
+			return d.Reply(CommentAdded{Thread: thread, Comment: "c", Text: "x"}, DefaultDraftLimits)
 		}
 	}
 	edit := func(text string) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, describing(text), DefaultLimits) }
+		return func(d Draft) (Changes[Draft], error) {
+			return d.Edit(DraftOpened{}, describing(text), DefaultDraftLimits)
+		}
 	}
 	type act struct {
 		by     string
@@ -51,7 +53,7 @@ func TestAuthors(t *testing.T) {
 		"several suggestions": {based, with(act{"eve", suggest("u", rename)}, act{"bob", apply("t")}, act{"bob", apply("u")}),
 			"ann bob eve"},
 		"a suggestion that was undone": {based, with(act{"bob", apply("t")}, act{"bob", func(d Draft) (Changes[Draft], error) {
-			return d.Undo(1, Diff(d.Definition, start), DefaultLimits)
+			return d.Undo(1, Diff(d.Definition, start), DefaultDraftLimits)
 		}}), "ann bob"},
 		"a suggestion that was discarded": {based, with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
 			return d.Discard(based)

@@ -51,17 +51,17 @@ func (e DraftRebased) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-func (e *DraftRebased) makeWhole() {
+func (e *DraftRebased) Normalize() {
 	for i := range e.Changes {
-		e.Changes[i].makeWhole()
+		e.Changes[i].Normalize()
 	}
 	for i := range e.Upstream {
-		e.Upstream[i].makeWhole()
+		e.Upstream[i].Normalize()
 	}
 }
 
 // Touches names what becomes another in the draft.
-func (e DraftRebased) Touches() []string { return touchedBy(e.Changes) }
+func (e DraftRebased) Touches() []string { return TouchedBy(e.Changes) }
 
 // Begin opens a named draft on a base, and gives it another content than the base's if it is given one.
 func (d Draft) Begin(base DraftOpened, definition *Node) (Changes[Draft], error) {
@@ -132,7 +132,7 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]Side) (Changes[Draft], [
 	if len(conflicts) > 0 {
 		return nil, conflicts, refusal.ForField(refusal.Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", refusal.Count(len(conflicts), "place"))
 	}
-	return d.rebased(onto, tidy(merged), len(take) > 0), nil, nil
+	return d.rebased(onto, Tidy(merged), len(take) > 0), nil, nil
 }
 
 // behind tells whether there is a newer version than the one that the draft was made from.

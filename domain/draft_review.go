@@ -241,7 +241,7 @@ func (d Draft) ReviewState(p ReviewPolicy) ReviewState {
 
 // RequestReview asks people to look at what the draft changes. Asking again while a review is open
 // changes whom and what; the verdicts stay.
-func (d Draft) RequestReview(e ReviewRequested, limits Limits) (Changes[Draft], error) {
+func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func (d Draft) WithdrawReview(reason string) (Changes[Draft], error) {
 
 // GiveVerdict records what a user says of the draft. With seen, the digest of what they have looked at,
 // it is refused if the draft changes something else by now.
-func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limits Limits) (Changes[Draft], error) {
+func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limits DraftLimits) (Changes[Draft], error) {
 	if err := d.reviewable(); err != nil {
 		return nil, err
 	}

@@ -33,11 +33,11 @@ type reviewOf struct {
 }
 
 func newReview(t *testing.T) *reviewOf {
-	r := &reviewOf{T: t, def: Identify(parse(t, twoFlows), nil, counter("p"))}
+	r := &reviewOf{T: t, def: example(t, "", nil, "p")}
 	r.history = []said{{"zoe", DraftOpened{Integration: "i", Base: "v1", Name: "n", Definition: r.def}}}
 	r.edit("ann", "first")
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
-		return d.RequestReview(ReviewRequested{Review: "r", Reviewers: []string{"bob", "eve"}}, DefaultLimits)
+		return d.RequestReview(ReviewRequested{Review: "r", Reviewers: []string{"bob", "eve"}}, DefaultDraftLimits)
 	})
 	return r
 }
@@ -67,13 +67,15 @@ func describing(text string) []Change {
 
 func (r *reviewOf) edit(who, text string) {
 	r.Helper()
-	r.does(who, func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, describing(text), DefaultLimits) })
+	r.does(who, func(d Draft) (Changes[Draft], error) {
+		return d.Edit(DraftOpened{}, describing(text), DefaultDraftLimits)
+	})
 }
 
 func (r *reviewOf) verdict(who string, approves bool) {
 	r.Helper()
 	r.does(who, func(d Draft) (Changes[Draft], error) {
-		return d.GiveVerdict(VerdictGiven{Verdict: who + "'s", Approves: approves, Comment: "c"}, who, "", DefaultReviewPolicy, DefaultLimits)
+		return d.GiveVerdict(VerdictGiven{Verdict: who + "'s", Approves: approves, Comment: "c"}, who, "", DefaultReviewPolicy, DefaultDraftLimits)
 	})
 }
 
@@ -143,7 +145,7 @@ func TestARebaseWithoutEffectKeepsVerdicts(t *testing.T) {
 func TestVerdictRefusals(t *testing.T) {
 	give := func(by, seen string, approves bool, comment string, p ReviewPolicy) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.GiveVerdict(VerdictGiven{Verdict: "v", Approves: approves, Comment: comment}, by, seen, p, DefaultLimits)
+			return d.GiveVerdict(VerdictGiven{Verdict: "v", Approves: approves, Comment: comment}, by, seen, p, DefaultDraftLimits)
 		}
 	}
 	r := newReview(t)
@@ -154,7 +156,7 @@ func TestVerdictRefusals(t *testing.T) {
 		"an author's":        {give("ann", "", true, "", DefaultReviewPolicy), "FORBIDDEN id: you have edited this draft or asked for its review yourself; somebody else must approve it"},
 		"of something else":  {give("bob", "hash", true, "", DefaultReviewPolicy), "CONFLICT changeHash: the draft has changed since; look at it again"},
 		"without feedback":   {give("bob", "", false, " ", DefaultReviewPolicy), "INVALID comment: say what has to change, so that the authors can act on it"},
-		"that says too much": {give("bob", "", false, strings.Repeat("x", DefaultLimits.Comment+1), DefaultReviewPolicy), "INVALID comment: has 16385 bytes; the limit is 16384"},
+		"that says too much": {give("bob", "", false, strings.Repeat("x", DefaultDraftLimits.Comment+1), DefaultReviewPolicy), "INVALID comment: has 16385 bytes; the limit is 16384"},
 		"dismissed by any": {func(d Draft) (Changes[Draft], error) {
 			return d.DismissVerdict(VerdictDismissed{Reviewer: "bob", Reason: "r"}, Collaborator, DefaultReviewPolicy)
 		}, "FORBIDDEN the review policy does not let your role dismiss verdicts"},
@@ -190,7 +192,7 @@ func TestVerdictRefusals(t *testing.T) {
 	if _, err := give("bob", "", true, "", DefaultReviewPolicy)(none); told(err) != "CONFLICT id: the draft is not under review; ask for one first" {
 		t.Errorf("without a review: %q", told(err))
 	}
-	if _, err := (Draft{ID: "d", Origin: r.def, Definition: r.def}).RequestReview(ReviewRequested{}, DefaultLimits); told(err) != "CONFLICT id: the draft changes nothing; edit it before you ask for a review" {
+	if _, err := (Draft{ID: "d", Origin: r.def, Definition: r.def}).RequestReview(ReviewRequested{}, DefaultDraftLimits); told(err) != "CONFLICT id: the draft changes nothing; edit it before you ask for a review" {
 		t.Errorf("of nothing: %q", told(err))
 	}
 }

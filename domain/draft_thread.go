@@ -53,9 +53,9 @@ func (e ThreadOpened) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-func (e *ThreadOpened) makeWhole() {
+func (e *ThreadOpened) Normalize() {
 	for i := range e.Suggestion {
-		e.Suggestion[i].makeWhole()
+		e.Suggestion[i].Normalize()
 	}
 }
 
@@ -168,7 +168,7 @@ func (t Thread) Orphaned(def *Node) bool {
 }
 
 // OpenThread begins a thread on a part of the draft, which is opened from its base where it is not there.
-func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Changes[Draft], error) {
+func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits DraftLimits) (Changes[Draft], error) {
 	opening, def, err := d.begin(base)
 	if err != nil {
 		return nil, err
@@ -176,17 +176,11 @@ func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Chan
 	if err := limits.allowComments(d, e.Text); err != nil {
 		return nil, err
 	}
-	part, there := kinds(def)[e.Part]
-	if !there {
-		return nil, refusal.ForField(refusal.NotFound, "part", "there is no part %q in the draft", e.Part)
-	}
-	if len(e.Path) > 0 {
-		if err := settable(part, Change{Path: e.Path}); err != nil {
-			return nil, err
-		}
+	if err := CheckPlace(def, e.Part, e.Path); err != nil {
+		return nil, err
 	}
 	if len(e.Suggestion) > 0 {
-		if e.Suggestion, err = Edit(def, e.Suggestion, limits); err != nil {
+		if e.Suggestion, err = Edit(def, e.Suggestion, limits.Definition); err != nil {
 			return nil, err
 		}
 		if len(e.Suggestion) == 0 {
@@ -198,7 +192,7 @@ func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits Limits) (Chan
 }
 
 // Reply adds a comment to a thread.
-func (d Draft) Reply(e CommentAdded, limits Limits) (Changes[Draft], error) {
+func (d Draft) Reply(e CommentAdded, limits DraftLimits) (Changes[Draft], error) {
 	if _, err := d.thread(e.Thread); err != nil {
 		return nil, err
 	}
@@ -209,7 +203,7 @@ func (d Draft) Reply(e CommentAdded, limits Limits) (Changes[Draft], error) {
 }
 
 // EditComment gives a user's own comment another text.
-func (d Draft) EditComment(e CommentEdited, by string, limits Limits) (Changes[Draft], error) {
+func (d Draft) EditComment(e CommentEdited, by string, limits DraftLimits) (Changes[Draft], error) {
 	t, err := d.thread(e.Thread)
 	if err != nil {
 		return nil, err
@@ -242,7 +236,7 @@ func (d Draft) Resolve(thread string, resolved bool) (Changes[Draft], error) {
 }
 
 // ApplySuggestion makes the edit that a thread suggests, unless what it changes has been changed since.
-func (d Draft) ApplySuggestion(thread string, limits Limits) (Changes[Draft], error) {
+func (d Draft) ApplySuggestion(thread string, limits DraftLimits) (Changes[Draft], error) {
 	t, err := d.thread(thread)
 	switch {
 	case err != nil:

@@ -10,23 +10,23 @@ func TestThreads(t *testing.T) {
 	flow := r.def.Flows()[0]
 	fetch := flow.Steps()[1]
 	open := func(e ThreadOpened) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.OpenThread(DraftOpened{}, e, DefaultLimits) }
+		return func(d Draft) (Changes[Draft], error) { return d.OpenThread(DraftOpened{}, e, DefaultDraftLimits) }
 	}
 	edits := func(changes ...Change) {
 		t.Helper()
-		r.does("ann", func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, changes, DefaultLimits) })
+		r.does("ann", func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, changes, DefaultDraftLimits) })
 	}
 	r.does("bob", open(ThreadOpened{Thread: "t", Part: fetch.ID, Text: "Why?"}))
 	r.does("bob", open(ThreadOpened{Thread: "all", Text: "Nice."}))
 	r.does("bob", open(ThreadOpened{Thread: "name", Part: fetch.ID, Path: []string{"name"}, Text: "Better.",
 		Suggestion: []Change{{Op: SetOp, Node: fetch.ID, Path: []string{"name"}, Value: "Load"}}}))
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
-		return d.Reply(CommentAdded{Thread: "t", Comment: "c", Text: "Because."}, DefaultLimits)
+		return d.Reply(CommentAdded{Thread: "t", Comment: "c", Text: "Because."}, DefaultDraftLimits)
 	})
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
-		return d.EditComment(CommentEdited{Thread: "t", Comment: "c", Text: "So."}, "ann", DefaultLimits)
+		return d.EditComment(CommentEdited{Thread: "t", Comment: "c", Text: "So."}, "ann", DefaultDraftLimits)
 	})
-	edits(Change{Op: MoveOp, Node: fetch.ID, Parent: flow.ID, List: stepList, After: flow.Steps()[2].ID},
+	edits(Change{Op: MoveOp, Node: fetch.ID, Parent: flow.ID, List: "steps", After: flow.Steps()[2].ID},
 		Change{Op: SetOp, Node: fetch.ID, Path: []string{"description"}, Value: "moved"})
 
 	d := r.draft()
@@ -37,12 +37,12 @@ func TestThreads(t *testing.T) {
 	if d.Approvals(DefaultReviewPolicy) != 0 || d.Threads[1].Orphaned(d.Definition) {
 		t.Error("a thread on the draft as a whole is orphaned")
 	}
-	r.does("ann", func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultLimits) })
+	r.does("ann", func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultDraftLimits) })
 	d = r.draft()
 	if applied := d.Threads[2]; d.Definition.Find(fetch.ID).Name() != "Load" || applied.AppliedBy != "ann" || applied.ResolvedBy != "ann" {
 		t.Errorf("applied as %+v", applied)
 	}
-	if changes, err := r.tries(func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultLimits) }); len(changes) > 0 || err != nil {
+	if changes, err := r.tries(func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultDraftLimits) }); len(changes) > 0 || err != nil {
 		t.Errorf("applying it again gives %v, %v", changes, err)
 	}
 	for _, resolved := range []bool{true, true, false} {
@@ -60,7 +60,7 @@ func TestThreads(t *testing.T) {
 func TestThreadRefusals(t *testing.T) {
 	r := newReview(t)
 	fetch := r.def.Flows()[0].Steps()[1]
-	limits := DefaultLimits
+	limits := DefaultDraftLimits
 	limits.Comments = 3
 	open := func(e ThreadOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.OpenThread(DraftOpened{}, e, limits) }

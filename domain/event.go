@@ -80,14 +80,14 @@ type Category[S any] struct {
 type kind[S any] struct {
 	current string
 	upcast  func([]byte) ([]byte, error) // nil for the current name
-	decode  func([]byte, reading) (Event[S], error)
+	decode  func([]byte, Mode) (Event[S], error)
 }
 
 // KindOf is one row of a category's table: a wire name and the type that it stands for.
 type KindOf[S any] struct {
 	name   string
 	typ    reflect.Type
-	decode func([]byte, reading) (Event[S], error)
+	decode func([]byte, Mode) (Event[S], error)
 	was    []formerKind
 }
 
@@ -98,9 +98,9 @@ type formerKind struct {
 
 // Kind gives an event type its wire name. The name is never changed or used again for another meaning.
 func Kind[E Event[S], S any](name string) KindOf[S] {
-	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as reading) (Event[S], error) {
+	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as Mode) (Event[S], error) {
 		var e E
-		if err := decodeJSON(data, &e, as); err != nil {
+		if err := Decode(data, &e, as); err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", name, err)
 		}
 		return e, nil
@@ -179,16 +179,16 @@ func (e *UnknownKindError) Error() string {
 
 // Decode turns a stored event into the type it stands for now.
 func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
-	return c.decode(name, data, whole)
+	return c.decode(name, data, Full)
 }
 
 // DecodeSummary is Decode for those who keep a [Summary] of definitions: it leaves out what is said of
 // their parts.
 func (c *Category[S]) DecodeSummary(name string, data []byte) (Event[S], error) {
-	return c.decode(name, data, partless)
+	return c.decode(name, data, Partless)
 }
 
-func (c *Category[S]) decode(name string, data []byte, as reading) (Event[S], error) {
+func (c *Category[S]) decode(name string, data []byte, as Mode) (Event[S], error) {
 	k, known := c.kinds[name]
 	if !known {
 		return nil, &UnknownKindError{Category: c.Name, Kind: name}

@@ -106,9 +106,9 @@ func TestVersionsDecide(t *testing.T) {
 }
 
 func TestDraftDecides(t *testing.T) {
-	def := Identify(parse(t, oneFlow("", "")), nil, counter("a"))
-	renamed := Identify(parse(t, oneFlow("description: other\n", "")), def, counter("b"))
-	broken := deepCopy(def)
+	def := example(t, "", nil, "a")
+	renamed := example(t, "description: other\n", def, "b")
+	broken := example(t, "", nil, "a")
 	broken.Fields["preprocessFlowName"] = "gone"
 	edits := Diff(def, renamed)
 	if len(edits) == 0 {
@@ -125,7 +125,7 @@ func TestDraftDecides(t *testing.T) {
 		return func(d Draft) (Changes[Draft], error) { return d.Open(e) }
 	}
 	edit := func(changes []Change) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Edit(based, changes, DefaultLimits) }
+		return func(d Draft) (Changes[Draft], error) { return d.Edit(based, changes, DefaultDraftLimits) }
 	}
 	nowhere := []Change{{Op: SetOp, Node: "gone", Path: []string{"name"}, Value: "x"}}
 	tooLarge := []Change{{Op: SetOp, Path: []string{"description"}, Value: strings.Repeat("x", DefaultLimits.Size)}}
@@ -138,12 +138,12 @@ func TestDraftDecides(t *testing.T) {
 	}
 	back := Diff(renamed, def)
 	undo := func(changes []Change) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Undo(1, changes, DefaultLimits) }
+		return func(d Draft) (Changes[Draft], error) { return d.Undo(1, changes, DefaultDraftLimits) }
 	}
 	discard := func(base DraftOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Discard(base) }
 	}
-	onto := DraftOpened{Integration: "i", Main: true, Base: "v2", Definition: Identify(parse(t, oneFlow("category: third\n", "")), def, counter("c"))}
+	onto := DraftOpened{Integration: "i", Main: true, Base: "v2", Definition: example(t, "category: third\n", def, "c")}
 	rebased := func(to *Node, resolved bool) DraftRebased {
 		return DraftRebased{Base: "v2", Upstream: Diff(def, onto.Definition), Changes: Diff(renamed, to), Resolved: resolved}
 	}
@@ -173,9 +173,9 @@ func TestDraftDecides(t *testing.T) {
 		"editing nothing of the base": {when: edit(nil)},
 		"editing what is so already":  {given: events[Draft](opened, edited), when: edit(edits)},
 		"editing what is not there":   {given: events[Draft](opened), when: edit(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
-		"editing beyond the limits":   {given: events[Draft](opened), when: edit(tooLarge), then: events[Draft](DraftEdited{Changes: tooLarge}), refused: "INVALID the definition has 262442 bytes when written out; the limit is 262144: split the integration"},
+		"editing beyond the limits":   {given: events[Draft](opened), when: edit(tooLarge), then: events[Draft](DraftEdited{Changes: tooLarge}), refused: "INVALID the definition has 263343 bytes when written out; the limit is 262144: split the integration"},
 		"labels of any form":          {given: events[Draft](opened), when: edit(labels(" B", "a", "b", " ")), then: events[Draft](DraftEdited{Changes: labels("b", "a")})},
-		"editing none": {when: func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, edits, DefaultLimits) },
+		"editing none": {when: func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, edits, DefaultDraftLimits) },
 			refused: "NOT_FOUND id: Record not found: draft"},
 		"editing a reopened one":  {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
 		"closing":                 {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},

@@ -39,7 +39,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 
 // parse reads a YAML definition and finds all that is to be said of it before it is written anywhere.
 func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []refusal.Problem, err error) {
-	parsed, _, err = domain.Parse([]byte(text), r.Limits)
+	parsed, _, err = domain.Parse([]byte(text), r.Limits.Definition)
 	if err != nil {
 		return nil, nil, err
 	}

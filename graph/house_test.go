@@ -90,7 +90,7 @@ func newHouse(t testing.TB, edit ...func(*Options)) *house {
 		}
 	})
 	h.Resolver = &Resolver{Live: store.NewLiveMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
-		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultLimits,
+		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultDraftLimits,
 		Files: domain.DefaultFileLimits, AddressTime: time.Hour}
 	o := DefaultOptions()
 	stopping, stop := context.WithCancel(context.Background())

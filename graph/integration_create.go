@@ -33,7 +33,7 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 		}
 	case text != "":
 		var err error
-		if definition, _, err = domain.Parse([]byte(text), r.Limits); err != nil {
+		if definition, _, err = domain.Parse([]byte(text), r.Limits.Definition); err != nil {
 			return Integration{}, err
 		}
 		if _, err = domain.Check(definition); err != nil {
@@ -79,7 +79,7 @@ func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, auth
 		return Integration{}, err
 	}
 	definition = domain.Identify(definition, nil, newID)
-	if changes, err = domain.Edit(definition, changes, r.Limits); err != nil {
+	if changes, err = domain.Edit(definition, changes, r.Limits.Definition); err != nil {
 		return Integration{}, err
 	}
 	return r.createFrom(ctx, domain.Apply(definition, changes), authors, e)

@@ -30,7 +30,7 @@ type Resolver struct {
 	Components  *component.Registry
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash
-	Limits      domain.Limits
+	Limits      domain.DraftLimits
 	Tracer      trace.Tracer             // nil for no traces
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 	Files       domain.FileLimits

@@ -22,7 +22,7 @@ import (
 
 func TestIdempotencyKey(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "body: {type: value, value: hello}", step("one", "effect", "")),
+	_, urls := h.deploy(integrationOf(flow("Main", "", "body: {type: value, value: hello}", step("one", "effect", "")),
 		flow("Sync", "    isSynchronous: true\n", "", step("two", "effect", "")), flow("Other", "", "", "")))
 	h.start()
 	for name, want := range map[string]string{"Main": "hello", "Sync": `{"did":"two"}`} {
@@ -56,7 +56,7 @@ func TestIdempotencyKey(t *testing.T) {
 // What is handed to the worker of a run is what the log has of its delivery.
 func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 // Of many that come at once under one key one begins the run, and all hear of the same.
 func TestIdempotencyKeyAtOnce(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 	h.start()
 	answers := make(chan string, 20)
 	var posts sync.WaitGroup
@@ -141,7 +141,7 @@ func TestMultipart(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body")))))
 	h.start()
 	a := h.post(urls["Main"], w.FormDataContentType(), form.String())
 	var got struct {
@@ -167,7 +167,7 @@ func TestMultipart(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.method")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.method")))))
 	h.start()
 	for _, method := range methods {
 		answer := httptest.NewRecorder()
@@ -189,7 +189,7 @@ func TestLineage(t *testing.T) {
 		return "      - name: " + name + "\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpPost}\n" +
 			"        inputs: {url: {type: reference, value: " + path + "}, data: {type: value, value: x}, responseType: {type: value, value: json}}\n"
 	}
-	_, urls := h.deploy(definition(flow("First", "    isSynchronous: true\n", "", call("Go", "hook.results.webhookUrls.Second")),
+	_, urls := h.deploy(integrationOf(flow("First", "    isSynchronous: true\n", "", call("Go", "hook.results.webhookUrls.Second")),
 		flow("Second", "    isSynchronous: true\n", "", call("On", "hook.results.webhookUrls.Third")), flow("Third", "", "", "")))
 	h.start()
 	first := h.post(urls["First"], "", "").Header().Get(ExecutionHeader)
@@ -240,7 +240,7 @@ func TestLimits(t *testing.T) {
 // A delivery that comes again after its execution was removed is told so, and leaves nothing.
 func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	body := strings.Repeat("x", 2*domain.MaxInline)
 	r := h.ended(h.post(urls["Main"], "text/plain", body, keyHeader, "k").Header().Get(ExecutionHeader))

@@ -66,11 +66,11 @@ func TestQueueConfigIsTheDeployedOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.queue.close)
-	instance, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	instance, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	trigger := func() string { return h.post(urls["Main"], "", "").Header().Get(ExecutionHeader) }
 	begun := trigger()
 	changeAll(h, domain.Runs, begun, domain.RunClaimed{Claim: 1, Worker: "other"})
-	h.redeploy(instance, definition(flow("Main", "    queueConfig: {usesFifoQueue: true}\n", "", step("one", "call", ""))))
+	h.redeploy(instance, integrationOf(flow("Main", "    queueConfig: {usesFifoQueue: true}\n", "", step("one", "call", ""))))
 	first, second := trigger(), trigger()
 	if got := h.offers(first, second); len(got) != 0 {
 		t.Errorf("%d runs of the new version go on beside one of the old", len(got))
@@ -102,7 +102,7 @@ func TestSingletonKeepsSynchronousRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.queue.close)
-	_, urls := h.deploy(definition(flow("Main", "    queueConfig: {singletonExecutions: true}\n", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    queueConfig: {singletonExecutions: true}\n", "", step("one", "call", ""))))
 	h.SyncTimeout = 1
 	first := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	waited := h.post(urls["Main"], "", "", synchronousHeader, "true").Header().Get(ExecutionHeader)

@@ -50,7 +50,7 @@ func (h *house) queued(settings string, times int, dropped ...int) (runs []domai
 	h.t.Helper()
 	h.probe.block["hold"] = make(chan struct{})
 	hold := step("hold", "effect", "")
-	_, urls := h.deploy(definition(flow("Main", settings, "", hold)))
+	_, urls := h.deploy(integrationOf(flow("Main", settings, "", hold)))
 	h.start()
 	var ids []string
 	for i := range times {
@@ -139,7 +139,7 @@ func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Worker.Runs = runs
-	_, urls := h.deploy(definition(flow("Main", "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n", "", "")))
 	run := h.queueOnly(urls["Main"]) // answered 200
 	if state, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || state.Queued.Request != "x" {
 		t.Errorf("accepted %+v, %v", state.Queued, err)

@@ -46,7 +46,7 @@ func TestSynchronousAnswers(t *testing.T) {
 		"stopped":           {stop("statusCode: {type: value, value: '404'}, jsonBody: {type: value, value: '{\"a\":1}'}"), 404, `{"a":1}`, "application/json"},
 		"stopped in a loop": {each("outer", threeItems, strings.TrimSuffix(stop("jsonBody: {type: reference, value: outer.currentItem}"), "\n")), 200, "a", "application/json"},
 	} {
-		_, urls := h.deploy(definition(flow("Main", sync, "", c.steps)))
+		_, urls := h.deploy(integrationOf(flow("Main", sync, "", c.steps)))
 		a := h.post(urls["Main"], "text/plain", "x")
 		if a.Code != c.status || a.Body.String() != c.body || a.Header().Get("Content-Type") != c.contentType {
 			t.Errorf("%s: answered %d %q %v", name, a.Code, a.Body, a.Header())
@@ -71,7 +71,7 @@ func TestAnswersSpeakForThemselves(t *testing.T) {
 		asked = append(asked, `"`+strings.ToLower(name)+`": "*"`)
 	}
 	const sync = "    isSynchronous: true\n"
-	_, urls := h.deploy(definition(flow("Wide", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
+	_, urls := h.deploy(integrationOf(flow("Wide", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
 		flow("Own", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
 		flow("Ours", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
 		flow("Failing", sync, "", script("Give", `module.exports = async () => { throw new Error("no") }`))))
@@ -108,7 +108,7 @@ func TestAsynchronousAnswers(t *testing.T) {
 		"body: {type: value, value: hi}":            "200 text/plain; charset=utf-8 hi",
 		"body: {type: value, value: hi}, headers: {type: complex, value: [{name: content-type, type: value, value: a/b}]}": "200 a/b hi",
 	} {
-		_, urls := h.deploy(definition(flow("Main", "", inputs, "")))
+		_, urls := h.deploy(integrationOf(flow("Main", "", inputs, "")))
 		a := h.post(urls["Main"], "text/plain", "x")
 		run := a.Header().Get(ExecutionHeader)
 		h.ended(run)

@@ -10,7 +10,7 @@ import (
 // More runs than the queue takes wait in the log, and all of them are done.
 func TestBacklog(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.queueOnly(urls["Main"]) // makes a queue; no worker takes from it
 	const more = 200
 	for range maxQueuedEmbedded + more - 1 {

@@ -98,7 +98,7 @@ func TestBodyLimits(t *testing.T) {
 func TestIngressBounds(t *testing.T) {
 	h := newHouse(t)
 	h.MaxBodyMemory, h.MaxBodyParts, h.TriggerRate = 200, 2, 0
-	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.start()
 	for name, c := range map[string]struct {
 		url, contentType, body string
@@ -171,7 +171,7 @@ func TestIntake(t *testing.T) {
 // Large bodies come in whole, with and without a length.
 func TestLargeBody(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body.data")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body.data")))))
 	h.start()
 	for _, size := range []int{smallBody - 1, smallBody, smallBody + 1, 1 << 20} {
 		for _, length := range []int64{-1, int64(size)} {
@@ -259,7 +259,7 @@ func namesOf(fields map[string]any) map[string]int {
 func TestBodyThatDoesNotCome(t *testing.T) {
 	h := newHouse(t)
 	h.BodyTime = 50 * time.Millisecond
-	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.start()
 	server := httptest.NewServer(h.Worker)
 	defer server.Close()

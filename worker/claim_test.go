@@ -13,7 +13,7 @@ import (
 // life, knows of every step that was recorded before its own claim was.
 func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
 	run := h.queueOnly(urls["Main"])
 	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	first := domain.RunClaimed{Claim: 1, Worker: "another", At: now()}
@@ -45,7 +45,7 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 // the run's end need not be.
 func TestSignOfLife(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
 	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	for name, want := range map[string]bool{"Main": true, "Pure": false} {
 		run := h.queueOnly(urls[name])

@@ -44,7 +44,7 @@ func (h *house) started() string {
 
 func TestClockworkTicks(t *testing.T) {
 	h := newHouse(t)
-	instance, urls := h.deploy(definition(cronFlow("Often", "*/5 * * * *", "minute", ""), cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
+	instance, urls := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", ""), cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
 		flow("Hook", "", "", "")))
 	h.queueOnly(urls["Hook"]) // makes the queue
 	state, _ := h.View.Instances.Find(instance)
@@ -109,7 +109,7 @@ func TestFirstDue(t *testing.T) {
 // Deploy flows run after each deploy and once-schedules a single time, whatever is started again.
 func TestClockworkDeploys(t *testing.T) {
 	h := newHouse(t)
-	instance, _ := h.deploy(definition(timed("Set up", "management-triggers", "instanceDeploy", ""), timed("Tear down", "management-triggers", "instanceRemove", ""),
+	instance, _ := h.deploy(integrationOf(timed("Set up", "management-triggers", "instanceDeploy", ""), timed("Tear down", "management-triggers", "instanceRemove", ""),
 		cronFlow("First", "", "once", "")))
 	h.start()
 	for _, want := range []string{"First SCHEDULED, Set up DEPLOY_FLOW", "First SCHEDULED, Set up DEPLOY_FLOW, Set up DEPLOY_FLOW"} {
@@ -220,7 +220,7 @@ func TestClockworkMakesUpOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.queue.close)
-	instance, _ := h.deploy(definition(cronFlow("Often", "*/5 * * * *", "minute", "")))
+	instance, _ := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", "")))
 	c := h.clockwork()
 	c.refresh(h.ctx, time.Now())
 	tick := c.instances[instance].ticks[0]
@@ -231,7 +231,7 @@ func TestClockworkMakesUpOne(t *testing.T) {
 	if got := h.started(); got != "Often SCHEDULED" || !tick.due.After(now) {
 		t.Errorf("started %s, next at %v", got, tick.due)
 	}
-	h.redeploy(instance, definition(cronFlow("Often", "*/6 * * * *", "minute", "")))
+	h.redeploy(instance, integrationOf(cronFlow("Often", "*/6 * * * *", "minute", "")))
 	c.refresh(h.ctx, time.Now())
 	if len(c.plans) != 1 {
 		t.Errorf("%d plans are kept for one version", len(c.plans))

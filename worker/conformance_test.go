@@ -17,7 +17,7 @@ func act(name, component, key, inputs string) string {
 // answers runs steps in a synchronous flow whose trigger got a JSON body, and gives the answer.
 func (h *house) answers(steps, body string) (string, domain.Run) {
 	h.t.Helper()
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", steps)))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", steps)))
 	a := h.post(urls["Main"], "application/json", body)
 	return strings.TrimSpace(a.Body.String()), h.ended(a.Header().Get(ExecutionHeader))
 }
@@ -107,7 +107,7 @@ func TestFlowsAsTheFormatSays(t *testing.T) {
 // What a flow sees of each kind of body, asked for its answer by a header.
 func TestBodiesAsTheFormatSays(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", act("Form", "change-data-format", "deserializeFormData", "data: {type: reference, value: hook.results.body}")+
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", act("Form", "change-data-format", "deserializeFormData", "data: {type: reference, value: hook.results.body}")+
 		"        errorConfig: {errorHandlerType: ignore}\n"+
 		script("Last", `module.exports = async (c, {hook: {results: {body, rawBody, queryParameters, pathFragment}}, form}) => ({data:
 			[body.data, body.contentType, rawBody.data?.length ?? null, queryParameters, pathFragment, form.results ?? null]})`))))

@@ -49,7 +49,7 @@ func echo(path string) string { return ", echo: {type: reference, value: " + pat
 // runs deploys one flow, triggers it and waits for its end.
 func (h *house) runs(settings, steps string) domain.Run {
 	h.t.Helper()
-	_, urls := h.deploy(definition(flow("Main", settings, "", steps)))
+	_, urls := h.deploy(integrationOf(flow("Main", settings, "", steps)))
 	return h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 }
 
@@ -123,7 +123,7 @@ func TestLoopResumes(t *testing.T) {
 	h.ShutdownTimeout = 10 * time.Millisecond
 	h.probe.block["hold"] = make(chan struct{})
 	hold := step("pick", "choose", echo("outer.currentItem")) + branches(map[string]string{"b": step("hold", "effect", "")}, "b", "Else")
-	_, urls := h.deploy(definition(flow("Main", "", "", each("outer", threeItems, step("one", "effect", echo("outer.currentItem"))+hold))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", each("outer", threeItems, step("one", "effect", echo("outer.currentItem"))+hold))))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	<-h.probe.began
@@ -179,7 +179,7 @@ func TestStepRetries(t *testing.T) {
 // An attempt that is due in some time hands the run back, and what was counted survives.
 func TestStepRetryHandsBack(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("a", "effect", ", fail: {type: value, value: no}, times: {type: value, value: '1'}")+
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("a", "effect", ", fail: {type: value, value: no}, times: {type: value, value: '1'}")+
 		"        errorConfig: {errorHandlerType: retry, delaySeconds: 6, maxAttempts: 1}\n")))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
@@ -222,7 +222,7 @@ func TestFlowRetries(t *testing.T) {
 	if h.probe.count("three") != 3 || r.Attempt != 2 || r.Finished.Result != domain.Failed {
 		t.Errorf("attempt %d, ended %+v", r.Attempt, r.Finished)
 	}
-	_, urls := h.deploy(definition(flow("Main", settings, "", step("four", "effect", fails))))
+	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("four", "effect", fails))))
 	if answer := h.post(urls["Main"], "", "", "prismatic-synchronous", "true"); answer.Code != 500 || h.probe.count("four") != 1 {
 		t.Errorf("a synchronous call is tried %d times", h.probe.count("four"))
 	}
@@ -264,7 +264,7 @@ func TestCancel(t *testing.T) {
 	h := newHouse(t)
 	h.probe.block["hold"] = make(chan struct{})
 	const retry = "        errorConfig: {errorHandlerType: retry, delaySeconds: 60, maxAttempts: 1}\n"
-	_, urls := h.deploy(definition(flow("Main", "", "", step("hold", "effect", "")+step("after", "call", "")),
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("hold", "effect", "")+step("after", "call", "")),
 		flow("Retried", "", "", step("bad", "effect", ", fail: {type: value, value: no}")+retry),
 		flow("Restarted", "    retryConfig: {maxAttempts: 2, delayMinutes: 1}\n", "", step("bad", "effect", ", fail: {type: value, value: no}"))))
 	waiting := h.queueOnly(urls["Main"])
@@ -294,7 +294,7 @@ func TestCancel(t *testing.T) {
 func TestCancelAnswers(t *testing.T) {
 	h := newHouse(t)
 	h.probe.block["hold"] = make(chan struct{})
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("hold", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("hold", "effect", ""))))
 	h.start()
 	answered := make(chan string)
 	go func() {
@@ -354,7 +354,7 @@ func TestFlowWithoutTrigger(t *testing.T) {
 func TestNewerRequestAmongMany(t *testing.T) {
 	h := newHouse(t)
 	const settings = "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n"
-	instance, urls := h.deploy(definition(flow("Main", settings, "", "")))
+	instance, urls := h.deploy(integrationOf(flow("Main", settings, "", "")))
 	first := h.queueOnly(urls["Main"]) // all ask for x
 	queued, _, err := store.Load(h.ctx, h.Log, domain.Runs, first)
 	if err != nil || queued.Queued.Request != "x" || queued.Queued.Instance != instance {
@@ -384,7 +384,7 @@ func TestNewerRequestAmongMany(t *testing.T) {
 func TestNewerRequestEndsRetries(t *testing.T) {
 	h := newHouse(t)
 	const settings = "    retryConfig: {maxAttempts: 1, delayMinutes: 60, uniqueRequestIdField: {type: reference, value: hook.results.body.data.id}}\n"
-	_, urls := h.deploy(definition(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect", ", fail: {type: value, value: no}"))))
+	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect", ", fail: {type: value, value: no}"))))
 	h.start()
 	post := func(id string) string {
 		return h.post(urls["Main"], "application/json", `{"id": "`+id+`"}`).Header().Get(ExecutionHeader)

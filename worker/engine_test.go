@@ -42,7 +42,7 @@ func (h *house) queueOnly(url string) string {
 // A run that was accepted and never offered, as when Redis lost everything, is found by the sweep.
 func TestSweepFindsWhatTheQueueLost(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	again := h.again() // an empty queue
 	again.start()
@@ -54,7 +54,7 @@ func TestSweepFindsWhatTheQueueLost(t *testing.T) {
 // What has a StepFinished is not done again; what was in flight is, under the same key.
 func TestResume(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
 		script("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
 	blocked := make(chan struct{})
 	h.probe.block["two"] = blocked
@@ -78,7 +78,7 @@ func TestResume(t *testing.T) {
 // Two workers offered the same claim: the log lets one of them do it.
 func TestClaim(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	a, b := h.again(), h.again()
 	a.name, b.name = "a", "b"
@@ -119,7 +119,7 @@ func TestEnds(t *testing.T) {
 	h.RunTimeout = 300 * time.Millisecond
 	h.probe.block["slow"] = make(chan struct{})
 	unknown := strings.Replace(step("none", "call", ""), "key: probe", "key: acme", 1)
-	_, urls := h.deploy(definition(
+	_, urls := h.deploy(integrationOf(
 		flow("Fails", "", "", step("one", "call", ", fail: {type: value, value: no luck}")+step("two", "call", "")),
 		flow("Unknown", "", "", unknown),
 		flow("Slow", "", "", step("slow", "call", "")),
@@ -146,7 +146,7 @@ func TestEnds(t *testing.T) {
 
 func TestFailedStepsLogTheirError(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ", fail: {type: value, value: no luck}"))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ", fail: {type: value, value: no luck}"))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	last := r.Last()
@@ -158,7 +158,7 @@ func TestFailedStepsLogTheirError(t *testing.T) {
 // A run whose log can't be written is tried again until it can: it is neither lost nor ended.
 func TestStoreFailureIsTriedAgain(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	w := h.again()
 	w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
@@ -179,7 +179,7 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 // Long outputs and long logs go to blobs and come back.
 func TestLargeOutput(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
 		script("Make", `module.exports = async (c) => { for (let i = 0; i < 300; i++) c.logger.info("line " + i + "x".repeat(100)); return {data: "y".repeat(20000)} }`)+
 			script("Count", `module.exports = async (c, {make}) => ({data: make.results.length})`))))
 	h.start()
@@ -198,7 +198,7 @@ func TestLargeOutput(t *testing.T) {
 func TestLargeEvents(t *testing.T) {
 	h := newHouse(t)
 	large := `"x".repeat(600000)`
-	_, urls := h.deploy(definition(
+	_, urls := h.deploy(integrationOf(
 		flow("State", "    isSynchronous: true\n", "", step("one", "effect", "")+
 			script("Keep", `module.exports = async () => ({data: 1, executionState: {big: `+large+`}})`)+
 			script("Count", `module.exports = async (c) => ({data: c.executionState.big.length})`)),
@@ -227,7 +227,7 @@ func TestLargeEvents(t *testing.T) {
 func TestEffectsAreDurableAtOnce(t *testing.T) {
 	h := newHouse(t)
 	h.probe.block["two"] = make(chan struct{})
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")+step("two", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "call", ""))))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	<-h.probe.began
@@ -242,7 +242,7 @@ func TestEffectsAreDurableAtOnce(t *testing.T) {
 // A run that takes its worker down every time ends at last.
 func TestClaimsAreLimited(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	var claims []domain.Event[domain.Run]
 	for n := range h.MaxClaims {
@@ -260,7 +260,7 @@ func TestClaimsAreLimited(t *testing.T) {
 func TestCutOffs(t *testing.T) {
 	h := newHouse(t)
 	h.ShutdownTimeout = 1
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 	h.probe.block["one"] = make(chan struct{})
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
@@ -335,7 +335,7 @@ func TestState(t *testing.T) {
 	h := newHouse(t)
 	code := `module.exports = async (c) => { c.crossFlowState.n = (c.crossFlowState.n || 0) + 1; c.executionState.own = 1; return {data: c.crossFlowState.n} }`
 	own := `module.exports = async (c) => ({data: [c.crossFlowState.n, c.executionState.own || 0]})`
-	_, urls := h.deploy(definition(flow("Count", "    isSynchronous: true\n", "", script("Add", code)+script("Read", own)),
+	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "", script("Add", code)+script("Read", own)),
 		flow("Read", "    isSynchronous: true\n", "", script("Read", own))))
 	h.start()
 	for _, want := range []string{"[1,1]", "[2,1]"} {

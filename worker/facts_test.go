@@ -46,7 +46,7 @@ func TestConfigData(t *testing.T) {
 // A value list from a config variable is a list where it is used.
 func TestConfigListIsLoopedOver(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
 		each("All", "{type: configVar, value: Names}", step("one", "call", echo("all.currentItem"))))) +
 		"requiredConfigVars:\n  - {key: Names, dataType: string, collectionType: valuelist, defaultValue: '[\"x\", \"y\"]'}\n")
 	h.start()
@@ -58,7 +58,7 @@ func TestConfigListIsLoopedOver(t *testing.T) {
 // The fields of a connection may refer to config variables that are not connections.
 func TestConnectionDefaults(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", ", echo: {type: configVar, value: Conn}"))) + `requiredConfigVars:
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", ", echo: {type: configVar, value: Conn}"))) + `requiredConfigVars:
   - key: Conn
     connection: {key: basic, component: {key: http, isPublic: true, version: LATEST}}
     inputs: {username: {type: value, value: u}, baseUrl: {type: template, value: 'https://{{#Host}}/{{#None}}'}, port: {type: configVar, value: Port}, other: {type: scopedConfigVar, value: x}, no: {type: value, value: null}}
@@ -74,7 +74,7 @@ func TestConnectionDefaults(t *testing.T) {
 // Runs share what they know about where they run, until that is another: whoever is called, by whatever name.
 func TestFactsFollowTheirPlace(t *testing.T) {
 	h := newHouse(t)
-	text := definition(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results"))))
+	text := integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results"))))
 	first, urls := h.deploy(text)
 	second, others := h.deploy(text)
 	h.start()

@@ -34,13 +34,13 @@ func script(name, code string) string {
 		"          code: {type: value, value: '" + strings.ReplaceAll(code, "'", "''") + "'}\n"
 }
 
-func definition(flows ...string) string {
+func integrationOf(flows ...string) string {
 	return "definitionVersion: 7\nname: Test\nflows:\n" + strings.Join(flows, "")
 }
 
 func TestIngressAsynchronous(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	a := h.post(urls["Main"]+"/rest/of/it?a=1&a=2", "application/json", `{"x":[1]}`, "X-Thing", "v", "Api-Key", "hidden")
 	run := a.Header().Get(ExecutionHeader)
@@ -79,7 +79,7 @@ func TestIngressAsynchronous(t *testing.T) {
 // What integrations answer must not act as a page of the server, and only methods that trigger do.
 func TestIngressContains(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", script("Give",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", script("Give",
 		`module.exports = async () => ({data: "<script>", contentType: "text/html", headers: {"Content-Security-Policy": "default-src *"}})`))))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Body.String() != "<script>" || a.Header().Get("Content-Security-Policy") != "sandbox" ||
@@ -97,7 +97,7 @@ func TestIngressContains(t *testing.T) {
 
 func TestIngressTriggersOwnAnswer(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", `statusCode: {type: value, value: '202'}, contentType: {type: value, value: text/x-thanks},
+	_, urls := h.deploy(integrationOf(flow("Main", "", `statusCode: {type: value, value: '202'}, contentType: {type: value, value: text/x-thanks},
           body: {type: value, value: thanks}, headers: {type: complex, value: [{name: X-A, type: value, value: b}]}`, "")))
 	h.start()
 	a := h.post(urls["Main"], "text/plain", "hi")
@@ -109,7 +109,7 @@ func TestIngressTriggersOwnAnswer(t *testing.T) {
 
 func TestIngressSynchronous(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(
+	_, urls := h.deploy(integrationOf(
 		flow("Object", "", "", script("Give", `module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
 		flow("Text", "    isSynchronous: true\n", "", script("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
 		flow("Failing", "    isSynchronous: true\n", "", step("bad", "call", ", fail: {type: value, value: inside story}")),
@@ -142,7 +142,7 @@ func TestIngressSynchronousTimeout(t *testing.T) {
 	h := newHouse(t)
 	h.SyncTimeout = 50 * time.Millisecond
 	h.probe.block["slow"] = make(chan struct{})
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("slow", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("slow", "call", ""))))
 	h.start()
 	a := h.post(urls["Main"], "", "")
 	run := a.Header().Get(ExecutionHeader)
@@ -157,12 +157,12 @@ func TestIngressSynchronousTimeout(t *testing.T) {
 
 func TestIngressRefuses(t *testing.T) {
 	h := newHouse(t)
-	instance, urls := h.deploy(definition(flow("Main", "", "", "")))
+	instance, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.MaxBody = 10
-	_, keyed := h.deploy(definition(flow("Keyed", "    endpointSecurityType: customer_required\n", "", "")))
-	disabled, closed := h.deploy(definition(flow("Closed", "", "", "")))
+	_, keyed := h.deploy(integrationOf(flow("Keyed", "    endpointSecurityType: customer_required\n", "", "")))
+	disabled, closed := h.deploy(integrationOf(flow("Closed", "", "", "")))
 	changeAll(h, domain.Instances, disabled, domain.InstanceDisabled{})
-	removed, gone := h.deploy(definition(flow("Gone", "", "", "")))
+	removed, gone := h.deploy(integrationOf(flow("Gone", "", "", "")))
 	changeAll(h, domain.Instances, removed, domain.InstanceRemoved{})
 	waiting, orphan := uuid.NewString(), uuid.NewString()
 	changeAll(h, domain.Instances, waiting, domain.InstanceCreated{Name: "Waiting"})
@@ -206,7 +206,7 @@ func TestIngressRefuses(t *testing.T) {
 // What the log can't take is not accepted.
 func TestIngressUnavailable(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.Worker.Log = full{h.Log}
 	h.start()
 	a := h.post(urls["Main"], "text/plain", "x")
@@ -217,7 +217,7 @@ func TestIngressUnavailable(t *testing.T) {
 
 func TestBinaryBody(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", script("Give",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", script("Give",
 		`module.exports = async (c, {hook}) => ({data: hook.results.rawBody.data.length})`))))
 	h.start()
 	if a := h.post(urls["Main"], "application/octet-stream", "\xff\x00\xfe"); a.Body.String() != "3" {

@@ -22,7 +22,7 @@ func recursive(name, key, inputs string) string {
 
 func TestInvoke(t *testing.T) {
 	h := newHouse(t)
-	instance, urls := h.deploy(definition(flow("Main", "", "", invoke("Later", "Apart", "")), flow("Apart", "", "", step("got", "call", echo("hook.results.body")))))
+	instance, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Later", "Apart", "")), flow("Apart", "", "", step("got", "call", echo("hook.results.body")))))
 	h.start()
 	first := h.ended(h.post(urls["Main"], "application/json", `{"a": [1, null]}`).Header().Get(ExecutionHeader))
 	second := h.accepted()[1]
@@ -45,7 +45,7 @@ func TestInvokeReadsAnswers(t *testing.T) {
 		return act("Stop", "stop-execution", "stopExecution", "statusCode: {type: value, value: '201'}, contentType: {type: value, value: "+contentType+"}, jsonBody: {type: value, value: '"+body+"'}")
 	}
 	synchronous := "    isSynchronous: true\n"
-	_, urls := h.deploy(definition(
+	_, urls := h.deploy(integrationOf(
 		flow("Main", synchronous, "", invoke("JSON", "A", "")+invoke("No JSON", "B", "")+invoke("Text", "C", "")+
 			script("Last", "module.exports = async (c, r) => ({data: [r.json.results, r.noJson.results, r.text.results]})")),
 		flow("A", synchronous, "", stop("''", `{"ok": [true]}`)), flow("B", synchronous, "", stop("application/json", "{")), flow("C", synchronous, "", stop("text/plain", "[1]"))))
@@ -61,7 +61,7 @@ func TestInvokeSynchronous(t *testing.T) {
 	h.Concurrency = 1
 	synchronous := "    isSynchronous: true\n"
 	ignore := "        errorConfig: {errorHandlerType: ignore}\n"
-	_, urls := h.deploy(definition(
+	_, urls := h.deploy(integrationOf(
 		flow("Main", "", "", invoke("Ask", "Answer", "")+invoke("Try", "Fails", ignore)+step("after", "call", echo("ask.results"))),
 		flow("Answer", synchronous, "", step("given", "call", echo("hook.results.body.data.a"))),
 		flow("Fails", synchronous, "", step("bad", "call", ", fail: {type: value, value: no luck}")),
@@ -92,7 +92,7 @@ func TestInvokeTakesTooLong(t *testing.T) {
 	h.SyncTimeout = 50 * time.Millisecond
 	blocked := make(chan struct{})
 	h.probe.block["slow"] = blocked
-	_, urls := h.deploy(definition(flow("Main", "", "", invoke("Ask", "Slow", "")), flow("Slow", "    isSynchronous: true\n", "", step("slow", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Ask", "Slow", "")), flow("Slow", "    isSynchronous: true\n", "", step("slow", "call", ""))))
 	h.start()
 	caller := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	if !strings.Contains(caller.Finished.Error, "HEDDLE_SYNC_TIMEOUT") {
@@ -109,7 +109,7 @@ func TestInvokeOnce(t *testing.T) {
 	h := newHouse(t)
 	blocked := make(chan struct{})
 	h.probe.block["slow"] = blocked
-	_, urls := h.deploy(definition(flow("Main", "", "", invoke("Ask", "Slow", "")),
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Ask", "Slow", "")),
 		flow("Slow", "    isSynchronous: true\n", "", step("quick", "effect", "")+step("slow", "call", ""))))
 	h.start()
 	caller := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
@@ -134,7 +134,7 @@ func TestRecursiveFlow(t *testing.T) {
 		branches(map[string]string{"Over": "      - name: Stop\n        action: {component: {key: stop-execution, isPublic: true, version: LATEST}, key: stopExecution}\n"}, "Over", "Else")
 	next := "      - name: Next\n        action: {component: {key: math, isPublic: true, version: LATEST}, key: add}\n" +
 		"        inputs: {numbers: {type: complex, value: [{type: reference, value: cursor.results}, {type: value, value: '1'}]}}\n"
-	h.deploy(definition("  - name: Pages\n    steps:\n      - name: Start\n        isTrigger: true\n" +
+	h.deploy(integrationOf("  - name: Pages\n    steps:\n      - name: Start\n        isTrigger: true\n" +
 		"        action: {component: {key: recursive-flow, isPublic: true, version: LATEST}, key: recursiveTrigger}\n" +
 		"        inputs: {defaultCursor: {type: value, value: '1'}, runOnDeploy: {type: value, value: 'true'}}\n" +
 		recursive("Cursor", "getCursor", "") + stop + next + recursive("Keep", "setCursor", "cursor: {type: reference, value: next.results}") + recursive("On", "invokeRecursive", "")))

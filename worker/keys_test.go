@@ -50,7 +50,7 @@ func TestEndpointKeys(t *testing.T) {
 	}
 	const ours = "    endpointSecurityType: organization\n    organizationApiKeys: ["
 	kept := domain.SealedKey("ours-sealed", sealed)
-	instance, urls := h.deploy(definition(
+	instance, urls := h.deploy(integrationOf(
 		flow("Sealed", ours+"ours-ours, '"+kept+"']\n", "", ""),
 		flow("Moved", ours+"'"+domain.SealedKey("ours-moved", foreign)+"']\n", "", ""),
 		flow("Open", "    endpointSecurityType: unsecured\n", "", ""),
@@ -110,7 +110,7 @@ func (h *house) flows(instance string) (definition *domain.Node, ids map[string]
 // Remove flows run once after the removal; nothing else does.
 func TestClockworkRemoves(t *testing.T) {
 	h := newHouse(t)
-	instance, urls := h.deploy(definition(timed("Tear down", "management-triggers", "instanceRemove", ""), cronFlow("Often", "* * * * *", "minute", ""), flow("Hook", "", "", "")))
+	instance, urls := h.deploy(integrationOf(timed("Tear down", "management-triggers", "instanceRemove", ""), cronFlow("Often", "* * * * *", "minute", ""), flow("Hook", "", "", "")))
 	h.start()
 	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceRemoved{})); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestClockworkRemoves(t *testing.T) {
 // A plan holds what starts by itself, and nothing else.
 func TestPlanOf(t *testing.T) {
 	h := newHouse(t)
-	instance, _ := h.deploy(definition(timed("Up", "management-triggers", "instanceDeploy", ""), timed("Down", "management-triggers", "instanceRemove", ""),
+	instance, _ := h.deploy(integrationOf(timed("Up", "management-triggers", "instanceDeploy", ""), timed("Down", "management-triggers", "instanceRemove", ""),
 		cronFlow("Tick", "0 0 * * *", "day", ""), flow("Hook", "", "", "")))
 	node, ids := h.flows(instance)
 	p := h.planOf(node)

@@ -57,7 +57,7 @@ func longRun(t testing.TB, iterations, size int) (held int) {
 		return "      - name: " + name + "\n        action: {component: {key: long, isPublic: true, version: LATEST}, key: " + name + "}\n"
 	}
 	loop := one("many") + indented("steps", one("large")+one("small"))
-	_, urls := h.deploy(definition(flow("Main", "", "", one("measure")+loop+strings.Replace(one("measure"), "name: measure", "name: after", 1))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", one("measure")+loop+strings.Replace(one("measure"), "name: measure", "name: after", 1))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	if len(r.Steps()) != 2*iterations+4 || r.Finished.Result != domain.Completed {

@@ -57,7 +57,7 @@ func TestAcceptsOnly(t *testing.T) {
 	eachRedis(t, func(t *testing.T, redis *testRedis) {
 		h := newHouse(t)
 		h.Redis, h.AcceptsOnly = redis.address, true
-		_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")),
+		_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")),
 			flow("Queued", "    queueConfig: {usesFifoQueue: true}\n", "", step("two", "effect", ""))))
 		h.start()
 		client := h.queue.conn.make()

@@ -34,7 +34,7 @@ func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 		for _, crash := range []bool{false, true} {
 			h := newHouse(t)
 			h.ShutdownTimeout = 10 * time.Millisecond
-			_, urls := h.deploy(definition(flow("Main", "", "", each("outer", threeItems, persist("count", "incrementExecutionValue")+body)+
+			_, urls := h.deploy(integrationOf(flow("Main", "", "", each("outer", threeItems, persist("count", "incrementExecutionValue")+body)+
 				step("hold", "effect", "")+persist("counted", "getExecutionValue")+step("seen", "call", echo("leaf.results")))))
 			last := h
 			if crash {
@@ -63,7 +63,7 @@ func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 func TestWaitingIsNoCutOff(t *testing.T) {
 	h := newHouse(t)
 	h.MaxClaims = 2
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	var events []domain.Event[domain.Run]
 	for n := range 5 {
@@ -82,7 +82,7 @@ func TestWaitingIsNoCutOff(t *testing.T) {
 func TestFirstClaimIsCounted(t *testing.T) {
 	h := newHouse(t)
 	h.Lease = time.Millisecond
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	time.Sleep(firstClaimAfter * h.Lease)
 	w := h.again()

@@ -29,7 +29,7 @@ func TestCodeTrigger(t *testing.T) {
 			response: payload.body.data.quantity > 0 ? { statusCode: 201, contentType: "application/json", headers: { "X-A": stepId ? "b" : "" }, body: JSON.stringify({ status: payload.headers["X-B"] }) } : undefined };
 	}`
 	h := newHouse(t)
-	text := definition(coded("Main", "", code, branches(map[string]string{"Big": script("Inside", `module.exports = async (c, {hook}) => ({data: hook.results.body.data.quantity})`)}, "Big")+
+	text := integrationOf(coded("Main", "", code, branches(map[string]string{"Big": script("Inside", `module.exports = async (c, {hook}) => ({data: hook.results.body.data.quantity})`)}, "Big")+
 		script("Last", `module.exports = async (c, {hook, inside}) => ({data: [hook.results.n, inside.results, Object.keys(hook.results.webhookUrls)]})`)))
 	_, urls := h.deploy(text)
 	h.start()
@@ -59,7 +59,7 @@ func TestCodeTrigger(t *testing.T) {
 // A request's id may be in what the code makes of it, and code in a trigger reaches nothing.
 func TestCodeTriggerBounds(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(coded("Main", "    queueConfig: {dedupeIdField: {type: reference, value: hook.results.id}, usesFifoQueue: true}\n",
+	_, urls := h.deploy(integrationOf(coded("Main", "    queueConfig: {dedupeIdField: {type: reference, value: hook.results.id}, usesFifoQueue: true}\n",
 		`module.exports = async (context, payload) => ({ payload: { id: "order " + payload.body.data.id } })`, ""),
 		coded("Reaches", "", `module.exports = async () => ({ payload: await fetch("http://heddle.test/") })`, "")))
 	h.start()
@@ -76,7 +76,7 @@ func TestCodeTriggerBounds(t *testing.T) {
 // Who does not sign a request for a trigger that wants it signed is told so, and no step is run.
 func TestSignedTrigger(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(strings.Replace(flow("Main", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", step("one", "effect", "")),
+	_, urls := h.deploy(integrationOf(strings.Replace(flow("Main", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", step("one", "effect", "")),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)))
 	h.start()
 	const body, sign = "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
@@ -123,7 +123,7 @@ func TestSignedTriggerUnderAKey(t *testing.T) {
 	signed := strings.Replace(flow("Signed", "", "body: {type: value, value: ours}, hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
 	checked := coded("Coded", "", `module.exports = async (c, p) => ({payload: 1, response: p.headers["X-Sign"] === "right" ? {statusCode: 200, body: "ours"} : {statusCode: 401}})`, "")
-	_, urls := h.deploy(definition(signed, checked))
+	_, urls := h.deploy(integrationOf(signed, checked))
 	h.start()
 	const body = "what do ya want for nothing?"
 	for flow, right := range map[string]string{"Signed": "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843", "Coded": "right"} {
@@ -164,7 +164,7 @@ func TestTriggerPerformsOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			_, urls := h.deploy(definition(performing(c.settings, c.inputs, step("one", "call", ""))))
+			_, urls := h.deploy(integrationOf(performing(c.settings, c.inputs, step("one", "call", ""))))
 			h.start()
 			for range 2 {
 				a := h.post(urls["Main"], "text/plain", "x", keyHeader, "k", c.header, "true")
@@ -192,7 +192,7 @@ func TestTriggersPerformInTurn(t *testing.T) {
 	h.Concurrency = 1
 	blocked := make(chan struct{})
 	h.probe.block["it"] = blocked
-	_, urls := h.deploy(definition(performing("", "", "")))
+	_, urls := h.deploy(integrationOf(performing("", "", "")))
 	h.start()
 	first := make(chan int)
 	go func() { first <- h.post(urls["Main"], "", "").Code }()
@@ -214,7 +214,7 @@ func TestTriggerPerformsInTheRun(t *testing.T) {
 	h := newHouse(t)
 	sibling := strings.Replace(flow("Signed", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
-	_, urls := h.deploy(definition(flow("Main", "", "", "      - name: Call\n        action: {component: {key: cross-flow, isPublic: true, version: LATEST}, key: invokeFlow}\n"+
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", "      - name: Call\n        action: {component: {key: cross-flow, isPublic: true, version: LATEST}, key: invokeFlow}\n"+
 		"        inputs: {flowName: {type: value, value: Signed}, data: {type: value, value: x}}\n"), sibling))
 	h.start()
 	if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); r.Finished.Result != domain.Completed {

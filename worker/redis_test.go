@@ -88,7 +88,7 @@ func TestRedisFlushed(t *testing.T) { eachRedis(t, testRedisFlushed) }
 func testRedisFlushed(t *testing.T, redis *testRedis) {
 	h := newHouse(t)
 	h.Redis, h.Lease = redis.address, 300*time.Millisecond
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
 	h.start()
 	const runs = 100
 	stop, flushing := make(chan struct{}), sync.WaitGroup{}
@@ -134,7 +134,7 @@ func TestRedisKilled(t *testing.T) {
 		}
 		h := newHouse(t)
 		h.Redis = redis.address
-		_, urls := h.deploy(definition(flow("Main", "", "", step("one", "effect", ""))))
+		_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 		h.start()
 		var started []string
 		for range 3 {
@@ -162,7 +162,7 @@ func TestRedisKilled(t *testing.T) {
 // The embedded Redis is replaced by an empty one: what it held is offered again, and it goes on.
 func TestEmbeddedReplaced(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", ""))))
 	h.start()
 	e := h.queue.conn.embedded
 	for i := range 5 {

@@ -126,7 +126,7 @@ func TestRunGivenUp(t *testing.T) {
 	}
 	h := newHouse(t)
 	h.Options.Script.Time, h.Options.Script.Grace = 300*time.Millisecond, 50*time.Millisecond
-	_, urls := h.deploy(definition(flow("Main", "", "", script("Bad", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", script("Bad", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+
 		script("Worse", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))

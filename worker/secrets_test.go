@@ -23,7 +23,7 @@ func (h *house) connected(flows ...string) (instance string, urls map[string]str
 		h.t.Fatal(err)
 	}
 	changeAll(h, domain.Organizations, h.organization, domain.OrganizationCreated{Name: "O", Key: key})
-	instance, urls = h.deploy(definition(flows...) + "configPages:\n  - name: One\n    elements: [{type: configVar, value: Their API}]\n" +
+	instance, urls = h.deploy(integrationOf(flows...) + "configPages:\n  - name: One\n    elements: [{type: configVar, value: Their API}]\n" +
 		"requiredConfigVars:\n  - {key: Their API, dataType: connection, connection: {key: basic, component: {key: http, isPublic: true, version: LATEST}}, inputs: {}}\n")
 	state, _ := h.View.Instances.Find(instance)
 	node, _ := h.flows(instance)

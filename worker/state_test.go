@@ -43,7 +43,7 @@ func TestRepeatedWriteAfterOthers(t *testing.T) {
 			h := newHouse(t)
 			cut := &interrupted{Log: h.Log}
 			h.Worker.Log = cut
-			instance, urls := h.deploy(definition(flow("Main", "", "", persist("count", "incrementCrossFlowValue"))))
+			instance, urls := h.deploy(integrationOf(flow("Main", "", "", persist("count", "incrementCrossFlowValue"))))
 			cut.before = func() {
 				if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); outputs(t, r)["count"] != `{"key":"n","value":2}` {
 					t.Errorf("another run leaves %v", outputs(t, r))
@@ -83,7 +83,7 @@ func TestRepeatedWriteAfterOthers(t *testing.T) {
 // A snapshot forgets what ended runs wrote, and those that are gone.
 func TestSnapshotForgetsEndedRuns(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(definition(flow("Main", "", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	ended := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	h.stop()

@@ -116,11 +116,11 @@ type settings struct {
 
 // defaults are the variables in the settings' tags whose values other packages know.
 func defaults() kong.Vars {
-	l, f := domain.DefaultLimits, domain.DefaultFileLimits
+	d, f := domain.DefaultDraftLimits, domain.DefaultFileLimits
 	served := store.DefaultServerLimits
 	return kong.Vars{"logConnections": fmt.Sprint(served.Connections), "logConnectionsPerAddress": fmt.Sprint(served.ConnectionsPerAddress), "logCalls": fmt.Sprint(served.Calls),
-		"maxDefinition": fmt.Sprint(l.Size), "maxDefinitionDepth": fmt.Sprint(l.Depth), "maxDefinitionValues": fmt.Sprint(l.Values),
-		"maxComment": fmt.Sprint(l.Comment), "maxComments": fmt.Sprint(l.Comments),
+		"maxDefinition": fmt.Sprint(d.Definition.Size), "maxDefinitionDepth": fmt.Sprint(d.Definition.Depth), "maxDefinitionValues": fmt.Sprint(d.Definition.Values),
+		"maxComment": fmt.Sprint(d.Comment), "maxComments": fmt.Sprint(d.Comments),
 		"maxIcon": fmt.Sprint(f.Icon), "maxIconSide": fmt.Sprint(f.IconSide), "maxAttachment": fmt.Sprint(f.Attachment),
 		"maxAttachments": fmt.Sprint(f.Attachments), "attachmentTypes": strings.Join(f.Types, ",")}
 }
