@@ -13,11 +13,6 @@ import (
 // the organization.
 const apiKeysField = "organizationApiKeys"
 
-// OrganizationAPIKeyPlace is what an organization's sealed API keys are bound to: definitions are copied within it.
-func OrganizationAPIKeyPlace(organization string) string {
-	return OrganizationKeyPlace(organization) + "/api-key"
-}
-
 const (
 	sealedBegin  = "…"
 	sealedMiddle = " (sealed:"

@@ -48,6 +48,11 @@ func CustomerKeyPlace(id string) string { return "customer/" + id }
 // OrganizationKeyPlace is to an organization what [CustomerKeyPlace] is to a customer.
 func OrganizationKeyPlace(id string) string { return "organization/" + id }
 
+// OrganizationAPIKeyPlace is what an organization's sealed API keys are bound to: definitions are copied within it.
+func OrganizationAPIKeyPlace(organization string) string {
+	return OrganizationKeyPlace(organization) + "/api-key"
+}
+
 // SystemInstanceID is the id of an integration's system instance.
 func SystemInstanceID(integration string) string { return DeriveID("system instance", integration) }
 

@@ -268,3 +268,29 @@ func TestInstanceDecides(t *testing.T) {
 		t.Errorf("a disabled one runs: %v %q", ok, why)
 	}
 }
+
+// What the View reads of a draft's events makes the same summaries as all of them.
+func TestSummaryOfEventsReadWithoutParts(t *testing.T) {
+	old := example(t, "", nil, "a")
+	renamed := example(t, "description: other\n", old, "b")
+	changes := Diff(old, renamed)
+	events := Changes[Draft]{DraftOpened{Integration: "i", Main: true, Definition: old}, DraftEdited{Changes: changes, Digest: "d"},
+		DraftRebased{Base: "v", Upstream: changes, Changes: Diff(renamed, old)}, DraftDiscarded{Changes: changes}}
+	fold := func(decode func(string, []byte) (Event[Draft], error)) (d Draft) {
+		for _, e := range events {
+			stored, err := Drafts.Encode(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e, err = decode(stored.Kind, stored.Data); err != nil {
+				t.Fatal(err)
+			}
+			d = e.Evolve(d, Meta{Aggregate: "a", Actor: "somebody"}).Summarized(d)
+		}
+		return d
+	}
+	got, want := fold(Drafts.DecodeSummary), fold(Drafts.Decode)
+	if diff := cmp.Diff(want, got, cmp.Comparer((*Node).Equal)); diff != "" {
+		t.Error(diff)
+	}
+}
