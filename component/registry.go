@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -75,7 +75,7 @@ func (r *Registry) LookupTrigger(componentKey, triggerKey string) (Trigger, erro
 }
 
 // Inputs lists the keys of an action's or a trigger's inputs, nil where any may be given.
-func (r *Registry) Inputs(ref domain.ActionRef, trigger bool) ([]string, error) {
+func (r *Registry) Inputs(ref definition.ActionRef, trigger bool) ([]string, error) {
 	var inputs []Input
 	if trigger {
 		t, err := r.LookupTrigger(ref.Component, ref.Key)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -136,7 +136,7 @@ func TestRegistryInputs(t *testing.T) {
 		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""}, {"c", "do", true, nil, refusal.NotFound}, {"c", "on", false, nil, refusal.NotFound},
 		{"s", "any", false, nil, ""}, {"s", "any", true, nil, ""}, {"x", "do", false, nil, refusal.NotFound},
 	} {
-		got, err := r.Inputs(domain.ActionRef{Component: c.component, Key: c.key}, c.trigger)
+		got, err := r.Inputs(definition.ActionRef{Component: c.component, Key: c.key}, c.trigger)
 		if diff := cmp.Diff(c.want, got); diff != "" || refusal.CodeOf(err) != c.code {
 			t.Errorf("%s.%s: %v %s", c.component, c.key, err, diff)
 		}

@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
 // CheckConfigValue refuses a value that is none of the config variable's data type. All values are
 // text. Source: definition-format, config variables.
-func CheckConfigValue(variable *Node, value string) error {
+func CheckConfigValue(variable *definition.Part, value string) error {
 	wants := ""
 	switch variable.Text("dataType") {
 	case "number":

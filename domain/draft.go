@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -15,16 +16,16 @@ type Draft struct {
 	Integration  string
 	Name         string // of a named draft
 	Main         bool
-	Base         string       // id of the version it was made from; empty before the first
-	Origin       *Node        // the base's definition, without parts where there is no base; nil in the View
-	Definition   *Node        // in the View a summary of it
-	Authors      []string     // whose work it has since its base: editors, and those whose suggestions or drafts came in
-	Digest       string       // of what it changes, see [Draft.ChangeDigest]; while it is under review
-	Review       *Review      // nil until one is asked for
-	Threads      []Thread     // in the View their ids and speakers
-	Schedule     *Schedule    // nil unless its publishing is planned
-	Closed       *DraftClosed // set once it has become a version, or is about to
-	RemovedAt    time.Time    // zero while it is there
+	Base         string           // id of the version it was made from; empty before the first
+	Origin       *definition.Part // the base's definition, without parts where there is no base; nil in the View
+	Definition   *definition.Part // in the View a summary of it
+	Authors      []string         // whose work it has since its base: editors, and those whose suggestions or drafts came in
+	Digest       string           // of what it changes, see [Draft.ChangeDigest]; while it is under review
+	Review       *Review          // nil until one is asked for
+	Threads      []Thread         // in the View their ids and speakers
+	Schedule     *Schedule        // nil unless its publishing is planned
+	Closed       *DraftClosed     // set once it has become a version, or is about to
+	RemovedAt    time.Time        // zero while it is there
 	OpenedAt     time.Time
 	OpenedBy     string
 	UpdatedAt    time.Time
@@ -65,11 +66,11 @@ func MainDraftID(integration string, before int) string {
 
 // DraftOpened starts a draft with its whole base, so that its fold needs nothing else.
 type DraftOpened struct {
-	Integration string `json:"integration"`
-	Name        string `json:"name,omitempty"`
-	Main        bool   `json:"main,omitempty"`
-	Base        string `json:"base,omitempty"`
-	Definition  *Node  `json:"definition"`
+	Integration string           `json:"integration"`
+	Name        string           `json:"name,omitempty"`
+	Main        bool             `json:"main,omitempty"`
+	Base        string           `json:"base,omitempty"`
+	Definition  *definition.Part `json:"definition"`
 
 	Authors []string `json:"authors,omitempty"` // of the draft that the definition was copied from
 }
@@ -79,7 +80,7 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 	d := Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Name: e.Name, Main: e.Main, Base: e.Base,
 		Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor, UpdatedAt: m.Time, UpdatedBy: m.Actor}
 	if e.Base == "" { // all of it is new
-		d.Origin = &Node{}
+		d.Origin = &definition.Part{}
 		d = d.withAuthor(m.Actor)
 	}
 	for _, user := range e.Authors {
@@ -95,14 +96,14 @@ func (e DraftOpened) Touches() []string { return nil }
 
 // DraftEdited changes the definition.
 type DraftEdited struct {
-	Changes []Change `json:"changes"`
-	Undoes  int      `json:"undoes,omitempty"` // how many edits it takes back, 0 for an edit of its own
-	Digest  string   `json:"digest,omitempty"` // of all that the draft changes, while it is under review
+	Changes []definition.Change `json:"changes"`
+	Undoes  int                 `json:"undoes,omitempty"` // how many edits it takes back, 0 for an edit of its own
+	Digest  string              `json:"digest,omitempty"` // of all that the draft changes, while it is under review
 }
 
 // Evolve implements [Event].
 func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
-	d.Definition, d.Digest = Apply(d.Definition, e.Changes), e.Digest
+	d.Definition, d.Digest = definition.Apply(d.Definition, e.Changes), e.Digest
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
 	return d.withAuthor(m.Actor)
 }
@@ -114,12 +115,12 @@ func (e *DraftEdited) Normalize() {
 }
 
 // Touches names what the edit touches: two edits that touch different things both survive.
-func (e DraftEdited) Touches() []string { return TouchedBy(e.Changes) }
+func (e DraftEdited) Touches() []string { return definition.TouchedBy(e.Changes) }
 
 // DraftDiscarded takes everything back that was edited since the version that the draft was made from.
 type DraftDiscarded struct {
-	Changes []Change `json:"changes"`
-	Digest  string   `json:"digest,omitempty"` // of all that the draft changes, while it is under review
+	Changes []definition.Change `json:"changes"`
+	Digest  string              `json:"digest,omitempty"` // of all that the draft changes, while it is under review
 }
 
 // Evolve implements [Event].
@@ -163,23 +164,23 @@ func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
 
 // Import makes the draft hold the given definition, whose parts carry their identity. A draft that
 // is not there yet is opened from its base, unless the definition says nothing new.
-func (d Draft) Import(base DraftOpened, definition *Node) (Changes[Draft], error) {
-	return d.become(base, Tidy(definition))
+func (d Draft) Import(base DraftOpened, def *definition.Part) (Changes[Draft], error) {
+	return d.become(base, definition.Tidy(def))
 }
 
-func (d Draft) become(base DraftOpened, definition *Node) (Changes[Draft], error) {
+func (d Draft) become(base DraftOpened, def *definition.Part) (Changes[Draft], error) {
 	changes, before, err := d.begin(base)
 	if err != nil {
 		return nil, err
 	}
 	if d.behind(base) {
-		return d.rebased(base, definition, true), nil
+		return d.rebased(base, def, true), nil
 	}
-	edits := Diff(before, definition)
+	edits := definition.Diff(before, def)
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return d.edited(changes, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, definition)}), nil
+	return d.edited(changes, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, def)}), nil
 }
 
 // edited puts together an edit and what it entails: what was planned to be published is another now.
@@ -193,7 +194,7 @@ func (d Draft) edited(opening Changes[Draft], edit Event[Draft]) Changes[Draft] 
 
 // begin gives what an edit starts from: the draft, or its base where it is not there, which is then
 // opened.
-func (d Draft) begin(base DraftOpened) (Changes[Draft], *Node, error) {
+func (d Draft) begin(base DraftOpened) (Changes[Draft], *definition.Part, error) {
 	if d.ID != "" || base.Definition == nil {
 		return nil, d.Definition, d.editable()
 	}
@@ -205,29 +206,29 @@ func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
 	if d.ID != "" {
 		return nil, refusal.New(refusal.Conflict, "the draft is open already")
 	}
-	e.Definition = Tidy(e.Definition)
+	e.Definition = definition.Tidy(e.Definition)
 	return Changes[Draft]{e}, nil
 }
 
 // Edit changes parts of the draft, which is opened from its base where it is not there. With a refusal
 // come the changes that it is about, so that those who changed the same meanwhile can be named.
-func (d Draft) Edit(base DraftOpened, changes []Change, limits DraftLimits) (Changes[Draft], error) {
+func (d Draft) Edit(base DraftOpened, changes []definition.Change, limits DraftLimits) (Changes[Draft], error) {
 	opening, before, err := d.begin(base)
 	if err != nil {
 		return nil, err
 	}
-	edits, err := Edit(before, changes, limits.Definition)
+	edits, err := definition.Edit(before, changes, limits.Definition)
 	if err != nil {
 		return Changes[Draft]{DraftEdited{Changes: changes}}, err
 	}
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return d.edited(opening, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, Apply(before, edits))}), nil
+	return d.edited(opening, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, definition.Apply(before, edits))}), nil
 }
 
 // Undo takes the last edits back, as many as told, by the changes that do so.
-func (d Draft) Undo(edits int, changes []Change, limits DraftLimits) (Changes[Draft], error) {
+func (d Draft) Undo(edits int, changes []definition.Change, limits DraftLimits) (Changes[Draft], error) {
 	made, err := d.Edit(DraftOpened{}, changes, limits)
 	if err != nil || len(made) == 0 {
 		return made, err
@@ -252,7 +253,7 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	if d.behind(base) {
 		return d.rebased(base, base.Definition, true), nil
 	}
-	changes := Diff(d.Definition, base.Definition)
+	changes := definition.Diff(d.Definition, base.Definition)
 	if len(changes) == 0 {
 		return nil, nil
 	}
@@ -269,10 +270,10 @@ func (d Draft) Close(e DraftClosed, rules Publishing) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
-	if _, err := Check(d.Definition); err != nil {
+	if _, err := definition.Check(d.Definition); err != nil {
 		return nil, err
 	}
-	if Hash(d.Definition) != e.Definition {
+	if definition.Hash(d.Definition) != e.Definition {
 		return nil, refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
 	}
 	changes, err := d.allowed(rules)

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"heddle/domain/definition"
 )
 
 // Whoever's work is in a draft is an author of it, whoever's hand brought it in: their approval does not count.
 func TestAuthors(t *testing.T) {
 	start := example(t, "", nil, "p")
-	suggest := func(thread string, edit []Change) func(Draft) (Changes[Draft], error) {
+	suggest := func(thread string, edit []definition.Change) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
 			return d.OpenThread(DraftOpened{}, ThreadOpened{Thread: thread, Text: "So.", Suggestion: edit}, DefaultDraftLimits)
 		}
@@ -35,7 +37,7 @@ func TestAuthors(t *testing.T) {
 	with := func(acts ...act) []act {
 		return append([]act{{"ann", suggest("t", describing("a"))}}, acts...)
 	}
-	rename := []Change{{Op: SetOp, Path: []string{"name"}, Value: "N"}}
+	rename := []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: "N"}}
 	for name, c := range map[string]struct {
 		opened DraftOpened
 		acts   []act
@@ -53,13 +55,13 @@ func TestAuthors(t *testing.T) {
 		"several suggestions": {based, with(act{"eve", suggest("u", rename)}, act{"bob", apply("t")}, act{"bob", apply("u")}),
 			"ann bob eve"},
 		"a suggestion that was undone": {based, with(act{"bob", apply("t")}, act{"bob", func(d Draft) (Changes[Draft], error) {
-			return d.Undo(1, Diff(d.Definition, start), DefaultDraftLimits)
+			return d.Undo(1, definition.Diff(d.Definition, start), DefaultDraftLimits)
 		}}), "ann bob"},
 		"a suggestion that was discarded": {based, with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
 			return d.Discard(based)
 		}}), "ann bob eve"},
 		"a suggestion that was rebased": {based, with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
-			changes, _, err := d.Rebase(DraftOpened{Base: "v2", Definition: Apply(start, rename)}, nil)
+			changes, _, err := d.Rebase(DraftOpened{Base: "v2", Definition: definition.Apply(start, rename)}, nil)
 			return changes, err
 		}}), "ann bob"},
 	} {

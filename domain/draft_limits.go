@@ -3,18 +3,19 @@ package domain
 import (
 	"strings"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
 // DraftLimits bounds what a draft may hold.
 type DraftLimits struct {
-	Definition Limits
+	Definition definition.Limits
 	Comment    int // bytes of a comment, or of a note on a review
 	Comments   int // of one draft
 }
 
 // DefaultDraftLimits has room for long reviews.
-var DefaultDraftLimits = DraftLimits{Definition: DefaultLimits, Comment: 16 << 10, Comments: 2000}
+var DefaultDraftLimits = DraftLimits{Definition: definition.DefaultLimits, Comment: 16 << 10, Comments: 2000}
 
 // allowComment refuses a text that is longer than a comment may be.
 func (l DraftLimits) allowComment(field, text string) error {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -33,17 +34,17 @@ func (DraftRemoved) Evolve(d Draft, m Meta) Draft {
 
 // DraftRebased has the draft stand on a newer version.
 type DraftRebased struct {
-	Base     string   `json:"base"`               // id of the version
-	Upstream []Change `json:"upstream"`           // from the former base to this one
-	Changes  []Change `json:"changes"`            // of the draft itself
-	Resolved bool     `json:"resolved,omitempty"` // somebody has decided what stands
-	Digest   string   `json:"digest,omitempty"`   // of all that the draft changes, while it is under review
+	Base     string              `json:"base"`               // id of the version
+	Upstream []definition.Change `json:"upstream"`           // from the former base to this one
+	Changes  []definition.Change `json:"changes"`            // of the draft itself
+	Resolved bool                `json:"resolved,omitempty"` // somebody has decided what stands
+	Digest   string              `json:"digest,omitempty"`   // of all that the draft changes, while it is under review
 }
 
 // Evolve implements [Event].
 func (e DraftRebased) Evolve(d Draft, m Meta) Draft {
-	d.Base, d.Origin = e.Base, Apply(d.Origin, e.Upstream)
-	d.Definition, d.Digest = Apply(d.Definition, e.Changes), e.Digest
+	d.Base, d.Origin = e.Base, definition.Apply(d.Origin, e.Upstream)
+	d.Definition, d.Digest = definition.Apply(d.Definition, e.Changes), e.Digest
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
 	if e.Resolved {
 		return d.withAuthor(m.Actor)
@@ -61,10 +62,10 @@ func (e *DraftRebased) Normalize() {
 }
 
 // Touches names what becomes another in the draft.
-func (e DraftRebased) Touches() []string { return TouchedBy(e.Changes) }
+func (e DraftRebased) Touches() []string { return definition.TouchedBy(e.Changes) }
 
 // Begin opens a named draft on a base, and gives it another content than the base's if it is given one.
-func (d Draft) Begin(base DraftOpened, definition *Node) (Changes[Draft], error) {
+func (d Draft) Begin(base DraftOpened, def *definition.Part) (Changes[Draft], error) {
 	if d.ID != "" {
 		return nil, refusal.New(refusal.Conflict, "the draft is open already")
 	}
@@ -74,8 +75,8 @@ func (d Draft) Begin(base DraftOpened, definition *Node) (Changes[Draft], error)
 	}
 	base.Name = name
 	changes := Changes[Draft]{base}
-	if definition != nil {
-		if edits := Diff(base.Definition, definition); len(edits) > 0 {
+	if def != nil {
+		if edits := definition.Diff(base.Definition, def); len(edits) > 0 {
 			changes = append(changes, DraftEdited{Changes: edits})
 		}
 	}
@@ -121,28 +122,28 @@ func (d Draft) Remove() (Changes[Draft], error) {
 
 // Rebase has the draft stand on the newest version: what both have changed is merged, see [Merge].
 // Conflicts for which take names no side are given back with a refusal.
-func (d Draft) Rebase(onto DraftOpened, take map[string]Side) (Changes[Draft], []MergeConflict, error) {
+func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Changes[Draft], []definition.MergeConflict, error) {
 	if err := d.editable(); err != nil {
 		return nil, nil, err
 	}
 	if !d.behind(onto) {
 		return nil, nil, nil
 	}
-	merged, conflicts := Merge(d.Origin, d.Definition, onto.Definition, take)
+	merged, conflicts := definition.Merge(d.Origin, d.Definition, onto.Definition, take)
 	if len(conflicts) > 0 {
 		return nil, conflicts, refusal.ForField(refusal.Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", refusal.Count(len(conflicts), "place"))
 	}
-	return d.rebased(onto, Tidy(merged), len(take) > 0), nil, nil
+	return d.rebased(onto, definition.Tidy(merged), len(take) > 0), nil, nil
 }
 
 // behind tells whether there is a newer version than the one that the draft was made from.
 func (d Draft) behind(base DraftOpened) bool { return d.ID != "" && d.Base != base.Base }
 
 // rebased puts together the event for a new base and what it entails.
-func (d Draft) rebased(onto DraftOpened, definition *Node, resolved bool) Changes[Draft] {
-	digest := d.digestOf(onto.Definition, definition)
-	changes := Changes[Draft]{DraftRebased{Base: onto.Base, Upstream: Diff(d.Origin, onto.Definition),
-		Changes: Diff(d.Definition, definition), Resolved: resolved, Digest: digest}}
+func (d Draft) rebased(onto DraftOpened, def *definition.Part, resolved bool) Changes[Draft] {
+	digest := d.digestOf(onto.Definition, def)
+	changes := Changes[Draft]{DraftRebased{Base: onto.Base, Upstream: definition.Diff(d.Origin, onto.Definition),
+		Changes: definition.Diff(d.Definition, def), Resolved: resolved, Digest: digest}}
 	if d.Schedule != nil {
 		changes = append(changes, PublishUnscheduled{Reason: "the draft was rebased"})
 	}
@@ -164,7 +165,7 @@ func (d Draft) Summarized(before Draft) Draft {
 		d.Threads[i] = Thread{ID: t.ID, OpenedBy: t.OpenedBy, Speakers: t.Speakers}
 	}
 	if d.Definition != before.Definition {
-		d.Definition = Summary(d.Definition)
+		d.Definition = definition.Summary(d.Definition)
 	}
 	if d.Review != nil {
 		r := *d.Review

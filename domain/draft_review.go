@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -32,9 +33,9 @@ type Verdict struct {
 	At        time.Time
 	Approves  bool
 	Comment   string
-	Digest    string     // see [Draft.ChangeDigest]
-	Saw       *Node      // the definition that it was given on; nil in the View
-	Dismissed *Dismissal // set once somebody has made it void
+	Digest    string           // see [Draft.ChangeDigest]
+	Saw       *definition.Part // the definition that it was given on; nil in the View
+	Dismissed *Dismissal       // set once somebody has made it void
 }
 
 // Dismissal makes a verdict void.
@@ -157,8 +158,8 @@ func (VerdictDismissed) Touches() []string { return nil }
 // elsewhere, so that a rebase that has no effect keeps it.
 func (d Draft) ChangeDigest() string { return changeDigest(d.Origin, d.Definition) }
 
-func changeDigest(origin, definition *Node) string {
-	changes, err := json.Marshal(Diff(origin, definition))
+func changeDigest(origin, def *definition.Part) string {
+	changes, err := json.Marshal(definition.Diff(origin, def))
 	if err != nil {
 		panic("domain: changes that can't be encoded: " + err.Error()) // they come from events
 	}
@@ -167,7 +168,7 @@ func changeDigest(origin, definition *Node) string {
 }
 
 // digestOf is what an edit tells of its outcome: nothing unless somebody has a verdict to bind to it.
-func (d Draft) digestOf(origin, definition *Node) string {
+func (d Draft) digestOf(origin, definition *definition.Part) string {
 	if !d.UnderReview() {
 		return ""
 	}
@@ -245,7 +246,7 @@ func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Dra
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
-	if len(Diff(d.Origin, d.Definition)) == 0 {
+	if len(definition.Diff(d.Origin, d.Definition)) == 0 {
 		return nil, refusal.ForField(refusal.Conflict, "id", "the draft changes nothing; edit it before you ask for a review")
 	}
 	if err := limits.allowComment("note", e.Note); err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"heddle/domain/definition"
 )
 
 // said is an event by somebody.
@@ -28,7 +30,7 @@ func reviewed(t *testing.T, list ...said) Draft {
 // reviewOf is a draft that ann has edited and asked bob and eve to look at.
 type reviewOf struct {
 	*testing.T
-	def     *Node
+	def     *definition.Part
 	history []said
 }
 
@@ -61,8 +63,8 @@ func (r *reviewOf) does(who string, decide func(Draft) (Changes[Draft], error)) 
 	}
 }
 
-func describing(text string) []Change {
-	return []Change{{Op: SetOp, Path: []string{"description"}, Value: text}}
+func describing(text string) []definition.Change {
+	return []definition.Change{{Op: definition.SetOp, Path: []string{"description"}, Value: text}}
 }
 
 func (r *reviewOf) edit(who, text string) {
@@ -117,15 +119,15 @@ func TestReviewStates(t *testing.T) {
 }
 
 func TestARebaseWithoutEffectKeepsVerdicts(t *testing.T) {
-	elsewhere := func(def *Node) *Node {
-		return Apply(def, []Change{{Op: SetOp, Node: def.Flows()[1].ID, Path: []string{"description"}, Value: "upstream"}})
+	elsewhere := func(def *definition.Part) *definition.Part {
+		return definition.Apply(def, []definition.Change{{Op: definition.SetOp, Node: def.Flows()[1].ID, Path: []string{"description"}, Value: "upstream"}})
 	}
 	for name, c := range map[string]struct {
-		onto func(def *Node) *Node
+		onto func(def *definition.Part) *definition.Part
 		want ReviewState
 	}{
 		"what it does not touch": {elsewhere, ReviewApproved},
-		"the very same":          {func(def *Node) *Node { return Apply(def, describing("first")) }, PendingReview},
+		"the very same":          {func(def *definition.Part) *definition.Part { return definition.Apply(def, describing("first")) }, PendingReview},
 	} {
 		r := newReview(t)
 		r.verdict("bob", true)
@@ -188,7 +190,7 @@ func TestVerdictRefusals(t *testing.T) {
 	if n := r.draft().Approvals(DefaultReviewPolicy); n != 0 {
 		t.Errorf("%d approvals by an author hold", n)
 	}
-	none := Draft{ID: "d", Origin: &Node{}, Definition: r.def}
+	none := Draft{ID: "d", Origin: &definition.Part{}, Definition: r.def}
 	if _, err := give("bob", "", true, "", DefaultReviewPolicy)(none); told(err) != "CONFLICT id: the draft is not under review; ask for one first" {
 		t.Errorf("without a review: %q", told(err))
 	}
@@ -199,7 +201,7 @@ func TestVerdictRefusals(t *testing.T) {
 
 func TestPolicyDecidesWhoPublishes(t *testing.T) {
 	close := func(d Draft, p ReviewPolicy, role Role, bypass string) (Changes[Draft], error) {
-		return d.Close(DraftClosed{Version: "v2", Definition: Hash(d.Definition)}, Publishing{Policy: p, Role: role, Bypass: bypass})
+		return d.Close(DraftClosed{Version: "v2", Definition: definition.Hash(d.Definition)}, Publishing{Policy: p, Role: role, Bypass: bypass})
 	}
 	one := ReviewPolicy{Approvals: 1, Bypass: []Role{Admin}}
 	pending := newReview(t)
@@ -272,7 +274,7 @@ func TestPlans(t *testing.T) {
 			return d.Plan(PublishScheduled{Version: "v2", At: at, Definition: hash}, start, Publishing{Policy: DefaultReviewPolicy, Role: Admin, Bypass: "so"})
 		}
 	}
-	hash := Hash(r.draft().Definition)
+	hash := definition.Hash(r.draft().Definition)
 	for want, decide := range map[string]func(Draft) (Changes[Draft], error){
 		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now":                     plan(start, hash),
 		"CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait": plan(start.Add(time.Hour), hash),

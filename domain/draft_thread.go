@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -12,11 +13,11 @@ import (
 // survives moves and renames, and stays named after the part is gone.
 type Thread struct {
 	ID         string
-	Part       string   // id of a flow, step or other part; empty for the draft as a whole
-	Path       []string // of a field of the part, as in [Change]; none for the part itself
-	Place      string   // what people called it then
-	Suggestion []Change // an edit that can be applied with one call
-	AppliedBy  string   // who did
+	Part       string              // id of a flow, step or other part; empty for the draft as a whole
+	Path       []string            // of a field of the part, as in [Change]; none for the part itself
+	Place      string              // what people called it then
+	Suggestion []definition.Change // an edit that can be applied with one call
+	AppliedBy  string              // who did
 	OpenedBy   string
 	OpenedAt   time.Time
 	ResolvedBy string // empty while it is open
@@ -24,7 +25,7 @@ type Thread struct {
 	Comments   []Comment // the first opened it
 	Speakers   []string  // who has said something in it, in order
 
-	on *Node // the definition that it was opened on
+	on *definition.Part // the definition that it was opened on
 }
 
 // Comment is one of a thread.
@@ -38,12 +39,12 @@ type Comment struct {
 
 // ThreadOpened begins a thread with a comment.
 type ThreadOpened struct {
-	Thread     string   `json:"thread"` // id, and that of its first comment
-	Part       string   `json:"part,omitempty"`
-	Path       []string `json:"path,omitempty"`
-	Place      string   `json:"place,omitempty"`
-	Text       string   `json:"text"`
-	Suggestion []Change `json:"suggestion,omitempty"`
+	Thread     string              `json:"thread"` // id, and that of its first comment
+	Part       string              `json:"part,omitempty"`
+	Path       []string            `json:"path,omitempty"`
+	Place      string              `json:"place,omitempty"`
+	Text       string              `json:"text"`
+	Suggestion []definition.Change `json:"suggestion,omitempty"`
 }
 
 // Evolve implements [Event].
@@ -157,7 +158,7 @@ func (d Draft) withThread(id string, change func(*Thread)) Draft {
 }
 
 // Orphaned tells whether what a thread is about is gone from a definition.
-func (t Thread) Orphaned(def *Node) bool {
+func (t Thread) Orphaned(def *definition.Part) bool {
 	part := def.Find(t.Part)
 	if part == nil || len(t.Path) == 0 {
 		return part == nil
@@ -176,18 +177,18 @@ func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits DraftLimits) 
 	if err := limits.allowComments(d, e.Text); err != nil {
 		return nil, err
 	}
-	if err := CheckPlace(def, e.Part, e.Path); err != nil {
+	if err := definition.CheckPlace(def, e.Part, e.Path); err != nil {
 		return nil, err
 	}
 	if len(e.Suggestion) > 0 {
-		if e.Suggestion, err = Edit(def, e.Suggestion, limits.Definition); err != nil {
+		if e.Suggestion, err = definition.Edit(def, e.Suggestion, limits.Definition); err != nil {
 			return nil, err
 		}
 		if len(e.Suggestion) == 0 {
 			return nil, refusal.ForField(refusal.Invalid, "suggestion", "it changes nothing")
 		}
 	}
-	e.Place = Place(def, strings.Join(append([]string{e.Part}, e.Path...), "/"))
+	e.Place = definition.Place(def, strings.Join(append([]string{e.Part}, e.Path...), "/"))
 	return append(opening, e), nil
 }
 
@@ -246,8 +247,8 @@ func (d Draft) ApplySuggestion(thread string, limits DraftLimits) (Changes[Draft
 	case t.AppliedBy != "":
 		return nil, nil
 	}
-	if overlap := Overlap(Diff(t.on, d.Definition), t.Suggestion); len(overlap) > 0 {
-		return nil, refusal.ForField(refusal.Conflict, "thread", "%s was changed since this was suggested; edit it by hand", Place(d.Definition, overlap[0]))
+	if overlap := definition.Overlap(definition.Diff(t.on, d.Definition), t.Suggestion); len(overlap) > 0 {
+		return nil, refusal.ForField(refusal.Conflict, "thread", "%s was changed since this was suggested; edit it by hand", definition.Place(d.Definition, overlap[0]))
 	}
 	changes, err := d.Edit(DraftOpened{}, t.Suggestion, limits)
 	if err != nil {

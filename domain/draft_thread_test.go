@@ -3,6 +3,8 @@ package domain
 import (
 	"strings"
 	"testing"
+
+	"heddle/domain/definition"
 )
 
 func TestThreads(t *testing.T) {
@@ -12,22 +14,22 @@ func TestThreads(t *testing.T) {
 	open := func(e ThreadOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.OpenThread(DraftOpened{}, e, DefaultDraftLimits) }
 	}
-	edits := func(changes ...Change) {
+	edits := func(changes ...definition.Change) {
 		t.Helper()
 		r.does("ann", func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, changes, DefaultDraftLimits) })
 	}
 	r.does("bob", open(ThreadOpened{Thread: "t", Part: fetch.ID, Text: "Why?"}))
 	r.does("bob", open(ThreadOpened{Thread: "all", Text: "Nice."}))
 	r.does("bob", open(ThreadOpened{Thread: "name", Part: fetch.ID, Path: []string{"name"}, Text: "Better.",
-		Suggestion: []Change{{Op: SetOp, Node: fetch.ID, Path: []string{"name"}, Value: "Load"}}}))
+		Suggestion: []definition.Change{{Op: definition.SetOp, Node: fetch.ID, Path: []string{"name"}, Value: "Load"}}}))
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
 		return d.Reply(CommentAdded{Thread: "t", Comment: "c", Text: "Because."}, DefaultDraftLimits)
 	})
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
 		return d.EditComment(CommentEdited{Thread: "t", Comment: "c", Text: "So."}, "ann", DefaultDraftLimits)
 	})
-	edits(Change{Op: MoveOp, Node: fetch.ID, Parent: flow.ID, List: "steps", After: flow.Steps()[2].ID},
-		Change{Op: SetOp, Node: fetch.ID, Path: []string{"description"}, Value: "moved"})
+	edits(definition.Change{Op: definition.MoveOp, Node: fetch.ID, Parent: flow.ID, List: "steps", After: flow.Steps()[2].ID},
+		definition.Change{Op: definition.SetOp, Node: fetch.ID, Path: []string{"description"}, Value: "moved"})
 
 	d := r.draft()
 	if got := d.Threads[0]; got.Orphaned(d.Definition) || got.Place != `step "Fetch" of flow "Import"` ||
@@ -51,7 +53,7 @@ func TestThreads(t *testing.T) {
 			t.Errorf("resolved %v is by %q", resolved, got)
 		}
 	}
-	edits(Change{Op: RemoveOp, Node: fetch.ID})
+	edits(definition.Change{Op: definition.RemoveOp, Node: fetch.ID})
 	if d = r.draft(); !d.Threads[0].Orphaned(d.Definition) || !d.Threads[2].Orphaned(d.Definition) || d.Threads[1].Orphaned(d.Definition) {
 		t.Error("what a thread is about is gone, and it does not say so")
 	}
@@ -65,8 +67,8 @@ func TestThreadRefusals(t *testing.T) {
 	open := func(e ThreadOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.OpenThread(DraftOpened{}, e, limits) }
 	}
-	rename := func(to string) []Change {
-		return []Change{{Op: SetOp, Node: fetch.ID, Path: []string{"name"}, Value: to}}
+	rename := func(to string) []definition.Change {
+		return []definition.Change{{Op: definition.SetOp, Node: fetch.ID, Path: []string{"name"}, Value: to}}
 	}
 	r.does("bob", open(ThreadOpened{Thread: "t", Part: fetch.ID, Text: "Why?", Suggestion: rename("Load")}))
 	r.does("bob", open(ThreadOpened{Thread: "u", Text: "And?"}))

@@ -1,5 +1,5 @@
-// Package domain holds the rules of Heddle: aggregates, the events that change them, the decisions
-// that make events, and the refusals. It is pure: no I/O, no clock, no randomness; whoever calls
+// Package domain holds the rules of Heddle: aggregates, the events that change them, and the decisions
+// that make events. It is pure: no I/O, no clock, no randomness; whoever calls
 // brings time and ids. An event says once what happened and how the state changes by it.
 package domain
 
@@ -13,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/google/uuid"
+
+	"heddle/domain/definition"
 )
 
 // Event is a fact about an aggregate with state S. Evolve is pure: it returns the state after the
@@ -80,14 +82,14 @@ type Category[S any] struct {
 type kind[S any] struct {
 	current string
 	upcast  func([]byte) ([]byte, error) // nil for the current name
-	decode  func([]byte, Mode) (Event[S], error)
+	decode  func([]byte, definition.Mode) (Event[S], error)
 }
 
 // KindOf is one row of a category's table: a wire name and the type that it stands for.
 type KindOf[S any] struct {
 	name   string
 	typ    reflect.Type
-	decode func([]byte, Mode) (Event[S], error)
+	decode func([]byte, definition.Mode) (Event[S], error)
 	was    []formerKind
 }
 
@@ -98,9 +100,9 @@ type formerKind struct {
 
 // Kind gives an event type its wire name. The name is never changed or used again for another meaning.
 func Kind[E Event[S], S any](name string) KindOf[S] {
-	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as Mode) (Event[S], error) {
+	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as definition.Mode) (Event[S], error) {
 		var e E
-		if err := Decode(data, &e, as); err != nil {
+		if err := definition.Unmarshal(data, &e, as); err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", name, err)
 		}
 		return e, nil
@@ -179,16 +181,16 @@ func (e *UnknownKindError) Error() string {
 
 // Decode turns a stored event into the type it stands for now.
 func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
-	return c.decode(name, data, Full)
+	return c.decode(name, data, definition.Full)
 }
 
 // DecodeSummary is Decode for those who keep a [Summary] of definitions: it leaves out what is said of
 // their parts.
 func (c *Category[S]) DecodeSummary(name string, data []byte) (Event[S], error) {
-	return c.decode(name, data, Partless)
+	return c.decode(name, data, definition.Partless)
 }
 
-func (c *Category[S]) decode(name string, data []byte, as Mode) (Event[S], error) {
+func (c *Category[S]) decode(name string, data []byte, as definition.Mode) (Event[S], error) {
 	k, known := c.kinds[name]
 	if !known {
 		return nil, &UnknownKindError{Category: c.Name, Kind: name}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain/definition"
 )
 
 // -update-events writes the golden files of kinds that have none. It never changes one that is there.
@@ -135,9 +136,9 @@ func fill(event any) any {
 
 func fillValue(v reflect.Value, name string, depth int) {
 	switch x := v.Addr().Interface().(type) {
-	case **Node:
-		*x = &Node{ID: "id", Fields: map[string]any{"name": "Fetch", "n": int64(1), "inputs": map[string]any{"url": nil}},
-			Children: map[string][]*Node{"steps": {{ID: "child", Fields: map[string]any{"name": "Child"}}}, "branches": {}}}
+	case **definition.Part:
+		*x = &definition.Part{ID: "id", Fields: map[string]any{"name": "Fetch", "n": int64(1), "inputs": map[string]any{"url": nil}},
+			Children: map[string][]*definition.Part{"steps": {{ID: "child", Fields: map[string]any{"name": "Child"}}}, "branches": {}}}
 		return
 	case *time.Time:
 		*x = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)

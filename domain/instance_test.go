@@ -3,6 +3,7 @@ package domain
 import (
 	"testing"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -51,9 +52,9 @@ func TestInstanceChanges(t *testing.T) {
 }
 
 func TestCheckConfigValue(t *testing.T) {
-	variable := func(fields map[string]any) *Node {
+	variable := func(fields map[string]any) *definition.Part {
 		fields["key"] = "V"
-		return &Node{Fields: fields}
+		return &definition.Part{Fields: fields}
 	}
 	list := []any{"a", "b"}
 	for _, c := range []struct {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"heddle/domain/definition"
 )
 
 func TestIntegrationDecides(t *testing.T) {
@@ -110,53 +112,55 @@ func TestDraftDecides(t *testing.T) {
 	renamed := example(t, "description: other\n", def, "b")
 	broken := example(t, "", nil, "a")
 	broken.Fields["preprocessFlowName"] = "gone"
-	edits := Diff(def, renamed)
+	edits := definition.Diff(def, renamed)
 	if len(edits) == 0 {
 		t.Fatal("the two definitions do not differ")
 	}
 	opened, edited := DraftOpened{Integration: "i", Main: true, Definition: def}, DraftEdited{Changes: edits}
 	based := DraftOpened{Integration: "i", Main: true, Base: "v1", Definition: def}
-	closed := DraftClosed{Version: "v1", Definition: Hash(def)}
+	closed := DraftClosed{Version: "v1", Definition: definition.Hash(def)}
 	reopened := DraftReopened{Version: "v1", Reason: "r"}
-	importing := func(base DraftOpened, def *Node) func(Draft) (Changes[Draft], error) {
+	importing := func(base DraftOpened, def *definition.Part) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Import(base, def) }
 	}
 	open := func(e DraftOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Open(e) }
 	}
-	edit := func(changes []Change) func(Draft) (Changes[Draft], error) {
+	edit := func(changes []definition.Change) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Edit(based, changes, DefaultDraftLimits) }
 	}
-	nowhere := []Change{{Op: SetOp, Node: "gone", Path: []string{"name"}, Value: "x"}}
-	tooLarge := []Change{{Op: SetOp, Path: []string{"description"}, Value: strings.Repeat("x", DefaultLimits.Size)}}
-	labels := func(list ...any) []Change { return []Change{{Op: SetOp, Path: []string{"labels"}, Value: list}} }
+	nowhere := []definition.Change{{Op: definition.SetOp, Node: "gone", Path: []string{"name"}, Value: "x"}}
+	tooLarge := []definition.Change{{Op: definition.SetOp, Path: []string{"description"}, Value: strings.Repeat("x", definition.DefaultLimits.Size)}}
+	labels := func(list ...any) []definition.Change {
+		return []definition.Change{{Op: definition.SetOp, Path: []string{"labels"}, Value: list}}
+	}
 	closing := func(e DraftClosed) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Close(e, Publishing{}) }
 	}
 	reopen := func(version string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
 	}
-	back := Diff(renamed, def)
-	undo := func(changes []Change) func(Draft) (Changes[Draft], error) {
+	back := definition.Diff(renamed, def)
+	undo := func(changes []definition.Change) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Undo(1, changes, DefaultDraftLimits) }
 	}
 	discard := func(base DraftOpened) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Discard(base) }
 	}
 	onto := DraftOpened{Integration: "i", Main: true, Base: "v2", Definition: example(t, "category: third\n", def, "c")}
-	rebased := func(to *Node, resolved bool) DraftRebased {
-		return DraftRebased{Base: "v2", Upstream: Diff(def, onto.Definition), Changes: Diff(renamed, to), Resolved: resolved}
+	rebased := func(to *definition.Part, resolved bool) DraftRebased {
+		return DraftRebased{Base: "v2", Upstream: definition.Diff(def, onto.Definition), Changes: definition.Diff(renamed, to), Resolved: resolved}
 	}
-	rebase := func(take map[string]Side) func(Draft) (Changes[Draft], error) {
+	rebase := func(take map[string]definition.Side) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
 			changes, _, err := d.Rebase(onto, take)
 			return changes, err
 		}
 	}
-	merged, _ := Merge(def, renamed, onto.Definition, nil)
-	both := DraftEdited{Changes: append(slices.Clone(edits), Change{Op: SetOp, Path: []string{"category"}, Value: "mine"})}
+	merged, _ := definition.Merge(def, renamed, onto.Definition, nil)
+	both := DraftEdited{Changes: append(slices.Clone(edits), definition.Change{Op: definition.SetOp, Path: []string{"category"}, Value: "mine"})}
 	chosen := rebased(merged, true)
-	chosen.Changes = Diff(Apply(def, both.Changes), merged)
+	chosen.Changes = definition.Diff(definition.Apply(def, both.Changes), merged)
 	const isClosed = "CONFLICT the draft is closed: it is being published, or was, by actor at 2026-01-02T03:04:06Z; edits go to the next draft"
 	decides(t, Drafts, map[string]row[Draft]{
 		"opening":                     {when: open(opened), then: events[Draft](opened)},
@@ -180,10 +184,10 @@ func TestDraftDecides(t *testing.T) {
 		"editing a reopened one":  {given: events[Draft](opened, closed, reopened), when: edit(edits), then: events[Draft](edited)},
 		"closing":                 {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
 		"closing again":           {given: events[Draft](opened, closed), when: closing(closed)},
-		"closing for another":     {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: Hash(def)}), refused: isClosed},
+		"closing for another":     {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: definition.Hash(def)}), refused: isClosed},
 		"closing what was edited": {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
 		"closing none":            {when: closing(closed), refused: "NOT_FOUND id: Record not found: draft"},
-		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: Hash(broken)}),
+		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: definition.Hash(broken)}),
 			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
 		"undoing":                   {given: events[Draft](opened, edited), when: undo(back), then: events[Draft](DraftEdited{Changes: back, Undoes: 1})},
 		"undoing what is not there": {given: events[Draft](opened), when: undo(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
@@ -198,7 +202,7 @@ func TestDraftDecides(t *testing.T) {
 		"discarding when behind":    {given: events[Draft](based, edited), when: discard(onto), then: events[Draft](rebased(onto.Definition, true))},
 		"rebasing":                  {given: events[Draft](based, edited), when: rebase(nil), then: events[Draft](rebased(merged, false))},
 		"rebasing over a conflict":  {given: events[Draft](based, both), when: rebase(nil), refused: "CONFLICT take: the draft and the newest version have changed the same in 1 place; say for each which stands"},
-		"rebasing with a choice":    {given: events[Draft](based, both), when: rebase(map[string]Side{"/category": Theirs}), then: events[Draft](chosen)},
+		"rebasing with a choice":    {given: events[Draft](based, both), when: rebase(map[string]definition.Side{"/category": definition.Theirs}), then: events[Draft](chosen)},
 		"rebasing again":            {given: events[Draft](based, edited, rebased(merged, false)), when: rebase(nil)},
 		"rebasing a closed one":     {given: events[Draft](based, edited, closed), when: rebase(nil), refused: strings.Replace(isClosed, "04:06", "04:07", 1)},
 		"reopening":                 {given: events[Draft](opened, closed), when: reopen("v1"), then: events[Draft](reopened)},
@@ -273,9 +277,9 @@ func TestInstanceDecides(t *testing.T) {
 func TestSummaryOfEventsReadWithoutParts(t *testing.T) {
 	old := example(t, "", nil, "a")
 	renamed := example(t, "description: other\n", old, "b")
-	changes := Diff(old, renamed)
+	changes := definition.Diff(old, renamed)
 	events := Changes[Draft]{DraftOpened{Integration: "i", Main: true, Definition: old}, DraftEdited{Changes: changes, Digest: "d"},
-		DraftRebased{Base: "v", Upstream: changes, Changes: Diff(renamed, old)}, DraftDiscarded{Changes: changes}}
+		DraftRebased{Base: "v", Upstream: changes, Changes: definition.Diff(renamed, old)}, DraftDiscarded{Changes: changes}}
 	fold := func(decode func(string, []byte) (Event[Draft], error)) (d Draft) {
 		for _, e := range events {
 			stored, err := Drafts.Encode(e)
@@ -290,7 +294,7 @@ func TestSummaryOfEventsReadWithoutParts(t *testing.T) {
 		return d
 	}
 	got, want := fold(Drafts.DecodeSummary), fold(Drafts.Decode)
-	if diff := cmp.Diff(want, got, cmp.Comparer((*Node).Equal)); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer((*definition.Part).Equal)); diff != "" {
 		t.Error(diff)
 	}
 }

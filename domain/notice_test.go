@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"heddle/domain/definition"
 )
 
 // toldOf lists who hears of the last of some events, each as who did it and the event.
@@ -21,7 +23,7 @@ func toldOf(causation string, acts ...any) string {
 }
 
 func TestWhoIsTold(t *testing.T) {
-	def := &Node{}
+	def := &definition.Part{}
 	asked := []any{"asker", ReviewRequested{Reviewers: []string{"r1", "r2"}}}
 	spoken := append(asked, "guest", ThreadOpened{Thread: "t"}, "other", CommentAdded{Thread: "t"})
 	with := func(before []any, acts ...any) []any { return append(append([]any{}, before...), acts...) }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -26,7 +27,7 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 			return i, nil, err
 		}
 		warnings = append(warnings, left...)
-		i, err = r.createFrom(ctx, domain.Identify(parsed, nil, newID), nil, domain.IntegrationCreated{})
+		i, err = r.createFrom(ctx, definition.Identify(parsed, nil, newID), nil, domain.IntegrationCreated{})
 		return i, warnings, err
 	}
 	ref, err := r.draftAt(ctx, "integrationId", onto)
@@ -38,20 +39,20 @@ func (r *Resolver) importDefinition(ctx context.Context, text, onto string) (i I
 }
 
 // parse reads a YAML definition and finds all that is to be said of it before it is written anywhere.
-func (r *Resolver) parse(text string) (parsed *domain.Node, warnings []refusal.Problem, err error) {
-	parsed, _, err = domain.Parse([]byte(text), r.Limits.Definition)
+func (r *Resolver) parse(text string) (parsed *definition.Part, warnings []refusal.Problem, err error) {
+	parsed, _, err = definition.Parse([]byte(text), r.Limits.Definition)
 	if err != nil {
 		return nil, nil, err
 	}
-	if warnings, err = domain.Check(parsed); err != nil { // it repeats what parsing warned of
+	if warnings, err = definition.Check(parsed); err != nil { // it repeats what parsing warned of
 		return nil, nil, err
 	}
-	return parsed, append(warnings, domain.Unsupported(parsed, r.Components.Inputs)...), nil
+	return parsed, append(warnings, definition.Unsupported(parsed, r.Components.Inputs)...), nil
 }
 
 // createFrom makes a new integration of what others may have written, too. Its draft and its system instance come first: a crash in
 // between leaves nothing that anybody can see.
-func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, authors []string, e domain.IntegrationCreated) (Integration, error) {
+func (r *Resolver) createFrom(ctx context.Context, definition *definition.Part, authors []string, e domain.IntegrationCreated) (Integration, error) {
 	id := newID()
 	if _, _, err := store.Change(ctx, r.Log, domain.Drafts, domain.MainDraftID(id, 0), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: definition, Authors: authors})
@@ -70,14 +71,14 @@ func (r *Resolver) createFrom(ctx context.Context, definition *domain.Node, auth
 }
 
 // replaceDraft makes a parsed definition a draft, and tells what of it can't be taken over.
-func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *domain.Node) (left []refusal.Problem, err error) {
+func (r *Resolver) replaceDraft(ctx context.Context, ref draftRef, parsed *definition.Part) (left []refusal.Problem, err error) {
 	_, err = r.changeDraft(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
 		before := editedFrom(d, base)
-		definition, unread, err := r.sealKeys(ctx, parsed, before)
+		def, unread, err := r.sealKeys(ctx, parsed, before)
 		if left = unread; err != nil {
 			return nil, err
 		}
-		return d.Import(base, domain.Identify(definition, before, newID))
+		return d.Import(base, definition.Identify(def, before, newID))
 	})
 	return left, err
 }
@@ -132,7 +133,7 @@ func (r *Resolver) publishable(ctx context.Context, ref draftRef) (draft domain.
 	case draft.ID == "":
 		return draft, "", refusal.ForField(refusal.Conflict, "id", "nothing has changed since version %d; edit or import first", newest.Number)
 	}
-	if _, err := domain.Check(draft.Definition); err != nil {
+	if _, err := definition.Check(draft.Definition); err != nil {
 		return draft, "", err
 	}
 	if hash, err = r.Definitions.Save(ctx, ref.integration.Organization, draft.Definition); err != nil {

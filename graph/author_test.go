@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -123,7 +124,7 @@ func TestImportRefusals(t *testing.T) {
 		"a newer form":   {strings.Replace(shop, "Version: 7", "Version: 8", 1), []string{"definition: line 1: ", "8"}},
 		"nothing":        {"", []string{"definition: "}},
 		"an alias":       {"name: &a x\ndescription: *a\n", []string{"definition: line ", "alias"}},
-		"too large":      {shop + "documentation: " + strings.Repeat("x", domain.DefaultLimits.Size) + "\n", []string{"262144"}},
+		"too large":      {shop + "documentation: " + strings.Repeat("x", definition.DefaultLimits.Size) + "\n", []string{"262144"}},
 		"twice the flow": {strings.Replace(shop, "name: Returns", "name: Orders", 1), []string{`there is another flow "Orders"`}},
 	} {
 		for _, onto := range []string{"", id} {

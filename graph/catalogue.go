@@ -9,6 +9,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -146,7 +147,7 @@ func catalogue(of *component.Registry) map[string]Node {
 }
 
 // trigger finds a trigger as a definition names it.
-func (r *Resolver) trigger(ref domain.ActionRef) (Action, bool) {
+func (r *Resolver) trigger(ref definition.ActionRef) (Action, bool) {
 	c, _ := r.Components.Component(ref.Component)
 	for _, a := range (Component{c}).all() {
 		if a.trigger && a.Key == ref.Key {

@@ -10,6 +10,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -26,7 +27,7 @@ func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, to
 	}
 	d := &IntegrationDifference{ID: domain.DeriveID("difference", from, to, instant(fromAsOf), instant(toAsOf)), From: &a, To: &b}
 	if a.integration.ID != b.integration.ID {
-		after = domain.Identify(after, before, idsFrom(d.ID))
+		after = definition.Identify(after, before, idsFrom(d.ID))
 	}
 	if d.Parts, err = partDifferences(ctx, d.ID, before, after); err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, to
 }
 
 // side is one of the two that are compared, with its definition.
-func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) (Integration, *domain.Node, error) {
+func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) (Integration, *definition.Part, error) {
 	m, err := momentOf(asOf, nil)
 	if err != nil {
 		return Integration{}, nil, err
@@ -71,10 +72,10 @@ func idsFrom(seed string) func() string {
 }
 
 // partDifferences tells what differs. Its parts have ids of their own in each comparison.
-func partDifferences(ctx context.Context, comparison string, before, after *domain.Node) ([]PartDifference, error) {
+func partDifferences(ctx context.Context, comparison string, before, after *definition.Part) ([]PartDifference, error) {
 	return labour(ctx, func() ([]PartDifference, int, error) {
 		list, fields := []PartDifference{}, partFields*(parts(before)+parts(after))
-		for _, p := range domain.Compare(before, after) {
+		for _, p := range definition.Compare(before, after) {
 			part, err := partDifference(comparison, p)
 			if err != nil {
 				return nil, fields, err
@@ -85,7 +86,7 @@ func partDifferences(ctx context.Context, comparison string, before, after *doma
 	})
 }
 
-func partDifference(comparison string, p domain.PartDifference) (PartDifference, error) {
+func partDifference(comparison string, p definition.PartDifference) (PartDifference, error) {
 	d := PartDifference{ID: domain.PartID(comparison, cmp.Or(p.ID, comparison)), Part: optional(p.ID), Kind: p.Kind, Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
 		IsNew: p.New, IsDeleted: p.Deleted, IsMoved: p.Moved, IsRenamed: p.WasName != "", IsModified: p.Modified()}
 	for _, f := range p.Fields {
@@ -113,12 +114,12 @@ func valueText(v any, there bool) (*string, error) {
 }
 
 // unified compares the canonical YAML of two definitions by lines.
-func unified(ctx context.Context, before, after *domain.Node) (string, error) {
-	a, err := written(ctx, before, domain.ExportOptions{})
+func unified(ctx context.Context, before, after *definition.Part) (string, error) {
+	a, err := written(ctx, before, definition.ExportOptions{})
 	if err != nil {
 		return "", err
 	}
-	b, err := written(ctx, after, domain.ExportOptions{})
+	b, err := written(ctx, after, definition.ExportOptions{})
 	if err != nil {
 		return "", err
 	}

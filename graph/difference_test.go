@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 const differenceDocument = `query ($from: ID!, $to: ID!) { integrationDifference(from: $from, to: $to) { from { id } to { id } yaml
@@ -85,21 +86,21 @@ func BenchmarkDifference(b *testing.B) {
 				"        inputs: {message: {type: value, value: message %d of %d}, level: {type: value, value: info}}\n", s, s == 0, s, f)
 		}
 	}
-	parsed, _, err := domain.Parse([]byte(text.String()), domain.DefaultLimits)
+	parsed, _, err := definition.Parse([]byte(text.String()), definition.DefaultLimits)
 	if err != nil {
 		b.Fatal(err)
 	}
-	before := domain.Identify(parsed, nil, newID)
-	var changes []domain.Change
+	before := definition.Identify(parsed, nil, newID)
+	var changes []definition.Change
 	for n, flow := range before.Flows() {
 		for s := range 5 {
-			changes = append(changes, domain.Change{Op: domain.SetOp, Node: flow.Steps()[s*7+n].ID, Path: []string{"name"}, Value: "Renamed"})
+			changes = append(changes, definition.Change{Op: definition.SetOp, Node: flow.Steps()[s*7+n].ID, Path: []string{"name"}, Value: "Renamed"})
 		}
 	}
-	after := domain.Apply(before, changes)
+	after := definition.Apply(before, changes)
 	for b.Loop() {
 		yaml, err := unified(b.Context(), before, after)
-		if err != nil || len(domain.Compare(before, after)) != 50 || strings.Count(yaml, "Renamed") != 50 {
+		if err != nil || len(definition.Compare(before, after)) != 50 || strings.Count(yaml, "Renamed") != 50 {
 			b.Fatal(err, len(yaml))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -116,16 +117,16 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 }
 
 // toldWho says of an edit that met another who made that one, and where.
-func (r *Resolver) toldWho(organization string, definition *domain.Node, err error) error {
+func (r *Resolver) toldWho(organization string, def *definition.Part, err error) error {
 	changed, is := errors.AsType[*store.ChangedError](err)
 	if !is {
 		return err
 	}
 	what := "the whole draft"
-	if len(changed.Touched) > 0 && definition != nil {
+	if len(changed.Touched) > 0 && def != nil {
 		var places []string
 		for _, key := range changed.Touched {
-			if place := domain.Place(definition, key); len(places) < 5 && !slices.Contains(places, place) {
+			if place := definition.Place(def, key); len(places) < 5 && !slices.Contains(places, place) {
 				places = append(places, place)
 			}
 		}
@@ -192,14 +193,14 @@ func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftP
 }
 
 // editedFrom is the definition that an edit of a draft, or its first, begins with.
-func editedFrom(d domain.Draft, base domain.DraftOpened) *domain.Node {
+func editedFrom(d domain.Draft, base domain.DraftOpened) *definition.Part {
 	if d.Definition == nil {
 		return base.Definition
 	}
 	return d.Definition
 }
 
-func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change, err error) {
+func changesOf(field string, inputs []DraftChangeInput) (changes []definition.Change, err error) {
 	for n, c := range inputs {
 		change, err := changeOf(c)
 		if refused, is := errors.AsType[*refusal.Error](err); is {
@@ -213,20 +214,20 @@ func changesOf(field string, inputs []DraftChangeInput) (changes []domain.Change
 }
 
 // changeOf reads a change as clients put it.
-func changeOf(c DraftChangeInput) (domain.Change, error) {
-	change := domain.Change{Op: domain.Op(strings.ToLower(string(c.Op))), Node: partOf(given(c.Node)), Path: c.Path,
+func changeOf(c DraftChangeInput) (definition.Change, error) {
+	change := definition.Change{Op: definition.Op(strings.ToLower(string(c.Op))), Node: partOf(given(c.Node)), Path: c.Path,
 		Parent: partOf(given(c.Parent)), List: given(c.List), After: partOf(given(c.After))}
 	switch {
-	case change.Op == domain.SetOp && len(c.Path) > 0:
+	case change.Op == definition.SetOp && len(c.Path) > 0:
 		return change, readJSON("value", given(c.Value), &change.Value)
-	case change.Op == domain.AddOp:
+	case change.Op == definition.AddOp:
 		var said map[string]any
 		if err := readJSON("part", given(c.Part), &said); err != nil {
 			return change, err
 		}
 		first := change.Node
 		change.Node = ""
-		part, err := domain.NewPart(change.List, said, func() string {
+		part, err := definition.NewPart(change.List, said, func() string {
 			id := first
 			if first = ""; id == "" {
 				id = newID()
@@ -246,7 +247,7 @@ func readJSON(field, text string, into any) error {
 		return refusal.ForField(refusal.Invalid, field, "must be one JSON document as a string")
 	}
 	if v, is := into.(*any); is {
-		*v = domain.FieldValue(*v)
+		*v = definition.FieldValue(*v)
 	}
 	return nil
 }
@@ -267,9 +268,9 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 
 // undoing gives the changes that lead from a revision of the draft to before its last edits, those
 // that were taken back already, or were made before a rebase, not counted.
-func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revision, edits int) ([]domain.Change, error) {
+func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revision, edits int) ([]definition.Change, error) {
 	var d domain.Draft
-	var before []*domain.Node
+	var before []*definition.Part
 	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.id), 0)) {
 		if err != nil {
 			return nil, err
@@ -300,7 +301,7 @@ func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revisio
 	if edits < 1 || edits > len(before) {
 		return nil, refusal.ForField(refusal.Invalid, "edits", "%s can be undone", refusal.Count(len(before), "edit"))
 	}
-	return domain.Diff(d.Definition, before[len(before)-edits]), nil
+	return definition.Diff(d.Definition, before[len(before)-edits]), nil
 }
 
 // discardDraft makes the main draft its base again, and ends a named one.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -309,7 +310,7 @@ func (t Thread) Suggestion() (*string, error) {
 }
 
 // changesText is a list of changes as JSON.
-func changesText(changes []domain.Change) (*string, error) {
+func changesText(changes []definition.Change) (*string, error) {
 	data, err := json.Marshal(changes)
 	return optional(string(data)), err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -76,7 +77,7 @@ func (r *Resolver) beginDraft(ctx context.Context, i domain.Integration, name st
 		return draftRef{}, refusal.ForField(refusal.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
 	}
 	base.Main, base.Name = false, name
-	var content *domain.Node
+	var content *definition.Part
 	if from != nil {
 		if content, err = r.Definitions.Get(ctx, i.Organization, from.Definition); err != nil {
 			return draftRef{}, err
@@ -135,9 +136,9 @@ func (r *Resolver) shown(ctx context.Context, ref draftRef) (*DraftPayload, erro
 
 // rebaseDraft has a draft stand on the newest version.
 func (r *Resolver) rebaseDraft(ctx context.Context, input RebaseDraftInput) (*DraftPayload, error) {
-	take := map[string]domain.Side{}
+	take := map[string]definition.Side{}
 	for _, c := range input.Take {
-		take[c.Key] = domain.Side(c.Side)
+		take[c.Key] = definition.Side(c.Side)
 	}
 	var contradictions []MergeConflict
 	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
@@ -156,7 +157,7 @@ func (r *Resolver) rebaseDraft(ctx context.Context, input RebaseDraftInput) (*Dr
 	return payload, err
 }
 
-func mergeConflicts(d domain.Draft, conflicts []domain.MergeConflict) ([]MergeConflict, error) {
+func mergeConflicts(d domain.Draft, conflicts []definition.MergeConflict) ([]MergeConflict, error) {
 	var list []MergeConflict
 	for _, c := range conflicts {
 		mine, err := changesText(c.Mine)
@@ -167,9 +168,9 @@ func mergeConflicts(d domain.Draft, conflicts []domain.MergeConflict) ([]MergeCo
 		if err != nil {
 			return nil, err
 		}
-		shown := MergeConflict{ID: domain.DeriveID("conflict", d.ID, c.Key), Key: c.Key, Place: domain.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
+		shown := MergeConflict{ID: domain.DeriveID("conflict", d.ID, c.Key), Key: c.Key, Place: definition.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
 		if d.Definition.Find(c.Part) == nil { // the draft has removed it
-			shown.Place = domain.Place(d.Origin, c.Key)
+			shown.Place = definition.Place(d.Origin, c.Key)
 		}
 		if len(c.Path) > 0 {
 			was, there := d.Origin.Find(c.Part).Field(c.Path)

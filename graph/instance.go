@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -42,13 +43,13 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 
 // configValues reads what a client gives for config variables; a connection's fields are sealed
 // before anything else sees them.
-func (r *Resolver) configValues(content *domain.Node, instance domain.Instance, inputs []*InputInstanceConfigVariable) ([]domain.ConfigValue, error) {
+func (r *Resolver) configValues(content *definition.Part, instance domain.Instance, inputs []*InputInstanceConfigVariable) ([]domain.ConfigValue, error) {
 	var config []domain.ConfigValue
 	for _, input := range inputs {
 		if input == nil {
 			continue
 		}
-		at := slices.IndexFunc(content.ConfigVars(), func(v *domain.Node) bool { return v.Key() == input.Key })
+		at := slices.IndexFunc(content.ConfigVars(), func(v *definition.Part) bool { return v.Key() == input.Key })
 		if at < 0 {
 			return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is no config variable of this version; it has %s",
 				input.Key, configKeys(content))
@@ -73,7 +74,7 @@ func (r *Resolver) configValues(content *domain.Node, instance domain.Instance, 
 	return config, nil
 }
 
-func configKeys(content *domain.Node) string {
+func configKeys(content *definition.Part) string {
 	var keys []string
 	for _, v := range content.ConfigVars() {
 		keys = append(keys, v.Key())

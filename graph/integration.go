@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -49,14 +50,14 @@ func (r *Resolver) draftOf(ctx context.Context, i Integration) (domain.Draft, er
 }
 
 // content is the definition of a draft or version.
-func (r *Resolver) content(ctx context.Context, i Integration) (*domain.Node, error) {
-	return labour(ctx, func() (*domain.Node, int, error) {
+func (r *Resolver) content(ctx context.Context, i Integration) (*definition.Part, error) {
+	return labour(ctx, func() (*definition.Part, int, error) {
 		definition, err := r.read(ctx, i)
 		return definition, readFields + partFields*parts(definition), err
 	})
 }
 
-func parts(definition *domain.Node) (n int) {
+func parts(definition *definition.Part) (n int) {
 	if definition != nil {
 		for range definition.All() {
 			n++
@@ -65,7 +66,7 @@ func parts(definition *domain.Node) (n int) {
 	return n
 }
 
-func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error) {
+func (r *Resolver) read(ctx context.Context, i Integration) (*definition.Part, error) {
 	version := i.version
 	if version == nil {
 		d, err := r.draftOf(ctx, i)
@@ -82,7 +83,7 @@ func (r *Resolver) read(ctx context.Context, i Integration) (*domain.Node, error
 }
 
 // summary is enough of a definition for lists: of a draft it is in memory.
-func (r *Resolver) summary(ctx context.Context, i Integration) (*domain.Node, error) {
+func (r *Resolver) summary(ctx context.Context, i Integration) (*definition.Part, error) {
 	if i.version == nil && i.past == nil {
 		if l, ok := r.View.Listed(i.integration.ID); ok && l.Summary != nil {
 			return l.Summary, nil
@@ -162,7 +163,7 @@ func (r *Resolver) labels(ctx context.Context, i Integration) ([]string, error) 
 	return labelsIn(summary), nil
 }
 
-func labelsIn(summary *domain.Node) []string {
+func labelsIn(summary *definition.Part) []string {
 	list, _ := summary.Fields["labels"].([]any)
 	labels := []string{}
 	for _, l := range list {
@@ -182,8 +183,8 @@ func (r *Resolver) export(ctx context.Context, i Integration, version *int, late
 	return exportAs(ctx, content, version, latest)
 }
 
-func exportAs(ctx context.Context, content *domain.Node, version *int, latest *bool) (*string, error) {
-	options := domain.ExportOptions{LatestComponents: latest != nil && *latest}
+func exportAs(ctx context.Context, content *definition.Part, version *int, latest *bool) (*string, error) {
+	options := definition.ExportOptions{LatestComponents: latest != nil && *latest}
 	if version != nil {
 		options.Version = *version
 	}
@@ -192,9 +193,9 @@ func exportAs(ctx context.Context, content *domain.Node, version *int, latest *b
 }
 
 // written is a definition as text.
-func written(ctx context.Context, definition *domain.Node, o domain.ExportOptions) (string, error) {
+func written(ctx context.Context, def *definition.Part, o definition.ExportOptions) (string, error) {
 	return labour(ctx, func() (string, int, error) {
-		text, err := domain.Export(definition, o)
+		text, err := definition.Export(def, o)
 		return string(text), len(text) / textBytes, err
 	})
 }

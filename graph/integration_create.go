@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
 // createIntegration makes an integration: from a file, as a copy, or else with one flow that a webhook
 // starts.
 func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegrationInput) (Integration, error) {
-	details := domain.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}
-	definition, authors, e := domain.Blank(input.Name), []string(nil), domain.IntegrationCreated{}
+	details := definition.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}
+	def, authors, e := definition.Blank(input.Name), []string(nil), domain.IntegrationCreated{}
 	template, text := given(input.Template), given(input.Definition)
 	switch {
 	case given(input.Customer) != "":
@@ -28,27 +29,27 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 		}
 		e.Parent = parent.ID()
 		e.Icon = parent.integration.Icon
-		if definition, authors, err = r.work(ctx, parent); err != nil {
+		if def, authors, err = r.work(ctx, parent); err != nil {
 			return parent, err
 		}
 	case text != "":
 		var err error
-		if definition, _, err = domain.Parse([]byte(text), r.Limits.Definition); err != nil {
+		if def, _, err = definition.Parse([]byte(text), r.Limits.Definition); err != nil {
 			return Integration{}, err
 		}
-		if _, err = domain.Check(definition); err != nil {
+		if _, err = definition.Check(def); err != nil {
 			return Integration{}, err
 		}
-		if definition, _, err = r.sealKeys(ctx, definition, nil); err != nil {
+		if def, _, err = r.sealKeys(ctx, def, nil); err != nil {
 			return Integration{}, err
 		}
 	}
-	return r.createWith(ctx, definition, authors, details, e)
+	return r.createWith(ctx, def, authors, details, e)
 }
 
 // work gives the definition of a draft or version to copy, and of a draft whose work it is: nobody has
 // reviewed that, and its authors don't review it as somebody else's.
-func (r *Resolver) work(ctx context.Context, i Integration) (definition *domain.Node, authors []string, err error) {
+func (r *Resolver) work(ctx context.Context, i Integration) (definition *definition.Part, authors []string, err error) {
 	if definition, err = r.content(ctx, i); err != nil || i.version != nil {
 		return definition, nil, err
 	}
@@ -65,24 +66,24 @@ func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInp
 	if err != nil {
 		return parent, refusal.ForField(refusal.NotFound, "parent", "Record not found: integration")
 	}
-	definition, authors, err := r.work(ctx, parent)
+	def, authors, err := r.work(ctx, parent)
 	if err != nil {
 		return parent, err
 	}
-	return r.createWith(ctx, definition, authors, domain.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent, Icon: parent.integration.Icon})
+	return r.createWith(ctx, def, authors, definition.Details{Name: &input.Name, Description: input.Description}, domain.IntegrationCreated{Parent: input.Parent, Icon: parent.integration.Icon})
 }
 
 // createWith makes an integration of a definition, whose parts get ids of their own.
-func (r *Resolver) createWith(ctx context.Context, definition *domain.Node, authors []string, details domain.Details, e domain.IntegrationCreated) (Integration, error) {
+func (r *Resolver) createWith(ctx context.Context, def *definition.Part, authors []string, details definition.Details, e domain.IntegrationCreated) (Integration, error) {
 	changes, err := details.Changes()
 	if err != nil {
 		return Integration{}, err
 	}
-	definition = domain.Identify(definition, nil, newID)
-	if changes, err = domain.Edit(definition, changes, r.Limits.Definition); err != nil {
+	def = definition.Identify(def, nil, newID)
+	if changes, err = definition.Edit(def, changes, r.Limits.Definition); err != nil {
 		return Integration{}, err
 	}
-	return r.createFrom(ctx, domain.Apply(definition, changes), authors, e)
+	return r.createFrom(ctx, definition.Apply(def, changes), authors, e)
 }
 
 // updateIntegration edits what is said of an integration.
@@ -101,7 +102,7 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	if err != nil {
 		return i, err
 	}
-	changes, err := domain.Details{Name: input.Name, Description: input.Description, Category: input.Category,
+	changes, err := definition.Details{Name: input.Name, Description: input.Description, Category: input.Category,
 		Documentation: input.Documentation, Labels: labelsOf(input.Labels)}.Changes()
 	if err != nil {
 		return i, err

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 const (
@@ -124,7 +124,7 @@ func TestAuthoringRefusals(t *testing.T) {
 		"from another's":       {createDocument, "createIntegration", vars{"name": "N", "template": other}, "template: Record not found: integration"},
 		"from a bad file":      {createDocument, "createIntegration", vars{"name": "N", "definition": "a: [b"}, "definition: line 1: "},
 		"from dangling":        {createDocument, "createIntegration", vars{"name": "N", "definition": strings.Replace(shop, "hook.results", "gone.results", 1)}, "definition: line 26: "},
-		"far too large":        {createDocument, "createIntegration", vars{"name": "N", "description": strings.Repeat("x", domain.DefaultLimits.Size)}, "__all__: the definition has "},
+		"far too large":        {createDocument, "createIntegration", vars{"name": "N", "description": strings.Repeat("x", definition.DefaultLimits.Size)}, "__all__: the definition has "},
 		"forking none":         {forkDocument, "forkIntegration", vars{"name": "N", "parent": "x"}, "parent: Record not found: integration"},
 		"forking another's":    {forkDocument, "forkIntegration", vars{"name": "N", "parent": other}, "parent: Record not found: integration"},
 		"forking without name": {forkDocument, "forkIntegration", vars{"name": "", "parent": id}, "name: must not be empty"},

@@ -5,16 +5,17 @@ import (
 	"iter"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
 // sealKeys gives a definition in which the API keys are sealed, before it is written anywhere. A key that the
 // definition before it has, too, stays what it is there. One that was sealed by somebody else can't be opened and
 // is left out, with a warning.
-func (r *Resolver) sealKeys(ctx context.Context, definition, before *domain.Node) (*domain.Node, []refusal.Problem, error) {
+func (r *Resolver) sealKeys(ctx context.Context, def, before *definition.Part) (*definition.Part, []refusal.Problem, error) {
 	s := r.sealer(ctx, before)
 	var warnings []refusal.Problem
-	sealed, err := definition.MapAPIKeys(func(part *domain.Node, key string) (string, error) {
+	sealed, err := def.MapAPIKeys(func(part *definition.Part, key string) (string, error) {
 		text, err := s.seal(key)
 		if refusal.CodeOf(err) == refusal.Invalid {
 			warnings = append(warnings, refusal.Problem{Flow: part.Name(), Message: err.Error()})
@@ -27,9 +28,9 @@ func (r *Resolver) sealKeys(ctx context.Context, definition, before *domain.Node
 
 // sealKeysIn does the same in changes of a definition, for a field of a request. A key that can't be opened is
 // refused there.
-func (r *Resolver) sealKeysIn(ctx context.Context, field string, changes []domain.Change, before *domain.Node) ([]domain.Change, error) {
+func (r *Resolver) sealKeysIn(ctx context.Context, field string, changes []definition.Change, before *definition.Part) ([]definition.Change, error) {
 	s := r.sealer(ctx, before)
-	changes, err := domain.MapAPIKeysIn(before, changes, func(_ *domain.Node, key string) (string, error) { return s.seal(key) })
+	changes, err := definition.MapAPIKeysIn(before, changes, func(_ *definition.Part, key string) (string, error) { return s.seal(key) })
 	if code := refusal.CodeOf(err); code == refusal.Invalid {
 		err = refusal.ForField(code, field, "%s", err.Error())
 	}
@@ -44,7 +45,7 @@ type keySealer struct {
 	known map[string]string // what is sealed already, by what it is
 }
 
-func (r *Resolver) sealer(ctx context.Context, before *domain.Node) keySealer {
+func (r *Resolver) sealer(ctx context.Context, before *definition.Part) keySealer {
 	organization := principalOf(ctx).Organization
 	s := keySealer{r, domain.Instance{Organization: organization}, domain.OrganizationAPIKeyPlace(organization), map[string]string{}}
 	for key := range apiKeys(before) {
@@ -55,7 +56,7 @@ func (r *Resolver) sealer(ctx context.Context, before *domain.Node) keySealer {
 	return s
 }
 
-func apiKeys(definition *domain.Node) iter.Seq[string] {
+func apiKeys(definition *definition.Part) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if definition == nil {
 			return
@@ -72,7 +73,7 @@ func apiKeys(definition *domain.Node) iter.Seq[string] {
 
 // open gives the key that stands in a definition, sealed or not.
 func (s keySealer) open(text string) (plain string, err error) {
-	sealed, ok := domain.ReadSealedKey(text)
+	sealed, ok := definition.ReadSealedKey(text)
 	if !ok {
 		return text, nil
 	}
@@ -96,12 +97,12 @@ func (s keySealer) seal(text string) (string, error) {
 	if known, ok := s.known[plain]; ok {
 		return known, nil
 	}
-	sealed, ok := domain.ReadSealedKey(text)
+	sealed, ok := definition.ReadSealedKey(text)
 	if !ok {
 		if sealed, err = s.r.sealFor(s.as, s.place, []byte(plain)); err != nil {
 			return "", err
 		}
 	}
-	s.known[plain] = domain.SealedKey(plain, sealed)
+	s.known[plain] = definition.SealedKey(plain, sealed)
 	return s.known[plain], nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/projections"
 )
 
@@ -41,7 +42,7 @@ type Attachment struct {
 // IntegrationFlow is a flow of a definition.
 type IntegrationFlow struct {
 	of   Integration
-	flow *domain.Node
+	flow *definition.Part
 	r    *Resolver
 }
 
@@ -74,8 +75,8 @@ func (f IntegrationFlow) Trigger() IntegrationAction {
 }
 
 // action is what a trigger does, as the catalogue has it, or else as the flow tells.
-func (f IntegrationFlow) action(trigger *domain.Node) Action {
-	ref, support, polls := domain.ActionRef{}, ActionScheduleSupportInvalid, false
+func (f IntegrationFlow) action(trigger *definition.Part) Action {
+	ref, support, polls := definition.ActionRef{}, ActionScheduleSupportInvalid, false
 	if trigger != nil {
 		ref = trigger.Action()
 		if known, ok := f.r.trigger(ref); ok {
@@ -107,7 +108,7 @@ func (c InstanceFlowConfig) ID() string { return domain.PartID(c.instance.ID, c.
 // InstanceConfigVariable is a config variable of a definition with what an instance says for it.
 type InstanceConfigVariable struct {
 	instance domain.Instance
-	variable *domain.Node
+	variable *definition.Part
 	set      domain.ConfigValue
 	isSet    bool
 }
@@ -115,7 +116,7 @@ type InstanceConfigVariable struct {
 // RequiredConfigVariable is a config variable of a definition.
 type RequiredConfigVariable struct {
 	of       string // the version, or the integration for its draft
-	variable *domain.Node
+	variable *definition.Part
 }
 
 // APIToken is a token and whose it is.

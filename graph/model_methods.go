@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // VersionNumber is the version's, or of a draft the one published last.
@@ -144,7 +145,7 @@ func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable 
 
 func (v InstanceConfigVariable) connection() bool { return isConnection(v.variable) }
 
-func isConnection(variable *domain.Node) bool {
+func isConnection(variable *definition.Part) bool {
 	_, is := variable.Connection()
 	return is || variable.Text("dataType") == "connection"
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -53,7 +54,7 @@ func BenchmarkReplay(b *testing.B) {
 		id := uuid.NewString()
 		edits := []store.Event{encode(b, domain.Drafts, domain.DraftOpened{Integration: id, Main: true, Definition: node("Draft")})}
 		for range 99 {
-			edits = append(edits, encode(b, domain.Drafts, domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Node: "send",
+			edits = append(edits, encode(b, domain.Drafts, domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Node: "send",
 				Path: []string{"inputs", "message"}, Value: map[string]any{"type": "value", "value": strings.Repeat("x", 400)}}}}))
 		}
 		appendAll(b, log, domain.Drafts.Stream(id), store.NoStream, edits...)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -26,7 +26,7 @@ type Definitions struct {
 type cached struct {
 	hash string
 	size int
-	node *domain.Node
+	node *definition.Part
 }
 
 // NewDefinitions makes a cache that holds decoded definitions of at most limit bytes, counted encoded.
@@ -35,7 +35,7 @@ func NewDefinitions(blobs *store.Blobs, limit int) *Definitions {
 }
 
 // Get gives the definition with a hash.
-func (d *Definitions) Get(ctx context.Context, organization, hash string) (*domain.Node, error) {
+func (d *Definitions) Get(ctx context.Context, organization, hash string) (*definition.Part, error) {
 	key := organization + "/" + hash
 	if node := d.lookup(key); node != nil {
 		return node, nil
@@ -47,7 +47,7 @@ func (d *Definitions) Get(ctx context.Context, organization, hash string) (*doma
 	if err != nil {
 		return nil, fmt.Errorf("reading definition %s: %w", hash, err)
 	}
-	node, err := domain.DecodeDefinition(data)
+	node, err := definition.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("definition %s: %w", hash, err)
 	}
@@ -56,8 +56,8 @@ func (d *Definitions) Get(ctx context.Context, organization, hash string) (*doma
 }
 
 // Save makes a definition durable and gives its hash, before an event names it.
-func (d *Definitions) Save(ctx context.Context, organization string, node *domain.Node) (string, error) {
-	data, err := domain.EncodeDefinition(node)
+func (d *Definitions) Save(ctx context.Context, organization string, node *definition.Part) (string, error) {
+	data, err := definition.Encode(node)
 	if err != nil {
 		return "", fmt.Errorf("encoding definition: %w", err)
 	}
@@ -69,7 +69,7 @@ func (d *Definitions) Save(ctx context.Context, organization string, node *domai
 	return hash, nil
 }
 
-func (d *Definitions) lookup(key string) *domain.Node {
+func (d *Definitions) lookup(key string) *definition.Part {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e := d.byHash[key]; e != nil {
@@ -79,7 +79,7 @@ func (d *Definitions) lookup(key string) *domain.Node {
 	return nil
 }
 
-func (d *Definitions) add(key string, size int, node *domain.Node) {
+func (d *Definitions) add(key string, size int, node *definition.Part) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.byHash[key] != nil {

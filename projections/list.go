@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -13,10 +14,10 @@ import (
 // lists of thousands copy pointers only.
 type Listed struct {
 	*domain.Integration
-	Summary   *domain.Node // of its newest main draft
-	Name      string       // in lower case
-	UpdatedAt time.Time    // when it was edited or published last
-	Shown     bool         // it is there, whole: what an import that was cut off left is not
+	Summary   *definition.Part // of its newest main draft
+	Name      string           // in lower case
+	UpdatedAt time.Time        // when it was edited or published last
+	Shown     bool             // it is there, whole: what an import that was cut off left is not
 }
 
 func (l *Listed) draft(d domain.Draft) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -29,7 +30,7 @@ func TestListed(t *testing.T) {
 	}
 	first, second := domain.MainDraftID("i", 0), domain.MainDraftID("i", 1)
 	rename := func(name string) domain.DraftEdited {
-		return domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Path: []string{"name"}, Value: name}}}
+		return domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: name}}}
 	}
 	at := write(t, as("o"), log, domain.Drafts, first, domain.DraftOpened{Integration: "i", Main: true, Definition: node("ÄA")})
 	if got := shown(at); got != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -256,7 +257,7 @@ func TestDefinitions(t *testing.T) {
 	var hashes []string
 	for n := range 20 {
 		hash, err := d.Save(t.Context(), "o", node(fmt.Sprint(n)))
-		if err != nil || hash != domain.Hash(node(fmt.Sprint(n))) {
+		if err != nil || hash != definition.Hash(node(fmt.Sprint(n))) {
 			t.Fatalf("%s, %v", hash, err)
 		}
 		hashes = append(hashes, hash)
@@ -270,7 +271,7 @@ func TestDefinitions(t *testing.T) {
 			t.Errorf("%d is %+v, %v", n, got, err)
 		}
 	}
-	for _, c := range [][2]string{{"o", domain.Hash(node("x"))}, {"other", hashes[19]}} {
+	for _, c := range [][2]string{{"o", definition.Hash(node("x"))}, {"other", hashes[19]}} {
 		if _, err := d.Get(t.Context(), c[0], c[1]); err == nil || refusal.CodeOf(err) != "" || !strings.Contains(err.Error(), "is missing") {
 			t.Errorf("%v gives %v", c, err)
 		}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -55,10 +56,10 @@ func write[S any](t testing.TB, ctx context.Context, log store.Log, c *domain.Ca
 	return pos
 }
 
-func node(name string) *domain.Node {
-	return &domain.Node{Fields: map[string]any{"name": name, "documentation": strings.Repeat("long ", 100)},
-		Children: map[string][]*domain.Node{"flows": {{ID: "flow", Fields: map[string]any{"name": "Main"},
-			Children: map[string][]*domain.Node{"steps": {{ID: "step", Fields: map[string]any{"name": "Hook", "isTrigger": true}}}}}}}}
+func node(name string) *definition.Part {
+	return &definition.Part{Fields: map[string]any{"name": name, "documentation": strings.Repeat("long ", 100)},
+		Children: map[string][]*definition.Part{"flows": {{ID: "flow", Fields: map[string]any{"name": "Main"},
+			Children: map[string][]*definition.Part{"steps": {{ID: "step", Fields: map[string]any{"name": "Hook", "isTrigger": true}}}}}}}}
 }
 
 // publish writes all that a published integration with one open draft leaves in the log.
@@ -70,7 +71,7 @@ func publish(t testing.TB, ctx context.Context, log store.Log, id string) store.
 	write(t, ctx, log, domain.Drafts, first, domain.DraftClosed{Version: id + "-v1", Definition: "hash"})
 	write(t, ctx, log, domain.Integrations, id, domain.IntegrationPublished{Version: id + "-v1", Number: 1, Definition: "hash", Draft: first})
 	return write(t, ctx, log, domain.Drafts, second, domain.DraftOpened{Integration: id, Main: true, Base: id + "-v1", Definition: node("Second " + id)},
-		domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Path: []string{"name"}, Value: "Renamed " + id}}})
+		domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: "Renamed " + id}}})
 }
 
 func TestViewFolds(t *testing.T) {
@@ -171,7 +172,7 @@ func TestViewRebuilds(t *testing.T) {
 		if diff := cmp.Diff(listOf(&v.Integrations, organization), listOf(&again.Integrations, organization)); diff != "" {
 			t.Errorf("integrations differ:\n%s", diff)
 		}
-		drafts := cmpopts.IgnoreUnexported(domain.Node{})
+		drafts := cmpopts.IgnoreUnexported(definition.Part{})
 		if diff := cmp.Diff(listOf(&v.Drafts, organization), listOf(&again.Drafts, organization), drafts); diff != "" {
 			t.Errorf("drafts differ:\n%s", diff)
 		}

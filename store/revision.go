@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -68,6 +69,6 @@ func touchSame(a, b any) (keys []string, same bool) {
 	if !ok || !too {
 		return nil, true
 	}
-	keys = domain.OverlapKeys(x.Touches(), y.Touches())
+	keys = definition.OverlapKeys(x.Touches(), y.Touches())
 	return keys, len(keys) > 0
 }

@@ -6,6 +6,7 @@ import (
 
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -24,7 +25,7 @@ const maxQueueLimit = 15
 // waitingMost is how many waiting runs of a flow are compared with each other.
 const waitingMost = 1000
 
-func policyOf(flow *domain.Node) policy {
+func policyOf(flow *definition.Part) policy {
 	config := flow.Map("queueConfig")
 	var p policy
 	fifo, _ := config["usesFifoQueue"].(bool)
@@ -182,7 +183,7 @@ func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, 
 		}
 	}
 	scope := newScope(nil)
-	scope.set(domain.Identifier(s.flow.Trigger().Name()), result.Data)
+	scope.set(definition.Identifier(s.flow.Trigger().Name()), result.Data)
 	val, err := Resolve(input, scope)
 	if err != nil || val == nil || val == "" {
 		return ""

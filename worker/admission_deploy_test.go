@@ -3,15 +3,16 @@ package worker
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
-
-	"github.com/google/uuid"
 )
 
 // redeploy gives an instance a second version of its definition, with flows that are the same by name.
-func (h *house) redeploy(instance, definition string) {
+func (h *house) redeploy(instance, def string) {
 	h.t.Helper()
 	at, _ := h.View.Instances.Find(instance)
 	integration, _ := h.View.Integrations.Find(at.Integration)
@@ -20,11 +21,11 @@ func (h *house) redeploy(instance, definition string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	parsed, _, err := domain.Parse([]byte(definition), domain.DefaultLimits)
+	parsed, _, err := definition.Parse([]byte(def), definition.DefaultLimits)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	hash, err := h.Definitions.Save(h.ctx, h.organization, domain.Identify(parsed, old, uuid.NewString))
+	hash, err := h.Definitions.Save(h.ctx, h.organization, definition.Identify(parsed, old, uuid.NewString))
 	if err != nil {
 		h.t.Fatal(err)
 	}

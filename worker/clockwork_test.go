@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/worker/cron"
 )
@@ -130,7 +131,7 @@ func TestClockworkDeploys(t *testing.T) {
 // Whether a deploy starts a flow may be a config variable's to say, as it was when the deploy was made.
 func TestRunOnDeploy(t *testing.T) {
 	h := newHouse(t)
-	variable := &domain.Node{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean", "defaultValue": "false"}}
+	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean", "defaultValue": "false"}}
 	deployed := domain.Instance{}
 	set := func(value string, later bool) domain.Instance {
 		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}, NeedsDeploy: later}
@@ -160,7 +161,7 @@ func TestRunOnDeploy(t *testing.T) {
 		"an input of no kind":     {in("magic", "true"), deployed, false, refusal.Invalid},
 		"what only a run can say": {in("reference", "start.results.go"), deployed, false, ""},
 	} {
-		p := plan{variables: []*domain.Node{variable}}
+		p := plan{variables: []*definition.Part{variable}}
 		got, err := p.deploys(planned{trigger: trigger, onDeploy: c.input}, c.instance)
 		if got != c.want || refusal.CodeOf(err) != c.code {
 			t.Errorf("%s: got %v, %v", name, got, err)
@@ -169,7 +170,7 @@ func TestRunOnDeploy(t *testing.T) {
 }
 
 func TestTimesOf(t *testing.T) {
-	variable := &domain.Node{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *", "scheduleType": "day", "timeZone": "Europe/Berlin"}}
+	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *", "scheduleType": "day", "timeZone": "Europe/Berlin"}}
 	set := func(value string) domain.Instance {
 		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}}
 	}
@@ -180,7 +181,7 @@ func TestTimesOf(t *testing.T) {
 	from := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		schedule map[string]any
-		variable *domain.Node
+		variable *definition.Part
 		instance domain.Instance
 		want     string
 	}{

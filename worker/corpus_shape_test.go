@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"heddle/component/value"
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // shape is what the references of a definition say of a value that only a vendor could give: which
@@ -82,9 +82,9 @@ type shapes struct {
 	items map[string]*shape // of loops
 }
 
-func (s *shapes) of(path domain.Path) *shape {
+func (s *shapes) of(path definition.Path) *shape {
 	all := s.steps
-	if path.Kind == domain.KindCurrentItem {
+	if path.Kind == definition.KindCurrentItem {
 		all = s.items
 	}
 	if all[path.Step] == nil {
@@ -95,12 +95,12 @@ func (s *shapes) of(path domain.Path) *shape {
 
 // shapesOf reads a flow's references. Loops come first, so that what their bodies ask of an item is
 // asked of the list.
-func shapesOf(flow *domain.Node) *shapes {
+func shapesOf(flow *definition.Part) *shapes {
 	s := &shapes{map[string]*shape{}, map[string]*shape{}}
 	steps := stepsOf(flow)
 	for _, step := range steps {
 		if items, ok := referenced(step.Inputs()["items"]); ok && step.Action().Component == "loop" {
-			s.items[domain.Identifier(step.Name())] = s.of(items).list()
+			s.items[definition.Identifier(step.Name())] = s.of(items).list()
 		}
 	}
 	for _, step := range steps {
@@ -111,7 +111,7 @@ func shapesOf(flow *domain.Node) *shapes {
 	return s
 }
 
-func stepsOf(flow *domain.Node) (steps []*domain.Node) {
+func stepsOf(flow *definition.Part) (steps []*definition.Part) {
 	for part := range flow.All() {
 		if part.Action().Key != "" {
 			steps = append(steps, part)
@@ -121,22 +121,22 @@ func stepsOf(flow *domain.Node) (steps []*domain.Node) {
 }
 
 // own is the shape of what a step leaves.
-func (s *shapes) own(step *domain.Node) *shape {
-	return s.of(domain.Path{Step: domain.Identifier(step.Name()), Kind: domain.KindResults})
+func (s *shapes) own(step *definition.Part) *shape {
+	return s.of(definition.Path{Step: definition.Identifier(step.Name()), Kind: definition.KindResults})
 }
 
-func referenced(input any) (domain.Path, bool) {
+func referenced(input any) (definition.Path, bool) {
 	m, _ := input.(map[string]any)
 	text, _ := m["value"].(string)
 	if m["type"] != "reference" {
-		return domain.Path{}, false
+		return definition.Path{}, false
 	}
-	path, err := domain.ParsePath(text)
-	return path, err == nil && path.Kind != domain.KindIndex && path.Kind != domain.KindError
+	path, err := definition.ParsePath(text)
+	return path, err == nil && path.Kind != definition.KindIndex && path.Kind != definition.KindError
 }
 
 // input notes what an input asks of the steps before.
-func (s *shapes) input(step *domain.Node, name string, input any) {
+func (s *shapes) input(step *definition.Part, name string, input any) {
 	if path, ok := referenced(input); ok {
 		s.taken(step, name, s.of(path))
 		return
@@ -165,7 +165,7 @@ func (s *shapes) input(step *domain.Node, name string, input any) {
 }
 
 // taken notes what an action takes.
-func (s *shapes) taken(step *domain.Node, input string, from *shape) {
+func (s *shapes) taken(step *definition.Part, input string, from *shape) {
 	own := s.own(step)
 	switch action := step.Action(); {
 	case input == "listInput" || action.Component == "text-manipulation" && input == "strings":
@@ -227,7 +227,7 @@ func (s *shapes) code(code string) {
 		if s.steps[m[1]] == nil && s.items[m[1]] == nil && m[1] == "stepResults" {
 			continue
 		}
-		at := s.of(domain.Path{Step: m[1], Kind: m[2]})
+		at := s.of(definition.Path{Step: m[1], Kind: m[2]})
 		for _, name := range strings.FieldsFunc(m[3], func(r rune) bool { return strings.ContainsRune("?.[]", r) }) {
 			if slices.Contains(ofLists, name) {
 				at.list()

@@ -20,6 +20,7 @@ import (
 	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // corpus is where definitions are that other people wrote; where it is missing they are skipped.
@@ -112,7 +113,7 @@ func (h *house) trigger(at string, payload *shape) *httptest.ResponseRecorder {
 }
 
 // configure sets what has no default.
-func (h *house) configure(instance string, definition *domain.Node, asked map[string]any) {
+func (h *house) configure(instance string, definition *definition.Part, asked map[string]any) {
 	var values []domain.ConfigValue
 	for _, v := range definition.ConfigVars() {
 		value := domain.ConfigValue{Variable: v.ID, Key: v.Key(), Value: stubURL}
@@ -133,16 +134,16 @@ func (h *house) configure(instance string, definition *domain.Node, asked map[st
 
 // stub has an answer for each step of a component that is not built in and for each request, in the
 // shape that the references to it ask for. It gives the shapes by flow.
-func (h *house) stub(definition *domain.Node, asked map[string]any) map[string]*shapes {
+func (h *house) stub(def *definition.Part, asked map[string]any) map[string]*shapes {
 	all := map[string]*shapes{}
 	own := map[string]*shape{} // by step
 	actions := map[string]map[string]component.Action{"sleep": {}, "http": {}, "customHttp": {}}
-	for _, flow := range definition.Flows() {
+	for _, flow := range def.Flows() {
 		all[flow.ID] = shapesOf(flow)
 		for _, step := range stepsOf(flow) {
 			ref := step.Action()
 			own[step.ID] = all[flow.ID].own(step)
-			own[step.ID].is(asked[domain.Identifier(step.Name())])
+			own[step.ID].is(asked[definition.Identifier(step.Name())])
 			known, builtin := h.Components.Component(ref.Component)
 			if builtin && actions[known.Key] == nil || step.IsTrigger() && builtin {
 				continue
@@ -165,7 +166,7 @@ func (h *house) stub(definition *domain.Node, asked map[string]any) map[string]*
 }
 
 // shaped is a vendor's action.
-func shaped(step *domain.Node, own map[string]*shape) component.Action {
+func shaped(step *definition.Part, own map[string]*shape) component.Action {
 	action := component.Answer(step.Action().Key, component.Result{})
 	branch := ""
 	if branches := step.Branches(); len(branches) > 0 {

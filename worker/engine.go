@@ -15,6 +15,7 @@ import (
 
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -38,7 +39,7 @@ type execution struct {
 	recorded bool
 	ctxRun   context.Context // of changes made for the run
 	span     trace.Span
-	flow     *domain.Node
+	flow     *definition.Part
 	done     map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending  []domain.StepFinished          // finished, not yet in the log
 	gathered int                            // bytes of them, about
@@ -50,7 +51,7 @@ type execution struct {
 	scope    *Scope
 	facts    map[string]any
 	config   map[string]any
-	flows    []*domain.Node // of the definition
+	flows    []*definition.Part // of the definition
 	secrets  *secrets
 	keys     map[string]any             // API keys by flow, once they are opened
 	warned   bool                       // the run's log tells that a result holds a secret

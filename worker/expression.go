@@ -5,7 +5,7 @@ import (
 
 	"heddle/component"
 	"heddle/component/value"
-	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -42,7 +42,7 @@ func reference(text string, scope *Scope) (any, error) {
 	if text == "" {
 		return nil, nil
 	}
-	path, err := domain.ParsePath(text)
+	path, err := definition.ParsePath(text)
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +51,12 @@ func reference(text string, scope *Scope) (any, error) {
 
 func render(text string, scope *Scope) (any, error) {
 	out := value.NewBudget(value.WithLimits(context.Background(), scope.limits)).NewOutput()
-	for _, part := range domain.ParseTemplate(text) {
+	for _, part := range definition.ParseTemplate(text) {
 		text := part.Text
 		switch part.Kind {
-		case domain.ConfigVarPart:
+		case definition.ConfigVarSegment:
 			text = value.Text(scope.config[part.Text])
-		case domain.PathPart:
+		case definition.PathSegment:
 			v, err := reference(part.Text, scope)
 			if err != nil {
 				return nil, err

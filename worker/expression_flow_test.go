@@ -13,7 +13,7 @@ import (
 
 	"heddle/component"
 	"heddle/component/builtin"
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // flowRun does the steps of a flow without engine, queue and log: what is left is how inputs are
@@ -62,7 +62,7 @@ func (k keptValues) Remove(_ context.Context, key string) error {
 	return nil
 }
 
-func (r *flowRun) steps(steps []*domain.Node, payload map[string]any) error {
+func (r *flowRun) steps(steps []*definition.Part, payload map[string]any) error {
 	registry := component.New(builtin.Components()...)
 	for _, step := range steps {
 		inputs := map[string]any{}
@@ -77,7 +77,7 @@ func (r *flowRun) steps(steps []*domain.Node, payload map[string]any) error {
 		if err != nil {
 			return err
 		}
-		r.scope.set(domain.Identifier(step.Name()), result.Data)
+		r.scope.set(definition.Identifier(step.Name()), result.Data)
 		r.last = result
 		for _, branch := range step.Branches() {
 			if branch.Name() == result.Branch {
@@ -90,7 +90,7 @@ func (r *flowRun) steps(steps []*domain.Node, payload map[string]any) error {
 	return nil
 }
 
-func (r *flowRun) do(registry *component.Registry, step *domain.Node, payload, inputs map[string]any) (component.Result, error) {
+func (r *flowRun) do(registry *component.Registry, step *definition.Part, payload, inputs map[string]any) (component.Result, error) {
 	ref := step.Action()
 	if step.IsTrigger() {
 		trigger, err := registry.LookupTrigger(ref.Component, ref.Key)
@@ -115,7 +115,7 @@ func TestFlowsOfDefinition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	def, _, err := domain.Parse(text, domain.DefaultLimits)
+	def, _, err := definition.Parse(text, definition.DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFlowsOfDefinition(t *testing.T) {
 	form := url.Values{"payload": {`{"channel":{"id":"C1"}}`}}.Encode()
 
 	r, err := run(0, event("register"))
-	if err != nil || len(r.lines) != 1 || r.scope.lookup(domain.Path{Step: "keep", Kind: domain.KindResults, Rest: []string{"value"}}) != receiver.URL {
+	if err != nil || len(r.lines) != 1 || r.scope.lookup(definition.Path{Step: "keep", Kind: definition.KindResults, Rest: []string{"value"}}) != receiver.URL {
 		t.Fatalf("registering: %v, %v", err, r.lines)
 	}
 	if diff := cmp.Diff([]string{`info: Channel "C1" goes to ` + receiver.URL}, r.lines); diff != "" {

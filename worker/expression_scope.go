@@ -2,7 +2,7 @@ package worker
 
 import (
 	"heddle/component/value"
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // Scope is what the inputs of a step can refer to: what the steps before it left, by step
@@ -51,10 +51,10 @@ func (s *Scope) Results() map[string]any {
 	for identifier, step := range s.steps {
 		one := map[string]any{"results": step.results}
 		if step.inLoop {
-			one[domain.KindCurrentItem], one[domain.KindIndex] = step.item, float64(step.index)
+			one[definition.KindCurrentItem], one[definition.KindIndex] = step.item, float64(step.index)
 		}
 		if step.failure != nil {
-			one[domain.KindError] = step.failure
+			one[definition.KindError] = step.failure
 		}
 		all[identifier] = one
 	}
@@ -63,23 +63,23 @@ func (s *Scope) Results() map[string]any {
 
 // lookup gives what a reference names. A step that did not run, and everything that is not there,
 // is nil: flows ask whether such things exist.
-func (s *Scope) lookup(path domain.Path) any {
+func (s *Scope) lookup(path definition.Path) any {
 	step, ran := s.steps[path.Step]
 	if !ran {
 		return nil
 	}
 	switch path.Kind {
-	case domain.KindCurrentItem:
+	case definition.KindCurrentItem:
 		return walk(step.item, path.Rest)
-	case domain.KindIndex:
+	case definition.KindIndex:
 		if !step.inLoop {
 			return nil
 		}
 		return walk(float64(step.index), path.Rest)
-	case domain.KindError:
+	case definition.KindError:
 		return walk(step.failure, path.Rest)
 	}
-	if step.failure != nil && len(path.Rest) > 0 && path.Rest[0] == domain.KindError {
+	if step.failure != nil && len(path.Rest) > 0 && path.Rest[0] == definition.KindError {
 		return walk(step.failure, path.Rest[1:]) // the format's two sources disagree on where the error is
 	}
 	return walk(step.results, path.Rest)

@@ -9,6 +9,7 @@ import (
 
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // where is all that follows what a run knows about where it runs, but for the instance's keys and values.
@@ -22,7 +23,7 @@ type where struct {
 }
 
 // enter takes up what a run knows about where it runs.
-func (x *execution) enter(definition *domain.Node, instance domain.Instance) (err error) {
+func (x *execution) enter(definition *definition.Part, instance domain.Instance) (err error) {
 	if x.config, err = x.configValues(definition, instance); err != nil {
 		return err
 	}
@@ -40,14 +41,14 @@ func (x *execution) enter(definition *domain.Node, instance domain.Instance) (er
 	return nil
 }
 
-func isConnection(v *domain.Node) bool {
+func isConnection(v *definition.Part) bool {
 	_, connection := v.Connection()
 	return connection || v.Text("dataType") == "connection"
 }
 
 // gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
 // not change it. Source: the context and trigger payload of the format's SDK.
-func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instance) map[string]any {
+func (x *execution) gatherFacts(definition *definition.Part, instance domain.Instance) map[string]any {
 	customer, _ := x.View.Customers.Get(x.run.Organization, instance.Customer)
 	of := where{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
 		customerName: customer.Name, instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
@@ -61,7 +62,7 @@ func (x *execution) gatherFacts(definition *domain.Node, instance domain.Instanc
 
 // facts says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
 // recorded, and answered to callers. Code has them in its context.
-func (of where) facts(base string, definition, flow *domain.Node) map[string]any {
+func (of where) facts(base string, definition, flow *definition.Part) map[string]any {
 	urls := map[string]any{}
 	for _, flow := range definition.Flows() {
 		urls[flow.Name()] = domain.TriggerURL(base, of.instance, flow.ID)
@@ -143,10 +144,10 @@ func (p *places) facts(of where, gather func() map[string]any) map[string]any {
 
 // configValues gives every config variable's value by key: its default where the instance sets none; a
 // connection's as an object with its fields, unsealed.
-func (w *Worker) configValues(definition *domain.Node, instance domain.Instance) (map[string]any, error) {
+func (w *Worker) configValues(def *definition.Part, instance domain.Instance) (map[string]any, error) {
 	values := map[string]any{}
-	var connections []*domain.Node
-	for _, v := range definition.ConfigVars() {
+	var connections []*definition.Part
+	for _, v := range def.ConfigVars() {
 		if isConnection(v) {
 			connections = append(connections, v)
 		} else {
@@ -167,7 +168,7 @@ func (w *Worker) configValues(definition *domain.Node, instance domain.Instance)
 // configData gives the value of a plain config variable in the form that steps see: JSON by its data
 // type as what it says, lists as lists, schedules as objects, all else as text. Source: execution-semantics,
 // config variables at run time.
-func configData(v *domain.Node, instance domain.Instance) any {
+func configData(v *definition.Part, instance domain.Instance) any {
 	text := v.Default()
 	if set, isSet := instance.Config[v.ID]; isSet {
 		text = set.Value
@@ -202,7 +203,7 @@ func configData(v *domain.Node, instance domain.Instance) any {
 
 // connectionFields gives the defaults that the definition has, which may refer to plain config variables, and
 // over them what the instance sets.
-func (w *Worker) connectionFields(v *domain.Node, instance domain.Instance, plain *Scope) (map[string]any, error) {
+func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, plain *Scope) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {
 		if value, err := Resolve(input, plain); err == nil { // else of a kind that steps can't use

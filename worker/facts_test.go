@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // Steps see what is JSON, a list or a schedule as such, and all else as text.
@@ -36,7 +37,7 @@ func TestConfigData(t *testing.T) {
 		if c.set != "-" {
 			instance.Config["v"] = domain.ConfigValue{Value: c.set}
 		}
-		got, err := json.Marshal(configData(&domain.Node{ID: "v", Fields: c.fields}, instance))
+		got, err := json.Marshal(configData(&definition.Part{ID: "v", Fields: c.fields}, instance))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%v set to %q: %s, %v, want %s", c.fields, c.set, got, err, c.want)
 		}

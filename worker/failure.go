@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -32,7 +33,7 @@ type handling struct {
 	ignores     bool // in the end the flow goes on
 }
 
-func handlingOf(step *domain.Node) handling {
+func handlingOf(step *definition.Part) handling {
 	config := step.Map("errorConfig")
 	switch config["errorHandlerType"] {
 	case "ignore":

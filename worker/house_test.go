@@ -20,6 +20,7 @@ import (
 	"heddle/component/builtin"
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
@@ -212,13 +213,13 @@ func (h *house) again() *house {
 }
 
 // deploy imports a definition, publishes it and deploys it, and gives its flows' URLs by name.
-func (h *house) deploy(definition string) (instance string, urls map[string]string) {
+func (h *house) deploy(def string) (instance string, urls map[string]string) {
 	h.t.Helper()
-	parsed, _, err := domain.Parse([]byte(definition), domain.DefaultLimits)
+	parsed, _, err := definition.Parse([]byte(def), definition.DefaultLimits)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	node := domain.Identify(parsed, nil, uuid.NewString)
+	node := definition.Identify(parsed, nil, uuid.NewString)
 	hash, err := h.Definitions.Save(h.ctx, h.organization, node)
 	if err != nil {
 		h.t.Fatal(err)

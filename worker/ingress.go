@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -42,7 +43,7 @@ type target struct {
 	instance   domain.Instance
 	version    string // empty for the draft
 	definition string // hash
-	flow       *domain.Node
+	flow       *definition.Part
 }
 
 // ServeHTTP accepts a trigger at /trigger/{id}/…: the run is durable before the caller hears of it.
@@ -171,7 +172,7 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 
 // definition gives the deployed version's definition, or the draft's for the system instance, and
 // sees to it that it is there under its hash for as long as the run needs it.
-func (w *Worker) definition(ctx context.Context, t *target) (*domain.Node, error) {
+func (w *Worker) definition(ctx context.Context, t *target) (*definition.Part, error) {
 	integration, ok := w.View.Integrations.Get(t.instance.Organization, t.instance.Integration)
 	if !ok {
 		return nil, refusal.New(refusal.NotFound, "nothing runs here: the integration is gone")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -61,9 +62,9 @@ func (w *Worker) flowKeys(instance domain.Instance, flow string) ([]string, erro
 
 // organizationKeys gives the API keys that a definition has for a flow's endpoint, in all its instances. Those of
 // old definitions stand there as they are.
-func (w *Worker) organizationKeys(instance domain.Instance, flow *domain.Node) (keys []string, err error) {
+func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Part) (keys []string, err error) {
 	for _, key := range flow.APIKeys() {
-		if sealed, ok := domain.ReadSealedKey(key); ok {
+		if sealed, ok := definition.ReadSealedKey(key); ok {
 			place := domain.OrganizationAPIKeyPlace(instance.Organization)
 			if key, err = w.unsealedKey(domain.Instance{Organization: instance.Organization}, place, sealed); err != nil {
 				return nil, err

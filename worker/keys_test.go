@@ -8,6 +8,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/projections"
 )
 
@@ -49,10 +50,10 @@ func TestEndpointKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	const ours = "    endpointSecurityType: organization\n    organizationApiKeys: ["
-	kept := domain.SealedKey("ours-sealed", sealed)
+	kept := definition.SealedKey("ours-sealed", sealed)
 	instance, urls := h.deploy(integrationOf(
 		flow("Sealed", ours+"ours-ours, '"+kept+"']\n", "", ""),
-		flow("Moved", ours+"'"+domain.SealedKey("ours-moved", foreign)+"']\n", "", ""),
+		flow("Moved", ours+"'"+definition.SealedKey("ours-moved", foreign)+"']\n", "", ""),
 		flow("Open", "    endpointSecurityType: unsecured\n", "", ""),
 		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "", script("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
 		flow("Unset", "", "", ""), flow("Required", "    endpointSecurityType: customer_required\n", "", ""), flow("Bare", "    endpointSecurityType: customer_required\n", "", ""),
@@ -91,7 +92,7 @@ func TestEndpointKeys(t *testing.T) {
 }
 
 // flows gives what an instance is deployed with, and the ids of its flows by name.
-func (h *house) flows(instance string) (definition *domain.Node, ids map[string]string) {
+func (h *house) flows(instance string) (definition *definition.Part, ids map[string]string) {
 	h.t.Helper()
 	state, _ := h.View.Instances.Find(instance)
 	integration, _ := h.View.Integrations.Find(state.Integration)

@@ -6,14 +6,14 @@ import (
 	"fmt"
 
 	"heddle/component/value"
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // loop does a loop's own steps for each item and gives the result of the last of them for each. An
 // iteration that is broken off leaves no result. Source: the format leaves that open. Results that are
 // more than a step may give are let go at once, and fail the loop when it is over.
-func (x *execution) loop(ctx context.Context, step *domain.Node, path string, items []any) (results []any, failure, err error) {
-	identifier, body := domain.Identifier(step.Name()), identifiers(step.Steps())
+func (x *execution) loop(ctx context.Context, step *definition.Part, path string, items []any) (results []any, failure, err error) {
+	identifier, body := definition.Identifier(step.Name()), identifiers(step.Steps())
 	size := 0
 	results = make([]any, 0, min(len(items), x.MaxSteps))
 	for i, item := range items {
@@ -47,10 +47,10 @@ func (x *execution) loop(ctx context.Context, step *domain.Node, path string, it
 }
 
 // identifiers lists the steps of a list and of all below it.
-func identifiers(list []*domain.Node) []string {
+func identifiers(list []*definition.Part) []string {
 	var all []string
 	for _, step := range list {
-		all = append(all, domain.Identifier(step.Name()))
+		all = append(all, definition.Identifier(step.Name()))
 		all = append(all, identifiers(step.Steps())...)
 		for _, b := range step.Branches() {
 			all = append(all, identifiers(b.Steps())...)

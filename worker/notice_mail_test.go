@@ -22,6 +22,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // mailServer takes mail.
@@ -229,7 +230,7 @@ func TestNoticeMailRefused(t *testing.T) {
 			stop := p.send(p.mail(s.url))
 			p.marked("mail")
 			write(p, "o1", "system", domain.Users, "second", domain.UserCreated{Email: "reviewer@o1.example", Name: "second", Role: domain.Admin})
-			write(p, "o1", "authoro1", domain.Drafts, "d", domain.DraftOpened{Integration: "i", Definition: &domain.Node{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{"reviewero1", "second"}},
+			write(p, "o1", "authoro1", domain.Drafts, "d", domain.DraftOpened{Integration: "i", Definition: &definition.Part{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{"reviewero1", "second"}},
 				domain.ReviewBypassed{Reason: "An outage."})
 			var got []string
 			for range 4 - c.missing {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
@@ -74,7 +75,7 @@ func write[S any](p *parlour, o, actor string, c *domain.Category[S], id string,
 // reviewed has all happen that people of an organization are told of.
 func (p *parlour) reviewed(o string) {
 	author, reviewer, id := "author"+o, "reviewer"+o, "draft"+o
-	write(p, o, author, domain.Drafts, id, domain.DraftOpened{Integration: "i" + o, Definition: &domain.Node{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{reviewer}})
+	write(p, o, author, domain.Drafts, id, domain.DraftOpened{Integration: "i" + o, Definition: &definition.Part{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{reviewer}})
 	write(p, o, reviewer, domain.Drafts, id, domain.ThreadOpened{Thread: "t", Text: "Why?"}, domain.VerdictGiven{Verdict: "v", Comment: "No."})
 	write(p, o, author, domain.Drafts, id, domain.VerdictDismissed{Reviewer: reviewer, Reason: "Old."}, domain.ReviewBypassed{Reason: "An outage."})
 }
@@ -184,7 +185,7 @@ func wanted(o string) []string {
 // what happened before the first start does not come.
 func TestNoticeWebhook(t *testing.T) {
 	p := newParlour(t)
-	write(p, "o1", "reviewero1", domain.Drafts, "old", domain.DraftOpened{Definition: &domain.Node{}}, domain.ReviewRequested{Reviewers: []string{"authoro1"}})
+	write(p, "o1", "reviewero1", domain.Drafts, "old", domain.DraftOpened{Definition: &definition.Part{}}, domain.ReviewRequested{Reviewers: []string{"authoro1"}})
 	stop := p.send(p.webhook())
 	p.marked("webhook")
 	p.down = 3

@@ -7,6 +7,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/worker/cron"
 )
@@ -14,19 +15,19 @@ import (
 // plan is which flows of a version start by themselves. It never changes.
 type plan struct {
 	flows     []planned
-	variables []*domain.Node // config variables
+	variables []*definition.Part // config variables
 }
 
 type planned struct {
 	flow     string // id
 	trigger  component.Trigger
-	onDeploy any            // the input that has each deploy start the flow, too; nil for none
-	schedule map[string]any // the trigger's, nil for none
-	variable *domain.Node   // the config variable that holds it, nil for none
+	onDeploy any              // the input that has each deploy start the flow, too; nil for none
+	schedule map[string]any   // the trigger's, nil for none
+	variable *definition.Part // the config variable that holds it, nil for none
 }
 
 // planOf reads a version's definition. A schedule may stand beside any trigger, such as one that polls.
-func (w *Worker) planOf(definition *domain.Node) plan {
+func (w *Worker) planOf(definition *definition.Part) plan {
 	p := plan{variables: definition.ConfigVars()}
 	for _, flow := range definition.Flows() {
 		step := flow.Trigger()
@@ -118,7 +119,7 @@ func (p planned) timesOf(instance domain.Instance) (s cron.Schedule, once, none 
 
 // variableTimes reads a schedule from a config variable: cron fields, or an object with value,
 // schedule_type and time_zone. Source: execution-semantics, schedules.
-func variableTimes(v *domain.Node, instance domain.Instance) times {
+func variableTimes(v *definition.Part, instance domain.Instance) times {
 	t := times{cron: v.Default(), kind: v.Text("scheduleType"), zone: v.Text("timeZone")}
 	if set, ok := instance.Config[v.ID]; ok {
 		t.cron = set.Value

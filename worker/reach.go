@@ -3,7 +3,7 @@ package worker
 import (
 	"strings"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // Reach implements [component.Step]. All before the step is made durable, and so is its own end: after
@@ -26,12 +26,12 @@ func (s *running) ID() string {
 }
 
 // stepID finds the step with an identifier, which is unique within a flow.
-func stepID(list []*domain.Node, identifier string) string {
+func stepID(list []*definition.Part, identifier string) string {
 	for _, step := range list {
-		if domain.Identifier(step.Name()) == identifier {
+		if definition.Identifier(step.Name()) == identifier {
 			return step.ID
 		}
-		inner := [][]*domain.Node{step.Steps()}
+		inner := [][]*definition.Part{step.Steps()}
 		for _, b := range step.Branches() {
 			inner = append(inner, b.Steps())
 		}

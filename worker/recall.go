@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // remember takes up what earlier claims have finished in this attempt of the flow, and the values of
@@ -43,7 +44,7 @@ func (x *execution) remember(ctx context.Context) error {
 
 // recall makes the result of a step that an earlier claim finished visible to the following ones, and
 // with a loop what the last iteration of its body left. It gives the result.
-func (x *execution) recall(ctx context.Context, step *domain.Node, finished domain.StepFinished) (any, error) {
+func (x *execution) recall(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
 	value, err := x.load(ctx, finished.Output)
 	if err != nil {
 		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
@@ -54,16 +55,16 @@ func (x *execution) recall(ctx context.Context, step *domain.Node, finished doma
 		}
 	}
 	if finished.Ignored {
-		x.scope.setError(domain.Identifier(step.Name()), failureValue(finished.Error))
+		x.scope.setError(definition.Identifier(step.Name()), failureValue(finished.Error))
 	} else {
-		x.scope.set(domain.Identifier(step.Name()), value)
+		x.scope.set(definition.Identifier(step.Name()), value)
 	}
 	return value, nil
 }
 
 // recallBody recalls the last iteration of a loop with so many results: one that was broken off has
 // left none, and comes after them.
-func (x *execution) recallBody(ctx context.Context, loop *domain.Node, path string, results int) error {
+func (x *execution) recallBody(ctx context.Context, loop *definition.Part, path string, results int) error {
 	for i := results; i >= max(0, results-1); i-- {
 		some, err := x.recallSteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
 		if some || err != nil {
@@ -74,9 +75,9 @@ func (x *execution) recallBody(ctx context.Context, loop *domain.Node, path stri
 }
 
 // recallSteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
-func (x *execution) recallSteps(ctx context.Context, list []*domain.Node, prefix string) (some bool, err error) {
+func (x *execution) recallSteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
 	for _, step := range list {
-		finished, done := x.done[prefix+domain.Identifier(step.Name())]
+		finished, done := x.done[prefix+definition.Identifier(step.Name())]
 		if !done {
 			continue
 		}

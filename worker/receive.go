@@ -7,6 +7,7 @@ import (
 	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
@@ -48,7 +49,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 	return trigger.Receive(ctx, delivery, inputs)
 }
 
-func (w *Worker) triggerOf(step *domain.Node) (component.Trigger, error) {
+func (w *Worker) triggerOf(step *definition.Part) (component.Trigger, error) {
 	ref := step.Action()
 	return w.Components.LookupTrigger(ref.Component, ref.Key)
 }
@@ -129,16 +130,16 @@ func (w *Worker) readmit(ctx context.Context, r domain.Run, s start) error {
 
 // first makes what a trigger that performs before its run is accepted has for it.
 func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*execution, *running, error) {
-	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
+	def, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
 		return nil, nil, err
 	}
 	x := &execution{Worker: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
 	x.run.StartedAt = r.QueuedAt
-	if err := x.enter(definition, s.instance); err != nil {
+	if err := x.enter(def, s.instance); err != nil {
 		return nil, nil, err
 	}
-	return x, &running{x: x, path: domain.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
+	return x, &running{x: x, path: definition.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
 }
 
 // refuses tells whether a trigger does not let a caller in.
@@ -190,7 +191,7 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 }
 
 // receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
-func (x *execution) receiveFirst(ctx context.Context, step *domain.Node, run *running, delivery map[string]any, p *performed) (failure, err error) {
+func (x *execution) receiveFirst(ctx context.Context, step *definition.Part, run *running, delivery map[string]any, p *performed) (failure, err error) {
 	trigger, failure := x.triggerOf(step)
 	if failure != nil {
 		return failure, nil

@@ -9,6 +9,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -99,5 +100,5 @@ func (s *running) Results() map[string]any { return s.x.scope.Results() }
 
 // Payload implements [component.Step].
 func (s *running) Payload() any {
-	return s.x.scope.steps[domain.Identifier(s.x.flow.Trigger().Name())].results
+	return s.x.scope.steps[definition.Identifier(s.x.flow.Trigger().Name())].results
 }

@@ -15,6 +15,7 @@ import (
 	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -43,7 +44,7 @@ func weight(s *domain.StepFinished) int {
 }
 
 // steps does a list of steps, one after another, and gives the result of the last one.
-func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix string) (last any, err error) {
+func (x *execution) steps(ctx context.Context, list []*definition.Part, prefix string) (last any, err error) {
 	for _, step := range list {
 		if last, err = x.step(ctx, step, prefix); err != nil {
 			return nil, err
@@ -53,8 +54,8 @@ func (x *execution) steps(ctx context.Context, list []*domain.Node, prefix strin
 }
 
 // step does a step, unless it is done already, and the branch that it chooses. It gives the step's own result.
-func (x *execution) step(ctx context.Context, step *domain.Node, prefix string) (value any, err error) {
-	identifier := domain.Identifier(step.Name())
+func (x *execution) step(ctx context.Context, step *definition.Part, prefix string) (value any, err error) {
+	identifier := definition.Identifier(step.Name())
 	path := prefix + identifier
 	finished, done := x.done[path]
 	if done {
@@ -78,7 +79,7 @@ func (x *execution) step(ctx context.Context, step *domain.Node, prefix string) 
 }
 
 // branch does the steps of the branch that a step chose.
-func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefix string) error {
+func (x *execution) branch(ctx context.Context, step *definition.Part, chosen, prefix string) error {
 	if chosen == "" {
 		return nil
 	}
@@ -93,7 +94,7 @@ func (x *execution) branch(ctx context.Context, step *domain.Node, chosen, prefi
 
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
-func (x *execution) perform(ctx context.Context, step *domain.Node, identifier, path string) (finished domain.StepFinished, value any, err error) {
+func (x *execution) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, value any, err error) {
 	if err := x.room(step); err != nil {
 		return finished, nil, err
 	}
@@ -167,7 +168,7 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 }
 
 // room refuses a step when the run has done as many as it may.
-func (x *execution) room(step *domain.Node) error {
+func (x *execution) room(step *definition.Part) error {
 	if x.count++; x.count > x.MaxSteps {
 		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", refusal.Count(x.MaxSteps, "step"))}
 	}
@@ -213,7 +214,7 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 
 // attempt finds the step's action or trigger, resolves its inputs and calls it. failure is the
 // step's own error; err the worker's.
-func (x *execution) attempt(ctx context.Context, step *domain.Node, s *running) (result component.Result, failure, err error) {
+func (x *execution) attempt(ctx context.Context, step *definition.Part, s *running) (result component.Result, failure, err error) {
 	ref := step.Action()
 	ctx, span := x.beginStep(x.limited(ctx), ref.Component, ref.Key, s.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
@@ -270,7 +271,7 @@ func firstOf(errs ...error) error {
 }
 
 // resolveInputs turns the inputs of a step into plain values.
-func resolveInputs(step *domain.Node, scope *Scope) (map[string]any, error) {
+func resolveInputs(step *definition.Part, scope *Scope) (map[string]any, error) {
 	values := make(map[string]any, len(step.Inputs()))
 	for name, input := range step.Inputs() {
 		value, err := Resolve(input, scope)

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/store"
 )
 
@@ -63,11 +64,11 @@ func library(b *testing.B, dir string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	parsed, _, err := domain.Parse(text, domain.DefaultLimits)
+	parsed, _, err := definition.Parse(text, definition.DefaultLimits)
 	if err != nil {
 		b.Fatal(err)
 	}
-	definition := domain.Identify(parsed, nil, uuid.NewString)
+	def := definition.Identify(parsed, nil, uuid.NewString)
 	blobs, err := store.OpenBlobs(b.Context(), "file://"+filepath.Join(dir, "blobs"))
 	if err != nil {
 		b.Fatal(err)
@@ -77,7 +78,7 @@ func library(b *testing.B, dir string) {
 		b.Fatal(err)
 	}
 	f := filler{b, log, domain.DeriveID("first organization")}
-	encoded, err := domain.EncodeDefinition(definition)
+	encoded, err := definition.Encode(def)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func library(b *testing.B, dir string) {
 		b.Fatal(err)
 	}
 	for n := range libraryIntegrations {
-		f.integration(definition, hash, n)
+		f.integration(def, hash, n)
 	}
 	for _, c := range []io.Closer{log, blobs} {
 		if err := c.Close(); err != nil {
@@ -95,13 +96,13 @@ func library(b *testing.B, dir string) {
 	}
 }
 
-func (f filler) integration(definition *domain.Node, hash string, n int) {
+func (f filler) integration(def *definition.Part, hash string, n int) {
 	id := uuid.Must(uuid.NewV7()).String()
 	history := []domain.Event[domain.Integration]{domain.IntegrationCreated{}}
 	for v := range libraryVersions {
 		version, draft := uuid.Must(uuid.NewV7()).String(), domain.MainDraftID(id, v)
-		fill(f, domain.Drafts, draft, domain.DraftOpened{Integration: id, Main: true, Definition: definition},
-			domain.DraftEdited{Changes: []domain.Change{{Op: domain.SetOp, Path: []string{"name"}, Value: fmt.Sprintf("Integration %05d", n)}}},
+		fill(f, domain.Drafts, draft, domain.DraftOpened{Integration: id, Main: true, Definition: def},
+			domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: fmt.Sprintf("Integration %05d", n)}}},
 			domain.DraftClosed{Version: version, Definition: hash, Note: "A change worth a sentence."})
 		history = append(history, domain.IntegrationPublished{Version: version, Number: v + 1, Note: "A change worth a sentence.", Definition: hash, Draft: draft})
 	}

@@ -20,6 +20,7 @@ import (
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/graph"
 	"heddle/projections"
@@ -154,8 +155,8 @@ func (v *server) build(address string) {
 	components := component.New(builtin.Components()...)
 	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
 		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel, Tracer: v.tracer,
-		Limits: domain.DraftLimits{Comment: v.MaxComment, Comments: v.MaxComments, Definition: domain.Limits{
-			Size: v.MaxDefinition, Encoded: domain.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}},
+		Limits: domain.DraftLimits{Comment: v.MaxComment, Comments: v.MaxComments, Definition: definition.Limits{
+			Size: v.MaxDefinition, Encoded: definition.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}},
 		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
 		AddressTime: v.AddressTime, RemoteImages: v.RemoteImages}
 	o := worker.DefaultOptions()

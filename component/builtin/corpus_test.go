@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"heddle/component"
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // elsewhere are components of vendors and of the platform itself, which those in this package are not.
@@ -37,11 +37,11 @@ func TestCorpusActions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		definition, _, err := domain.Parse(text, domain.DefaultLimits)
+		def, _, err := definition.Parse(text, definition.DefaultLimits)
 		if err != nil {
 			t.Fatal(path, err)
 		}
-		for _, problem := range domain.Unsupported(definition, func(ref domain.ActionRef, trigger bool) ([]string, error) {
+		for _, problem := range definition.Unsupported(def, func(ref definition.ActionRef, trigger bool) ([]string, error) {
 			if slices.Contains(elsewhere, ref.Component) {
 				return nil, nil
 			}

@@ -1,0 +1,53 @@
+package definition
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"heddle/domain/refusal"
+)
+
+// findings collects what is wrong with a definition, and what is only odd.
+type findings struct{ problems, warnings refusal.Problems }
+
+// spot is a place in a definition with what is needed to tell it.
+type spot struct {
+	place
+	node *Part
+	path []string // key path within the node
+}
+
+func (s spot) below(key string) spot {
+	s.path = append(slices.Clip(s.path), key)
+	return s
+}
+
+func (s spot) part(n *Part, kind partKind) spot {
+	return spot{place: s.place.of(kind, n.Name()), node: n}
+}
+
+// problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
+func (s spot) problem(format string, args ...any) refusal.Problem {
+	where := strings.Join(s.path, ".")
+	if key := s.node.Key(); key != "" && s.flow == "" {
+		where = strings.TrimSuffix(fmt.Sprintf("config variable %q: %s", key, where), ": ")
+	}
+	message := fmt.Sprintf(format, args...)
+	if where != "" {
+		message = where + ": " + message
+	}
+	return refusal.Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
+}
+
+func (f *findings) refuse(s spot, format string, args ...any) {
+	if len(f.problems) < maxProblems {
+		f.problems = append(f.problems, s.problem(format, args...))
+	}
+}
+
+func (f *findings) warn(s spot, format string, args ...any) {
+	if len(f.warnings) < maxProblems {
+		f.warnings = append(f.warnings, s.problem(format, args...))
+	}
+}

@@ -1,0 +1,72 @@
+package definition
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"heddle/domain/refusal"
+)
+
+// Unsupported warns of what a definition asks for and no run does: each step whose action or trigger is
+// refused by inputs, which tells why, each input that is not among those that it lists (if it lists any), and
+// features of the format that have no effect here.
+func Unsupported(definition *Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) []refusal.Problem {
+	f := findings{}
+	root := spot{node: definition}
+	if kind := definition.Text("endpointType"); kind != "" && kind != "flow_specific" {
+		f.warn(root.below("endpointType"), "%s has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer", kind)
+	}
+	for _, page := range definition.Pages() {
+		if page.Flag("userLevelConfigured") {
+			f.warn(spot{node: page}.below("userLevelConfigured"), "page %q is not filled in by each user: what it asks for is set once for the instance", page.Name())
+		}
+	}
+	for _, flow := range definition.Flows() {
+		s := root.part(flow, flowPart)
+		if on, _ := flow.Map("triggerResolver")["enabled"].(bool); on {
+			f.warn(s.below("triggerResolver"), "it has no effect: one execution gets all that the trigger gives, and no batches are made")
+		}
+		f.actions(s, flow.Steps(), inputs)
+	}
+	return f.warnings
+}
+
+func (f *findings) actions(in spot, list []*Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) {
+	for _, step := range list {
+		s := in.part(step, stepPart)
+		known, err := inputs(step.Action(), step.IsTrigger())
+		if err != nil {
+			f.warn(s.below("action"), "%v; the step fails when it is reached", err)
+		}
+		for _, key := range keysOf(step.Inputs()) {
+			if known != nil && !slices.Contains(known, key) {
+				f.warn(s.below("inputs").below(key), "%s has no such input, so it has no effect; it has %s", step.Action().Key, cmp.Or(strings.Join(known, ", "), "none"))
+			}
+		}
+		f.kinds(s.below("inputs"), step.Inputs())
+		f.actions(s, step.Steps(), inputs)
+		for _, b := range step.Branches() {
+			f.actions(s, b.Steps(), inputs)
+		}
+	}
+}
+
+// kinds looks for inputs, at any depth, that take their value from where no step can.
+func (f *findings) kinds(in spot, inputs map[string]any) {
+	for _, key := range keysOf(inputs) {
+		s := in.below(key)
+		input, _ := inputs[key].(map[string]any)
+		if kind, _ := input["type"].(string); kind == "dataSource" || kind == "scopedConfigVar" {
+			f.warn(s, "an input of type %s can't be read in a step; the step fails when it is reached", kind)
+		}
+		if list, isList := input["value"].([]any); isList {
+			items := make(map[string]any, len(list))
+			for i, item := range list {
+				items[strconv.Itoa(i)] = item
+			}
+			f.kinds(s.below("value"), items)
+		}
+	}
+}
