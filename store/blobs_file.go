@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"gocloud.dev/blob/fileblob"
@@ -23,11 +24,11 @@ func openFileBlobs(host, dir string) (*Blobs, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
-	if _, err := tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
+	if _, err := Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := syncDir(d); err != nil {
+		if err := SyncDir(d); err != nil {
 			return nil, fmt.Errorf("opening the blobs: %w", err)
 		}
 	}
@@ -58,13 +59,13 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp, err := writeTemp(filepath.Join(b.dir, tempDir), data)
+	temp, err := WriteTemp(filepath.Join(b.dir, tempDir), data)
 	if err != nil {
 		return err
 	}
 	path := b.path(key)
 	for range 3 { // DeleteAll may take the folder away in between
-		if err = makeDirs(b.dir, filepath.Dir(path)); err != nil {
+		if err = MakeDirs(b.dir, filepath.Dir(path)); err != nil {
 			break
 		}
 		if err = os.Rename(temp, path); !errors.Is(err, os.ErrNotExist) {
@@ -74,7 +75,7 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err = syncDir(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
+	if err = SyncDir(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
 		return nil // DeleteAll came after it
 	}
 	return err
@@ -86,7 +87,7 @@ func (b *Blobs) settle(key string) error {
 		return nil
 	}
 	for dir := filepath.Dir(b.path(key)); ; dir = filepath.Dir(dir) {
-		if err := syncDir(dir); err != nil {
+		if err := SyncDir(dir); err != nil {
 			return fmt.Errorf("storing blob %s: %w", key, err)
 		}
 		if dir == b.dir {
@@ -119,3 +120,13 @@ func (b *Blobs) deleteFolder(folder string) error {
 }
 
 func (b *Blobs) path(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
+
+// noRoom turns the errors of a full disk, quota or file size limit into a refusal.
+func noRoom(err error) error {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the disk that holds the blobs is full: nothing was written"), err)
+		}
+	}
+	return err
+}

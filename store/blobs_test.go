@@ -122,7 +122,7 @@ func TestBlobsAreWholeOrNotThere(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	b := openTestBlobs(t, "file://"+dir)
-	half, err := writeTemp(filepath.Join(dir, tempDir), []byte("half"))
+	half, err := WriteTemp(filepath.Join(dir, tempDir), []byte("half"))
 	if err != nil {
 		t.Fatal(err)
 	}

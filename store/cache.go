@@ -1,3 +1,4 @@
+// Package cache has a bounded map.
 package store
 
 import "sync"
@@ -53,4 +54,11 @@ func (c *cache[K, V]) clear() {
 	defer c.mu.Unlock()
 	clear(c.young)
 	clear(c.old)
+}
+
+// Len returns how many entries it holds.
+func (c *cache[K, V]) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.young) + len(c.old)
 }

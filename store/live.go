@@ -1,3 +1,4 @@
+// Package live passes messages between processes and keeps values for a while. What it loses costs latency, never facts.
 package store
 
 import (

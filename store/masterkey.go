@@ -16,7 +16,8 @@ import (
 // MasterKeySize is the length of a master key in bytes.
 const MasterKeySize = 32
 
-const masterKeyFile = "master.key"
+// MasterKeyFile is the name of the file in a data folder that holds a master key that was made for it.
+const MasterKeyFile = "master.key"
 
 // LoadMasterKey takes the master key from HEDDLE_MASTER_KEY's value, base64 of 32 bytes, or, if that
 // is empty, from the file master.key in dir, which it makes at the first start. created tells that
@@ -26,7 +27,7 @@ func LoadMasterKey(configured, dir string) (key []byte, created bool, err error)
 		key, err = parseMasterKey("HEDDLE_MASTER_KEY", configured)
 		return key, false, err
 	}
-	path := filepath.Join(dir, masterKeyFile)
+	path := filepath.Join(dir, MasterKeyFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if created, err = createMasterKey(path); err == nil {
@@ -55,7 +56,7 @@ func createMasterKey(path string) (created bool, err error) {
 	if _, err := rand.Read(key); err != nil {
 		return false, err
 	}
-	temp, err := writeTemp(filepath.Dir(path), []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
+	temp, err := WriteTemp(filepath.Dir(path), []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
 	if err != nil {
 		return false, err
 	}
@@ -66,5 +67,5 @@ func createMasterKey(path string) (created bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	return true, syncDir(filepath.Dir(path))
+	return true, SyncDir(filepath.Dir(path))
 }

@@ -1,3 +1,4 @@
+// Package vault seals secrets: under data keys, which the master key wraps, each bound to its place.
 package store
 
 import (

@@ -96,7 +96,7 @@ func TestVaultKnowsItsMasterKey(t *testing.T) {
 		t.Error(err)
 	}
 	err := testVault(t, 2).Check(wrapped, "customer-1")
-	wantCode(t, err, refusal.Unavailable)
+	refuses(t, err, refusal.Unavailable)
 	if !strings.Contains(err.Error(), "HEDDLE_MASTER_KEY is not the key this data was sealed with") {
 		t.Error(err)
 	}
@@ -104,7 +104,7 @@ func TestVaultKnowsItsMasterKey(t *testing.T) {
 		t.Error("a data key can be moved")
 	}
 	_, err = OpenVault([]byte("short"))
-	wantCode(t, err, refusal.Invalid)
+	refuses(t, err, refusal.Invalid)
 }
 
 func TestVaultKeepsFewKeys(t *testing.T) {
@@ -119,7 +119,7 @@ func TestVaultKeepsFewKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(v.keys.young) + len(v.keys.old); n > 8 {
+	if n := v.keys.Len(); n > 8 {
 		t.Errorf("%d keys are kept", n)
 	}
 }
@@ -133,7 +133,7 @@ func TestLoadMasterKey(t *testing.T) {
 	}
 	for _, bad := range []string{"x", base64.StdEncoding.EncodeToString(given[1:]), "!"} {
 		_, _, err := LoadMasterKey(bad, dir)
-		wantCode(t, err, refusal.Invalid)
+		refuses(t, err, refusal.Invalid)
 	}
 	first, created, err := LoadMasterKey("", dir)
 	if err != nil || !created || len(first) != MasterKeySize {
@@ -143,7 +143,7 @@ func TestLoadMasterKey(t *testing.T) {
 	if err != nil || created || !bytes.Equal(first, second) {
 		t.Error("the key changed", created, err)
 	}
-	path := filepath.Join(dir, masterKeyFile)
+	path := filepath.Join(dir, MasterKeyFile)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode(), err)
 	}
@@ -154,7 +154,7 @@ func TestLoadMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = LoadMasterKey("", dir)
-	wantCode(t, err, refusal.Invalid)
+	refuses(t, err, refusal.Invalid)
 	if _, _, err := LoadMasterKey("", filepath.Join(dir, "missing")); err == nil {
 		t.Error("a missing folder is no error")
 	}
@@ -210,5 +210,12 @@ func TestMAC(t *testing.T) {
 		if string(other) == mac {
 			t.Error("something else has the same")
 		}
+	}
+}
+
+func refuses(t testing.TB, err error, code refusal.Code) {
+	t.Helper()
+	if refusal.CodeOf(err) != code {
+		t.Fatalf("got %v, want a refusal with %s", err, code)
 	}
 }

@@ -27,7 +27,7 @@ func lock(dir string, logger *slog.Logger) (release func(), err error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("the data folder %s belongs to another heddle process; stop it or set HEDDLE_DATA to another folder", dir)
 	}
-	was, still := store.TightenFolder(dir)
+	was, still := tightenFolder(dir)
 	if len(was) > 0 {
 		logger.Warn("other users of this machine could read parts of the data folder (HEDDLE_DATA); now they can't", "changed", was)
 	}
