@@ -6,6 +6,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // cancelExecution ends an execution and tells those who work on it or wait for it.
@@ -26,7 +27,7 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 	if ends && r.OnCancel != nil {
 		r.OnCancel(run.FinishedAt.Sub(run.QueuedAt))
 	}
-	for topic, message := range map[string]string{store.CancelTopic: run.ID, store.EndTopic(run.ID): ""} {
+	for topic, message := range map[string]string{live.CancelTopic: run.ID, live.EndTopic(run.ID): ""} {
 		if err := r.Live.Publish(ctx, topic, []byte(message)); err != nil {
 			r.Logger.Warn("telling of a canceled execution failed; its worker finds out at its next record", "run", run.ID, "error", err)
 		}

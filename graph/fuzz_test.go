@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"heddle/domain/refusal"
-	"heddle/store"
+	"heddle/store/vault"
 )
 
 // An address is let in only if it says just what one says that was made.
 func FuzzSignedAddress(f *testing.F) {
-	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
+	vault, err := vault.Open(make([]byte, vault.MasterKeySize))
 	if err != nil {
 		f.Fatal(err)
 	}

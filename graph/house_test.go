@@ -23,6 +23,8 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
+	"heddle/store/vault"
 )
 
 // shop is a definition with two flows, a plain config variable and a connection.
@@ -73,7 +75,7 @@ func newHouse(t testing.TB, edit ...func(*Options)) *house {
 	log := store.NewMemory()
 	blobs, err := store.OpenBlobs(t.Context(), "mem://")
 	h.must(err)
-	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
+	vault, err := vault.Open(make([]byte, vault.MasterKeySize))
 	h.must(err)
 	view := projections.NewView(log, logger)
 	runs, err := projections.OpenRunIndex(t.Context(), filepath.Join(t.TempDir(), "runs.db"), log, logger)
@@ -89,7 +91,7 @@ func newHouse(t testing.TB, edit ...func(*Options)) *house {
 			h.must(c.Close())
 		}
 	})
-	h.Resolver = &Resolver{Live: store.NewLiveMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
+	h.Resolver = &Resolver{Live: live.NewMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
 		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultDraftLimits,
 		Files: domain.DefaultFileLimits, AddressTime: time.Hour}
 	o := DefaultOptions()

@@ -10,6 +10,7 @@ import (
 
 	"heddle/domain"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 const (
@@ -116,10 +117,10 @@ func TestDeleteInstance(t *testing.T) {
 
 func TestCancelExecution(t *testing.T) {
 	h := newHouse(t)
-	canceled, stop := h.Live.Subscribe(store.CancelTopic)
+	canceled, stop := h.Live.Subscribe(live.CancelTopic)
 	defer stop()
 	run := h.executed(h.org, uuid.NewString(), 0)
-	ended, done := h.Live.Subscribe(store.EndTopic(run))
+	ended, done := h.Live.Subscribe(live.EndTopic(run))
 	defer done()
 	for range 2 { // the second time it is already so
 		a := h.do(cancelDocument, vars{"id": run})

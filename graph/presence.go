@@ -12,7 +12,7 @@ import (
 
 	"heddle/domain"
 	"heddle/domain/refusal"
-	"heddle/store"
+	"heddle/store/live"
 )
 
 const (
@@ -45,7 +45,7 @@ type presenceMessage struct {
 
 // presences knows who is on which draft. Nothing of it lasts: it is as long as the sockets are.
 type presences struct {
-	live   store.Live
+	live   live.Live
 	logger *slog.Logger
 	id     string // of this process
 	mu     sync.Mutex
@@ -68,7 +68,7 @@ type roster struct {
 	until time.Time
 }
 
-func newPresences(live store.Live, logger *slog.Logger) *presences {
+func newPresences(live live.Live, logger *slog.Logger) *presences {
 	return &presences{live: live, logger: logger, id: newID(), rooms: map[string]*room{}}
 }
 
@@ -107,7 +107,7 @@ func (ps *presences) join(draft string, p attendee) (in *room, signal <-chan str
 
 // open makes the room of a draft on this process. Its goroutine ends with the last who leaves.
 func (ps *presences) open(draft string) *room {
-	in := &room{of: ps, topic: store.PresenceTopic(draft), here: map[string]attendee{}, others: map[string]roster{},
+	in := &room{of: ps, topic: live.PresenceTopic(draft), here: map[string]attendee{}, others: map[string]roster{},
 		watchers: map[chan struct{}]struct{}{}, told: make(chan struct{}, 1)}
 	ps.rooms[draft] = in
 	ctx, cancel := context.WithCancel(context.Background())
@@ -292,7 +292,7 @@ func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*
 	if err == nil {
 		var data []byte
 		if data, err = json.Marshal(presenceMessage{From: r.presences.id, Moved: &me}); err == nil {
-			err = r.Live.Publish(ctx, store.PresenceTopic(shown.ID), data)
+			err = r.Live.Publish(ctx, live.PresenceTopic(shown.ID), data)
 		}
 	}
 	errs, err := refusals(err)

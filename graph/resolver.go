@@ -16,6 +16,8 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
+	"heddle/store/vault"
 )
 
 // Resolver is what every field resolver works with.
@@ -25,8 +27,8 @@ type Resolver struct {
 	Runs        *projections.RunIndex
 	Definitions *projections.Definitions
 	Blobs       *store.Blobs
-	Vault       *store.Vault
-	Live        store.Live
+	Vault       *vault.Vault
+	Live        live.Live
 	Components  *component.Registry
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash

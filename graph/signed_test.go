@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"heddle/domain"
-	"heddle/store"
+	"heddle/store/vault"
 )
 
 // Addresses that let in by themselves let in as they were made, and in no other way: whatever kind they are of.
@@ -23,9 +23,9 @@ func TestSignedAddresses(t *testing.T) {
 	files := h.do(filesDocument, vars{"id": id})
 	step := h.do(`query ($id: ID!) { executionResult(id: $id) { stepResults { nodes { resultsUrl } } } }`, vars{"id": run}).text("executionResult.stepResults.nodes.0.resultsUrl")
 	upload, _ := h.asked(id, MediaTypeAttachment, "u.txt")
-	foreign, err := store.OpenVault([]byte(strings.Repeat("x", store.MasterKeySize)))
+	foreign, err := vault.Open([]byte(strings.Repeat("x", vault.MasterKeySize)))
 	h.must(err)
-	resigned := func(address string, vault *store.Vault, lasts time.Duration) string {
+	resigned := func(address string, vault *vault.Vault, lasts time.Duration) string {
 		u, err := url.Parse(address)
 		h.must(err)
 		query := u.Query()

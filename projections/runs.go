@@ -15,6 +15,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/files"
 )
 
 // RunIndex keeps every execution findable, in a SQLite file of its own that can be deleted at any
@@ -119,7 +120,7 @@ func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.
 var errOtherVersion = errors.New("made by another version")
 
 func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
-	if err := store.MakePrivate(path); err != nil {
+	if err := files.MakePrivate(path); err != nil {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", "file:"+path+

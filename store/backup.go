@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"heddle/domain/refusal"
+	"heddle/store/files"
 )
 
 // CopySQLite makes a whole copy of a log's file as of one moment, while a server may be appending to it.
@@ -21,7 +22,7 @@ func CopySQLite(ctx context.Context, from, to string) (err error) {
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("copying the event log: %s is there already", to)
 	}
-	if err := MakePrivate(to); err != nil { // an empty file is taken
+	if err := files.MakePrivate(to); err != nil { // an empty file is taken
 		return fmt.Errorf("copying the event log: %w", err)
 	}
 	c, err := openConn(from, busyTimeout)

@@ -12,6 +12,7 @@ import (
 	"gocloud.dev/blob/fileblob"
 
 	"heddle/domain/refusal"
+	"heddle/store/files"
 )
 
 // In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
@@ -24,11 +25,11 @@ func openFileBlobs(host, dir string) (*Blobs, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
-	if _, err := Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
+	if _, err := files.Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
-		if err := SyncDir(d); err != nil {
+		if err := files.SyncDir(d); err != nil {
 			return nil, fmt.Errorf("opening the blobs: %w", err)
 		}
 	}
@@ -59,13 +60,13 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp, err := WriteTemp(filepath.Join(b.dir, tempDir), data)
+	temp, err := files.WriteTemp(filepath.Join(b.dir, tempDir), data)
 	if err != nil {
 		return err
 	}
 	path := b.path(key)
 	for range 3 { // DeleteAll may take the folder away in between
-		if err = MakeDirs(b.dir, filepath.Dir(path)); err != nil {
+		if err = files.MakeDirs(b.dir, filepath.Dir(path)); err != nil {
 			break
 		}
 		if err = os.Rename(temp, path); !errors.Is(err, os.ErrNotExist) {
@@ -75,7 +76,7 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err = SyncDir(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
+	if err = files.SyncDir(filepath.Dir(path)); errors.Is(err, os.ErrNotExist) {
 		return nil // DeleteAll came after it
 	}
 	return err
@@ -87,7 +88,7 @@ func (b *Blobs) settle(key string) error {
 		return nil
 	}
 	for dir := filepath.Dir(b.path(key)); ; dir = filepath.Dir(dir) {
-		if err := SyncDir(dir); err != nil {
+		if err := files.SyncDir(dir); err != nil {
 			return fmt.Errorf("storing blob %s: %w", key, err)
 		}
 		if dir == b.dir {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"heddle/domain/refusal"
+	"heddle/store/files"
 )
 
 func openTestBlobs(t *testing.T, address string) *Blobs {
@@ -122,7 +123,7 @@ func TestBlobsAreWholeOrNotThere(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	b := openTestBlobs(t, "file://"+dir)
-	half, err := WriteTemp(filepath.Join(dir, tempDir), []byte("half"))
+	half, err := files.WriteTemp(filepath.Join(dir, tempDir), []byte("half"))
 	if err != nil {
 		t.Fatal(err)
 	}

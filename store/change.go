@@ -89,7 +89,7 @@ func (h *Handle[S]) catchUp(ctx context.Context, conflict *ConflictError) error 
 		return err
 	}
 	if conflict != nil && conflict.Actual < conflict.Expected { // the log was put back to an older one
-		folds.remove(h.foldKey())
+		folds.Remove(h.foldKey())
 		return fmt.Errorf("changing %s: the log is at revision %d, behind %d that was read from it", h.stream(), conflict.Actual, conflict.Expected)
 	}
 	_, err := h.refresh(ctx)

@@ -423,8 +423,8 @@ func TestFoldsOfRunsAreNotKept(t *testing.T) {
 	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
 		t.Fatal(err)
 	}
-	_, keptRun := folds.get(run.foldKey())
-	_, keptState := folds.get(state.foldKey())
+	_, keptRun := folds.Get(run.foldKey())
+	_, keptState := folds.Get(state.foldKey())
 	if keptRun || !keptState {
 		t.Errorf("the run is kept: %v; the state: %v", keptRun, keptState)
 	}

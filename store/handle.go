@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"heddle/domain"
+	"heddle/store/cache"
 )
 
 // Handle is an aggregate as read from its stream: a state, and the place in the stream it holds for.
@@ -33,7 +34,7 @@ const (
 // folds keeps the folds of long streams that are changed again and again, such as a draft under
 // edit, and of those that several load at once. States are never edited in place, so they can be shared; what is newer is always read. Runs
 // are left out: one worker changes them, which holds them itself, and their results may be large.
-var folds = newCache[foldKey, any](foldsKept)
+var folds = cache.New[foldKey, any](foldsKept)
 
 type foldKey struct {
 	streamKey
@@ -43,7 +44,7 @@ type foldKey struct {
 // Open reads an aggregate. One that does not exist has the zero state at [NoStream].
 func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (*Handle[S], error) {
 	h := &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
-	if kept, ok := folds.get(h.foldKey()); ok {
+	if kept, ok := folds.Get(h.foldKey()); ok {
 		h.at = kept.(fold[S])
 	}
 	if _, err := h.refresh(ctx); err != nil {
@@ -82,7 +83,7 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 	var last Recorded
 	for r, err := range h.log.Read(ctx, h.stream(), at.revision+1) {
 		if err != nil {
-			folds.remove(h.foldKey())
+			folds.Remove(h.foldKey())
 			return 0, fmt.Errorf("reading %s: %w", h.stream(), err)
 		}
 		at.revision, at.position = r.Revision, r.Position
@@ -110,7 +111,7 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 func (h *Handle[S]) keep(at fold[S]) {
 	h.at = at
 	if at.read >= longStream && h.keeps() {
-		folds.put(h.foldKey(), at)
+		folds.Put(h.foldKey(), at)
 	}
 }
 

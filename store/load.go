@@ -45,7 +45,7 @@ func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 			return none, NoStream, err // another of those who share it tries
 		}
 		if mine.fold, mine.done = h.at, true; sharers > 1 && h.keeps() {
-			folds.put(key, h.at) // the next reading begins there
+			folds.Put(key, h.at) // the next reading begins there
 		}
 	}
 	at := mine.fold.(fold[S])

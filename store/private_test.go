@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"heddle/store/files"
+	"heddle/store/vault"
 )
 
 // wantPrivate fails for what others may read in a folder, and for the folder.
@@ -18,7 +21,7 @@ func wantPrivate(t *testing.T, dir string) {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.Mode().Perm()&OthersMay != 0 {
+		if err == nil && info.Mode().Perm()&files.OthersMay != 0 {
 			t.Errorf("%s has mode %s", path, info.Mode())
 		}
 		return err
@@ -55,7 +58,7 @@ func TestFilesArePrivate(t *testing.T) {
 	_, err = blobs.CopyTo(t.Context(), filepath.Join(dir, "copies"))
 	must(t, err)
 	must(t, blobs.Close())
-	_, _, err = LoadMasterKey("", dir)
+	_, _, err = vault.LoadMasterKey("", dir)
 	must(t, err)
 	wantPrivate(t, dir)
 	if err := CopySQLite(context.Background(), restored, restored+".copy"); err == nil || !strings.Contains(err.Error(), "there already") {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"heddle/store/cache"
 )
 
 // SQLite is a [Log] in one file, with `-wal` and `-shm` files beside it while it is open. Every
@@ -60,7 +62,7 @@ func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	w := &writer{
 		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
-		heads: newCache[string, head](headsCached), recent: newCache[uuid.UUID, place](recentCached), categories: map[string]int64{}, grown: map[string]Position{},
+		heads: cache.New[string, head](headsCached), recent: cache.New[uuid.UUID, place](recentCached), categories: map[string]int64{}, grown: map[string]Position{},
 		report: func(Commit) {}, log: slog.New(slog.DiscardHandler), freelist: freelistKept,
 	}
 	for _, o := range opts {

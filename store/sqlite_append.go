@@ -39,7 +39,7 @@ var insertEvents = func() (sql [insertRows + 1]string) {
 
 // head reads what is known about a stream.
 func (w *writer) head(stream string) (head, error) {
-	if h, ok := w.heads.get(stream); ok {
+	if h, ok := w.heads.Get(stream); ok {
 		return h, nil
 	}
 	h := head{revision: NoStream}
@@ -55,7 +55,7 @@ func (w *writer) head(stream string) (head, error) {
 
 // append checks everything before it writes anything, so that a refusal leaves nothing behind.
 func (w *writer) append(r *request) (Position, error) {
-	_, warm := w.heads.get(r.stream)
+	_, warm := w.heads.Get(r.stream)
 	h, err := w.head(r.stream)
 	switch {
 	case err != nil:
@@ -67,7 +67,7 @@ func (w *writer) append(r *request) (Position, error) {
 		if !warm {
 			err = w.remember(h)
 		}
-		if place, ok := w.recent.get(r.events[0].ID); ok && place.stream == h.id {
+		if place, ok := w.recent.Get(r.events[0].ID); ok && place.stream == h.id {
 			r.expected = place.revision - 1
 		}
 	}
@@ -82,7 +82,7 @@ func (w *writer) append(r *request) (Position, error) {
 			return 0, err
 		}
 	}
-	w.recent.put(r.events[0].ID, place{h.id, h.revision + 1})
+	w.recent.Put(r.events[0].ID, place{h.id, h.revision + 1})
 	r.revived = h.empty() && h.first > 0
 	created := time.Now().UnixMicro()
 	for events := range slices.Chunk(r.events, insertRows) {
@@ -99,7 +99,7 @@ func (w *writer) append(r *request) (Position, error) {
 			return 0, err
 		}
 	}
-	w.heads.put(r.stream, h)
+	w.heads.Put(r.stream, h)
 	w.grown[Recorded{Stream: r.stream}.Category()] = w.last
 	r.revision = h.revision
 	return w.last, nil
@@ -110,7 +110,7 @@ const remembered = 256 // records of a stream that is appended to for the first 
 // remember reads what an append without an expected revision may repeat.
 func (w *writer) remember(h head) error {
 	return w.conn.query(`SELECT revision, id FROM events WHERE stream = ? AND revision > ?`, func(row []driver.Value) bool {
-		w.recent.put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
+		w.recent.Put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
 		return true
 	}, h.id, int64(h.revision)-remembered)
 }

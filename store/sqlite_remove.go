@@ -31,7 +31,7 @@ func (w *writer) remove(r *request) (Position, error) {
 	if err := w.conn.exec(`UPDATE streams SET removed = 1 WHERE id = ?`, h.id); err != nil {
 		return 0, err
 	}
-	w.heads.remove(r.stream)
+	w.heads.Remove(r.stream)
 	return 0, w.drop(h, h.revision+1)
 }
 
@@ -55,7 +55,7 @@ func (w *writer) truncate(r *request) (Position, error) {
 		last++
 	}
 	before := max(0, min(r.before, last))
-	w.heads.remove(r.stream)
+	w.heads.Remove(r.stream)
 	if err := w.conn.exec(`UPDATE streams SET first = max(first, ?) WHERE id = ?`, int64(before), h.id); err != nil {
 		return 0, err
 	}

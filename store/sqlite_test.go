@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"heddle/domain/refusal"
+	"heddle/store/cache"
 )
 
 func TestSQLiteLasts(t *testing.T) {
@@ -294,13 +295,13 @@ func TestSQLiteOpenTwice(t *testing.T) {
 
 // TestSQLiteForgetsHeads has more streams than the writer remembers.
 func TestSQLiteForgetsHeads(t *testing.T) {
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) { w.heads = newCache[string, head](4) })
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) { w.heads = cache.New[string, head](4) })
 	for round := range 3 {
 		for i := range 30 {
 			mustAppend(t, log, fmt.Sprint("draft-", i), Revision(round)-1, event1("E"))
 		}
 	}
-	if n := len(log.writer.heads.young) + len(log.writer.heads.old); n > 8 {
+	if n := log.writer.heads.Len(); n > 8 {
 		t.Errorf("%d heads are kept", n)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/domain/refusal"
+	"heddle/store/cache"
+	"heddle/store/files"
 )
 
 const (
@@ -38,8 +40,8 @@ type writer struct {
 	conn       *conn // nil after it broke, until it can be opened again
 	version    int64 // data_version: changes when somebody else has written to the file
 	last       Position
-	heads      *cache[string, head]
-	recent     *cache[uuid.UUID, place] // first ids of appends, and where they went
+	heads      *cache.Map[string, head]
+	recent     *cache.Map[uuid.UUID, place] // first ids of appends, and where they went
 	categories map[string]int64
 	row        []any               // used again by every insert
 	grown      map[string]Position // by the group at work
@@ -152,7 +154,7 @@ func (w *writer) commit(group []*request) error {
 		err = unavailable(err)
 		for _, r := range group {
 			r.position, r.err = 0, err
-			w.heads.remove(r.stream)
+			w.heads.Remove(r.stream)
 		}
 	} else {
 		for _, r := range group {
@@ -213,7 +215,7 @@ func (w *writer) begin() error {
 // load reads what the writer keeps in memory, at the start, after somebody else has written and after
 // a commit that failed: it may have landed, and then followers have to hear of it.
 func (w *writer) load() error {
-	w.heads.clear()
+	w.heads.Clear()
 	clear(w.categories)
 	if w.tail != nil {
 		w.tail.forget() // somebody else may have removed some of it
@@ -237,7 +239,7 @@ func (w *writer) load() error {
 
 // undo rolls back; a connection that can't even do that is given up and opened again later.
 func (w *writer) undo() {
-	w.recent.clear()
+	w.recent.Clear()
 	clear(w.categories)
 	w.version = -1 // what is in memory is read again: the file alone knows what has landed
 	err := w.conn.exec("ROLLBACK")
@@ -251,7 +253,7 @@ func (w *writer) undo() {
 }
 
 func (w *writer) open() error {
-	if err := MakePrivate(w.path); err != nil {
+	if err := files.MakePrivate(w.path); err != nil {
 		return err
 	}
 	left, err := os.Stat(w.path + "-wal") // a crash may have come before it was emptied

@@ -9,6 +9,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // waiter hears of a run's end: with its state when this process ended it, without when another did.
@@ -20,7 +21,7 @@ type waiter struct {
 
 // await listens for a run's end.
 func (w *Worker) await(run string) waiter {
-	there, stop := w.Live.Subscribe(store.EndTopic(run))
+	there, stop := w.Live.Subscribe(live.EndTopic(run))
 	a := waiter{here: make(chan domain.Run, 1), there: there}
 	w.mu.Lock()
 	w.waiting[run] = a.here
@@ -54,7 +55,7 @@ func (w *Worker) tell(ctx context.Context, r domain.Run) error {
 			return nil
 		}
 	}
-	return w.Live.Publish(ctx, store.EndTopic(r.ID), nil)
+	return w.Live.Publish(ctx, live.EndTopic(r.ID), nil)
 }
 
 // poll is how often a run is looked for whose end is waited for: what Live tells may be lost.

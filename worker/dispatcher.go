@@ -7,6 +7,7 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // reoffer is how long an offer is trusted before it is made again: the queue may have been emptied.
@@ -176,7 +177,7 @@ func (w *Worker) tellOffers(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		_ = w.Live.Publish(ctx, store.OfferTopic, []byte(w.name)) // a Redis that is away has lost the offer, too
+		_ = w.Live.Publish(ctx, live.OfferTopic, []byte(w.name)) // a Redis that is away has lost the offer, too
 		time.Sleep(tellPause)
 	}
 }
@@ -186,7 +187,7 @@ func (w *Worker) hearOffers(ctx context.Context) error {
 	if !w.queue.shared() {
 		return nil
 	}
-	told, stop := w.Live.Subscribe(store.OfferTopic)
+	told, stop := w.Live.Subscribe(live.OfferTopic)
 	defer stop()
 	for {
 		select {

@@ -14,6 +14,7 @@ import (
 	"heddle/component"
 	"heddle/domain"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // indented puts steps one level deeper, below a line such as "steps:".
@@ -253,7 +254,7 @@ func (h *house) cancel(run string) {
 	if _, _, err := store.Change(h.ctx, h.Log, domain.Runs, run, domain.Run.Cancel); err != nil {
 		h.t.Fatal(err)
 	}
-	for topic, message := range map[string]string{store.CancelTopic: run, store.EndTopic(run): ""} {
+	for topic, message := range map[string]string{live.CancelTopic: run, live.EndTopic(run): ""} {
 		if err := h.Live.Publish(h.ctx, topic, []byte(message)); err != nil {
 			h.t.Fatal(err)
 		}

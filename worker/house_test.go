@@ -24,6 +24,8 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
+	"heddle/store/vault"
 )
 
 // house is a whole worker over a log in memory, with a component "probe" whose actions the test
@@ -158,15 +160,15 @@ func newHouseOver(t testing.TB, log interface {
 	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second, 100*time.Millisecond
 	organization := uuid.NewString()
 	h := &house{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: blobs, Vault: vault,
-		Live: store.NewLiveMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20),
+		Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20),
 		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
 	t.Cleanup(h.seeFactsUnchanged)
 	return h
 }
 
-func newHouseVault(t testing.TB) *store.Vault {
-	vault, err := store.OpenVault(make([]byte, store.MasterKeySize))
+func newHouseVault(t testing.TB) *vault.Vault {
+	vault, err := vault.Open(make([]byte, vault.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +209,7 @@ func (h *house) start() {
 
 // again makes another worker over the same log, as after a restart: nothing but the log is shared.
 func (h *house) again() *house {
-	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: store.NewLiveMemory(), View: h.View, Runs: h.Runs,
+	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: live.NewMemory(), View: h.View, Runs: h.Runs,
 		Definitions: h.Definitions, Components: h.Components, Client: h.Client, Logger: h.Logger}
 	return &house{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
 }

@@ -15,6 +15,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // Notifier tells people of reviews by webhook and mail. Each way has a mark in the log for each
@@ -23,7 +24,7 @@ import (
 type Notifier struct {
 	Log    store.Log
 	View   *projections.View
-	Live   store.Live
+	Live   live.Live
 	Logger *slog.Logger
 	Ways   []NoticeWay
 	MaxAge time.Duration            // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up

@@ -22,6 +22,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
 )
 
 // parlour is a log with two organizations, and a receiver of notices.
@@ -29,7 +30,7 @@ type parlour struct {
 	t    *testing.T
 	log  store.Log
 	view *projections.View
-	live store.Live
+	live live.Live
 	mu   sync.Mutex
 	got  []string // id and type of each that was accepted
 	down int      // how many are refused first
@@ -42,7 +43,7 @@ type parlour struct {
 var noticeKey = []byte("a key of thirty-two bytes, or so")
 
 func newParlour(t *testing.T) *parlour {
-	p := &parlour{t: t, log: store.NewMemory(), live: store.NewLiveMemory(), logger: slog.New(slog.DiscardHandler)}
+	p := &parlour{t: t, log: store.NewMemory(), live: live.NewMemory(), logger: slog.New(slog.DiscardHandler)}
 	p.view = projections.NewView(p.log, p.logger)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

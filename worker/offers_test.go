@@ -5,21 +5,21 @@ import (
 	"sync"
 	"testing"
 
-	"heddle/store"
+	"heddle/store/live"
 )
 
 // What one process offers on a Redis that it shares opens the gate of another's dequeues, and not its own.
 func TestOffersAreHeardElsewhere(t *testing.T) {
-	live := store.NewLiveMemory()
+	messages := live.NewMemory()
 	open := func(name string) *Worker {
 		q := testQueue(t, "redis://127.0.0.1:1") // nothing connects to it
 		t.Cleanup(q.close)
-		return &Worker{Live: live, name: name, queue: q, offers: make(chan struct{}, 1)}
+		return &Worker{Live: messages, name: name, queue: q, offers: make(chan struct{}, 1)}
 	}
 	one, other := open("one"), open("other")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	heard, stop := live.Subscribe(store.OfferTopic)
+	heard, stop := messages.Subscribe(live.OfferTopic)
 	defer stop()
 	var loops sync.WaitGroup
 	loops.Go(func() { _ = one.hearOffers(ctx) })

@@ -20,6 +20,8 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
+	"heddle/store/vault"
 )
 
 // Options are the worker's settings; their names in the configuration are in cmd/heddle.
@@ -70,8 +72,8 @@ type Worker struct {
 	Options
 	Log         store.Log
 	Blobs       *store.Blobs
-	Vault       *store.Vault
-	Live        store.Live
+	Vault       *vault.Vault
+	Live        live.Live
 	View        *projections.View
 	Runs        *projections.RunIndex
 	Definitions *projections.Definitions
@@ -156,7 +158,7 @@ func claimKey(run string, claim int) string { return "claim/" + taskID(run, clai
 // interrupt ends the work on runs that were canceled. Should it miss one, the run's next record is
 // refused all the same.
 func (w *Worker) interrupt(ctx context.Context) error {
-	canceled, stop := w.Live.Subscribe(store.CancelTopic)
+	canceled, stop := w.Live.Subscribe(live.CancelTopic)
 	defer stop()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"heddle/store"
+	"heddle/store/vault"
 )
 
 // lock makes the data folder this process's own until it ends, however it ends, and nobody else's to read.
@@ -74,8 +75,8 @@ func (s *settings) openBlobs(ctx context.Context) (*store.Blobs, error) {
 }
 
 // openVault opens the vault with the master key, telling the operator when there is a new one.
-func (s *settings) openVault(logger *slog.Logger) (*store.Vault, error) {
-	key, created, err := store.LoadMasterKey(s.MasterKey, s.Data)
+func (s *settings) openVault(logger *slog.Logger) (*vault.Vault, error) {
+	key, created, err := vault.LoadMasterKey(s.MasterKey, s.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (s *settings) openVault(logger *slog.Logger) (*store.Vault, error) {
 		logger.Warn("made a master key; keep a copy of it apart from the data: without it all secrets are lost",
 			"file", filepath.Join(s.Data, "master.key"))
 	}
-	return store.OpenVault(key)
+	return vault.Open(key)
 }
 
 // publicURL is where others reach this server.

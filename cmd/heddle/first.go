@@ -14,6 +14,7 @@ import (
 	"heddle/graph"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/vault"
 )
 
 // minAdminToken is the shortest administrator's token that is accepted.
@@ -22,7 +23,7 @@ const minAdminToken = 16
 // firstStart makes the organization, its administrator and the administrator's token where they are
 // missing, all under derived ids: two processes that start at once make the same. It refuses a wrong
 // master key.
-func firstStart(ctx context.Context, s *settings, log store.Log, view *projections.View, vault *store.Vault, stdout io.Writer) error {
+func firstStart(ctx context.Context, s *settings, log store.Log, view *projections.View, vault *vault.Vault, stdout io.Writer) error {
 	email := strings.ToLower(strings.TrimSpace(s.AdminEmail))
 	organization := domain.DeriveID("first organization")
 	admin := domain.DeriveID("first administrator")

@@ -7,18 +7,19 @@ import (
 	"os"
 	"path/filepath"
 
-	"heddle/store"
+	"heddle/store/files"
+	"heddle/store/vault"
 )
 
 // private are the names in a data folder that are for their owner alone.
-var private = []string{"log.db", "log.db-wal", "log.db-shm", "runs.db", "runs.db-wal", "runs.db-shm", store.MasterKeyFile, "log.password", "log.key", "log.crt", "lock", headFile}
+var private = []string{"log.db", "log.db-wal", "log.db-shm", "runs.db", "runs.db-wal", "runs.db-shm", vault.MasterKeyFile, "log.password", "log.key", "log.crt", "lock", headFile}
 
 // tightenFolder takes the rights of others from a data folder and what is in it, since a folder may have been made, or
 // files restored, with the rights that a shell gives. It tells what others could read, and what they still can. A folder
 // that other things are kept in as well stays as it is.
 func tightenFolder(dir string) (was, still []string) {
 	take := func(path string, mode fs.FileMode) {
-		switch changed, err := store.Tighten(path, mode); {
+		switch changed, err := files.Tighten(path, mode); {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			still = append(still, fmt.Sprintf("%s (%v)", path, err))
@@ -31,7 +32,7 @@ func tightenFolder(dir string) (was, still []string) {
 	}
 	take(filepath.Join(dir, "blobs"), 0o700)
 	switch info, err := os.Stat(dir); {
-	case err != nil || info.Mode().Perm()&store.OthersMay == 0:
+	case err != nil || info.Mode().Perm()&files.OthersMay == 0:
 	case !ownFolder(dir):
 		still = append(still, dir+" (it holds more than Heddle's data)")
 	default:
@@ -47,7 +48,7 @@ func ownFolder(dir string) bool {
 		return false
 	}
 	for _, e := range entries {
-		if e.Name() == "log.db" || e.Name() == "runs.db" || e.Name() == store.MasterKeyFile {
+		if e.Name() == "log.db" || e.Name() == "runs.db" || e.Name() == vault.MasterKeyFile {
 			return true
 		}
 	}

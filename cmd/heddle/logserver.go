@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"heddle/store"
+	"heddle/store/files"
 )
 
 // logCmd is what is done with the event log without a server.
@@ -98,7 +99,7 @@ func (s *settings) logPassword(stdout io.Writer) (string, error) {
 		return s.LogPassword, nil
 	}
 	path := filepath.Join(s.Data, "log.password")
-	kept, err := store.ReadOwn(path)
+	kept, err := files.ReadOwn(path)
 	if password := strings.TrimSpace(string(kept)); password != "" {
 		return password, nil
 	}
@@ -108,7 +109,7 @@ func (s *settings) logPassword(stdout io.Writer) (string, error) {
 	random := make([]byte, 24)
 	_, _ = rand.Read(random) // it never fails: see crypto/rand
 	password := base64.RawURLEncoding.EncodeToString(random)
-	if err := store.WriteNew(path, []byte(password+"\n")); err != nil {
+	if err := files.WriteNew(path, []byte(password+"\n")); err != nil {
 		return "", fmt.Errorf("keeping the event log's password: %w", err)
 	}
 	_, err = fmt.Fprintf(stdout, "The event log's user is %s, the password, shown this once and kept in %s:\n\n    %s\n\n", s.LogUser, path, password)
@@ -168,8 +169,8 @@ func makeCertificate(certificate, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := store.WriteNew(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})); err != nil {
+	if err := files.WriteNew(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})); err != nil {
 		return err
 	}
-	return store.WriteNew(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}))
+	return files.WriteNew(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}))
 }

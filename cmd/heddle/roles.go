@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"heddle/domain"
-	"heddle/store"
+	"heddle/store/live"
 	"heddle/worker"
 )
 
@@ -54,14 +54,14 @@ func (s *settings) checkRoles() error {
 // openLive opens what carries wake-ups, answers and presence: Redis, where processes may share one.
 func (v *server) openLive() error {
 	if v.Redis == "embedded" {
-		v.live, v.closeLive = store.NewLiveMemory(), func() error { return nil }
+		v.live, v.closeLive = live.NewMemory(), func() error { return nil }
 		return nil
 	}
 	client, err := worker.NewRedis(v.Redis)
 	if err != nil {
 		return err
 	}
-	live := store.NewLiveRedis(client)
+	live := live.NewRedis(client)
 	v.live, v.closeLive = live, live.Close
 	return nil
 }

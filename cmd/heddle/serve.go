@@ -25,6 +25,8 @@ import (
 	"heddle/graph"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/live"
+	"heddle/store/vault"
 	"heddle/worker"
 )
 
@@ -44,8 +46,8 @@ type server struct {
 	kept   store.Log // the event log itself
 	log    store.Log // the same, watched
 	blobs  *store.Blobs
-	vault  *store.Vault
-	live   store.Live
+	vault  *vault.Vault
+	live   live.Live
 	// closeLive is nil until live is open.
 	closeLive func() error
 	view      *projections.View
@@ -268,7 +270,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 func (v *server) patiently(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if refusal.CodeOf(err) != refusal.Unavailable || errors.Is(err, store.ErrMasterKey) {
+		if refusal.CodeOf(err) != refusal.Unavailable || errors.Is(err, vault.ErrMasterKey) {
 			return err
 		}
 		v.logger.Warn("starting failed; trying again", "error", err)

@@ -1,4 +1,4 @@
-package store
+package live
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // is installed: there publishers and subscribers are two processes' Lives.
 func eachLive(t *testing.T, test func(t *testing.T, publisher, subscriber Live)) {
 	t.Run("memory", func(t *testing.T) {
-		l := NewLiveMemory()
+		l := NewMemory()
 		test(t, l, l)
 		if len(l.topics) != 0 {
 			t.Errorf("%d topics are left", len(l.topics))
@@ -162,7 +162,7 @@ func testLiveManySubscribers(t *testing.T, l, subscriber Live) {
 func TestLiveValuesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		l := NewLiveMemory()
+		l := NewMemory()
 		has := func(key string) bool {
 			v, found, err := l.Get(ctx, key)
 			if err != nil || found && string(v) != "v" {

@@ -1,4 +1,4 @@
-package store
+package vault
 
 import (
 	"bytes"
@@ -12,11 +12,12 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"heddle/domain/refusal"
+	"heddle/store/cache"
 )
 
 func testVault(t *testing.T, fill byte) *Vault {
 	t.Helper()
-	v, err := OpenVault(bytes.Repeat([]byte{fill}, MasterKeySize))
+	v, err := Open(bytes.Repeat([]byte{fill}, MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +104,13 @@ func TestVaultKnowsItsMasterKey(t *testing.T) {
 	if err := v.Check(wrapped, "customer-2"); err == nil {
 		t.Error("a data key can be moved")
 	}
-	_, err = OpenVault([]byte("short"))
+	_, err = Open([]byte("short"))
 	refuses(t, err, refusal.Invalid)
 }
 
 func TestVaultKeepsFewKeys(t *testing.T) {
 	v := testVault(t, 1)
-	v.keys = newCache[string, tink.AEAD](4)
+	v.keys = cache.New[string, tink.AEAD](4)
 	for range 40 {
 		wrapped, err := v.NewDataKey("c")
 		if err == nil {
@@ -196,7 +197,7 @@ func TestMAC(t *testing.T) {
 	v := func(first byte) *Vault {
 		key := make([]byte, MasterKeySize)
 		key[0] = first
-		v, err := OpenVault(key)
+		v, err := Open(key)
 		if err != nil {
 			t.Fatal(err)
 		}

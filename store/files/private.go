@@ -1,6 +1,6 @@
 // Package files writes files that last and that only their owner may read.
 // Package files writes files that last and that only their owner may read.
-package store
+package files
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package store
+package live
 
 import (
 	"bytes"
@@ -65,8 +65,8 @@ func (r *testRedis) client() *redis.Client {
 }
 
 // live is a Live as another process has it.
-func (r *testRedis) live() *LiveRedis {
-	l := NewLiveRedis(r.client())
+func (r *testRedis) live() *Redis {
+	l := NewRedis(r.client())
 	r.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			r.Error(err)

@@ -1,4 +1,4 @@
-package store
+package vault
 
 import (
 	"crypto/rand"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"heddle/domain/refusal"
+	"heddle/store/files"
 )
 
 // MasterKeySize is the length of a master key in bytes.
@@ -56,7 +57,7 @@ func createMasterKey(path string) (created bool, err error) {
 	if _, err := rand.Read(key); err != nil {
 		return false, err
 	}
-	temp, err := WriteTemp(filepath.Dir(path), []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
+	temp, err := files.WriteTemp(filepath.Dir(path), []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
 	if err != nil {
 		return false, err
 	}
@@ -67,5 +68,5 @@ func createMasterKey(path string) (created bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	return true, SyncDir(filepath.Dir(path))
+	return true, files.SyncDir(filepath.Dir(path))
 }

@@ -1,4 +1,4 @@
-package store
+package live
 
 import (
 	"context"
@@ -17,12 +17,12 @@ const livePrefix = "heddle:"
 // subscribeWait is how long a Redis that is away holds up a subscription. It is made once that is back.
 const subscribeWait = 200 * time.Millisecond
 
-// LiveRedis is a [Live] for all processes that use one Redis. All its subscriptions share one
+// Redis is a [Live] for all processes that use one Redis. All its subscriptions share one
 // connection, which is made again when it is lost; what was published meanwhile is missed.
-type LiveRedis struct {
+type Redis struct {
 	client redis.UniversalClient
 	pubsub *redis.PubSub
-	here   *LiveMemory // spreads what comes from Redis in this process
+	here   *Memory // spreads what comes from Redis in this process
 
 	mu      sync.Mutex
 	topics  map[string]*liveTopic // by what Redis is asked for
@@ -52,9 +52,9 @@ type liveTopic struct {
 	confirmed   chan struct{} // Redis has said that it sends this topic's messages
 }
 
-// NewLiveRedis returns a Live on a Redis, whose client it closes in the end.
-func NewLiveRedis(client redis.UniversalClient) *LiveRedis {
-	l := &LiveRedis{client: client, pubsub: client.Subscribe(context.Background()), here: NewLiveMemory(),
+// NewRedis returns a Live on a Redis, whose client it closes in the end.
+func NewRedis(client redis.UniversalClient) *Redis {
+	l := &Redis{client: client, pubsub: client.Subscribe(context.Background()), here: NewMemory(),
 		topics: map[string]*liveTopic{}, change: make(chan struct{}, 1), done: make(chan struct{})}
 	received := l.pubsub.ChannelWithSubscriptions()
 	l.working.Go(func() { l.receive(received) })
@@ -63,7 +63,7 @@ func NewLiveRedis(client redis.UniversalClient) *LiveRedis {
 }
 
 // Close ends all subscriptions, without closing their channels.
-func (l *LiveRedis) Close() error {
+func (l *Redis) Close() error {
 	close(l.done)
 	err := l.pubsub.Close() // ends receive
 	l.working.Wait()
@@ -71,7 +71,7 @@ func (l *LiveRedis) Close() error {
 }
 
 // receive hands on what comes from Redis until the connection is closed for good.
-func (l *LiveRedis) receive(received <-chan any) {
+func (l *Redis) receive(received <-chan any) {
 	for message := range received {
 		switch m := message.(type) {
 		case *redis.Message:
@@ -88,7 +88,7 @@ func (l *LiveRedis) receive(received <-chan any) {
 
 // keepSubscribed tells Redis what this process wants to hear. One goroutine does, so that a
 // subscription and its end can't overtake each other, and nobody waits for a Redis that is away.
-func (l *LiveRedis) keepSubscribed() {
+func (l *Redis) keepSubscribed() {
 	for {
 		select {
 		case <-l.change:
@@ -120,7 +120,7 @@ func (l *LiveRedis) keepSubscribed() {
 }
 
 // tellChange is called with the lock held.
-func (l *LiveRedis) tellChange(topic string) {
+func (l *Redis) tellChange(topic string) {
 	l.changed = append(l.changed, topic)
 	select {
 	case l.change <- struct{}{}:
@@ -129,12 +129,12 @@ func (l *LiveRedis) tellChange(topic string) {
 }
 
 // Publish implements [Live].
-func (l *LiveRedis) Publish(ctx context.Context, topic string, message []byte) error {
+func (l *Redis) Publish(ctx context.Context, topic string, message []byte) error {
 	return told("publishing to", topic, l.client.Publish(ctx, livePrefix+topic, message).Err())
 }
 
 // Subscribe implements [Live]. What is published after it returns arrives, unless Redis is away.
-func (l *LiveRedis) Subscribe(topic string) (<-chan []byte, func()) {
+func (l *Redis) Subscribe(topic string) (<-chan []byte, func()) {
 	messages, stop := l.here.Subscribe(topic)
 	topic = asked(topic)
 	l.mu.Lock()
@@ -166,12 +166,12 @@ func (l *LiveRedis) Subscribe(topic string) (<-chan []byte, func()) {
 }
 
 // Set implements [Live].
-func (l *LiveRedis) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+func (l *Redis) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	return told("setting", key, l.client.Set(ctx, livePrefix+key, value, ttl).Err())
 }
 
 // Get implements [Live].
-func (l *LiveRedis) Get(ctx context.Context, key string) ([]byte, bool, error) {
+func (l *Redis) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	value, err := l.client.Get(ctx, livePrefix+key).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil, false, nil
@@ -180,7 +180,7 @@ func (l *LiveRedis) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 // Delete implements [Live].
-func (l *LiveRedis) Delete(ctx context.Context, key string) error {
+func (l *Redis) Delete(ctx context.Context, key string) error {
 	return told("deleting", key, l.client.Del(ctx, livePrefix+key).Err())
 }
 

@@ -1,4 +1,4 @@
-package store
+package live
 
 // CancelTopic is where the ids of canceled executions are told to those who work on them.
 const CancelTopic = "cancel"

@@ -1,5 +1,5 @@
 // Package live passes messages between processes and keeps values for a while. What it loses costs latency, never facts.
-package store
+package live
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ type Live interface {
 
 const liveBuffer = 16 // messages
 
-// LiveMemory is a [Live] for one process.
-type LiveMemory struct {
+// Memory is a [Live] for one process.
+type Memory struct {
 	mu     sync.Mutex
 	topics map[string]map[chan []byte]struct{}
 	values map[string]liveValue
@@ -39,13 +39,13 @@ type liveValue struct {
 	until time.Time
 }
 
-// NewLiveMemory returns a Live without subscribers and values.
-func NewLiveMemory() *LiveMemory {
-	return &LiveMemory{topics: map[string]map[chan []byte]struct{}{}, values: map[string]liveValue{}, sweep: 1024}
+// NewMemory returns a Live without subscribers and values.
+func NewMemory() *Memory {
+	return &Memory{topics: map[string]map[chan []byte]struct{}{}, values: map[string]liveValue{}, sweep: 1024}
 }
 
 // Publish implements [Live].
-func (l *LiveMemory) Publish(_ context.Context, topic string, message []byte) error {
+func (l *Memory) Publish(_ context.Context, topic string, message []byte) error {
 	message = bytes.Clone(message)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *LiveMemory) Publish(_ context.Context, topic string, message []byte) er
 }
 
 // Subscribe implements [Live].
-func (l *LiveMemory) Subscribe(topic string) (<-chan []byte, func()) {
+func (l *Memory) Subscribe(topic string) (<-chan []byte, func()) {
 	messages := make(chan []byte, liveBuffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ func (l *LiveMemory) Subscribe(topic string) (<-chan []byte, func()) {
 }
 
 // Set implements [Live].
-func (l *LiveMemory) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
+func (l *Memory) Set(_ context.Context, key string, value []byte, ttl time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -102,7 +102,7 @@ func (l *LiveMemory) Set(_ context.Context, key string, value []byte, ttl time.D
 }
 
 // Get implements [Live].
-func (l *LiveMemory) Get(_ context.Context, key string) ([]byte, bool, error) {
+func (l *Memory) Get(_ context.Context, key string) ([]byte, bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v, found := l.values[key]
@@ -114,7 +114,7 @@ func (l *LiveMemory) Get(_ context.Context, key string) ([]byte, bool, error) {
 }
 
 // Delete implements [Live].
-func (l *LiveMemory) Delete(_ context.Context, key string) error {
+func (l *Memory) Delete(_ context.Context, key string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.values, key)

@@ -1,5 +1,5 @@
 // Package vault seals secrets: under data keys, which the master key wraps, each bound to its place.
-package store
+package vault
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"heddle/domain/refusal"
+	"heddle/store/cache"
 )
 
 // Vault seals secrets under data keys, one per customer, that are themselves wrapped by the master
@@ -18,14 +19,14 @@ import (
 // moved elsewhere, neither opens.
 type Vault struct {
 	master tink.AEAD
-	keys   *cache[string, tink.AEAD] // by place and wrapped form
+	keys   *cache.Map[string, tink.AEAD] // by place and wrapped form
 	mac    []byte
 }
 
 const keysCached = 512 // data keys, in each of two generations
 
-// OpenVault makes a vault from a master key of [MasterKeySize] bytes.
-func OpenVault(masterKey []byte) (*Vault, error) {
+// Open makes a vault from a master key of [MasterKeySize] bytes.
+func Open(masterKey []byte) (*Vault, error) {
 	if len(masterKey) != MasterKeySize {
 		return nil, refusal.New(refusal.Invalid, "the master key has %d bytes instead of %d", len(masterKey), MasterKeySize)
 	}
@@ -37,7 +38,7 @@ func OpenVault(masterKey []byte) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Vault{master: master, keys: newCache[string, tink.AEAD](keysCached), mac: mac}, nil
+	return &Vault{master: master, keys: cache.New[string, tink.AEAD](keysCached), mac: mac}, nil
 }
 
 // NewDataKey draws a data key and returns it wrapped for its place.
@@ -88,7 +89,7 @@ func (v *Vault) Check(wrapped []byte, keyPlace string) error {
 
 func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	name := fmt.Sprintf("%d %s%s", len(place), place, wrapped)
-	if key, ok := v.keys.get(name); ok {
+	if key, ok := v.keys.Get(name); ok {
 		return key, nil
 	}
 	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master, []byte(place))
@@ -99,7 +100,7 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unwrapping the data key of %s: %w", place, err)
 	}
-	v.keys.put(name, key)
+	v.keys.Put(name, key)
 	return key, nil
 }
 

@@ -1,21 +1,23 @@
 // Package cache has a bounded map.
-package store
+package cache
 
 import "sync"
 
-// cache is a bounded map that forgets what was not used lately: it keeps two generations and drops
+// Map is a bounded map that forgets what was not used lately: it keeps two generations and drops
 // the older one when the younger is full. Safe for use by several goroutines.
-type cache[K comparable, V any] struct {
+type Map[K comparable, V any] struct {
 	mu         sync.Mutex
 	size       int // of one generation
 	young, old map[K]V
 }
 
-func newCache[K comparable, V any](size int) *cache[K, V] {
-	return &cache[K, V]{size: size, young: map[K]V{}}
+// New returns a map of at most twice size entries.
+func New[K comparable, V any](size int) *Map[K, V] {
+	return &Map[K, V]{size: size, young: map[K]V{}}
 }
 
-func (c *cache[K, V]) get(key K) (V, bool) {
+// Get returns an entry and reports whether it is there.
+func (c *Map[K, V]) Get(key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v, ok := c.young[key]; ok {
@@ -28,13 +30,14 @@ func (c *cache[K, V]) get(key K) (V, bool) {
 	return v, ok
 }
 
-func (c *cache[K, V]) put(key K, value V) {
+// Put sets an entry.
+func (c *Map[K, V]) Put(key K, value V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.putLocked(key, value)
 }
 
-func (c *cache[K, V]) putLocked(key K, value V) {
+func (c *Map[K, V]) putLocked(key K, value V) {
 	if _, there := c.young[key]; !there && len(c.young) >= c.size {
 		c.young, c.old = map[K]V{}, c.young
 	}
@@ -42,14 +45,16 @@ func (c *cache[K, V]) putLocked(key K, value V) {
 	delete(c.old, key)
 }
 
-func (c *cache[K, V]) remove(key K) {
+// Remove removes an entry, if it is there.
+func (c *Map[K, V]) Remove(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.young, key)
 	delete(c.old, key)
 }
 
-func (c *cache[K, V]) clear() {
+// Clear removes every entry.
+func (c *Map[K, V]) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.young)
@@ -57,7 +62,7 @@ func (c *cache[K, V]) clear() {
 }
 
 // Len returns how many entries it holds.
-func (c *cache[K, V]) Len() int {
+func (c *Map[K, V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.young) + len(c.old)
