@@ -90,6 +90,17 @@ func TestREADMESession(t *testing.T) {
 	}
 }
 
+// TestComponentsPage compares docs/components.md with what the command prints.
+func TestComponentsPage(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"docs", "components"}, &out, &errs); code != 0 {
+		t.Fatalf("it ends with %d: %s", code, &errs)
+	}
+	if page(t, "docs/components.md") != out.String() {
+		t.Error("docs/components.md is not what heddle docs components prints; run go generate ./cmd/heddle")
+	}
+}
+
 // TestLinks follows the links between the pages, to their headings too.
 func TestLinks(t *testing.T) {
 	pages := []string{"README.md", "CONTRIBUTING.md"}

@@ -27,6 +27,7 @@ type cli struct {
 	EventLog    logCmd     `cmd:"" name:"log" help:"Serve the event log."`
 	Token       tokenCmd   `cmd:"" help:"Make, list and revoke API tokens of a running server."`
 	Bench       benchCmd   `cmd:"" help:"Measure a server on this machine."`
+	Docs        docsCmd    `cmd:"" help:"Print pages of the documentation."`
 	Version     versionCmd `cmd:"" help:"Print the version."`
 	settings
 }
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func isCommand(arg string) bool {
-	return slices.Contains([]string{"serve", "verify", "backup", "log", "token", "bench", "version"}, arg)
+	return slices.Contains([]string{"serve", "verify", "backup", "log", "token", "bench", "docs", "version"}, arg)
 }
 
 // configPath finds the configuration file's name before anything else is parsed.
