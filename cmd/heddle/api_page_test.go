@@ -193,7 +193,8 @@ func (r *reader) follow(token string, e *exchange, variables map[string]any) err
 	if err != nil {
 		return err
 	}
-	q.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + token}}
+	q.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"},
+		"Authorization": {"Bearer " + token}}
 	response, err := web.Do(q)
 	if err != nil {
 		return err
@@ -246,14 +247,16 @@ func (r *reader) each(e *exchange, next func() ([]byte, error)) error {
 func (r *reader) talk(script string) error {
 	ctx := r.Context()
 	conn, _, err := websocket.Dial(ctx, strings.Replace(r.url, "http", "ws", 1)+"/api", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, Subprotocols: []string{"graphql-transport-ws"}})
+		HTTPClient:   &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	for line := range strings.Lines(script) {
 		if out, ok := strings.CutPrefix(line, "→ "); ok {
-			if err := conn.Write(ctx, websocket.MessageText, []byte(strings.ReplaceAll(out, `"TOKEN"`, strconv.Quote(r.token)))); err != nil {
+			out = strings.ReplaceAll(out, `"TOKEN"`, strconv.Quote(r.token))
+			if err := conn.Write(ctx, websocket.MessageText, []byte(out)); err != nil {
 				return err
 			}
 			continue

@@ -49,14 +49,16 @@ func examples(t *testing.T) (all []*example) {
 // flow answers with what the page says.
 func TestDefinitionPage(t *testing.T) {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.Path, "authorized": r.Header.Get("Authorization") == "Bearer a-secret-key"})
+		authorized := r.Header.Get("Authorization") == "Bearer a-secret-key"
+		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.Path, "authorized": authorized})
 	}))
 	defer service.Close()
 	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	answers := 0
 	for _, e := range examples(t) {
-		const document = `mutation($d: String!) { importIntegration(input: {definition: $d}) { warnings { line message } errors { messages } } }`
+		const document = `mutation($d: String!) { importIntegration(input: {definition: $d}) {
+			warnings { line message } errors { messages } } }`
 		answer, err := ask(h.url, h.token, document, map[string]any{"d": e.definition})
 		h.must(err)
 		problem, _ := at(answer, "data.importIntegration.errors.0.messages.0").(string)

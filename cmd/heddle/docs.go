@@ -69,7 +69,8 @@ func contentsOf(c component.Component) string {
 		writeInputs(&b, t.Inputs)
 	}
 	for _, a := range c.Actions {
-		fmt.Fprintf(&b, "\n### `%s`\n\n%s. %s\n", a.Key, a.Label, plainText(strings.Join(append([]string{a.Description}, traits(a)...), " ")))
+		what := strings.Join(append([]string{a.Description}, traits(a)...), " ")
+		fmt.Fprintf(&b, "\n### `%s`\n\n%s. %s\n", a.Key, a.Label, plainText(what))
 		writeInputs(&b, a.Inputs)
 	}
 	return b.String()

@@ -101,6 +101,27 @@ func TestComponentsPage(t *testing.T) {
 	}
 }
 
+// TestDecisions sees that each decision has a title and a date and is in the index.
+func TestDecisions(t *testing.T) {
+	files, err := filepath.Glob("../../docs/decisions/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	index, form := page(t, "docs/decisions/README.md"), regexp.MustCompile(`^# \S.*\n\nDate: 20\d\d-[01]\d-[0-3]\d\n\n\S`)
+	for _, path := range files {
+		name := filepath.Base(path)
+		if name == "README.md" {
+			continue
+		}
+		if !form.MatchString(page(t, "docs/decisions/"+name)) {
+			t.Errorf("docs/decisions/%s does not begin with a title, a line Date: and words", name)
+		}
+		if !strings.Contains(index, "]("+name+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", name)
+		}
+	}
+}
+
 // TestLinks follows the links between the pages, to their headings too.
 func TestLinks(t *testing.T) {
 	pages := []string{"README.md", "CONTRIBUTING.md"}

@@ -68,7 +68,8 @@ func TestFloorsPage(t *testing.T) {
 		}
 		for _, other := range f.may {
 			if at, there := floor[other]; there && at >= own && !slices.Contains(besides[name], other) {
-				t.Errorf("%s may import %s, which stands on floor %d and not below floor %d: name it in the row, or move one of them", name, other, at, own)
+				t.Errorf("%s may import %s, which stands on floor %d and not below floor %d: name it in the row, or move one of them",
+					name, other, at, own)
 			}
 		}
 		for _, also := range besides[name] {
