@@ -6,8 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+
+	"heddle/domain"
 )
 
 // example is a definition of docs/definition.md with what stands beside it.
@@ -105,4 +108,25 @@ func (h *house) answers(url, request, want string) error {
 		return fmt.Errorf("answers %d %s and not %s", status, text, want)
 	}
 	return nil
+}
+
+// TestDefinitionWords compares the page's table of identifiers, and the operators that it names, with the format's.
+func TestDefinitionWords(t *testing.T) {
+	text := page(t, "docs/definition.md")
+	_, table, _ := strings.Cut(text, "| name | identifier |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := regexp.MustCompile("(?m)^\\| `(.+)` \\| `(.+)` \\|$").FindAllStringSubmatch(table, -1)
+	for _, row := range rows {
+		if got := domain.Identifier(row[1]); got != row[2] {
+			t.Errorf("%q is %s, not %s", row[1], got, row[2])
+		}
+	}
+	if len(rows) < 4 {
+		t.Errorf("%d identifiers", len(rows))
+	}
+	for _, operator := range domain.Operators {
+		if !strings.Contains(text, "`"+operator+"`") && !strings.Contains(text, "["+operator+",") {
+			t.Errorf("the page does not have the operator %s", operator)
+		}
+	}
 }
