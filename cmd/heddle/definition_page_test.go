@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"heddle/domain"
+	"heddle/domain/definition"
 )
 
 // example is a definition of docs/definition.md with what stands beside it.
@@ -71,7 +71,7 @@ func TestDefinitionPage(t *testing.T) {
 			}
 			continue
 		}
-		if err := refusal(answer); err != nil {
+		if err := refused(answer); err != nil {
 			t.Errorf("docs/definition.md:%d: %v", e.line, err)
 			continue
 		}
@@ -117,14 +117,14 @@ func TestDefinitionWords(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	rows := regexp.MustCompile("(?m)^\\| `(.+)` \\| `(.+)` \\|$").FindAllStringSubmatch(table, -1)
 	for _, row := range rows {
-		if got := domain.Identifier(row[1]); got != row[2] {
+		if got := definition.Identifier(row[1]); got != row[2] {
 			t.Errorf("%q is %s, not %s", row[1], got, row[2])
 		}
 	}
 	if len(rows) < 4 {
 		t.Errorf("%d identifiers", len(rows))
 	}
-	for _, operator := range domain.Operators {
+	for _, operator := range definition.Operators {
 		if !strings.Contains(text, "`"+operator+"`") && !strings.Contains(text, "["+operator+",") {
 			t.Errorf("the page does not have the operator %s", operator)
 		}
