@@ -154,11 +154,6 @@ type ScriptCall struct {
 	Context []string
 }
 
-// Operand is an operand of a condition. It is resolved when it is called and not before, since "and"
-// and "or" stop early and flows rely on it. A condition reaches its action as a [KeyValue] that
-// holds the branch's name and nested lists: []any{"and", []any{"equal", Operand, Operand}, …}.
-type Operand func() (any, error)
-
 // Scope says who shares a persisted value.
 type Scope string
 

@@ -18,6 +18,7 @@ import (
 
 	"heddle/domain"
 	"heddle/domain/refusal"
+	"heddle/worker/outbound"
 )
 
 func TestIdempotencyKey(t *testing.T) {
@@ -267,7 +268,7 @@ func TestStepIgnoresTLSErrors(t *testing.T) {
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	h := newHouse(t)
-	client, err := NewHTTPClient([]string{"127.0.0.1"}, HTTPLimits{Time: time.Minute, Response: 1 << 20})
+	client, err := outbound.NewClient([]string{"127.0.0.1"}, outbound.Limits{Time: time.Minute, Response: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/worker/expression"
 )
 
 // policy says which runs of a flow in an instance may go on: the flow's queueConfig. The zero policy
@@ -182,9 +183,9 @@ func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, 
 			return ""
 		}
 	}
-	scope := newScope(nil)
-	scope.set(definition.Identifier(s.flow.Trigger().Name()), result.Data)
-	val, err := Resolve(input, scope)
+	scope := expression.NewScope(nil)
+	scope.Set(definition.Identifier(s.flow.Trigger().Name()), result.Data)
+	val, err := expression.Resolve(input, scope)
 	if err != nil || val == nil || val == "" {
 		return ""
 	}

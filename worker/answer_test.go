@@ -29,20 +29,20 @@ func TestSynchronousAnswers(t *testing.T) {
 		status            int
 		body, contentType string
 	}{
-		"text":               {script("Give", `module.exports = async () => ({data: "a<b"})`), 200, `"a<b"`, "application/json"},
-		"text of a type":     {script("Give", `module.exports = async () => ({data: "a<b", contentType: "text/csv"})`), 200, "a<b", "text/csv"},
-		"a type in a header": {script("Give", `module.exports = async () => ({data: "<a/>", headers: {"content-type": "text/xml"}})`), 200, "<a/>", "text/xml"},
-		"a type over that of a header": {script("Give", `module.exports = async () => ({data: "<a/>", contentType: "text/plain", headers: {"Content-Type": "text/xml"}})`),
+		"text":               {codeStep("Give", `module.exports = async () => ({data: "a<b"})`), 200, `"a<b"`, "application/json"},
+		"text of a type":     {codeStep("Give", `module.exports = async () => ({data: "a<b", contentType: "text/csv"})`), 200, "a<b", "text/csv"},
+		"a type in a header": {codeStep("Give", `module.exports = async () => ({data: "<a/>", headers: {"content-type": "text/xml"}})`), 200, "<a/>", "text/xml"},
+		"a type over that of a header": {codeStep("Give", `module.exports = async () => ({data: "<a/>", contentType: "text/plain", headers: {"Content-Type": "text/xml"}})`),
 			200, "<a/>", "text/plain"},
-		"a body": {script("Give", `module.exports = async () => ({statusCode: 202, contentType: "application/json", body: JSON.stringify({message: "ok"})})`),
+		"a body": {codeStep("Give", `module.exports = async () => ({statusCode: 202, contentType: "application/json", body: JSON.stringify({message: "ok"})})`),
 			202, `{"message":"ok"}`, "application/json"},
-		"bytes":             {script("Give", `module.exports = async () => ({data: new Uint8Array([1, 255])})`), 200, "\x01\xff", "application/octet-stream"},
-		"bytes of a type":   {script("Give", `module.exports = async () => ({data: new Uint8Array([1, 255]), contentType: "image/png"})`), 200, "\x01\xff", "image/png"},
+		"bytes":             {codeStep("Give", `module.exports = async () => ({data: new Uint8Array([1, 255])})`), 200, "\x01\xff", "application/octet-stream"},
+		"bytes of a type":   {codeStep("Give", `module.exports = async () => ({data: new Uint8Array([1, 255]), contentType: "image/png"})`), 200, "\x01\xff", "image/png"},
 		"a file":            {download, 200, "%PDF\xff", "application/pdf"},
 		"a file, typed":     {download + stop("contentType: {type: value, value: x/y}, jsonBody: {type: reference, value: download.results}"), 200, "%PDF\xff", "x/y"},
 		"a file as JSON":    {download + stop("jsonBody: {type: reference, value: download.results}"), 200, `{"contentType":"application/pdf","data":"JVBERv8="}`, "application/json"},
-		"others' framing":   {script("Give", `module.exports = async () => ({data: [1], headers: {"content-length": "1", "transfer-encoding": "chunked", "connection": "close"}})`), 200, "[1]", "application/json"},
-		"nothing":           {script("Give", `module.exports = async () => undefined`), 200, "null", "application/json"},
+		"others' framing":   {codeStep("Give", `module.exports = async () => ({data: [1], headers: {"content-length": "1", "transfer-encoding": "chunked", "connection": "close"}})`), 200, "[1]", "application/json"},
+		"nothing":           {codeStep("Give", `module.exports = async () => undefined`), 200, "null", "application/json"},
 		"stopped":           {stop("statusCode: {type: value, value: '404'}, jsonBody: {type: value, value: '{\"a\":1}'}"), 404, `{"a":1}`, "application/json"},
 		"stopped in a loop": {each("outer", threeItems, strings.TrimSuffix(stop("jsonBody: {type: reference, value: outer.currentItem}"), "\n")), 200, "a", "application/json"},
 	} {
@@ -71,10 +71,10 @@ func TestAnswersSpeakForThemselves(t *testing.T) {
 		asked = append(asked, `"`+strings.ToLower(name)+`": "*"`)
 	}
 	const sync = "    isSynchronous: true\n"
-	_, urls := h.deploy(integrationOf(flow("Wide", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
-		flow("Own", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
-		flow("Ours", sync, "", script("Give", `module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
-		flow("Failing", sync, "", script("Give", `module.exports = async () => { throw new Error("no") }`))))
+	_, urls := h.deploy(integrationOf(flow("Wide", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
+		flow("Own", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
+		flow("Ours", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
+		flow("Failing", sync, "", codeStep("Give", `module.exports = async () => { throw new Error("no") }`))))
 	a := h.post(urls["Wide"], "", "")
 	for _, name := range originWide {
 		if got := a.Header().Get(name); got != map[string]string{"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}[name] {

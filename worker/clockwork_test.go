@@ -147,19 +147,19 @@ func TestRunOnDeploy(t *testing.T) {
 		code     refusal.Code
 	}{
 		"not there":               {nil, deployed, false, ""},
-		"empty":                   {in("value", ""), deployed, false, ""},
-		"text":                    {in("value", "true"), set("", true), true, ""},
-		"a boolean":               {in("value", true), deployed, true, ""},
-		"any case":                {in("value", "Yes"), deployed, true, ""},
-		"no":                      {in("value", "false"), deployed, false, ""},
-		"neither":                 {in("value", "perhaps"), deployed, false, refusal.Invalid},
-		"a variable's default":    {in("configVar", "Begin"), deployed, false, ""},
-		"a variable":              {in("configVar", "Begin"), set("true", false), true, ""},
-		"a variable since":        {in("configVar", "Begin"), set("true", true), false, ""},
-		"a template":              {in("template", "{{#Begin}}"), set("true", false), true, ""},
-		"no such variable":        {in("configVar", "Other"), deployed, false, ""},
-		"an input of no kind":     {in("magic", "true"), deployed, false, refusal.Invalid},
-		"what only a run can say": {in("reference", "start.results.go"), deployed, false, ""},
+		"empty":                   {typed("value", ""), deployed, false, ""},
+		"text":                    {typed("value", "true"), set("", true), true, ""},
+		"a boolean":               {typed("value", true), deployed, true, ""},
+		"any case":                {typed("value", "Yes"), deployed, true, ""},
+		"no":                      {typed("value", "false"), deployed, false, ""},
+		"neither":                 {typed("value", "perhaps"), deployed, false, refusal.Invalid},
+		"a variable's default":    {typed("configVar", "Begin"), deployed, false, ""},
+		"a variable":              {typed("configVar", "Begin"), set("true", false), true, ""},
+		"a variable since":        {typed("configVar", "Begin"), set("true", true), false, ""},
+		"a template":              {typed("template", "{{#Begin}}"), set("true", false), true, ""},
+		"no such variable":        {typed("configVar", "Other"), deployed, false, ""},
+		"an input of no kind":     {typed("magic", "true"), deployed, false, refusal.Invalid},
+		"what only a run can say": {typed("reference", "start.results.go"), deployed, false, ""},
 	} {
 		p := plan{variables: []*definition.Part{variable}}
 		got, err := p.deploys(planned{trigger: trigger, onDeploy: c.input}, c.instance)
@@ -237,4 +237,8 @@ func TestClockworkMakesUpOne(t *testing.T) {
 	if len(c.plans) != 1 {
 		t.Errorf("%d plans are kept for one version", len(c.plans))
 	}
+}
+
+func typed(kind string, value any) map[string]any {
+	return map[string]any{"type": kind, "value": value}
 }

@@ -17,6 +17,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
+	"heddle/worker/expression"
 )
 
 // againAfter is when a run is offered again after the log or a blob could not be reached.
@@ -48,7 +49,7 @@ type execution struct {
 	flushed  time.Time
 	count    int // steps done in this attempt of the flow
 	size     int // bytes of the result that was given last
-	scope    *Scope
+	scope    *expression.Scope
 	facts    map[string]any
 	config   map[string]any
 	flows    []*definition.Part // of the definition
@@ -207,7 +208,7 @@ func (x *execution) work(ctx context.Context) error {
 	switch {
 	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
-		end.Result, end.Error = domain.Failed, cut(failed.Error(), maxLogLine)
+		end.Result, end.Error = domain.Failed, value.Shorten(failed.Error(), maxLogLine)
 		x.Told.limit(refusal.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
 			return x.later(ctx, restart, restart.Due)
@@ -233,7 +234,7 @@ func (x *execution) release(ctx context.Context, why error) error {
 	}
 	x.Logger.Warn("a run could not go on; trying again", "run", x.run.ID, "error", why)
 	due := now().Add(backoff(againAfter, true, x.run.Failing+1, longestAgain))
-	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: cut(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
+	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: value.Shorten(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
 }
 
 // end records the run's end and tells those who wait for it.
@@ -241,7 +242,7 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 	err := x.flush(end)
 	if refusal.CodeOf(err) == refusal.Invalid { // never for what the limits allow; else it would be tried for ever
 		x.pending = nil
-		end.Result, end.Error = domain.Failed, cut("the steps' results could not be recorded: "+err.Error(), maxLogLine)
+		end.Result, end.Error = domain.Failed, value.Shorten("the steps' results could not be recorded: "+err.Error(), maxLogLine)
 		err = x.flush(end)
 	}
 	if err != nil {

@@ -55,7 +55,7 @@ func TestSweepFindsWhatTheQueueLost(t *testing.T) {
 func TestResume(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
-		script("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
+		codeStep("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
 	blocked := make(chan struct{})
 	h.probe.block["two"] = blocked
 	h.start()
@@ -123,7 +123,7 @@ func TestEnds(t *testing.T) {
 		flow("Fails", "", "", step("one", "call", ", fail: {type: value, value: no luck}")+step("two", "call", "")),
 		flow("Unknown", "", "", unknown),
 		flow("Slow", "", "", step("slow", "call", "")),
-		flow("Script", "", "", script("Throw", `module.exports = async () => { throw new Error("my fault") }`)),
+		flow("Script", "", "", codeStep("Throw", `module.exports = async () => { throw new Error("my fault") }`)),
 	))
 	h.start()
 	for name, want := range map[string]string{
@@ -180,8 +180,8 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 func TestLargeOutput(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
-		script("Make", `module.exports = async (c) => { for (let i = 0; i < 300; i++) c.logger.info("line " + i + "x".repeat(100)); return {data: "y".repeat(20000)} }`)+
-			script("Count", `module.exports = async (c, {make}) => ({data: make.results.length})`))))
+		codeStep("Make", `module.exports = async (c) => { for (let i = 0; i < 300; i++) c.logger.info("line " + i + "x".repeat(100)); return {data: "y".repeat(20000)} }`)+
+			codeStep("Count", `module.exports = async (c, {make}) => ({data: make.results.length})`))))
 	h.start()
 	a := h.post(urls["Main"], "", "")
 	if a.Body.String() != "20000" {
@@ -200,11 +200,11 @@ func TestLargeEvents(t *testing.T) {
 	large := `"x".repeat(600000)`
 	_, urls := h.deploy(integrationOf(
 		flow("State", "    isSynchronous: true\n", "", step("one", "effect", "")+
-			script("Keep", `module.exports = async () => ({data: 1, executionState: {big: `+large+`}})`)+
-			script("Count", `module.exports = async (c) => ({data: c.executionState.big.length})`)),
+			codeStep("Keep", `module.exports = async () => ({data: 1, executionState: {big: `+large+`}})`)+
+			codeStep("Count", `module.exports = async (c) => ({data: c.executionState.big.length})`)),
 		flow("Headers", "", "", step("two", "effect", "")+
-			script("Big", `module.exports = async () => ({data: 1, headers: {"X-A": `+large+`}})`)),
-		flow("Message", "", "", step("three", "effect", "")+script("Big", `module.exports = async () => { throw new Error(`+large+`) }`)),
+			codeStep("Big", `module.exports = async () => ({data: 1, headers: {"X-A": `+large+`}})`)),
+		flow("Message", "", "", step("three", "effect", "")+codeStep("Big", `module.exports = async () => { throw new Error(`+large+`) }`)),
 	))
 	h.start()
 	if a := h.post(urls["State"], "", ""); a.Body.String() != "600000" {
@@ -335,8 +335,8 @@ func TestState(t *testing.T) {
 	h := newHouse(t)
 	code := `module.exports = async (c) => { c.crossFlowState.n = (c.crossFlowState.n || 0) + 1; c.executionState.own = 1; return {data: c.crossFlowState.n} }`
 	own := `module.exports = async (c) => ({data: [c.crossFlowState.n, c.executionState.own || 0]})`
-	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "", script("Add", code)+script("Read", own)),
-		flow("Read", "    isSynchronous: true\n", "", script("Read", own))))
+	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "", codeStep("Add", code)+codeStep("Read", own)),
+		flow("Read", "    isSynchronous: true\n", "", codeStep("Read", own))))
 	h.start()
 	for _, want := range []string{"[1,1]", "[2,1]"} {
 		if a := h.post(urls["Count"], "", ""); a.Body.String() != want {

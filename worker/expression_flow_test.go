@@ -14,6 +14,9 @@ import (
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain/definition"
+	"heddle/worker/expression"
+	"heddle/worker/outbound"
+	"heddle/worker/script"
 )
 
 // flowRun does the steps of a flow without engine, queue and log: what is left is how inputs are
@@ -21,7 +24,7 @@ import (
 type flowRun struct {
 	component.Step // what these flows do not ask for is not there
 	t              *testing.T
-	scope          *Scope
+	scope          *expression.Scope
 	kept           keptValues
 	lines          []string
 	client         *http.Client
@@ -37,7 +40,7 @@ func (r *flowRun) HTTP() *http.Client                    { return r.client }
 func (r *flowRun) Facts() map[string]any                 { return map[string]any{"executionId": "e"} }
 func (r *flowRun) Results() map[string]any               { return r.scope.Results() }
 func (r *flowRun) Script(ctx context.Context, call component.ScriptCall) (any, error) {
-	return RunScript(ctx, call, DefaultScriptLimits)
+	return script.Run(ctx, call, script.DefaultLimits)
 }
 
 type keptValues map[string]any
@@ -67,7 +70,7 @@ func (r *flowRun) steps(steps []*definition.Part, payload map[string]any) error 
 	for _, step := range steps {
 		inputs := map[string]any{}
 		for name, input := range step.Inputs() {
-			value, err := Resolve(input, r.scope)
+			value, err := expression.Resolve(input, r.scope)
 			if err != nil {
 				return err
 			}
@@ -77,7 +80,7 @@ func (r *flowRun) steps(steps []*definition.Part, payload map[string]any) error 
 		if err != nil {
 			return err
 		}
-		r.scope.set(definition.Identifier(step.Name()), result.Data)
+		r.scope.Set(definition.Identifier(step.Name()), result.Data)
 		r.last = result
 		for _, branch := range step.Branches() {
 			if branch.Name() == result.Branch {
@@ -127,9 +130,12 @@ func TestFlowsOfDefinition(t *testing.T) {
 	}))
 	defer receiver.Close()
 	kept := keptValues{}
-	client := guarded(t, receiver.Listener.Addr().String())
+	client, err := outbound.NewClient([]string{receiver.Listener.Addr().String()}, outbound.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
 	run := func(flow int, payload map[string]any) (*flowRun, error) {
-		r := &flowRun{t: t, scope: newScope(nil), kept: kept, client: client}
+		r := &flowRun{t: t, scope: expression.NewScope(nil), kept: kept, client: client}
 		return r, r.steps(def.Flows()[flow].Steps(), payload)
 	}
 	event := func(name string) map[string]any {
@@ -138,7 +144,7 @@ func TestFlowsOfDefinition(t *testing.T) {
 	form := url.Values{"payload": {`{"channel":{"id":"C1"}}`}}.Encode()
 
 	r, err := run(0, event("register"))
-	if err != nil || len(r.lines) != 1 || r.scope.lookup(definition.Path{Step: "keep", Kind: definition.KindResults, Rest: []string{"value"}}) != receiver.URL {
+	if err != nil || len(r.lines) != 1 || r.scope.Lookup(definition.Path{Step: "keep", Kind: definition.KindResults, Rest: []string{"value"}}) != receiver.URL {
 		t.Fatalf("registering: %v, %v", err, r.lines)
 	}
 	if diff := cmp.Diff([]string{`info: Channel "C1" goes to ` + receiver.URL}, r.lines); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/definition"
+	"heddle/worker/expression"
 )
 
 // where is all that follows what a run knows about where it runs, but for the instance's keys and values.
@@ -27,8 +28,8 @@ func (x *execution) enter(definition *definition.Part, instance domain.Instance)
 	if x.config, err = x.configValues(definition, instance); err != nil {
 		return err
 	}
-	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), newScope(x.config), x.newSecrets(x.run.ID)
-	x.scope.limits.Output = x.MaxOutput
+	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.newSecrets(x.run.ID)
+	x.scope.Limits.Output = x.MaxOutput
 	for _, v := range definition.ConfigVars() {
 		if connection, ok := x.config[v.Key()].(map[string]any); ok && isConnection(v) {
 			fields, _ := connection["fields"].(map[string]any)
@@ -154,7 +155,7 @@ func (w *Worker) configValues(def *definition.Part, instance domain.Instance) (m
 			values[v.Key()] = configData(v, instance)
 		}
 	}
-	plain := newScope(values)
+	plain := expression.NewScope(values)
 	for _, v := range connections {
 		fields, err := w.connectionFields(v, instance, plain)
 		if err != nil {
@@ -203,10 +204,10 @@ func configData(v *definition.Part, instance domain.Instance) any {
 
 // connectionFields gives the defaults that the definition has, which may refer to plain config variables, and
 // over them what the instance sets.
-func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, plain *Scope) (map[string]any, error) {
+func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, plain *expression.Scope) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {
-		if value, err := Resolve(input, plain); err == nil { // else of a kind that steps can't use
+		if value, err := expression.Resolve(input, plain); err == nil { // else of a kind that steps can't use
 			fields[name] = value
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/projections"
@@ -89,7 +90,7 @@ func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step d
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
 	wait := backoff(h.delay, h.exponential, failures, maxBackoff)
 	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
-		Error: cut(failure.Error(), maxLogLine), Due: now().Add(wait), Log: s.log.inline()}
+		Error: value.Shorten(failure.Error(), maxLogLine), Due: now().Add(wait), Log: s.log.inline()}
 	if wait > waitHere {
 		return x.later(ctx, retried, retried.Due)
 	}

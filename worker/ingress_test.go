@@ -29,7 +29,7 @@ func step(name, action, inputs string) string {
 		"}\n        inputs: {name: {type: value, value: " + name + "}" + inputs + "}\n"
 }
 
-func script(name, code string) string {
+func codeStep(name, code string) string {
 	return "      - name: " + name + "\n        action: {component: {key: code, isPublic: true, version: LATEST}, key: runCode}\n        inputs:\n" +
 		"          code: {type: value, value: '" + strings.ReplaceAll(code, "'", "''") + "'}\n"
 }
@@ -79,7 +79,7 @@ func TestIngressAsynchronous(t *testing.T) {
 // What integrations answer must not act as a page of the server, and only methods that trigger do.
 func TestIngressContains(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", script("Give",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("Give",
 		`module.exports = async () => ({data: "<script>", contentType: "text/html", headers: {"Content-Security-Policy": "default-src *"}})`))))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Body.String() != "<script>" || a.Header().Get("Content-Security-Policy") != "sandbox" ||
@@ -110,10 +110,10 @@ func TestIngressTriggersOwnAnswer(t *testing.T) {
 func TestIngressSynchronous(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(integrationOf(
-		flow("Object", "", "", script("Give", `module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
-		flow("Text", "    isSynchronous: true\n", "", script("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
+		flow("Object", "", "", codeStep("Give", `module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
+		flow("Text", "    isSynchronous: true\n", "", codeStep("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
 		flow("Failing", "    isSynchronous: true\n", "", step("bad", "call", ", fail: {type: value, value: inside story}")),
-		flow("Empty", "    isSynchronous: true\n", "", script("Give", `module.exports = async () => {}`)),
+		flow("Empty", "    isSynchronous: true\n", "", codeStep("Give", `module.exports = async () => {}`)),
 	))
 	h.start()
 	a := h.post(urls["Object"], "application/json", `7`, "Prismatic-Synchronous", "true")
@@ -217,7 +217,7 @@ func TestIngressUnavailable(t *testing.T) {
 
 func TestBinaryBody(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", script("Give",
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("Give",
 		`module.exports = async (c, {hook}) => ({data: hook.results.rawBody.data.length})`))))
 	h.start()
 	if a := h.post(urls["Main"], "application/octet-stream", "\xff\x00\xfe"); a.Body.String() != "3" {

@@ -47,7 +47,7 @@ func TestInvokeReadsAnswers(t *testing.T) {
 	synchronous := "    isSynchronous: true\n"
 	_, urls := h.deploy(integrationOf(
 		flow("Main", synchronous, "", invoke("JSON", "A", "")+invoke("No JSON", "B", "")+invoke("Text", "C", "")+
-			script("Last", "module.exports = async (c, r) => ({data: [r.json.results, r.noJson.results, r.text.results]})")),
+			codeStep("Last", "module.exports = async (c, r) => ({data: [r.json.results, r.noJson.results, r.text.results]})")),
 		flow("A", synchronous, "", stop("''", `{"ok": [true]}`)), flow("B", synchronous, "", stop("application/json", "{")), flow("C", synchronous, "", stop("text/plain", "[1]"))))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); strings.TrimSpace(a.Body.String()) != `[{"ok":[true]},"{","[1]"]` {

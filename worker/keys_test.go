@@ -55,7 +55,7 @@ func TestEndpointKeys(t *testing.T) {
 		flow("Sealed", ours+"ours-ours, '"+kept+"']\n", "", ""),
 		flow("Moved", ours+"'"+definition.SealedKey("ours-moved", foreign)+"']\n", "", ""),
 		flow("Open", "    endpointSecurityType: unsecured\n", "", ""),
-		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "", script("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
+		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "", codeStep("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
 		flow("Unset", "", "", ""), flow("Required", "    endpointSecurityType: customer_required\n", "", ""), flow("Bare", "    endpointSecurityType: customer_required\n", "", ""),
 		flow("Ours", "    endpointSecurityType: organization\n    organizationApiKeys: [ours-ours]\n", "", ""), flow("Nobody's", "    endpointSecurityType: organization\n", "", "")))
 	_, flowOf := h.flows(instance)

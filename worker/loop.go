@@ -24,9 +24,9 @@ func (x *execution) loop(ctx context.Context, step *definition.Part, path string
 			return nil, nil, ctx.Err()
 		}
 		for _, inner := range body {
-			x.scope.forget(inner)
+			x.scope.Forget(inner)
 		}
-		x.scope.setLoop(identifier, item, i)
+		x.scope.SetLoop(identifier, item, i)
 		last, err := x.steps(ctx, step.Steps(), fmt.Sprintf("%s[%d]/", path, i))
 		if errors.Is(err, errBreak) {
 			break

@@ -10,6 +10,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/worker/cron"
+	"heddle/worker/expression"
 )
 
 // plan is which flows of a version start by themselves. It never changes.
@@ -67,7 +68,7 @@ func (p plan) deploys(f planned, instance domain.Instance) (bool, error) {
 	for _, v := range p.variables {
 		config[v.Key()] = configData(v, instance)
 	}
-	value, err := Resolve(f.onDeploy, newScope(config))
+	value, err := expression.Resolve(f.onDeploy, expression.NewScope(config))
 	if err != nil {
 		return false, err
 	}

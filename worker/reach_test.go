@@ -22,7 +22,7 @@ func TestScriptsThatFetchAreDurableAtOnce(t *testing.T) {
 	h := newHouse(t)
 	h.probe.block["two"] = make(chan struct{})
 	code := `module.exports = async () => { await fetch("` + server.URL + `"); }`
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", script("One", code)+step("two", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", codeStep("One", code)+step("two", "call", ""))))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	<-h.probe.began
@@ -38,7 +38,7 @@ func TestScriptsThatFetchAreDurableAtOnce(t *testing.T) {
 func TestStepID(t *testing.T) {
 	h := newHouse(t)
 	code := `module.exports = async (context) => ({ data: context.stepId })`
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", script("One", `() => 1`)+script("Two", code))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("One", `() => 1`)+codeStep("Two", code))))
 	h.start()
 	answer := h.post(urls["Main"], "", "")
 	id := strings.Trim(answer.Body.String(), `"`)

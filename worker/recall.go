@@ -55,9 +55,9 @@ func (x *execution) recall(ctx context.Context, step *definition.Part, finished 
 		}
 	}
 	if finished.Ignored {
-		x.scope.setError(definition.Identifier(step.Name()), failureValue(finished.Error))
+		x.scope.SetError(definition.Identifier(step.Name()), failureValue(finished.Error))
 	} else {
-		x.scope.set(definition.Identifier(step.Name()), value)
+		x.scope.Set(definition.Identifier(step.Name()), value)
 	}
 	return value, nil
 }

@@ -10,6 +10,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/worker/expression"
 )
 
 // receive asks a run's trigger what it makes of what was delivered. All it is given comes from the run, so that
@@ -34,7 +35,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 	if err != nil {
 		return component.Result{}, err
 	}
-	inputs, err := resolveInputs(step, newScope(config))
+	inputs, err := resolveInputs(step, expression.NewScope(config))
 	ctx = w.limited(ctx)
 	switch {
 	case err != nil:
@@ -177,7 +178,7 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 		if handling.retries > 0 {
 			return p, nil // the run does it again, as it would after a first attempt
 		}
-		finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
+		finished.Error, finished.Ignored = value.Shorten(failure.Error(), maxLogLine), handling.ignores
 		run.Log("error", failure.Error())
 	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, x.hideResult(run, &p.result, data)); err != nil {
 		return p, err

@@ -15,7 +15,7 @@ import (
 
 // coded is a flow whose trigger is code.
 func coded(name, settings, code, steps string) string {
-	return "  - name: " + name + "\n" + settings + "    steps:\n" + strings.Replace(strings.Replace(script("Hook", code), "key: runCode}", "key: runCodeTrigger}", 1),
+	return "  - name: " + name + "\n" + settings + "    steps:\n" + strings.Replace(strings.Replace(codeStep("Hook", code), "key: runCode}", "key: runCodeTrigger}", 1),
 		"      - name: Hook\n", "      - name: Hook\n        isTrigger: true\n", 1) + steps
 }
 
@@ -29,8 +29,8 @@ func TestCodeTrigger(t *testing.T) {
 			response: payload.body.data.quantity > 0 ? { statusCode: 201, contentType: "application/json", headers: { "X-A": stepId ? "b" : "" }, body: JSON.stringify({ status: payload.headers["X-B"] }) } : undefined };
 	}`
 	h := newHouse(t)
-	text := integrationOf(coded("Main", "", code, branches(map[string]string{"Big": script("Inside", `module.exports = async (c, {hook}) => ({data: hook.results.body.data.quantity})`)}, "Big")+
-		script("Last", `module.exports = async (c, {hook, inside}) => ({data: [hook.results.n, inside.results, Object.keys(hook.results.webhookUrls)]})`)))
+	text := integrationOf(coded("Main", "", code, branches(map[string]string{"Big": codeStep("Inside", `module.exports = async (c, {hook}) => ({data: hook.results.body.data.quantity})`)}, "Big")+
+		codeStep("Last", `module.exports = async (c, {hook, inside}) => ({data: [hook.results.n, inside.results, Object.keys(hook.results.webhookUrls)]})`)))
 	_, urls := h.deploy(text)
 	h.start()
 	a := h.post(urls["Main"], "application/json", `{"quantity": 3}`, "X-B", "created")

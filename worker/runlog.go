@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"heddle/component/value"
 	"heddle/domain"
 )
 
@@ -40,7 +41,7 @@ func (l *runLog) add(level, message string) {
 		l.told.limit("HEDDLE_MAX_STEP_LOG")
 		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes (HEDDLE_MAX_STEP_LOG); the rest is left out", l.limit)
 	}
-	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: cut(message, maxLogLine)})
+	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: value.Shorten(message, maxLogLine)})
 }
 
 // inline gives the newest lines that an event has room for.

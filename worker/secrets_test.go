@@ -70,7 +70,7 @@ func TestSecretsOfARunAreMasked(t *testing.T) {
 		"text":    `module.exports = async (c) => { ` + open + `return {data: JSON.stringify({s}), contentType: 'application/json'} }`,
 	} {
 		h := newHouse(t)
-		_, urls := h.connected(flow("Main", "    isSynchronous: true\n", "", script("Give", code)))
+		_, urls := h.connected(flow("Main", "    isSynchronous: true\n", "", codeStep("Give", code)))
 		h.start()
 		a := h.post(urls["Main"], "", "")
 		r := h.ended(a.Header().Get(ExecutionHeader))
@@ -98,8 +98,8 @@ func TestSecretsOfARunAreMasked(t *testing.T) {
 // The next step has the value, in the same claim and after a crash.
 func TestSecretsAreReadBack(t *testing.T) {
 	h := newHouse(t)
-	_, urls := h.connected(flow("Main", "", "", script("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}, executionState: {k: [c.configVars['Their API'].fields.password]}})`)+
-		step("hold", "effect", "")+script("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password && c.executionState.k[0] === give.results.s})`)))
+	_, urls := h.connected(flow("Main", "", "", codeStep("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}, executionState: {k: [c.configVars['Their API'].fields.password]}})`)+
+		step("hold", "effect", "")+codeStep("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password && c.executionState.k[0] === give.results.s})`)))
 	h.ShutdownTimeout = 1
 	h.probe.block["hold"] = make(chan struct{})
 	h.start()
@@ -170,7 +170,7 @@ func TestSecretsAmongRuns(t *testing.T) {
 	back := `module.exports = async (c, r) => ({data: r.hook.results.body.data})`
 	const synchronous = "    isSynchronous: true\n"
 	h := newHouse(t)
-	instance, urls := h.connected(flow("Main", synchronous, "", script("Give", give)+call+script("Check", same)), flow("Called", synchronous, "", script("Back", back)),
+	instance, urls := h.connected(flow("Main", synchronous, "", codeStep("Give", give)+call+codeStep("Check", same)), flow("Called", synchronous, "", codeStep("Back", back)),
 		flow("Load", synchronous, "", act("Load", "persist-data", "getCrossFlowValue", "keyInput: {type: value, value: d}")))
 	_, flows := h.flows(instance)
 	h.withKey(instance, flows["Main"], key)

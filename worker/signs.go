@@ -38,7 +38,7 @@ func (w *Worker) Offered() (waiting int, reachable bool) {
 }
 
 // LostScripts returns how many scripts could not be stopped and still run.
-func (w *Worker) LostScripts() int { return int(w.scripts.lost.Load()) }
+func (w *Worker) LostScripts() int { return int(w.scripts.Lost.Load()) }
 
 // Running tells how many runs this process executes.
 func (w *Worker) Running() int {

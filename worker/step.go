@@ -11,6 +11,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
+	"heddle/worker/script"
 )
 
 // running is the step that is being done, as its action sees it.
@@ -59,11 +60,11 @@ func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, e
 		call.Log = s.Log
 	}
 	x := s.x
-	if x.scripts.lost.Load() >= int64(max(1, x.Concurrency)) {
-		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.lost.Load())
+	if x.scripts.Lost.Load() >= int64(max(1, x.Concurrency)) {
+		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.Lost.Load())
 	}
-	result, err := x.scripts.run(ctx, call, x.Options.Script)
-	if errors.Is(err, errGivenUp) {
+	result, err := x.scripts.Run(ctx, call, x.Options.Script)
+	if errors.Is(err, script.ErrGivenUp) {
 		x.giveUp(s)
 	}
 	return result, err
@@ -76,7 +77,7 @@ const maxOverruns = 2
 func (x *execution) giveUp(s *running) {
 	x.overruns++
 	x.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
-		"lost", x.scripts.lost.Load())
+		"lost", x.scripts.Lost.Load())
 	if x.overruns >= maxOverruns {
 		x.lost = &stepError{s.path, refusal.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
 	}
@@ -100,5 +101,5 @@ func (s *running) Results() map[string]any { return s.x.scope.Results() }
 
 // Payload implements [component.Step].
 func (s *running) Payload() any {
-	return s.x.scope.steps[definition.Identifier(s.x.flow.Trigger().Name())].results
+	return s.x.scope.Result(definition.Identifier(s.x.flow.Trigger().Name()))
 }

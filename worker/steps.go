@@ -17,6 +17,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
+	"heddle/worker/expression"
 )
 
 // flushAfter is how old finished steps get before others can see them, where nothing asks for it earlier.
@@ -94,7 +95,7 @@ func (x *execution) branch(ctx context.Context, step *definition.Part, chosen, p
 
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
-func (x *execution) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, value any, err error) {
+func (x *execution) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, val any, err error) {
 	if err := x.room(step); err != nil {
 		return finished, nil, err
 	}
@@ -129,15 +130,15 @@ func (x *execution) perform(ctx context.Context, step *definition.Part, identifi
 				s.undo()
 				continue
 			}
-			finished.Error, finished.Ignored = cut(failure.Error(), maxLogLine), handling.ignores
+			finished.Error, finished.Ignored = value.Shorten(failure.Error(), maxLogLine), handling.ignores
 			s.Log("error", failure.Error())
-			x.scope.setError(identifier, failureValue(finished.Error))
+			x.scope.SetError(identifier, failureValue(finished.Error))
 			return finished, nil, x.finish(ctx, s, &finished)
 		}
 		if finished.Output, err = x.keepOf(ctx, "", path, x.hideResult(s, &result, data)); err != nil {
 			return finished, nil, err
 		}
-		x.scope.set(identifier, result.Data)
+		x.scope.Set(identifier, result.Data)
 		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
 		finished.Branch, finished.Stop, finished.Break = result.Branch, s.stop, s.leave
 		return finished, result.Data, x.finish(ctx, s, &finished)
@@ -271,10 +272,10 @@ func firstOf(errs ...error) error {
 }
 
 // resolveInputs turns the inputs of a step into plain values.
-func resolveInputs(step *definition.Part, scope *Scope) (map[string]any, error) {
+func resolveInputs(step *definition.Part, scope *expression.Scope) (map[string]any, error) {
 	values := make(map[string]any, len(step.Inputs()))
 	for name, input := range step.Inputs() {
-		value, err := Resolve(input, scope)
+		value, err := expression.Resolve(input, scope)
 		if err != nil {
 			return nil, fmt.Errorf("input %s: %w", name, err)
 		}

@@ -22,6 +22,7 @@ import (
 	"heddle/store"
 	"heddle/store/live"
 	"heddle/store/vault"
+	"heddle/worker/script"
 )
 
 // Options are the worker's settings; their names in the configuration are in cmd/heddle.
@@ -50,7 +51,7 @@ type Options struct {
 	MaxState        int           // bytes of all values that a scope keeps
 	MaxStepLog      int           // bytes that a step may log
 	AcceptsOnly     bool          // leaves executing runs, and starting them by the clock, to other processes
-	Script          ScriptLimits
+	Script          script.Limits
 }
 
 // DefaultOptions are the settings that fit one machine.
@@ -59,7 +60,7 @@ func DefaultOptions() Options {
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
 		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: value.DefaultLimits.Output, MaxMemory: value.DefaultLimits.Memory,
 		MaxState: 64 << 20, MaxStepLog: 1 << 20,
-		Script: DefaultScriptLimits}
+		Script: script.DefaultLimits}
 }
 
 // limited returns a context in which components work within the limits of steps.
@@ -95,7 +96,7 @@ type Worker struct {
 	places  places
 	intake  intake // of requests
 	outgo   intake // of synchronous answers
-	scripts scripts
+	scripts script.Pool
 	asking  chan struct{} // one slot for each trigger that may perform at once before its run
 	backlog backlog
 	drained chan struct{} // one slot: the queue has room again

@@ -24,6 +24,9 @@ var floors = map[string]floor{
 	"domain/definition": {1, "domain/refusal", "the format is read without anything that happens to it"},
 	"component/value":   {1, "domain/refusal", "what steps pass is data, whatever made it"},
 	"domain":            {2, "domain/definition domain/refusal", "the rules are pure: they know no log, no network, no clock"},
+	"worker/expression": {4, "component/value domain/definition domain/refusal", "what inputs say is the format's, whoever runs the flow"},
+	"worker/outbound":   {4, "component domain/refusal", "requests are guarded whoever makes them"},
+	"worker/script":     {4, "component component/value domain/refusal", "code is run for whoever bounds it"},
 	"worker/cron":       {4, "domain/refusal", "what runs stand on knows no runs"},
 	"store/cache":       {2, "", "a map knows nothing of what it holds"},
 	"store/files":       {2, "", "files are written for whoever asks"},
@@ -35,9 +38,9 @@ var floors = map[string]floor{
 	"projections":       {4, "store store/files store/live store/vault domain domain/definition domain/refusal", "what we know is folded from the log and nothing else"},
 	"graph": {7, "projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for people shares the log with the door for machines, not code"},
-	"worker": {7, "worker/cron projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"worker": {7, "worker/cron worker/expression worker/outbound worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for machines shares the log with the door for people, not code"},
-	"cmd/heddle": {8, "graph worker projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
+	"cmd/heddle": {8, "graph worker worker/outbound projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
 }
 
 // impure are standard packages that have no place on the lowest floor.

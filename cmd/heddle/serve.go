@@ -28,6 +28,7 @@ import (
 	"heddle/store/live"
 	"heddle/store/vault"
 	"heddle/worker"
+	"heddle/worker/outbound"
 )
 
 // stopTime is how long a stopping server lets requests finish; a little before, those that wait for
@@ -177,7 +178,7 @@ func (v *server) build(address string) {
 
 // serve runs every loop of the process; the first that fails ends all.
 func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func(context.Context) error, stdout io.Writer) (err error) {
-	if v.worker.Client, err = worker.NewHTTPClient(v.AllowHosts, worker.HTTPLimits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
+	if v.worker.Client, err = outbound.NewClient(v.AllowHosts, outbound.Limits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))

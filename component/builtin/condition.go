@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain/refusal"
 )
@@ -81,7 +80,7 @@ func holds(ctx context.Context, condition any) (bool, error) {
 }
 
 func operand(v any) (any, error) {
-	if wait, ok := v.(component.Operand); ok {
+	if wait, ok := v.(value.Operand); ok {
 		var err error
 		if v, err = wait(); err != nil {
 			return nil, err

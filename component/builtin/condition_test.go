@@ -50,7 +50,7 @@ func TestConditionsAsInJavaScript(t *testing.T) {
 	if len(table.Unary)+len(table.Binary)+len([]string{"and", "or", "dateTimeAfter", "dateTimeBefore", "dateTimeSame"}) != len(arity) {
 		t.Error("the table does not have all operators")
 	}
-	lazy := func(v any) component.Operand { return func() (any, error) { return v, nil } }
+	lazy := func(v any) value.Operand { return func() (any, error) { return v, nil } }
 	for operator, want := range table.Unary {
 		for i, v := range table.Values {
 			if got := judge(t, operator, lazy(v)); got != want[i] {
@@ -99,7 +99,7 @@ func TestConditionsDates(t *testing.T) {
 
 func TestConditionsStopEarly(t *testing.T) {
 	boom := errors.New("boom")
-	fails := []any{"isTrue", component.Operand(func() (any, error) { return nil, boom })}
+	fails := []any{"isTrue", value.Operand(func() (any, error) { return nil, boom })}
 	yes, no := []any{"isTrue", true, ""}, []any{"isTrue", "no"}
 	for name, c := range map[string]struct {
 		condition []any

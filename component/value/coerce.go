@@ -14,6 +14,11 @@ type KeyValue struct {
 	Value any    `json:"value"`
 }
 
+// Operand is an operand of a condition. It is resolved when it is called and not before, since "and"
+// and "or" stop early and flows rely on it. A condition reaches its action as a [KeyValue] that
+// holds the branch's name and nested lists: []any{"and", []any{"equal", Operand, Operand}, …}.
+type Operand func() (any, error)
+
 // Kind is a Go type that an input can have.
 type Kind struct {
 	Name  string // in the catalogue

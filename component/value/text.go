@@ -114,3 +114,12 @@ func Brief(v any) string {
 	}
 	return Text(v)
 }
+
+// Shorten shortens a text to n characters, the last of which then is an ellipsis.
+func Shorten(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:max(n-1, 0)]) + "…"
+}

@@ -12,7 +12,7 @@ for (const name of hostNames) {
 const { parse, stringify } = JSON;
 const { isArray } = Array;
 const { keys, entries, fromEntries, getPrototypeOf, defineProperty, prototype: plainPrototype } = Object;
-const indirectEval = eval; // its frames are "<input>", the ones here are "<eval>": see script_error.go
+const indirectEval = eval; // its frames are "<input>", the ones here are "<eval>": see error.go
 const fromBase64 = Uint8Array.fromBase64;
 const toBase64 = (bytes) => Uint8Array.prototype.toBase64.call(bytes);
 const bytesKey = "$bytes";

@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ type fetchAnswer struct {
 	json string
 }
 
-func newScriptFetch(ctx context.Context, call component.ScriptCall, limits ScriptLimits, ends time.Time) *scriptFetch {
+func newScriptFetch(ctx context.Context, call component.ScriptCall, limits Limits, ends time.Time) *scriptFetch {
 	f := &scriptFetch{
 		client: call.HTTP, reach: call.Reach, limit: int64(limits.Memory / fetchShare),
 		slots: make(chan struct{}, fetchesAtOnce), answers: make(chan fetchAnswer),

@@ -1,4 +1,5 @@
-package worker
+// Package outbound has the client of all requests that integrations cause: it reaches public addresses only.
+package outbound
 
 import (
 	"context"
@@ -21,16 +22,16 @@ const (
 	maxHeaderBytes = 256 << 10 // of an answer; each short line of them is held many times as large
 )
 
-// HTTPLimits bound outgoing requests. A request that wants less says so itself.
-type HTTPLimits struct {
+// Limits bound outgoing requests. A request that wants less says so itself.
+type Limits struct {
 	Time     time.Duration // HEDDLE_HTTP_TIMEOUT: of one attempt, reading its answer included
 	Response int64         // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
 }
 
-// DefaultHTTPLimits are the limits where the configuration says nothing.
-var DefaultHTTPLimits = HTTPLimits{Time: 2 * time.Minute, Response: 32 << 20}
+// DefaultLimits are the limits where the configuration says nothing.
+var DefaultLimits = Limits{Time: 2 * time.Minute, Response: 32 << 20}
 
-// NewHTTPClient makes the client for all requests that integrations cause. It reaches public
+// NewClient makes the client for all requests that integrations cause. It reaches public
 // addresses only, and private ones that the operator allows: each entry is a host name, an address,
 // either of them with a port, or a CIDR. A name allows what is asked for under that name and nothing
 // else that has the same address.
@@ -38,7 +39,7 @@ var DefaultHTTPLimits = HTTPLimits{Time: 2 * time.Minute, Response: 32 << 20}
 // The check is made on the address that is dialled, after the name was resolved and at each redirect
 // again, so no spelling of an address and no change of a DNS answer gets around it. There is no
 // proxy: the check would see the proxy's address.
-func NewHTTPClient(allow []string, limits HTTPLimits) (*http.Client, error) {
+func NewClient(allow []string, limits Limits) (*http.Client, error) {
 	g, err := newGuard(allow)
 	if err != nil {
 		return nil, err

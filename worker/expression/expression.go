@@ -1,9 +1,8 @@
-package worker
+package expression
 
 import (
 	"context"
 
-	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -11,7 +10,7 @@ import (
 
 // Resolve gives the value of an input, which is a map of type and value as a definition holds it.
 // A value list gives []any, a key/value list []component.KeyValue, and a list of conditions
-// []component.KeyValue of branch name and condition, whose operands wait, see [component.Operand].
+// []component.KeyValue of branch name and condition, whose operands wait, see [value.Operand].
 // References to what is not there give nil; only an input that cannot be read is an error.
 func Resolve(input any, scope *Scope) (any, error) {
 	in, ok := input.(map[string]any)
@@ -46,11 +45,11 @@ func reference(text string, scope *Scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return scope.lookup(path), nil
+	return scope.Lookup(path), nil
 }
 
 func render(text string, scope *Scope) (any, error) {
-	out := value.NewBudget(value.WithLimits(context.Background(), scope.limits)).NewOutput()
+	out := value.NewBudget(value.WithLimits(context.Background(), scope.Limits)).NewOutput()
 	for _, part := range definition.ParseTemplate(text) {
 		text := part.Text
 		switch part.Kind {
@@ -136,7 +135,7 @@ func condition(list []any, scope *Scope) []any {
 		case []any:
 			out[i] = condition(x, scope)
 		case map[string]any:
-			out[i] = component.Operand(func() (any, error) { return Resolve(x, scope) })
+			out[i] = value.Operand(func() (any, error) { return Resolve(x, scope) })
 		default:
 			out[i] = part
 		}

@@ -1,4 +1,6 @@
-package worker
+// Package expression resolves the inputs of steps: values, references, templates, config variables and what is made of
+// them. Source: the format's documentation of inputs.
+package expression
 
 import (
 	"heddle/component/value"
@@ -8,9 +10,10 @@ import (
 // Scope is what the inputs of a step can refer to: what the steps before it left, by step
 // identifier, and the configuration, by key.
 type Scope struct {
+	Limits value.Limits // of what templates return
+
 	config map[string]any
 	steps  map[string]stepData
-	limits value.Limits // of the texts that templates give
 }
 
 // stepData is what one step left behind.
@@ -22,30 +25,34 @@ type stepData struct {
 	failure any // what went wrong, if that was ignored
 }
 
-func newScope(config map[string]any) *Scope {
-	return &Scope{config: config, steps: map[string]stepData{}, limits: value.DefaultLimits}
+// NewScope returns a scope in which no step has run.
+func NewScope(config map[string]any) *Scope {
+	return &Scope{config: config, steps: map[string]stepData{}, Limits: value.DefaultLimits}
 }
 
-// set keeps what a step returned. In a loop's body that replaces what the iteration before left.
-func (s *Scope) set(identifier string, results any) {
+// Set keeps what a step returned. In a loop's body that replaces what the iteration before left.
+func (s *Scope) Set(identifier string, results any) {
 	s.steps[identifier] = stepData{results: results}
 }
 
-// setLoop binds what the body of a loop sees of it. When the loop is over, set ends that.
-func (s *Scope) setLoop(identifier string, item any, index int) {
+// SetLoop binds what the body of a loop sees of it. When the loop is over, Set ends that.
+func (s *Scope) SetLoop(identifier string, item any, index int) {
 	s.steps[identifier] = stepData{inLoop: true, item: item, index: index}
 }
 
-// setError keeps what went wrong in a step that is configured to go on after an error.
-func (s *Scope) setError(identifier string, failure any) {
+// SetError keeps what went wrong in a step that is configured to go on after an error.
+func (s *Scope) SetError(identifier string, failure any) {
 	s.steps[identifier] = stepData{failure: failure}
 }
 
-// forget removes what a step left, so that an iteration does not see the results of steps that ran
+// Forget removes what a step left, so that an iteration does not see the results of steps that ran
 // in an earlier one only.
-func (s *Scope) forget(identifier string) { delete(s.steps, identifier) }
+func (s *Scope) Forget(identifier string) { delete(s.steps, identifier) }
 
-// Results gives scripts what all steps so far left, in the form of [component.Step].
+// Result returns what a step returned, nil if it did not run.
+func (s *Scope) Result(identifier string) any { return s.steps[identifier].results }
+
+// Results gives scripts what all steps so far left, in the form of a step of package component.
 func (s *Scope) Results() map[string]any {
 	all := make(map[string]any, len(s.steps))
 	for identifier, step := range s.steps {
@@ -61,9 +68,9 @@ func (s *Scope) Results() map[string]any {
 	return all
 }
 
-// lookup gives what a reference names. A step that did not run, and everything that is not there,
+// Lookup gives what a reference names. A step that did not run, and everything that is not there,
 // is nil: flows ask whether such things exist.
-func (s *Scope) lookup(path definition.Path) any {
+func (s *Scope) Lookup(path definition.Path) any {
 	step, ran := s.steps[path.Step]
 	if !ran {
 		return nil

@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"context"
@@ -21,7 +21,7 @@ var userFrame = regexp.MustCompile(`<input>:(\d+)`)
 type scriptError struct{ Name, Message, Stack string }
 
 // outcome reads what the prelude's result function gives.
-func (r *scriptRun) outcome(answer any) (any, error) {
+func (r *execution) outcome(answer any) (any, error) {
 	var out struct {
 		Value    json.RawMessage
 		Error    *scriptError
@@ -46,7 +46,7 @@ func (r *scriptRun) outcome(answer any) (any, error) {
 }
 
 // explain turns an error of the engine into one for the author of the code.
-func (r *scriptRun) explain(err error) error {
+func (r *execution) explain(err error) error {
 	thrown, ok := errors.AsType[*quickjs.Error](err)
 	if !ok {
 		return fmt.Errorf("running code: %w", err)
@@ -60,22 +60,22 @@ func (r *scriptRun) explain(err error) error {
 	return r.refusal(scriptError{thrown.Name, thrown.Message, thrown.Stack})
 }
 
-func (r *scriptRun) interrupted() error {
+func (r *execution) interrupted() error {
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
 	}
 	return r.tooSlow()
 }
 
-func (r *scriptRun) tooSlow() error {
+func (r *execution) tooSlow() error {
 	return refusal.Exceed("HEDDLE_SCRIPT_TIME", "the code took longer than %v", r.limits.Time.Round(time.Millisecond))
 }
 
-func (r *scriptRun) tooBig() error {
+func (r *execution) tooBig() error {
 	return refusal.Exceed("HEDDLE_SCRIPT_MEMORY", "the code needs more memory than %d MiB", r.limits.Memory>>20)
 }
 
-func (r *scriptRun) refusal(e scriptError) error {
+func (r *execution) refusal(e scriptError) error {
 	if e.Name == "InternalError" && e.Message == "out of memory" {
 		return r.tooBig()
 	}

@@ -1,4 +1,4 @@
-package worker
+package outbound
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 func guarded(t *testing.T, allow ...string) *http.Client {
 	t.Helper()
-	client, err := NewHTTPClient(allow, DefaultHTTPLimits)
+	client, err := NewClient(allow, DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestGuardAllowList(t *testing.T) {
 
 func TestGuardRefusesBadEntries(t *testing.T) {
 	for _, entry := range []string{"http://localhost", "*.internal", "10.0.0.0/33", "a b", "host:http", ":80", "user@host", "[::1"} {
-		if _, err := NewHTTPClient([]string{entry}, DefaultHTTPLimits); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
+		if _, err := NewClient([]string{entry}, DefaultLimits); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}

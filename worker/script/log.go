@@ -1,15 +1,16 @@
-package worker
+package script
 
 import (
 	"fmt"
 	"sync/atomic"
-	"unicode/utf8"
+
+	"heddle/component/value"
 )
 
 // scriptLog passes on what a script writes, up to the limits.
 type scriptLog struct {
 	to      func(level, message string)
-	limits  ScriptLimits
+	limits  Limits
 	lines   int
 	dropped int
 	nobody  atomic.Bool // listens any more
@@ -27,7 +28,7 @@ func (l *scriptLog) add(level, message string) {
 		return
 	}
 	l.lines++
-	l.to(level, cut(message, l.limits.LogLine))
+	l.to(level, value.Shorten(message, l.limits.LogLine))
 }
 
 // end tells what is missing.
@@ -35,13 +36,4 @@ func (l *scriptLog) end() {
 	if l.dropped > 0 && !l.nobody.Load() {
 		l.to("warn", fmt.Sprintf("%d more log lines were dropped; the limit for one call is %d", l.dropped, l.limits.LogLines))
 	}
-}
-
-// cut shortens a text to n characters, the last of which then is an ellipsis.
-func cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	runes := []rune(s)
-	return string(runes[:max(n-1, 0)]) + "…"
 }

@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"heddle/component"
 	"heddle/domain/refusal"
+	"heddle/worker/outbound"
 )
 
 // fetchServer answers by path: what it got, redirects, a slow answer, a large one, bytes.
@@ -40,21 +41,21 @@ func fetchServer(t *testing.T) *httptest.Server {
 }
 
 // fetching runs a script that may reach the server under "base"; it counts what the script reached.
-func fetching(t *testing.T, allow bool, limits ScriptLimits, source string) (got any, reached int, err error) {
+func fetching(t *testing.T, allow bool, limits Limits, source string) (got any, reached int, err error) {
 	t.Helper()
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	server := fetchServer(t)
 	defer server.Close()
-	client := guarded(t)
+	client := guardedClient(t)
 	if allow {
-		client = guarded(t, strings.TrimPrefix(server.URL, "http://"))
+		client = guardedClient(t, strings.TrimPrefix(server.URL, "http://"))
 	}
 	call := component.ScriptCall{
 		Source: source, Args: []any{server.URL}, HTTP: client,
 		Reach: func() error { reached++; return nil },
 	}
 	defer client.CloseIdleConnections()
-	got, err = RunScript(t.Context(), call, limits)
+	got, err = Run(t.Context(), call, limits)
 	return got, reached, err
 }
 
@@ -91,7 +92,7 @@ func TestScriptFetch(t *testing.T) {
 		"Headers":    {`() => [...new Headers({ B: " 2 ", a: 1 })]`, []any{[]any{"a", "1"}, []any{"b", "2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _, err := fetching(t, true, DefaultScriptLimits, c.source)
+			got, _, err := fetching(t, true, DefaultLimits, c.source)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Error(err, diff)
 			}
@@ -100,31 +101,31 @@ func TestScriptFetch(t *testing.T) {
 }
 
 func TestScriptFetchGuarded(t *testing.T) {
-	got, reached, err := fetching(t, false, DefaultScriptLimits, `async (base) => { try { await fetch(base + "/echo?key=secret"); } catch (e) { return e.message; } }`)
+	got, reached, err := fetching(t, false, DefaultLimits, `async (base) => { try { await fetch(base + "/echo?key=secret"); } catch (e) { return e.message; } }`)
 	if message, _ := got.(string); err != nil || !strings.Contains(message, "is private; add it to HEDDLE_ALLOW_HOSTS") || strings.Contains(message, "secret") || reached != 1 {
 		t.Errorf("got %v, %v, reached %d", got, err, reached)
 	}
-	_, _, err = fetching(t, false, DefaultScriptLimits, "async () => {\n  await fetch('http://169.254.169.254/latest');\n}")
+	_, _, err = fetching(t, false, DefaultLimits, "async () => {\n  await fetch('http://169.254.169.254/latest');\n}")
 	if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "private") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestScriptFetchLimits(t *testing.T) {
-	limits := DefaultScriptLimits
+	limits := DefaultLimits
 	limits.Time = 100 * time.Millisecond
 	started := time.Now()
 	_, _, err := fetching(t, true, limits, `async (base) => { for (;;) try { await fetch(base + "/slow"); } catch {} }`)
 	if err == nil || !strings.Contains(err.Error(), "HEDDLE_SCRIPT_TIME") || time.Since(started) > 50*limits.Time {
 		t.Errorf("got %v after %v", err, time.Since(started))
 	}
-	limits = DefaultScriptLimits
+	limits = DefaultLimits
 	limits.Memory = 3 << 20
 	got, _, err := fetching(t, true, limits, `async (base) => { try { await fetch(base + "/large"); } catch (e) { return e.message; } }`)
 	if message, _ := got.(string); err != nil || !strings.Contains(message, "HEDDLE_SCRIPT_MEMORY") {
 		t.Errorf("got %v, %v", got, err)
 	}
-	_, reached, err := fetching(t, true, DefaultScriptLimits, `async (base) => { for (let i = 0; i <= 1000; i++) fetch(base + "/slow").catch((e) => { throw e; }); await fetch(base); }`)
+	_, reached, err := fetching(t, true, DefaultLimits, `async (base) => { for (let i = 0; i <= 1000; i++) fetch(base + "/slow").catch((e) => { throw e; }); await fetch(base); }`)
 	if err == nil || !strings.Contains(err.Error(), "1000 requests") || reached != 1000 {
 		t.Errorf("got %v, reached %d", err, reached)
 	}
@@ -133,12 +134,12 @@ func TestScriptFetchLimits(t *testing.T) {
 func TestScriptFetchStops(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	server := fetchServer(t)
-	client := guarded(t, strings.TrimPrefix(server.URL, "http://"))
+	client := guardedClient(t, strings.TrimPrefix(server.URL, "http://"))
 	defer server.Close()
 	defer client.CloseIdleConnections()
 	boom := errors.New("the run is not mine any more")
 	call := component.ScriptCall{Source: `async (base) => { await fetch(base + "/echo"); }`, Args: []any{server.URL}, HTTP: client, Reach: func() error { return boom }}
-	if _, err := RunScript(t.Context(), call, DefaultScriptLimits); err == nil || !strings.Contains(err.Error(), boom.Error()) {
+	if _, err := Run(t.Context(), call, DefaultLimits); err == nil || !strings.Contains(err.Error(), boom.Error()) {
 		t.Errorf("got %v", err)
 	}
 	gone := errors.New("the run is over")
@@ -149,7 +150,7 @@ func TestScriptFetchStops(t *testing.T) {
 		time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
 		return nil
 	}}
-	if _, err := RunScript(ctx, call, DefaultScriptLimits); !errors.Is(err, gone) || !reached.Load() {
+	if _, err := Run(ctx, call, DefaultLimits); !errors.Is(err, gone) || !reached.Load() {
 		t.Errorf("got %v", err)
 	}
 }
@@ -169,4 +170,14 @@ func TestScriptWebOnDemand(t *testing.T) {
 			t.Errorf("%s: got %v, %v", source, got, err)
 		}
 	}
+}
+
+func guardedClient(t *testing.T, allow ...string) *http.Client {
+	t.Helper()
+	client, err := outbound.NewClient(allow, outbound.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
 }

@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"crypto/rand"
@@ -18,7 +18,7 @@ import (
 )
 
 // load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
-func (r *scriptRun) load(withWeb bool) error {
+func (r *execution) load(withWeb bool) error {
 	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
 	names, err := r.registerHost(withWeb)
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *scriptRun) load(withWeb bool) error {
 }
 
 // setUp evaluates compiled code, which is a function, calls that and keeps what it gives by name.
-func (r *scriptRun) setUp(compiled func() ([]byte, error), names []string, args ...any) (quickjs.Value, error) {
+func (r *execution) setUp(compiled func() ([]byte, error), names []string, args ...any) (quickjs.Value, error) {
 	code, err := compiled()
 	if err != nil {
 		return quickjs.Value{}, err
@@ -73,7 +73,7 @@ func (r *scriptRun) setUp(compiled func() ([]byte, error), names []string, args 
 	return given, nil
 }
 
-func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, error) {
+func (r *execution) property(of quickjs.Value, name string) (quickjs.Value, error) {
 	atom, err := r.vm.NewAtom(name)
 	if err != nil {
 		return quickjs.Value{}, err
@@ -83,7 +83,7 @@ func (r *scriptRun) property(of quickjs.Value, name string) (quickjs.Value, erro
 
 // registerHost makes the Go functions that the prelude gets global, which it ends, and lists them. Each takes
 // its time: those that only the part for the web uses come with it.
-func (r *scriptRun) registerHost(withWeb bool) ([]string, error) {
+func (r *execution) registerHost(withWeb bool) ([]string, error) {
 	functions := map[string]quickjs.HostFunc{"log": r.hostLog}
 	if withWeb {
 		maps.Copy(functions, map[string]quickjs.HostFunc{
@@ -105,7 +105,7 @@ func (r *scriptRun) registerHost(withWeb bool) ([]string, error) {
 	return slices.Collect(maps.Keys(functions)), nil
 }
 
-func (r *scriptRun) hostLog(args []any) (any, error) {
+func (r *execution) hostLog(args []any) (any, error) {
 	if len(args) == 2 {
 		r.log.add(fmt.Sprint(args[0]), fmt.Sprint(args[1]))
 	}

@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 func runScript(t *testing.T, source string, args ...any) (any, error) {
 	t.Helper()
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	return RunScript(t.Context(), component.ScriptCall{Source: source, Args: args}, DefaultScriptLimits)
+	return Run(t.Context(), component.ScriptCall{Source: source, Args: args}, DefaultLimits)
 }
 
 func TestScriptResult(t *testing.T) {
@@ -118,7 +118,7 @@ func TestScriptRefusesArguments(t *testing.T) {
 
 func TestScriptContext(t *testing.T) {
 	var lines []string
-	got, err := RunScript(t.Context(), component.ScriptCall{
+	got, err := Run(t.Context(), component.ScriptCall{
 		Source: `module.exports = async (context, stepResults) => {
 			context.logger.info("hello", { a: [1] });
 			context.logger.metric("m");
@@ -137,7 +137,7 @@ func TestScriptContext(t *testing.T) {
 		},
 		Context: []string{"flowState", "otherState"},
 		Log:     func(level, message string) { lines = append(lines, level+": "+message) },
-	}, DefaultScriptLimits)
+	}, DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,10 +154,10 @@ func TestScriptContext(t *testing.T) {
 }
 
 func TestScriptLogLimits(t *testing.T) {
-	limits := DefaultScriptLimits
+	limits := DefaultLimits
 	limits.LogLine, limits.LogLines = 5, 2
 	var lines []string
-	_, err := RunScript(t.Context(), component.ScriptCall{
+	_, err := Run(t.Context(), component.ScriptCall{
 		Source: "() => { for (let i = 0; i < 10; i++) console.log('0123456789'); const c = {}; c.c = c; console.log(c); }",
 		Log:    func(level, message string) { lines = append(lines, level+": "+message) },
 	}, limits)
@@ -170,9 +170,9 @@ func TestScriptLogLimits(t *testing.T) {
 }
 
 func TestScriptOutputLimit(t *testing.T) {
-	limits := DefaultScriptLimits
+	limits := DefaultLimits
 	limits.Output = 1000
-	_, err := RunScript(t.Context(), component.ScriptCall{Source: "() => 'x'.repeat(1000)"}, limits)
+	_, err := Run(t.Context(), component.ScriptCall{Source: "() => 'x'.repeat(1000)"}, limits)
 	if err == nil || !strings.Contains(err.Error(), "the limit is 1000 (HEDDLE_SCRIPT_OUTPUT)") {
 		t.Errorf("got %v", err)
 	}
@@ -190,7 +190,7 @@ func TestScriptCancel(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(50*time.Millisecond, func() { cancel(gone) })
 			started := time.Now()
-			_, err := RunScript(ctx, component.ScriptCall{Source: source}, DefaultScriptLimits)
+			_, err := Run(ctx, component.ScriptCall{Source: source}, DefaultLimits)
 			if !errors.Is(err, gone) || time.Since(started) > 2*time.Second {
 				t.Errorf("got %v after %v", err, time.Since(started))
 			}
@@ -198,7 +198,7 @@ func TestScriptCancel(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	if _, err := RunScript(ctx, component.ScriptCall{Source: "() => 1"}, DefaultScriptLimits); !errors.Is(err, gone) {
+	if _, err := Run(ctx, component.ScriptCall{Source: "() => 1"}, DefaultLimits); !errors.Is(err, gone) {
 		t.Errorf("before the start: got %v", err)
 	}
 }
@@ -216,7 +216,7 @@ func TestScriptsAreApart(t *testing.T) {
 func BenchmarkScript(b *testing.B) {
 	call := component.ScriptCall{Source: "module.exports = async (a) => ({ data: a.n + 1 });", Args: []any{map[string]any{"n": 1.0}}}
 	for b.Loop() {
-		if _, err := RunScript(b.Context(), call, DefaultScriptLimits); err != nil {
+		if _, err := Run(b.Context(), call, DefaultLimits); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,5 @@
-package worker
+// Package script runs the JavaScript of steps in engines of their own, bounded in time, memory and output.
+package script
 
 import (
 	"context"
@@ -19,9 +20,9 @@ import (
 	"heddle/domain/refusal"
 )
 
-// ScriptLimits bound one call into the script engine. The names in the messages of what exceeds them
+// Limits bound one call into the script engine. The names in the messages of what exceeds them
 // are those of the configuration.
-type ScriptLimits struct {
+type Limits struct {
 	Time     time.Duration // HEDDLE_SCRIPT_TIME: from the start of the call, waiting included
 	Memory   int           // HEDDLE_SCRIPT_MEMORY, bytes of the engine's heap
 	Output   int           // HEDDLE_SCRIPT_OUTPUT, characters of the result as JSON
@@ -32,19 +33,19 @@ type ScriptLimits struct {
 	Grace time.Duration
 }
 
-// DefaultScriptLimits are the limits where the configuration says nothing.
-var DefaultScriptLimits = ScriptLimits{
+// DefaultLimits are the limits where the configuration says nothing.
+var DefaultLimits = Limits{
 	Time: 10 * time.Second, Memory: 64 << 20, Output: 16 << 20, LogLine: 4096, LogLines: 1000, Grace: time.Second,
 }
 
 var (
-	//go:embed script_prelude.js
+	//go:embed prelude.js
 	preludeSource string
-	//go:embed script_web.js
+	//go:embed web.js
 	webSource string
-	//go:embed script_buffer.js
+	//go:embed buffer.js
 	bufferSource string
-	//go:embed script_fetch.js
+	//go:embed fetch.js
 	fetchSource string
 
 	// They are compiled once: parsing takes longer than most scripts run.
@@ -70,21 +71,24 @@ func compile(parameters, source string) ([]byte, error) {
 // gets binary data.
 var webNames = regexp.MustCompile(`btoa|require|localeCompare|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
-// errGivenUp says that a call did not stop. It goes on in the background, for nobody.
-var errGivenUp = errors.New("the code could not be stopped")
+// ErrGivenUp says that a call did not stop. It goes on in the background, for nobody.
+var ErrGivenUp = errors.New("the code could not be stopped")
 
-// RunScript runs a function in an engine of its own and gives its awaited result. Arguments and
+// Run runs a function in an engine of its own and gives its awaited result. Arguments and
 // result are plain values as in component/values.go; binary data is a Buffer in the script.
 // Beyond those, dates become ISO text, maps objects, sets lists; NaN and undefined become nil;
 // functions are left out. An error that the code is to blame for is a refusal that tells the line.
-func RunScript(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
-	return new(scripts).run(ctx, call, limits)
+func Run(ctx context.Context, call component.ScriptCall, limits Limits) (any, error) {
+	return new(Pool).Run(ctx, call, limits)
 }
 
-// scripts counts the calls that were given up and have not ended.
-type scripts struct{ lost atomic.Int64 }
+// Pool runs scripts.
+type Pool struct {
+	Lost atomic.Int64 // calls that were given up and have not ended
+}
 
-func (s *scripts) run(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (any, error) {
+// Run is [RunScript], but that a call that does not stop is counted.
+func (s *Pool) Run(ctx context.Context, call component.ScriptCall, limits Limits) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -104,7 +108,6 @@ func (s *scripts) run(ctx context.Context, call component.ScriptCall, limits Scr
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		enlargeStack()
 		result, err = run.do(call.Source, string(args), string(names))
 		run.close()
 	}()
@@ -126,24 +129,24 @@ func (s *scripts) run(ctx context.Context, call component.ScriptCall, limits Scr
 }
 
 // giveUp leaves a call that does not stop to itself: what it still does reaches nobody.
-func (s *scripts) giveUp(run *scriptRun, done <-chan struct{}) error {
+func (s *Pool) giveUp(run *execution, done <-chan struct{}) error {
 	run.log.drop()
-	s.lost.Add(1)
+	s.Lost.Add(1)
 	go func() {
 		<-done
-		s.lost.Add(-1)
+		s.Lost.Add(-1)
 	}()
 	if run.ctx.Err() != nil {
-		return fmt.Errorf("%w; %w", context.Cause(run.ctx), errGivenUp)
+		return fmt.Errorf("%w; %w", context.Cause(run.ctx), ErrGivenUp)
 	}
-	return fmt.Errorf("%w; %w", run.tooSlow(), errGivenUp)
+	return fmt.Errorf("%w; %w", run.tooSlow(), ErrGivenUp)
 }
 
-// scriptRun is one call into a VM of its own. A VM is not used twice: after running out of memory it
+// execution is one call into a VM of its own. A VM is not used twice: after running out of memory it
 // is of no use, and what a script leaves behind must not meet another one.
-type scriptRun struct {
+type execution struct {
 	ctx     context.Context
-	limits  ScriptLimits
+	limits  Limits
 	ends    time.Time
 	vm      *quickjs.VM
 	driver  map[string]quickjs.Value
@@ -153,13 +156,13 @@ type scriptRun struct {
 	watcher sync.WaitGroup
 }
 
-func newScriptRun(ctx context.Context, call component.ScriptCall, limits ScriptLimits) (*scriptRun, error) {
+func newScriptRun(ctx context.Context, call component.ScriptCall, limits Limits) (*execution, error) {
 	vm, err := quickjs.NewVM()
 	if err != nil {
 		return nil, fmt.Errorf("starting the script engine: %w", err)
 	}
 	vm.SetMemoryLimit(uintptr(limits.Memory))
-	r := &scriptRun{
+	r := &execution{
 		ctx: ctx, limits: limits, ends: time.Now().Add(limits.Time), vm: vm,
 		driver: map[string]quickjs.Value{}, log: &scriptLog{to: call.Log, limits: limits}, stopped: make(chan struct{}),
 	}
@@ -170,7 +173,7 @@ func newScriptRun(ctx context.Context, call component.ScriptCall, limits ScriptL
 
 // watch interrupts the VM once the context ends. It does so again and again, because each call from
 // Go into the VM starts by clearing an interrupt.
-func (r *scriptRun) watch() {
+func (r *execution) watch() {
 	select {
 	case <-r.stopped:
 		return
@@ -186,7 +189,7 @@ func (r *scriptRun) watch() {
 	}
 }
 
-func (r *scriptRun) close() {
+func (r *execution) close() {
 	close(r.stopped)
 	r.watcher.Wait()
 	r.fetch.close()
@@ -197,7 +200,7 @@ func (r *scriptRun) close() {
 	r.log.end()
 }
 
-func (r *scriptRun) do(source, args, names string) (result any, err error) {
+func (r *execution) do(source, args, names string) (result any, err error) {
 	defer func() {
 		// The engine is translated C; a fault in it is a panic here and must not take the worker along.
 		if p := recover(); p != nil {
@@ -221,7 +224,7 @@ func (r *scriptRun) do(source, args, names string) (result any, err error) {
 }
 
 // wait runs the script's jobs, timers and requests until its function is done.
-func (r *scriptRun) wait() error {
+func (r *execution) wait() error {
 	for {
 		if err := r.drain(); err != nil {
 			return err
@@ -244,7 +247,7 @@ func (r *scriptRun) wait() error {
 }
 
 // happen waits for the next timer, if there is one, or for the answer to a request, and tells the script.
-func (r *scriptRun) happen(pause time.Duration) error {
+func (r *execution) happen(pause time.Duration) error {
 	until := time.Until(r.ends)
 	if pause >= 0 {
 		until = min(until, pause)
@@ -281,7 +284,7 @@ func milliseconds(v any) time.Duration {
 
 // drain runs all jobs that are due. The engine stops after a million of them to ask; the answer is
 // to go on, since time is what is limited.
-func (r *scriptRun) drain() error {
+func (r *execution) drain() error {
 	for {
 		if err := r.arm(); err != nil {
 			return err
@@ -297,7 +300,7 @@ func (r *scriptRun) drain() error {
 }
 
 // arm gives the next call into the VM the time that is left.
-func (r *scriptRun) arm() error {
+func (r *execution) arm() error {
 	left := time.Until(r.ends)
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
@@ -308,7 +311,7 @@ func (r *scriptRun) arm() error {
 	return r.vm.SetEvalTimeout(left)
 }
 
-func (r *scriptRun) call(function string, args ...any) (any, error) {
+func (r *execution) call(function string, args ...any) (any, error) {
 	if err := r.arm(); err != nil {
 		return nil, err
 	}

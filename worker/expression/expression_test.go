@@ -1,11 +1,10 @@
-package worker
+package expression
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain/refusal"
 )
@@ -17,12 +16,12 @@ func named(name any, kind string, value any) map[string]any {
 }
 
 func testScope() *Scope {
-	s := newScope(map[string]any{
+	s := NewScope(map[string]any{
 		"Base URL": "https://api.example.com", "Retries": "3",
 		"Slack Connection": map[string]any{"fields": map[string]any{"token": "t"}},
 		"Fields":           []value.KeyValue{{Key: "a", Value: "b"}},
 	})
-	s.set("trigger", map[string]any{
+	s.Set("trigger", map[string]any{
 		"headers": map[string]any{"Content-Type": "text/plain", "x-custom": "lower"},
 		"body": map[string]any{"data": map[string]any{
 			"items": []any{map[string]any{"id": 7.0, "tags": []any{"x", "y"}}, "second"},
@@ -32,10 +31,10 @@ func testScope() *Scope {
 		"rawBody":     map[string]any{"data": []byte("raw"), "contentType": "application/json"},
 		"webhookUrls": map[string]any{"Handle GitHub Events": "https://hooks/1"},
 	})
-	s.set("plain", "just text")
-	s.set("nothing", nil)
-	s.setLoop("loopOverItems", map[string]any{".tag": "folder", "id": 5.0}, 2)
-	s.setError("flaky", map[string]any{"message": "no answer"})
+	s.Set("plain", "just text")
+	s.Set("nothing", nil)
+	s.SetLoop("loopOverItems", map[string]any{".tag": "folder", "id": 5.0}, 2)
+	s.SetError("flaky", map[string]any{"message": "no answer"})
 	return s
 }
 
@@ -168,21 +167,21 @@ func TestResolveConditions(t *testing.T) {
 	if branches[0].Key != "Yes" || and[0] != "and" || exists[0] != "exists" || or[0] != "or" || equal[0] != "equal" {
 		t.Fatalf("got %v", got)
 	}
-	scope.set("plain", "changed") // resolved when asked, not before
+	scope.Set("plain", "changed") // resolved when asked, not before
 	for operand, want := range map[any]any{&exists[1]: "changed", &equal[1]: "3", &equal[2]: "3"} {
-		v, err := (*operand.(*any)).(component.Operand)()
+		v, err := (*operand.(*any)).(value.Operand)()
 		if v != want || err != nil {
 			t.Errorf("got %v, %v, want %v", v, err, want)
 		}
 	}
-	if _, err := isEmpty[1].(component.Operand)(); err == nil {
+	if _, err := isEmpty[1].(value.Operand)(); err == nil {
 		t.Error("a broken operand fails when it is asked for")
 	}
 }
 
 func TestScopeResults(t *testing.T) {
 	s := testScope()
-	s.forget("trigger")
+	s.Forget("trigger")
 	want := map[string]any{
 		"plain":         map[string]any{"results": "just text"},
 		"nothing":       map[string]any{"results": nil},
@@ -192,7 +191,7 @@ func TestScopeResults(t *testing.T) {
 	if diff := cmp.Diff(want, s.Results()); diff != "" {
 		t.Error(diff)
 	}
-	s.set("loopOverItems", []any{1.0})
+	s.Set("loopOverItems", []any{1.0})
 	if got, _ := Resolve(in("reference", "loopOverItems.results.0"), s); got != 1.0 {
 		t.Errorf("after the loop: got %v", got)
 	}

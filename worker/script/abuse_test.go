@@ -1,4 +1,4 @@
-package worker
+package script
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"go.uber.org/goleak"
 
 	"heddle/component"
-	"heddle/domain"
 )
 
 // abuse are programs that try to take more than their share. Each must end in an error that names
@@ -55,7 +54,7 @@ func TestScriptAbuse(t *testing.T) {
 	if raceDetector {
 		t.Skip("says nothing about races, which TestScriptCancel is for, and the times are not those of real runs")
 	}
-	limits := DefaultScriptLimits
+	limits := DefaultLimits
 	limits.Time = 500 * time.Millisecond
 	for name, c := range abuse {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +63,7 @@ func TestScriptAbuse(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			started := time.Now()
-			got, err := RunScript(t.Context(), component.ScriptCall{Source: c.source}, limits)
+			got, err := Run(t.Context(), component.ScriptCall{Source: c.source}, limits)
 			took := time.Since(started)
 			runtime.ReadMemStats(&after)
 			wanted := func(want string) bool { return err != nil && strings.Contains(err.Error(), want) }
@@ -87,9 +86,9 @@ func TestScriptGivenUp(t *testing.T) {
 	if raceDetector {
 		t.Skip("says nothing about races, and the times are not those of real runs")
 	}
-	limits := DefaultScriptLimits
+	limits := DefaultLimits
 	limits.Grace = 50 * time.Millisecond
-	var s scripts
+	var s Pool
 	for name, want := range map[string]string{"its time": "HEDDLE_SCRIPT_TIME", "a cancel": context.Canceled.Error()} {
 		ctx, cancel := context.WithCancel(t.Context())
 		limits.Time = 300 * time.Millisecond
@@ -97,49 +96,24 @@ func TestScriptGivenUp(t *testing.T) {
 			limits.Time = time.Hour
 		}
 		var heard []string
-		_, err := s.run(ctx, component.ScriptCall{Source: "() => { console.log('began'); " + endless + "; console.log('late'); }", Log: func(_, line string) {
+		_, err := s.Run(ctx, component.ScriptCall{Source: "() => { console.log('began'); " + endless + "; console.log('late'); }", Log: func(_, line string) {
 			heard = append(heard, line)
 			if name == "a cancel" {
 				cancel()
 			}
 		}}, limits)
 		cancel()
-		if !errors.Is(err, errGivenUp) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, ErrGivenUp) || !strings.Contains(err.Error(), want) {
 			t.Errorf("after %s: %v", name, err)
 		}
-		if s.lost.Load() != 1 {
-			t.Errorf("after %s %d are lost", name, s.lost.Load())
+		if s.Lost.Load() != 1 {
+			t.Errorf("after %s %d are lost", name, s.Lost.Load())
 		}
-		for s.lost.Load() > 0 {
+		for s.Lost.Load() > 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if strings.Join(heard, " ") != "began" {
 			t.Errorf("after %s heard %q", name, heard)
 		}
-	}
-}
-
-// A run whose scripts can't be stopped ends, whatever is to be done with errors of its steps; so does a server.
-func TestRunGivenUp(t *testing.T) {
-	if raceDetector {
-		t.Skip("says nothing about races, and the times are not those of real runs")
-	}
-	h := newHouse(t)
-	h.Options.Script.Time, h.Options.Script.Grace = 300*time.Millisecond, 50*time.Millisecond
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", script("Bad", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+
-		script("Worse", "module.exports = async () => "+endless)+"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))
-	h.start()
-	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
-	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "could not be stopped") || h.probe.count("last") != 0 || paths(r) != "hook bad" {
-		t.Errorf("ended %+v after %s", r.Finished, paths(r))
-	}
-	h.scripts.lost.Add(int64(h.Concurrency))
-	r = h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
-	if !strings.Contains(r.Steps()[1].Error, "to be started again") {
-		t.Errorf("with all slots lost the step gives %+v", r.Steps()[1])
-	}
-	h.scripts.lost.Add(-int64(h.Concurrency))
-	for h.scripts.lost.Load() > 0 {
-		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !race
+
+package worker
+
+// underRace says that the tests run with -race, under which the script engine is 20 to 40 times
+// slower.
+const underRace = false
