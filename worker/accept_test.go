@@ -61,7 +61,7 @@ func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.queue.close)
+	t.Cleanup(h.queue.Close)
 	long := strings.Repeat("x", 2*domain.MaxInline)
 	for name, c := range map[string]struct {
 		body, first, second string // headers; no second request for ""

@@ -9,6 +9,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/worker/queue"
 )
 
 // redeploy gives an instance a second version of its definition, with flows that are the same by name.
@@ -52,7 +53,7 @@ func (h *house) offers(runs ...string) (ids []string) {
 		h.t.Fatal(err)
 	}
 	for _, run := range runs {
-		if _, is := h.Worker.offered[taskID(run, 0)]; is {
+		if _, is := h.Worker.offered[queue.TaskID(run, 0)]; is {
 			ids = append(ids, run)
 		}
 	}
@@ -66,7 +67,7 @@ func TestQueueConfigIsTheDeployedOne(t *testing.T) {
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.queue.close)
+	t.Cleanup(h.queue.Close)
 	instance, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	trigger := func() string { return h.post(urls["Main"], "", "").Header().Get(ExecutionHeader) }
 	begun := trigger()
@@ -102,7 +103,7 @@ func TestSingletonKeepsSynchronousRuns(t *testing.T) {
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.queue.close)
+	t.Cleanup(h.queue.Close)
 	_, urls := h.deploy(integrationOf(flow("Main", "    queueConfig: {singletonExecutions: true}\n", "", step("one", "call", ""))))
 	h.SyncTimeout = 1
 	first := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)

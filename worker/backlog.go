@@ -32,7 +32,7 @@ func (b *backlog) took() (refill bool) {
 func (w *Worker) room(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	waiting, err := w.queue.waiting(ctx)
+	waiting, err := w.queue.Waiting(ctx)
 	w.backlog.waiting.Store(int64(waiting))
 	w.backlog.taken.Store(0)
 	return w.backlog.most - waiting, err

@@ -17,7 +17,7 @@ func TestBacklog(t *testing.T) {
 		h.post(urls["Main"], "", "")
 	}
 	offers := func() int {
-		waiting, err := h.queue.waiting(t.Context())
+		waiting, err := h.queue.Waiting(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,30 +19,34 @@ import (
 	"github.com/google/uuid"
 
 	"heddle/store"
+	"heddle/worker/queue"
+	"heddle/worker/queue/redistest"
 )
 
 // BenchmarkEnqueue offers tasks to an embedded Redis in which about as many wait already.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, backlog := range []int{0, maxQueuedEmbedded, maxQueued, 50_000} {
 		b.Run(fmt.Sprint("backlog=", backlog), func(b *testing.B) {
-			q, err := openQueue("embedded", 1, time.Second, slog.New(slog.DiscardHandler))
+			q, err := queue.Open("embedded", 1, time.Second, slog.New(slog.DiscardHandler))
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer q.close()
+			defer q.Close()
+			client := q.NewClient()
+			defer func() { _ = client.Close() }()
 			for i := range backlog {
-				if err := q.enqueue(b.Context(), taskID(fmt.Sprint("waiting", i), 0)); err != nil {
+				if err := q.Enqueue(b.Context(), queue.TaskID(fmt.Sprint("waiting", i), 0)); err != nil {
 					b.Fatal(err)
 				}
 			}
 			const few = 64 // the backlog grows by no more
 			for i := 0; b.Loop(); i++ {
-				if err := q.enqueue(b.Context(), taskID(fmt.Sprint("run", i), 0)); err != nil {
+				if err := q.Enqueue(b.Context(), queue.TaskID(fmt.Sprint("run", i), 0)); err != nil {
 					b.Fatal(err)
 				}
 				if i%few == few-1 {
 					b.StopTimer()
-					if err := q.redis.LTrim(b.Context(), "asynq:{"+queueName+"}:pending", few, -1).Err(); err != nil {
+					if err := client.LTrim(b.Context(), "asynq:{"+queue.Name+"}:pending", few, -1).Err(); err != nil {
 						b.Fatal(err)
 					}
 					b.StartTimer()
@@ -65,7 +69,7 @@ func BenchmarkBarePath(b *testing.B) {
 					if os.Getenv("HEDDLE_TEST_REDIS") == "" {
 						b.Skip("HEDDLE_TEST_REDIS is not set: not run on a real redis-server")
 					}
-					address = realRedis(b).address
+					address = redistest.Real(b).Address
 				}
 				benchmarkBarePath(b, address, callers)
 			})
@@ -111,7 +115,7 @@ func bareQueue(b *testing.B, address string, handle func(context.Context, string
 	if address == "none" {
 		return handle, func() {}
 	}
-	q, err := openQueue(address, 32, time.Second, slog.New(slog.DiscardHandler))
+	q, err := queue.Open(address, 32, time.Second, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -119,7 +123,7 @@ func bareQueue(b *testing.B, address string, handle func(context.Context, string
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
-		served <- q.serve(ctx, ctx, cancel, func(ctx context.Context, task string) error {
+		served <- q.Serve(ctx, ctx, cancel, func(ctx context.Context, task string) error {
 			if err := handle(ctx, task); err != nil {
 				return err
 			}
@@ -132,7 +136,7 @@ func bareQueue(b *testing.B, address string, handle func(context.Context, string
 		done := make(chan struct{})
 		waiting.Store(task, done)
 		defer waiting.Delete(task)
-		if err := q.enqueue(ctx, task); err != nil {
+		if err := q.Enqueue(ctx, task); err != nil {
 			return err
 		}
 		<-done
@@ -141,7 +145,7 @@ func bareQueue(b *testing.B, address string, handle func(context.Context, string
 	return work, func() {
 		cancel()
 		<-served
-		q.close()
+		q.Close()
 	}
 }
 

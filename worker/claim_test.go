@@ -7,6 +7,7 @@ import (
 
 	"heddle/domain"
 	"heddle/store"
+	"heddle/worker/queue"
 )
 
 // A worker that takes over a run whose earlier claim is still at work, as when Redis forgets its sign of
@@ -31,7 +32,7 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 		t.Fatal(err)
 	}
 	record(domain.StepFinished{Path: "one"}) // between the reading of the run and the claim
-	h.remember(taskID(run, 1), offered{time.Now().Add(time.Minute), accepted{handle: read}})
+	h.remember(queue.TaskID(run, 1), offered{time.Now().Add(time.Minute), accepted{handle: read}})
 	x, err := h.claim(h.ctx, run, 1)
 	if err != nil {
 		t.Fatal(err)

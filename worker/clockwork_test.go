@@ -220,7 +220,7 @@ func TestClockworkMakesUpOne(t *testing.T) {
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.queue.close)
+	t.Cleanup(h.queue.Close)
 	instance, _ := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", "")))
 	c := h.clockwork()
 	c.refresh(h.ctx, time.Now())

@@ -8,6 +8,7 @@ import (
 	"heddle/projections"
 	"heddle/store"
 	"heddle/store/live"
+	"heddle/worker/queue"
 )
 
 // reoffer is how long an offer is trusted before it is made again: the queue may have been emptied.
@@ -117,7 +118,7 @@ func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e 
 
 // offer puts a run into the queue unless it is there, is not due or somebody works on it.
 func (w *Worker) offer(ctx context.Context, e projections.Execution) (made bool, err error) {
-	id := taskID(e.ID, e.Claims)
+	id := queue.TaskID(e.ID, e.Claims)
 	w.mu.Lock()
 	skip := w.running[e.ID] != nil || !w.offered[id].until.IsZero()
 	w.mu.Unlock()
@@ -146,11 +147,11 @@ type accepted struct {
 
 // enqueue offers a run. What this process has of it is handed to the worker of it that takes the run.
 func (w *Worker) enqueue(ctx context.Context, run string, claims int, a accepted) error {
-	id := taskID(run, claims)
+	id := queue.TaskID(run, claims)
 	w.remember(id, offered{time.Now().Add(reoffer), a})
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	err := w.queue.enqueue(ctx, id)
+	err := w.queue.Enqueue(ctx, id)
 	if err != nil {
 		w.remember(id, offered{})
 		return err
@@ -168,7 +169,7 @@ const tellPause = 2 * time.Millisecond
 // tellOffers tells other processes that something was offered, many offers at once where many are made.
 // Should one not hear of it, it looks by itself within the time that a dequeue is held.
 func (w *Worker) tellOffers(ctx context.Context) error {
-	if !w.queue.shared() {
+	if !w.queue.Shared() {
 		return nil
 	}
 	for {
@@ -184,7 +185,7 @@ func (w *Worker) tellOffers(ctx context.Context) error {
 
 // hearOffers has this process look for what others have offered.
 func (w *Worker) hearOffers(ctx context.Context) error {
-	if !w.queue.shared() {
+	if !w.queue.Shared() {
 		return nil
 	}
 	told, stop := w.Live.Subscribe(live.OfferTopic)
@@ -193,7 +194,7 @@ func (w *Worker) hearOffers(ctx context.Context) error {
 		select {
 		case from := <-told:
 			if string(from) != w.name {
-				w.queue.look()
+				w.queue.Look()
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -203,7 +204,7 @@ func (w *Worker) hearOffers(ctx context.Context) error {
 
 // postpone keeps a run from being offered before it is due.
 func (w *Worker) postpone(run string, n *notYet) {
-	w.remember(taskID(run, n.claims), offered{until: n.due})
+	w.remember(queue.TaskID(run, n.claims), offered{until: n.due})
 }
 
 func (w *Worker) remember(task string, o offered) {
@@ -219,7 +220,7 @@ func (w *Worker) remember(task string, o offered) {
 // open gives a run that this process accepted as it was then, and any other as it is. What is not
 // the newest is found out by the first record.
 func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, err error) {
-	task := taskID(run, claims)
+	task := queue.TaskID(run, claims)
 	w.mu.Lock()
 	o := w.offered[task]
 	if o.handle != nil {

@@ -18,6 +18,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/worker/expression"
+	"heddle/worker/queue"
 )
 
 // againAfter is when a run is offered again after the log or a blob could not be reached.
@@ -102,10 +103,10 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 		w.postpone(run, later)
 		return nil
 	case ctx.Err() != nil:
-		return &wait{0, ctx.Err()}
+		return &queue.Wait{Reason: ctx.Err()}
 	}
 	w.Logger.Warn("a run could not go on; trying again", "run", run, "error", err)
-	return &wait{againAfter, err}
+	return &queue.Wait{After: againAfter, Reason: err}
 }
 
 // notYet says that a run is to be gone on with later, under the next claim.

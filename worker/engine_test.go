@@ -11,6 +11,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/worker/queue"
 )
 
 // full is a log whose disk is full.
@@ -25,12 +26,12 @@ func (h *house) queueOnly(url string) string {
 	h.t.Helper()
 	if h.Worker.queue == nil {
 		h.Worker.offered = map[string]offered{}
-		q, err := openQueue("embedded", 1, time.Second, h.Logger)
+		q, err := queue.Open("embedded", 1, time.Second, h.Logger)
 		if err != nil {
 			h.t.Fatal(err)
 		}
 		h.Worker.queue, h.backlog.most = q, maxQueuedEmbedded
-		h.t.Cleanup(q.close)
+		h.t.Cleanup(q.Close)
 	}
 	a := h.post(url, "text/plain", "x")
 	if a.Code != 200 {
@@ -163,12 +164,12 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 	w := h.again()
 	w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	w.Worker.Log = full{h.Log}
-	err := w.execute(h.ctx, taskID(run, 0))
-	if again, ok := errors.AsType[*wait](err); !ok || again.delay != againAfter || !waits(err) {
+	err := w.execute(h.ctx, queue.TaskID(run, 0))
+	if again, ok := errors.AsType[*queue.Wait](err); !ok || again.After != againAfter {
 		t.Errorf("execute gives %v", err)
 	}
 	w.Worker.Log = h.Log
-	if err := w.execute(h.ctx, taskID(run, 0)); err != nil {
+	if err := w.execute(h.ctx, queue.TaskID(run, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if r := h.ended(run); r.Finished.Result != domain.Completed {

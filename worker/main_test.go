@@ -3,9 +3,11 @@ package worker
 import (
 	"log/slog"
 	"testing"
+
+	"heddle/worker/queue"
 )
 
 func TestMain(m *testing.M) {
-	SetRedisLogger(slog.New(slog.DiscardHandler)) // some tests take Redis away
+	queue.SetLogger(slog.New(slog.DiscardHandler)) // some tests take Redis away
 	m.Run()
 }

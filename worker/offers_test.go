@@ -2,18 +2,22 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"heddle/store/live"
+	"heddle/worker/queue"
+	"heddle/worker/queue/redistest"
 )
 
 // What one process offers on a Redis that it shares opens the gate of another's dequeues, and not its own.
 func TestOffersAreHeardElsewhere(t *testing.T) {
 	messages := live.NewMemory()
 	open := func(name string) *Worker {
-		q := testQueue(t, "redis://127.0.0.1:1") // nothing connects to it
-		t.Cleanup(q.close)
+		q := openQueue(t, "redis://127.0.0.1:1") // nothing connects to it
+		t.Cleanup(q.Close)
 		return &Worker{Live: messages, name: name, queue: q, offers: make(chan struct{}, 1)}
 	}
 	one, other := open("one"), open("other")
@@ -29,21 +33,21 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 		one.offers <- struct{}{}
 		<-heard
 		select {
-		case <-other.queue.conn.gate.offers:
+		case <-other.queue.Woken():
 			told = true
 		default:
 		}
 	}
-	for range lookers - 1 {
-		<-other.queue.conn.gate.offers
+	for range queue.Lookers - 1 {
+		<-other.queue.Woken()
 	}
 	cancel()
 	loops.Wait()
-	if n := len(one.queue.conn.gate.offers); n != 0 {
+	if n := len(one.queue.Woken()); n != 0 {
 		t.Errorf("%d of its own offers are looked for twice", n)
 	}
-	alone := &Worker{queue: testQueue(t, "embedded")}
-	defer alone.queue.close()
+	alone := &Worker{queue: openQueue(t, "embedded")}
+	defer alone.queue.Close()
 	if err := alone.tellOffers(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -54,17 +58,17 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 
 // A process that executes nothing leaves what it accepts, and what its flows' policies admit, to others.
 func TestAcceptsOnly(t *testing.T) {
-	eachRedis(t, func(t *testing.T, redis *testRedis) {
+	redistest.Each(t, func(t *testing.T, redis *redistest.Server) {
 		h := newHouse(t)
-		h.Redis, h.AcceptsOnly = redis.address, true
+		h.Redis, h.AcceptsOnly = redis.Address, true
 		_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")),
 			flow("Queued", "    queueConfig: {usesFifoQueue: true}\n", "", step("two", "effect", ""))))
 		h.start()
-		client := h.queue.conn.make()
+		client := h.queue.NewClient()
 		defer func() { _ = client.Close() }()
 		for i, name := range []string{"Main", "Queued", "Queued"} {
 			h.post(urls[name], "", "")
-			for want := int64(min(i+1, 2)); client.LLen(t.Context(), "asynq:{"+queueName+"}:pending").Val() != want; {
+			for want := int64(min(i+1, 2)); client.LLen(t.Context(), "asynq:{"+queue.Name+"}:pending").Val() != want; {
 				if t.Context().Err() != nil {
 					t.Fatalf("%d runs are not offered", want)
 				}
@@ -74,4 +78,13 @@ func TestAcceptsOnly(t *testing.T) {
 			t.Error("it executes")
 		}
 	})
+}
+
+func openQueue(t *testing.T, address string) *queue.Queue {
+	t.Helper()
+	q, err := queue.Open(address, 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }

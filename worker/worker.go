@@ -22,6 +22,7 @@ import (
 	"heddle/store"
 	"heddle/store/live"
 	"heddle/store/vault"
+	"heddle/worker/queue"
 	"heddle/worker/script"
 )
 
@@ -86,7 +87,7 @@ type Worker struct {
 
 	name    string    // of this process, in RunClaimed
 	began   time.Time // of this process
-	queue   *queue
+	queue   *queue.Queue
 	mu      sync.Mutex
 	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
 	claims  map[string]bool                    // claim keys that this process keeps alive, and whether it has shown them
@@ -112,14 +113,14 @@ func (w *Worker) Start() error {
 	w.woken = map[queueKey]woken{}
 	w.drained, w.awake, w.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	w.asking = make(chan struct{}, w.Concurrency)
-	q, err := openQueue(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
+	q, err := queue.Open(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
 	}
 	w.queue, w.backlog.most = q, maxQueued
-	if e := q.conn.embedded; e != nil {
+	if !q.Shared() {
 		w.backlog.most = maxQueuedEmbedded
-		e.onLoss(w.offerAgain)
+		q.OnLoss(w.offerAgain)
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (w *Worker) Start() error {
 // finish for the shutdown timeout, and what does not is handed back. Where AcceptsOnly is set it only
 // offers what it has accepted.
 func (w *Worker) Run(ctx context.Context) error {
-	defer w.queue.close()
+	defer w.queue.Close()
 	engine, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
@@ -136,7 +137,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error { return w.retain(ctx) })
 	g.Go(func() error { return w.tellOffers(ctx) })
 	if !w.AcceptsOnly {
-		g.Go(func() error { return w.queue.serve(ctx, engine, stop, w.execute) })
+		g.Go(func() error { return w.queue.Serve(ctx, engine, stop, w.execute) })
 		g.Go(func() error { return w.hearOffers(ctx) })
 		g.Go(func() error { return w.keepAlive(ctx) })
 		g.Go(func() error { return w.interrupt(ctx) })
@@ -154,7 +155,7 @@ func (w *Worker) as(ctx context.Context, organization, run string) context.Conte
 }
 
 // claimKey names the sign of life of a claim.
-func claimKey(run string, claim int) string { return "claim/" + taskID(run, claim) }
+func claimKey(run string, claim int) string { return "claim/" + queue.TaskID(run, claim) }
 
 // interrupt ends the work on runs that were canceled. Should it miss one, the run's next record is
 // refused all the same.

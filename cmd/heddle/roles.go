@@ -9,7 +9,7 @@ import (
 
 	"heddle/domain"
 	"heddle/store/live"
-	"heddle/worker"
+	"heddle/worker/queue"
 )
 
 // The roles that a process can have. Where none has all of them, there may be any number with each.
@@ -57,7 +57,7 @@ func (v *server) openLive() error {
 		v.live, v.closeLive = live.NewMemory(), func() error { return nil }
 		return nil
 	}
-	client, err := worker.NewRedis(v.Redis)
+	client, err := queue.NewRedis(v.Redis)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ import (
 	"heddle/store/vault"
 	"heddle/worker"
 	"heddle/worker/outbound"
+	"heddle/worker/queue"
 )
 
 // stopTime is how long a stopping server lets requests finish; a little before, those that wait for
@@ -74,7 +75,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 		return err
 	}
 	defer release()
-	worker.SetRedisLogger(logger)
+	queue.SetLogger(logger)
 	ways, err := s.noticeWays()
 	if err != nil {
 		return err

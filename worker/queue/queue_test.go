@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"context"
@@ -13,11 +13,13 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"heddle/worker/queue/redistest"
 )
 
-func testQueue(t *testing.T, address string) *queue {
+func testQueue(t *testing.T, address string) *Queue {
 	t.Helper()
-	q, err := openQueue(address, 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
+	q, err := Open(address, 4, 100*time.Millisecond, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,32 +27,32 @@ func testQueue(t *testing.T, address string) *queue {
 }
 
 // serveQueue handles tasks until the test ends.
-func serveQueue(t *testing.T, q *queue, handle func(context.Context, string) error) {
+func serveQueue(t *testing.T, q *Queue, handle func(context.Context, string) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	engine, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- q.serve(ctx, engine, stop, handle) }()
+	go func() { done <- q.Serve(ctx, engine, stop, handle) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("serve ended with %v", err)
 		}
-		q.close()
+		q.Close()
 		stop()
 	})
 }
 
-func TestQueueOffersOnce(t *testing.T) { eachRedis(t, testQueueOffersOnce) }
+func TestQueueOffersOnce(t *testing.T) { redistest.Each(t, testQueueOffersOnce) }
 
-func testQueueOffersOnce(t *testing.T, redis *testRedis) {
-	q := testQueue(t, redis.address)
+func testQueueOffersOnce(t *testing.T, redis *redistest.Server) {
+	q := testQueue(t, redis.Address)
 	for range 3 {
-		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
+		if err := q.Enqueue(t.Context(), TaskID("run", 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := q.enqueue(t.Context(), taskID("run", 1)); err != nil {
+	if err := q.Enqueue(t.Context(), TaskID("run", 1)); err != nil {
 		t.Fatal(err)
 	}
 	got := make(chan string, 10)
@@ -61,7 +63,7 @@ func testQueueOffersOnce(t *testing.T, redis *testRedis) {
 		t.Errorf("handled %v", tasks)
 	}
 	for { // done with, the same task may be offered again
-		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
+		if err := q.Enqueue(t.Context(), TaskID("run", 0)); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -77,16 +79,16 @@ func testQueueOffersOnce(t *testing.T, redis *testRedis) {
 
 // TestQueueReplacesWhatIsLost takes a task as a worker does that is then killed: while its lease stands the
 // task is not offered again, after that it is, once, to whoever lives.
-func TestQueueReplacesWhatIsLost(t *testing.T) { eachRedis(t, testQueueReplacesWhatIsLost) }
+func TestQueueReplacesWhatIsLost(t *testing.T) { redistest.Each(t, testQueueReplacesWhatIsLost) }
 
-func testQueueReplacesWhatIsLost(t *testing.T, redis *testRedis) {
-	q := testQueue(t, redis.address)
+func testQueueReplacesWhatIsLost(t *testing.T, redis *redistest.Server) {
+	q := testQueue(t, redis.Address)
 	offer := func(want int) {
 		t.Helper()
-		if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
+		if err := q.Enqueue(t.Context(), TaskID("run", 0)); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := q.waiting(t.Context()); err != nil || n != want {
+		if n, err := q.Waiting(t.Context()); err != nil || n != want {
 			t.Fatalf("%d tasks wait, want %d (%v)", n, want, err)
 		}
 	}
@@ -117,10 +119,10 @@ func testQueueReplacesWhatIsLost(t *testing.T, redis *testRedis) {
 }
 
 // A wait is no failure: the task comes back as often as it asks, and is never archived.
-func TestQueueWaits(t *testing.T) { eachRedis(t, testQueueWaits) }
+func TestQueueWaits(t *testing.T) { redistest.Each(t, testQueueWaits) }
 
-func testQueueWaits(t *testing.T, redis *testRedis) {
-	q := testQueue(t, redis.address)
+func testQueueWaits(t *testing.T, redis *redistest.Server) {
+	q := testQueue(t, redis.Address)
 	var mu sync.Mutex
 	calls := 0
 	done := make(chan struct{})
@@ -128,16 +130,16 @@ func testQueueWaits(t *testing.T, redis *testRedis) {
 		mu.Lock()
 		defer mu.Unlock()
 		if calls++; calls < 3 {
-			return &wait{0, errors.New("not yet")}
+			return &Wait{0, errors.New("not yet")}
 		}
 		close(done)
 		return nil
 	})
-	if err := q.enqueue(t.Context(), taskID("run", 0)); err != nil {
+	if err := q.Enqueue(t.Context(), TaskID("run", 0)); err != nil {
 		t.Fatal(err)
 	}
 	<-done
-	info, err := asynq.NewInspectorFromRedisClient(q.redis).GetQueueInfo(queueName)
+	info, err := asynq.NewInspectorFromRedisClient(q.redis).GetQueueInfo(Name)
 	if err != nil || info.Failed != 0 || info.Archived != 0 {
 		t.Errorf("the queue counts %+v, %v", info, err)
 	}
@@ -145,7 +147,7 @@ func testQueueWaits(t *testing.T, redis *testRedis) {
 
 func TestWaits(t *testing.T) {
 	for err, want := range map[error]bool{
-		&wait{0, errors.New("x")}: true, asynq.ErrLeaseExpired: true, fmt.Errorf("handling: %w", asynq.ErrLeaseExpired): true,
+		&Wait{0, errors.New("x")}: true, asynq.ErrLeaseExpired: true, fmt.Errorf("handling: %w", asynq.ErrLeaseExpired): true,
 		context.Canceled: true, errors.New("a failure"): false,
 	} {
 		if waits(err) != want {

@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"context"
@@ -31,13 +31,13 @@ const (
 	replaceAtLast = 8 * replaceAfter
 )
 
-func embedded() *connection {
+func embedded() *redisConn {
 	e := &embeddedRedis{}
 	e.server.Store(newScriptedRedis())
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { e.tick(done) })
-	return &connection{
+	return &redisConn{
 		gate: newGate(), embedded: e,
 		enqueue: func(offer func() error) error {
 			e.mu.RLock()
@@ -118,7 +118,7 @@ func (e *embeddedRedis) tick(done <-chan struct{}) {
 // empty tells whether no task waits or is worked on.
 func (e *embeddedRedis) empty() bool {
 	for _, list := range []string{"pending", "active", "retry", "scheduled"} {
-		if e.server.Load().Exists("asynq:{" + queueName + "}:" + list) {
+		if e.server.Load().Exists("asynq:{" + Name + "}:" + list) {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"heddle/worker/queue/redistest"
 )
 
 // heldRedis is a go-redis hook below a group, which holds the script that comes alone.
@@ -40,7 +42,7 @@ func (h *heldRedis) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 }
 
 // groupedClient has its scripts grouped, on a real Redis and on the server of an embedded one.
-func groupedClient(t *testing.T, address string) (*connection, redis.UniversalClient, *group) {
+func groupedClient(t *testing.T, address string) (*redisConn, redis.UniversalClient, *group) {
 	conn, err := connect(address)
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +72,8 @@ func (g *group) wait(t *testing.T, scripts int) {
 
 // What waits goes as one pipeline, and each gets its own answer; who leaves disturbs nobody.
 func TestGroup(t *testing.T) {
-	eachRedis(t, func(t *testing.T, r *testRedis) {
-		_, client, g := groupedClient(t, r.address)
+	redistest.Each(t, func(t *testing.T, r *redistest.Server) {
+		_, client, g := groupedClient(t, r.Address)
 		echo, fails, nothing := redis.NewScript("return ARGV[1]"), redis.NewScript("return redis.error_reply('NO luck')"), redis.NewScript("return nil")
 		for _, s := range []*redis.Script{echo, fails, nothing} {
 			if err := s.Load(t.Context(), client).Err(); err != nil {
@@ -124,8 +126,8 @@ func TestGroup(t *testing.T) {
 // Many at once each get their own answers, also where the scripts are not known yet, and while a real
 // Redis is killed or the embedded one replaced.
 func TestGroupLosesRedis(t *testing.T) {
-	eachRedis(t, func(t *testing.T, r *testRedis) {
-		conn, client, _ := groupedClient(t, r.address)
+	redistest.Each(t, func(t *testing.T, r *redistest.Server) {
+		conn, client, _ := groupedClient(t, r.Address)
 		echo := redis.NewScript("return ARGV[1]")
 		ask := func(arg string, mayFail bool) {
 			if got, err := echo.Run(t.Context(), client, nil, arg).Text(); err == nil && got != arg || err != nil && !mayFail {
@@ -145,9 +147,9 @@ func TestGroupLosesRedis(t *testing.T) {
 		}
 		many(50, false).Wait()
 		asking := many(200, true)
-		if r.server != nil {
-			r.kill()
-			r.start()
+		if !r.Embedded() {
+			r.Kill()
+			r.Start()
 		} else {
 			conn.embedded.replace()
 		}

@@ -1,4 +1,6 @@
-package worker
+// Package queue offers runs to workers through Asynq, on an embedded Redis or a real one. It may lose everything: the
+// log has it all.
+package queue
 
 import (
 	"context"
@@ -13,8 +15,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// queueName is the one Asynq queue.
-const queueName = "runs"
+// Name is the one Asynq queue.
+const Name = "runs"
 
 // A process has several Asynq servers, as each dequeues one task at a time: more where Redis is a round
 // trip away, which the servers' dequeues then share.
@@ -23,24 +25,24 @@ const (
 	serversReal     = 8
 )
 
-// lookers is how many dequeues look for what others have offered; while they find tasks, they go on.
-const lookers = 2
+// Lookers is how many dequeues look for what others have offered; while they find tasks, they go on.
+const Lookers = 2
 
 // neverArchive is more retries than a task ever makes: the engine ends runs, the queue never does.
 const neverArchive = 1 << 30
 
-// wait is a handler's wish to be called again later. It is not a failure.
-type wait struct {
-	delay  time.Duration
-	reason error
+// Wait is a handler's wish to be called again later. It is not a failure.
+type Wait struct {
+	After  time.Duration
+	Reason error
 }
 
-func (w *wait) Error() string { return fmt.Sprintf("again in %s: %v", w.delay, w.reason) }
-func (w *wait) Unwrap() error { return w.reason }
+func (w *Wait) Error() string { return fmt.Sprintf("again in %s: %v", w.After, w.Reason) }
+func (w *Wait) Unwrap() error { return w.Reason }
 
-// queue offers runs to workers through Asynq. It may lose everything: the log has it all.
-type queue struct {
-	conn     *connection
+// Queue offers runs to workers through Asynq. It may lose everything: the log has it all.
+type Queue struct {
+	conn     *redisConn
 	client   *asynq.Client
 	redis    redis.UniversalClient
 	servers  []*asynq.Server
@@ -49,19 +51,21 @@ type queue struct {
 	handlers []int // of each server
 }
 
-func openQueue(address string, concurrency int, shutdown time.Duration, logger *slog.Logger) (*queue, error) {
+// Open connects to the queue on a Redis, which is "embedded" or an address. As many tasks as concurrency are
+// handled at once.
+func Open(address string, concurrency int, shutdown time.Duration, logger *slog.Logger) (*Queue, error) {
 	conn, err := connect(address)
 	if err != nil {
 		return nil, err
 	}
 	client := conn.client()
-	q := &queue{conn: conn, client: asynq.NewClientFromRedisClient(client), redis: client, shutdown: shutdown}
+	q := &Queue{conn: conn, client: asynq.NewClientFromRedisClient(client), redis: client, shutdown: shutdown}
 	q.handlers = share(max(1, concurrency), serversReal)
 	if conn.embedded != nil {
 		q.handlers = share(max(1, concurrency), serversEmbedded)
 	}
 	q.config = asynq.Config{
-		Queues:                   map[string]int{queueName: 1},
+		Queues:                   map[string]int{Name: 1},
 		TaskCheckInterval:        time.Millisecond, // the gate holds what finds nothing
 		DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout:          shutdown,
@@ -69,8 +73,8 @@ func openQueue(address string, concurrency int, shutdown time.Duration, logger *
 		LogLevel:                 asynq.WarnLevel,
 		IsFailure:                func(err error) bool { return !waits(err) },
 		RetryDelayFunc: func(n int, err error, _ *asynq.Task) time.Duration {
-			if w, ok := errors.AsType[*wait](err); ok {
-				return w.delay
+			if w, ok := errors.AsType[*Wait](err); ok {
+				return w.After
 			}
 			return 0 // a lost lease: somebody else may go on at once
 		},
@@ -89,14 +93,15 @@ func share(handlers, servers int) []int {
 
 // waits tells which errors of a handler are no failures of the task.
 func waits(err error) bool {
-	_, ok := errors.AsType[*wait](err)
+	_, ok := errors.AsType[*Wait](err)
 	return ok || errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, context.Canceled)
 }
 
-func taskID(run string, claims int) string { return run + "/" + strconv.Itoa(claims) }
+// TaskID names the task of a run at a claim.
+func TaskID(run string, claims int) string { return run + "/" + strconv.Itoa(claims) }
 
-// enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
-func (q *queue) enqueue(ctx context.Context, task string) error {
+// Enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
+func (q *Queue) Enqueue(ctx context.Context, task string) error {
 	err := q.conn.enqueue(func() error {
 		err := q.put(ctx, task, task)
 		if errors.Is(err, asynq.ErrTaskIDConflict) {
@@ -111,9 +116,9 @@ func (q *queue) enqueue(ctx context.Context, task string) error {
 	return nil
 }
 
-func (q *queue) put(ctx context.Context, id, task string) error {
+func (q *Queue) put(ctx context.Context, id, task string) error {
 	_, err := q.client.EnqueueContext(ctx, asynq.NewTask("run", []byte(task)),
-		asynq.TaskID(id), asynq.Queue(queueName), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
+		asynq.TaskID(id), asynq.Queue(Name), asynq.MaxRetry(neverArchive), asynq.Timeout(24*time.Hour))
 	return err
 }
 
@@ -122,8 +127,8 @@ const clockSkew = 5 * time.Second
 
 // replace offers a task under another id if its worker was killed: its lease, of 30 s, has run out. Asynq
 // itself would give it to another worker a minute or more after that.
-func (q *queue) replace(ctx context.Context, task string) error {
-	lease, err := q.redis.ZScore(ctx, "asynq:{"+queueName+"}:lease", task).Result()
+func (q *Queue) replace(ctx context.Context, task string) error {
+	lease, err := q.redis.ZScore(ctx, "asynq:{"+Name+"}:lease", task).Result()
 	if errors.Is(err, redis.Nil) {
 		return nil // it waits, or is done
 	}
@@ -137,28 +142,48 @@ func (q *queue) replace(ctx context.Context, task string) error {
 	return err
 }
 
-// waiting tells how many tasks wait.
-func (q *queue) waiting(ctx context.Context) (int, error) {
-	n, err := q.redis.LLen(ctx, "asynq:{"+queueName+"}:pending").Result()
+// Waiting tells how many tasks wait.
+func (q *Queue) Waiting(ctx context.Context) (int, error) {
+	n, err := q.redis.LLen(ctx, "asynq:{"+Name+"}:pending").Result()
 	if err != nil {
 		return 0, fmt.Errorf("asking how many runs wait in the queue: %w", err)
 	}
 	return int(n), nil
 }
 
-// shared tells whether other processes use the same Redis.
-func (q *queue) shared() bool { return q.conn.embedded == nil }
+// Shared tells whether other processes use the same Redis.
+func (q *Queue) Shared() bool { return q.conn.embedded == nil }
 
-// look has this process look for tasks.
-func (q *queue) look() {
-	for range lookers {
+// NewClient returns another client of the queue's Redis.
+func (q *Queue) NewClient() redis.UniversalClient { return q.conn.make() }
+
+// Woken receives once for each dequeue that is to look for a task.
+func (q *Queue) Woken() <-chan struct{} { return q.conn.gate.offers }
+
+// OnLoss has a function called whenever an embedded Redis has lost what it held.
+func (q *Queue) OnLoss(lost func()) {
+	if e := q.conn.embedded; e != nil {
+		e.onLoss(lost)
+	}
+}
+
+// Replace puts an empty Redis into the place of an embedded one. It happens now and then: what it held is offered again.
+func (q *Queue) Replace() {
+	if e := q.conn.embedded; e != nil {
+		e.replace()
+	}
+}
+
+// Look lets this process's waiting dequeues poll once.
+func (q *Queue) Look() {
+	for range Lookers {
 		q.conn.gate.open()
 	}
 }
 
-// serve handles tasks until ctx ends, then lets handlers finish for the shutdown timeout, then calls
+// Serve handles tasks until ctx ends, then lets handlers finish for the shutdown timeout, then calls
 // stop, which ends the engine's context, so that they hand back.
-func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
+func (q *Queue) Serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
 	q.config.BaseContext = func() context.Context { return engine }
 	var handling sync.RWMutex // read by each handler: Asynq does not wait for those that it gives up
 	handler := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
@@ -191,7 +216,8 @@ func (q *queue) serve(ctx, engine context.Context, stop func(), handle func(cont
 	return ctx.Err()
 }
 
-func (q *queue) close() {
+// Close ends the connections. An embedded Redis ends with them.
+func (q *Queue) Close() {
 	q.conn.gate.close()
 	_ = q.redis.Close()
 	q.conn.close()

@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"heddle/worker/queue/redistest"
 )
 
 func testClient(t *testing.T, address string) redis.UniversalClient {
@@ -24,10 +26,10 @@ func testClient(t *testing.T, address string) redis.UniversalClient {
 }
 
 // The embedded Redis answers scripts as a real one does.
-func TestScriptAnswers(t *testing.T) { eachRedis(t, testScriptAnswers) }
+func TestScriptAnswers(t *testing.T) { redistest.Each(t, testScriptAnswers) }
 
-func testScriptAnswers(t *testing.T, r *testRedis) {
-	client := testClient(t, r.address)
+func testScriptAnswers(t *testing.T, r *redistest.Server) {
+	client := testClient(t, r.Address)
 	for _, test := range []struct {
 		source string
 		want   any
@@ -62,10 +64,10 @@ func testScriptAnswers(t *testing.T, r *testRedis) {
 	}
 }
 
-func TestScriptRefusals(t *testing.T) { eachRedis(t, testScriptRefusals) }
+func TestScriptRefusals(t *testing.T) { redistest.Each(t, testScriptRefusals) }
 
-func testScriptRefusals(t *testing.T, r *testRedis) {
-	client := testClient(t, r.address)
+func testScriptRefusals(t *testing.T, r *redistest.Server) {
+	client := testClient(t, r.Address)
 	if err := client.EvalSha(t.Context(), strings.Repeat("0", 40), nil).Err(); !redis.HasErrorPrefix(err, "NOSCRIPT") {
 		t.Errorf("an unknown script gives %v", err)
 	}
@@ -100,10 +102,10 @@ func testScriptRefusals(t *testing.T, r *testRedis) {
 }
 
 // Nothing happens while a script runs, be it a script or a command.
-func TestScriptsAreAlone(t *testing.T) { eachRedis(t, testScriptsAreAlone) }
+func TestScriptsAreAlone(t *testing.T) { redistest.Each(t, testScriptsAreAlone) }
 
-func testScriptsAreAlone(t *testing.T, r *testRedis) {
-	client := testClient(t, r.address)
+func testScriptsAreAlone(t *testing.T, r *redistest.Server) {
+	client := testClient(t, r.Address)
 	script := redis.NewScript(`local n = tonumber(redis.call("GET", KEYS[1]) or "0") redis.call("SET", KEYS[1], n + ARGV[1]) return n`)
 	var group sync.WaitGroup
 	for range 8 {

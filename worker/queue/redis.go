@@ -1,4 +1,4 @@
-package worker
+package queue
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// connection is where the queue's Redis is.
-type connection struct {
+// redisConn is where the queue's Redis is.
+type redisConn struct {
 	make     func() redis.UniversalClient
 	gate     *gate
 	enqueue  func(offer func() error) error // runs around each offer
@@ -24,7 +24,7 @@ type connection struct {
 }
 
 // client makes the client that all of Asynq uses.
-func (c *connection) client() redis.UniversalClient {
+func (c *redisConn) client() redis.UniversalClient {
 	client := c.make()
 	client.AddHook(c.gate)
 	if c.embedded != nil {
@@ -35,8 +35,8 @@ func (c *connection) client() redis.UniversalClient {
 	return client
 }
 
-// SetRedisLogger has what the Redis client says of its own accord go to the server's log.
-func SetRedisLogger(logger *slog.Logger) { redis.SetLogger(redisLogger{logger.With("part", "redis")}) }
+// SetLogger has what the Redis client says of its own accord go to the server's log.
+func SetLogger(logger *slog.Logger) { redis.SetLogger(redisLogger{logger.With("part", "redis")}) }
 
 type redisLogger struct{ *slog.Logger }
 
@@ -55,7 +55,7 @@ func NewRedis(address string) (redis.UniversalClient, error) {
 }
 
 // connect understands "embedded" and the addresses that Asynq does.
-func connect(address string) (*connection, error) {
+func connect(address string) (*redisConn, error) {
 	if address == "embedded" {
 		return embedded(), nil
 	}
@@ -63,7 +63,7 @@ func connect(address string) (*connection, error) {
 	if err != nil { // neither the address nor the error is shown: there may be a password in them
 		return nil, errors.New("HEDDLE_REDIS is no Redis address; give embedded, redis://, rediss://, redis-socket:// or redis-sentinel://")
 	}
-	return &connection{gate: newGate(), close: func() {}, enqueue: func(offer func() error) error { return offer() }, make: func() redis.UniversalClient {
+	return &redisConn{gate: newGate(), close: func() {}, enqueue: func(offer func() error) error { return offer() }, make: func() redis.UniversalClient {
 		return opt.MakeRedisClient().(redis.UniversalClient)
 	}}, nil
 }
