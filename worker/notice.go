@@ -1,12 +1,12 @@
+// Package notify tells people what concerns them, by webhook and mail. A message is made apart from its delivery: a
+// channel knows nothing of what it carries.
 package worker
 
 import (
 	"cmp"
 	"context"
 	"log/slog"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -18,24 +18,24 @@ import (
 	"heddle/store/live"
 )
 
-// Notifier tells people of reviews by webhook and mail. Each way has a mark in the log for each
+// Notifier delivers what people are told of reviews. Each channel has a mark in the log for each
 // organization: whoever starts next goes on behind it, so that none is lost and at most the last is sent
 // again, under the same id.
 type Notifier struct {
-	Log    store.Log
-	View   *projections.View
-	Live   live.Live
-	Logger *slog.Logger
-	Ways   []NoticeWay
-	MaxAge time.Duration            // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
-	Again  time.Duration            // how long it waits after the first failure; 0 for a second
-	Report func(way, result string) // each of NoticeResults, for metrics; may be nil
+	Log      store.Log
+	View     *projections.View
+	Live     live.Live
+	Logger   *slog.Logger
+	Channels []NoticeWay
+	MaxAge   time.Duration                // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
+	Again    time.Duration                // how long it waits after the first failure; 0 for a second
+	Report   func(channel, result string) // each of NoticeResults, for metrics; may be nil
 }
 
-// NoticeWay is how a notice reaches people.
+// NoticeWay delivers messages to people.
 type NoticeWay interface {
 	Name() string
-	// Send tells the answers of receivers that will never take it. With an error it is called again.
+	// Send returns the answers of receivers that will never take the message. After an error it is called again.
 	Send(ctx context.Context, m NoticeMessage) (refusals []string, err error)
 }
 
@@ -60,13 +60,14 @@ const (
 	noticeLease = 30 * time.Second // longer than any one sending
 	noticeTime  = 15 * time.Second // for one sending
 	noticePause = 5 * time.Minute  // the longest wait after a failure
+	trialTime   = time.Hour        // for how long sending must have failed before age counts
 )
 
 // Run sends notices until ctx ends.
 func (n *Notifier) Run(ctx context.Context) error {
 	work, ctx := errgroup.WithContext(ctx)
-	for _, way := range n.Ways {
-		s := &sender{Notifier: n, way: way, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}, down: map[string]time.Time{}}
+	for _, channel := range n.Channels {
+		s := &sender{Notifier: n, channel: channel, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}, down: map[string]time.Time{}}
 		work.Go(func() error { return s.run(ctx) })
 	}
 	return work.Wait()
@@ -75,12 +76,12 @@ func (n *Notifier) Run(ctx context.Context) error {
 // sender sends what is told one way. What is not marked begins where the log was when it started.
 type sender struct {
 	*Notifier
-	way   NoticeWay
-	name  string
-	start store.Position
-	sent  map[string]store.Position // marks, by organization
-	down  map[string]time.Time      // since when sending for an organization has failed, while it does
-	fails int
+	channel NoticeWay
+	name    string
+	start   store.Position
+	sent    map[string]store.Position // marks, by organization
+	down    map[string]time.Time      // since when sending for an organization has failed, while it does
+	fails   int
 }
 
 func (s *sender) run(ctx context.Context) error {
@@ -109,7 +110,7 @@ func (s *sender) round(ctx context.Context) time.Duration {
 	for o := range s.View.Organizations.All() { // the trouble of one is not in the way of others
 		if err := s.organization(ctx, o.ID); err != nil && ctx.Err() == nil {
 			failed, wait = true, min(cmp.Or(s.Again, time.Second)<<min(s.fails, 12), noticePause)
-			s.Logger.Warn("sending a notice failed; trying again", "way", s.way.Name(), "organization", o.ID, "error", err, "wait", wait.String())
+			s.Logger.Warn("sending a notice failed; trying again", "way", s.channel.Name(), "organization", o.ID, "error", err, "wait", wait.String())
 		}
 	}
 	if s.fails++; !failed {
@@ -127,7 +128,7 @@ func (s *sender) organization(ctx context.Context, id string) error {
 	if mine, err := s.leased(ctx); err != nil || !mine {
 		return err
 	}
-	out, revision, err := store.Load(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(id, s.way.Name()))
+	out, revision, err := store.Load(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(id, s.channel.Name()))
 	if err != nil {
 		return err
 	}
@@ -156,14 +157,14 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	} else if !mine {
 		return refusal.New(refusal.Unavailable, "another process sends now")
 	}
-	log := s.Logger.With("way", s.way.Name(), "organization", n.Organization, "notice", n.ID)
+	log := s.Logger.With("way", s.channel.Name(), "organization", n.Organization, "notice", n.ID)
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
-	m, err := s.message(ctx, n)
+	m, err := messageOf(ctx, s.View, n)
 	if err != nil {
 		return err
 	}
-	refusals, err := s.way.Send(ctx, m)
+	refusals, err := s.channel.Send(ctx, m)
 	for _, answer := range refusals { // people are not named: the notice tells who they are
 		log.Warn("a notice was refused for good and is given up", "answer", answer)
 		s.report(noticeRefused)
@@ -192,18 +193,18 @@ func (s *sender) late(n *projections.Notice) bool {
 		s.down[n.Organization] = time.Now()
 		return false
 	}
-	return s.MaxAge > 0 && time.Since(n.At) > s.MaxAge && time.Since(since) > min(s.MaxAge, mostSettle)
+	return s.MaxAge > 0 && time.Since(n.At) > s.MaxAge && time.Since(since) > min(s.MaxAge, trialTime)
 }
 
 func (s *sender) report(result string) {
 	if s.Report != nil {
-		s.Report(s.way.Name(), result)
+		s.Report(s.channel.Name(), result)
 	}
 }
 
 func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {
 	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
-	_, _, err := store.Change(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(organization, s.way.Name()),
+	_, _, err := store.Change(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(organization, s.channel.Name()),
 		func(n domain.NoticesOut) (domain.Changes[domain.NoticesOut], error) { return n.Sent(uint64(at)) })
 	if err == nil {
 		s.sent[organization] = at
@@ -211,7 +212,7 @@ func (s *sender) mark(ctx context.Context, organization string, at store.Positio
 	return err
 }
 
-func (s *sender) leaseKey() string { return "notices/" + s.way.Name() }
+func (s *sender) leaseKey() string { return "notices/" + s.channel.Name() }
 
 // leased keeps other processes from sending the same. Should two believe it, the receiver gets a notice
 // twice, under one id.
@@ -227,76 +228,4 @@ func (s *sender) release(ctx context.Context) {
 	if owner, found, err := s.Live.Get(ctx, s.leaseKey()); err == nil && found && string(owner) == s.name {
 		_ = s.Live.Delete(ctx, s.leaseKey()) // else it ends by itself
 	}
-}
-
-// NoticeMessage is a notice with the names that it is told with.
-type NoticeMessage struct {
-	Type      string     `json:"type"` // as in the schema, such as VERDICT_GIVEN
-	Timestamp time.Time  `json:"timestamp"`
-	Data      NoticeData `json:"data"`
-	ID        string     `json:"-"` // the event's, the same however often it is sent
-}
-
-// NoticeData is what happened, and whom it is told to.
-type NoticeData struct {
-	Organization NoticeName   `json:"organization"`
-	Integration  NoticeName   `json:"integration"`
-	Draft        NoticeName   `json:"draft"`
-	By           NoticeUser   `json:"by"`
-	To           []NoticeUser `json:"to"`
-	Thread       string       `json:"thread,omitempty"`
-	Approves     *bool        `json:"approves,omitempty"`
-	Text         string       `json:"text,omitempty"`
-	Link         string       `json:"link,omitempty"` // that the review was asked for with
-}
-
-// NoticeName is something with its name; that of a main draft is empty.
-type NoticeName struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-// NoticeUser is who did it, or is told.
-type NoticeUser struct {
-	ID    string `json:"id"`
-	Name  string `json:"name"`
-	Email string `json:"email"`
-}
-
-func (s *sender) message(ctx context.Context, n *projections.Notice) (m NoticeMessage, err error) {
-	organization, _ := s.View.Organizations.Get(n.Organization, n.Organization)
-	main, _ := s.View.MainDraft(n.Integration)
-	draft, _, err := s.View.Draft(ctx, n.Organization, n.Draft)
-	if err != nil {
-		return m, err
-	}
-	d := NoticeData{Organization: NoticeName{n.Organization, organization.Name}, Integration: NoticeName{ID: n.Integration},
-		Draft: NoticeName{n.Draft, draft.Name}, By: s.user(n.Organization, n.Actor), Thread: n.Thread, Approves: n.Approves, Text: n.Text}
-	if main.Definition != nil {
-		d.Integration.Name = main.Definition.Name()
-	}
-	if draft.Review != nil {
-		d.Link = draft.Review.Link
-	}
-	for _, id := range n.To {
-		d.To = append(d.To, s.user(n.Organization, id))
-	}
-	return NoticeMessage{Type: noticeType(n.Kind), Timestamp: n.At, Data: d, ID: n.ID}, nil
-}
-
-func (s *sender) user(organization, id string) NoticeUser {
-	u, _ := s.View.Users.Get(organization, id)
-	return NoticeUser{ID: id, Name: u.Name, Email: u.Email}
-}
-
-// noticeType is an event's kind as the schema writes it.
-func noticeType(kind string) string {
-	var b strings.Builder
-	for i, r := range kind {
-		if i > 0 && unicode.IsUpper(r) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToUpper(r))
-	}
-	return b.String()
 }

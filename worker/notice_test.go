@@ -123,7 +123,7 @@ func (p *parlour) told(n int) (all, ids []string) {
 }
 
 func (p *parlour) notifier(way NoticeWay) *Notifier {
-	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Ways: []NoticeWay{way}, MaxAge: time.Hour, Again: time.Millisecond,
+	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Channels: []NoticeWay{way}, MaxAge: time.Hour, Again: time.Millisecond,
 		Report: func(way, result string) {
 			p.mu.Lock()
 			defer p.mu.Unlock()

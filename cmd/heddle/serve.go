@@ -76,7 +76,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	defer release()
 	queue.SetLogger(logger)
-	ways, err := s.noticeWays()
+	channels, err := s.noticeWays()
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	v.address = listener.Addr().String()
 	v.build(v.address)
-	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Ways: ways, MaxAge: v.NoticeTime, Report: v.metrics.notice}
+	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Channels: channels, MaxAge: v.NoticeTime, Report: v.metrics.notice}
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 
