@@ -16,12 +16,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/otel/trace"
 
+	"heddle/app/notify"
 	"heddle/component"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
-	"heddle/worker"
 )
 
 // metrics are what an operator watches; docs/operating.md says what for. Every label has a fixed set of
@@ -107,8 +107,8 @@ func newMetrics() *metrics {
 	for _, name := range limitNames {
 		m.limits.WithLabelValues(name) // so that the first hit is a change
 	}
-	for _, way := range worker.NoticeWays {
-		for _, result := range worker.NoticeResults {
+	for _, way := range notify.ChannelNames {
+		for _, result := range notify.Results {
 			m.notices.WithLabelValues(way, result)
 		}
 	}

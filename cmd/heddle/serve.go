@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"heddle/app/notify"
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
@@ -56,7 +57,7 @@ type server struct {
 	runs      *projections.RunIndex
 	resolver  *graph.Resolver
 	worker    *worker.Worker
-	notifier  *worker.Notifier
+	notifier  *notify.Notifier
 	metrics   *metrics
 	tracer    trace.Tracer // nil for no traces
 	// closeTraces is nil until tracer is open.
@@ -102,7 +103,7 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	v.address = listener.Addr().String()
 	v.build(v.address)
-	v.notifier = &worker.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Channels: channels, MaxAge: v.NoticeTime, Report: v.metrics.notice}
+	v.notifier = &notify.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Channels: channels, MaxAge: v.NoticeTime, Report: v.metrics.notice}
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 

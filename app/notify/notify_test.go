@@ -1,4 +1,4 @@
-package worker
+package notify
 
 import (
 	"context"
@@ -89,7 +89,7 @@ func (p *parlour) receive(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("webhook-signature") != "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
 		p.t.Errorf("the signature of %s is wrong", body)
 	}
-	var m NoticeMessage
+	var m Message
 	if err := json.Unmarshal(body, &m); err != nil || len(m.Data.To) != 1 {
 		p.t.Errorf("got %s: %v", body, err)
 		return
@@ -122,8 +122,8 @@ func (p *parlour) told(n int) (all, ids []string) {
 	return all, ids
 }
 
-func (p *parlour) notifier(way NoticeWay) *Notifier {
-	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Channels: []NoticeWay{way}, MaxAge: time.Hour, Again: time.Millisecond,
+func (p *parlour) notifier(way Channel) *Notifier {
+	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Channels: []Channel{way}, MaxAge: time.Hour, Again: time.Millisecond,
 		Report: func(way, result string) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -132,7 +132,7 @@ func (p *parlour) notifier(way NoticeWay) *Notifier {
 }
 
 // send runs a notifier until the test, or what it gives, ends it.
-func (p *parlour) send(way NoticeWay) (stop func()) {
+func (p *parlour) send(way Channel) (stop func()) {
 	n := p.notifier(way)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -169,8 +169,8 @@ func (p *parlour) settled(o, way string) {
 	p.t.Fatal("never marked")
 }
 
-func (p *parlour) webhook() NoticeWay {
-	way, err := NewNoticeWebhook(p.url, "whsec_"+base64.StdEncoding.EncodeToString(noticeKey))
+func (p *parlour) webhook() Channel {
+	way, err := NewWebhook(p.url, "whsec_"+base64.StdEncoding.EncodeToString(noticeKey))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -268,12 +268,12 @@ func TestNoticeUnmarked(t *testing.T) {
 
 func TestNoticeSettings(t *testing.T) {
 	for _, c := range [][2]string{{"ftp://x", "whsec_" + strings.Repeat("A", 44)}, {"http://x", "secret"}, {"http://x", "whsec_AAAA"}} {
-		if _, err := NewNoticeWebhook(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := NewWebhook(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: %v", c, err)
 		}
 	}
 	for _, c := range [][2]string{{"http://x", "a@b.example"}, {"smtp://x", ""}} {
-		if _, err := NewNoticeMail(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := NewMail(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: %v", c, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package worker
+package notify
 
 import (
 	"bytes"
@@ -19,15 +19,15 @@ import (
 	"heddle/domain/refusal"
 )
 
-// noticeWebhook posts notices, signed as standardwebhooks.com says.
-type noticeWebhook struct {
+// webhook posts notices, signed as standardwebhooks.com says.
+type webhook struct {
 	url    string
 	secret []byte
 	client *http.Client
 }
 
-// NewNoticeWebhook sends notices to an address that the operator chose; the secret is whsec_ and base64.
-func NewNoticeWebhook(address, secret string) (NoticeWay, error) {
+// NewWebhook sends notices to an address that the operator chose; the secret is whsec_ and base64.
+func NewWebhook(address, secret string) (Channel, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, refusal.New(refusal.Invalid, "HEDDLE_NOTICE_WEBHOOK must be an http or https address")
@@ -37,15 +37,15 @@ func NewNoticeWebhook(address, secret string) (NoticeWay, error) {
 	if err != nil || !prefixed || len(key) < 24 || len(key) > 64 {
 		return nil, refusal.New(refusal.Invalid, "HEDDLE_NOTICE_SECRET must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)")
 	}
-	return &noticeWebhook{url: address, secret: key, client: &http.Client{
+	return &webhook{url: address, secret: key, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
 // Name implements [NoticeWay].
-func (*noticeWebhook) Name() string { return noticeWebhookName }
+func (*webhook) Name() string { return noticeWebhookName }
 
 // Send implements [NoticeWay]: anything but a 2xx is a failure.
-func (h *noticeWebhook) Send(ctx context.Context, m NoticeMessage) ([]string, error) {
+func (h *webhook) Send(ctx context.Context, m Message) ([]string, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a notice: %w", err)

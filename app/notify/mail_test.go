@@ -1,4 +1,4 @@
-package worker
+package notify
 
 import (
 	"bufio"
@@ -157,12 +157,12 @@ func (l letter) is(verb, to string) bool {
 	return strings.Contains(l.text, verb) && strings.Contains(l.text, "To: ") && strings.Contains(l.text, "<"+to+">") && l.to == "TO:<"+to+">"
 }
 
-func (p *parlour) mail(address string, options ...gomail.Option) NoticeWay {
-	way, err := NewNoticeMail(address, "heddle@example.com")
+func (p *parlour) mail(address string, options ...gomail.Option) Channel {
+	way, err := NewMail(address, "heddle@example.com")
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	m := way.(*noticeMail)
+	m := way.(*mailbox)
 	m.options = append(m.options, options...)
 	return way
 }

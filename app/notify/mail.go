@@ -1,4 +1,4 @@
-package worker
+package notify
 
 import (
 	"context"
@@ -17,17 +17,17 @@ import (
 	"heddle/domain/refusal"
 )
 
-// noticeMail mails notices, to each who is told by itself.
-type noticeMail struct {
+// mailbox mails notices, to each who is told by itself.
+type mailbox struct {
 	host    string
 	from    string
 	options []gomail.Option
 	done    map[string]map[string]bool // who got their letter of a notice that others have not got yet
 }
 
-// NewNoticeMail sends notices by a mail server: smtp:// with STARTTLS where it is offered, smtps:// with
+// NewMail sends notices by a mail server: smtp:// with STARTTLS where it is offered, smtps:// with
 // TLS from the start. A password is not sent without TLS, other than to this machine.
-func NewNoticeMail(server, from string) (NoticeWay, error) {
+func NewMail(server, from string) (Channel, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
 		return nil, refusal.New(refusal.Invalid, "HEDDLE_SMTP must be an address such as smtp://user:password@host:587")
@@ -35,7 +35,7 @@ func NewNoticeMail(server, from string) (NoticeWay, error) {
 	if _, err := mail.ParseAddress(from); err != nil {
 		return nil, refusal.New(refusal.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
 	}
-	m := &noticeMail{host: u.Hostname(), from: from, done: map[string]map[string]bool{}, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
+	m := &mailbox{host: u.Hostname(), from: from, done: map[string]map[string]bool{}, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
 	if u.Scheme == "smtps" {
 		m.options = append(m.options, gomail.WithSSL(), gomail.WithPort(465))
 	}
@@ -49,11 +49,11 @@ func NewNoticeMail(server, from string) (NoticeWay, error) {
 }
 
 // Name implements [NoticeWay].
-func (*noticeMail) Name() string { return noticeMailName }
+func (*mailbox) Name() string { return noticeMailName }
 
 // Send implements [NoticeWay]. What the server took, or refuses for good, is not sent again when another
 // letter of the notice has to be.
-func (m *noticeMail) Send(ctx context.Context, n NoticeMessage) (refusals []string, err error) {
+func (m *mailbox) Send(ctx context.Context, n Message) (refusals []string, err error) {
 	client, err := gomail.NewClient(m.host, m.options...)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (m *noticeMail) Send(ctx context.Context, n NoticeMessage) (refusals []stri
 }
 
 // write makes a letter, nil for somebody whom no mail reaches.
-func (m *noticeMail) write(n NoticeMessage, to NoticeUser) *gomail.Msg {
+func (m *mailbox) write(n Message, to User) *gomail.Msg {
 	letter := gomail.NewMsg()
 	if letter.From(m.from) != nil || letter.AddToFormat(to.Name, to.Email) != nil {
 		return nil
@@ -120,7 +120,7 @@ var noticeVerbs = map[string]string{
 }
 
 // headline says it in a line.
-func (n NoticeMessage) headline() string {
+func (n Message) headline() string {
 	verb, what := noticeVerbs[n.Type], n.Data.Integration.Name
 	if n.Data.Approves != nil && *n.Data.Approves {
 		verb = "approves"
@@ -131,7 +131,7 @@ func (n NoticeMessage) headline() string {
 	return strings.Join(strings.Fields(n.Data.By.Name+" "+verb+" "+what), " ")
 }
 
-func (n NoticeMessage) letter() string {
+func (n Message) letter() string {
 	parts := []string{n.headline() + "."}
 	for _, part := range []string{n.Data.Text, n.Data.Link} {
 		if part != "" {

@@ -1,6 +1,6 @@
 // Package notify tells people what concerns them, by webhook and mail. A message is made apart from its delivery: a
 // channel knows nothing of what it carries.
-package worker
+package notify
 
 import (
 	"cmp"
@@ -26,17 +26,17 @@ type Notifier struct {
 	View     *projections.View
 	Live     live.Live
 	Logger   *slog.Logger
-	Channels []NoticeWay
+	Channels []Channel
 	MaxAge   time.Duration                // HEDDLE_NOTICE_TIME: what could not be sent for so long is given up
 	Again    time.Duration                // how long it waits after the first failure; 0 for a second
 	Report   func(channel, result string) // each of NoticeResults, for metrics; may be nil
 }
 
-// NoticeWay delivers messages to people.
-type NoticeWay interface {
+// Channel delivers messages to people.
+type Channel interface {
 	Name() string
 	// Send returns the answers of receivers that will never take the message. After an error it is called again.
-	Send(ctx context.Context, m NoticeMessage) (refusals []string, err error)
+	Send(ctx context.Context, m Message) (refusals []string, err error)
 }
 
 // By what notices are sent, and what becomes of them: one that failed is sent again, the others are done with.
@@ -50,10 +50,10 @@ const (
 	noticeLate    = "late"
 )
 
-// NoticeWays and NoticeResults are all that a [Notifier] reports.
+// ChannelNames and NoticeResults are all that a [Notifier] reports.
 var (
-	NoticeWays    = []string{noticeWebhookName, noticeMailName}
-	NoticeResults = []string{noticeSent, noticeRefused, noticeFailed, noticeLate}
+	ChannelNames = []string{noticeWebhookName, noticeMailName}
+	Results      = []string{noticeSent, noticeRefused, noticeFailed, noticeLate}
 )
 
 const (
@@ -76,7 +76,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 // sender sends what is told one way. What is not marked begins where the log was when it started.
 type sender struct {
 	*Notifier
-	channel NoticeWay
+	channel Channel
 	name    string
 	start   store.Position
 	sent    map[string]store.Position // marks, by organization
