@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/projections"
@@ -35,7 +36,7 @@ type auditFilter struct {
 // actQuery is what a filter asks the index for, once that has what the caller may have just done.
 func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
 	r.settleRuns(ctx, r.View.Applied())
-	q := projections.ActQuery{Organization: principalOf(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
+	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
 	if f.subject != "" {
 		q.Streams = r.streamsOf(q.Organization, f.subject)
 	}
@@ -125,10 +126,10 @@ const auditID = "event:"
 
 // auditEventByID finds an event for those who may read the audit.
 func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) {
-	caller := principalOf(ctx)
+	caller := access.Of(ctx)
 	text, is := strings.CutPrefix(id, auditID)
 	position, err := strconv.ParseUint(text, 10, 63)
-	if !is || err != nil || position == 0 || !may(caller.Role, "Query.auditEvents") {
+	if !is || err != nil || position == 0 || !caller.May(access.ReadAudit) {
 		return nil, missing("event")
 	}
 	acts, err := r.Runs.Acts(ctx, projections.ActQuery{Organization: caller.Organization, Ascending: true, After: store.Position(position - 1), Limit: 1})
@@ -218,14 +219,14 @@ const exportPage = 500
 // Query.auditEvents does.
 func (r *Resolver) serveAudit(w http.ResponseWriter, q *http.Request) {
 	ctx := q.Context()
-	caller, form := principalOf(ctx), q.URL.Query()
+	caller, form := access.Of(ctx), q.URL.Query()
 	f := auditFilter{actor: form.Get("actor"), subject: form.Get("subject"), kinds: form["kind"], ascending: true}
 	var err error
 	switch {
 	case caller.User == "":
 		http.Error(w, "send a valid API token: Authorization: Bearer …", http.StatusUnauthorized)
 		return
-	case !may(caller.Role, "Query.auditEvents"):
+	case !caller.May(access.ReadAudit):
 		http.Error(w, fmt.Sprintf("the role %s may not read the audit", caller.Role), http.StatusForbidden)
 		return
 	}

@@ -10,27 +10,10 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"heddle/domain"
+	"heddle/app/access"
 	"heddle/domain/refusal"
 	"heddle/projections"
-	"heddle/store"
 )
-
-// Principal is who makes a request; the zero one is nobody.
-type Principal struct {
-	Organization string
-	User         string
-	Token        string // id
-	Role         domain.Role
-	hash         string // of the token
-}
-
-type principalKey struct{}
-
-func principalOf(ctx context.Context) Principal {
-	p, _ := ctx.Value(principalKey{}).(Principal)
-	return p
-}
 
 // Authenticate finds out who makes a request by its bearer token. A request without a valid one
 // goes on as nobody's: what it may not see is refused field by field.
@@ -40,7 +23,7 @@ func Authenticate(view *projections.View, next http.Handler) http.Handler {
 		if token == "" && r.Method == http.MethodGet && isStream(r) { // a browser's EventSource sends no headers
 			token = r.URL.Query().Get("authToken")
 		}
-		if ctx, ok := authenticated(r.Context(), view, token, r.RemoteAddr); ok {
+		if ctx, ok := enter(r.Context(), view, token, r.RemoteAddr); ok {
 			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
@@ -56,20 +39,10 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// authenticated gives the context of what the owner of a token asks for from a network address.
-func authenticated(ctx context.Context, view *projections.View, token, address string) (context.Context, bool) {
-	p, ok := ownerOf(view, TokenHash(token))
-	if token == "" || !ok {
-		return ctx, false
-	}
+// enter is [access.Enter] for who asks from a host and port.
+func enter(ctx context.Context, view *projections.View, token, address string) (context.Context, bool) {
 	remote, _, _ := net.SplitHostPort(address)
-	ctx = context.WithValue(ctx, principalKey{}, p)
-	return store.As(ctx, store.Author{Organization: p.Organization, Actor: p.User, Token: p.Token, Remote: remote, Correlation: newID()}), true
-}
-
-func ownerOf(view *projections.View, hash string) (Principal, bool) {
-	user, id, ok := view.TokenOwner(hash)
-	return Principal{Organization: user.Organization, User: user.ID, Token: id, Role: user.Role, hash: hash}, ok
+	return access.Enter(ctx, view, token, remote)
 }
 
 // permit refuses root fields that the caller's role has no right to, and traces mutations.
@@ -78,11 +51,11 @@ func (r *Resolver) permit(ctx context.Context, next graphql.Resolver) (any, erro
 	if field.Object != "Query" && field.Object != "Mutation" && field.Object != "Subscription" {
 		return next(ctx)
 	}
-	p := principalOf(ctx)
+	p := access.Of(ctx)
 	if p.User == "" {
 		return nil, refusal.New(refusal.Unauthenticated, "needs a valid API token: send Authorization: Bearer TOKEN")
 	}
-	if !may(p.Role, field.Object+"."+field.Field.Name) {
+	if !p.May(verbs[field.Object+"."+field.Field.Name]) {
 		return nil, refusal.New(refusal.Forbidden, "the role %s may not use %s", p.Role, field.Field.Name)
 	}
 	if r.Tracer == nil || field.Object != "Mutation" {

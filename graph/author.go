@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -147,7 +148,7 @@ func (r *Resolver) publishable(ctx context.Context, ref draftRef) (draft domain.
 
 // publishing is under which rules the caller publishes.
 func (r *Resolver) publishing(ctx context.Context, i domain.Integration, bypass string) domain.Publishing {
-	caller := principalOf(ctx)
+	caller := access.Of(ctx)
 	return domain.Publishing{Policy: r.policy(i), Role: caller.Role, Bypass: bypass}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heddle/app/access"
 	"heddle/domain"
 )
 
@@ -16,7 +17,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	h := newHouse(t)
 	secret := func(what string) string { return "canary-" + what + "-" + uuid.NewString() }
 	token, value, key, garbage := secret("token"), secret("value"), secret("key"), secret("garbage")
-	happen(h, h.system(t.Context()), domain.Users, h.users[domain.Admin], domain.TokenIssued{Token: uuid.NewString(), Name: "canary", Hash: TokenHash(token)})
+	happen(h, h.system(t.Context()), domain.Users, h.users[domain.Admin], domain.TokenIssued{Token: uuid.NewString(), Name: "canary", Hash: access.TokenHash(token)})
 	customer, id := h.customer(h.org, "Acme"), h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	connection := func(values string) vars {

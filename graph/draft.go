@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -37,7 +38,7 @@ func mainDraft(i domain.Integration) draftRef {
 // draftAt finds a draft by its id, or an integration's main one by the integration's. A publish that has
 // closed it is finished first, whoever began it.
 func (r *Resolver) draftAt(ctx context.Context, field, id string) (draftRef, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	if d, ok, err := r.View.Draft(ctx, organization, id); err != nil {
 		return draftRef{}, err
 	} else if ok && d.RemovedAt.IsZero() {

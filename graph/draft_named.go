@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -14,7 +15,7 @@ import (
 
 // draftByID finds a draft to show; of an integration the main one, as long as it is there.
 func (r *Resolver) draftByID(ctx context.Context, id string) (*Draft, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	if i, ok := r.View.Integrations.Get(organization, id); ok {
 		id, _ = i.MainDraft()
 	}
@@ -34,7 +35,7 @@ type draftFilter struct {
 }
 
 // openDrafts yields the drafts that a filter fits and a user asks for.
-func (r *Resolver) openDrafts(caller Principal, f draftFilter) iter.Seq2[store.Position, Draft] {
+func (r *Resolver) openDrafts(caller access.Principal, f draftFilter) iter.Seq2[store.Position, Draft] {
 	return func(yield func(store.Position, Draft) bool) {
 		for at, d := range r.View.OpenDrafts(caller.Organization) {
 			model, ok := r.draftModel(d)
@@ -47,7 +48,7 @@ func (r *Resolver) openDrafts(caller Principal, f draftFilter) iter.Seq2[store.P
 
 // draftsState sends a page of the drafts that a filter fits.
 func (r *Resolver) draftsState(ctx context.Context, f draftFilter, w window) (<-chan *Page[Draft], error) {
-	get := func() (Page[Draft], error) { return paginate(r.openDrafts(principalOf(ctx), f), w) }
+	get := func() (Page[Draft], error) { return paginate(r.openDrafts(access.Of(ctx), f), w) }
 	if _, err := get(); err != nil {
 		return nil, err
 	}

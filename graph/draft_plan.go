@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -85,7 +86,7 @@ func (r *Resolver) publishPlan(ctx context.Context, d domain.Draft) error {
 // mayPublish refuses a plan whose author may not publish any more.
 func (r *Resolver) mayPublish(d domain.Draft) error {
 	u := r.user(d.Organization, d.Schedule.By)
-	if u == nil || !may(u.Role, "Mutation.publishIntegration") {
+	if u == nil || !access.May(u.Role, access.Publish) {
 		return refusal.New(refusal.Forbidden, "who planned it may not publish any more")
 	}
 	return nil

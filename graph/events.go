@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"heddle/app/access"
 )
 
 const eventStream = "text/event-stream"
@@ -33,7 +35,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	p := principalOf(ctx)
+	p := access.Of(ctx)
 	a := t.account(p.Token)
 	if p.User == "" {
 		defer t.strangers.admit(r.RemoteAddr, t.Options, cancel)()
@@ -68,7 +70,7 @@ func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor
 	defer owned.Wait()
 	defer cancel()
 	owned.Go(func() {
-		if principalOf(ctx).User != "" && t.revoked(ctx) {
+		if access.Of(ctx).User != "" && t.revoked(ctx) {
 			cancel()
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/projections"
@@ -18,7 +19,7 @@ import (
 // execution finds an ended execution in the index, and one that has not ended, as far as the index
 // knows, in its stream.
 func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionResult, bool, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	e, ok, err := r.Runs.Execution(ctx, organization, id)
 	if err != nil || (ok && e.Result != "") {
 		return InstanceExecutionResult{e}, ok, err
@@ -63,7 +64,7 @@ func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
 	if q.After, err = parseExecutionCursor(from); err != nil {
 		return nil, err
 	}
-	q.Organization, q.Limit, q.Ascending = principalOf(ctx).Organization, size+1, q.Ascending != w.backwards()
+	q.Organization, q.Limit, q.Ascending = access.Of(ctx).Organization, size+1, q.Ascending != w.backwards()
 	list, err := r.Runs.Executions(ctx, q)
 	if err != nil {
 		return nil, err

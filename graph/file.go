@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -48,7 +49,7 @@ func (r *Resolver) uploadMedia(ctx context.Context, object, name string, media M
 			return nil, err
 		}
 	}
-	id, caller := uuid.NewString(), principalOf(ctx)
+	id, caller := uuid.NewString(), access.Of(ctx)
 	path := uploadPath + id
 	return &UploadMediaResult{ID: id, ObjectURL: r.PublicURL + path,
 		UploadURL: r.signed(path, url.Values{"object": {i.integration.ID}, "media": {string(media)}, "name": {name},
@@ -87,7 +88,7 @@ func (r *Resolver) uploadable(ctx context.Context, id string, query url.Values) 
 		return i, missing("integration")
 	}
 	user, _ := r.View.Users.Get(i.Organization, query.Get("user"))
-	if !user.Holds(query.Get("token")) || !may(user.Role, "Query.uploadMedia") {
+	if !user.Holds(query.Get("token")) || !access.May(user.Role, access.Edit) {
 		return i, refusal.New(refusal.Forbidden, "the token that asked for this address has been revoked; ask for another address")
 	}
 	_, used, err := r.Live.Get(ctx, uploadKey(i.Organization, id))

@@ -12,6 +12,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"heddle/app/access"
 )
 
 // Options are the door's limits; their names in the configuration are in cmd/heddle.
@@ -135,7 +137,7 @@ const maxCachedDocument = 4 << 10 // bytes
 
 // Add implements [graphql.Cache].
 func (c smallDocuments) Add(ctx context.Context, text string, d *ast.QueryDocument) {
-	if len(text) <= maxCachedDocument && principalOf(ctx).User != "" {
+	if len(text) <= maxCachedDocument && access.Of(ctx).User != "" {
 		c.Cache.Add(ctx, text, d)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heddle/app/access"
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
@@ -130,7 +131,7 @@ func (h *house) organization(name string) org {
 		user := uuid.NewString()
 		o.users[r.Role], o.tokens[r.Role] = user, "heddle_"+uuid.NewString()
 		happen(h, ctx, domain.Users, user, domain.UserCreated{Email: strings.ToLower(string(r.Role)) + "@" + o.id + ".example", Name: string(r.Role), Role: r.Role},
-			domain.TokenIssued{Token: uuid.NewString(), Name: "test", Hash: TokenHash(o.tokens[r.Role])})
+			domain.TokenIssued{Token: uuid.NewString(), Name: "test", Hash: access.TokenHash(o.tokens[r.Role])})
 	}
 	return o
 }
@@ -141,7 +142,7 @@ func (o org) system(ctx context.Context) context.Context {
 
 // as is a context in which the organization's administrator makes changes.
 func (h *house) as(o org) context.Context {
-	ctx := context.WithValue(h.t.Context(), principalKey{}, Principal{Organization: o.id, User: o.users[domain.Admin], Role: domain.Admin})
+	ctx := access.With(h.t.Context(), access.Principal{Organization: o.id, User: o.users[domain.Admin], Role: domain.Admin})
 	return store.As(ctx, store.Author{Organization: o.id, Actor: o.users[domain.Admin]})
 }
 

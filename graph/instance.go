@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -21,7 +22,7 @@ func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput
 		return domain.Instance{}, err
 	}
 	i.version = &version
-	customer, ok := r.View.Customers.Get(principalOf(ctx).Organization, input.Customer)
+	customer, ok := r.View.Customers.Get(access.Of(ctx).Organization, input.Customer)
 	if !ok {
 		return domain.Instance{}, refusal.ForField(refusal.NotFound, "customer", "Record not found: customer")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -49,7 +50,7 @@ func (r *Resolver) updateInstance(ctx context.Context, input UpdateInstanceInput
 
 // instanceHere finds an instance of the caller's organization that has not been removed.
 func (r *Resolver) instanceHere(ctx context.Context, id string) (domain.Instance, bool) {
-	i, ok := r.View.Instances.Get(principalOf(ctx).Organization, id)
+	i, ok := r.View.Instances.Get(access.Of(ctx).Organization, id)
 	return i, ok && i.RemovedAt.IsZero()
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -14,7 +15,7 @@ import (
 
 // integration finds a draft by the integration's id, or a published version by its own.
 func (r *Resolver) integration(ctx context.Context, id string) (Integration, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	if i, ok := r.View.Integrations.Get(organization, id); ok && i.RemovedAt.IsZero() {
 		return Integration{integration: i}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -46,7 +47,7 @@ type keySealer struct {
 }
 
 func (r *Resolver) sealer(ctx context.Context, before *definition.Part) keySealer {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	s := keySealer{r, domain.Instance{Organization: organization}, domain.OrganizationAPIKeyPlace(organization), map[string]string{}}
 	for key := range apiKeys(before) {
 		if plain, err := s.open(key); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
@@ -19,7 +20,7 @@ func (r *Resolver) logTail(ctx context.Context, execution, instance, argument *s
 		return nil, err
 	}
 	if id := given(instance); id != "" {
-		if _, ok := r.View.Instances.Get(principalOf(ctx).Organization, id); !ok {
+		if _, ok := r.View.Instances.Get(access.Of(ctx).Organization, id); !ok {
 			return nil, missing("instance")
 		}
 		if from.position == 0 {

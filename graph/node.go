@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -137,7 +138,7 @@ func (r *Resolver) partOfExecution(ctx context.Context, owner, id string) (Node,
 }
 
 func (r *Resolver) userByID(ctx context.Context, id string) (Node, error) {
-	u, ok := r.View.Users.Get(principalOf(ctx).Organization, id)
+	u, ok := r.View.Users.Get(access.Of(ctx).Organization, id)
 	return found(u, ok, "user")
 }
 
@@ -151,7 +152,7 @@ func (r *Resolver) executionByID(ctx context.Context, id string) (Node, error) {
 
 // tokenByID finds a token for those who may read the list of them.
 func (r *Resolver) tokenByID(ctx context.Context, id string) (Node, error) {
-	if may(principalOf(ctx).Role, "Query.apiTokens") {
+	if access.Of(ctx).May(access.ManageUsers) {
 		for _, t := range r.apiTokens(ctx) {
 			if t.ID == id {
 				return t, nil
@@ -170,6 +171,6 @@ func (r *Resolver) inCatalogue(_ context.Context, id string) (Node, error) {
 }
 
 func (r *Resolver) attachmentByID(ctx context.Context, id string) (Node, error) {
-	i, a, ok := r.View.AttachmentOf(principalOf(ctx).Organization, id)
+	i, a, ok := r.View.AttachmentOf(access.Of(ctx).Organization, id)
 	return found(Attachment{i, a}, ok, "attachment")
 }

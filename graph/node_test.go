@@ -40,27 +40,27 @@ var nodes = map[string]struct {
 	document, fields string
 	readers          []domain.Role
 }{
-	"Action":       {`{ components { nodes { actions { nodes { ...N } } } } integrations(allVersions: true) { nodes { flows { nodes { trigger { action { ...N } } } } } } }`, `key label description isTrigger isPollingTrigger scheduleSupport allowsBranching component { id key } inputs { totalCount }`, everyone},
-	"ActionInput":  {`{ components { nodes { actions { nodes { inputs { nodes { ...N } } } } } } }`, `key label description type required default options`, everyone},
-	"ApiToken":     {`{ apiTokens { nodes { ...N } } }`, `name user { id } createdAt revokedAt`, admins},
-	"Attachment":   {`{ integrations(allVersions: true) { nodes { attachments { nodes { ...N } } } } }`, `name size addedAt addedBy { id }`, everyone},
-	"AuditEvent":   {`{ auditEvents { nodes { ...N } } }`, `position kind subject revision at actor hash data`, admins},
-	"Component":    {`{ components { nodes { ...N } } }`, `key label actions { totalCount }`, everyone},
-	"Customer":     {`{ customers { nodes { ...N } } }`, `name createdAt`, everyone},
-	"Draft":        {`{ drafts { nodes { ...N } } }`, `name isMain revision createdAt`, everyone},
-	"Instance":     {`{ instances { nodes { ...N } } hidden: instances(isSystem: true) { nodes { ...N } } }`, `name enabled integration { id }`, everyone},
-	"Integration":  {`{ integrations(allVersions: true) { nodes { ...N } } }`, `name versionNumber definition`, everyone},
+	"Action":       {`{ components { nodes { actions { nodes { ...N } } } } integrations(allVersions: true) { nodes { flows { nodes { trigger { action { ...N } } } } } } }`, `key label description isTrigger isPollingTrigger scheduleSupport allowsBranching component { id key } inputs { totalCount }`, allRoles},
+	"ActionInput":  {`{ components { nodes { actions { nodes { inputs { nodes { ...N } } } } } } }`, `key label description type required default options`, allRoles},
+	"ApiToken":     {`{ apiTokens { nodes { ...N } } }`, `name user { id } createdAt revokedAt`, adminish},
+	"Attachment":   {`{ integrations(allVersions: true) { nodes { attachments { nodes { ...N } } } } }`, `name size addedAt addedBy { id }`, allRoles},
+	"AuditEvent":   {`{ auditEvents { nodes { ...N } } }`, `position kind subject revision at actor hash data`, adminish},
+	"Component":    {`{ components { nodes { ...N } } }`, `key label actions { totalCount }`, allRoles},
+	"Customer":     {`{ customers { nodes { ...N } } }`, `name createdAt`, allRoles},
+	"Draft":        {`{ drafts { nodes { ...N } } }`, `name isMain revision createdAt`, allRoles},
+	"Instance":     {`{ instances { nodes { ...N } } hidden: instances(isSystem: true) { nodes { ...N } } }`, `name enabled integration { id }`, allRoles},
+	"Integration":  {`{ integrations(allVersions: true) { nodes { ...N } } }`, `name versionNumber definition`, allRoles},
 	"Notification": {`{ notifications { nodes { ...N } } }`, `type at draft { id }`, nil}, // of the caller alone
-	"User":         {`{ users { nodes { ...N } } }`, `name email role { id }`, everyone},
+	"User":         {`{ users { nodes { ...N } } }`, `name email role { id }`, allRoles},
 
-	"IntegrationFlow":         {`{ integrations(allVersions: true) { nodes { flows { nodes { ...N } } } } instances { nodes { flowConfigs { nodes { flow { ...N } } } } } }`, `part stableKey name description isSynchronous testUrl trigger { action { id } }`, everyone},
-	"InstanceFlowConfig":      {`{ instances { nodes { flowConfigs { nodes { ...N } } } } hidden: instances(isSystem: true) { nodes { flowConfigs { nodes { ...N } } } } }`, `flow { id name } webhookUrl apiKeys`, everyone},
-	"InstanceConfigVariable":  {`{ instances { nodes { configVariables { nodes { ...N } } } } integrations { nodes { testConfigVariables { nodes { ...N } } } } }`, `value status inputs { totalCount } requiredConfigVariable { id key }`, everyone},
-	"InstanceExecutionResult": {`{ executionResults { nodes { ...N } } }`, `status queuedAt flowName`, everyone},
-	"Expression":              {`{ instances { nodes { configVariables { nodes { inputs { nodes { ...N } } } } } } integrations { nodes { testConfigVariables { nodes { inputs { nodes { ...N } } } } } } }`, `name value`, everyone},
-	"ExecutionSection":        {`query ($run: ID!) { executionSections(executionResult: $run) { nodes { ...N } } }`, `sectionId label`, everyone},
-	"Log":                     {`{ executionResults { nodes { logs { nodes { ...N } } } } }`, `timestamp severity message executionId sectionId stepName`, everyone},
-	"InstanceStepResult":      {`{ executionResults { nodes { stepResults { nodes { ...N } } } } }`, `stepName path startedAt endedAt hasError error result resultSize`, everyone},
+	"IntegrationFlow":         {`{ integrations(allVersions: true) { nodes { flows { nodes { ...N } } } } instances { nodes { flowConfigs { nodes { flow { ...N } } } } } }`, `part stableKey name description isSynchronous testUrl trigger { action { id } }`, allRoles},
+	"InstanceFlowConfig":      {`{ instances { nodes { flowConfigs { nodes { ...N } } } } hidden: instances(isSystem: true) { nodes { flowConfigs { nodes { ...N } } } } }`, `flow { id name } webhookUrl apiKeys`, allRoles},
+	"InstanceConfigVariable":  {`{ instances { nodes { configVariables { nodes { ...N } } } } integrations { nodes { testConfigVariables { nodes { ...N } } } } }`, `value status inputs { totalCount } requiredConfigVariable { id key }`, allRoles},
+	"InstanceExecutionResult": {`{ executionResults { nodes { ...N } } }`, `status queuedAt flowName`, allRoles},
+	"Expression":              {`{ instances { nodes { configVariables { nodes { inputs { nodes { ...N } } } } } } integrations { nodes { testConfigVariables { nodes { inputs { nodes { ...N } } } } } } }`, `name value`, allRoles},
+	"ExecutionSection":        {`query ($run: ID!) { executionSections(executionResult: $run) { nodes { ...N } } }`, `sectionId label`, allRoles},
+	"Log":                     {`{ executionResults { nodes { logs { nodes { ...N } } } } }`, `timestamp severity message executionId sectionId stepName`, allRoles},
+	"InstanceStepResult":      {`{ executionResults { nodes { stepResults { nodes { ...N } } } } }`, `stepName path startedAt endedAt hasError error result resultSize`, allRoles},
 }
 
 // Whatever is a node is the same wherever it is found, for all who may find it there, and is nothing to

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -29,7 +30,7 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 	if !is || err != nil {
 		return nil, missing("notification")
 	}
-	told := r.View.NoticesTo(principalOf(ctx).User)
+	told := r.View.NoticesTo(access.Of(ctx).User)
 	if n := projections.NoticesUpTo(told, store.Position(position)); n > 0 && told[n-1].Position == store.Position(position) {
 		return Notification{told[n-1], r}, nil
 	}
@@ -67,7 +68,7 @@ func (r *Resolver) notifications(ctx context.Context, w window) (Page[Notificati
 	if err != nil {
 		return page, err
 	}
-	told := r.View.NoticesTo(principalOf(ctx).User)
+	told := r.View.NoticesTo(access.Of(ctx).User)
 	page.total = func(context.Context) (int, error) { return len(told), nil }
 	start, end := 0, len(told)
 	switch {
@@ -96,7 +97,7 @@ func (r *Resolver) notificationFeed(ctx context.Context, argument *string) (<-ch
 	if err != nil {
 		return nil, err
 	}
-	user := principalOf(ctx).User
+	user := access.Of(ctx).User
 	return stream(ctx, func(ctx context.Context, send func(Notification) bool) error {
 		signal, stop := r.View.Watch()
 		defer stop()

@@ -11,6 +11,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"heddle/app/access"
 )
 
 // operation is what a client has asked for over a transport that answers more than once.
@@ -127,7 +129,7 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 	if refusal != nil {
 		return refusal.Errors
 	}
-	leave, ok := s.account(principalOf(ctx).Token).subscribe(s.MaxTokenSubscriptions)
+	leave, ok := s.account(access.Of(ctx).Token).subscribe(s.MaxTokenSubscriptions)
 	if !ok {
 		return s.tooManySubscriptions().Errors
 	}
@@ -176,7 +178,7 @@ func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *gra
 // feed executes a subscription, one answer after another.
 func (s streaming) feed(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, op *operation, next func([]byte) error) gqlerror.List {
 	ctx, cancel := context.WithCancel(ctx)
-	op.ready, op.gate = make(chan struct{}, 1), s.account(principalOf(ctx).Token).evaluating
+	op.ready, op.gate = make(chan struct{}, 1), s.account(access.Of(ctx).Token).evaluating
 	defer op.answered()
 	defer op.readers.Wait()
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -69,7 +70,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i I
 	if m == nil {
 		return r.integration(ctx, id)
 	}
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	now, ok := r.View.Integrations.Get(organization, id)
 	if !ok {
 		if now, ok = r.View.IntegrationOf(organization, id); !ok {
@@ -103,7 +104,7 @@ func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft,
 	if m == nil {
 		return r.draftByID(ctx, id)
 	}
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	if _, ok := r.View.Integrations.Get(organization, id); ok {
 		i, err := r.integrationAt(ctx, id, m)
 		if err != nil {
@@ -138,7 +139,7 @@ func (r *Resolver) instanceAt(ctx context.Context, id string, m *moment) (*Insta
 		}
 		return found(i, ok, "instance")
 	}
-	if _, ok := r.View.Instances.Get(principalOf(ctx).Organization, id); !ok {
+	if _, ok := r.View.Instances.Get(access.Of(ctx).Organization, id); !ok {
 		return nil, missing("instance")
 	}
 	was, _, err := loadAt(ctx, r, domain.Instances, id, *m)

@@ -2,40 +2,25 @@ package graph
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
 )
 
-// tokenPrefix makes a leaked token recognisable to scanners.
-const tokenPrefix = "heddle_"
-
-// TokenHash is how a token is stored and found: random tokens need no slow hash.
-func TokenHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
-
 // issueToken draws a token for a user. The secret is returned once and kept nowhere.
 func (r *Resolver) issueToken(ctx context.Context, user, name string) (APIToken, string, error) {
-	u, ok := r.View.Users.Get(principalOf(ctx).Organization, user)
+	u, ok := r.View.Users.Get(access.Of(ctx).Organization, user)
 	if !ok {
 		return APIToken{}, "", refusal.ForField(refusal.NotFound, "user", "Record not found: user")
 	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // it never fails: see crypto/rand
-	secret := tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
-	id := newID()
+	secret, id := access.NewToken(), newID()
 	u, err := change(ctx, r, domain.Users, u.ID, func(s domain.User) (domain.Changes[domain.User], error) {
-		return s.IssueToken(id, name, TokenHash(secret))
+		return s.IssueToken(id, name, access.TokenHash(secret))
 	})
 	if err != nil {
 		return APIToken{}, "", err
@@ -49,7 +34,7 @@ func tokenOf(u domain.User, id string) APIToken {
 }
 
 func (r *Resolver) revokeToken(ctx context.Context, id string) (APIToken, error) {
-	for _, u := range r.View.Users.Each(principalOf(ctx).Organization) {
+	for _, u := range r.View.Users.Each(access.Of(ctx).Organization) {
 		if slices.ContainsFunc(u.Tokens, func(t domain.Token) bool { return t.ID == id }) {
 			u, err := change(ctx, r, domain.Users, u.ID, func(s domain.User) (domain.Changes[domain.User], error) {
 				return s.RevokeToken(id)
@@ -66,7 +51,7 @@ func (r *Resolver) revokeToken(ctx context.Context, id string) (APIToken, error)
 // apiTokens yields every token of the organization. Its place is the user's and its own number.
 func (r *Resolver) apiTokens(ctx context.Context) func(func(store.Position, APIToken) bool) {
 	return func(yield func(store.Position, APIToken) bool) {
-		for since, u := range r.View.Users.Each(principalOf(ctx).Organization) {
+		for since, u := range r.View.Users.Each(access.Of(ctx).Organization) {
 			for n, t := range u.Tokens {
 				if !yield(since*versionSpan+store.Position(n+1), APIToken{Token: t, User: u}) {
 					return
@@ -115,7 +100,7 @@ func (r *Resolver) createCustomer(ctx context.Context, input CreateCustomerInput
 
 // claim makes a name the owner's. field is the input that is refused when somebody else has it.
 func claim[S any](ctx context.Context, r *Resolver, owners *domain.Category[S], kind, field, value, owner string) error {
-	id := domain.ClaimID(principalOf(ctx).Organization, kind, value)
+	id := domain.ClaimID(access.Of(ctx).Organization, kind, value)
 	standing, _, err := store.Load(ctx, r.Log, domain.Claims, id)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"heddle/app/access"
 	"heddle/domain"
 )
 
@@ -381,9 +382,9 @@ func (f *facts) refused(who string, a reply, code, field string, before int) {
 
 // Every right that the package gives is one that the table above tests, and none is for nobody.
 func TestRightsNameNoOtherField(t *testing.T) {
-	for field := range permissions {
+	for field := range verbs {
 		if len(rights[field].may) == 0 {
-			t.Errorf("permissions has %s, which is no root field", field)
+			t.Errorf("verbs has %s, which is no root field", field)
 		}
 	}
 }
@@ -437,7 +438,7 @@ func TestBearerSpelling(t *testing.T) {
 	token := h.tokens[domain.Viewer]
 	for header, want := range map[string]bool{"Bearer " + token: true, "bearer " + token: true, "Bearer  " + token: true,
 		token: false, "Basic " + token: false, "Bearer": false, "Bearer ": false, "Bearer undefined": false,
-		"Bearer " + TokenHash(token): false, "Bearer " + strings.ToUpper(token): false} {
+		"Bearer " + access.TokenHash(token): false, "Bearer " + strings.ToUpper(token): false} {
 		a := h.send(request(`{"query":"{ authenticatedUser { id } }"}`, "Authorization", header))
 		if got := a.text("authenticatedUser.id") != ""; got != want {
 			t.Errorf("%.20q: let in is %v", header, got)

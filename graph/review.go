@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -32,7 +33,7 @@ func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) 
 		return reviewPayload(Draft{}, refusal.ForField(refusal.Invalid, "link", "must be an http or https address"))
 	}
 	var err error
-	if e.Reviewers, err = r.asked(principalOf(ctx), input.Reviewers); err != nil {
+	if e.Reviewers, err = r.asked(access.Of(ctx), input.Reviewers); err != nil {
 		return reviewPayload(Draft{}, err)
 	}
 	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
@@ -41,7 +42,7 @@ func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) 
 }
 
 // asked checks whom a review is asked of; each counts once.
-func (r *Resolver) asked(caller Principal, ids []string) (list []string, err error) {
+func (r *Resolver) asked(caller access.Principal, ids []string) (list []string, err error) {
 	if len(ids) > maxReviewers {
 		return nil, refusal.ForField(refusal.Invalid, "reviewers", "are %d; a review is asked of at most %d", len(ids), maxReviewers)
 	}
@@ -51,7 +52,7 @@ func (r *Resolver) asked(caller Principal, ids []string) (list []string, err err
 		switch {
 		case u == nil:
 			return nil, refusal.ForField(refusal.NotFound, "reviewers", "Record not found: user")
-		case !may(u.Role, "Mutation.giveVerdict"):
+		case !access.May(u.Role, access.Review):
 			return nil, refusal.ForField(refusal.Invalid, "reviewers", "%s has the role %s, which gives no verdicts", u.Email, u.Role)
 		case !seen[id]:
 			seen[id] = true
@@ -64,7 +65,7 @@ func (r *Resolver) asked(caller Principal, ids []string) (list []string, err err
 func (r *Resolver) giveVerdict(ctx context.Context, input GiveVerdictInput) (*ReviewPayload, error) {
 	e := domain.VerdictGiven{Verdict: newID(), Approves: input.Approves, Comment: given(input.Comment)}
 	return r.onDraft(ctx, input.ID, func(ref draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.GiveVerdict(e, principalOf(ctx).User, given(input.ChangeHash), r.policy(ref.integration), r.Limits)
+		return d.GiveVerdict(e, access.Of(ctx).User, given(input.ChangeHash), r.policy(ref.integration), r.Limits)
 	})
 }
 
@@ -87,7 +88,7 @@ func (r *Resolver) setReviewPolicy(ctx context.Context, input SetReviewPolicyInp
 }
 
 func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain.ReviewPolicy, inherit bool) (ReviewPolicy, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	if id == "" {
 		if inherit {
 			return ReviewPolicy{}, refusal.ForField(refusal.Invalid, "inherit", "give the integration that is to have the organization's policy")

@@ -7,6 +7,7 @@ package graph
 
 import (
 	"context"
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -291,7 +292,7 @@ func (r *mutationResolver) CreateOrganizationUser(ctx context.Context, input Cre
 func (r *mutationResolver) CreateAPIToken(ctx context.Context, input CreateAPITokenInput) (*CreateAPITokenPayload, error) {
 	user := given(input.User)
 	if user == "" {
-		user = principalOf(ctx).User
+		user = access.Of(ctx).User
 	}
 	issued, secret, err := r.issueToken(ctx, user, input.Name)
 	token, errs, err := payload(issued, err)
@@ -373,13 +374,13 @@ func (r *mutationResolver) GiveVerdict(ctx context.Context, input GiveVerdictInp
 
 func (r *mutationResolver) WithdrawVerdict(ctx context.Context, input WithdrawVerdictInput) (*ReviewPayload, error) {
 	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.WithdrawVerdict(principalOf(ctx).User)
+		return d.WithdrawVerdict(access.Of(ctx).User)
 	})
 }
 
 func (r *mutationResolver) DismissVerdict(ctx context.Context, input DismissVerdictInput) (*ReviewPayload, error) {
 	return r.onDraft(ctx, input.ID, func(ref draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, principalOf(ctx).Role, r.policy(ref.integration))
+		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, access.Of(ctx).Role, r.policy(ref.integration))
 	})
 }
 
@@ -518,12 +519,12 @@ func (r *queryResolver) Node(ctx context.Context, id string) (Node, error) {
 }
 
 func (r *queryResolver) AuthenticatedUser(ctx context.Context) (*domain.User, error) {
-	u, ok := r.View.Users.Get(principalOf(ctx).Organization, principalOf(ctx).User)
+	u, ok := r.View.Users.Get(access.Of(ctx).Organization, access.Of(ctx).User)
 	return found(u, ok, "user")
 }
 
 func (r *queryResolver) Organization(ctx context.Context) (*domain.Organization, error) {
-	o, ok := r.View.Organizations.Get(principalOf(ctx).Organization, principalOf(ctx).Organization)
+	o, ok := r.View.Organizations.Get(access.Of(ctx).Organization, access.Of(ctx).Organization)
 	return found(o, ok, "organization")
 }
 
@@ -532,7 +533,7 @@ func (r *queryResolver) OrganizationRoles(ctx context.Context) ([]Role, error) {
 }
 
 func (r *queryResolver) Users(ctx context.Context, after *string, first *int, before *string, last *int) (*Page[domain.User], error) {
-	page, err := paginate(r.View.Users.Each(principalOf(ctx).Organization), window{after, first, before, last})
+	page, err := paginate(r.View.Users.Each(access.Of(ctx).Organization), window{after, first, before, last})
 	return &page, err
 }
 
@@ -542,14 +543,14 @@ func (r *queryResolver) APITokens(ctx context.Context, after *string, first *int
 }
 
 func (r *queryResolver) Customer(ctx context.Context, id string) (*domain.Customer, error) {
-	c, ok := r.View.Customers.Get(principalOf(ctx).Organization, id)
+	c, ok := r.View.Customers.Get(access.Of(ctx).Organization, id)
 	return found(c, ok, "customer")
 }
 
 func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int, before *string, last *int) (*Page[domain.Customer], error) {
 	name := contains(nameIcontains)
 	fits := func(c domain.Customer) bool { return name(c.Name) && (isSystem == nil || !*isSystem) }
-	page, err := sorted(where(r.View.Customers.Each(principalOf(ctx).Organization), fits), sortedCustomers(sortBy), same, window{after, first, before, last})
+	page, err := sorted(where(r.View.Customers.Each(access.Of(ctx).Organization), fits), sortedCustomers(sortBy), same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -579,7 +580,7 @@ func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string,
 		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
 	order := sortedIntegrations(sortBy)
-	page, err := sorted(r.integrations(principalOf(ctx).Organization, all, order, fits), order, listed.show, window{after, first, before, last})
+	page, err := sorted(r.integrations(access.Of(ctx).Organization, all, order, fits), order, listed.show, window{after, first, before, last})
 	return &page, err
 }
 
@@ -596,7 +597,7 @@ func (r *queryResolver) Draft(ctx context.Context, id string, asOf *time.Time, a
 }
 
 func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (*Page[Draft], error) {
-	page, err := paginate(r.openDrafts(principalOf(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), window{after, first, before, last})
+	page, err := paginate(r.openDrafts(access.Of(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), window{after, first, before, last})
 	return &page, err
 }
 
@@ -630,7 +631,7 @@ func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, cu
 		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
-	page, err := sorted(where(r.View.Instances.Each(principalOf(ctx).Organization), fits), r.sortedInstances(sortBy), same, window{after, first, before, last})
+	page, err := sorted(where(r.View.Instances.Each(access.Of(ctx).Organization), fits), r.sortedInstances(sortBy), same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -695,7 +696,7 @@ func (r *subscriptionResolver) LogTail(ctx context.Context, executionID *string,
 }
 
 func (r *subscriptionResolver) InstanceChanged(ctx context.Context, id string) (<-chan *domain.Instance, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	return state(ctx, r.Resolver, "instance", func() (domain.Instance, bool) {
 		i, ok := r.View.Instances.Get(organization, id)
 		return i, ok && i.RemovedAt.IsZero()

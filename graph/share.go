@@ -8,6 +8,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"heddle/app/access"
 )
 
 // sharedFields are the subscriptions of a state that concerns nobody but who sees it: equal ones of one token
@@ -42,7 +44,7 @@ func sharedKey(ctx context.Context, rc *graphql.OperationContext) (string, error
 	if err != nil {
 		return "", fmt.Errorf("comparing subscriptions: %w", err)
 	}
-	return fmt.Sprintf("%q %q %q %s", principalOf(ctx), rc.RawQuery, rc.OperationName, variables), nil
+	return fmt.Sprintf("%q %q %q %s", access.Of(ctx), rc.RawQuery, rc.OperationName, variables), nil
 }
 
 // follow hands on what an evaluation answers, one that runs or one that is begun by answer. A slow listener

@@ -9,6 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
 
+	"heddle/app/access"
 	"heddle/domain/refusal"
 )
 
@@ -85,7 +86,7 @@ func within(value any, left *int) bool {
 
 // MutateOperationContext implements [graphql.OperationContextMutator].
 func (s shield) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	op.DisableIntrospection = principalOf(ctx).User == ""
+	op.DisableIntrospection = access.Of(ctx).User == ""
 	left := s.MaxComplexity
 	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {
 	case deep:

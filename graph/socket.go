@@ -13,6 +13,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"heddle/app/access"
 )
 
 // Subprotocol is the only one that is spoken over WebSocket.
@@ -44,7 +46,7 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	ctx, evict := context.WithCancelCause(r.Context())
 	defer evict(nil)
 	s := &socket{sockets: t, exec: exec, request: r, running: map[string]*running{}}
-	if p := principalOf(ctx); p.User == "" {
+	if p := access.Of(ctx); p.User == "" {
 		known := t.strangers.admit(r.RemoteAddr, t.Options, func() { evict(errEvicted) })
 		s.leave = known
 	} else if leave, ok := t.account(p.Token).open(t.MaxStreams); ok {
@@ -236,9 +238,9 @@ func (s *socket) init(m message) bool {
 	if credentials.Authorization != "" {
 		token = bearer(credentials.Authorization)
 	}
-	ctx, ok := s.ctx, principalOf(s.ctx).User != ""
+	ctx, ok := s.ctx, access.Of(s.ctx).User != ""
 	if token != "" {
-		ctx, ok = authenticated(s.ctx, s.view, token, s.request.RemoteAddr)
+		ctx, ok = enter(s.ctx, s.view, token, s.request.RemoteAddr)
 	}
 	if !ok {
 		s.close(closeForbidden, "Forbidden")
@@ -262,9 +264,9 @@ func (s *socket) init(m message) bool {
 
 // letIn counts the connection as the client's, unless it was counted so when it was opened.
 func (s *socket) letIn(ctx context.Context) bool {
-	token := principalOf(ctx).Token
+	token := access.Of(ctx).Token
 	s.account = s.streams.account(token)
-	if principalOf(s.request.Context()).Token == token {
+	if access.Of(s.request.Context()).Token == token {
 		return true
 	}
 	leave, ok := s.account.open(s.MaxStreams)

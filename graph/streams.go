@@ -8,6 +8,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"heddle/app/access"
 	"heddle/domain/refusal"
 	"heddle/projections"
 )
@@ -154,14 +155,14 @@ func (s *streams) Wait() {
 func (s *streams) revoked(ctx context.Context) bool {
 	signal, stop := s.view.Watch()
 	defer stop()
-	began := principalOf(ctx)
+	began := access.Of(ctx)
 	for {
 		select {
 		case <-signal:
 		case <-ctx.Done():
 			return false
 		}
-		if now, ok := ownerOf(s.view, began.hash); !ok || now != began {
+		if !began.Stands(s.view) {
 			return true
 		}
 	}

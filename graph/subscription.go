@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"heddle/app/access"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -46,7 +47,7 @@ func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, 
 
 // integrationState sends an integration's draft.
 func (r *Resolver) integrationState(ctx context.Context, id string) (<-chan *Integration, error) {
-	organization := principalOf(ctx).Organization
+	organization := access.Of(ctx).Organization
 	return state(ctx, r, "integration", func() (i Integration, ok bool) {
 		if i.integration, ok = r.View.Integrations.Get(organization, id); !ok || !i.integration.RemovedAt.IsZero() {
 			return i, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"heddle/app/access"
 	"heddle/domain"
 )
 
@@ -55,7 +56,7 @@ func (r *Resolver) replyToThread(ctx context.Context, input ReplyToThreadInput) 
 func (r *Resolver) editComment(ctx context.Context, input EditCommentInput) (*ThreadPayload, error) {
 	e := domain.CommentEdited{Thread: input.Thread, Comment: input.Comment, Text: input.Text}
 	return r.onThread(ctx, input.ID, input.Thread, func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-		return d.EditComment(e, principalOf(ctx).User, r.Limits)
+		return d.EditComment(e, access.Of(ctx).User, r.Limits)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"heddle/app/access"
 	"heddle/domain/refusal"
 )
 
@@ -99,7 +100,7 @@ func nullWhole(response *graphql.Response) *graphql.Response {
 func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams, status int, refusal *graphql.Response) {
 	params = &graphql.RawParams{Headers: r.Header, ReadTime: graphql.TraceTiming{Start: graphql.Now()}}
 	limit, setting, who := o.MaxBody, "HEDDLE_MAX_REQUEST", ""
-	if principalOf(r.Context()).User == "" && o.MaxAnonymousBody < limit {
+	if access.Of(r.Context()).User == "" && o.MaxAnonymousBody < limit {
 		limit, setting, who = o.MaxAnonymousBody, "HEDDLE_MAX_ANONYMOUS_REQUEST", ", the most without a valid token"
 	}
 	switch {

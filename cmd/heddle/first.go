@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"heddle/app/access"
 	"heddle/domain"
-	"heddle/graph"
 	"heddle/projections"
 	"heddle/store"
 	"heddle/store/vault"
@@ -87,9 +85,7 @@ func adminToken(ctx context.Context, s *settings, log store.Log, user domain.Use
 	case secret == "" && len(user.Tokens) > 0:
 		return 0, nil
 	case secret == "":
-		random := make([]byte, 32)
-		_, _ = rand.Read(random) // it never fails: see crypto/rand
-		secret, made = "heddle_"+base64.RawURLEncoding.EncodeToString(random), true
+		secret, made = access.NewToken(), true
 	case len(secret) < minAdminToken:
 		return 0, fmt.Errorf("HEDDLE_ADMIN_TOKEN must have at least %d characters", minAdminToken)
 	}
@@ -98,7 +94,7 @@ func adminToken(ctx context.Context, s *settings, log store.Log, user domain.Use
 			return 0, err
 		}
 	}
-	hash := graph.TokenHash(secret)
+	hash := access.TokenHash(secret)
 	id := domain.DeriveID("token", user.ID, hash)
 	_, pos, err := store.Change(ctx, log, domain.Users, user.ID, func(u domain.User) (domain.Changes[domain.User], error) {
 		if slices.ContainsFunc(u.Tokens, func(t domain.Token) bool { return t.ID == id && !t.RevokedAt.IsZero() }) {
