@@ -260,21 +260,21 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	return d.edited(nil, DraftDiscarded{Changes: changes, Digest: d.digestOf(d.Origin, base.Definition)}), nil
 }
 
-// Close ends editing for a version. The definition must be free of errors and be the one that the
-// closing names by its hash, and the policy must let it be published; who may go past it gives the
+// ErrEditedMeanwhile refuses to publish what the caller has not seen.
+var ErrEditedMeanwhile = refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
+
+// Close ends editing for a version. The draft must still hold saved, the definition that was found free of errors and
+// stored under the hash that the closing names, and the policy must let it be published; who may go past it gives the
 // reason.
-func (d Draft) Close(e DraftClosed, rules Publishing) (Changes[Draft], error) {
+func (d Draft) Close(e DraftClosed, saved *definition.Part, rules Publishing) (Changes[Draft], error) {
 	if d.Closed != nil && d.Closed.Version == e.Version {
 		return nil, nil
 	}
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
-	if _, err := definition.Check(d.Definition); err != nil {
-		return nil, err
-	}
-	if definition.Hash(d.Definition) != e.Definition {
-		return nil, refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
+	if d.Definition != saved {
+		return nil, ErrEditedMeanwhile
 	}
 	changes, err := d.allowed(rules)
 	if err != nil {

@@ -201,7 +201,7 @@ func TestVerdictRefusals(t *testing.T) {
 
 func TestPolicyDecidesWhoPublishes(t *testing.T) {
 	close := func(d Draft, p ReviewPolicy, role Role, bypass string) (Changes[Draft], error) {
-		return d.Close(DraftClosed{Version: "v2", Definition: definition.Hash(d.Definition)}, Publishing{Policy: p, Role: role, Bypass: bypass})
+		return d.Close(DraftClosed{Version: "v2", Definition: definition.Hash(d.Definition)}, d.Definition, Publishing{Policy: p, Role: role, Bypass: bypass})
 	}
 	one := ReviewPolicy{Approvals: 1, Bypass: []Role{Admin}}
 	pending := newReview(t)
@@ -271,14 +271,18 @@ func TestPlans(t *testing.T) {
 	r := newReview(t)
 	plan := func(at time.Time, hash string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.Plan(PublishScheduled{Version: "v2", At: at, Definition: hash}, start, Publishing{Policy: DefaultReviewPolicy, Role: Admin, Bypass: "so"})
+			saved := d.Definition
+			if hash == "another" {
+				saved = definition.Blank("Another")
+			}
+			return d.SchedulePublish(PublishScheduled{Version: "v2", At: at, Definition: hash}, saved, start, Publishing{Policy: DefaultReviewPolicy, Role: Admin, Bypass: "so"})
 		}
 	}
 	hash := definition.Hash(r.draft().Definition)
 	for want, decide := range map[string]func(Draft) (Changes[Draft], error){
 		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now":                     plan(start, hash),
 		"CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait": plan(start.Add(time.Hour), hash),
-		"CONFLICT the draft was edited meanwhile; look at it again before publishing":                          plan(start.Add(time.Hour), "hash"),
+		"CONFLICT the draft was edited meanwhile; look at it again before publishing":                          plan(start.Add(time.Hour), "another"),
 	} {
 		if _, err := r.tries(decide); told(err) != want {
 			t.Errorf("refused with %q, want %q", told(err), want)
@@ -294,7 +298,7 @@ func TestPlans(t *testing.T) {
 			})
 		},
 		"withdrawing":       func() { r.does("ann", func(d Draft) (Changes[Draft], error) { return d.WithdrawReview("") }) },
-		"giving it up":      func() { r.does("ann", func(d Draft) (Changes[Draft], error) { return d.Unplan("") }) },
+		"giving it up":      func() { r.does("ann", func(d Draft) (Changes[Draft], error) { return d.UnschedulePublish("") }) },
 		"closing, and then": func() { r.does("ann", Draft.Remove) },
 	} {
 		before := slices.Clone(r.history)

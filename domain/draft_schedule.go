@@ -3,6 +3,7 @@ package domain
 import (
 	"time"
 
+	"heddle/domain/definition"
 	"heddle/domain/refusal"
 )
 
@@ -44,20 +45,20 @@ func (PublishUnscheduled) Evolve(d Draft, _ Meta) Draft {
 // Touches names nothing that edits do.
 func (PublishUnscheduled) Touches() []string { return nil }
 
-// Plan has the draft published later, just as it is. What may not be published now may not be planned.
-func (d Draft) Plan(e PublishScheduled, now time.Time, rules Publishing) (Changes[Draft], error) {
+// SchedulePublish has the draft published later, just as it is. What may not be published now may not be scheduled.
+func (d Draft) SchedulePublish(e PublishScheduled, saved *definition.Part, now time.Time, rules Publishing) (Changes[Draft], error) {
 	rules.Bypass = ""
 	if !e.At.After(now) {
 		return nil, refusal.ForField(refusal.Invalid, "at", "%s has passed; give a time to come, or publish now", e.At.Format(time.RFC3339))
 	}
-	if _, err := d.Close(DraftClosed{Version: e.Version, Definition: e.Definition}, rules); err != nil {
+	if _, err := d.Close(DraftClosed{Version: e.Version, Definition: e.Definition}, saved, rules); err != nil {
 		return nil, err
 	}
 	return Changes[Draft]{e}, nil
 }
 
-// Unplan gives the plan to publish up; without one there is nothing to do.
-func (d Draft) Unplan(reason string) (Changes[Draft], error) {
+// UnschedulePublish gives the plan to publish up; without one there is nothing to do.
+func (d Draft) UnschedulePublish(reason string) (Changes[Draft], error) {
 	if d.Schedule == nil || d.Closed != nil {
 		return nil, nil
 	}

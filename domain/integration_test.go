@@ -110,8 +110,6 @@ func TestVersionsDecide(t *testing.T) {
 func TestDraftDecides(t *testing.T) {
 	def := example(t, "", nil, "a")
 	renamed := example(t, "description: other\n", def, "b")
-	broken := example(t, "", nil, "a")
-	broken.Fields["preprocessFlowName"] = "gone"
 	edits := definition.Diff(def, renamed)
 	if len(edits) == 0 {
 		t.Fatal("the two definitions do not differ")
@@ -135,7 +133,7 @@ func TestDraftDecides(t *testing.T) {
 		return []definition.Change{{Op: definition.SetOp, Path: []string{"labels"}, Value: list}}
 	}
 	closing := func(e DraftClosed) func(Draft) (Changes[Draft], error) {
-		return func(d Draft) (Changes[Draft], error) { return d.Close(e, Publishing{}) }
+		return func(d Draft) (Changes[Draft], error) { return d.Close(e, d.Definition, Publishing{}) }
 	}
 	reopen := func(version string) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) { return d.Reopen(version, "r") }
@@ -185,10 +183,8 @@ func TestDraftDecides(t *testing.T) {
 		"closing":                 {given: events[Draft](opened), when: closing(closed), then: events[Draft](closed)},
 		"closing again":           {given: events[Draft](opened, closed), when: closing(closed)},
 		"closing for another":     {given: events[Draft](opened, closed), when: closing(DraftClosed{Version: "v2", Definition: definition.Hash(def)}), refused: isClosed},
-		"closing what was edited": {given: events[Draft](opened, edited), when: closing(closed), refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
+		"closing what was edited": {given: events[Draft](opened, edited), when: func(d Draft) (Changes[Draft], error) { return d.Close(closed, def, Publishing{}) }, refused: "CONFLICT the draft was edited meanwhile; look at it again before publishing"},
 		"closing none":            {when: closing(closed), refused: "NOT_FOUND id: Record not found: draft"},
-		"closing what can't run": {given: events[Draft](DraftOpened{Definition: broken}), when: closing(DraftClosed{Version: "v1", Definition: definition.Hash(broken)}),
-			refused: `INVALID preprocessFlowName: there is no flow "gone"; name one of the flows`},
 		"undoing":                   {given: events[Draft](opened, edited), when: undo(back), then: events[Draft](DraftEdited{Changes: back, Undoes: 1})},
 		"undoing what is not there": {given: events[Draft](opened), when: undo(nowhere), then: events[Draft](DraftEdited{Changes: nowhere}), refused: `NOT_FOUND there is no part "gone" in the draft`},
 		"undoing a closed one":      {given: events[Draft](opened, closed), when: undo(edits), refused: isClosed},

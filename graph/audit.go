@@ -35,7 +35,7 @@ type auditFilter struct {
 
 // actQuery is what a filter asks the index for, once that has what the caller may have just done.
 func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
-	r.settleRuns(ctx, r.View.Applied())
+	r.Runs.Settle(ctx, r.View.Applied())
 	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
 	if f.subject != "" {
 		q.Streams = r.streamsOf(q.Organization, f.subject)

@@ -352,7 +352,7 @@ func TestFinishPublishing(t *testing.T) {
 	closed := h.closed(id)
 	for i, want := range []string{"IntegrationPublished", ""} {
 		before := len(h.events())
-		if err := h.Finish(t.Context()); err != nil || h.since(before) != want {
+		if err := h.Authoring.Finish(t.Context()); err != nil || h.since(before) != want {
 			t.Errorf("time %d: %v, wrote %q", i, err, h.since(before))
 		}
 	}
@@ -387,27 +387,6 @@ func TestNextCallerFinishesPublishing(t *testing.T) {
 	}
 }
 
-// A version that is refused gives the draft back; one that could not be written yet does not.
-func TestRefusedVersionReopensTheDraft(t *testing.T) {
-	h := newHouse(t)
-	id := h.imported(h.org, shop)
-	closed := h.closed(id)
-	draft := domain.MainDraftID(id, 0)
-	before := len(h.events())
-	full := *h.Resolver
-	full.Log = fullLog{h.Log, domain.Integrations.Name}
-	if _, err := full.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: id}, closed); refusal.CodeOf(err) != refusal.Unavailable || h.since(before) != "" {
-		t.Errorf("a full disk: %v, wrote %q", err, h.since(before))
-	}
-	_, err := h.finishPublish(h.as(h.org), domain.Draft{ID: draft, Integration: uuid.NewString()}, closed)
-	if refusal.CodeOf(err) != refusal.NotFound || h.since(before) != "DraftReopened" {
-		t.Errorf("an integration that is not there: %v, wrote %q", err, h.since(before))
-	}
-	if a := h.do(publishDocument, vars{"id": id}); a.at("publishIntegration.integration.versionNumber") != 1.0 {
-		t.Errorf("publishing again: %s", a.body)
-	}
-}
-
 // fullLog is a log whose disk is full when it comes to a category, brokenLog one that fails as nobody
 // expects.
 type (
@@ -433,9 +412,9 @@ func (brokenLog) Append(context.Context, string, store.Revision, ...store.Event)
 func TestMutationsThatFail(t *testing.T) {
 	h := newHouse(t)
 	whole := h.Log
-	t.Cleanup(func() { h.Log = whole })
+	t.Cleanup(func() { h.Log, h.Authoring.Log = whole, whole })
 	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole, domain.Claims.Name}, "INTERNAL": brokenLog{whole}} {
-		h.Log = log
+		h.Log, h.Authoring.Log = log, log
 		a := h.ask(h.tokens[domain.Admin], customerDocument, vars{"name": "Acme", "externalId": "x"})
 		if a.status != http.StatusOK || string(a.Data) != "null" || a.code() != code || strings.Contains(a.body, "inner secret") {
 			t.Errorf("%s: answered %d %s", code, a.status, a.body)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -32,27 +33,27 @@ func parseDraftPlace(s string) (p draftPlace, err error) {
 	return p, nil
 }
 
-// place is where an editor of the draft stands at a revision.
-func (ref draftRef) place(revision store.Revision) draftPlace {
+// placeOf is where an editor of the draft stands at a revision.
+func placeOf(ref authoring.DraftRef, revision store.Revision) draftPlace {
 	if revision == store.NoStream {
-		return draftPlace{len(ref.integration.Versions), revision}
+		return draftPlace{len(ref.Integration.Versions), revision}
 	}
-	return draftPlace{ref.before, revision}
+	return draftPlace{ref.Before, revision}
 }
 
 // current refuses an editor who stands on what was a draft or the newest version once.
-func (r *Resolver) current(ref draftRef, seen draftPlace, d domain.Draft) error {
-	newest, published := ref.integration.Newest()
-	stood := seen.count == ref.before
+func (r *Resolver) current(ref authoring.DraftRef, seen draftPlace, d domain.Draft) error {
+	newest, published := ref.Integration.Newest()
+	stood := seen.count == ref.Before
 	if seen.revision == store.NoStream {
-		base, _ := ref.integration.Version(d.Base)
-		stood = d.ID == "" && seen.count == len(ref.integration.Versions) || d.ID != "" && seen.count == base.Number
+		base, _ := ref.Integration.Version(d.Base)
+		stood = d.ID == "" && seen.count == len(ref.Integration.Versions) || d.ID != "" && seen.count == base.Number
 	}
 	if stood || !published {
 		return nil
 	}
 	return refusal.ForField(refusal.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
-		newest.Number, r.who(ref.integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
+		newest.Number, r.who(ref.Integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
 }
 
 // draftRevision is what an editor of the draft as it is now names with its edits.
@@ -60,12 +61,12 @@ func (r *Resolver) draftRevision(ctx context.Context, i Integration) (*string, e
 	if i.version != nil || i.past != nil {
 		return nil, nil
 	}
-	return r.revisionOf(ctx, mainDraft(i.integration))
+	return r.revisionOf(ctx, authoring.MainDraft(i.integration))
 }
 
-func (r *Resolver) revisionOf(ctx context.Context, ref draftRef) (*string, error) {
-	_, revision, err := store.Load(ctx, r.Log, domain.Drafts, ref.id)
-	s := ref.place(revision).String()
+func (r *Resolver) revisionOf(ctx context.Context, ref authoring.DraftRef) (*string, error) {
+	_, revision, err := store.Load(ctx, r.Log, domain.Drafts, ref.ID)
+	s := placeOf(ref, revision).String()
 	return &s, err
 }
 
@@ -74,23 +75,23 @@ type draftChange func(d domain.Draft, base domain.DraftOpened) (domain.Changes[d
 
 // changeSeen changes a draft as long as nobody has changed the same since the revision that the caller has
 // seen, and tells what else has changed.
-func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(draftRef, draftPlace) (draftChange, error)) (*DraftPayload, error) {
+func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(authoring.DraftRef, draftPlace) (draftChange, error)) (*DraftPayload, error) {
 	seen, err := parseDraftPlace(expected)
 	if err != nil {
 		return nil, err
 	}
-	ref, err := r.draftAt(ctx, "id", id)
+	ref, err := r.Authoring.Draft(ctx, "id", id)
 	if err != nil {
 		return nil, err
 	}
-	h, err := store.Open(ctx, r.Log, domain.Drafts, ref.id)
+	h, err := store.Open(ctx, r.Log, domain.Drafts, ref.ID)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.current(ref, seen, h.State()); err != nil {
 		return nil, err
 	}
-	base, err := r.base(ctx, ref.integration)
+	base, err := r.Authoring.Base(ctx, ref.Integration)
 	if err != nil {
 		return nil, err
 	}
@@ -104,16 +105,16 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 		return change(d, base)
 	}, store.IfRevision(seen.revision))
 	if err != nil {
-		return nil, r.toldWho(ref.integration.Organization, h.State().Definition, err)
+		return nil, r.toldWho(ref.Integration.Organization, h.State().Definition, err)
 	}
-	r.settle(ctx, position)
+	r.View.Settle(ctx, position)
 	missed, err := r.missed(ctx, ref, seen.revision, before)
 	if err != nil {
 		return nil, err
 	}
-	draft, err := r.findDraft(ctx, ref.integration.Organization, ref.id)
-	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: draft,
-		Revision: optional(ref.place(h.Revision()).String()), Missed: missed}, err
+	draft, err := r.findDraft(ctx, ref.Integration.Organization, ref.ID)
+	return &DraftPayload{Integration: &Integration{integration: ref.Integration}, Draft: draft,
+		Revision: optional(placeOf(ref, h.Revision()).String()), Missed: missed}, err
 }
 
 // toldWho says of an edit that met another who made that one, and where.
@@ -144,12 +145,12 @@ func (r *Resolver) who(organization, actor string) string {
 }
 
 // missed lists the edits after a revision up to another one.
-func (r *Resolver) missed(ctx context.Context, ref draftRef, after, upTo store.Revision) ([]DraftEdit, error) {
+func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after, upTo store.Revision) ([]DraftEdit, error) {
 	list := []DraftEdit{}
 	if after >= upTo {
 		return list, nil
 	}
-	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.id), after+1)) {
+	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.ID), after+1)) {
 		if err != nil {
 			return nil, err
 		}
@@ -163,8 +164,8 @@ func (r *Resolver) missed(ctx context.Context, ref draftRef, after, upTo store.R
 		if err != nil {
 			return nil, err
 		}
-		edit := DraftEdit{ID: eventID("edit", rec), Revision: ref.place(rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
-		if u, ok := r.View.Users.Get(ref.integration.Organization, meta.Actor); ok {
+		edit := DraftEdit{ID: eventID("edit", rec), Revision: placeOf(ref, rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
+		if u, ok := r.View.Users.Get(ref.Integration.Organization, meta.Actor); ok {
 			edit.By = &u
 		}
 		list = append(list, edit)
@@ -181,23 +182,15 @@ func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftP
 	if err != nil {
 		return nil, err
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(authoring.DraftRef, draftPlace) (draftChange, error) {
 		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			sealed, err := r.sealKeysIn(ctx, "changes", changes, editedFrom(d, base))
+			sealed, err := r.Authoring.SealKeysIn(ctx, "changes", changes, authoring.EditedFrom(d, base))
 			if err != nil {
 				return nil, err
 			}
 			return d.Edit(base, sealed, r.Limits)
 		}, nil
 	})
-}
-
-// editedFrom is the definition that an edit of a draft, or its first, begins with.
-func editedFrom(d domain.Draft, base domain.DraftOpened) *definition.Part {
-	if d.Definition == nil {
-		return base.Definition
-	}
-	return d.Definition
 }
 
 func changesOf(field string, inputs []DraftChangeInput) (changes []definition.Change, err error) {
@@ -258,7 +251,7 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 	if input.Edits != nil {
 		edits = *input.Edits
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref draftRef, seen draftPlace) (draftChange, error) {
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref authoring.DraftRef, seen draftPlace) (draftChange, error) {
 		changes, err := r.undoing(ctx, ref, seen.revision, edits)
 		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 			return d.Undo(edits, changes, r.Limits)
@@ -268,10 +261,10 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 
 // undoing gives the changes that lead from a revision of the draft to before its last edits, those
 // that were taken back already, or were made before a rebase, not counted.
-func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revision, edits int) ([]definition.Change, error) {
+func (r *Resolver) undoing(ctx context.Context, ref authoring.DraftRef, upTo store.Revision, edits int) ([]definition.Change, error) {
 	var d domain.Draft
 	var before []*definition.Part
-	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.id), 0)) {
+	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.ID), 0)) {
 		if err != nil {
 			return nil, err
 		}
@@ -306,8 +299,8 @@ func (r *Resolver) undoing(ctx context.Context, ref draftRef, upTo store.Revisio
 
 // discardDraft makes the main draft its base again, and ends a named one.
 func (r *Resolver) discardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error) {
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref draftRef, _ draftPlace) (draftChange, error) {
-		if !ref.named {
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref authoring.DraftRef, _ draftPlace) (draftChange, error) {
+		if !ref.Named {
 			return domain.Draft.Discard, nil
 		}
 		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) { return d.Remove() }, nil

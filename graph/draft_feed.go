@@ -83,5 +83,5 @@ func (d Draft) event(rec store.Recorded) (DraftEvent, error) {
 		kind = DraftEventTypeOther
 	}
 	return DraftEvent{ID: eventID("draft", rec), Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
-		Revision: d.ref().place(rec.Revision).String(), Data: string(rec.Data)}, err
+		Revision: placeOf(d.ref(), rec.Revision).String(), Data: string(rec.Data)}, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/store"
@@ -53,11 +54,11 @@ func (d Draft) whole(ctx context.Context) (domain.Draft, error) {
 	})
 }
 
-func (d Draft) ref() draftRef {
-	if main := mainDraft(d.integration); main.id == d.ID {
+func (d Draft) ref() authoring.DraftRef {
+	if main := authoring.MainDraft(d.integration); main.ID == d.ID {
 		return main
 	}
-	return draftRef{integration: d.integration, id: d.ID, named: !d.Main}
+	return authoring.DraftRef{Integration: d.integration, ID: d.ID, Named: !d.Main}
 }
 
 // users gives those that are known of a list of ids.
@@ -119,7 +120,7 @@ func (d Draft) Authors() []domain.User { return d.users(d.Draft.Authors) }
 // Revision is what edits of it name.
 func (d Draft) Revision(ctx context.Context) (string, error) {
 	if d.past != nil {
-		return d.ref().place(d.past.last).String(), nil
+		return placeOf(d.ref(), d.past.last).String(), nil
 	}
 	s, err := d.r.revisionOf(ctx, d.ref())
 	return given(s), err
@@ -153,7 +154,7 @@ func (d Draft) ChangeHash(ctx context.Context) (string, error) {
 	return whole.ChangeDigest(), nil
 }
 
-func (d Draft) policy() domain.ReviewPolicy { return d.r.policy(d.integration) }
+func (d Draft) policy() domain.ReviewPolicy { return d.r.Authoring.Policy(d.integration) }
 
 // ReviewState is how far its review has come.
 func (d Draft) ReviewState() ReviewState { return ReviewState(d.Draft.ReviewState(d.policy())) }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -68,29 +69,6 @@ func (f draftFilter) fits(d Draft, user string) bool {
 		(f.isMine == nil || *f.isMine == d.Authored(user))
 }
 
-// beginDraft opens a named draft on the newest version, with an older one's content if one is given.
-func (r *Resolver) beginDraft(ctx context.Context, i domain.Integration, name string, from *domain.Version) (draftRef, error) {
-	base, err := r.base(ctx, i)
-	if err != nil {
-		return draftRef{}, err
-	}
-	if base.Base == "" {
-		return draftRef{}, refusal.ForField(refusal.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
-	}
-	base.Main, base.Name = false, name
-	var content *definition.Part
-	if from != nil {
-		if content, err = r.Definitions.Get(ctx, i.Organization, from.Definition); err != nil {
-			return draftRef{}, err
-		}
-	}
-	ref := draftRef{integration: i, id: newID(), named: true}
-	_, err = change(ctx, r, domain.Drafts, ref.id, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Begin(base, content)
-	})
-	return ref, err
-}
-
 func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*DraftPayload, error) {
 	i, err := r.editable(ctx, "id", input.ID)
 	if err != nil {
@@ -104,7 +82,7 @@ func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*Dr
 		}
 		from = &v
 	}
-	ref, err := r.beginDraft(ctx, i.integration, input.Name, from)
+	ref, err := r.Authoring.Begin(ctx, i.integration, input.Name, from)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +90,11 @@ func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*Dr
 }
 
 func (r *Resolver) updateDraft(ctx context.Context, input UpdateDraftInput) (*DraftPayload, error) {
-	ref, err := r.draftAt(ctx, "id", input.ID)
+	ref, err := r.Authoring.Draft(ctx, "id", input.ID)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := change(ctx, r, domain.Drafts, ref.id, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+	if _, err := change(ctx, r, domain.Drafts, ref.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.Rename(input.Name)
 	}); err != nil {
 		return nil, err
@@ -125,13 +103,13 @@ func (r *Resolver) updateDraft(ctx context.Context, input UpdateDraftInput) (*Dr
 }
 
 // shown is what an action on a draft answers that nobody else's edit can be in the way of.
-func (r *Resolver) shown(ctx context.Context, ref draftRef) (*DraftPayload, error) {
+func (r *Resolver) shown(ctx context.Context, ref authoring.DraftRef) (*DraftPayload, error) {
 	revision, err := r.revisionOf(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	draft, err := r.findDraft(ctx, ref.integration.Organization, ref.id)
-	return &DraftPayload{Integration: &Integration{integration: ref.integration}, Draft: draft, Revision: revision,
+	draft, err := r.findDraft(ctx, ref.Integration.Organization, ref.ID)
+	return &DraftPayload{Integration: &Integration{integration: ref.Integration}, Draft: draft, Revision: revision,
 		Missed: []DraftEdit{}, Conflicts: []MergeConflict{}}, err
 }
 
@@ -142,7 +120,7 @@ func (r *Resolver) rebaseDraft(ctx context.Context, input RebaseDraftInput) (*Dr
 		take[c.Key] = definition.Side(c.Side)
 	}
 	var contradictions []MergeConflict
-	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(draftRef, draftPlace) (draftChange, error) {
+	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(authoring.DraftRef, draftPlace) (draftChange, error) {
 		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 			changes, conflicts, err := d.Rebase(base, take)
 			var telling error
@@ -185,7 +163,7 @@ func mergeConflicts(d domain.Draft, conflicts []definition.MergeConflict) ([]Mer
 }
 
 // changeReview changes a draft in another way than by an edit.
-func (r *Resolver) changeReview(ctx context.Context, ref draftRef, decide func(domain.Draft) (domain.Changes[domain.Draft], error)) (Draft, error) {
-	d, err := change(ctx, r, domain.Drafts, ref.id, decide)
-	return Draft{Draft: d, r: r, integration: ref.integration}, err
+func (r *Resolver) changeReview(ctx context.Context, ref authoring.DraftRef, decide func(domain.Draft) (domain.Changes[domain.Draft], error)) (Draft, error) {
+	d, err := change(ctx, r, domain.Drafts, ref.ID, decide)
+	return Draft{Draft: d, r: r, integration: ref.Integration}, err
 }

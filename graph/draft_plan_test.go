@@ -14,7 +14,7 @@ func (h *house) planning(processes int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	for range processes {
-		working.Go(func() { _ = h.PublishPlanned(ctx) })
+		working.Go(func() { _ = h.Authoring.PublishScheduled(ctx) })
 	}
 	h.t.Cleanup(func() { cancel(); working.Wait() })
 }

@@ -32,7 +32,7 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 			r.Logger.Warn("telling of a canceled execution failed; its worker finds out at its next record", "run", run.ID, "error", err)
 		}
 	}
-	r.settleRuns(ctx, position)
+	r.Runs.Settle(ctx, position)
 	return InstanceExecutionResult{fromStream(run)}, nil
 }
 
@@ -63,7 +63,7 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 	if err != nil {
 		return e, err
 	}
-	r.settleRuns(ctx, position)
+	r.Runs.Settle(ctx, position)
 	return InstanceExecutionResult{fromStream(run)}, nil
 }
 

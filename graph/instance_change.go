@@ -3,11 +3,13 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"heddle/app/access"
+	"heddle/app/secrets"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -130,30 +132,26 @@ func (r *Resolver) flowKeys(ctx context.Context, instance domain.Instance, input
 	return all, nil
 }
 
-// flowKeyEnds gives the end of each API key of a flow, so that people can tell them apart.
+// flowKeyEnds returns the end of each API key of a flow, so that people can tell them apart.
 func (r *Resolver) flowKeyEnds(instance domain.Instance, flow string) ([]string, error) {
-	var ends []string
-	for _, k := range instance.Keys[flow] {
-		key, place, ok := r.View.DataKey(instance)
-		if !ok {
-			return nil, missing("data key")
-		}
-		plain, err := r.Vault.Open(key, place, domain.FlowKeyPlace(instance.ID, flow), k.Sealed)
-		if err != nil {
-			return nil, err
-		}
-		ends = append(ends, "…"+string(plain[len(plain)-min(4, len(plain)/2):]))
+	keys, err := r.keeper().FlowKeys(instance, flow)
+	if errors.Is(err, secrets.ErrNoKey) {
+		err = missing("data key")
 	}
-	return ends, nil
+	var ends []string
+	for _, key := range keys {
+		ends = append(ends, "…"+key[len(key)-min(4, len(key)/2):])
+	}
+	return ends, err
 }
 
-// sealFor seals a secret of an instance for its place, with its customer's data key.
+// sealFor seals a secret of an instance for its place.
 func (r *Resolver) sealFor(instance domain.Instance, place string, plain []byte) ([]byte, error) {
-	key, keyPlace, ok := r.View.DataKey(instance)
-	if !ok {
-		return nil, missing("data key")
+	sealed, err := r.keeper().Seal(instance, place, plain)
+	if errors.Is(err, secrets.ErrNoKey) {
+		err = missing("data key")
 	}
-	return r.Vault.Seal(key, keyPlace, place, plain)
+	return sealed, err
 }
 
 // unconfigured says of each config variable that has no value what it needs.

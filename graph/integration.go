@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -37,7 +38,7 @@ func at(i domain.Integration, version string) Integration {
 // draft reads the main draft as it is now; ok is false when nothing was edited since the newest
 // version.
 func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Draft, ok bool, err error) {
-	d, _, err = store.Load(ctx, r.Log, domain.Drafts, mainDraft(i).id)
+	d, _, err = store.Load(ctx, r.Log, domain.Drafts, authoring.MainDraft(i).ID)
 	return d, d.ID != "", err
 }
 

@@ -238,7 +238,7 @@ func TestFinishRemoving(t *testing.T) {
 	happen(h, h.as(h.org), domain.Integrations, id, domain.IntegrationRemoved{})
 	for i, want := range []string{"InstanceRemoved", ""} {
 		before := len(h.events())
-		if err := h.Finish(t.Context()); err != nil || h.since(before) != want {
+		if err := h.Authoring.Finish(t.Context()); err != nil || h.since(before) != want {
 			t.Errorf("time %d: %v, wrote %q", i, err, h.since(before))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -87,7 +88,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i I
 		}
 		return i, nil
 	}
-	draft, _, err := loadAt(ctx, r, domain.Drafts, mainDraft(was).id, *m)
+	draft, _, err := loadAt(ctx, r, domain.Drafts, authoring.MainDraft(was).ID, *m)
 	i.past = &draft
 	return i, err
 }
@@ -110,7 +111,7 @@ func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft,
 		if err != nil {
 			return nil, err
 		}
-		id = mainDraft(i.integration).id
+		id = authoring.MainDraft(i.integration).ID
 	}
 	now, ok, err := r.View.Draft(ctx, organization, id)
 	if err != nil || !ok {

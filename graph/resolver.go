@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
 
+	"heddle/app/authoring"
+	"heddle/app/secrets"
 	"heddle/component"
 	"heddle/domain"
 	"heddle/domain/refusal"
@@ -33,6 +36,7 @@ type Resolver struct {
 	Logger      *slog.Logger
 	PublicURL   string // where triggers are reached, without a trailing slash
 	Limits      domain.DraftLimits
+	Authoring   *authoring.Service
 	Tracer      trace.Tracer             // nil for no traces
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 	Files       domain.FileLimits
@@ -45,35 +49,15 @@ type Resolver struct {
 	catalogue map[string]Node // what Components has, likewise
 }
 
-// settleTime is how long a mutation waits for the view to show its change. After that its answer
-// is the changed state itself, and other queries follow within moments.
-const settleTime = 2 * time.Second
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // change makes a change and waits until the view shows it.
 func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
-	state, pos, err := store.Change(ctx, r.Log, c, id, decide, opts...)
-	if err != nil {
-		return state, err
-	}
-	r.settle(ctx, pos)
-	return state, nil
+	return projections.Change(ctx, r.Log, r.View, c, id, decide, opts...)
 }
 
-// settle waits until the view shows what is at a position.
-func (r *Resolver) settle(ctx context.Context, pos store.Position) { r.await(ctx, r.View.Wait, pos) }
-
-// settleRuns waits until the index of executions shows what is at a position.
-func (r *Resolver) settleRuns(ctx context.Context, pos store.Position) {
-	r.await(ctx, r.Runs.Wait, pos)
-}
-
-func (r *Resolver) await(ctx context.Context, reached func(context.Context, store.Position) error, pos store.Position) {
-	wait, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	if err := reached(wait, pos); err != nil {
-		r.Logger.Warn("a reader lags behind a change", "position", pos)
-	}
-}
+// keeper opens and seals secrets.
+func (r *Resolver) keeper() secrets.Keeper { return secrets.Keeper{View: r.View, Vault: r.Vault} }
 
 // missing is the refusal of a look-up. Its words are what existing clients look for.
 func missing(what string) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/refusal"
 )
@@ -14,8 +15,8 @@ import (
 const maxReviewers = 50
 
 // onDraft changes a draft that is there in another way than by an edit.
-func (r *Resolver) onDraft(ctx context.Context, id string, decide func(draftRef, domain.Draft) (domain.Changes[domain.Draft], error)) (*ReviewPayload, error) {
-	ref, err := r.draftAt(ctx, "id", id)
+func (r *Resolver) onDraft(ctx context.Context, id string, decide func(authoring.DraftRef, domain.Draft) (domain.Changes[domain.Draft], error)) (*ReviewPayload, error) {
+	ref, err := r.Authoring.Draft(ctx, "id", id)
 	if err != nil {
 		return reviewPayload(Draft{}, err)
 	}
@@ -36,7 +37,7 @@ func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) 
 	if e.Reviewers, err = r.asked(access.Of(ctx), input.Reviewers); err != nil {
 		return reviewPayload(Draft{}, err)
 	}
-	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+	return r.onDraft(ctx, input.ID, func(_ authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.RequestReview(e, r.Limits)
 	})
 }
@@ -64,8 +65,8 @@ func (r *Resolver) asked(caller access.Principal, ids []string) (list []string, 
 
 func (r *Resolver) giveVerdict(ctx context.Context, input GiveVerdictInput) (*ReviewPayload, error) {
 	e := domain.VerdictGiven{Verdict: newID(), Approves: input.Approves, Comment: given(input.Comment)}
-	return r.onDraft(ctx, input.ID, func(ref draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.GiveVerdict(e, access.Of(ctx).User, given(input.ChangeHash), r.policy(ref.integration), r.Limits)
+	return r.onDraft(ctx, input.ID, func(ref authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.GiveVerdict(e, access.Of(ctx).User, given(input.ChangeHash), r.Authoring.Policy(ref.Integration), r.Limits)
 	})
 }
 
@@ -113,7 +114,7 @@ func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain
 
 // reviewPolicy is what drafts of an integration need.
 func (r *Resolver) reviewPolicy(i Integration) ReviewPolicy {
-	return ReviewPolicy{ReviewPolicy: r.policy(i.integration), of: i.integration.ID, IsOwn: i.integration.Policy != nil}
+	return ReviewPolicy{ReviewPolicy: r.Authoring.Policy(i.integration), of: i.integration.ID, IsOwn: i.integration.Policy != nil}
 }
 
 func organizationPolicy(o domain.Organization) ReviewPolicy {

@@ -7,11 +7,13 @@ package graph
 
 import (
 	"context"
+	"time"
+
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
-	"time"
 )
 
 func (r *attachmentResolver) AddedBy(ctx context.Context, obj *Attachment) (*domain.User, error) {
@@ -363,7 +365,7 @@ func (r *mutationResolver) RequestReview(ctx context.Context, input RequestRevie
 }
 
 func (r *mutationResolver) WithdrawReview(ctx context.Context, input WithdrawReviewInput) (*ReviewPayload, error) {
-	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+	return r.onDraft(ctx, input.ID, func(_ authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.WithdrawReview(given(input.Reason))
 	})
 }
@@ -373,14 +375,14 @@ func (r *mutationResolver) GiveVerdict(ctx context.Context, input GiveVerdictInp
 }
 
 func (r *mutationResolver) WithdrawVerdict(ctx context.Context, input WithdrawVerdictInput) (*ReviewPayload, error) {
-	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+	return r.onDraft(ctx, input.ID, func(_ authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.WithdrawVerdict(access.Of(ctx).User)
 	})
 }
 
 func (r *mutationResolver) DismissVerdict(ctx context.Context, input DismissVerdictInput) (*ReviewPayload, error) {
-	return r.onDraft(ctx, input.ID, func(ref draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, access.Of(ctx).Role, r.policy(ref.integration))
+	return r.onDraft(ctx, input.ID, func(ref authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, access.Of(ctx).Role, r.Authoring.Policy(ref.Integration))
 	})
 }
 
@@ -413,34 +415,34 @@ func (r *mutationResolver) MovePresence(ctx context.Context, input MovePresenceI
 }
 
 func (r *mutationResolver) SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error) {
-	return reviewPayload(r.planPublish(ctx, input))
+	return reviewPayload(r.scheduled(r.Authoring.Schedule(ctx, input.ID, input.At, authoring.Publication{Note: given(input.Comment), Attributes: given(input.Attributes)})))
 }
 
 func (r *mutationResolver) UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error) {
-	return r.onDraft(ctx, input.ID, func(_ draftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Unplan("")
+	return r.onDraft(ctx, input.ID, func(_ authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
+		return d.UnschedulePublish("")
 	})
 }
 
 func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error) {
-	imported, warnings, err := r.importDefinition(ctx, input.Definition, given(input.IntegrationID))
-	integration, errs, err := payload(imported, err)
+	imported, warnings, err := r.Authoring.Import(ctx, input.Definition, given(input.IntegrationID))
+	integration, errs, err := payload(Integration{integration: imported}, err)
 	return &ImportIntegrationPayload{Integration: integration, Warnings: problems(warnings), Errors: errs}, err
 }
 
 func (r *mutationResolver) ValidateIntegrationSchema(ctx context.Context, input ValidateIntegrationSchemaInput) (*ValidateIntegrationSchemaPayload, error) {
-	_, warnings, err := r.parse(input.Definition)
+	_, warnings, err := r.Authoring.Parse(input.Definition)
 	errs, err := refusals(err)
 	return &ValidateIntegrationSchemaPayload{Result: &ValidateIntegrationSchemaResult{IsValid: len(errs) == 0}, Warnings: problems(warnings), Errors: errs}, err
 }
 
 func (r *mutationResolver) PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error) {
-	version, errs, err := payload(r.publish(ctx, input.ID, publication{given(input.Comment), given(input.Attributes), given(input.BypassReason)}))
+	version, errs, err := payload(published(r.Authoring.Publish(ctx, input.ID, authoring.Publication{Note: given(input.Comment), Attributes: given(input.Attributes), Bypass: given(input.BypassReason)})))
 	return &IntegrationPayload{Integration: version, Errors: errs}, err
 }
 
 func (r *mutationResolver) RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.rollBack(ctx, input.ID, publication{note: given(input.Comment), bypass: given(input.BypassReason)}))
+	integration, errs, err := payload(published(r.Authoring.RollBack(ctx, input.ID, authoring.Publication{Note: given(input.Comment), Bypass: given(input.BypassReason)})))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 

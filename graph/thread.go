@@ -5,20 +5,21 @@ import (
 	"slices"
 
 	"heddle/app/access"
+	"heddle/app/authoring"
 	"heddle/domain"
 )
 
 // onThread changes a thread of a draft and shows it.
 func (r *Resolver) onThread(ctx context.Context, id, thread string, decide draftChange) (*ThreadPayload, error) {
-	ref, err := r.draftAt(ctx, "id", id)
+	ref, err := r.Authoring.Draft(ctx, "id", id)
 	if err != nil {
 		return threadPayload(Thread{}, err)
 	}
-	whole, err := r.changeDraft(ctx, ref, decide)
+	whole, err := r.Authoring.Change(ctx, ref, decide)
 	if err != nil {
 		return threadPayload(Thread{}, err)
 	}
-	of := Draft{Draft: whole, r: r, integration: ref.integration}
+	of := Draft{Draft: whole, r: r, integration: ref.Integration}
 	i := slices.IndexFunc(whole.Threads, func(t domain.Thread) bool { return t.ID == thread })
 	return threadPayload(Thread{Thread: whole.Threads[i], of: of, orphaned: whole.Threads[i].Orphaned(whole.Definition)}, nil)
 }
@@ -39,7 +40,7 @@ func (r *Resolver) openThread(ctx context.Context, input OpenThreadInput) (*Thre
 	}
 	e := domain.ThreadOpened{Thread: newID(), Part: partOf(given(input.Part)), Path: input.Path, Text: input.Text, Suggestion: suggestion}
 	return r.onThread(ctx, input.ID, e.Thread, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
-		if e.Suggestion, err = r.sealKeysIn(ctx, "suggestion", suggestion, editedFrom(d, base)); err != nil {
+		if e.Suggestion, err = r.Authoring.SealKeysIn(ctx, "suggestion", suggestion, authoring.EditedFrom(d, base)); err != nil {
 			return nil, err
 		}
 		return d.OpenThread(base, e, r.Limits)

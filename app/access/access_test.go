@@ -34,7 +34,7 @@ func TestMay(t *testing.T) {
 
 func TestToken(t *testing.T) {
 	a, b := NewToken(), NewToken()
-	if a == b || !strings.HasPrefix(a, "heddle_") || len(a) < 40 || TokenHash(a) == TokenHash(b) || TokenHash(a) != TokenHash(a) {
+	if a == b || !strings.HasPrefix(a, "heddle_") || len(a) < 40 || TokenHash(a) == TokenHash(b) {
 		t.Errorf("%s and %s", a, b)
 	}
 }

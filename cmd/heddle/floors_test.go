@@ -39,12 +39,14 @@ var floors = map[string]floor{
 	"component/builtin":      {3, "component component/value domain/definition domain/refusal", "a component knows the plug-in API only"},
 	"projections":            {4, "store store/files store/live store/vault domain domain/definition domain/refusal", "what we know is folded from the log and nothing else"},
 	"app/access":             {5, "projections store domain", "rights are the same at every door"},
+	"app/secrets":            {5, "projections store/vault domain", "what is secret is sealed and opened the same at every door"},
+	"app/authoring":          {6, "app/access app/secrets projections store component domain domain/definition domain/refusal", "what spans streams or doors knows no door"},
 	"app/notify":             {5, "projections store store/live domain domain/definition domain/refusal", "people are told what the view knows, whoever changed it"},
-	"graph": {7, "app/access projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"graph": {7, "app/authoring app/access app/secrets projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for people shares the log with the door for machines, not code"},
 	"worker": {7, "worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for machines shares the log with the door for people, not code"},
-	"cmd/heddle": {8, "graph worker app/access app/notify worker/outbound worker/queue projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
+	"cmd/heddle": {8, "graph worker app/authoring app/access app/secrets app/notify worker/outbound worker/queue projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
 }
 
 // impure are standard packages that have no place on the lowest floor.

@@ -17,7 +17,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"heddle/app/authoring"
 	"heddle/app/notify"
+	"heddle/app/secrets"
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
@@ -56,6 +58,7 @@ type server struct {
 	view      *projections.View
 	runs      *projections.RunIndex
 	resolver  *graph.Resolver
+	authoring *authoring.Service
 	worker    *worker.Worker
 	notifier  *notify.Notifier
 	metrics   *metrics
@@ -164,6 +167,9 @@ func (v *server) build(address string) {
 			Size: v.MaxDefinition, Encoded: definition.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}},
 		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
 		AddressTime: v.AddressTime, RemoteImages: v.RemoteImages}
+	v.authoring = &authoring.Service{Log: v.log, View: v.view, Definitions: definitions, Secrets: secrets.Keeper{View: v.view, Vault: v.vault},
+		Components: components, Limits: v.resolver.Limits, Logger: v.logger}
+	v.resolver.Authoring = v.authoring
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
 	o.MaxBodyMemory, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyMemory, v.MaxBodyParts, v.MaxBodies, v.BodyTime, v.TriggerRate
@@ -241,7 +247,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 	if v.holds(roleAPI) {
 		err := v.patiently(ctx, func() error { return firstStart(ctx, v.settings, v.log, v.view, v.vault, stdout) })
 		if err == nil {
-			err = v.resolver.Finish(ctx)
+			err = v.authoring.Finish(ctx)
 		}
 		if err == nil {
 			doors, endStreams, err = v.openDoors(ctx)
@@ -264,7 +270,7 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		working.Go(func() error { return v.notifier.Run(ctx) })
 	}
 	if v.holds(roleAPI) {
-		working.Go(func() error { return v.resolver.PublishPlanned(ctx) })
+		working.Go(func() error { return v.authoring.PublishScheduled(ctx) })
 	}
 	return working.Wait()
 }
