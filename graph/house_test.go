@@ -20,6 +20,8 @@ import (
 
 	"heddle/app/access"
 	"heddle/app/authoring"
+	"heddle/app/deployment"
+	"heddle/app/secrets"
 	"heddle/component"
 	"heddle/component/builtin"
 	"heddle/domain"
@@ -96,7 +98,9 @@ func newHouse(t testing.TB, edit ...func(*Options)) *house {
 	h.Resolver = &Resolver{Live: live.NewMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
 		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultDraftLimits,
 		Files: domain.DefaultFileLimits, AddressTime: time.Hour}
-	h.Authoring = &authoring.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: h.keeper(), Components: h.Components, Limits: h.Limits, Logger: logger}
+	keeper := secrets.Keeper{View: view, Vault: vault}
+	h.Deployment = &deployment.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: keeper}
+	h.Authoring = &authoring.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: keeper, Components: h.Components, Limits: h.Limits, Logger: logger}
 	o := DefaultOptions()
 	stopping, stop := context.WithCancel(context.Background())
 	o.Stopping = stopping

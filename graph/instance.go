@@ -2,88 +2,61 @@ package graph
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"errors"
 
 	"heddle/app/access"
+	"heddle/app/deployment"
+	"heddle/app/secrets"
 	"heddle/domain"
-	"heddle/domain/definition"
-	"heddle/domain/refusal"
 )
 
 // createInstance sets an integration's version up for a customer.
 func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput) (domain.Instance, error) {
-	i, err := r.integration(ctx, input.Integration)
-	if err != nil {
-		return domain.Instance{}, refusal.ForField(refusal.NotFound, "integration", "Record not found: integration")
-	}
-	version, err := i.deployable()
-	if err != nil {
-		return domain.Instance{}, err
-	}
-	i.version = &version
-	customer, ok := r.View.Customers.Get(access.Of(ctx).Organization, input.Customer)
-	if !ok {
-		return domain.Instance{}, refusal.ForField(refusal.NotFound, "customer", "Record not found: customer")
-	}
-	content, err := r.content(ctx, i)
-	if err != nil {
-		return domain.Instance{}, err
-	}
-	id := newID()
-	config, err := r.configValues(content, domain.Instance{ID: id, Organization: customer.Organization, Customer: customer.ID}, input.ConfigVariables)
-	if err != nil {
-		return domain.Instance{}, err
-	}
-	created := domain.InstanceCreated{Name: input.Name, Description: given(input.Description), Customer: customer.ID,
-		Integration: i.integration.ID, Version: i.version.ID, Labels: values(input.Labels)}
-	return change(ctx, r, domain.Instances, id, func(s domain.Instance) (domain.Changes[domain.Instance], error) {
-		return s.Create(created, config)
-	})
+	return r.Deployment.Create(ctx, deployment.Setup{Name: input.Name, Description: given(input.Description), Labels: values(input.Labels),
+		Integration: input.Integration, Customer: input.Customer, Config: configInputs(input.ConfigVariables)})
 }
 
-// configValues reads what a client gives for config variables; a connection's fields are sealed
-// before anything else sees them.
-func (r *Resolver) configValues(content *definition.Part, instance domain.Instance, inputs []*InputInstanceConfigVariable) ([]domain.ConfigValue, error) {
-	var config []domain.ConfigValue
-	for _, input := range inputs {
-		if input == nil {
-			continue
-		}
-		at := slices.IndexFunc(content.ConfigVars(), func(v *definition.Part) bool { return v.Key() == input.Key })
-		if at < 0 {
-			return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is no config variable of this version; it has %s",
-				input.Key, configKeys(content))
-		}
-		variable := content.ConfigVars()[at]
-		value := domain.ConfigValue{Variable: variable.ID, Key: variable.Key()}
-		if isConnection(variable) {
-			plain, err := fields(value.Key, given(input.Values))
-			if err != nil {
-				return nil, err
-			}
-			if value.Sealed, err = r.sealFor(instance, domain.ConfigPlace(instance.ID, variable.ID), plain); err != nil {
-				return nil, err
-			}
-		} else if value.Value = given(input.Value); value.Value != "" {
-			if err := domain.CheckConfigValue(variable, value.Value); err != nil {
-				return nil, err
-			}
-		}
-		config = append(config, value)
+// updateInstance changes what is given, all or nothing.
+func (r *Resolver) updateInstance(ctx context.Context, input UpdateInstanceInput) (domain.Instance, error) {
+	update := deployment.Update{Name: input.Name, Description: input.Description, Labels: labelsOf(input.Labels), Version: input.Integration, Enabled: input.Enabled}
+	if input.ConfigVariables != nil {
+		config := configInputs(input.ConfigVariables)
+		update.Config = &config
 	}
-	return config, nil
+	for _, flow := range input.FlowConfigs {
+		if flow != nil {
+			update.Keys = append(update.Keys, deployment.KeysInput{FlowID: flow.FlowID, Flow: partOf(flow.FlowID), Keys: values(flow.APIKeys)})
+		}
+	}
+	return r.Deployment.Update(ctx, input.ID, update)
 }
 
-func configKeys(content *definition.Part) string {
-	var keys []string
-	for _, v := range content.ConfigVars() {
-		keys = append(keys, v.Key())
+func configInputs(list []*InputInstanceConfigVariable) (all []deployment.ConfigInput) {
+	for _, input := range list {
+		if input != nil {
+			all = append(all, deployment.ConfigInput{Key: input.Key, Value: given(input.Value), Values: given(input.Values)})
+		}
 	}
-	if len(keys) == 0 {
-		return "none"
+	return all
+}
+
+// instanceHere finds an instance of the caller's organization that has not been removed.
+func (r *Resolver) instanceHere(ctx context.Context, id string) (domain.Instance, bool) {
+	i, ok := r.View.Instances.Get(access.Of(ctx).Organization, id)
+	return i, ok && i.RemovedAt.IsZero()
+}
+
+// flowKeyEnds returns the end of each API key of a flow, so that people can tell them apart.
+func (r *Resolver) flowKeyEnds(instance domain.Instance, flow string) ([]string, error) {
+	keys, err := r.Deployment.Secrets.FlowKeys(instance, flow)
+	if errors.Is(err, secrets.ErrNoKey) {
+		err = missing("data key")
 	}
-	return strings.Join(keys, ", ")
+	var ends []string
+	for _, key := range keys {
+		ends = append(ends, "…"+key[len(key)-min(4, len(key)/2):])
+	}
+	return ends, err
 }
 
 // values leaves out the nulls of a list that clients declare with nullable elements.

@@ -70,18 +70,18 @@ func parts(definition *definition.Part) (n int) {
 
 func (r *Resolver) read(ctx context.Context, i Integration) (*definition.Part, error) {
 	version := i.version
-	if version == nil {
-		d, err := r.draftOf(ctx, i)
-		if err != nil || d.ID != "" {
-			return d.Definition, err
-		}
+	if version == nil && i.past != nil {
 		newest, ok := i.integration.Newest()
-		if !ok {
+		switch {
+		case i.past.ID != "":
+			return i.past.Definition, nil
+		case !ok:
 			return nil, missing("draft")
 		}
 		version = &newest
 	}
-	return r.Definitions.Get(ctx, i.integration.Organization, version.Definition)
+	def, _, err := r.Definitions.Content(ctx, r.Log, i.integration, version)
+	return def, err
 }
 
 // summary is enough of a definition for lists: of a draft it is in memory.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"heddle/domain"
-	"heddle/domain/definition"
 )
 
 // VersionNumber is the version's, or of a draft the one published last.
@@ -143,12 +142,7 @@ func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable 
 	return RequiredConfigVariable{cmp.Or(v.instance.Version, v.instance.Integration), v.variable}
 }
 
-func (v InstanceConfigVariable) connection() bool { return isConnection(v.variable) }
-
-func isConnection(variable *definition.Part) bool {
-	_, is := variable.Connection()
-	return is || variable.Text("dataType") == "connection"
-}
+func (v InstanceConfigVariable) connection() bool { return v.variable.IsConnection() }
 
 // ID is another one in each version, as what it says is.
 func (v RequiredConfigVariable) ID() string { return domain.PartID(v.of, v.variable.ID) }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"heddle/app/deployment"
 	"heddle/domain/refusal"
 )
 
@@ -25,7 +26,7 @@ func refusals(err error) ([]FieldError, error) {
 		}
 		return []FieldError{{Field: "definition", Messages: messages}}, nil
 	}
-	if lacks, ok := errors.AsType[unconfigured](err); ok {
+	if lacks, ok := errors.AsType[deployment.Unconfigured](err); ok {
 		return []FieldError{{Field: "configVariables", Messages: lacks}}, nil
 	}
 	refused, ok := errors.AsType[*refusal.Error](err)

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"heddle/app/authoring"
-	"heddle/app/secrets"
+	"heddle/app/deployment"
 	"heddle/component"
 	"heddle/domain"
 	"heddle/domain/refusal"
@@ -37,6 +37,7 @@ type Resolver struct {
 	PublicURL   string // where triggers are reached, without a trailing slash
 	Limits      domain.DraftLimits
 	Authoring   *authoring.Service
+	Deployment  *deployment.Service
 	Tracer      trace.Tracer             // nil for no traces
 	OnCancel    func(took time.Duration) // hears of each canceled execution, for metrics; nil for nobody
 	Files       domain.FileLimits
@@ -55,9 +56,6 @@ func newID() string { return uuid.Must(uuid.NewV7()).String() }
 func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
 	return projections.Change(ctx, r.Log, r.View, c, id, decide, opts...)
 }
-
-// keeper opens and seals secrets.
-func (r *Resolver) keeper() secrets.Keeper { return secrets.Keeper{View: r.View, Vault: r.Vault} }
 
 // missing is the refusal of a look-up. Its words are what existing clients look for.
 func missing(what string) error {

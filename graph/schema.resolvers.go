@@ -482,17 +482,17 @@ func (r *mutationResolver) UpdateInstance(ctx context.Context, input UpdateInsta
 }
 
 func (r *mutationResolver) UpdateInstanceConfigVariables(ctx context.Context, input UpdateInstanceConfigVariablesInput) (*InstancePayload, error) {
-	instance, errs, err := payload(r.updateInstanceConfigVariables(ctx, input))
+	instance, errs, err := payload(r.Deployment.Configure(ctx, input.ID, configInputs(input.ConfigVariables)))
 	return &InstancePayload{Instance: instance, Errors: errs}, err
 }
 
 func (r *mutationResolver) DeployInstance(ctx context.Context, input DeployInstanceInput) (*InstancePayload, error) {
-	instance, errs, err := payload(r.deployInstance(ctx, input))
+	instance, errs, err := payload(r.Deployment.Deploy(ctx, input.ID, input.Force != nil && *input.Force))
 	return &InstancePayload{Instance: instance, Errors: errs}, err
 }
 
 func (r *mutationResolver) DeleteInstance(ctx context.Context, input DeleteInstanceInput) (*InstancePayload, error) {
-	instance, errs, err := payload(r.deleteInstance(ctx, input))
+	instance, errs, err := payload(r.Deployment.Remove(ctx, input.ID))
 	return &InstancePayload{Instance: instance, Errors: errs}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
@@ -91,4 +92,23 @@ func (d *Definitions) add(key string, size int, node *definition.Part) {
 		delete(d.byHash, oldest.hash)
 		d.held -= oldest.size
 	}
+}
+
+// Content returns the definition of a version, or, without one, of what is being edited of an integration: its main
+// draft, which is returned too, or else the newest version.
+func (d *Definitions) Content(ctx context.Context, log store.Log, i domain.Integration, v *domain.Version) (*definition.Part, domain.Draft, error) {
+	if v == nil {
+		id, _ := i.MainDraft()
+		draft, _, err := store.Load(ctx, log, domain.Drafts, id)
+		if err != nil || draft.ID != "" {
+			return draft.Definition, draft, err
+		}
+		newest, ok := i.Newest()
+		if !ok {
+			return nil, draft, refusal.ForField(refusal.NotFound, "id", "Record not found: draft")
+		}
+		v = &newest
+	}
+	def, err := d.Get(ctx, i.Organization, v.Definition)
+	return def, domain.Draft{}, err
 }

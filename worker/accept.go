@@ -23,7 +23,7 @@ type start struct {
 	invoke      domain.InvokeType
 	invokedBy   *domain.InvokedBy
 	synchronous bool
-	marks       *secrets // of what the delivery has, nil where it came from outside
+	marks       *masker // of what the delivery has, nil where it came from outside
 	here        bool     // the caller does it, so that it need not be offered
 	admits      bool     // the trigger is asked first whether it lets the caller in
 }
@@ -126,7 +126,7 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 }
 
 // deliveryOf reads what a run was started with, and the secrets that are marked in it.
-func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *secrets) (map[string]any, error) {
+func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *masker) (map[string]any, error) {
 	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {
 		return nil, err

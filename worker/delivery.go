@@ -75,7 +75,7 @@ func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) stri
 func (x *execution) receiveStep(ctx context.Context, trigger component.Trigger, s *running, inputs map[string]any) (result component.Result, failure, err error) {
 	delivery := x.delivery
 	if delivery == nil {
-		marks := (*secrets)(nil)
+		marks := (*masker)(nil)
 		if x.run.Queued.Marked {
 			marks = x.payloadMarks()
 		}

@@ -54,7 +54,7 @@ type execution struct {
 	facts    map[string]any
 	config   map[string]any
 	flows    []*definition.Part // of the definition
-	secrets  *secrets
+	secrets  *masker
 	keys     map[string]any             // API keys by flow, once they are opened
 	warned   bool                       // the run's log tells that a result holds a secret
 	own      map[string]json.RawMessage // persisted values of the execution's own scope

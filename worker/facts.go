@@ -31,7 +31,7 @@ func (x *execution) enter(definition *definition.Part, instance domain.Instance)
 	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.newSecrets(x.run.ID)
 	x.scope.Limits.Output = x.MaxOutput
 	for _, v := range definition.ConfigVars() {
-		if connection, ok := x.config[v.Key()].(map[string]any); ok && isConnection(v) {
+		if connection, ok := x.config[v.Key()].(map[string]any); ok && v.IsConnection() {
 			fields, _ := connection["fields"].(map[string]any)
 			x.secrets.addConnection(v.Key(), fields)
 		}
@@ -40,11 +40,6 @@ func (x *execution) enter(definition *definition.Part, instance domain.Instance)
 		x.apiKeys()
 	}
 	return nil
-}
-
-func isConnection(v *definition.Part) bool {
-	_, connection := v.Connection()
-	return connection || v.Text("dataType") == "connection"
 }
 
 // gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
@@ -107,7 +102,7 @@ func (x *execution) apiKeys() map[string]any {
 	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
 	for _, flow := range x.flows {
 		list := []any{}
-		opened, err := x.flowKeys(instance, flow.ID)
+		opened, err := x.keeper().FlowKeys(instance, flow.ID)
 		if err != nil {
 			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
 		}
@@ -149,7 +144,7 @@ func (w *Worker) configValues(def *definition.Part, instance domain.Instance) (m
 	values := map[string]any{}
 	var connections []*definition.Part
 	for _, v := range def.ConfigVars() {
-		if isConnection(v) {
+		if v.IsConnection() {
 			connections = append(connections, v)
 		} else {
 			values[v.Key()] = configData(v, instance)
@@ -215,11 +210,7 @@ func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, 
 	if len(sealed) == 0 {
 		return fields, nil
 	}
-	key, place, ok := w.View.DataKey(instance)
-	if !ok {
-		return nil, fmt.Errorf("the data key of instance %s is missing", instance.ID)
-	}
-	opened, err := w.Vault.Open(key, place, domain.ConfigPlace(instance.ID, v.ID), sealed)
+	opened, err := w.keeper().Open(instance, domain.ConfigPlace(instance.ID, v.ID), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("unsealing connection %q: %w", v.Key(), err)
 	}

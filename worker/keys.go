@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"heddle/app/secrets"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
@@ -21,7 +22,7 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 	if security == "unsecured" {
 		return nil
 	}
-	keys, err := w.flowKeys(t.instance, t.flow.ID)
+	keys, err := w.keeper().FlowKeys(t.instance, t.flow.ID)
 	if security == "organization" {
 		keys, err = w.organizationKeys(t.instance, t.flow)
 	}
@@ -47,26 +48,12 @@ func (w *Worker) authorize(r *http.Request, t target) error {
 	return refusal.New(refusal.Forbidden, "the API key in the header %s is not one of this endpoint's", keyOfEndpoint)
 }
 
-// flowKeys gives the API keys that an instance has for a flow's endpoint.
-func (w *Worker) flowKeys(instance domain.Instance, flow string) ([]string, error) {
-	var keys []string
-	for _, k := range instance.Keys[flow] {
-		plain, err := w.unsealedKey(instance, domain.FlowKeyPlace(instance.ID, flow), k.Sealed)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, plain)
-	}
-	return keys, nil
-}
-
 // organizationKeys gives the API keys that a definition has for a flow's endpoint, in all its instances. Those of
 // old definitions stand there as they are.
 func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Part) (keys []string, err error) {
 	for _, key := range flow.APIKeys() {
 		if sealed, ok := definition.ReadSealedKey(key); ok {
-			place := domain.OrganizationAPIKeyPlace(instance.Organization)
-			if key, err = w.unsealedKey(domain.Instance{Organization: instance.Organization}, place, sealed); err != nil {
+			if key, err = w.organizationKey(instance.Organization, sealed); err != nil {
 				return nil, err
 			}
 		}
@@ -75,15 +62,13 @@ func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Par
 	return keys, nil
 }
 
-// unsealedKey opens an API key that is sealed with the data key of an instance's owner.
-func (w *Worker) unsealedKey(owner domain.Instance, place string, sealed []byte) (string, error) {
-	key, keyPlace, ok := w.View.DataKey(owner)
-	if !ok {
-		return "", fmt.Errorf("the data key of instance %s of organization %s is missing", owner.ID, owner.Organization)
-	}
-	plain, err := w.Vault.Open(key, keyPlace, place, sealed)
+func (w *Worker) organizationKey(organization string, sealed []byte) (string, error) {
+	plain, err := w.keeper().Open(secrets.OfOrganization(organization), domain.OrganizationAPIKeyPlace(organization), sealed)
 	if err != nil {
-		return "", fmt.Errorf("unsealing an API key: %w", err)
+		return "", fmt.Errorf("opening an API key of organization %s: %w", organization, err)
 	}
 	return string(plain), nil
 }
+
+// keeper opens secrets.
+func (w *Worker) keeper() secrets.Keeper { return secrets.Keeper{View: w.View, Vault: w.Vault} }

@@ -19,7 +19,7 @@ type runLog struct {
 	full  bool // the rest is left out
 	told  Told
 	// secrets are masked in each line.
-	secrets *secrets
+	secrets *masker
 }
 
 func (x *execution) newLog() *runLog {

@@ -31,9 +31,9 @@ var publicFields = []string{"account", "accountid", "apiversion", "audience", "a
 	"realm", "redirecturi", "region", "revokeurl", "schema", "scope", "scopes", "server", "site", "subdomain", "tenant", "tenantid",
 	"tokenurl", "type", "url", "user", "username", "version"}
 
-// secrets are the values that a run has opened. In what is recorded of the run each is replaced: in results by a
+// masker knows the values that a run has opened. In what is recorded of the run each is replaced: in results by a
 // mark, which later claims of the same run read back as the value, elsewhere by asterisks.
-type secrets struct {
+type masker struct {
 	mu    sync.RWMutex
 	mac   func(message string) string // of the run
 	tag   string                      // in each mark: nobody outside the run can make one
@@ -43,15 +43,15 @@ type secrets struct {
 type secret struct{ value, inJSON, mark string }
 
 // newSecrets returns what knows a run's secrets, none yet.
-func (w *Worker) newSecrets(run string) *secrets {
+func (w *Worker) newSecrets(run string) *masker {
 	mac := func(message string) string {
 		return hex.EncodeToString(w.Vault.MAC("secret mark", run+" "+message)[:8])
 	}
-	return &secrets{mac: mac, tag: mac("")}
+	return &masker{mac: mac, tag: mac("")}
 }
 
 // addConnection makes known a connection's secret fields, and what requests with a user name send for them.
-func (s *secrets) addConnection(key string, fields map[string]any) {
+func (s *masker) addConnection(key string, fields map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
 		if slices.Contains(publicFields, strings.ToLower(name)) {
@@ -66,7 +66,7 @@ func (s *secrets) addConnection(key string, fields map[string]any) {
 	}
 }
 
-func (s *secrets) addAny(name string, value any) {
+func (s *masker) addAny(name string, value any) {
 	switch v := value.(type) {
 	case string:
 		s.add(name, v)
@@ -82,7 +82,7 @@ func (s *secrets) addAny(name string, value any) {
 }
 
 // add makes a secret known, under the same marks in every claim of the run, in all forms that requests and texts have it in.
-func (s *secrets) add(name, value string) {
+func (s *masker) add(name, value string) {
 	if len(value) < minSecret {
 		return
 	}
@@ -103,7 +103,7 @@ func (s *secrets) add(name, value string) {
 	slices.SortStableFunc(s.known, func(a, b secret) int { return len(b.value) - len(a.value) })
 }
 
-func (s *secrets) addForm(form, mark string) {
+func (s *masker) addForm(form, mark string) {
 	if !slices.ContainsFunc(s.known, func(k secret) bool { return k.value == form }) {
 		s.known = append(s.known, secret{form, quoted(form), mark})
 	}
@@ -144,7 +144,7 @@ func plainName(name string) string {
 
 // mask replaces the secrets in JSON by their marks, and names the first. What looks like a mark of the run in it
 // already came from outside, and is one no more.
-func (s *secrets) mask(data json.RawMessage) (masked json.RawMessage, first string) {
+func (s *masker) mask(data json.RawMessage) (masked json.RawMessage, first string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.known) == 0 {
@@ -160,7 +160,7 @@ func (s *secrets) mask(data json.RawMessage) (masked json.RawMessage, first stri
 }
 
 // maskAll masks the values that a step has set in the execution's own scope.
-func (s *secrets) maskAll(values map[string]json.RawMessage) map[string]json.RawMessage {
+func (s *masker) maskAll(values map[string]json.RawMessage) map[string]json.RawMessage {
 	var masked map[string]json.RawMessage
 	for key, value := range values {
 		if hidden, first := s.mask(value); first != "" {
@@ -207,10 +207,10 @@ func replaceText(data []byte, piece, by string) (replaced []byte) {
 }
 
 // masked reports whether mask has replaced something in data.
-func (s *secrets) masked(data []byte) bool { return bytes.Contains(data, []byte(s.tag)) }
+func (s *masker) masked(data []byte) bool { return bytes.Contains(data, []byte(s.tag)) }
 
 // reveal puts the secrets back into what mask made.
-func (s *secrets) reveal(data []byte) []byte {
+func (s *masker) reveal(data []byte) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, k := range s.known {
@@ -220,7 +220,7 @@ func (s *secrets) reveal(data []byte) []byte {
 }
 
 // under returns what marks the same secrets as another run, or something else, does.
-func (s *secrets) under(w *Worker, other string) *secrets {
+func (s *masker) under(w *Worker, other string) *masker {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	o := w.newSecrets(other)
@@ -232,7 +232,7 @@ func (s *secrets) under(w *Worker, other string) *secrets {
 }
 
 // payloadMarks mark the secrets in what flows of an instance invoke each other with, which may be replayed.
-func (x *execution) payloadMarks() *secrets {
+func (x *execution) payloadMarks() *masker {
 	x.apiKeys()
 	return x.secrets.under(x.Worker, "payloads of "+x.run.Queued.Instance)
 }
@@ -247,7 +247,7 @@ func (x *execution) reveal(data []byte) []byte {
 }
 
 // text returns a text without the secrets.
-func (s *secrets) text(text string) string {
+func (s *masker) text(text string) string {
 	if s == nil {
 		return text
 	}
@@ -260,7 +260,7 @@ func (s *secrets) text(text string) string {
 }
 
 // hide returns an error that does not tell the secrets.
-func (s *secrets) hide(err error) error {
+func (s *masker) hide(err error) error {
 	if hidden := s.text(err.Error()); hidden != err.Error() {
 		return errors.New(hidden)
 	}

@@ -77,20 +77,8 @@ func (s *Service) copy(ctx context.Context, parent Source, details definition.De
 // work returns the definition of a draft or version to copy, and of a draft whose work it is: nobody has reviewed that,
 // and its authors don't review it as somebody else's.
 func (s *Service) work(ctx context.Context, of Source) (def *definition.Part, authors []string, err error) {
-	version := of.Version
-	if version == nil {
-		d, _, err := store.Load(ctx, s.Log, domain.Drafts, MainDraft(of.Integration).ID)
-		if err != nil || d.ID != "" {
-			return d.Definition, d.Authors, err
-		}
-		newest, ok := of.Integration.Newest()
-		if !ok {
-			return nil, nil, missing("draft")
-		}
-		version = &newest
-	}
-	def, err = s.Definitions.Get(ctx, of.Integration.Organization, version.Definition)
-	return def, nil, err
+	def, draft, err := s.Definitions.Content(ctx, s.Log, of.Integration, of.Version)
+	return def, draft.Authors, err
 }
 
 // createWith makes an integration of a definition, whose parts get ids of their own.

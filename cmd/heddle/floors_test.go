@@ -41,12 +41,13 @@ var floors = map[string]floor{
 	"app/access":             {5, "projections store domain", "rights are the same at every door"},
 	"app/secrets":            {5, "projections store/vault domain", "what is secret is sealed and opened the same at every door"},
 	"app/authoring":          {6, "app/access app/secrets projections store component domain domain/definition domain/refusal", "what spans streams or doors knows no door"},
+	"app/deployment":         {6, "app/access app/secrets projections store domain domain/definition domain/refusal", "an instance's life is the same at every door"},
 	"app/notify":             {5, "projections store store/live domain domain/definition domain/refusal", "people are told what the view knows, whoever changed it"},
-	"graph": {7, "app/authoring app/access app/secrets projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"graph": {7, "app/authoring app/deployment app/access app/secrets projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for people shares the log with the door for machines, not code"},
-	"worker": {7, "worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"worker": {7, "app/secrets worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for machines shares the log with the door for people, not code"},
-	"cmd/heddle": {8, "graph worker app/authoring app/access app/secrets app/notify worker/outbound worker/queue projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
+	"cmd/heddle": {8, "graph worker app/authoring app/deployment app/access app/secrets app/notify worker/outbound worker/queue projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
 }
 
 // impure are standard packages that have no place on the lowest floor.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"heddle/app/authoring"
+	"heddle/app/deployment"
 	"heddle/app/notify"
 	"heddle/app/secrets"
 	"heddle/component"
@@ -167,7 +168,9 @@ func (v *server) build(address string) {
 			Size: v.MaxDefinition, Encoded: definition.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}},
 		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
 		AddressTime: v.AddressTime, RemoteImages: v.RemoteImages}
-	v.authoring = &authoring.Service{Log: v.log, View: v.view, Definitions: definitions, Secrets: secrets.Keeper{View: v.view, Vault: v.vault},
+	keeper := secrets.Keeper{View: v.view, Vault: v.vault}
+	v.resolver.Deployment = &deployment.Service{Log: v.log, View: v.view, Definitions: definitions, Secrets: keeper}
+	v.authoring = &authoring.Service{Log: v.log, View: v.view, Definitions: definitions, Secrets: keeper,
 		Components: components, Limits: v.resolver.Limits, Logger: v.logger}
 	v.resolver.Authoring = v.authoring
 	o := worker.DefaultOptions()

@@ -124,6 +124,12 @@ func (n *Part) Connection() (ActionRef, bool) {
 	return actionRef(m), m != nil
 }
 
+// IsConnection reports whether a config variable is a connection.
+func (n *Part) IsConnection() bool {
+	_, is := n.Connection()
+	return is || n.Text("dataType") == "connection"
+}
+
 // DataSource gives the data source that fills a config variable, and whether it has one.
 func (n *Part) DataSource() (ActionRef, bool) {
 	m := n.Map("dataSource")
