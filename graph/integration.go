@@ -7,11 +7,9 @@ import (
 	"strings"
 
 	"heddle/app/access"
-	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
-	"heddle/store"
 )
 
 // integration finds a draft by the integration's id, or a published version by its own.
@@ -33,22 +31,6 @@ func at(i domain.Integration, version string) Integration {
 		return Integration{integration: i}
 	}
 	return Integration{integration: i, version: &v}
-}
-
-// draft reads the main draft as it is now; ok is false when nothing was edited since the newest
-// version.
-func (r *Resolver) draft(ctx context.Context, i domain.Integration) (d domain.Draft, ok bool, err error) {
-	d, _, err = store.Load(ctx, r.Log, domain.Drafts, authoring.MainDraft(i).ID)
-	return d, d.ID != "", err
-}
-
-// draftOf is the main draft, of the past as it was.
-func (r *Resolver) draftOf(ctx context.Context, i Integration) (domain.Draft, error) {
-	if i.past != nil {
-		return *i.past, nil
-	}
-	d, _, err := r.draft(ctx, i.integration)
-	return d, err
 }
 
 // content is the definition of a draft or version.

@@ -81,14 +81,6 @@ func (i Integration) AllowMultipleMarketplaceInstances() bool { return i.market(
 // CreatedAt is when the integration was created.
 func (i Integration) CreatedAt() time.Time { return i.integration.CreatedAt }
 
-// deployable is the version to deploy or choose: itself, or of the draft the newest available one.
-func (i Integration) deployable() (domain.Version, error) {
-	if i.version != nil {
-		return i.integration.Deployable(i.version.ID)
-	}
-	return i.integration.Deployable("")
-}
-
 // Customer is whom the integration was built for alone; none is.
 func (i Integration) Customer() *domain.Customer { return nil }
 
