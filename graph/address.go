@@ -45,9 +45,7 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 
 // turnDown answers a request for, or with, a file that can't be served.
 func (r *Resolver) turnDown(w http.ResponseWriter, q *http.Request, err error) {
-	status := map[refusal.Code]int{refusal.NotFound: http.StatusNotFound, refusal.Forbidden: http.StatusForbidden,
-		refusal.Conflict: http.StatusConflict, refusal.Invalid: http.StatusUnprocessableEntity,
-		refusal.Unavailable: http.StatusServiceUnavailable}[refusal.CodeOf(err)]
+	status := refusal.CodeOf(err).HTTPStatus()
 	if status == 0 {
 		id := newID()
 		r.Logger.Error("a file can't be served", "id", id, "path", q.URL.Path, "error", err)

@@ -157,7 +157,7 @@ func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after, up
 		if rec.Revision > upTo {
 			break
 		}
-		if !slices.Contains(editKinds, rec.Kind) {
+		if !draftEvents[rec.Kind].edits {
 			continue
 		}
 		meta, err := store.MetaOf(rec)
@@ -172,9 +172,6 @@ func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after, up
 	}
 	return list, nil
 }
-
-// editKinds are those that change what a draft contains.
-var editKinds = []string{"DraftEdited", "DraftDiscarded", "DraftRebased"}
 
 // editDraft makes changes that an editor put together.
 func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftPayload, error) {

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 
 	"heddle/domain"
@@ -65,23 +66,42 @@ func (r *Resolver) published(d domain.Draft) bool {
 	return !ok || model.Version() != nil
 }
 
-var draftEventTypes = map[string]DraftEventType{
-	"DraftOpened": DraftEventTypeOpened, "DraftEdited": DraftEventTypeEdited, "DraftDiscarded": DraftEventTypeEdited, "DraftRebased": DraftEventTypeRebased,
-	"DraftRemoved": DraftEventTypeRemoved, "DraftClosed": DraftEventTypePublishing, "DraftReopened": DraftEventTypeReopened,
-	"ReviewRequested": DraftEventTypeReviewRequested, "ReviewWithdrawn": DraftEventTypeReviewWithdrawn, "ReviewBypassed": DraftEventTypeReviewBypassed,
-	"VerdictGiven": DraftEventTypeVerdictGiven, "VerdictWithdrawn": DraftEventTypeVerdictWithdrawn, "VerdictDismissed": DraftEventTypeVerdictDismissed,
-	"ThreadOpened": DraftEventTypeThreadOpened, "ThreadResolved": DraftEventTypeThreadResolved, "ThreadReopened": DraftEventTypeThreadReopened,
-	"CommentAdded": DraftEventTypeCommentAdded, "CommentEdited": DraftEventTypeCommentEdited, "SuggestionApplied": DraftEventTypeSuggestionApplied,
-	"PublishScheduled": DraftEventTypePublishScheduled, "PublishUnscheduled": DraftEventTypePublishUnscheduled,
+// draftEvent is what clients see of a kind of event of drafts.
+type draftEvent struct {
+	Type  DraftEventType
+	edits bool // it changes what the draft contains
+}
+
+// draftEvents has every kind.
+var draftEvents = map[string]draftEvent{
+	"DraftOpened":        {Type: DraftEventTypeOpened},
+	"DraftRenamed":       {Type: DraftEventTypeRenamed},
+	"DraftEdited":        {DraftEventTypeEdited, true},
+	"DraftDiscarded":     {DraftEventTypeEdited, true},
+	"DraftRebased":       {DraftEventTypeRebased, true},
+	"DraftRemoved":       {Type: DraftEventTypeRemoved},
+	"DraftClosed":        {Type: DraftEventTypePublishing},
+	"DraftReopened":      {Type: DraftEventTypeReopened},
+	"ReviewRequested":    {Type: DraftEventTypeReviewRequested},
+	"ReviewWithdrawn":    {Type: DraftEventTypeReviewWithdrawn},
+	"ReviewBypassed":     {Type: DraftEventTypeReviewBypassed},
+	"VerdictGiven":       {Type: DraftEventTypeVerdictGiven},
+	"VerdictWithdrawn":   {Type: DraftEventTypeVerdictWithdrawn},
+	"VerdictDismissed":   {Type: DraftEventTypeVerdictDismissed},
+	"ThreadOpened":       {Type: DraftEventTypeThreadOpened},
+	"ThreadResolved":     {Type: DraftEventTypeThreadResolved},
+	"ThreadReopened":     {Type: DraftEventTypeThreadReopened},
+	"CommentAdded":       {Type: DraftEventTypeCommentAdded},
+	"CommentEdited":      {Type: DraftEventTypeCommentEdited},
+	"SuggestionApplied":  {Type: DraftEventTypeSuggestionApplied},
+	"PublishScheduled":   {Type: DraftEventTypePublishScheduled},
+	"PublishUnscheduled": {Type: DraftEventTypePublishUnscheduled},
 }
 
 // event is a record of the draft as clients see it.
 func (d Draft) event(rec store.Recorded) (DraftEvent, error) {
 	meta, err := store.MetaOf(rec)
-	kind, known := draftEventTypes[rec.Kind]
-	if !known {
-		kind = DraftEventTypeOther
-	}
+	kind := cmp.Or(draftEvents[rec.Kind].Type, DraftEventTypeOther)
 	return DraftEvent{ID: eventID("draft", rec), Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
 		Revision: placeOf(d.ref(), rec.Revision).String(), Data: string(rec.Data)}, err
 }

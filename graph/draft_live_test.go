@@ -247,3 +247,20 @@ func (h *house) editing(id string, n, edits, want int) (feed []string) {
 	}
 	return feed
 }
+
+// Every kind of event of a draft has a type of its own for clients, and every type but OTHER stands for some.
+func TestDraftEventTypes(t *testing.T) {
+	used := map[DraftEventType]bool{DraftEventTypeOther: true}
+	for _, kind := range domain.Drafts.Kinds() {
+		e, known := draftEvents[kind]
+		if !known || e.Type == DraftEventTypeOther {
+			t.Errorf("%s is OTHER to clients", kind)
+		}
+		used[e.Type] = true
+	}
+	for _, all := range AllDraftEventType {
+		if !used[all] {
+			t.Errorf("%s stands for nothing", all)
+		}
+	}
+}

@@ -177,12 +177,12 @@ func TestUploadsRefuse(t *testing.T) {
 		status        int
 		want          string
 	}{
-		"an icon of text":      {icon, "text", 422, "an icon is a PNG picture"},
-		"an icon too small":    {icon, iconOf(t, 399, 0), 422, "at least 400"},
+		"an icon of text":      {icon, "text", 400, "an icon is a PNG picture"},
+		"an icon too small":    {icon, iconOf(t, 399, 0), 400, "at least 400"},
 		"an icon too large":    {icon, strings.Repeat("x", 5001), 413, "larger than 5000 bytes (HEDDLE_MAX_ICON)"},
 		"a file too large":     {text, strings.Repeat("x", 11), 413, "larger than 10 bytes (HEDDLE_MAX_ATTACHMENT)"},
-		"an empty file":        {text, "", 422, "is empty"},
-		"an empty icon":        {icon, "", 422, "is empty"},
+		"an empty file":        {text, "", 400, "is empty"},
+		"an empty icon":        {icon, "", 400, "is empty"},
 		"a file for an icon's": {strings.Replace(icon, "media=AVATAR", "media=ATTACHMENT", 1), "x", 403, "changed or has expired"},
 		"another name":         {strings.Replace(text, "a.txt", "a.html", 1), "x", 403, "changed or has expired"},
 		"another integration":  {strings.Replace(text, id, kept, 1), "x", 403, "changed or has expired"},

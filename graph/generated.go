@@ -6612,6 +6612,7 @@ type MovePresencePayload {
 """What happened to a draft."""
 enum DraftEventType {
   OPENED
+  RENAMED
   EDITED
   REBASED
   REVIEW_REQUESTED

@@ -932,6 +932,7 @@ type DraftEventType string
 
 const (
 	DraftEventTypeOpened             DraftEventType = "OPENED"
+	DraftEventTypeRenamed            DraftEventType = "RENAMED"
 	DraftEventTypeEdited             DraftEventType = "EDITED"
 	DraftEventTypeRebased            DraftEventType = "REBASED"
 	DraftEventTypeReviewRequested    DraftEventType = "REVIEW_REQUESTED"
@@ -956,6 +957,7 @@ const (
 
 var AllDraftEventType = []DraftEventType{
 	DraftEventTypeOpened,
+	DraftEventTypeRenamed,
 	DraftEventTypeEdited,
 	DraftEventTypeRebased,
 	DraftEventTypeReviewRequested,
@@ -980,7 +982,7 @@ var AllDraftEventType = []DraftEventType{
 
 func (e DraftEventType) IsValid() bool {
 	switch e {
-	case DraftEventTypeOpened, DraftEventTypeEdited, DraftEventTypeRebased, DraftEventTypeReviewRequested, DraftEventTypeReviewWithdrawn, DraftEventTypeReviewBypassed, DraftEventTypeVerdictGiven, DraftEventTypeVerdictWithdrawn, DraftEventTypeVerdictDismissed, DraftEventTypeThreadOpened, DraftEventTypeThreadResolved, DraftEventTypeThreadReopened, DraftEventTypeCommentAdded, DraftEventTypeCommentEdited, DraftEventTypeSuggestionApplied, DraftEventTypePublishScheduled, DraftEventTypePublishUnscheduled, DraftEventTypePublishing, DraftEventTypeReopened, DraftEventTypeRemoved, DraftEventTypeOther:
+	case DraftEventTypeOpened, DraftEventTypeRenamed, DraftEventTypeEdited, DraftEventTypeRebased, DraftEventTypeReviewRequested, DraftEventTypeReviewWithdrawn, DraftEventTypeReviewBypassed, DraftEventTypeVerdictGiven, DraftEventTypeVerdictWithdrawn, DraftEventTypeVerdictDismissed, DraftEventTypeThreadOpened, DraftEventTypeThreadResolved, DraftEventTypeThreadReopened, DraftEventTypeCommentAdded, DraftEventTypeCommentEdited, DraftEventTypeSuggestionApplied, DraftEventTypePublishScheduled, DraftEventTypePublishUnscheduled, DraftEventTypePublishing, DraftEventTypeReopened, DraftEventTypeRemoved, DraftEventTypeOther:
 		return true
 	}
 	return false

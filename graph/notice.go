@@ -41,7 +41,7 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 func (n Notification) Cursor() string { return feedCursor{position: n.Position}.String() }
 
 // Type is what happened.
-func (n Notification) Type() DraftEventType { return draftEventTypes[n.Kind] }
+func (n Notification) Type() DraftEventType { return draftEvents[n.Kind].Type }
 
 // By is who did it.
 func (n Notification) By() *domain.User { return n.r.user(n.Organization, n.Actor) }

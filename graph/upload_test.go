@@ -44,7 +44,7 @@ func TestUploadsTakeOneFile(t *testing.T) {
 	for _, c := range []struct {
 		data   string
 		status int
-	}{{"", 422}, {"one", 204}, {"two", 409}, {"one", 409}} {
+	}{{"", 400}, {"one", 204}, {"two", 409}, {"one", 409}} {
 		if w := h.put(upload, c.data); w.Code != c.status {
 			t.Errorf("%q: %d %s, want %d", c.data, w.Code, w.Body, c.status)
 		}

@@ -194,10 +194,6 @@ func (w *Worker) definition(ctx context.Context, t *target) (*definition.Part, e
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
 }
 
-// statuses are the answers to refusals by their codes.
-var statuses = map[refusal.Code]int{refusal.NotFound: http.StatusNotFound, refusal.Invalid: http.StatusBadRequest,
-	refusal.Unauthenticated: http.StatusUnauthorized, refusal.Forbidden: http.StatusForbidden, refusal.Unavailable: http.StatusServiceUnavailable}
-
 // tooMuch are the answers to requests that exceed a limit, by its setting.
 var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
@@ -205,7 +201,7 @@ var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HED
 // refuse tells why a trigger was not accepted. Internals stay inside.
 func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
 	limit := refusal.LimitOf(err)
-	status := cmp.Or(tooMuch[limit], statuses[refusal.CodeOf(err)])
+	status := cmp.Or(tooMuch[limit], refusal.CodeOf(err).HTTPStatus())
 	w.Told.limit(limit)
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*refusal.Error](err); ok {

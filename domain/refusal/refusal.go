@@ -23,6 +23,12 @@ const (
 	Unavailable     Code = "UNAVAILABLE"
 )
 
+// HTTPStatus returns the status of an HTTP answer to a refusal with the code, and 0 for errors that are none.
+func (c Code) HTTPStatus() int { return statuses[c] }
+
+// The numbers are those of RFC 9110; nothing of HTTP is known here.
+var statuses = map[Code]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
+
 // Error is an expected refusal: what is wrong, where, and what to do about it.
 type Error struct {
 	Code    Code
