@@ -19,7 +19,7 @@ type Claim struct {
 // Claims is the category of [Claim].
 var Claims = NewCategory("claim",
 	Kind[NameClaimed]("NameClaimed"),
-)
+).With(Traits{})
 
 // NameClaimed says that a name now belongs to an owner.
 type NameClaimed struct {

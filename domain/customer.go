@@ -23,7 +23,7 @@ type Customer struct {
 // Customers is the category of [Customer].
 var Customers = NewCategory("customer",
 	Kind[CustomerCreated]("CustomerCreated"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // CustomerCreated is the first event of a customer.
 type CustomerCreated struct {

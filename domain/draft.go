@@ -56,7 +56,7 @@ var Drafts = NewCategory("draft",
 	Kind[CommentAdded]("CommentAdded"),
 	Kind[CommentEdited]("CommentEdited"),
 	Kind[SuggestionApplied]("SuggestionApplied"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // MainDraftID is the id of the main draft that becomes the version after so many made from main drafts.
 // Being derived, two that open it at once open the same.

@@ -71,10 +71,11 @@ type Encoded struct {
 	Data []byte // JSON
 }
 
-// Category is the set of event kinds of one kind of aggregate, and its codec. Streams are named
+// Category is the set of event kinds of one kind of aggregate, its codec, and its traits. Streams are named
 // "<category>-<id>".
 type Category[S any] struct {
-	Name  string
+	Name string
+	Traits
 	kinds map[string]kind[S]
 	names map[reflect.Type]string
 }

@@ -66,7 +66,7 @@ var Instances = NewCategory("instance",
 	Kind[InstanceDisabled]("InstanceDisabled"),
 	Kind[FlowKeysSet]("FlowKeysSet"),
 	Kind[InstanceRemoved]("InstanceRemoved"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // InstanceCreated is the first event of an instance.
 type InstanceCreated struct {

@@ -52,7 +52,7 @@ var Integrations = NewCategory("integration",
 	Kind[AttachmentRemoved]("AttachmentRemoved"),
 	Kind[ReviewPolicySet]("ReviewPolicySet"),
 	Kind[IntegrationRemoved]("IntegrationRemoved"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // IntegrationCreated is the first event of an integration. Its main draft, opened just before,
 // holds what it contains.

@@ -8,7 +8,7 @@ type NoticesOut struct {
 // NoticesOuts is the category of [NoticesOut].
 var NoticesOuts = NewCategory("notices",
 	Kind[NoticesSent]("NoticesSent"),
-)
+).With(Traits{})
 
 // NoticesSent says that all notices up to a position of the log were sent, or given up.
 type NoticesSent struct {

@@ -20,7 +20,7 @@ type Organization struct {
 var Organizations = NewCategory("organization",
 	Kind[OrganizationCreated]("OrganizationCreated"),
 	Kind[DefaultReviewPolicySet]("DefaultReviewPolicySet"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // OrganizationCreated is the first event of an organization.
 type OrganizationCreated struct {

@@ -99,7 +99,7 @@ var Runs = NewCategory("run",
 	Kind[RunReleased]("RunReleased"),
 	Kind[RunSuperseded]("RunSuperseded"),
 	Kind[RunFinished]("RunFinished"),
-)
+).With(Traits{Passing: true, Brief: true})
 
 // RunQueued accepts a trigger: from here on the run is never lost.
 type RunQueued struct {

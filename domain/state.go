@@ -51,7 +51,7 @@ var States = NewCategory("state",
 	Kind[StateSnapshot]("StateSnapshot"),
 	Kind[StatePart]("StatePart"),
 	Kind[StateClosed]("StateClosed"),
-)
+).With(Traits{Passing: true, Truncatable: true})
 
 // ValueSaved sets a key.
 type ValueSaved struct {

@@ -56,7 +56,7 @@ var Users = NewCategory("user",
 	Kind[UserCreated]("UserCreated"),
 	Kind[TokenIssued]("TokenIssued"),
 	Kind[TokenRevoked]("TokenRevoked"),
-)
+).With(Traits{InView: true, Audited: true})
 
 // UserCreated is the first event of a user.
 type UserCreated struct {

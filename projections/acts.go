@@ -23,8 +23,8 @@ type Act struct {
 	At       time.Time
 }
 
-// designed are the categories whose events are all acts; of runs, those of people are.
-var designed = []string{domain.Organizations.Name, domain.Users.Name, domain.Customers.Name, domain.Integrations.Name, domain.Drafts.Name, domain.Instances.Name}
+// audited are the categories that the index follows for the audit; of runs it has what people do.
+var audited = domain.CategoriesWith(func(t domain.Traits) bool { return t.Audited })
 
 // machines are the actors of a run's events that are nobody's act.
 var machines = []string{"system", "trigger"}
@@ -51,7 +51,7 @@ type act struct {
 
 // isAct tells whether a record is somebody's act: what people do is one, and of runs what people do with them.
 func isAct(rec store.Recorded, meta domain.Meta) bool {
-	return rec.Category() != domain.Runs.Name || !slices.Contains(machines, meta.Actor)
+	return domain.TraitsOf(rec.Category()).Audited || !slices.Contains(machines, meta.Actor)
 }
 
 func (t *transaction) putActs(acts []act) error {

@@ -85,7 +85,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 
 // read hands on what the log has.
 func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
-	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, designed...)})) {
+	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, audited...)})) {
 		if err != nil {
 			return err
 		}

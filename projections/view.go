@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unique"
@@ -66,14 +68,8 @@ func NewView(log store.Log, logger *slog.Logger) *View {
 	return v
 }
 
-// Categories lists what the view follows.
-func (v *View) Categories() []string {
-	var names []string
-	for name := range v.decodable {
-		names = append(names, name)
-	}
-	return names
-}
+// Categories returns the names of the categories that the view follows.
+func (v *View) Categories() []string { return slices.Sorted(maps.Keys(v.decodable)) }
 
 // Applied is the position of the newest record that the View shows. Unlike Position, which marks move too, it is one
 // that every reader of the same categories comes by.

@@ -116,7 +116,7 @@ func (h *Handle[S]) keep(at fold[S]) {
 }
 
 // keeps tells whether folds of the category may stay in memory.
-func (h *Handle[S]) keeps() bool { return h.category.Name != domain.Runs.Name }
+func (h *Handle[S]) keeps() bool { return !h.category.Brief }
 
 // decode turns a record into the event and the meta that it is folded with.
 func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], domain.Meta, error) {

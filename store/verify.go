@@ -33,10 +33,6 @@ type CategoryHead struct {
 	Digest  string `json:"digest"`
 }
 
-// passing are the categories whose old records are removed in time. Their chains are checked, but
-// they can't be part of a digest that has to hold for ever.
-var passing = []string{"run", "state"}
-
 // truncated is the only category whose streams may begin after revision 0.
 const truncated = "state"
 
@@ -116,7 +112,7 @@ func (v *verifying) next(r Recorded) error {
 	case r.Revision == 0:
 		previous = ""
 	case r.Category() == truncated, meta.Previous == "": // or only others have written to it before
-	case slices.Contains(passing, r.Category()):
+	case domain.TraitsOf(r.Category()).Passing:
 		gap = true
 	default:
 		return fmt.Errorf("stream %s begins at revision %d", r.Stream, r.Revision)
@@ -155,7 +151,7 @@ func headOf(streams map[string]verifiedStream, events int, at Position) Head {
 	head := Head{Position: at, Events: events, Streams: len(streams), Categories: map[string]CategoryHead{}}
 	byCategory := map[string][]string{}
 	for name := range streams {
-		if category := (Recorded{Stream: name}).Category(); !slices.Contains(passing, category) {
+		if category := (Recorded{Stream: name}).Category(); !domain.TraitsOf(category).Passing {
 			byCategory[category] = append(byCategory[category], name)
 		}
 	}
