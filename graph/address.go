@@ -3,12 +3,14 @@ package graph
 import (
 	"crypto/hmac"
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"heddle/domain/refusal"
+	"heddle/store/vault"
 )
 
 // Files and payloads are reached at addresses that authorise themselves: clients follow them without
@@ -20,11 +22,11 @@ func (r *Resolver) signed(path string, query url.Values) string {
 		query = url.Values{}
 	}
 	query.Set("until", strconv.FormatInt(time.Now().Add(r.AddressTime).Unix(), 10))
-	return r.PublicURL + path + "?" + query.Encode() + "&mac=" + r.addressMAC(path, query)
+	return r.PublicURL + path + "?" + query.Encode() + "&mac=" + addressMAC(r.Vault, path, query)
 }
 
-func (r *Resolver) addressMAC(path string, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(r.Vault.MAC("address", path+"?"+query.Encode()))
+func addressMAC(v *vault.Vault, path string, query url.Values) string {
+	return base64.RawURLEncoding.EncodeToString(v.MAC("address", path+"?"+query.Encode()))
 }
 
 // admit lets a request in whose address is one of ours, as we made it, and has not expired. It also
@@ -36,7 +38,7 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 	repeated := len(query["mac"]) > 1
 	query.Del("mac")
 	until, err := strconv.ParseInt(query.Get("until"), 10, 64)
-	if bad != nil || repeated || err != nil || !hmac.Equal([]byte(r.addressMAC(q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
+	if bad != nil || repeated || err != nil || !hmac.Equal([]byte(addressMAC(r.Vault, q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
 		http.Error(w, "this address was changed or has expired; ask the API for it again", http.StatusForbidden)
 		return false
 	}
@@ -44,11 +46,11 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 }
 
 // turnDown answers a request for, or with, a file that can't be served.
-func (r *Resolver) turnDown(w http.ResponseWriter, q *http.Request, err error) {
+func turnDown(logger *slog.Logger, w http.ResponseWriter, q *http.Request, err error) {
 	status := refusal.CodeOf(err).HTTPStatus()
 	if status == 0 {
 		id := newID()
-		r.Logger.Error("a file can't be served", "id", id, "path", q.URL.Path, "error", err)
+		logger.Error("a file can't be served", "id", id, "path", q.URL.Path, "error", err)
 		http.Error(w, "internal error "+id, http.StatusInternalServerError)
 		return
 	}

@@ -38,7 +38,7 @@ func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQ
 	r.Runs.Settle(ctx, r.View.Applied())
 	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
 	if f.subject != "" {
-		q.Streams = r.streamsOf(q.Organization, f.subject)
+		q.Streams = streamsOf(r.View, q.Organization, f.subject)
 	}
 	if f.from != nil {
 		q.From = *f.from
@@ -51,20 +51,20 @@ func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQ
 
 // streamsOf gives the streams that tell of something by its id: of an integration those of its drafts and
 // instances, too, of a customer those of its instances.
-func (r *Resolver) streamsOf(organization, id string) []string {
+func streamsOf(view *projections.View, organization, id string) []string {
 	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id), domain.Integrations.Stream(id),
 		domain.Drafts.Stream(id), domain.Instances.Stream(id), domain.Runs.Stream(id)}
-	if i, is := r.View.Integrations.Get(organization, id); is {
+	if i, is := view.Integrations.Get(organization, id); is {
 		for _, v := range i.Versions {
 			streams = append(streams, domain.Drafts.Stream(v.Draft)) // drafts that have ended are not in the View
 		}
-		for _, d := range r.View.Drafts.Each(organization) {
+		for _, d := range view.Drafts.Each(organization) {
 			if d.Integration == id {
 				streams = append(streams, domain.Drafts.Stream(d.ID))
 			}
 		}
 	}
-	for _, i := range r.View.Instances.Each(organization) {
+	for _, i := range view.Instances.Each(organization) {
 		if i.Integration == id || i.Customer == id {
 			streams = append(streams, domain.Instances.Stream(i.ID))
 		}

@@ -13,6 +13,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
+	"heddle/projections"
 	"heddle/store"
 )
 
@@ -53,7 +54,7 @@ func (r *Resolver) current(ref authoring.DraftRef, seen draftPlace, d domain.Dra
 		return nil
 	}
 	return refusal.ForField(refusal.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
-		newest.Number, r.who(ref.Integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
+		newest.Number, userName(r.View, ref.Integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
 }
 
 // draftRevision is what an editor of the draft as it is now names with its edits.
@@ -134,11 +135,11 @@ func (r *Resolver) toldWho(organization string, def *definition.Part, err error)
 		what = strings.Join(places, ", ")
 	}
 	return refusal.ForField(refusal.Conflict, "expectedRevision", "%s changed %s meanwhile, at %s; read the draft again",
-		r.who(organization, changed.Actor), what, changed.At.Format(time.RFC3339))
+		userName(r.View, organization, changed.Actor), what, changed.At.Format(time.RFC3339))
 }
 
-func (r *Resolver) who(organization, actor string) string {
-	if u, ok := r.View.Users.Get(organization, actor); ok {
+func userName(view *projections.View, organization, actor string) string {
+	if u, ok := view.Users.Get(organization, actor); ok {
 		return u.Name
 	}
 	return actor

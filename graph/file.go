@@ -106,12 +106,12 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 	id, query := q.PathValue("upload"), q.URL.Query()
 	end, ok := r.uploads.begin(id)
 	if !ok {
-		r.turnDown(w, q, refusal.New(refusal.Conflict, "a file is being put there; ask uploadMedia for another address"))
+		turnDown(r.Logger, w, q, refusal.New(refusal.Conflict, "a file is being put there; ask uploadMedia for another address"))
 		return
 	}
 	defer end()
 	if _, err := r.uploadable(q.Context(), id, query); err != nil {
-		r.turnDown(w, q, err)
+		turnDown(r.Logger, w, q, err)
 		return
 	}
 	u := upload{Object: query.Get("object"), Media: MediaType(query.Get("media")), Name: query.Get("name")}
@@ -133,7 +133,7 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 		err = r.keepUpload(q.Context(), id, i.Organization, u, data)
 	}
 	if err != nil {
-		r.turnDown(w, q, err)
+		turnDown(r.Logger, w, q, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -145,7 +145,7 @@ func (r *Resolver) keepUpload(ctx context.Context, id, organization string, u up
 		return refusal.New(refusal.Invalid, "the file is empty")
 	}
 	if u.Media == MediaTypeAvatar {
-		if data, err = r.redrawn(data); err != nil {
+		if data, err = redrawn(r.Files, data); err != nil {
 			return err
 		}
 	}
@@ -163,10 +163,10 @@ func (r *Resolver) keepUpload(ctx context.Context, id, organization string, u up
 // decoding is held while a picture is decoded: the largest takes 32 MiB.
 var decoding sync.Mutex
 
-func (r *Resolver) redrawn(icon []byte) ([]byte, error) {
+func redrawn(limits domain.FileLimits, icon []byte) ([]byte, error) {
 	decoding.Lock()
 	defer decoding.Unlock()
-	return r.Files.Redraw(icon)
+	return limits.Redraw(icon)
 }
 
 // uploaded finds what was put where objectUrl says. field is the input that is refused.
@@ -269,7 +269,7 @@ func (r *Resolver) serveFile(w http.ResponseWriter, q *http.Request, find func(d
 	i, ok := r.View.Integrations.Find(q.PathValue("integration"))
 	file, has := find(i)
 	if !ok || !has || !i.RemovedAt.IsZero() {
-		r.turnDown(w, q, missing("file"))
+		turnDown(r.Logger, w, q, missing("file"))
 		return
 	}
 	data, err := r.Blobs.GetContent(q.Context(), i.Organization, file.hash)
@@ -277,7 +277,7 @@ func (r *Resolver) serveFile(w http.ResponseWriter, q *http.Request, find func(d
 		err = errors.New(err.Error())
 	}
 	if err != nil {
-		r.turnDown(w, q, err)
+		turnDown(r.Logger, w, q, err)
 		return
 	}
 	if file.name != "" {

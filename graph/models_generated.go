@@ -5,10 +5,11 @@ package graph
 import (
 	"bytes"
 	"fmt"
-	"heddle/domain"
 	"io"
 	"strconv"
 	"time"
+
+	"heddle/domain"
 )
 
 // An input of an action.

@@ -34,17 +34,23 @@ func (r *Resolver) servePayload(w http.ResponseWriter, q *http.Request) {
 	if !r.admit(w, q) {
 		return
 	}
-	data, media, err := r.payload(q.Context(), q.PathValue("run"), q.PathValue("what"))
+	data, media, err := payloads{r.Log, r.Blobs}.payload(q.Context(), q.PathValue("run"), q.PathValue("what"))
 	if err != nil {
-		r.turnDown(w, q, err)
+		turnDown(r.Logger, w, q, err)
 		return
 	}
 	deliver(w, media, data)
 }
 
+// payloads reads what executions received and left.
+type payloads struct {
+	log   store.Log
+	blobs *store.Blobs
+}
+
 // payload makes the content of a part of an execution, and its media type.
-func (r *Resolver) payload(ctx context.Context, id, part string) (data []byte, media string, err error) {
-	run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
+func (p payloads) payload(ctx context.Context, id, part string) (data []byte, media string, err error) {
+	run, _, err := store.Load(ctx, p.log, domain.Runs, id)
 	if err == nil && run.ID == "" {
 		err = missing("execution")
 	}
@@ -54,17 +60,17 @@ func (r *Resolver) payload(ctx context.Context, id, part string) (data []byte, m
 	step, of := strings.CutPrefix(part, stepPart)
 	switch {
 	case part == requestPart:
-		data, err = r.request(ctx, run)
+		data, err = p.request(ctx, run)
 		return data, plainJSON, err
 	case part == responsePart && run.Finished == nil:
 		return nil, "", refusal.New(refusal.NotFound, "the execution has not ended yet")
 	case part == responsePart:
-		data, err = r.response(ctx, run)
+		data, err = p.response(ctx, run)
 		return data, plainJSON, err
 	}
 	for _, s := range run.Steps() {
 		if of && (InstanceStepResult{run: id, step: s}).ID() == step {
-			data, err = r.stepResult(ctx, s)
+			data, err = p.stepResult(ctx, s)
 			return data, "application/msgpack", err
 		}
 	}
@@ -82,8 +88,8 @@ type envelope struct {
 }
 
 // request is what an execution received.
-func (r *Resolver) request(ctx context.Context, run domain.Run) ([]byte, error) {
-	value, err := r.value(ctx, run.Queued.Payload)
+func (p payloads) request(ctx context.Context, run domain.Run) ([]byte, error) {
+	value, err := p.value(ctx, run.Queued.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +110,7 @@ func (r *Resolver) request(ctx context.Context, run domain.Run) ([]byte, error) 
 func holds(m map[string]any, key string) bool { _, ok := m[key]; return ok }
 
 // response is what the last step of an ended execution left.
-func (r *Resolver) response(ctx context.Context, run domain.Run) ([]byte, error) {
+func (p payloads) response(ctx context.Context, run domain.Run) ([]byte, error) {
 	e := envelope{StatusCode: http.StatusOK, Headers: map[string]any{}}
 	last := run.Last()
 	if last == nil {
@@ -114,7 +120,7 @@ func (r *Resolver) response(ctx context.Context, run domain.Run) ([]byte, error)
 	for name, value := range last.Headers {
 		e.Headers[name] = value
 	}
-	value, err := r.value(ctx, last.Output)
+	value, err := p.value(ctx, last.Output)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +148,8 @@ func (e envelope) with(content any) ([]byte, error) {
 }
 
 // stepResult is what a step left, as MessagePack.
-func (r *Resolver) stepResult(ctx context.Context, s domain.StepFinished) ([]byte, error) {
-	value, err := r.value(ctx, s.Output)
+func (p payloads) stepResult(ctx context.Context, s domain.StepFinished) ([]byte, error) {
+	value, err := p.value(ctx, s.Output)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +157,8 @@ func (r *Resolver) stepResult(ctx context.Context, s domain.StepFinished) ([]byt
 }
 
 // value reads content; that of a step that has failed is none.
-func (r *Resolver) value(ctx context.Context, c domain.Content) (any, error) {
-	data, err := r.Blobs.Load(ctx, c)
+func (p payloads) value(ctx context.Context, c domain.Content) (any, error) {
+	data, err := p.blobs.Load(ctx, c)
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
