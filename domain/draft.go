@@ -81,10 +81,10 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 		Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor, UpdatedAt: m.Time, UpdatedBy: m.Actor}
 	if e.Base == "" { // all of it is new
 		d.Origin = &definition.Part{}
-		d = d.withAuthor(m.Actor)
+		d = withAuthor(d, m.Actor)
 	}
 	for _, user := range e.Authors {
-		d = d.withAuthor(user)
+		d = withAuthor(d, user)
 	}
 	return d
 }
@@ -105,7 +105,7 @@ type DraftEdited struct {
 func (e DraftEdited) Evolve(d Draft, m Meta) Draft {
 	d.Definition, d.Digest = definition.Apply(d.Definition, e.Changes), e.Digest
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
-	return d.withAuthor(m.Actor)
+	return withAuthor(d, m.Actor)
 }
 
 func (e *DraftEdited) Normalize() {
@@ -173,14 +173,14 @@ func (d Draft) become(base DraftOpened, def *definition.Part) (Changes[Draft], e
 	if err != nil {
 		return nil, err
 	}
-	if d.behind(base) {
+	if behind(d, base) {
 		return d.rebased(base, def, true), nil
 	}
 	edits := definition.Diff(before, def)
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return d.edited(changes, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, def)}), nil
+	return d.edited(changes, DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, def)}), nil
 }
 
 // edited puts together an edit and what it entails: what was planned to be published is another now.
@@ -224,7 +224,7 @@ func (d Draft) Edit(base DraftOpened, changes []definition.Change, limits DraftL
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return d.edited(opening, DraftEdited{Changes: edits, Digest: d.digestOf(d.Origin, definition.Apply(before, edits))}), nil
+	return d.edited(opening, DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, definition.Apply(before, edits))}), nil
 }
 
 // Undo takes the last edits back, as many as told, by the changes that do so.
@@ -250,14 +250,14 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
 	}
-	if d.behind(base) {
+	if behind(d, base) {
 		return d.rebased(base, base.Definition, true), nil
 	}
 	changes := definition.Diff(d.Definition, base.Definition)
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	return d.edited(nil, DraftDiscarded{Changes: changes, Digest: d.digestOf(d.Origin, base.Definition)}), nil
+	return d.edited(nil, DraftDiscarded{Changes: changes, Digest: digestOf(d, d.Origin, base.Definition)}), nil
 }
 
 // ErrEditedMeanwhile refuses to publish what the caller has not seen.

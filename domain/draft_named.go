@@ -47,7 +47,7 @@ func (e DraftRebased) Evolve(d Draft, m Meta) Draft {
 	d.Definition, d.Digest = definition.Apply(d.Definition, e.Changes), e.Digest
 	d.UpdatedAt, d.UpdatedBy = m.Time, m.Actor
 	if e.Resolved {
-		return d.withAuthor(m.Actor)
+		return withAuthor(d, m.Actor)
 	}
 	return d
 }
@@ -126,7 +126,7 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Change
 	if err := d.editable(); err != nil {
 		return nil, nil, err
 	}
-	if !d.behind(onto) {
+	if !behind(d, onto) {
 		return nil, nil, nil
 	}
 	merged, conflicts := definition.Merge(d.Origin, d.Definition, onto.Definition, take)
@@ -137,11 +137,11 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Change
 }
 
 // behind tells whether there is a newer version than the one that the draft was made from.
-func (d Draft) behind(base DraftOpened) bool { return d.ID != "" && d.Base != base.Base }
+func behind(d Draft, base DraftOpened) bool { return d.ID != "" && d.Base != base.Base }
 
 // rebased puts together the event for a new base and what it entails.
 func (d Draft) rebased(onto DraftOpened, def *definition.Part, resolved bool) Changes[Draft] {
-	digest := d.digestOf(onto.Definition, def)
+	digest := digestOf(d, onto.Definition, def)
 	changes := Changes[Draft]{DraftRebased{Base: onto.Base, Upstream: definition.Diff(d.Origin, onto.Definition),
 		Changes: definition.Diff(d.Definition, def), Resolved: resolved, Digest: digest}}
 	if d.Schedule != nil {
@@ -150,7 +150,7 @@ func (d Draft) rebased(onto DraftOpened, def *definition.Part, resolved bool) Ch
 	return changes
 }
 
-func (d Draft) withAuthor(user string) Draft {
+func withAuthor(d Draft, user string) Draft {
 	if user != "" && !slices.Contains(d.Authors, user) {
 		d.Authors = append(slices.Clip(d.Authors), user)
 	}

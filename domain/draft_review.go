@@ -114,7 +114,7 @@ type VerdictGiven struct {
 
 // Evolve implements [Event].
 func (e VerdictGiven) Evolve(d Draft, m Meta) Draft {
-	d = d.withoutVerdict(m.Actor)
+	d = withoutVerdict(d, m.Actor)
 	d.Review.Verdicts = append(d.Review.Verdicts, Verdict{ID: e.Verdict, By: m.Actor, At: m.Time, Approves: e.Approves,
 		Comment: e.Comment, Digest: e.Digest, Saw: d.Definition})
 	return d
@@ -127,7 +127,7 @@ func (VerdictGiven) Touches() []string { return nil }
 type VerdictWithdrawn struct{}
 
 // Evolve implements [Event].
-func (VerdictWithdrawn) Evolve(d Draft, m Meta) Draft { return d.withoutVerdict(m.Actor) }
+func (VerdictWithdrawn) Evolve(d Draft, m Meta) Draft { return withoutVerdict(d, m.Actor) }
 
 // Touches names nothing that edits do.
 func (VerdictWithdrawn) Touches() []string { return nil }
@@ -168,7 +168,7 @@ func changeDigest(origin, def *definition.Part) string {
 }
 
 // digestOf is what an edit tells of its outcome: nothing unless somebody has a verdict to bind to it.
-func (d Draft) digestOf(origin, definition *definition.Part) string {
+func digestOf(d Draft, origin, definition *definition.Part) string {
 	if !d.UnderReview() {
 		return ""
 	}
@@ -186,7 +186,7 @@ func (d Draft) review() Review {
 	return *d.Review
 }
 
-func (d Draft) withoutVerdict(by string) Draft {
+func withoutVerdict(d Draft, by string) Draft {
 	r := d.review()
 	r.Verdicts = slices.DeleteFunc(slices.Clone(r.Verdicts), func(v Verdict) bool { return v.By == by })
 	d.Review = &r

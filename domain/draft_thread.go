@@ -69,7 +69,7 @@ type CommentAdded struct {
 
 // Evolve implements [Event].
 func (e CommentAdded) Evolve(d Draft, m Meta) Draft {
-	return d.withThread(e.Thread, func(t *Thread) {
+	return withThread(d, e.Thread, func(t *Thread) {
 		t.Comments = append(slices.Clip(t.Comments), Comment{ID: e.Comment, By: m.Actor, At: m.Time, Text: e.Text})
 		if !slices.Contains(t.Speakers, m.Actor) {
 			t.Speakers = append(slices.Clip(t.Speakers), m.Actor)
@@ -86,7 +86,7 @@ type CommentEdited struct {
 
 // Evolve implements [Event].
 func (e CommentEdited) Evolve(d Draft, m Meta) Draft {
-	return d.withThread(e.Thread, func(t *Thread) {
+	return withThread(d, e.Thread, func(t *Thread) {
 		t.Comments = slices.Clone(t.Comments)
 		for i := range t.Comments {
 			if t.Comments[i].ID == e.Comment {
@@ -103,7 +103,7 @@ type ThreadResolved struct {
 
 // Evolve implements [Event].
 func (e ThreadResolved) Evolve(d Draft, m Meta) Draft {
-	return d.withThread(e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = m.Actor, m.Time })
+	return withThread(d, e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = m.Actor, m.Time })
 }
 
 // ThreadReopened says that a thread is not done with after all.
@@ -113,7 +113,7 @@ type ThreadReopened struct {
 
 // Evolve implements [Event].
 func (e ThreadReopened) Evolve(d Draft, _ Meta) Draft {
-	return d.withThread(e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = "", time.Time{} })
+	return withThread(d, e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = "", time.Time{} })
 }
 
 // SuggestionApplied says that the edit before it was a thread's suggestion; the thread is done with, and
@@ -125,8 +125,8 @@ type SuggestionApplied struct {
 // Evolve implements [Event].
 func (e SuggestionApplied) Evolve(d Draft, m Meta) Draft {
 	by := ""
-	d = d.withThread(e.Thread, func(t *Thread) { by, t.AppliedBy, t.ResolvedBy, t.ResolvedAt = t.OpenedBy, m.Actor, m.Actor, m.Time })
-	return d.withAuthor(by)
+	d = withThread(d, e.Thread, func(t *Thread) { by, t.AppliedBy, t.ResolvedBy, t.ResolvedAt = t.OpenedBy, m.Actor, m.Actor, m.Time })
+	return withAuthor(d, by)
 }
 
 // Touches names nothing that edits do.
@@ -147,7 +147,7 @@ func (ThreadReopened) Touches() []string { return nil }
 // Touches names nothing that edits do.
 func (SuggestionApplied) Touches() []string { return nil }
 
-func (d Draft) withThread(id string, change func(*Thread)) Draft {
+func withThread(d Draft, id string, change func(*Thread)) Draft {
 	d.Threads = slices.Clone(d.Threads)
 	for i := range d.Threads {
 		if d.Threads[i].ID == id {

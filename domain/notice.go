@@ -19,25 +19,25 @@ const PlanCausation = "schedule"
 func NoticeOf(before, after Draft, event Event[Draft], m Meta) (n Notice) {
 	switch e := event.(type) {
 	case ReviewRequested:
-		n.To, n.Text = after.concerned(), e.Note
+		n.To, n.Text = concerned(after), e.Note
 	case ReviewWithdrawn:
-		n.To, n.Text = before.concerned(), e.Reason
+		n.To, n.Text = concerned(before), e.Reason
 	case ReviewBypassed:
-		n.To, n.Text = after.concerned(), e.Reason
+		n.To, n.Text = concerned(after), e.Reason
 	case VerdictGiven:
-		n.To, n.Text, n.Approves = after.concerned(), e.Comment, &e.Approves
+		n.To, n.Text, n.Approves = concerned(after), e.Comment, &e.Approves
 	case VerdictWithdrawn:
-		n.To = after.concerned()
+		n.To = concerned(after)
 	case VerdictDismissed:
-		n.To, n.Text = after.concerned(), e.Reason
+		n.To, n.Text = concerned(after), e.Reason
 	case ThreadOpened:
-		n.To, n.Text, n.Thread = after.concerned(), e.Text, e.Thread
+		n.To, n.Text, n.Thread = concerned(after), e.Text, e.Thread
 	case CommentAdded:
-		n.To, n.Text, n.Thread = append(after.concerned(), after.speakers(e.Thread)...), e.Text, e.Thread
+		n.To, n.Text, n.Thread = append(concerned(after), speakers(after, e.Thread)...), e.Text, e.Thread
 	case SuggestionApplied:
-		n.To, n.Thread = append(after.concerned(), after.speakers(e.Thread)...), e.Thread
+		n.To, n.Thread = append(concerned(after), speakers(after, e.Thread)...), e.Thread
 	case PublishUnscheduled:
-		n.To, n.Text = before.planners(), e.Reason
+		n.To, n.Text = planners(before), e.Reason
 	}
 	told := map[string]bool{"": true, m.Actor: m.Causation != PlanCausation}
 	n.To = slices.DeleteFunc(n.To, func(user string) bool {
@@ -48,7 +48,7 @@ func NoticeOf(before, after Draft, event Event[Draft], m Meta) (n Notice) {
 }
 
 // concerned are a draft's authors, and who has to do with its review while it is open.
-func (d Draft) concerned() []string {
+func concerned(d Draft) []string {
 	list := slices.Clone(d.Authors)
 	if !d.UnderReview() {
 		return list
@@ -60,7 +60,7 @@ func (d Draft) concerned() []string {
 	return list
 }
 
-func (d Draft) speakers(thread string) []string {
+func speakers(d Draft, thread string) []string {
 	for _, t := range d.Threads {
 		if t.ID == thread {
 			return t.Speakers
@@ -69,7 +69,7 @@ func (d Draft) speakers(thread string) []string {
 	return nil
 }
 
-func (d Draft) planners() []string {
+func planners(d Draft) []string {
 	if d.Schedule == nil {
 		return nil
 	}

@@ -109,7 +109,7 @@ func (rules Publishing) May(d Draft) error {
 // allowed refuses to publish what the policy or the draft's own review does not let pass. Going past
 // them is an event of its own.
 func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
-	err := d.passed(rules.Policy)
+	err := passed(d, rules.Policy)
 	reason := strings.TrimSpace(rules.Bypass)
 	switch {
 	case err == nil || reason == "":
@@ -120,7 +120,7 @@ func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
 	return Changes[Draft]{ReviewBypassed{Reason: reason}}, nil
 }
 
-func (d Draft) passed(p ReviewPolicy) error {
+func passed(d Draft, p ReviewPolicy) error {
 	state := d.ReviewState(p)
 	switch {
 	case state == ReviewApproved, p.Approvals == 0 && !d.UnderReview():

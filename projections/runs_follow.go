@@ -133,7 +133,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			continue
 		}
 		if g.count > 0 {
-			if err := x.put(ctx, g); err != nil {
+			if err := (indexWriter{x}).put(ctx, g); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 			if err := x.inTime(ctx, func() error { return x.told(ctx, g) }); err != nil {
@@ -142,7 +142,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			written = time.Now()
 		}
 		if marked && !indexed {
-			if err := x.inTime(ctx, func() error { return x.index(ctx) }); err != nil {
+			if err := x.inTime(ctx, func() error { return indexWriter{x}.index(ctx) }); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
 			indexed = true

@@ -52,19 +52,22 @@ type text struct {
 	words    string
 }
 
+// indexWriter writes what was gathered into the index.
+type indexWriter struct{ x *RunIndex }
+
 // put writes what was gathered. All that is read from elsewhere is read before the file is locked for writing: a log
 // that is away holds up neither queries nor retention.
-func (x *RunIndex) put(ctx context.Context, g *gathered) error {
+func (w indexWriter) put(ctx context.Context, g *gathered) error {
 	for rest := g.order; ; {
 		n, size := 0, 0
 		for ; n < len(rest) && size < gatherSize; n++ {
-			if err := x.inTime(ctx, func() error { return x.collect(ctx, rest[n]) }); err != nil {
+			if err := w.x.inTime(ctx, func() error { return w.collect(ctx, rest[n]) }); err != nil {
 				return fmt.Errorf("run %s: %w", rest[n].id, err)
 			}
 			size += len(rest[n].words)
 		}
 		last := n == len(rest)
-		if err := x.inTime(ctx, func() error { return x.apply(ctx, g, rest[:n], last) }); err != nil || last {
+		if err := w.x.inTime(ctx, func() error { return w.apply(ctx, g, rest[:n], last) }); err != nil || last {
 			return err
 		}
 		for _, run := range rest[:n] {
@@ -76,15 +79,15 @@ func (x *RunIndex) put(ctx context.Context, g *gathered) error {
 
 // collect reads what the row of a run needs. Of one that began a while ago it reads the stream, which may be ahead:
 // then the row is too, and is written again.
-func (x *RunIndex) collect(ctx context.Context, run *touched) (err error) {
+func (w indexWriter) collect(ctx context.Context, run *touched) (err error) {
 	if !run.dirty || run.collected {
 		return nil
 	}
 	if run.position == 0 {
-		err := x.db.QueryRowContext(ctx, `SELECT position FROM runs WHERE id = ?`, key(run.id)).Scan(&run.position)
+		err := w.x.db.QueryRowContext(ctx, `SELECT position FROM runs WHERE id = ?`, key(run.id)).Scan(&run.position)
 		run.old = true
 		if err == nil {
-			run.run, err = x.load(ctx, run.id)
+			run.run, err = w.load(ctx, run.id)
 		}
 		if errors.Is(err, sql.ErrNoRows) || refusal.CodeOf(err) == refusal.NotFound {
 			run.dirty = false // forgotten or removed meanwhile
@@ -96,7 +99,7 @@ func (x *RunIndex) collect(ctx context.Context, run *touched) (err error) {
 		}
 	}
 	if run.run.Finished != nil {
-		run.names, run.words = x.words(ctx, run.run)
+		run.names, run.words = w.words(ctx, run.run)
 	}
 	run.collected = true
 	return nil
@@ -104,21 +107,21 @@ func (x *RunIndex) collect(ctx context.Context, run *touched) (err error) {
 
 // apply writes some runs in one transaction, with the last ones the checkpoint too. Nothing cuts it short: it is small,
 // and what watches a context costs more than many a statement.
-func (x *RunIndex) apply(ctx context.Context, g *gathered, runs []*touched, last bool) (err error) {
+func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, last bool) (err error) {
 	ctx = context.WithoutCancel(ctx)
-	x.writer.Lock()
-	defer x.writer.Unlock()
-	tx, err := x.db.BeginTx(ctx, nil)
+	w.x.writer.Lock()
+	defer w.x.writer.Unlock()
+	tx, err := w.x.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			x.write = newWriting() // what it remembers may not be in the file
+			w.x.write = newWriting() // what it remembers may not be in the file
 			_ = tx.Rollback()      // err says what happened
 		}
 	}()
-	t := &transaction{RunIndex: x, ctx: ctx, tx: tx}
+	t := &transaction{RunIndex: w.x, ctx: ctx, tx: tx}
 	if t.insert, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
 		return err
 	}
@@ -143,10 +146,10 @@ func (x *RunIndex) apply(ctx context.Context, g *gathered, runs []*touched, last
 }
 
 // index makes the indexes that are not there yet.
-func (x *RunIndex) index(ctx context.Context) error {
-	x.writer.Lock()
-	defer x.writer.Unlock()
-	_, err := x.db.ExecContext(ctx, runIndexes+actIndexes)
+func (w indexWriter) index(ctx context.Context) error {
+	w.x.writer.Lock()
+	defer w.x.writer.Unlock()
+	_, err := w.x.db.ExecContext(ctx, runIndexes+actIndexes)
 	return err
 }
 
@@ -209,15 +212,15 @@ func (t *transaction) request(position store.Position, r domain.Run) error {
 }
 
 // load reads a run's stream.
-func (x *RunIndex) load(ctx context.Context, id string) (r domain.Run, err error) {
+func (w indexWriter) load(ctx context.Context, id string) (r domain.Run, err error) {
 	logged := 0
-	for rec, err := range store.Own(x.log.Read(ctx, domain.Runs.Stream(id), 0)) {
+	for rec, err := range store.Own(w.x.log.Read(ctx, domain.Runs.Stream(id), 0)) {
 		if err != nil {
 			return r, fmt.Errorf("%w: %w", errUnread, err)
 		}
 		meta, err := store.MetaOf(rec)
 		if err == nil {
-			r, err = x.evolve(r, rec, meta, &logged)
+			r, err = w.x.evolve(r, rec, meta, &logged)
 		}
 		if err != nil {
 			return r, err
@@ -228,7 +231,7 @@ func (x *RunIndex) load(ctx context.Context, id string) (r domain.Run, err error
 
 // words are by what an ended run is found: the names of its steps, which it shares with others, and what it alone has,
 // its errors and log lines.
-func (x *RunIndex) words(ctx context.Context, r domain.Run) (names []string, words string) {
+func (w indexWriter) words(ctx context.Context, r domain.Run) (names []string, words string) {
 	var own strings.Builder
 	left := maxNames
 	add := func(text string) {
@@ -245,7 +248,7 @@ func (x *RunIndex) words(ctx context.Context, r domain.Run) (names []string, wor
 		if s.Error != "" {
 			add(s.Error)
 		}
-		for _, line := range x.lines(ctx, s) {
+		for _, line := range w.lines(ctx, s) {
 			add(line.Message)
 		}
 	}
@@ -277,17 +280,17 @@ const (
 )
 
 // lines gives a step's log lines. What can't be read is left out: it must not hold up the index.
-func (x *RunIndex) lines(ctx context.Context, s domain.StepFinished) []domain.LogLine {
-	if s.LogBlob == nil || x.Blobs == nil {
+func (w indexWriter) lines(ctx context.Context, s domain.StepFinished) []domain.LogLine {
+	if s.LogBlob == nil || w.x.Blobs == nil {
 		return s.Log
 	}
 	var lines []domain.LogLine
-	data, err := x.Blobs.Load(ctx, *s.LogBlob)
+	data, err := w.x.Blobs.Load(ctx, *s.LogBlob)
 	if err == nil {
 		err = json.Unmarshal(data, &lines)
 	}
 	if err != nil && refusal.CodeOf(err) != refusal.NotFound {
-		x.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
+		w.x.logger.Warn("log lines can't be searched for", "blob", s.LogBlob.Blob, "error", err)
 	}
 	return lines
 }
