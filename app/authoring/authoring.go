@@ -58,11 +58,15 @@ func (s *Service) find(ctx context.Context, id string) (Source, error) {
 
 // editable finds an integration by its own id. A version, which never changes, is refused.
 func (s *Service) editable(ctx context.Context, field, id string) (domain.Integration, error) {
-	i, err := s.find(ctx, id)
-	if err == nil && i.Version != nil {
-		err = refusal.ForField(refusal.Invalid, field, "is a published version, which never changes; give the integration's own id")
+	organization := access.Of(ctx).Organization
+	i, ok := s.View.Integrations.Get(organization, id)
+	if ok && i.RemovedAt.IsZero() {
+		return i, nil
 	}
-	return i.Integration, err
+	if i, ok := s.View.IntegrationOf(organization, id); ok && i.RemovedAt.IsZero() {
+		return i, refusal.ForField(refusal.Invalid, field, "is a published version, which never changes; give the integration's own id")
+	}
+	return i, missing("integration")
 }
 
 // missing is the refusal of a look-up. Its words are what existing clients look for.

@@ -35,31 +35,22 @@ func (s *Service) Draft(ctx context.Context, field, id string) (DraftRef, error)
 
 // open finds a draft and reads it.
 func (s *Service) open(ctx context.Context, field, id string) (DraftRef, *store.Handle[domain.Draft], error) {
-	ref, err := s.draftRef(ctx, field, id)
+	d, named, err := s.View.Draft(ctx, access.Of(ctx).Organization, id)
 	if err != nil {
-		return ref, nil, err
+		return DraftRef{}, nil, err
 	}
-	return s.settled(ctx, ref)
-}
-
-func (s *Service) draftRef(ctx context.Context, field, id string) (DraftRef, error) {
-	organization := access.Of(ctx).Organization
-	d, ok, err := s.View.Draft(ctx, organization, id)
-	if err != nil {
-		return DraftRef{}, err
-	}
-	if ok && d.RemovedAt.IsZero() {
-		of, err := s.find(ctx, d.Integration)
-		if main := MainDraft(of.Integration); err != nil || main.ID == id {
-			return main, err
-		}
-		return DraftRef{Integration: of.Integration, ID: id, Named: true}, nil
+	if named = named && d.RemovedAt.IsZero(); named {
+		field, id = "id", d.Integration
 	}
 	i, err := s.editable(ctx, field, id)
 	if err != nil {
-		return DraftRef{}, err
+		return DraftRef{}, nil, err
 	}
-	return MainDraft(i), nil
+	ref := MainDraft(i)
+	if named && ref.ID != d.ID {
+		ref = DraftRef{Integration: i, ID: d.ID, Named: true}
+	}
+	return s.settled(ctx, ref)
 }
 
 // settled reads a draft, and finishes a publish that has closed it. What follows the main one is the next main one.
