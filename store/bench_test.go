@@ -1,68 +1,27 @@
-package store
+package store_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"heddle/domain"
-
 	"github.com/google/uuid"
+
+	"heddle/domain"
+	"heddle/store"
+	"heddle/store/storetest"
 )
 
-// blankEvent has 512 bytes of data and meta, about what an edit has.
-func blankEvent() Event {
-	return Event{ID: uuid.Must(uuid.NewV7()), Kind: "StepFinished", Meta: bytes.Repeat([]byte("m"), 256), Data: bytes.Repeat([]byte("d"), 256)}
-}
-
-func blankEvents(n int) []Event {
-	events := make([]Event, n)
+func blankEvents(n int) []store.Event {
+	events := make([]store.Event, n)
 	for i := range events {
-		events[i] = blankEvent()
+		events[i] = storetest.BlankEvent()
 	}
 	return events
-}
-
-// rawSync is the least that a durable append can cost: writing the bytes to a file and fsync.
-func rawSync(b *testing.B, events, rounds int) time.Duration {
-	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	data := bytes.Repeat([]byte("x"), events*(512+16+12))
-	start := time.Now()
-	for range rounds {
-		if _, err := f.Write(data); err != nil {
-			b.Fatal(err)
-		}
-		if err := f.Sync(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return time.Since(start) / time.Duration(rounds)
-}
-
-// processorTime is what this process has used so far. Beside other load it is the steadier figure.
-func processorTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// report tells how many things were done a second, and a second of processor time.
-func report(b *testing.B, things int, what string, before time.Duration) {
-	b.ReportMetric(float64(things)/b.Elapsed().Seconds(), what+"/s")
-	b.ReportMetric(float64(things)/(processorTime(b)-before).Seconds(), what+"/cpu-s")
 }
 
 // BenchmarkAppend has one writer append to one stream, and compares with a bare write and fsync that
@@ -70,8 +29,8 @@ func report(b *testing.B, things int, what string, before time.Duration) {
 func BenchmarkAppend(b *testing.B) {
 	for _, n := range []int{1, 16, 64} {
 		b.Run(fmt.Sprint("events=", n), func(b *testing.B) {
-			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
-			events := make([][]Event, b.N)
+			log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
+			events := make([][]store.Event, b.N)
 			for i := range events {
 				events[i] = blankEvents(n)
 			}
@@ -80,13 +39,13 @@ func BenchmarkAppend(b *testing.B) {
 			const turn = 500
 			for i := 0; i < b.N; i += turn {
 				rounds := min(turn, b.N-i)
-				start, before := time.Now(), processorTime(b)
+				start, before := time.Now(), storetest.ProcessorTime(b)
 				for j := i; j < i+rounds; j++ {
-					mustAppend(b, log, "run-1", Revision(j*n)-1, events[j]...)
+					storetest.MustAppend(b, log, "run-1", store.Revision(j*n)-1, events[j]...)
 				}
-				own, cpu = own+time.Since(start), cpu+processorTime(b)-before
+				own, cpu = own+time.Since(start), cpu+storetest.ProcessorTime(b)-before
 				b.StopTimer()
-				raw += rawSync(b, n, rounds) * time.Duration(rounds)
+				raw += storetest.RawSync(b, n, rounds) * time.Duration(rounds)
 				b.StartTimer()
 			}
 			b.ReportMetric(float64(b.N*n)/own.Seconds(), "events/s")
@@ -98,12 +57,12 @@ func BenchmarkAppend(b *testing.B) {
 
 // BenchmarkAppendNewStreams is what queued runs do: every append makes a stream.
 func BenchmarkAppendNewStreams(b *testing.B) {
-	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
-	before := processorTime(b)
+	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
+	before := storetest.ProcessorTime(b)
 	for b.Loop() {
-		mustAppend(b, log, "run-"+uuid.NewString(), NoStream, blankEvent())
+		storetest.MustAppend(b, log, "run-"+uuid.NewString(), store.NoStream, storetest.BlankEvent())
 	}
-	report(b, b.N, "events", before)
+	storetest.Report(b, b.N, "events", before)
 }
 
 func BenchmarkAppendConcurrent(b *testing.B) {
@@ -114,17 +73,17 @@ func BenchmarkAppendConcurrent(b *testing.B) {
 		}
 		b.Run(name, func(b *testing.B) {
 			var commits, appends atomic.Int64
-			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"), OnCommit(func(c Commit) {
+			log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"), store.OnCommit(func(c store.Commit) {
 				commits.Add(1)
 				appends.Add(int64(c.Appends))
 			}))
 			var started atomic.Int64
-			before := processorTime(b)
+			before := storetest.ProcessorTime(b)
 			b.ResetTimer()
 			var writing sync.WaitGroup
 			for w := range c.writers {
 				writing.Go(func() {
-					for at := NoStream; started.Add(1) <= int64(b.N); at += Revision(c.events) {
+					for at := store.NoStream; started.Add(1) <= int64(b.N); at += store.Revision(c.events) {
 						if _, err := log.Append(context.Background(), fmt.Sprint("run-", w), at, blankEvents(c.events)...); err != nil {
 							b.Error(err)
 						}
@@ -132,28 +91,28 @@ func BenchmarkAppendConcurrent(b *testing.B) {
 				})
 			}
 			writing.Wait()
-			report(b, b.N*c.events, "events", before)
+			storetest.Report(b, b.N*c.events, "events", before)
 			b.ReportMetric(float64(appends.Load())/float64(commits.Load()), "appends/commit")
 		})
 	}
 }
 
 // filledLog has streams of 20 events each, one in ten of them a draft.
-func filledLog(b *testing.B, streams int) *SQLite {
-	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+func filledLog(b *testing.B, streams int) *store.SQLite {
+	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 	for i := range streams {
 		category := "run"
 		if i%10 == 0 {
 			category = "draft"
 		}
-		mustAppend(b, log, fmt.Sprintf("%s-%s", category, domain.DeriveID(fmt.Sprint(i))), NoStream, blankEvents(20)...)
+		storetest.MustAppend(b, log, fmt.Sprintf("%s-%s", category, domain.DeriveID(fmt.Sprint(i))), store.NoStream, blankEvents(20)...)
 	}
 	return log
 }
 
 func BenchmarkRead(b *testing.B) {
 	log := filledLog(b, 5000)
-	events, before := 0, processorTime(b)
+	events, before := 0, storetest.ProcessorTime(b)
 	b.ResetTimer()
 	for i := 0; b.Loop(); i++ {
 		stream := fmt.Sprint("run-", domain.DeriveID(fmt.Sprint((i*10+1)%5000)))
@@ -164,24 +123,24 @@ func BenchmarkRead(b *testing.B) {
 			events++
 		}
 	}
-	report(b, events, "events", before)
+	storetest.Report(b, events, "events", before)
 }
 
 func BenchmarkFollow(b *testing.B) {
 	log := filledLog(b, 10000)
-	for name, f := range map[string]Filter{"all": {}, "drafts of 10%": {Categories: []string{"draft", "user", "customer"}}} {
+	for name, f := range map[string]store.Filter{"all": {}, "drafts of 10%": {Categories: []string{"draft", "user", "customer"}}} {
 		b.Run(name, func(b *testing.B) {
-			events, before := 0, processorTime(b)
+			events, before := 0, storetest.ProcessorTime(b)
 			for b.Loop() {
 				all, _ := caughtUpCount(b, log, f)
 				events += all
 			}
-			report(b, events, "events", before)
+			storetest.Report(b, events, "events", before)
 		})
 	}
 }
 
-func caughtUpCount(b *testing.B, log Log, f Filter) (n int, mark Position) {
+func caughtUpCount(b *testing.B, log store.Log, f store.Filter) (n int, mark store.Position) {
 	for r, err := range log.Follow(context.Background(), 0, f) {
 		if err != nil {
 			b.Fatal(err)
@@ -196,9 +155,9 @@ func caughtUpCount(b *testing.B, log Log, f Filter) (n int, mark Position) {
 
 // BenchmarkFold is the whole way of a view's start: read, decode data and meta, fold.
 func BenchmarkFold(b *testing.B) {
-	log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 	for i := range 500 {
-		_, _, err := Change(as("ann"), log, tallies, fmt.Sprint(i), func(tally) (domain.Changes[tally], error) {
+		_, _, err := store.Change(as("ann"), log, tallies, fmt.Sprint(i), func(tally) (domain.Changes[tally], error) {
 			changes := make(domain.Changes[tally], 100)
 			for j := range changes {
 				changes[j] = counted{"somebody who counts"}
@@ -209,17 +168,21 @@ func BenchmarkFold(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	events, before := 0, processorTime(b)
+	events, before := 0, storetest.ProcessorTime(b)
 	for b.Loop() {
 		states := map[string]tally{}
-		for r, err := range log.Follow(context.Background(), 0, Filter{}) {
+		for r, err := range log.Follow(context.Background(), 0, store.Filter{}) {
 			if err != nil {
 				b.Fatal(err)
 			}
 			if r.Mark() {
 				break
 			}
-			event, meta, err := decode(tallies, r)
+			event, err := tallies.Decode(r.Kind, r.Data)
+			if err != nil {
+				b.Fatal(err)
+			}
+			meta, err := store.MetaOf(r)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -227,29 +190,29 @@ func BenchmarkFold(b *testing.B) {
 			events++
 		}
 	}
-	report(b, events, "events", before)
+	storetest.Report(b, events, "events", before)
 }
 
 // BenchmarkChange has writers change one stream that grows long.
 func BenchmarkChange(b *testing.B) {
 	for _, writers := range []int{1, 50} {
 		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
-			log := openTestLog(b, filepath.Join(b.TempDir(), "events.db"))
+			log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 			var changes atomic.Int64
-			before := processorTime(b)
+			before := storetest.ProcessorTime(b)
 			b.ResetTimer()
 			var writing sync.WaitGroup
 			for range writers {
 				writing.Go(func() {
 					for changes.Add(1) <= int64(b.N) {
-						if _, _, err := Change(as("ann"), log, tallies, "1", count); err != nil {
+						if _, _, err := store.Change(as("ann"), log, tallies, "1", count); err != nil {
 							b.Error(err)
 						}
 					}
 				})
 			}
 			writing.Wait()
-			report(b, b.N, "changes", before)
+			storetest.Report(b, b.N, "changes", before)
 		})
 	}
 }

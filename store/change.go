@@ -155,7 +155,7 @@ func deliver(ctx context.Context, log Log, stream string, expected Revision, eve
 	return backoff.Retry(ctx, func() (Position, error) {
 		position, err := log.Append(ctx, stream, expected, events...)
 		_, conflict := errors.AsType[*ConflictError](err)
-		final := conflict || refusal.CodeOf(err) != "" && !errors.Is(err, errUnknown) || errors.Is(err, errUnreachable)
+		final := conflict || refusal.CodeOf(err) != "" && !errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrUnreachable)
 		if final || err != nil && ctx.Err() != nil {
 			return 0, backoff.Permanent(err)
 		}

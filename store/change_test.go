@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"context"
@@ -17,6 +17,8 @@ import (
 
 	"heddle/domain"
 	"heddle/domain/refusal"
+	"heddle/store"
+	"heddle/store/storetest"
 )
 
 // list is an aggregate for tests: words, and how often each was added.
@@ -69,29 +71,29 @@ func add(words ...string) func(list) (domain.Changes[list], error) {
 func count(tally) (domain.Changes[tally], error) { return domain.Changes[tally]{counted{"x"}}, nil }
 
 func as(actor string) context.Context {
-	return As(context.Background(), Author{Organization: "org", Actor: actor, Token: "tok", Remote: "::1", Correlation: "c", Causation: "d"})
+	return store.As(context.Background(), store.Author{Organization: "org", Actor: actor, Token: "tok", Remote: "::1", Correlation: "c", Causation: "d"})
 }
 
-func bothLogs(t *testing.T, run func(*testing.T, Log)) {
-	t.Run("memory", func(t *testing.T) { run(t, NewMemory()) })
-	t.Run("sqlite", func(t *testing.T) { run(t, openTestLog(t, filepath.Join(t.TempDir(), "events.db"))) })
+func bothLogs(t *testing.T, run func(*testing.T, store.Log)) {
+	t.Run("memory", func(t *testing.T) { run(t, store.NewMemory()) })
+	t.Run("sqlite", func(t *testing.T) { run(t, storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))) })
 }
 
 func TestChange(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
+	bothLogs(t, func(t *testing.T, log store.Log) {
 		ctx := as("ann")
-		state, position, err := Change(ctx, log, lists, "1", add("a", "b"))
+		state, position, err := store.Change(ctx, log, lists, "1", add("a", "b"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(state.Words, []string{"a", "b"}) || state.Last.Aggregate != "1" {
 			t.Errorf("state %+v", state)
 		}
-		records := readAll(t, log, "list-1", 0)
+		records := storetest.ReadAll(t, log, "list-1", 0)
 		if position != records[1].Position {
 			t.Errorf("position %d, want %d", position, records[1].Position)
 		}
-		loaded, revision, err := Load(context.Background(), log, lists, "1")
+		loaded, revision, err := store.Load(context.Background(), log, lists, "1")
 		if err != nil || revision != 1 {
 			t.Fatal(revision, err)
 		}
@@ -103,32 +105,32 @@ func TestChange(t *testing.T) {
 			m.ID != records[1].ID || m.ID.Version() != 7 || m.Time.Location() != time.UTC || time.Since(m.Time) > time.Minute {
 			t.Errorf("meta %+v", m)
 		}
-		if m.Previous != HashOf(records[0]) {
+		if m.Previous != store.HashOf(records[0]) {
 			t.Errorf("previous %s, want the hash of the record before", m.Previous)
 		}
-		same, again, err := Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) { return nil, nil })
+		same, again, err := store.Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) { return nil, nil })
 		if err != nil || again != position || !cmp.Equal(same, state) {
 			t.Errorf("no events: %v at %d, %v", same, again, err)
 		}
-		_, _, err = Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) {
+		_, _, err = store.Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) {
 			return nil, refusal.New(refusal.Forbidden, "no")
 		})
-		wantCode(t, err, refusal.Forbidden)
+		storetest.WantCode(t, err, refusal.Forbidden)
 	})
 }
 
 func TestChangeNeedsAnOrganization(t *testing.T) {
-	_, _, err := Change(As(context.Background(), Author{Actor: "ann"}), NewMemory(), lists, "1", add("a"))
-	if !errors.Is(err, errNoOrganization) {
+	_, _, err := store.Change(store.As(context.Background(), store.Author{Actor: "ann"}), store.NewMemory(), lists, "1", add("a"))
+	if err == nil || !strings.Contains(err.Error(), "without an author's organization") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestUnknownKindFailsADecision(t *testing.T) {
-	log := NewMemory()
-	newer := event1("FromTheFuture")
-	mustAppend(t, log, "list-1", NoStream, newer)
-	_, _, err := Change(as("ann"), log, lists, "1", add("a"))
+	log := store.NewMemory()
+	newer := storetest.Event("FromTheFuture")
+	storetest.MustAppend(t, log, "list-1", store.NoStream, newer)
+	_, _, err := store.Change(as("ann"), log, lists, "1", add("a"))
 	unknown, ok := errors.AsType[*domain.UnknownKindError](err)
 	if !ok || unknown.Kind != "FromTheFuture" {
 		t.Errorf("got %v", err)
@@ -136,12 +138,12 @@ func TestUnknownKindFailsADecision(t *testing.T) {
 }
 
 func TestHandleDecidesAgainAfterAConflict(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
-		h, err := Open(as("ann"), log, lists, "1")
-		if err != nil || h.Revision() != NoStream {
+	bothLogs(t, func(t *testing.T, log store.Log) {
+		h, err := store.Open(as("ann"), log, lists, "1")
+		if err != nil || h.Revision() != store.NoStream {
 			t.Fatal(h, err)
 		}
-		if _, _, err := Change(as("bob"), log, lists, "1", add("theirs")); err != nil {
+		if _, _, err := store.Change(as("bob"), log, lists, "1", add("theirs")); err != nil {
 			t.Fatal(err)
 		}
 		var seen [][]string
@@ -162,9 +164,9 @@ func TestHandleDecidesAgainAfterAConflict(t *testing.T) {
 }
 
 func TestHandleRefusesOnlyOnTheNewestState(t *testing.T) {
-	log := NewMemory()
-	h, _ := Open(as("ann"), log, lists, "1")
-	if _, _, err := Change(as("bob"), log, lists, "1", add("needed")); err != nil {
+	log := store.NewMemory()
+	h, _ := store.Open(as("ann"), log, lists, "1")
+	if _, _, err := store.Change(as("bob"), log, lists, "1", add("needed")); err != nil {
 		t.Fatal(err)
 	}
 	needs := func(l list) (domain.Changes[list], error) {
@@ -180,20 +182,20 @@ func TestHandleRefusesOnlyOnTheNewestState(t *testing.T) {
 }
 
 func TestIfRevision(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
-		change := func(actor string, n Revision, changes ...domain.Event[list]) error {
-			_, _, err := Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) { return changes, nil }, IfRevision(n))
+	bothLogs(t, func(t *testing.T, log store.Log) {
+		change := func(actor string, n store.Revision, changes ...domain.Event[list]) error {
+			_, _, err := store.Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) { return changes, nil }, store.IfRevision(n))
 			return err
 		}
 		word := func(w string) wordAdded { return wordAdded{Word: w, At: []string{w, "w" + w}} }
 		for i, test := range []struct {
 			name    string
 			actor   string
-			seen    Revision
+			seen    store.Revision
 			changes domain.Changes[list]
 			refused string
 		}{
-			{"the first", "ann", NoStream, domain.Changes[list]{word("a"), word("b")}, ""},
+			{"the first", "ann", store.NoStream, domain.Changes[list]{word("a"), word("b")}, ""},
 			{"at the newest", "bob", 1, domain.Changes[list]{word("c")}, ""},
 			{"past what it does not touch", "cy", 1, domain.Changes[list]{word("d")}, ""},
 			{"past what it touches", "dee", 1, domain.Changes[list]{word("x"), word("c")}, "changed meanwhile by bob at "},
@@ -210,7 +212,7 @@ func TestIfRevision(t *testing.T) {
 				}
 				continue
 			}
-			wantCode(t, err, refusal.Conflict)
+			storetest.WantCode(t, err, refusal.Conflict)
 			if !strings.Contains(err.Error(), test.refused) {
 				t.Errorf("%s: %q does not say %q", test.name, err, test.refused)
 			}
@@ -224,27 +226,27 @@ func TestIfRevision(t *testing.T) {
 // What a decision refuses because of what changed meanwhile is told as that; and a part stands for all
 // that is in it.
 func TestIfRevisionTellsWhoRemoved(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
+	bothLogs(t, func(t *testing.T, log store.Log) {
 		gone := refusal.New(refusal.NotFound, "it is not there")
-		edit := func(actor string, n Revision, key string, refusal error) error {
-			_, _, err := Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) {
+		edit := func(actor string, n store.Revision, key string, refusal error) error {
+			_, _, err := store.Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) {
 				return domain.Changes[list]{wordAdded{Word: key, At: []string{key}}}, refusal
-			}, IfRevision(n))
+			}, store.IfRevision(n))
 			return err
 		}
 		for n, key := range []string{"a", "part", "c/d"} {
-			if err := edit("ann", Revision(n-1), key, nil); err != nil {
+			if err := edit("ann", store.Revision(n-1), key, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		err := edit("bob", 0, "part/inputs/url", gone)
-		if changed, is := errors.AsType[*ChangedError](err); !is || changed.Actor != "ann" || changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
+		if changed, is := errors.AsType[*store.ChangedError](err); !is || changed.Actor != "ann" || changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
 			t.Errorf("got %v", err)
 		}
-		wantCode(t, err, refusal.Conflict)
+		storetest.WantCode(t, err, refusal.Conflict)
 		for key, want := range map[string]error{"c": nil, "parts": gone, "b": gone} {
 			err := edit("bob", 1, key, gone)
-			if _, is := errors.AsType[*ChangedError](err); is != (want == nil) || want != nil && !errors.Is(err, want) {
+			if _, is := errors.AsType[*store.ChangedError](err); is != (want == nil) || want != nil && !errors.Is(err, want) {
 				t.Errorf("%s: got %v", key, err)
 			}
 		}
@@ -252,13 +254,13 @@ func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 }
 
 // elsewhere makes a log look like one in another process: it shares neither queue nor kept folds.
-type elsewhere struct{ Log }
+type elsewhere struct{ store.Log }
 
 // TestManyChangeOneStream has 50 writers in three lock domains change one stream: every change that
 // was answered with success must be there, once.
 func TestManyChangeOneStream(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
-		processes := []Log{log, &elsewhere{log}, &elsewhere{log}}
+	bothLogs(t, func(t *testing.T, log store.Log) {
+		processes := []store.Log{log, &elsewhere{log}, &elsewhere{log}}
 		ctx, cancel := context.WithTimeout(as("w"), 5*time.Second)
 		defer cancel()
 		if testing.Short() {
@@ -270,7 +272,7 @@ func TestManyChangeOneStream(t *testing.T) {
 		for w := range done {
 			writing.Go(func() {
 				for ctx.Err() == nil {
-					_, _, err := Change(context.WithoutCancel(ctx), processes[w%3], tallies, "1", func(tally) (domain.Changes[tally], error) {
+					_, _, err := store.Change(context.WithoutCancel(ctx), processes[w%3], tallies, "1", func(tally) (domain.Changes[tally], error) {
 						return domain.Changes[tally]{counted{fmt.Sprint(w)}}, nil
 					})
 					if err != nil {
@@ -283,8 +285,8 @@ func TestManyChangeOneStream(t *testing.T) {
 		}
 		writing.Wait()
 		total, least := 0, done[0]
-		for _, r := range readAll(t, log, "tally-1", 0) {
-			event, _, err := decode(tallies, r)
+		for _, r := range storetest.ReadAll(t, log, "tally-1", 0) {
+			event, err := tallies.Decode(r.Kind, r.Data)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,7 +304,7 @@ func TestManyChangeOneStream(t *testing.T) {
 			t.Error("a writer never had its turn")
 		}
 		t.Logf("%d changes, %d to %d a writer", total, least, slices.Max(done[:]))
-		if head, err := Verify(context.Background(), log, nil); err != nil || head.Events != total {
+		if head, err := store.Verify(context.Background(), log, nil); err != nil || head.Events != total {
 			t.Errorf("verify: %+v, %v", head, err)
 		}
 	})
@@ -310,14 +312,14 @@ func TestManyChangeOneStream(t *testing.T) {
 
 // flaky loses the answer of appends that came through, and some appends altogether.
 type flaky struct {
-	Log
+	store.Log
 	calls atomic.Int32
 	fail  func(call int32) (lost, before bool)
 }
 
 var errLost = errors.New("connection lost")
 
-func (f *flaky) Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error) {
+func (f *flaky) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
 	lost, before := f.fail(f.calls.Add(1))
 	if lost && before {
 		return 0, errLost
@@ -330,50 +332,30 @@ func (f *flaky) Append(ctx context.Context, stream string, expected Revision, ev
 }
 
 func TestUnknownOutcomeIsRepeated(t *testing.T) {
-	log := &flaky{Log: NewMemory(), fail: func(call int32) (bool, bool) { return call%4 != 0, call%4 == 1 }}
+	log := &flaky{Log: store.NewMemory(), fail: func(call int32) (bool, bool) { return call%4 != 0, call%4 == 1 }}
 	for i := range 2 {
-		state, _, err := Change(as("ann"), log, lists, "1", add(fmt.Sprint(i), "x"))
+		state, _, err := store.Change(as("ann"), log, lists, "1", add(fmt.Sprint(i), "x"))
 		if err != nil || len(state.Words) != 2*(i+1) {
 			t.Fatalf("%v: %v", state.Words, err)
 		}
 	}
-	if got := len(readAll(t, log, "list-1", 0)); got != 4 {
+	if got := len(storetest.ReadAll(t, log, "list-1", 0)); got != 4 {
 		t.Errorf("%d records, want each change once", got)
 	}
-	dead := &flaky{Log: NewMemory(), fail: func(int32) (bool, bool) { return true, true }}
-	if _, _, err := Change(as("ann"), dead, lists, "1", add("a")); !errors.Is(err, errLost) || dead.calls.Load() != deliverTries {
+	dead := &flaky{Log: store.NewMemory(), fail: func(int32) (bool, bool) { return true, true }}
+	if _, _, err := store.Change(as("ann"), dead, lists, "1", add("a")); !errors.Is(err, errLost) || dead.calls.Load() != store.DeliverTries {
 		t.Errorf("%v after %d tries", err, dead.calls.Load())
-	}
-}
-
-func TestChangeEndsWithItsContext(t *testing.T) {
-	log := NewMemory()
-	leave, err := changing.enter(context.Background(), streamKey{log, "list-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(as("ann"), 10*time.Millisecond)
-	defer cancel()
-	if _, _, err := Change(ctx, log, lists, "1", add("a")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-	leave()
-	if _, _, err := Change(as("ann"), log, lists, "1", add("a")); err != nil {
-		t.Error(err)
-	}
-	if len(changing.waiting) != 0 {
-		t.Errorf("%d queues are left over", len(changing.waiting))
 	}
 }
 
 // counting tells how many records were read from a log.
 type counting struct {
-	Log
+	store.Log
 	read int
 }
 
-func (c *counting) Read(ctx context.Context, stream string, from Revision) iter.Seq2[Recorded, error] {
-	return func(yield func(Recorded, error) bool) {
+func (c *counting) Read(ctx context.Context, stream string, from store.Revision) iter.Seq2[store.Recorded, error] {
+	return func(yield func(store.Recorded, error) bool) {
 		for r, err := range c.Log.Read(ctx, stream, from) {
 			c.read++
 			if !yield(r, err) {
@@ -384,48 +366,24 @@ func (c *counting) Read(ctx context.Context, stream string, from Revision) iter.
 }
 
 func TestLongStreamsAreNotReadAgain(t *testing.T) {
-	log := &counting{Log: NewMemory()}
+	log := &counting{Log: store.NewMemory()}
 	for range 500 {
-		if _, _, err := Change(as("ann"), log, tallies, "1", count); err != nil {
+		if _, _, err := store.Change(as("ann"), log, tallies, "1", count); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if log.read > longStream*longStream {
+	if log.read > store.LongStream*store.LongStream {
 		t.Errorf("%d records were read for 500 changes", log.read)
 	}
-	if _, _, err := Change(as("bob"), log.Log, tallies, "1", count); err != nil { // another process
+	if _, _, err := store.Change(as("bob"), log.Log, tallies, "1", count); err != nil { // another process
 		t.Fatal(err)
 	}
-	if s, r, err := Load(as("ann"), log, tallies, "1"); err != nil || s.N != 501 || r != 500 {
+	if s, r, err := store.Load(as("ann"), log, tallies, "1"); err != nil || s.N != 501 || r != 500 {
 		t.Errorf("%v at %d: %v", s, r, err)
 	}
 	if err := log.Remove(context.Background(), "tally-1"); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := Change(as("ann"), log, tallies, "1", count)
-	wantCode(t, err, refusal.NotFound)
-}
-
-// A long run is not kept in memory after its worker has let go of it; what people edit is.
-func TestFoldsOfRunsAreNotKept(t *testing.T) {
-	log := NewMemory()
-	ctx := As(t.Context(), Author{Organization: "o", Actor: "test"})
-	steps := domain.Changes[domain.Run]{domain.RunQueued{}}
-	values := domain.Changes[domain.State]{}
-	for i := range longStream {
-		steps = append(steps, domain.StepFinished{Path: fmt.Sprint(i)})
-		values = append(values, domain.ValueSaved{Key: fmt.Sprint(i), Value: []byte("1")})
-	}
-	run, state := Fresh(log, domain.Runs, "r"), Fresh(log, domain.States, "s")
-	if _, _, err := run.Change(ctx, func(domain.Run) (domain.Changes[domain.Run], error) { return steps, nil }); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
-		t.Fatal(err)
-	}
-	_, keptRun := folds.Get(run.foldKey())
-	_, keptState := folds.Get(state.foldKey())
-	if keptRun || !keptState {
-		t.Errorf("the run is kept: %v; the state: %v", keptRun, keptState)
-	}
+	_, _, err := store.Change(as("ann"), log, tallies, "1", count)
+	storetest.WantCode(t, err, refusal.NotFound)
 }

@@ -1,10 +1,10 @@
-package store
+package store_test
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql/driver"
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,45 +16,14 @@ import (
 	"time"
 
 	"heddle/domain/refusal"
+	"heddle/store"
+	"heddle/store/storetest"
 )
 
-// child is what this test program does when a test has started it as another process.
-func child(role string) int {
-	dir := os.Getenv("HEDDLE_STORE_TEST_DIR")
-	var err error
-	switch role {
-	case "append":
-		err = appendForever(dir)
-	case "serve":
-		err = serveForever(dir)
-	case "full tmpfs":
-		err = fullTmpfs(dir)
-	case "file size limit":
-		err = fileSizeLimit(dir)
-	default:
-		err = fmt.Errorf("unknown role %s", role)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func childCommand(t testing.TB, role, dir string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "HEDDLE_STORE_TEST_CHILD="+role, "HEDDLE_STORE_TEST_DIR="+dir)
-	return cmd
-}
-
 // runAndKill lets a child append for a time after its first line and returns what it promised.
-func runAndKill(t *testing.T, path string, after time.Duration) map[string]Revision {
+func runAndKill(t *testing.T, path string, after time.Duration) map[string]store.Revision {
 	t.Helper()
-	cmd := childCommand(t, "append", path)
+	cmd := storetest.Command(t, "append", path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -63,14 +32,14 @@ func runAndKill(t *testing.T, path string, after time.Duration) map[string]Revis
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	promised := map[string]Revision{}
+	promised := map[string]store.Revision{}
 	var timer *time.Timer
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if timer == nil {
 			timer = time.AfterFunc(after, func() { cmd.Process.Kill() })
 		}
 		var w string
-		var revision Revision
+		var revision store.Revision
 		if n, _ := fmt.Sscan(lines.Text(), &w, &revision); n == 2 {
 			promised["tally-"+w] = max(promised["tally-"+w], revision)
 		}
@@ -84,9 +53,9 @@ func runAndKill(t *testing.T, path string, after time.Duration) map[string]Revis
 // TestFullDisk fills a file system, and in another process a file size limit, in the middle of
 // appends and puts, and then makes room again.
 func TestFullDisk(t *testing.T) {
-	t.Run("file size limit", func(t *testing.T) { runChild(t, childCommand(t, "file size limit", t.TempDir())) })
+	t.Run("file size limit", func(t *testing.T) { runChild(t, storetest.Command(t, "file size limit", t.TempDir())) })
 	t.Run("tmpfs", func(t *testing.T) {
-		cmd := childCommand(t, "full tmpfs", t.TempDir())
+		cmd := storetest.Command(t, "full tmpfs", t.TempDir())
 		cmd.SysProcAttr = &syscall.SysProcAttr{ // a mount that only the child sees needs no rights where namespaces are allowed
 			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
@@ -141,11 +110,11 @@ func fileSizeLimit(dir string) error {
 func fillUp(dir string, makeRoom func() error) error {
 	ctx := context.Background()
 	path := filepath.Join(dir, "events.db")
-	log, err := OpenSQLite(path)
+	log, err := store.OpenSQLite(path)
 	if err != nil {
 		return err
 	}
-	blobs, err := OpenBlobs(ctx, "file://"+filepath.Join(dir, "blobs"))
+	blobs, err := store.OpenBlobs(ctx, "file://"+filepath.Join(dir, "blobs"))
 	if err != nil {
 		return err
 	}
@@ -153,7 +122,7 @@ func fillUp(dir string, makeRoom func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := putUntilFull(ctx, blobs, filepath.Join(dir, "blobs", tempDir)); err != nil {
+	if err := putUntilFull(ctx, blobs, filepath.Join(dir, "blobs", store.TempDir)); err != nil {
 		return err
 	}
 	if err := wantRecords(log, acked); err != nil {
@@ -163,7 +132,7 @@ func fillUp(dir string, makeRoom func() error) error {
 		return err
 	}
 	for stream, revision := range acked {
-		if _, err := log.Append(ctx, stream, revision, event1("Room")); err != nil {
+		if _, err := log.Append(ctx, stream, revision, storetest.Event("Room")); err != nil {
 			return fmt.Errorf("with room again: %w", err)
 		}
 		acked[stream]++
@@ -174,18 +143,10 @@ func fillUp(dir string, makeRoom func() error) error {
 	if err := log.Close(); err != nil {
 		return err
 	}
-	if log, err = OpenSQLite(path); err != nil {
+	if log, err = store.OpenSQLite(path); err != nil {
 		return err
 	}
-	if err := log.read("PRAGMA integrity_check", func(row []driver.Value) bool {
-		if row[0] != "ok" {
-			err = fmt.Errorf("integrity check: %v", row[0])
-		}
-		return true
-	}); err != nil {
-		return err
-	}
-	if err != nil {
+	if err := checkIntegrity(path); err != nil {
 		return err
 	}
 	if err := wantRecords(log, acked); err != nil {
@@ -195,15 +156,15 @@ func fillUp(dir string, makeRoom func() error) error {
 }
 
 // appendUntilFull returns the last revisions that were acknowledged.
-func appendUntilFull(log Log) (map[string]Revision, error) {
+func appendUntilFull(log store.Log) (map[string]store.Revision, error) {
 	var mu sync.Mutex
-	acked := map[string]Revision{}
+	acked := map[string]store.Revision{}
 	errs := make(chan error, 8)
 	for w := range cap(errs) {
 		go func() {
 			stream := fmt.Sprint("draft-", w)
-			for refused, at := 0, NoStream; ; {
-				e := event1("Fill")
+			for refused, at := 0, store.NoStream; ; {
+				e := storetest.Event("Fill")
 				e.Data = bytes.Repeat([]byte("x"), 20<<10)
 				_, err := log.Append(context.Background(), stream, at, e)
 				switch {
@@ -236,7 +197,7 @@ func appendUntilFull(log Log) (map[string]Revision, error) {
 	return acked, first
 }
 
-func putUntilFull(ctx context.Context, blobs *Blobs, temp string) error {
+func putUntilFull(ctx context.Context, blobs *store.Blobs, temp string) error {
 	for size := 64 << 10; size < 1<<30; size *= 2 {
 		err := blobs.Put(ctx, "run/1/big", make([]byte, size))
 		if err == nil {
@@ -257,7 +218,7 @@ func putUntilFull(ctx context.Context, blobs *Blobs, temp string) error {
 	return fmt.Errorf("the disk never was full")
 }
 
-func wantRecords(log Log, acked map[string]Revision) error {
+func wantRecords(log store.Log, acked map[string]store.Revision) error {
 	total := 0
 	for stream, revision := range acked {
 		n := 0
@@ -265,7 +226,7 @@ func wantRecords(log Log, acked map[string]Revision) error {
 			if err != nil {
 				return err
 			}
-			if r.Revision != Revision(n) {
+			if r.Revision != store.Revision(n) {
 				return fmt.Errorf("%s: revision %d after %d", stream, r.Revision, n-1)
 			}
 			n++
@@ -275,7 +236,7 @@ func wantRecords(log Log, acked map[string]Revision) error {
 		}
 		total += n
 	}
-	for r, err := range log.Follow(context.Background(), 0, Filter{}) {
+	for r, err := range log.Follow(context.Background(), 0, store.Filter{}) {
 		if err != nil {
 			return err
 		}
@@ -286,6 +247,22 @@ func wantRecords(log Log, acked map[string]Revision) error {
 	}
 	if total != 0 {
 		return fmt.Errorf("following differs from reading by %d records", total)
+	}
+	return nil
+}
+
+func checkIntegrity(path string) error {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var said string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&said); err != nil {
+		return err
+	}
+	if said != "ok" {
+		return fmt.Errorf("integrity check: %s", said)
 	}
 	return nil
 }

@@ -51,6 +51,30 @@ func TestMetaOf(t *testing.T) {
 	})
 }
 
+// FuzzMeta reads stored meta: by both ways alike, and of what Heddle wrote what it wrote.
+func FuzzMeta(f *testing.F) {
+	id := uuid.Must(uuid.NewV7())
+	for _, seed := range []string{"", "{}", "null", `{"id":"1"}`, `{"id":"` + id.String() + `"}`, string(domain.Meta{ID: id, Organization: "o", Actor: "a\"\\"}.Encode()),
+		`{"id":"` + id.String() + `","time":"2026-01-02T03:04:05+01:00"}`, `{"$correlationId":"x"}`, `{"id":`, "\xff\xfe", `{"id":"` + id.String() + `","organization":"` + strings.Repeat("x", 9000)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, meta []byte) {
+		r := Recorded{Stream: "draft-1", Event: Event{ID: id, Kind: "K", Meta: meta}}
+		got, err := MetaOf(r)
+		var want domain.Meta
+		if plain := json.Unmarshal(meta, &want); (err == nil) != (plain == nil) {
+			t.Fatalf("%v, and by encoding/json %v", err, plain)
+		}
+		if want.Aggregate = "1"; err == nil && (got.ID != want.ID || got.Organization != want.Organization || !got.Time.Equal(want.Time) || got.Previous != want.Previous) {
+			t.Fatalf("%+v, want %+v", got, want)
+		}
+		if r.Own() && !strings.Contains(string(meta), id.String()) && !strings.Contains(strings.ToLower(string(meta)), id.String()) {
+			t.Fatalf("%s is taken for Heddle's", meta)
+		}
+		_ = (&verifying{streams: map[string]verifiedStream{}}).next(r) // it refuses, or does not
+	})
+}
+
 // TestPlain puts each byte at each place of a word and of what is left after the last one.
 func TestPlain(t *testing.T) {
 	for c := range 256 {

@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"bytes"
@@ -11,15 +11,16 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-var testDay = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	"heddle/store"
+	"heddle/store/storetest"
+)
 
 // acknowledged is what an append was answered, and how far the write-ahead log went then.
 type acknowledged struct {
 	stream   string
-	revision Revision
-	position Position
+	revision store.Revision
+	position store.Position
 	salt     uint64 // changes when the WAL begins anew, which it does after a checkpoint
 	end      int64  // of the append's last frame
 }
@@ -46,7 +47,7 @@ func TestTornWrites(t *testing.T) {
 	const checkpoint = 60 // frames; small, so that some moments are after checkpoints
 	random := rand.New(rand.NewPCG(1, 2))
 	path := filepath.Join(t.TempDir(), "events.db")
-	log := openTestLog(t, path, func(w *writer) { w.pragmas = []string{fmt.Sprint("wal_autocheckpoint = ", checkpoint)} })
+	log := storetest.SQLite(t, path, store.Pragma(fmt.Sprint("wal_autocheckpoint = ", checkpoint)))
 	var acks []acknowledged
 	moments, torn, afterCheckpoint := 30, 12, 0
 	if testing.Short() {
@@ -78,19 +79,19 @@ func TestTornWrites(t *testing.T) {
 	}
 }
 
-func appendAcknowledged(t *testing.T, log Log, path string, random *rand.Rand, acks []acknowledged) acknowledged {
-	a := acknowledged{stream: fmt.Sprint("draft-", random.IntN(4)), revision: NoStream}
+func appendAcknowledged(t *testing.T, log store.Log, path string, random *rand.Rand, acks []acknowledged) acknowledged {
+	a := acknowledged{stream: fmt.Sprint("draft-", random.IntN(4)), revision: store.NoStream}
 	for _, before := range acks {
 		if before.stream == a.stream {
 			a.revision = before.revision
 		}
 	}
-	events := eventsOf(1 + random.IntN(3))
+	events := storetest.Events(1 + random.IntN(3))
 	for i := range events {
 		events[i].Data = bytes.Repeat([]byte("x"), random.IntN(9000))
 	}
-	a.position = mustAppend(t, log, a.stream, a.revision, events...)
-	a.revision += Revision(len(events))
+	a.position = storetest.MustAppend(t, log, a.stream, a.revision, events...)
+	a.revision += store.Revision(len(events))
 	a.salt, a.end = walEnd(readFile(t, path+"-wal"))
 	return a
 }
@@ -111,16 +112,16 @@ func tear(random *rand.Rand, wal []byte, cut int64) []byte {
 // point, none of them in part, and at least those that must be there.
 func wantPrefix(t *testing.T, path string, acks []acknowledged, must func(acknowledged) bool) {
 	t.Helper()
-	log, err := OpenSQLite(path)
+	log, err := store.OpenSQLite(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	all, _ := caughtUp(t, log, 0, Filter{})
-	heads := map[string]Revision{}
+	all, _ := storetest.CaughtUp(t, log, 0, store.Filter{})
+	heads := map[string]store.Revision{}
 	at := 0
 	for i, r := range all {
-		if r.Position != Position(i+1) || r.Revision != heads[r.Stream] {
+		if r.Position != store.Position(i+1) || r.Revision != heads[r.Stream] {
 			t.Fatalf("record %d has position %d and revision %d of %s", i, r.Position, r.Revision, r.Stream)
 		}
 		heads[r.Stream]++
@@ -137,8 +138,8 @@ func wantPrefix(t *testing.T, path string, acks []acknowledged, must func(acknow
 		}
 	}
 	for stream, next := range heads {
-		mustAppend(t, log, stream, next-1, event1("After"))
-		if got := readAll(t, log, stream, 0); len(got) != int(next)+1 {
+		storetest.MustAppend(t, log, stream, next-1, storetest.Event("After"))
+		if got := storetest.ReadAll(t, log, stream, 0); len(got) != int(next)+1 {
 			t.Errorf("after the crash %s has %d records, want %d", stream, len(got), next+1)
 		}
 	}
@@ -165,7 +166,7 @@ func writeFile(t *testing.T, path string, data []byte) {
 func TestKilledProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
 	random := rand.New(rand.NewPCG(3, 4))
-	promised := map[string]Revision{}
+	promised := map[string]store.Revision{}
 	rounds := 10
 	if testing.Short() {
 		rounds = 4
@@ -174,23 +175,23 @@ func TestKilledProcess(t *testing.T) {
 		for stream, revision := range runAndKill(t, path, time.Duration(20+random.IntN(150))*time.Millisecond) {
 			promised[stream] = max(promised[stream], revision)
 		}
-		log, err := OpenSQLite(path)
+		log, err := store.OpenSQLite(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for stream, revision := range promised {
-			got := readAll(t, log, stream, 0)
+			got := storetest.ReadAll(t, log, stream, 0)
 			if len(got) <= int(revision) {
 				t.Errorf("round %d: %s has %d records, revision %d was promised", round, stream, len(got), revision)
 			}
 			for i, r := range got {
-				if r.Revision != Revision(i) {
+				if r.Revision != store.Revision(i) {
 					t.Fatalf("round %d: revision %d of %s is missing", round, i, stream)
 				}
 			}
-			promised[stream] = Revision(len(got)) - 1
+			promised[stream] = store.Revision(len(got)) - 1
 		}
-		if _, err := Verify(context.Background(), log, nil); err != nil {
+		if _, err := store.Verify(context.Background(), log, nil); err != nil {
 			t.Error(err)
 		}
 		if err := log.Close(); err != nil {
@@ -206,7 +207,7 @@ const childWriters = 4
 
 // appendForever is the process that gets killed: it prints a line for every change that is made.
 func appendForever(path string) error {
-	log, err := OpenSQLite(path)
+	log, err := store.OpenSQLite(path)
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func appendForever(path string) error {
 	for w := range childWriters {
 		writing.Go(func() {
 			for {
-				h, err := Open(as("child"), log, tallies, fmt.Sprint(w))
+				h, err := store.Open(as("child"), log, tallies, fmt.Sprint(w))
 				for err == nil {
 					if _, _, err = h.Change(as("child"), count); err == nil {
 						fmt.Printf("%d %d\n", w, h.Revision())

@@ -40,7 +40,7 @@ func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, a
 				yield(Recorded{}, ctx.Err())
 				return
 			case <-closing:
-				yield(Recorded{}, errClosed)
+				yield(Recorded{}, ErrClosed)
 				return
 			}
 		}
@@ -88,7 +88,7 @@ type paged struct {
 func followEnd(ctx context.Context, closing <-chan struct{}, err error) error {
 	select {
 	case <-closing:
-		return errClosed
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	default:

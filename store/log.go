@@ -1,5 +1,5 @@
-// Package store keeps all that lasts: the log of events, blobs and sealed secrets; and Live, which
-// carries what may vanish between the processes that share a log.
+// Package store keeps what lasts: the log of events, in memory or on SQLite, and blobs. Aggregates are read from the
+// log, and changed in it, by handles.
 package store
 
 import (
@@ -30,10 +30,12 @@ const MaxEvent = 512 << 10 // bytes
 // EventStoreDB takes where nothing else is configured, so that every log takes every change.
 const MaxChange = 1_000_000 // bytes
 
+// What adapters are bounded by.
 const (
-	maxStreamName = 256     // bytes
-	pageRecords   = 512     // most records that an adapter reads before it yields them
-	pageBytes     = 4 << 20 // and about how many bytes
+	PageRecords = 512     // most records that an adapter reads before it yields them
+	PageBytes   = 4 << 20 // and about how many bytes
+
+	maxStreamName = 256 // bytes
 )
 
 // Event is one event ready to be appended. Its id makes a repeat of the append recognisable.
@@ -42,7 +44,7 @@ type Event struct {
 	Kind string
 	Meta []byte // JSON of domain.Meta
 	Data []byte // JSON
-	// Binary says that data is not JSON. Only other programs append such events, see [Server].
+	// Binary says that data is not JSON. Only other programs append such events, see [ServedLog].
 	Binary bool
 }
 
@@ -79,7 +81,7 @@ type Filter struct {
 	System bool
 }
 
-// Log is the one place where facts are kept. Every adapter passes the suite in log_test.go.
+// Log is the one place where facts are kept. Every adapter passes the suite in storetest.
 //
 // Errors: a wrong expected revision is a *ConflictError; an event over [MaxEvent], no event at all
 // or a stream name without a category is INVALID; a stream that was removed is NOT_FOUND; a store
@@ -122,23 +124,28 @@ func (e *ConflictError) Error() string {
 // ErrBehind refuses to follow from a position that the log has not reached: it was put back to an older one.
 var ErrBehind = refusal.New(refusal.Conflict, "the event log ends before the position to go on from: it is another one, or was restored from a backup")
 
-// errUnknown is in the error of an append that may have come through although it failed. Repeating it
+// ErrUnknownOutcome is in the error of an append that may have come through although it failed. Repeating it
 // with the same event ids tells.
-var errUnknown = errors.New("whether it was written is not known")
+var ErrUnknownOutcome = errors.New("whether it was written is not known")
 
-// errClosed is what a log that was closed answers.
-var errClosed = refusal.New(refusal.Unavailable, "the event log is closed")
+// ErrUnreachable is in the error of a call that was given up because the log's server can't be reached.
+var ErrUnreachable = refusal.New(refusal.Unavailable, "the event log's server can't be reached")
 
-func refuseRemoved(stream string) error {
+// ErrClosed is what a log that was closed answers.
+var ErrClosed = refusal.New(refusal.Unavailable, "the event log is closed")
+
+// RefuseRemoved is what a log answers that had the stream removed.
+func RefuseRemoved(stream string) error {
 	return refusal.New(refusal.NotFound, "%s was removed", stream)
 }
 
-func refuseUnknown(stream string) error {
+// RefuseUnknown is what a log answers that never had the stream.
+func RefuseUnknown(stream string) error {
 	return refusal.New(refusal.NotFound, "%s does not exist", stream)
 }
 
-// checkAppend refuses what no adapter takes.
-func checkAppend(stream string, expected Revision, events []Event) error {
+// CheckAppend refuses what no adapter takes.
+func CheckAppend(stream string, expected Revision, events []Event) error {
 	category, id, _ := strings.Cut(stream, "-")
 	switch {
 	case category == "" || id == "" || len(stream) > maxStreamName:

@@ -1,15 +1,11 @@
-package store
+package store_test
 
 import (
-	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"heddle/store/storetest"
 )
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv("HEDDLE_STORE_TEST_CHILD"); role != "" {
-		os.Exit(child(role))
-	}
-	goleak.VerifyTestMain(m)
+	storetest.Main(m, map[string]func(path string) error{"append": appendForever, "full tmpfs": fullTmpfs, "file size limit": fileSizeLimit})
 }

@@ -65,11 +65,11 @@ func (m *Memory) records(stream string, from Revision) ([]Recorded, error) {
 	s := m.streams[stream]
 	switch {
 	case m.closed():
-		return nil, errClosed
+		return nil, ErrClosed
 	case s == nil:
 		return nil, nil
 	case s.removed:
-		return nil, refuseRemoved(stream)
+		return nil, RefuseRemoved(stream)
 	}
 	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision >= from })
 	return s.records[at:], nil
@@ -77,16 +77,17 @@ func (m *Memory) records(stream string, from Revision) ([]Recorded, error) {
 
 // Append implements [Log].
 func (m *Memory) Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error) {
-	if err := checkAppend(stream, expected, events); err != nil {
+	if err := CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
-	w, err := m.write(ctx, stream, expected, events)
-	return w.position, err
+	w, err := m.Write(ctx, stream, expected, events)
+	return w.Position, err
 }
 
-func (m *Memory) write(ctx context.Context, stream string, expected Revision, events []Event) (written, error) {
+// Write implements [ServedLog].
+func (m *Memory) Write(ctx context.Context, stream string, expected Revision, events []Event) (Written, error) {
 	if err := ctx.Err(); err != nil {
-		return written{}, err
+		return Written{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,9 +100,9 @@ func (m *Memory) write(ctx context.Context, stream string, expected Revision, ev
 	}
 	switch {
 	case m.closed():
-		return written{}, errClosed
+		return Written{}, ErrClosed
 	case s.removed:
-		return written{}, refuseRemoved(stream)
+		return Written{}, RefuseRemoved(stream)
 	case !s.is(expected):
 		return s.repeated(stream, expected, events)
 	}
@@ -117,33 +118,34 @@ func (m *Memory) write(ctx context.Context, stream string, expected Revision, ev
 		m.all = append(m.all, r)
 	}
 	m.tail.publish(map[string]Position{Recorded{Stream: stream}.Category(): m.last})
-	return written{revision: s.next - 1, position: m.last, revived: revived}, nil
+	return Written{Revision: s.next - 1, Position: m.last, Revived: revived}, nil
 }
 
 // repeated answers an append that was made before, and refuses any other.
-func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (written, error) {
+func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (Written, error) {
 	conflict := &ConflictError{Stream: stream, Expected: expected, Actual: s.next - 1}
 	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision > expected })
 	if at+len(events) > len(s.records) || s.records[at].Revision != expected+1 {
-		return written{}, conflict
+		return Written{}, conflict
 	}
 	var ids []uuid.UUID
 	for _, r := range s.records[at : at+len(events)] {
 		ids = append(ids, r.ID)
 	}
 	if !sameIDs(ids, events) {
-		return written{}, conflict
+		return Written{}, conflict
 	}
 	last := s.records[at+len(events)-1]
-	return written{revision: last.Revision, position: last.Position}, nil
+	return Written{Revision: last.Revision, Position: last.Position}, nil
 }
 
 // Follow implements [Log].
 func (m *Memory) Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error] {
-	return follow(ctx, m.tail, m.closing, m.page, after, filter)
+	return follow(ctx, m.tail, m.closing, m.Page, after, filter)
 }
 
-func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error) {
+// Page implements [ServedLog].
+func (m *Memory) Page(after, until Position, f Filter) ([]Recorded, bool, error) {
 	m.mu.RLock()
 	all := m.all
 	m.mu.RUnlock()
@@ -153,8 +155,8 @@ func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error)
 		if r.Position > until {
 			break
 		}
-		if f.takes(r) {
-			if page = append(page, r); len(page) == pageRecords {
+		if f.Takes(r) {
+			if page = append(page, r); len(page) == PageRecords {
 				return page, false, nil
 			}
 		}
@@ -164,7 +166,7 @@ func (m *Memory) page(after, until Position, f Filter) ([]Recorded, bool, error)
 
 // Remove implements [Log].
 func (m *Memory) Remove(_ context.Context, stream string) error {
-	return m.remove(stream, anyRevision, false)
+	return m.remove(stream, AnyRevision, false)
 }
 
 func (m *Memory) remove(stream string, expected Revision, whole bool) error {
@@ -176,7 +178,7 @@ func (m *Memory) remove(stream string, expected Revision, whole bool) error {
 
 // Truncate implements [Log].
 func (m *Memory) Truncate(_ context.Context, stream string, before Revision) error {
-	return m.truncate(stream, anyRevision, before, false)
+	return m.truncate(stream, AnyRevision, before, false)
 }
 
 func (m *Memory) truncate(stream string, expected, before Revision, whole bool) error {
@@ -193,7 +195,7 @@ func (m *Memory) truncate(stream string, expected, before Revision, whole bool) 
 		m.all = slices.DeleteFunc(slices.Clone(m.all), gone)
 	})
 	if removed {
-		return refuseRemoved(stream)
+		return RefuseRemoved(stream)
 	}
 	return err
 }
@@ -202,12 +204,12 @@ func (m *Memory) edit(stream string, expected Revision, whole bool, edit func(*m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed() {
-		return errClosed
+		return ErrClosed
 	}
 	s := m.streams[stream]
 	if s == nil {
 		if !whole {
-			return refuseUnknown(stream)
+			return RefuseUnknown(stream)
 		}
 		s = &memoryStream{}
 	}

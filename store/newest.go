@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	newestRecords = 2 * pageRecords // most records that are kept in memory
+	newestRecords = 2 * PageRecords // most records that are kept in memory
 	newestBytes   = 1 << 20         // and about how many bytes
 )
 
@@ -31,14 +31,14 @@ func (n *newest) add(records []Recorded, last Position) {
 	}
 	n.records = append(n.records, records...)
 	for _, r := range records {
-		n.size += r.size()
+		n.size += r.Size()
 	}
 	if len(n.records) <= newestRecords && n.size <= n.most {
 		return
 	}
 	gone := 0
 	for ; len(n.records)-gone > newestRecords/2 || n.size > n.most/2; gone++ {
-		n.size -= n.records[gone].size()
+		n.size -= n.records[gone].Size()
 	}
 	n.after = n.records[gone-1].Position
 	n.records = slices.Delete(n.records, 0, gone)
@@ -57,14 +57,14 @@ func (t *tail) page(after, until Position, f Filter) (page []Recorded, all, know
 		if r.Position > until {
 			break
 		}
-		if !f.takes(r) {
+		if !f.Takes(r) {
 			continue
 		}
 		if page == nil {
-			page = make([]Recorded, 0, min(len(n.records)-from, pageRecords))
+			page = make([]Recorded, 0, min(len(n.records)-from, PageRecords))
 		}
 		page = append(page, r)
-		if len(page) == pageRecords {
+		if len(page) == PageRecords {
 			return page, false, true
 		}
 	}
@@ -78,4 +78,5 @@ func (t *tail) forget() {
 	t.newest.add(nil, t.last)
 }
 
-func (r Recorded) size() int { return len(r.Stream) + len(r.Kind) + len(r.Meta) + len(r.Data) }
+// Size is about how many bytes the record takes.
+func (r Recorded) Size() int { return len(r.Stream) + len(r.Kind) + len(r.Meta) + len(r.Data) }

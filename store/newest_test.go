@@ -23,7 +23,7 @@ func TestNewestIsWhatIsQueried(t *testing.T) {
 			return false
 		}
 		log.tail.newest.after += 1 << 40 // so that it queries
-		want, wantAll, err := log.page(after, until, f)
+		want, wantAll, err := log.Page(after, until, f)
 		log.tail.newest.after -= 1 << 40
 		if diff := cmp.Diff(want, got); err != nil || all != wantAll || diff != "" {
 			t.Fatalf("after %d: %v, all %v and %v\n%s", after, err, all, wantAll, diff)

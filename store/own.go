@@ -17,7 +17,7 @@ const ownMeta = `{"id":"`
 
 // Own reports whether Heddle appended the record: its meta names its id, as no other program's does.
 func (r Recorded) Own() bool {
-	if isSystem(r.Kind) || isSystem(r.Stream) || r.Binary || len(r.Meta) < len(ownMeta)+len(uuid.Nil.String()) || !bytes.HasPrefix(r.Meta, []byte(ownMeta)) {
+	if IsSystem(r.Kind) || IsSystem(r.Stream) || r.Binary || len(r.Meta) < len(ownMeta)+len(uuid.Nil.String()) || !bytes.HasPrefix(r.Meta, []byte(ownMeta)) {
 		return false
 	}
 	id, err := uuid.ParseBytes(r.Meta[len(ownMeta) : len(ownMeta)+len(uuid.Nil.String())])
@@ -38,8 +38,8 @@ func Own(records iter.Seq2[Recorded, error]) iter.Seq2[Recorded, error] {
 	}
 }
 
-// tombstoneKind is that of the record by which EventStoreDB tells that its stream was removed.
-const tombstoneKind = "$streamDeleted"
+// TombstoneKind is that of the record by which EventStoreDB tells that its stream was removed.
+const TombstoneKind = "$streamDeleted"
 
-// isSystem tells whether a stream, or a kind, is one that the store itself keeps.
-func isSystem(name string) bool { return strings.HasPrefix(name, "$") }
+// IsSystem reports whether a stream, or a kind, is one that the store itself keeps.
+func IsSystem(name string) bool { return strings.HasPrefix(name, "$") }

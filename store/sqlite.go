@@ -81,7 +81,7 @@ func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 
 // Append implements [Log].
 func (s *SQLite) Append(ctx context.Context, stream string, expected Revision, events ...Event) (Position, error) {
-	if err := checkAppend(stream, expected, events); err != nil {
+	if err := CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	return s.writer.submit(ctx, &request{stream: stream, expected: expected, events: events, do: (*writer).append})
@@ -89,13 +89,13 @@ func (s *SQLite) Append(ctx context.Context, stream string, expected Revision, e
 
 // Remove implements [Log].
 func (s *SQLite) Remove(ctx context.Context, stream string) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, expected: anyRevision, do: (*writer).remove})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: AnyRevision, do: (*writer).remove})
 	return err
 }
 
 // Truncate implements [Log].
 func (s *SQLite) Truncate(ctx context.Context, stream string, before Revision) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, expected: anyRevision, before: before, do: (*writer).truncate})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: AnyRevision, before: before, do: (*writer).truncate})
 	return err
 }
 

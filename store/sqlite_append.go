@@ -61,7 +61,7 @@ func (w *writer) append(r *request) (Position, error) {
 	case err != nil:
 		return 0, err
 	case h.removed:
-		return 0, refuseRemoved(r.stream)
+		return 0, RefuseRemoved(r.stream)
 	}
 	if r.expected < NoStream {
 		if !warm {
@@ -128,9 +128,9 @@ func (h head) empty() bool { return h.revision < h.first }
 // begun again.
 func (h head) is(expected Revision) bool {
 	switch expected {
-	case anyRevision:
+	case AnyRevision:
 		return true
-	case someStream:
+	case SomeStream:
 		return !h.empty()
 	case NoStream:
 		return h.empty()

@@ -137,7 +137,7 @@ func uncertain(err error) error {
 	if err == nil || ok && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_BUSY) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errUnknown, err)
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
 // unavailable turns what SQLite says when it can't write or read now into a refusal that an operator

@@ -50,21 +50,21 @@ func (s *SQLite) readPage(stream string, from Revision) (page []Recorded, all bo
 			page = append(page, r)
 			size += len(r.Meta) + len(r.Data)
 		}
-		return size < pageBytes
+		return size < PageBytes
 	}, stream, int64(from))
 	if err == nil && removed {
-		err = refuseRemoved(stream)
+		err = RefuseRemoved(stream)
 	}
-	return page, rows < pageRecords && size < pageBytes, err
+	return page, rows < PageRecords && size < PageBytes, err
 }
 
 // Follow implements [Log].
 func (s *SQLite) Follow(ctx context.Context, after Position, filter Filter) iter.Seq2[Recorded, error] {
-	return follow(ctx, s.tail, s.closing, s.page, after, filter)
+	return follow(ctx, s.tail, s.closing, s.Page, after, filter)
 }
 
-// page is a pager.
-func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all bool, err error) {
+// Page implements [ServedLog].
+func (s *SQLite) Page(after, until Position, f Filter) (page []Recorded, all bool, err error) {
 	if page, all, known := s.tail.page(after, until, f); known {
 		return page, all, nil
 	}
@@ -75,14 +75,14 @@ func (s *SQLite) page(after, until Position, f Filter) (page []Recorded, all boo
 	size := 0
 	err = s.read(selectFollow(len(f.Categories), f.System), func(row []driver.Value) bool {
 		if page == nil {
-			page = make([]Recorded, 0, min(until-after, pageRecords))
+			page = make([]Recorded, 0, min(until-after, PageRecords))
 		}
 		r := recorded(row[1].(string), row[0], row[2], row[3:])
 		page = append(page, r)
 		size += len(r.Meta) + len(r.Data)
-		return size < pageBytes
+		return size < PageBytes
 	}, args...)
-	return page, len(page) < pageRecords && size < pageBytes, err
+	return page, len(page) < PageRecords && size < PageBytes, err
 }
 
 const followColumns = `SELECT e.position, s.name, e.revision, e.id, e.kind, e.meta, e.data, e.created, e.binary FROM `
@@ -123,7 +123,7 @@ func (s *SQLite) read(sql string, each func([]driver.Value) bool, args ...any) e
 	var c *conn
 	select {
 	case <-s.closing:
-		return errClosed
+		return ErrClosed
 	case c = <-s.readers:
 	}
 	defer func() { s.readers <- c }()

@@ -20,7 +20,7 @@ func (w *writer) remove(r *request) (Position, error) {
 	case h.removed:
 		return 0, nil
 	case h.id == 0 && !r.whole:
-		return 0, refuseUnknown(r.stream)
+		return 0, RefuseUnknown(r.stream)
 	case !h.is(r.expected):
 		return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}
 	case h.id == 0:
@@ -42,9 +42,9 @@ func (w *writer) truncate(r *request) (Position, error) {
 	case err != nil:
 		return 0, err
 	case h.removed:
-		return 0, refuseRemoved(r.stream)
+		return 0, RefuseRemoved(r.stream)
 	case h.id == 0 && !r.whole:
-		return 0, refuseUnknown(r.stream)
+		return 0, RefuseUnknown(r.stream)
 	case !h.is(r.expected):
 		return 0, &ConflictError{Stream: r.stream, Expected: r.expected, Actual: h.revision}
 	case h.id == 0:

@@ -1,10 +1,8 @@
-package store
+package store_test
 
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,38 +12,39 @@ import (
 	"time"
 
 	"heddle/domain/refusal"
-	"heddle/store/cache"
+	"heddle/store"
+	"heddle/store/storetest"
 )
 
 func TestSQLiteLasts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
-	log := openTestLog(t, path)
-	events := eventsOf(3)
-	mustAppend(t, log, "draft-1", NoStream, events...)
-	mustAppend(t, log, "run-1", NoStream, eventsOf(3)...)
-	newest := mustAppend(t, log, "run-2", NoStream, eventsOf(3)...)
+	log := storetest.SQLite(t, path)
+	events := storetest.Events(3)
+	storetest.MustAppend(t, log, "draft-1", store.NoStream, events...)
+	storetest.MustAppend(t, log, "run-1", store.NoStream, storetest.Events(3)...)
+	newest := storetest.MustAppend(t, log, "run-2", store.NoStream, storetest.Events(3)...)
 	if err := log.Remove(context.Background(), "run-2"); err != nil {
 		t.Fatal(err)
 	}
-	want := readAll(t, log, "draft-1", 0)
+	want := storetest.ReadAll(t, log, "draft-1", 0)
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(path + "?*"); len(left) != 0 {
 		t.Errorf("after Close there is more than the one file: %v", left)
 	}
-	log = openTestLog(t, path)
-	if got := readAll(t, log, "draft-1", 0); len(got) != 3 || got[2].Position != want[2].Position || !bytes.Equal(got[2].Data, want[2].Data) {
+	log = storetest.SQLite(t, path)
+	if got := storetest.ReadAll(t, log, "draft-1", 0); len(got) != 3 || got[2].Position != want[2].Position || !bytes.Equal(got[2].Data, want[2].Data) {
 		t.Errorf("read %v, want %v", got, want)
 	}
-	if p := mustAppend(t, log, "draft-1", NoStream, events...); p != want[2].Position {
+	if p := storetest.MustAppend(t, log, "draft-1", store.NoStream, events...); p != want[2].Position {
 		t.Errorf("a repeat after reopening answers %d, want %d", p, want[2].Position)
 	}
-	if p := mustAppend(t, log, "draft-1", 2, event1("Next")); p <= newest {
+	if p := storetest.MustAppend(t, log, "draft-1", 2, storetest.Event("Next")); p <= newest {
 		t.Errorf("position %d was given twice", p)
 	}
-	_, err := log.Append(context.Background(), "run-2", NoStream, event1("Again"))
-	wantCode(t, err, refusal.NotFound)
+	_, err := log.Append(context.Background(), "run-2", store.NoStream, storetest.Event("Again"))
+	storetest.WantCode(t, err, refusal.NotFound)
 }
 
 func TestSQLiteRefusesOtherFiles(t *testing.T) {
@@ -56,7 +55,7 @@ func TestSQLiteRefusesOtherFiles(t *testing.T) {
 		return path
 	}
 	newer := filepath.Join(dir, "newer.db")
-	if err := openTestLog(t, newer).Close(); err != nil {
+	if err := storetest.SQLite(t, newer).Close(); err != nil {
 		t.Fatal(err)
 	}
 	tamper(t, newer, `PRAGMA user_version = 99`)
@@ -70,7 +69,7 @@ func TestSQLiteRefusesOtherFiles(t *testing.T) {
 		text:  "not a database",
 		filepath.Join(dir, "missing", "events.db"): "no such file",
 	} {
-		if _, err := OpenSQLite(path); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := store.OpenSQLite(path); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want it to say %q", path, err, says)
 		}
 	}
@@ -78,204 +77,42 @@ func TestSQLiteRefusesOtherFiles(t *testing.T) {
 
 func TestSQLiteGivesSpaceBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
-	log := openTestLog(t, path)
-	big := Event{Kind: "Big", Data: bytes.Repeat([]byte("x"), 100<<10)}
+	log := storetest.SQLite(t, path)
+	big := store.Event{Kind: "Big", Data: bytes.Repeat([]byte("x"), 100<<10)}
 	for i := range 200 {
-		big.ID = event1("").ID
-		mustAppend(t, log, fmt.Sprint("run-", i), NoStream, big)
+		big.ID = storetest.Event("").ID
+		storetest.MustAppend(t, log, fmt.Sprint("run-", i), store.NoStream, big)
 	}
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
-	full := size(t, path)
-	log = openTestLog(t, path)
+	full := fileSize(t, path)
+	log = storetest.SQLite(t, path)
 	for i := range 190 {
 		if err := log.Remove(context.Background(), fmt.Sprint("run-", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(20 * time.Second); size(t, path) > full/2; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); fileSize(t, path) > full/2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the file has %d bytes, before the removal it had %d", size(t, path), full)
+			t.Fatalf("the file has %d bytes, before the removal it had %d", fileSize(t, path), full)
 		}
 	}
-	if all, _ := caughtUp(t, log, 0, Filter{}); len(all) != 10 {
+	if all, _ := storetest.CaughtUp(t, log, 0, store.Filter{}); len(all) != 10 {
 		t.Errorf("%d records are left", len(all))
 	}
-}
-
-func size(t *testing.T, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.Size()
-}
-
-// TestSQLiteWriteAheadLogResets has a follower rest in the middle of a page and a reader in the
-// middle of a stream: neither may hold back the checkpoint, or the WAL would grow for ever.
-func TestSQLiteWriteAheadLogResets(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "events.db")
-	log := openTestLog(t, path)
-	mustAppend(t, log, "draft-1", NoStream, eventsOf(2*pageRecords)...)
-	for range log.Follow(context.Background(), 0, Filter{}) {
-		for range log.Read(context.Background(), "draft-1", 0) {
-			c, err := openConn(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The next page may be being read ahead just now, so the first try may meet it.
-			for deadline := time.Now().Add(10 * time.Second); ; {
-				busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
-				if err == nil && busy == 0 && size(t, path+"-wal") == 0 {
-					break
-				}
-				if err != nil || time.Now().After(deadline) {
-					t.Fatalf("busy %d, %v, WAL of %d bytes", busy, err, size(t, path+"-wal"))
-				}
-			}
-			if err := c.close(); err != nil {
-				t.Error(err)
-			}
-			break
-		}
-		break
-	}
-}
-
-// TestSQLiteGroup has one commit take appends that go and others that do not.
-func TestSQLiteGroup(t *testing.T) {
-	var commits []Commit
-	log := openIdleLog(t, OnCommit(func(c Commit) { commits = append(commits, c) }))
-	ask := func(stream string, expected Revision, events ...Event) *request {
-		return &request{stream: stream, expected: expected, events: events, do: (*writer).append, done: make(chan struct{})}
-	}
-	repeated := event1("Repeated")
-	group := []*request{
-		ask("draft-1", NoStream, eventsOf(2)...),
-		ask("draft-1", NoStream, event1("Late")),
-		ask("draft-1", 1, event1("Next")),
-		ask("draft-2", 7, event1("Early")),
-		ask("draft-3", NoStream, repeated),
-		ask("draft-3", NoStream, repeated),
-		{stream: "draft-3", do: (*writer).remove, done: make(chan struct{})},
-		ask("draft-3", 0, event1("Removed")),
-		{stream: "draft-4", do: (*writer).remove, done: make(chan struct{})},
-	}
-	log.writer.serve(group)
-	for i, want := range []string{"", "conflict", "", "conflict", "", "", "", "NOT_FOUND", "NOT_FOUND"} {
-		err := group[i].err
-		got := string(refusal.CodeOf(err))
-		if _, conflict := errors.AsType[*ConflictError](err); conflict {
-			got = "conflict"
-		}
-		if got != want || (err == nil) != (want == "") {
-			t.Errorf("request %d: %v, want %q", i, err, want)
-		}
-	}
-	if len(commits) != 1 || commits[0].Appends != len(group) || commits[0].Err != nil {
-		t.Errorf("commits %+v, want one for all", commits)
-	}
-	if group[4].position != group[5].position {
-		t.Error("a repeat in the same commit has another position")
-	}
-	go log.writer.loop()
-	if got := readAll(t, log, "draft-1", 0); len(got) != 3 {
-		t.Errorf("draft-1 has %d records", len(got))
-	}
-}
-
-// openIdleLog opens a log whose writer the test drives itself until it starts its loop.
-func openIdleLog(t *testing.T, opts ...SQLiteOption) *SQLite {
-	t.Helper()
-	log, err := openSQLite(filepath.Join(t.TempDir(), "events.db"), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return log
-}
-
-// TestSQLiteFull limits the file so that SQLite reports a full disk, and takes the limit away.
-func TestSQLiteFull(t *testing.T) {
-	log := openIdleLog(t, func(w *writer) { w.pragmas = []string{"max_page_count = 100"} })
-	ask := func(stream string, size int) *request {
-		e := event1("E")
-		e.Data = bytes.Repeat([]byte("x"), size)
-		return &request{stream: stream, expected: NoStream, events: []Event{e}, do: (*writer).append, done: make(chan struct{})}
-	}
-	group := []*request{ask("draft-1", 100), ask("draft-2", 450<<10), ask("draft-3", 100)}
-	log.writer.serve(group)
-	if group[0].err != nil || group[2].err != nil {
-		t.Errorf("what has room went down with what has not: %v, %v", group[0].err, group[2].err)
-	}
-	wantCode(t, group[1].err, refusal.Unavailable)
-	if !strings.Contains(group[1].err.Error(), "full") {
-		t.Error(group[1].err)
-	}
-	if got := append(readAll(t, log, "draft-2", 0), readAll(t, log, "draft-1", 0)...); len(got) != 1 {
-		t.Errorf("%d records, want that of draft-1", len(got))
-	}
-	if err := log.writer.conn.run("PRAGMA max_page_count = 1000000"); err != nil {
-		t.Fatal(err)
-	}
-	go log.writer.loop()
-	mustAppend(t, log, "draft-2", NoStream, group[1].events...)
-	mustAppend(t, log, "draft-1", 0, event1("Next"))
-}
-
-// TestSQLiteBrokenConnection has the writer's connection fail altogether, which the next append must
-// not notice, and then refuse to write.
-func TestSQLiteBrokenConnection(t *testing.T) {
-	ctx := context.Background()
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
-	mustAppend(t, log, "draft-1", NoStream, event1("A"))
-	dead := func(w *writer, _ *request) (Position, error) {
-		err := errors.Join(errDead, w.conn.run("ROLLBACK"), w.conn.close())
-		w.conn = &conn{raw: deadConn{}, statements: map[string]driver.Stmt{}}
-		return 0, err
-	}
-	if _, err := log.writer.submit(ctx, &request{do: dead}); !errors.Is(err, errDead) {
-		t.Fatal(err)
-	}
-	mustAppend(t, log, "draft-1", 0, event1("B"))
-	readOnly := func(w *writer, _ *request) (Position, error) { return 0, w.conn.run("PRAGMA query_only = 1") }
-	if _, err := log.writer.submit(ctx, &request{do: readOnly}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := log.Append(ctx, "draft-1", 1, event1("C"))
-	wantCode(t, err, refusal.Unavailable)
-	if got := readAll(t, log, "draft-1", 0); len(got) != 2 {
-		t.Errorf("%d records, want 2", len(got))
-	}
-}
-
-var errDead = errors.New("dead")
-
-type deadConn struct{}
-
-func (deadConn) Prepare(string) (driver.Stmt, error) { return nil, errDead }
-func (deadConn) Close() error                        { return errDead }
-func (deadConn) Begin() (driver.Tx, error)           { return nil, errDead }
-func (deadConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
-	return nil, errDead
 }
 
 // TestSQLiteOpenTwice shares a file between two writers, as two processes would: neither may trust
 // what it remembers.
 func TestSQLiteOpenTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
-	logs := []Log{openTestLog(t, path), openTestLog(t, path)}
+	logs := []store.Log{storetest.SQLite(t, path), storetest.SQLite(t, path)}
 	var writing sync.WaitGroup
 	for w := range 8 {
 		writing.Go(func() {
 			for range 10 {
-				if _, _, err := Change(as("ann"), logs[w%2], tallies, "1", count); err != nil {
+				if _, _, err := store.Change(as("ann"), logs[w%2], tallies, "1", count); err != nil {
 					t.Error(err)
 				}
 			}
@@ -283,42 +120,21 @@ func TestSQLiteOpenTwice(t *testing.T) {
 	}
 	writing.Wait()
 	for _, log := range logs {
-		if s, _, err := Load(context.Background(), log, tallies, "1"); err != nil || s.N != 80 {
+		if s, _, err := store.Load(context.Background(), log, tallies, "1"); err != nil || s.N != 80 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
-	head, err := Verify(context.Background(), openTestLog(t, path), nil)
+	head, err := store.Verify(context.Background(), storetest.SQLite(t, path), nil)
 	if err != nil || head.Events != 80 || head.Position != 80 {
 		t.Errorf("%+v, %v", head, err)
 	}
 }
 
-// TestSQLiteForgetsHeads has more streams than the writer remembers.
-func TestSQLiteForgetsHeads(t *testing.T) {
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) { w.heads = cache.New[string, head](4) })
-	for round := range 3 {
-		for i := range 30 {
-			mustAppend(t, log, fmt.Sprint("draft-", i), Revision(round)-1, event1("E"))
-		}
-	}
-	if n := log.writer.heads.Len(); n > 8 {
-		t.Errorf("%d heads are kept", n)
-	}
-}
-
-// TestSQLiteFollowPassesOver asks SQLite how it finds the drafts among many runs.
-func TestSQLiteFollowPassesOver(t *testing.T) {
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"))
-	var plan []string
-	err := log.read("EXPLAIN QUERY PLAN "+selectFollow(2, false), func(row []driver.Value) bool {
-		plan = append(plan, row[3].(string))
-		return true
-	}, int64(0), int64(10), "draft", "user")
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := strings.Join(plan, "\n")
-	if strings.Count(all, "events_category (category=? AND rowid>? AND rowid<?)") != 2 || strings.Contains(all, "TEMP B-TREE") || strings.Contains(all, "SCAN e\n") {
-		t.Errorf("plan:\n%s", all)
-	}
+	return info.Size()
 }

@@ -85,7 +85,7 @@ func (w *writer) submit(ctx context.Context, r *request) (Position, error) {
 	select {
 	case w.requests <- r:
 	case <-w.stop:
-		return 0, errClosed
+		return 0, ErrClosed
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}

@@ -53,9 +53,10 @@ func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
 	return t.last, matching, t.grown
 }
 
-func (f Filter) takes(r Recorded) bool {
+// Takes reports whether the filter chooses a record.
+func (f Filter) Takes(r Recorded) bool {
 	if len(f.Categories) == 0 {
-		return f.System || !isSystem(r.Stream)
+		return f.System || !IsSystem(r.Stream)
 	}
 	return slices.Contains(f.Categories, r.Category())
 }

@@ -132,7 +132,7 @@ func (v *verifying) other(r Recorded, before verifiedStream, known bool) error {
 	}
 	v.foreign++
 	switch {
-	case r.Kind == tombstoneKind:
+	case r.Kind == TombstoneKind:
 		delete(v.streams, r.Stream)
 	case known && r.Revision == before.revision+1:
 		before.revision = r.Revision

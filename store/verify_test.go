@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"heddle/domain"
+	"heddle/store"
+	"heddle/store/storetest"
 )
 
 // runsOfTest and statesOfTest are aggregates whose streams pass.
@@ -19,17 +21,17 @@ var (
 )
 
 // verifiable fills a log with 3 lists of 5 words each, a run and a truncated state.
-func verifiable(t *testing.T, log Log) {
+func verifiable(t *testing.T, log store.Log) {
 	t.Helper()
 	ctx := as("ann")
 	for i := range 15 {
-		if _, _, err := Change(ctx, log, lists, fmt.Sprint(i%3), add(fmt.Sprint("word", i))); err != nil {
+		if _, _, err := store.Change(ctx, log, lists, fmt.Sprint(i%3), add(fmt.Sprint("word", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 4 {
 		for _, category := range []*domain.Category[tally]{runsOfTest, statesOfTest} {
-			if _, _, err := Change(ctx, log, category, "1", count); err != nil {
+			if _, _, err := store.Change(ctx, log, category, "1", count); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -40,10 +42,10 @@ func verifiable(t *testing.T, log Log) {
 }
 
 func TestVerify(t *testing.T) {
-	bothLogs(t, func(t *testing.T, log Log) {
+	bothLogs(t, func(t *testing.T, log store.Log) {
 		ctx := context.Background()
 		verifiable(t, log)
-		head, err := Verify(ctx, log, nil)
+		head, err := store.Verify(ctx, log, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,15 +56,15 @@ func TestVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var since Head
+		var since store.Head
 		if err := json.Unmarshal(encoded, &since); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Verify(ctx, log, &since); err != nil || again.Digest != head.Digest {
+		if again, err := store.Verify(ctx, log, &since); err != nil || again.Digest != head.Digest {
 			t.Errorf("the same log: %+v, %v", again, err)
 		}
 		// Life goes on: new events, a removed run, a truncated state. The head still holds.
-		if _, _, err := Change(as("ann"), log, lists, "1", add("more")); err != nil {
+		if _, _, err := store.Change(as("ann"), log, lists, "1", add("more")); err != nil {
 			t.Fatal(err)
 		}
 		if err := log.Remove(ctx, "run-1"); err != nil {
@@ -71,15 +73,15 @@ func TestVerify(t *testing.T) {
 		if err := log.Truncate(ctx, "state-1", 3); err != nil {
 			t.Fatal(err)
 		}
-		later, err := Verify(ctx, log, &since)
+		later, err := store.Verify(ctx, log, &since)
 		if err != nil || later.Digest == head.Digest || later.Events != 15+1+1 {
 			t.Errorf("later: %+v, %v", later, err)
 		}
-		for name, wrong := range map[string]Head{
+		for name, wrong := range map[string]store.Head{
 			"another digest": {Position: since.Position, Digest: "00"},
 			"a longer log":   {Position: later.Position + 1, Digest: later.Digest},
 		} {
-			if _, err := Verify(ctx, log, &wrong); err == nil {
+			if _, err := store.Verify(ctx, log, &wrong); err == nil {
 				t.Errorf("%s was not noticed", name)
 			}
 		}
@@ -111,16 +113,16 @@ func TestVerifyDetects(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "events.db")
-			log := openTestLog(t, path)
+			log := storetest.SQLite(t, path)
 			verifiable(t, log)
-			since, err := Verify(context.Background(), log, nil)
+			since, err := store.Verify(context.Background(), log, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			tamper(t, path, test.edit)
-			_, err = Verify(context.Background(), log, nil)
+			_, err = store.Verify(context.Background(), log, nil)
 			wantSays(t, "without a head", err, test.says)
-			_, err = Verify(context.Background(), log, &since)
+			_, err = store.Verify(context.Background(), log, &since)
 			wantSays(t, "with a head", err, test.says+test.sinceSays)
 		})
 	}

@@ -23,6 +23,7 @@ import (
 
 	"heddle/domain"
 	"heddle/store"
+	"heddle/store/eventstore"
 )
 
 // cluster is many processes on one log, one Redis and one store of blobs.
@@ -235,7 +236,7 @@ func (c *cluster) workerURL(i int) string {
 // newerEvents appends, as a newer version does during a rolling update, events of kinds that nobody here
 // knows to every kind of stream that there is: all processes live, start again and go on.
 func (c *cluster) newerEvents(t *testing.T, trigger string) {
-	log, err := store.OpenEventStoreDB(c.logURL, slog.New(slog.DiscardHandler))
+	log, err := eventstore.Open(c.logURL, slog.New(slog.DiscardHandler))
 	c.must(err)
 	defer func() { _ = log.Close() }()
 	last := map[string]store.Recorded{}

@@ -16,7 +16,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/graph"
-	"heddle/store"
+	"heddle/store/eventstore"
 	"heddle/worker"
 	"heddle/worker/outbound"
 	"heddle/worker/script"
@@ -124,7 +124,7 @@ func defaults() kong.Vars {
 	vars := kong.Vars{}
 	for name, of := range map[string]any{"worker": worker.DefaultOptions(), "graph": graph.DefaultOptions(), "script": script.DefaultLimits,
 		"http": outbound.DefaultLimits, "definition": definition.DefaultLimits, "draft": domain.DefaultDraftLimits,
-		"file": domain.DefaultFileLimits, "log": store.DefaultServerLimits} {
+		"file": domain.DefaultFileLimits, "log": eventstore.DefaultServerLimits} {
 		v := reflect.ValueOf(of)
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"heddle/store"
+	"heddle/store/eventstore"
 	"heddle/store/vault"
 )
 
@@ -42,7 +43,7 @@ func lock(dir string, logger *slog.Logger) (release func(), err error) {
 func (s *settings) openLog(logger *slog.Logger, opts ...store.SQLiteOption) (store.Log, error) {
 	switch {
 	case strings.HasPrefix(s.Log, "esdb://"), strings.HasPrefix(s.Log, "esdb+discover://"):
-		log, err := store.OpenEventStoreDB(s.Log, logger)
+		log, err := eventstore.Open(s.Log, logger)
 		if err != nil {
 			return nil, fmt.Errorf("HEDDLE_LOG: %w", err)
 		}

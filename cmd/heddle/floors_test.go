@@ -35,6 +35,8 @@ var floors = map[string]floor{
 	"store/vault":            {3, "store/cache store/files domain/refusal", "secrets are sealed without being read"},
 	"store/live":             {3, "domain/refusal", "messages are passed without being read"},
 	"store":                  {3, "store/cache store/files domain domain/definition domain/refusal", "what lasts knows the shape of events, not who reads them"},
+	"store/eventstore":       {4, "store domain/refusal", "what lasts is served to whoever speaks the protocol, and does not know it"},
+	"store/storetest":        {4, "store domain/refusal", "every adapter passes one suite"},
 	"component":              {3, "component/value domain/definition domain/refusal", "what we can do is offered to the worker and must not know it"},
 	"component/builtin":      {3, "component component/value domain/definition domain/refusal", "a component knows the plug-in API only"},
 	"projections":            {4, "store store/files store/live store/vault domain domain/definition domain/refusal", "what we know is folded from the log and nothing else"},
@@ -47,7 +49,7 @@ var floors = map[string]floor{
 		"the door for people shares the log with the door for machines, not code"},
 	"worker": {7, "app/secrets worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for machines shares the log with the door for people, not code"},
-	"cmd/heddle": {8, "graph worker app/authoring app/deployment app/access app/secrets app/notify worker/outbound worker/queue projections store store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
+	"cmd/heddle": {8, "graph worker app/authoring app/deployment app/access app/secrets app/notify worker/outbound worker/script worker/queue projections store store/eventstore store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
 }
 
 // impure are standard packages that have no place on the lowest floor.

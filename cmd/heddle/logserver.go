@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"heddle/store"
+	"heddle/store/eventstore"
 	"heddle/store/files"
 )
 
@@ -74,15 +75,15 @@ func (s *settings) logServer(log store.Log, logger *slog.Logger, stdout io.Write
 	if err != nil {
 		return nil, "", fmt.Errorf("listening (HEDDLE_SERVE_LOG): %w", err)
 	}
-	options := store.ServerOptions{User: s.LogUser, Logger: logger,
-		Limits: store.ServerLimits{Connections: s.LogConnections, ConnectionsPerAddress: s.LogConnectionsPerAddress, Calls: s.LogCalls}}
+	options := eventstore.ServerOptions{User: s.LogUser, Logger: logger,
+		Limits: eventstore.ServerLimits{Connections: s.LogConnections, ConnectionsPerAddress: s.LogConnectionsPerAddress, Calls: s.LogCalls}}
 	options.TLS, err = s.logTLS(listener.Addr().(*net.TCPAddr).IP.IsLoopback())
 	if err == nil {
 		options.Password, err = s.logPassword(stdout)
 	}
-	var server *store.Server
+	var server *eventstore.Server
 	if err == nil {
-		server, err = store.NewServer(log, options)
+		server, err = eventstore.NewServer(log, options)
 	}
 	if err != nil {
 		return nil, "", errors.Join(err, listener.Close())

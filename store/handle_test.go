@@ -1,0 +1,32 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+
+	"heddle/domain"
+)
+
+// A long run is not kept in memory after its worker has let go of it; what people edit is.
+func TestFoldsOfRunsAreNotKept(t *testing.T) {
+	log := NewMemory()
+	ctx := As(t.Context(), Author{Organization: "o", Actor: "test"})
+	steps := domain.Changes[domain.Run]{domain.RunQueued{}}
+	values := domain.Changes[domain.State]{}
+	for i := range longStream {
+		steps = append(steps, domain.StepFinished{Path: fmt.Sprint(i)})
+		values = append(values, domain.ValueSaved{Key: fmt.Sprint(i), Value: []byte("1")})
+	}
+	run, state := Fresh(log, domain.Runs, "r"), Fresh(log, domain.States, "s")
+	if _, _, err := run.Change(ctx, func(domain.Run) (domain.Changes[domain.Run], error) { return steps, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
+		t.Fatal(err)
+	}
+	_, keptRun := folds.Get(run.foldKey())
+	_, keptState := folds.Get(state.foldKey())
+	if keptRun || !keptState {
+		t.Errorf("the run is kept: %v; the state: %v", keptRun, keptState)
+	}
+}
