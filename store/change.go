@@ -27,7 +27,7 @@ func Change[S any](ctx context.Context, log Log, category *domain.Category[S], i
 	decide func(S) (domain.Changes[S], error), opts ...Option,
 ) (S, Position, error) {
 	var none S
-	leave, err := changing.enter(ctx, streamKey{log, category.Stream(id)})
+	leave, err := log.shared().changing.enter(ctx, category.Stream(id))
 	if err != nil {
 		return none, 0, err
 	}
@@ -42,7 +42,7 @@ func Change[S any](ctx context.Context, log Log, category *domain.Category[S], i
 // Change is like the function [Change], but begins with the state that the handle has, without
 // reading; only if that is refused or needs no event does it look for newer records first.
 func (h *Handle[S]) Change(ctx context.Context, decide func(S) (domain.Changes[S], error), opts ...Option) (S, Position, error) {
-	leave, err := changing.enter(ctx, streamKey{h.log, h.stream()})
+	leave, err := h.log.shared().changing.enter(ctx, h.stream())
 	if err != nil {
 		return h.at.state, 0, err
 	}
@@ -89,7 +89,7 @@ func (h *Handle[S]) catchUp(ctx context.Context, conflict *ConflictError) error 
 		return err
 	}
 	if conflict != nil && conflict.Actual < conflict.Expected { // the log was put back to an older one
-		folds.Remove(h.foldKey())
+		h.log.shared().folds.Remove(h.foldKey())
 		return fmt.Errorf("changing %s: the log is at revision %d, behind %d that was read from it", h.stream(), conflict.Actual, conflict.Expected)
 	}
 	_, err := h.refresh(ctx)

@@ -253,14 +253,21 @@ func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 	})
 }
 
-// elsewhere makes a log look like one in another process: it shares neither queue nor kept folds.
-type elsewhere struct{ store.Log }
+// elsewhere is a log as another process has it.
+type elsewhere struct {
+	store.Shared
+	wrapped
+}
+
+type wrapped struct{ store.Log }
+
+func from(log store.Log) store.Log { return &elsewhere{wrapped: wrapped{log}} }
 
 // TestManyChangeOneStream has 50 writers in three lock domains change one stream: every change that
 // was answered with success must be there, once.
 func TestManyChangeOneStream(t *testing.T) {
 	bothLogs(t, func(t *testing.T, log store.Log) {
-		processes := []store.Log{log, &elsewhere{log}, &elsewhere{log}}
+		processes := []store.Log{log, from(log), from(log)}
 		ctx, cancel := context.WithTimeout(as("w"), 5*time.Second)
 		defer cancel()
 		if testing.Short() {
@@ -375,7 +382,7 @@ func TestLongStreamsAreNotReadAgain(t *testing.T) {
 	if log.read > store.LongStream*store.LongStream {
 		t.Errorf("%d records were read for 500 changes", log.read)
 	}
-	if _, _, err := store.Change(as("bob"), log.Log, tallies, "1", count); err != nil { // another process
+	if _, _, err := store.Change(as("bob"), from(log.Log), tallies, "1", count); err != nil {
 		t.Fatal(err)
 	}
 	if s, r, err := store.Load(as("ann"), log, tallies, "1"); err != nil || s.N != 501 || r != 500 {

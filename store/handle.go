@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"heddle/domain"
-	"heddle/store/cache"
 )
 
 // Handle is an aggregate as read from its stream: a state, and the place in the stream it holds for.
@@ -26,25 +25,10 @@ type fold[S any] struct {
 	read     int    // records folded
 }
 
-const (
-	longStream = 64 // records from which on keeping a fold in memory spares more than it costs
-	foldsKept  = 64 // folds in each of two generations
-)
-
-// folds keeps the folds of long streams that are changed again and again, such as a draft under
-// edit, and of those that several load at once. States are never edited in place, so they can be shared; what is newer is always read. Runs
-// are left out: one worker changes them, which holds them itself, and their results may be large.
-var folds = cache.New[foldKey, any](foldsKept)
-
-type foldKey struct {
-	streamKey
-	category any
-}
-
 // Open reads an aggregate. One that does not exist has the zero state at [NoStream].
 func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (*Handle[S], error) {
 	h := &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
-	if kept, ok := folds.Get(h.foldKey()); ok {
+	if kept, ok := log.shared().folds.Get(h.foldKey()); ok {
 		h.at = kept.(fold[S])
 	}
 	if _, err := h.refresh(ctx); err != nil {
@@ -74,7 +58,7 @@ func (h *Handle[S]) Shorten(shorten func(S) S) { h.at.state = shorten(h.at.state
 func (h *Handle[S]) stream() string { return h.category.Stream(h.id) }
 
 func (h *Handle[S]) foldKey() foldKey {
-	return foldKey{streamKey{h.log, h.stream()}, h.category}
+	return foldKey{h.stream(), h.category}
 }
 
 // refresh folds what has been appended since and tells how many records that were.
@@ -83,7 +67,7 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 	var last Recorded
 	for r, err := range h.log.Read(ctx, h.stream(), at.revision+1) {
 		if err != nil {
-			folds.Remove(h.foldKey())
+			h.log.shared().folds.Remove(h.foldKey())
 			return 0, fmt.Errorf("reading %s: %w", h.stream(), err)
 		}
 		at.revision, at.position = r.Revision, r.Position
@@ -107,15 +91,17 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 	return at.read - before, nil
 }
 
-// keep takes a newer fold, and remembers it for the next change if the stream is a long one.
+// keep takes a newer fold, and remembers it for the next change if the stream is a long one that is changed again and
+// again, such as a draft under edit. States are never edited in place, so they can be shared; what is newer is always read.
 func (h *Handle[S]) keep(at fold[S]) {
 	h.at = at
 	if at.read >= longStream && h.keeps() {
-		folds.Put(h.foldKey(), at)
+		h.log.shared().folds.Put(h.foldKey(), at)
 	}
 }
 
-// keeps tells whether folds of the category may stay in memory.
+// keeps reports whether folds of the category may stay in memory. Those of runs may not: one worker changes a run, which
+// holds it itself, and its results may be large.
 func (h *Handle[S]) keeps() bool { return !h.category.Brief }
 
 // decode turns a record into the event and the meta that it is folded with.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
+	"weak"
 
 	"heddle/domain"
 )
@@ -24,9 +26,34 @@ func TestFoldsOfRunsAreNotKept(t *testing.T) {
 	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
 		t.Fatal(err)
 	}
-	_, keptRun := folds.Get(run.foldKey())
-	_, keptState := folds.Get(state.foldKey())
+	_, keptRun := log.shared().folds.Get(run.foldKey())
+	_, keptState := log.shared().folds.Get(state.foldKey())
 	if keptRun || !keptState {
 		t.Errorf("the run is kept: %v; the state: %v", keptRun, keptState)
+	}
+}
+
+// What is kept of a log in memory goes with it.
+func TestFoldsGoWithTheirLog(t *testing.T) {
+	gone := func() weak.Pointer[Memory] {
+		log := NewMemory()
+		ctx := As(t.Context(), Author{Organization: "o", Actor: "test"})
+		values := domain.Changes[domain.State]{}
+		for i := range longStream {
+			values = append(values, domain.ValueSaved{Key: fmt.Sprint(i), Value: []byte("1")})
+		}
+		if _, _, err := Change(ctx, log, domain.States, "s", func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
+			t.Fatal(err)
+		}
+		if log.shared().folds.Len() != 1 {
+			t.Error("nothing is kept")
+		}
+		return weak.Make(log)
+	}()
+	for range 10 {
+		runtime.GC()
+	}
+	if gone.Value() != nil {
+		t.Error("the log is still there")
 	}
 }

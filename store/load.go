@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"sync"
 
 	"heddle/domain"
 )
@@ -10,15 +9,6 @@ import (
 // A change of what many look at makes all of them load it at once. They share the reading: whoever
 // comes while one is under way waits, together with all others who do, for the next one, since only that
 // is sure to see what was appended before he came.
-
-// loading lets one at a time read a stream for all who wait.
-var loading = queues{waiting: map[streamKey]*queue{}}
-
-// loads are the readings that have not begun, by stream.
-var loads = struct {
-	mu   sync.Mutex
-	next map[foldKey]*load
-}{next: map[foldKey]*load{}}
 
 // load is one reading. All but sharers is for whoever has the turn.
 type load struct {
@@ -30,22 +20,22 @@ type load struct {
 // Load reads an aggregate's state and revision; one that does not exist has the zero state at [NoStream].
 func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
 	var none S
-	key := foldKey{streamKey{log, category.Stream(id)}, category}
-	mine := joinLoad(key)
-	leave, err := loading.enter(ctx, key.streamKey)
+	shared, key := log.shared(), foldKey{category.Stream(id), category}
+	mine := shared.joinLoad(key)
+	leave, err := shared.loading.enter(ctx, key.stream)
 	if err != nil {
-		leaveLoad(key, mine)
+		shared.leaveLoad(key, mine)
 		return none, NoStream, err
 	}
 	defer leave()
 	if !mine.done {
-		sharers := beginLoad(key, mine)
+		sharers := shared.beginLoad(key, mine)
 		h, err := Open(ctx, log, category, id)
 		if err != nil {
 			return none, NoStream, err // another of those who share it tries
 		}
 		if mine.fold, mine.done = h.at, true; sharers > 1 && h.keeps() {
-			folds.Put(key, h.at) // the next reading begins there
+			shared.folds.Put(key, h.at) // the next reading begins there
 		}
 	}
 	at := mine.fold.(fold[S])
@@ -53,33 +43,33 @@ func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 }
 
 // joinLoad takes part in the next reading of a stream.
-func joinLoad(key foldKey) *load {
-	loads.mu.Lock()
-	defer loads.mu.Unlock()
-	mine := loads.next[key]
+func (s *Shared) joinLoad(key foldKey) *load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine := s.loads[key]
 	if mine == nil {
 		mine = &load{}
-		loads.next[key] = mine
+		s.loads[key] = mine
 	}
 	mine.sharers++
 	return mine
 }
 
 // leaveLoad gives up waiting for a reading.
-func leaveLoad(key foldKey, mine *load) {
-	loads.mu.Lock()
-	defer loads.mu.Unlock()
-	if mine.sharers--; mine.sharers == 0 && loads.next[key] == mine {
-		delete(loads.next, key)
+func (s *Shared) leaveLoad(key foldKey, mine *load) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if mine.sharers--; mine.sharers == 0 && s.loads[key] == mine {
+		delete(s.loads, key)
 	}
 }
 
 // beginLoad has those who come from now on wait for another reading, and tells how many share this one.
-func beginLoad(key foldKey, mine *load) (sharers int) {
-	loads.mu.Lock()
-	defer loads.mu.Unlock()
-	if loads.next[key] == mine {
-		delete(loads.next, key)
+func (s *Shared) beginLoad(key foldKey, mine *load) (sharers int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loads[key] == mine {
+		delete(s.loads, key)
 	}
 	return mine.sharers
 }

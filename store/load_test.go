@@ -43,14 +43,13 @@ func newHeldLog(t *testing.T, held int) *heldLog {
 
 // waitingLoads tells how many wait for a reading that has not begun.
 func waitingLoads(log Log) int {
-	loads.mu.Lock()
-	defer loads.mu.Unlock()
-	for key, l := range loads.next {
-		if key.log == log {
-			return l.sharers
-		}
+	shared, n := log.shared(), 0
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for _, l := range shared.loads {
+		n += l.sharers
 	}
-	return 0
+	return n
 }
 
 func awaitLoads(log Log, n int) {

@@ -108,6 +108,8 @@ type Log interface {
 	Truncate(ctx context.Context, stream string, before Revision) error
 	// Close waits for what was handed to the writer and releases the store.
 	Close() error
+	// shared comes with [Shared], which every adapter embeds.
+	shared() *Shared
 }
 
 // ConflictError says that a stream is not at the revision that an append expected.

@@ -14,6 +14,8 @@ import (
 
 // Memory is a [Log] that lasts as long as the process; tests use it.
 type Memory struct {
+	Shared
+
 	tail    *tail
 	closing chan struct{}
 	once    sync.Once

@@ -17,6 +17,8 @@ import (
 // append is on disk before it returns. One process at a time may have it open for writing; after
 // Close the one file is a whole backup, and `sqlite3 FILE .backup` makes one at any time.
 type SQLite struct {
+	Shared
+
 	path    string
 	tail    *tail
 	writer  *writer

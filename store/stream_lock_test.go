@@ -18,7 +18,7 @@ func TestChangeEndsWithItsContext(t *testing.T) {
 		})
 		return err
 	}
-	leave, err := changing.enter(t.Context(), streamKey{log, domain.Customers.Stream("1")})
+	leave, err := log.changing.enter(t.Context(), domain.Customers.Stream("1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestChangeEndsWithItsContext(t *testing.T) {
 	if err := change(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if len(changing.waiting) != 0 {
-		t.Errorf("%d queues are left over", len(changing.waiting))
+	if len(log.changing.held) != 0 {
+		t.Errorf("%d turns are left over", len(log.changing.held))
 	}
 }

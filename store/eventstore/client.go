@@ -27,6 +27,8 @@ import (
 
 // Client is a [store.Log] on a server that speaks EventStoreDB's protocol, such as [Server].
 type Client struct {
+	store.Shared
+
 	link    link
 	tries   time.Duration // for all tries of a call
 	closing chan struct{}
