@@ -36,7 +36,7 @@ func long(name string, steps int) string {
 
 // abuses are what one caller can send at once, most of it with a token that may only read, where
 // definitions have so many steps.
-func (h *house) abuses(steps int) []abuse {
+func (h *harness) abuses(steps int) []abuse {
 	const mib = 1 << 20
 	one, other := h.imported(h.org, long("One", steps)), h.imported(h.org, long("Other", steps))
 	for n := range 3 {
@@ -96,7 +96,7 @@ func (h *house) abuses(steps int) []abuse {
 // Every one of them is refused for what it is, and none changes anything. BenchmarkAbuse tells what they
 // cost.
 func TestAbuse(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	all := h.abuses(200)
 	before := len(h.events())
 	for _, c := range all {
@@ -120,7 +120,7 @@ func TestAbuse(t *testing.T) {
 
 // BenchmarkAbuse tells how much processor time, of all cores, each abuse takes: none more than 600 ms.
 func BenchmarkAbuse(b *testing.B) {
-	h := newHouse(b)
+	h := newHarness(b)
 	for _, c := range h.abuses(900) {
 		b.Run(c.name, func(b *testing.B) {
 			before := processorTime()

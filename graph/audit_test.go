@@ -20,8 +20,8 @@ const auditDocument = `query ($actor: ID, $kinds: [String!], $subject: ID, $from
 		nodes { position kind subjectType subject revision at actor user { name } token { name } remoteAddress correlation data hash previousHash } } }`
 
 // busy is a house with a history.
-func busy(t *testing.T) (h *house, id, draft string) {
-	h = newHouse(t)
+func busy(t *testing.T) (h *harness, id, draft string) {
+	h = newHarness(t)
 	h.org2()
 	id = h.imported(h.org, shop)
 	h.published(h.org, id)
@@ -34,7 +34,7 @@ func busy(t *testing.T) (h *house, id, draft string) {
 }
 
 // org2 does something in another organization, which no audit but its own shows.
-func (h *house) org2() { h.imported(h.organization("Others"), shop) }
+func (h *harness) org2() { h.imported(h.organization("Others"), shop) }
 
 func TestAudit(t *testing.T) {
 	h, id, draft := busy(t)
@@ -93,7 +93,7 @@ func TestAudit(t *testing.T) {
 
 // What people do to executions is in the audit, what machines do is not.
 func TestAuditOfExecutions(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	run := h.executed(h.org, domain.SystemInstanceID(id), 1)
 	h.do(`mutation ($id: ID!) { replayExecution(input: {id: $id}) { executionResult { id } `+errorFields+` } }`, vars{"id": run})
@@ -108,7 +108,7 @@ func TestAuditOfExecutions(t *testing.T) {
 }
 
 // exported asks for an export with a token.
-func (h *house) exported(token string, query url.Values) *httptest.ResponseRecorder {
+func (h *harness) exported(token string, query url.Values) *httptest.ResponseRecorder {
 	h.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, auditPath+"?"+query.Encode(), nil)
 	if token != "" {

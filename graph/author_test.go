@@ -18,7 +18,7 @@ import (
 )
 
 func TestImportNew(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, onto := range []any{nil, ""} { // existing clients send "" for a new one
 		before := len(h.events())
 		a := h.do(importDocument, vars{"definition": shop, "onto": onto})
@@ -45,7 +45,7 @@ func TestImportNew(t *testing.T) {
 }
 
 func TestSystemInstanceIsHidden(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.imported(h.org, shop)
 	a := h.do(`{ shown: instances { totalCount } no: instances(isSystem: false) { totalCount } hidden: instances(isSystem: true) {
 		nodes { name enabled needsDeploy customer { id } deployedVersion { id } integration { name } flowConfigs { nodes { flow { name } } } } } }`, nil)
@@ -61,7 +61,7 @@ func TestSystemInstanceIsHidden(t *testing.T) {
 }
 
 func TestImportOnto(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flows := func() string {
 		return h.do(`query ($id: ID!) { integration(id: $id) { flows { nodes { id } } } }`, vars{"id": id}).texts("integration.flows.nodes", "id")
@@ -88,7 +88,7 @@ func TestImportOnto(t *testing.T) {
 
 // Whatever is exported can be imported again, and says nothing new.
 func TestImportingTheExportWritesNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	for _, version := range []any{nil, 7} {
 		before := len(h.events())
@@ -111,7 +111,7 @@ func TestImportingTheExportWritesNothing(t *testing.T) {
 
 // Everything wrong is told at once with its place, and a refused import leaves no trace.
 func TestImportRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	bad := strings.NewReplacer("hook.results.body.data", "gone.results", "value: Shop URL}", "value: Shop}", "definitionVersion: 7", "definitionVersion: 7").Replace(shop)
 	for name, c := range map[string]struct {
@@ -149,7 +149,7 @@ func TestImportRefusals(t *testing.T) {
 func TestValidate(t *testing.T) {
 	const validate = `mutation ($definition: String!) { validateIntegrationSchema(input: {definition: $definition}) {
 		result { isValid } warnings { message line flow step } errors { field messages } } }`
-	h := newHouse(t)
+	h := newHarness(t)
 	odd := strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)
 	for _, definition := range []string{shop, odd, strings.Replace(shop, "hook.results.body.data", "gone.results", 1), "a: [b", ""} {
 		imported, before := h.do(importDocument, vars{"definition": definition}), h.events()
@@ -168,7 +168,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestImportWarnings(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)})
 	if a.refused("importIntegration") != "" || a.at("importIntegration.warnings.0.line") != 18.0 || a.text("importIntegration.warnings.0.flow") != "Orders" ||
 		a.at("importIntegration.warnings.0.step") != nil || !strings.Contains(a.text("importIntegration.warnings.0.message"), "descripion") || a.at("importIntegration.warnings.1") != nil {
@@ -180,7 +180,7 @@ func TestImportWarnings(t *testing.T) {
 }
 
 func TestExport(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "Sends orders on.", "Changed.", 1), "onto": id})
@@ -203,7 +203,7 @@ func TestExport(t *testing.T) {
 }
 
 func TestPublish(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	before := len(h.events())
 	a := h.do(publishDocument, vars{"id": id, "comment": "First.", "attributes": `{"commitHash":"abc"}`})
@@ -238,7 +238,7 @@ func TestPublish(t *testing.T) {
 
 // Editing goes on in the next draft, which starts from the version; the version itself never changes.
 func TestEditsAfterPublishing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	before := len(h.events())
@@ -266,7 +266,7 @@ func TestEditsAfterPublishing(t *testing.T) {
 }
 
 // together asks many times at once and gives the answers.
-func (h *house) together(n int, document string, v func(i int) vars) []reply {
+func (h *harness) together(n int, document string, v func(i int) vars) []reply {
 	h.t.Helper()
 	answers := make([]reply, n)
 	var wg sync.WaitGroup
@@ -278,7 +278,7 @@ func (h *house) together(n int, document string, v func(i int) vars) []reply {
 }
 
 func TestPublishedAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for range 20 {
 		id := h.imported(h.org, shop)
 		made := 0
@@ -301,7 +301,7 @@ func TestPublishedAtOnce(t *testing.T) {
 
 // An import that races a publish is in the version, or in the next draft, or was refused: never lost.
 func TestImportRacesPublish(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	inVersion, inDraft, refused := 0, 0, 0
 	for range 40 {
 		id := h.imported(h.org, shop)
@@ -334,7 +334,7 @@ func TestImportRacesPublish(t *testing.T) {
 }
 
 // closed closes an integration's draft for a version, and then the process dies.
-func (h *house) closed(id string) domain.DraftClosed {
+func (h *harness) closed(id string) domain.DraftClosed {
 	h.t.Helper()
 	draft, _, err := store.Load(h.t.Context(), h.Log, domain.Drafts, domain.MainDraftID(id, 0))
 	h.must(err)
@@ -346,7 +346,7 @@ func (h *house) closed(id string) domain.DraftClosed {
 }
 
 func TestFinishPublishing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, whole := h.imported(h.org, shop), h.imported(h.org, shop)
 	h.published(h.org, whole)
 	closed := h.closed(id)
@@ -369,7 +369,7 @@ func TestFinishPublishing(t *testing.T) {
 // Without a restart, whoever comes next completes the pair: an edit then goes to the next draft, and a
 // second publish is told that there is nothing left to publish.
 func TestNextCallerFinishesPublishing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	edited, published := h.imported(h.org, shop), h.imported(h.org, shop)
 	h.closed(edited)
 	h.closed(published)
@@ -410,7 +410,7 @@ func (brokenLog) Append(context.Context, string, store.Revision, ...store.Event)
 
 // A mutation that fails for no fault of the caller is an error of the request, not of its input.
 func TestMutationsThatFail(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	whole := h.Log
 	t.Cleanup(func() { h.Log, h.Authoring.Log = whole, whole })
 	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole, domain.Claims.Name}, "INTERNAL": brokenLog{whole}} {

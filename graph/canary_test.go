@@ -14,7 +14,7 @@ import (
 // Whatever is sent in, no secret comes out: not in the server's log, not in an error, and of those
 // that are sealed or hashed, not in any event.
 func TestSecretsStaySecret(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	secret := func(what string) string { return "canary-" + what + "-" + uuid.NewString() }
 	token, value, key, garbage := secret("token"), secret("value"), secret("key"), secret("garbage")
 	happen(h, h.system(t.Context()), domain.Users, h.users[domain.Admin], domain.TokenIssued{Token: uuid.NewString(), Name: "canary", Hash: access.TokenHash(token)})
@@ -83,7 +83,7 @@ func TestSecretsStaySecret(t *testing.T) {
 }
 
 // quiet sends a request that carries secrets and looks for them in the answer.
-func (h *house) quiet(how, body, token, key string, secrets ...string) {
+func (h *harness) quiet(how, body, token, key string, secrets ...string) {
 	h.t.Helper()
 	a := h.send(request(body, "Authorization", "Bearer "+token, "Api-Key", key, "Cookie", "session="+key, "Prismatic-Client", key))
 	for _, s := range secrets {

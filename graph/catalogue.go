@@ -118,7 +118,7 @@ func (a Action) all() []ActionInput {
 
 // components lists the catalogue by key.
 func (r *Resolver) components(key *string, public *bool, version *int, filter *string, w window) (Page[Component], error) {
-	fits, err := componentFilter(given(filter))
+	fits, err := componentFilter(deref(filter))
 	if err != nil {
 		return Page[Component]{}, err
 	}
@@ -127,7 +127,7 @@ func (r *Resolver) components(key *string, public *bool, version *int, filter *s
 		all = append(all, Component{c})
 	}
 	return paginate(where(numbered(all), func(c Component) bool {
-		return (given(key) == "" || c.Key() == *key) && (public == nil || *public) && (version == nil || *version == c.VersionNumber()) && fits(c)
+		return (deref(key) == "" || c.Key() == *key) && (public == nil || *public) && (version == nil || *version == c.VersionNumber()) && fits(c)
 	}), w)
 }
 

@@ -11,10 +11,10 @@ import (
 )
 
 // ask asks as somebody who may look only.
-func ask(h *house, document string) reply { return h.ask(h.org.tokens[domain.Viewer], document, nil) }
+func ask(h *harness, document string) reply { return h.ask(h.org.tokens[domain.Viewer], document, nil) }
 
 func TestCatalogue(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	all := ask(h, `{ components { totalCount nodes { id key label description public category versionNumber signature versionCreatedAt customer { id } } } }`)
 	keys := strings.Fields(all.texts("components.nodes", "key"))
 	if !slices.IsSorted(keys) || !slices.Contains(keys, "code") || all.at("components.totalCount") != float64(len(keys)) {
@@ -39,7 +39,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 func TestCataloguePages(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	all := ask(h, `{ components { nodes { key } } }`).texts("components.nodes", "key")
 	var paged []string
 	for after := ""; ; {
@@ -56,7 +56,7 @@ func TestCataloguePages(t *testing.T) {
 }
 
 func TestCatalogueFilter(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for filter, want := range map[string]string{
 		`["or",["in","key","WEBHOOK"],["in","label","webhook"]]`:                                                                    "webhook-triggers",
 		`["and",["equal","key","Code"],["notEqual","label","x"],["notIn","key","x"]]`:                                               "code",
@@ -83,7 +83,7 @@ func TestCatalogueFilter(t *testing.T) {
 
 // What is unknown is imported with a warning.
 func TestImportWarnsOfUnknownActions(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	unknown := strings.Replace(shop, "key: webhook-triggers", "key: carrier-pigeon", 1)
 	if unknown == shop {
 		t.Fatal("the definition has no webhook")

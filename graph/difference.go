@@ -38,7 +38,7 @@ func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, to
 
 // side is one of the two that are compared, with its definition.
 func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) (Integration, *definition.Part, error) {
-	m, err := momentOf(asOf, nil)
+	m, err := parseAsOf(asOf, nil)
 	if err != nil {
 		return Integration{}, nil, err
 	}
@@ -51,7 +51,7 @@ func (r *Resolver) side(ctx context.Context, field, id string, asOf *time.Time) 
 	if err != nil {
 		return i, nil, refusal.ForField(refusal.NotFound, field, "Record not found: integration")
 	}
-	whole, err := d.whole(ctx)
+	whole, err := d.full(ctx)
 	return *d.Integration(), whole.Definition, err
 }
 
@@ -73,7 +73,7 @@ func idsFrom(seed string) func() string {
 
 // partDifferences tells what differs. Its parts have ids of their own in each comparison.
 func partDifferences(ctx context.Context, comparison string, before, after *definition.Part) ([]PartDifference, error) {
-	return labour(ctx, func() ([]PartDifference, int, error) {
+	return charge(ctx, func() ([]PartDifference, int, error) {
 		list, fields := []PartDifference{}, partFields*(parts(before)+parts(after))
 		for _, p := range definition.Compare(before, after) {
 			part, err := partDifference(comparison, p)

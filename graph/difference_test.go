@@ -13,7 +13,7 @@ const differenceDocument = `query ($from: ID!, $to: ID!) { integrationDifference
 	parts { part kind name flow nameBefore isNew isDeleted isModified isMoved isRenamed fields { path before after } } } }`
 
 func TestDifference(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flow, steps := h.firstFlow(id)
 	first := h.published(h.org, id)
@@ -55,7 +55,7 @@ func TestDifference(t *testing.T) {
 
 // A copy's parts have ids of their own, and yet are not all new.
 func TestDifferenceOfACopy(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	other := h.do(forkDocument, vars{"input": vars{"parent": id, "name": "Mine"}}).text("forkIntegration.integration.id")
 	a := h.do(differenceDocument, vars{"from": id, "to": other})
@@ -65,7 +65,7 @@ func TestDifferenceOfACopy(t *testing.T) {
 }
 
 func TestDifferenceRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, others := h.imported(h.org, shop), h.imported(h.organization("Others"), shop)
 	for _, v := range []vars{{"from": id, "to": "x"}, {"from": "x", "to": id}, {"from": id, "to": others}, {"from": others, "to": id}} {
 		if a := h.ask(h.tokens[domain.Admin], differenceDocument, v); a.code() != "NOT_FOUND" || string(a.Data) != "null" {

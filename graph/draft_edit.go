@@ -106,7 +106,7 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 		return change(d, base)
 	}, store.IfRevision(seen.revision))
 	if err != nil {
-		return nil, r.toldWho(ref.Integration.Organization, h.State().Definition, err)
+		return nil, r.conflictError(ref.Integration.Organization, h.State().Definition, err)
 	}
 	r.View.Settle(ctx, position)
 	missed, err := r.missed(ctx, ref, seen.revision, before)
@@ -118,8 +118,8 @@ func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide f
 		Revision: optional(placeOf(ref, h.Revision()).String()), Missed: missed}, err
 }
 
-// toldWho says of an edit that met another who made that one, and where.
-func (r *Resolver) toldWho(organization string, def *definition.Part, err error) error {
+// conflictError says of an edit that met another who made that one, and where.
+func (r *Resolver) conflictError(organization string, def *definition.Part, err error) error {
 	changed, is := errors.AsType[*store.ChangedError](err)
 	if !is {
 		return err
@@ -206,14 +206,14 @@ func changesOf(field string, inputs []DraftChangeInput) (changes []definition.Ch
 
 // changeOf reads a change as clients put it.
 func changeOf(c DraftChangeInput) (definition.Change, error) {
-	change := definition.Change{Op: definition.Op(strings.ToLower(string(c.Op))), Node: partOf(given(c.Node)), Path: c.Path,
-		Parent: partOf(given(c.Parent)), List: given(c.List), After: partOf(given(c.After))}
+	change := definition.Change{Op: definition.Op(strings.ToLower(string(c.Op))), Node: partOf(deref(c.Node)), Path: c.Path,
+		Parent: partOf(deref(c.Parent)), List: deref(c.List), After: partOf(deref(c.After))}
 	switch {
 	case change.Op == definition.SetOp && len(c.Path) > 0:
-		return change, readJSON("value", given(c.Value), &change.Value)
+		return change, readJSON("value", deref(c.Value), &change.Value)
 	case change.Op == definition.AddOp:
 		var said map[string]any
-		if err := readJSON("part", given(c.Part), &said); err != nil {
+		if err := readJSON("part", deref(c.Part), &said); err != nil {
 			return change, err
 		}
 		first := change.Node

@@ -19,7 +19,7 @@ const (
 )
 
 // edit changes a draft as somebody with a role.
-func (h *house) edit(as domain.Role, id, at string, changes ...vars) reply {
+func (h *harness) edit(as domain.Role, id, at string, changes ...vars) reply {
 	h.t.Helper()
 	list := []any{}
 	for _, c := range changes {
@@ -28,7 +28,7 @@ func (h *house) edit(as domain.Role, id, at string, changes ...vars) reply {
 	return h.ask(h.tokens[as], editDocument, vars{"id": id, "at": at, "changes": list})
 }
 
-func (h *house) draftAt(id string) string {
+func (h *harness) draftAt(id string) string {
 	h.t.Helper()
 	return h.do(`query ($id: ID!) { integration(id: $id) { draftRevision } }`, vars{"id": id}).text("integration.draftRevision")
 }
@@ -38,7 +38,7 @@ func set(node, value string, path ...any) vars {
 }
 
 // firstFlow is the id of a draft's first flow, and those of its steps.
-func (h *house) firstFlow(id string) (flow string, steps []string) {
+func (h *harness) firstFlow(id string) (flow string, steps []string) {
 	h.t.Helper()
 	content, err := h.content(h.as(h.org), Integration{integration: must(h, id)})
 	h.must(err)
@@ -48,13 +48,13 @@ func (h *house) firstFlow(id string) (flow string, steps []string) {
 	return content.Flows()[0].ID, steps
 }
 
-func must(h *house, id string) domain.Integration {
+func must(h *harness, id string) domain.Integration {
 	i, _ := h.View.Integrations.Get(h.id, id)
 	return i
 }
 
 func TestEditDraft(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flow, steps := h.firstFlow(id)
 	if at := h.draftAt(id); at != "0.0" {
@@ -85,7 +85,7 @@ func TestEditDraft(t *testing.T) {
 // Edits of different things by two people both survive, told to the second; of the same thing the
 // second is refused and told who was first, whether it was changed or removed.
 func TestTwoEdit(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flow, steps := h.firstFlow(id)
 	h.edit(domain.Admin, id, "0.0", set(steps[1], `{"type": "value", "value": "a"}`, "inputs", "message"))
@@ -115,7 +115,7 @@ func TestTwoEdit(t *testing.T) {
 // The first edits after a version race to open the draft, and none is refused for that.
 // Two who add a step behind the same one lose neither.
 func TestTwoAddAtOnePlace(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flow, steps := h.firstFlow(id)
 	last, at := steps[len(steps)-1], h.draftAt(id)
@@ -138,7 +138,7 @@ func TestTwoAddAtOnePlace(t *testing.T) {
 }
 
 func TestFirstEditsAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	if at := h.draftAt(id); at != "1.-1" {
@@ -163,7 +163,7 @@ func TestFirstEditsAtOnce(t *testing.T) {
 }
 
 func TestUndo(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	for n, name := range []string{`"A"`, `"B"`, `"C"`} {
 		h.edit(domain.Admin, id, draftPlace{0, store.Revision(n)}.String(), set("", name, "name"))
@@ -200,7 +200,7 @@ func TestUndo(t *testing.T) {
 }
 
 func TestDiscard(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	drop := func(at string) reply { return h.do(dropDocument, vars{"id": id, "at": at}) }
 	if got := drop("0.0").refused("discardDraft"); !strings.HasPrefix(got, "__all__: there is no version yet to go back to") {
@@ -228,7 +228,7 @@ func TestDiscard(t *testing.T) {
 }
 
 func TestEditRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, h.imported(h.org, shop))
 	flow, _ := h.firstFlow(id)

@@ -20,7 +20,7 @@ const (
 )
 
 // beside is another process on the same log and Live.
-func (h *house) beside() *house {
+func (h *harness) beside() *harness {
 	h.t.Helper()
 	other, resolver := *h, *h.Resolver
 	other.Resolver, other.address = &resolver, ""
@@ -33,7 +33,7 @@ func (h *house) beside() *house {
 
 // What one does the other sees, in order, nothing twice and nothing missing, wherever the connection broke.
 func TestDraftFeed(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	draft := h.drafted(id, "Next")
@@ -85,7 +85,7 @@ func TestDraftFeed(t *testing.T) {
 
 // The list of what waits for a reviewer is live.
 func TestDraftsChanged(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	c := h.connect(h.tokens[domain.Reviewer])
 	c.subscribe("mine", `subscription { draftsChanged(toReview: true) { totalCount nodes { reviewState } } }`, nil)
@@ -128,7 +128,7 @@ func (c *socketClient) seen(want string) {
 }
 
 func TestPresence(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	other := h.beside()
 	one, two := h.connect(h.tokens[domain.Admin]), other.connect(h.tokens[domain.Reviewer])
@@ -165,7 +165,7 @@ func TestPresence(t *testing.T) {
 // A process that falls silent takes its people with it, sooner or later; what is told by newer versions is
 // no harm.
 func TestPresenceExpires(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	in, signal, leave, err := h.presences.join("d", attendee{Session: "s", User: "u"})
 	h.must(err)
 	defer leave()
@@ -186,7 +186,7 @@ func TestPresenceExpires(t *testing.T) {
 // Many edit one draft at once: no edit is lost, none is refused, and everybody sees the same.
 func TestManyEditors(t *testing.T) {
 	const editors, edits = 50, 4
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	want := 1 + editors*edits
 	var working sync.WaitGroup
@@ -211,7 +211,7 @@ func TestManyEditors(t *testing.T) {
 }
 
 // editing makes one editor's edits and gives what it saw of all, once that is as much as told.
-func (h *house) editing(id string, n, edits, want int) (feed []string) {
+func (h *harness) editing(id string, n, edits, want int) (feed []string) {
 	c := h.connect(h.tokens[domain.Collaborator])
 	c.subscribe("feed", feedDocument, vars{"id": id})
 	at, left := "0.0", edits

@@ -27,7 +27,7 @@ func (r *Resolver) draftModel(d domain.Draft) (Draft, bool) {
 
 // findDraft finds a draft of an organization, nil if it is not there.
 func (r *Resolver) findDraft(ctx context.Context, organization, id string) (*Draft, error) {
-	return labour(ctx, func() (*Draft, int, error) {
+	return charge(ctx, func() (*Draft, int, error) {
 		d, ok, err := r.View.Draft(ctx, organization, id)
 		if err != nil || !ok {
 			return nil, 0, err
@@ -43,12 +43,12 @@ func (r *Resolver) findDraft(ctx context.Context, organization, id string) (*Dra
 	})
 }
 
-// whole is the draft with all that the View leaves out.
-func (d Draft) whole(ctx context.Context) (domain.Draft, error) {
+// full is the draft with all that the View leaves out.
+func (d Draft) full(ctx context.Context) (domain.Draft, error) {
 	if d.past != nil {
 		return d.past.Draft, nil
 	}
-	return labour(ctx, func() (domain.Draft, int, error) {
+	return charge(ctx, func() (domain.Draft, int, error) {
 		whole, _, err := store.Load(ctx, d.r.Log, domain.Drafts, d.ID)
 		return whole, readFields + partFields*parts(whole.Definition), err
 	})
@@ -123,22 +123,22 @@ func (d Draft) Revision(ctx context.Context) (string, error) {
 		return placeOf(d.ref(), d.past.last).String(), nil
 	}
 	s, err := d.r.revisionOf(ctx, d.ref())
-	return given(s), err
+	return deref(s), err
 }
 
 // Definition writes it as YAML.
 func (d Draft) Definition(ctx context.Context, version *int, useLatestComponentVersions *bool) (string, error) {
-	whole, err := d.whole(ctx)
+	whole, err := d.full(ctx)
 	if err != nil {
 		return "", err
 	}
 	text, err := exportAs(ctx, whole.Definition, version, useLatestComponentVersions)
-	return given(text), err
+	return deref(text), err
 }
 
 // Changes tells what differs from the base.
 func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
-	whole, err := d.whole(ctx)
+	whole, err := d.full(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
 
 // ChangeHash is what verdicts are bound to.
 func (d Draft) ChangeHash(ctx context.Context) (string, error) {
-	whole, err := d.whole(ctx)
+	whole, err := d.full(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -195,13 +195,13 @@ func (d Draft) Version() *Integration {
 
 // Threads are what people say of it.
 func (d Draft) Threads(ctx context.Context, isResolved *bool, part *string) ([]Thread, error) {
-	whole, err := d.whole(ctx)
+	whole, err := d.full(ctx)
 	if err != nil {
 		return nil, err
 	}
 	list := []Thread{}
 	for _, t := range whole.Threads {
-		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (given(part) == "" || partOf(*part) == t.Part) {
+		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (deref(part) == "" || partOf(*part) == t.Part) {
 			list = append(list, Thread{Thread: t, of: d, orphaned: t.Orphaned(whole.Definition)})
 		}
 	}
@@ -262,7 +262,7 @@ func (v Verdict) DismissedReason() *string {
 
 // ChangesSince tells what differs now from what the reviewer saw.
 func (v Verdict) ChangesSince(ctx context.Context) ([]PartDifference, error) {
-	whole, err := v.of.whole(ctx)
+	whole, err := v.of.full(ctx)
 	if err != nil || whole.Review == nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (r *Resolver) draftByID(ctx context.Context, id string) (*Draft, error) {
 	}
 	d, err := r.findDraft(ctx, organization, id)
 	if err != nil || d == nil {
-		return nil, notYet(err, "draft")
+		return nil, orNotFound(err, "draft")
 	}
 	return d, nil
 }
@@ -64,7 +64,7 @@ func (r *Resolver) draftsState(ctx context.Context, f draftFilter, w window) (<-
 }
 
 func (f draftFilter) fits(d Draft, user string) bool {
-	return (given(f.integration) == "" || *f.integration == d.integration.ID) && (f.isMain == nil || *f.isMain == d.Main) &&
+	return (deref(f.integration) == "" || *f.integration == d.integration.ID) && (f.isMain == nil || *f.isMain == d.Main) &&
 		(f.state == nil || *f.state == d.ReviewState()) && (f.toReview == nil || *f.toReview == d.Awaits(user, d.policy())) &&
 		(f.isMine == nil || *f.isMine == d.Authored(user))
 }
@@ -75,7 +75,7 @@ func (r *Resolver) createDraft(ctx context.Context, input CreateDraftInput) (*Dr
 		return nil, err
 	}
 	var from *domain.Version
-	if id := given(input.From); id != "" {
+	if id := deref(input.From); id != "" {
 		v, ok := i.integration.Version(id)
 		if !ok {
 			return nil, refusal.ForField(refusal.NotFound, "from", "Record not found: version")

@@ -17,7 +17,7 @@ const (
 )
 
 // drafted begins a named draft and gives its id.
-func (h *house) drafted(id, name string) string {
+func (h *harness) drafted(id, name string) string {
 	h.t.Helper()
 	a := h.do(beginDocument, vars{"id": id, "name": name})
 	if a.text("createDraft.draft.id") == "" {
@@ -26,7 +26,7 @@ func (h *house) drafted(id, name string) string {
 	return a.text("createDraft.draft.id")
 }
 
-func (h *house) revision(draft string) string {
+func (h *harness) revision(draft string) string {
 	h.t.Helper()
 	return h.do(draftDocument, vars{"id": draft}).text("draft.revision")
 }
@@ -40,7 +40,7 @@ func describing(value string) vars {
 }
 
 func TestNamedDraftsAreApart(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	if got := h.do(beginDocument, vars{"id": id, "name": "Early"}).refused("createDraft"); got != "id: nothing is published yet; edit the main draft and publish it first" {
 		t.Errorf("before the first version: %q", got)
@@ -115,7 +115,7 @@ func TestNamedDraftsAreApart(t *testing.T) {
 
 // What a named draft has become is what the main draft begins with.
 func TestMainDraftFollowsNamedOnes(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	stood := h.draftAt(id)
@@ -137,7 +137,7 @@ func TestMainDraftFollowsNamedOnes(t *testing.T) {
 }
 
 func TestDiscardingNamedDrafts(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	draft := h.drafted(id, "One")
@@ -167,7 +167,7 @@ func TestDiscardingNamedDrafts(t *testing.T) {
 
 // Importing onto a draft that is behind has it stand on the newest version: what is imported is all of it.
 func TestImportOntoADraftThatIsBehind(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	one, two := h.drafted(id, "One"), h.drafted(id, "Two")

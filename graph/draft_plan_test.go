@@ -10,7 +10,7 @@ import (
 )
 
 // planning publishes what is planned on so many processes at once, until the test ends.
-func (h *house) planning(processes int) {
+func (h *harness) planning(processes int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	for range processes {
@@ -20,7 +20,7 @@ func (h *house) planning(processes int) {
 }
 
 // plan has a draft published in a moment.
-func (h *house) plan(id string) {
+func (h *harness) plan(id string) {
 	h.t.Helper()
 	at := time.Now().Add(300 * time.Millisecond).UTC().Format(time.RFC3339Nano)
 	if a := h.do(planReview, vars{"id": id, "at": at}); a.refused("schedulePublish") != "" || a.text("schedulePublish.draft.scheduledPublish.by.name") != "ADMIN" {
@@ -29,7 +29,7 @@ func (h *house) plan(id string) {
 }
 
 // until waits for events of a kind after the first n.
-func (h *house) until(n int, want string) {
+func (h *harness) until(n int, want string) {
 	h.t.Helper()
 	signal, stop := h.View.Watch()
 	defer stop()
@@ -43,7 +43,7 @@ func (h *house) until(n int, want string) {
 }
 
 func TestPlannedPublish(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.planning(3)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
@@ -58,7 +58,7 @@ func TestPlannedPublish(t *testing.T) {
 }
 
 func TestPlannedPublishIsGivenUp(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	edited, overtaken, barred := h.drafted(id, "Edited"), h.drafted(id, "Overtaken"), h.drafted(id, "Barred")

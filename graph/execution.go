@@ -247,7 +247,7 @@ func (r *Resolver) sections(ctx context.Context, id string, among []string, orde
 		return nil, err
 	}
 	list := slices.DeleteFunc(sectionsOf(run), func(s ExecutionSection) bool { return len(among) > 0 && !slices.Contains(among, s.SectionID) })
-	page, err := whole(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
+	page, err := paginateUnlessAsked(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
 }
 
@@ -265,7 +265,7 @@ func sectionsOf(run domain.Run) (list []ExecutionSection) {
 
 // run reads an execution from its stream.
 func (r *Resolver) run(ctx context.Context, id string) (domain.Run, error) {
-	return labour(ctx, func() (domain.Run, int, error) {
+	return charge(ctx, func() (domain.Run, int, error) {
 		run, _, err := store.Load(ctx, r.Log, domain.Runs, id)
 		return run, listFields + partFields*len(run.Steps()), err
 	})

@@ -17,7 +17,7 @@ const executionDocument = `query ($id: ID!, $limit: Int) { executionResult(id: $
 	logs { edges { cursor node { severity message stepName } } } } }`
 
 func TestExecutionResult(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	waiting, ended := h.executed(h.org, instance, 0), h.executed(h.org, instance, 1)
 	a := h.do(executionDocument, vars{"id": waiting})
@@ -48,7 +48,7 @@ func TestExecutionResult(t *testing.T) {
 
 // An execution that the index has not seen yet, and large outputs and logs, come from the stream.
 func TestYoungExecution(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	lagging := *h.Resolver
 	id := uuid.NewString()
@@ -82,7 +82,7 @@ func TestYoungExecution(t *testing.T) {
 
 // What comes late comes behind every cursor handed out, for clients that poll.
 func TestPollingSteps(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, ctx := uuid.NewString(), h.system(t.Context())
 	happen(h, ctx, domain.Runs, id, domain.RunQueued{Flow: uuid.NewString(), Invoke: domain.InvokedByWebhook}, domain.RunClaimed{Claim: 1})
 	var seen []string
@@ -103,7 +103,7 @@ func TestPollingSteps(t *testing.T) {
 }
 
 func TestExecutionFilters(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	waiting, failed, working := h.executed(h.org, instance, 0), h.executed(h.org, instance, 1), h.started(instance)
 	done := h.started(instance)
@@ -140,7 +140,7 @@ func TestExecutionFilters(t *testing.T) {
 }
 
 func TestSections(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	for _, step := range []string{"one", "two", "three"} {
 		h.stepped(run, step)
@@ -162,7 +162,7 @@ func TestSections(t *testing.T) {
 
 // A large result is read, but not again and again for one answer.
 func TestResultsAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	id := h.executed(h.org, instance, 0)
 	large, err := h.Blobs.Keep(t.Context(), "run/"+id+"/large", json.RawMessage(`"`+strings.Repeat("x", 6<<20)+`"`))

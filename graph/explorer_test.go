@@ -16,7 +16,7 @@ var loads = regexp.MustCompile(`(?s)<(?:script|link)[^>]*(?:src|href)="([^"]+)"[
 
 // The page works on a closed network: all it loads comes from this server, and is what its hashes say.
 func TestExplorer(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	get := func(path string) reply { return h.send(httptest.NewRequest(http.MethodGet, path, nil)) }
 	for _, path := range []string{"/api", "/api/"} {
 		page := get(path)

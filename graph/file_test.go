@@ -38,7 +38,7 @@ func iconOf(t *testing.T, side int, shade uint8) string {
 }
 
 // put sends a file to an address without a token.
-func (h *house) put(address, data string) *httptest.ResponseRecorder {
+func (h *harness) put(address, data string) *httptest.ResponseRecorder {
 	h.t.Helper()
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPut, strings.TrimPrefix(address, h.PublicURL), strings.NewReader(data)))
@@ -46,14 +46,14 @@ func (h *house) put(address, data string) *httptest.ResponseRecorder {
 }
 
 // asked gives the addresses for an upload.
-func (h *house) asked(integration string, media MediaType, name string) (upload, object string) {
+func (h *harness) asked(integration string, media MediaType, name string) (upload, object string) {
 	h.t.Helper()
 	a := h.do(mediaDocument, vars{"object": integration, "name": name, "media": media})
 	return a.text("uploadMedia.uploadUrl"), a.text("uploadMedia.objectUrl")
 }
 
 // stored uploads a file and gives its objectUrl.
-func (h *house) stored(integration string, media MediaType, name, data string) string {
+func (h *harness) stored(integration string, media MediaType, name, data string) string {
 	h.t.Helper()
 	upload, object := h.asked(integration, media, name)
 	if w := h.put(upload, data); w.Code != http.StatusNoContent {
@@ -63,7 +63,7 @@ func (h *house) stored(integration string, media MediaType, name, data string) s
 }
 
 // attach adds an attachment and gives its id.
-func (h *house) attach(integration, name, data string) string {
+func (h *harness) attach(integration, name, data string) string {
 	h.t.Helper()
 	a := h.do(attachDocument, vars{"id": integration, "url": h.stored(integration, MediaTypeAttachment, name, data)})
 	nodes, _ := a.at("addIntegrationAttachment.integration.attachments.nodes").([]any)
@@ -74,7 +74,7 @@ func (h *house) attach(integration, name, data string) string {
 }
 
 func TestIcon(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, first, second := h.imported(h.org, shop), iconOf(t, 400, 1), iconOf(t, 512, 2)
 	if a := h.do(filesDocument, vars{"id": id}); a.at("integration.avatarUrl") != nil {
 		t.Errorf("before: %s", a.body)
@@ -117,7 +117,7 @@ func TestIcon(t *testing.T) {
 }
 
 func TestAttachments(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	page := "<script>alert(1)</script>"
 	first := h.attach(id, `Résumé "final".md`, page)
@@ -155,7 +155,7 @@ func TestAttachments(t *testing.T) {
 
 // An upload is taken once; repeating what takes it changes nothing.
 func TestAttachingAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	object := h.stored(id, MediaTypeAttachment, "a.txt", "one")
 	before := len(h.events())
@@ -167,7 +167,7 @@ func TestAttachingAgain(t *testing.T) {
 }
 
 func TestUploadsRefuse(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Files.Icon, h.Files.Attachment, h.Files.Attachments = 5000, 10, 1
 	id, kept := h.imported(h.org, shop), h.imported(h.org, shop)
 	icon, object := h.asked(id, MediaTypeAvatar, "i.png")
@@ -213,7 +213,7 @@ func TestUploadsRefuse(t *testing.T) {
 
 // What a mutation is given must have been uploaded, for the same thing, here.
 func TestUploadsAreTakenForWhatTheyAre(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	other := h.organization("Rivals")
 	id, second, theirs := h.imported(h.org, shop), h.imported(h.org, shop), h.imported(other, shop)
 	icon, file := h.stored(id, MediaTypeAvatar, "i.png", iconOf(t, 400, 0)), h.stored(id, MediaTypeAttachment, "a.txt", "a")
@@ -255,7 +255,7 @@ func TestUploadsAreTakenForWhatTheyAre(t *testing.T) {
 
 // An address holds for its file and for its time.
 func TestFileAddressesRefuse(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, other := h.imported(h.org, shop), h.imported(h.org, shop)
 	first, second := h.attach(id, "a.txt", "a"), h.attach(id, "b.txt", "b")
 	h.attach(other, "c.txt", "c")
@@ -284,7 +284,7 @@ func TestFileAddressesRefuse(t *testing.T) {
 
 // Bytes that are not durable are told of to nobody, and bytes that are gone are damage, not a refusal.
 func TestFilesWithoutBlobs(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.do(iconDocument, vars{"id": id, "url": h.stored(id, MediaTypeAvatar, "i.png", iconOf(t, 400, 0))})
 	i, _ := h.View.Integrations.Get(h.id, id)

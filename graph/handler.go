@@ -29,12 +29,12 @@ type Options struct {
 	Timeout          time.Duration // of a query or mutation
 	Origins          []string      // other sites whose pages may call
 
-	MaxStreams             int // open WebSockets and server-sent streams of one token
-	MaxStrangers           int // open streams whose clients have shown no valid token yet
-	MaxStrangersPerAddress int // the same from one network address
-	MaxSubscriptions       int // operations at once on one WebSocket
-	MaxTokenSubscriptions  int // subscriptions at once of one token, on all its streams
-	MaxUnsent              int // bytes of answers that may wait to be sent on all streams of one token
+	MaxStreams                    int // open WebSockets and server-sent streams of one token
+	MaxAnonymousSockets           int // open streams whose clients have shown no valid token yet
+	MaxAnonymousSocketsPerAddress int // the same from one network address
+	MaxSubscriptions              int // operations at once on one WebSocket
+	MaxTokenSubscriptions         int // subscriptions at once of one token, on all its streams
+	MaxUnsent                     int // bytes of answers that may wait to be sent on all streams of one token
 
 	InitTimeout  time.Duration   // how long a WebSocket may be open before it asks to be let in
 	WriteTimeout time.Duration   // how long a client of a stream may take for a message
@@ -49,19 +49,19 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
 		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
-		MaxStreams: 1000, MaxStrangers: 1000, MaxStrangersPerAddress: 100, MaxSubscriptions: 100, MaxTokenSubscriptions: 1000, MaxUnsent: 32 << 20,
+		MaxStreams: 1000, MaxAnonymousSockets: 1000, MaxAnonymousSocketsPerAddress: 100, MaxSubscriptions: 100, MaxTokenSubscriptions: 1000, MaxUnsent: 32 << 20,
 		InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 
-// Door is the GraphQL endpoint.
-type Door struct {
+// Handler is the GraphQL endpoint.
+type Handler struct {
 	http.Handler
-	*streams
+	*connections
 }
 
 // NewHandler is the GraphQL endpoint: documents by POST, and queries by GET; subscriptions by WebSocket
 // and server-sent events; the explorer's page by a browser's GET.
-func NewHandler(r *Resolver, o Options) (*Door, error) {
+func NewHandler(r *Resolver, o Options) (*Handler, error) {
 	if o.OnLimit == nil {
 		o.OnLimit = func(string) {}
 	}
@@ -71,19 +71,19 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	if o.Stopping == nil {
 		o.Stopping = context.Background()
 	}
-	open := newStreams(r.View, o.Stopping)
+	open := newConnections(r.View, o.Stopping)
 	r.presences, r.catalogue, r.uploads = newPresences(r.Live, r.Logger), catalogue(r.Components), &uploads{}
 	answering := streaming{o, open, present(r.Logger)}
 	server := handler.New(NewExecutableSchema(Config{Resolvers: r}))
-	server.AddTransport(sockets{answering})
-	server.AddTransport(events{answering})
-	server.AddTransport(single{o})
+	server.AddTransport(websockets{answering})
+	server.AddTransport(sse{answering})
+	server.AddTransport(httpTransport{o})
 	server.SetQueryCache(smallDocuments{lru.New[*ast.QueryDocument](1000)})
 	server.SetParserTokenLimit(o.MaxTokens)
 	server.SetDisableSuggestion(true)
-	server.Use(shield{o})
+	server.Use(documentLimits{o})
 	server.AroundFields(r.permit)
-	server.AroundFields(bound)
+	server.AroundFields(limitAnswer)
 	server.SetErrorPresenter(present(r.Logger))
 	server.SetRecoverFunc(func(_ context.Context, cause any) error {
 		return fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
@@ -100,7 +100,7 @@ func NewHandler(r *Resolver, o Options) (*Door, error) {
 	mux.HandleFunc("GET "+filePath+"{integration}"+iconFile, r.serveIcon)
 	mux.HandleFunc("GET "+filePath+"{integration}"+attached+"{attachment}", r.serveAttachment)
 	front, err := crossOrigin(Authenticate(r.View, mux), o.Origins)
-	return &Door{private(front), open}, err
+	return &Handler{private(front), open}, err
 }
 
 // private keeps what is answered here for who has asked: not to be stored, framed, told of to others, or taken

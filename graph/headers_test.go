@@ -11,7 +11,7 @@ import (
 
 // Whatever is answered, refusals too, is not to be sniffed, framed, told of to others, or stored.
 func TestHeaders(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	get := func(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
 	signed := func(path string) *http.Request { return get(strings.TrimPrefix(h.signed(path, nil), h.PublicURL)) }

@@ -64,7 +64,7 @@ const (
 
 // What can't be asked for by its id has one all the same, by which clients tell it from all else.
 func TestIDsOfValues(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	ids := identities{t, map[string]string{}, map[string]bool{}}
 	problem := strings.Replace(shop, "webhook-triggers, version: 10", "unknown-triggers, version: 1", 2)
 	ids.learn(h.do(`mutation ($d: String!) { importIntegration(input: {definition: $d}) { warnings { __typename id message flow line } } }`, vars{"d": problem}))
@@ -124,7 +124,7 @@ func TestIDsOfValues(t *testing.T) {
 
 // A policy is the same thing whatever it says and wherever it is told.
 func TestReviewPolicyIDs(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	const asked = `query ($id: ID!) { organization { ` + policyAsked + `} integration(id: $id) { ` + policyAsked + `} }`
 	before := h.do(asked, vars{"id": id})
@@ -142,7 +142,7 @@ func TestReviewPolicyIDs(t *testing.T) {
 
 // Whatever takes the id of a part takes the one that a difference tells.
 func TestPartsOfDifferences(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	first := h.published(h.org, id)
 	_, steps := h.firstFlow(id)
@@ -159,7 +159,7 @@ func TestPartsOfDifferences(t *testing.T) {
 // Attempts of a flow repeat its steps: each has a result, an address and log lines of its own, by the same
 // ids in lists and in the feed.
 func TestAttemptsAreApart(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started(newID())
 	step := func(attempt int, output string) domain.StepFinished {
 		return domain.StepFinished{Claim: 1, Path: "fetch", Name: "Fetch", Attempt: attempt, Output: domain.Content{Inline: json.RawMessage(output), Size: len(output)},

@@ -12,7 +12,7 @@ import (
 
 // createInstance sets an integration's version up for a customer.
 func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput) (domain.Instance, error) {
-	return r.Deployment.Create(ctx, deployment.Setup{Name: input.Name, Description: given(input.Description), Labels: values(input.Labels),
+	return r.Deployment.Create(ctx, deployment.Setup{Name: input.Name, Description: deref(input.Description), Labels: values(input.Labels),
 		Integration: input.Integration, Customer: input.Customer, Config: configInputs(input.ConfigVariables)})
 }
 
@@ -34,7 +34,7 @@ func (r *Resolver) updateInstance(ctx context.Context, input UpdateInstanceInput
 func configInputs(list []*InputInstanceConfigVariable) (all []deployment.ConfigInput) {
 	for _, input := range list {
 		if input != nil {
-			all = append(all, deployment.ConfigInput{Key: input.Key, Value: given(input.Value), Values: given(input.Values)})
+			all = append(all, deployment.ConfigInput{Key: input.Key, Value: deref(input.Value), Values: deref(input.Values)})
 		}
 	}
 	return all

@@ -25,7 +25,7 @@ const (
 
 // What is missing is said per variable; set by either mutation, or forced, it deploys.
 func TestDeployNeedsConfiguration(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, strings.Replace(shop, "    connection: {key: apiKey", "    inputs: {user: {type: value, value: ''}, host: {type: value, value: x}, key: {type: value, value: ''}}\n    connection: {key: apiKey", 1))
 	h.published(h.org, id)
 	instance := h.instance(h.org, "I", id, h.customer(h.org, "Acme"))
@@ -48,7 +48,7 @@ func TestDeployNeedsConfiguration(t *testing.T) {
 }
 
 func TestUpdateInstance(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	instance := h.instance(h.org, "I", id, h.customer(h.org, "Acme"))
@@ -92,7 +92,7 @@ func TestUpdateInstance(t *testing.T) {
 }
 
 func TestDeleteInstance(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	customer := h.customer(h.org, "Acme")
@@ -116,7 +116,7 @@ func TestDeleteInstance(t *testing.T) {
 }
 
 func TestCancelExecution(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	canceled, stop := h.Live.Subscribe(live.CancelTopic)
 	defer stop()
 	run := h.executed(h.org, uuid.NewString(), 0)
@@ -145,7 +145,7 @@ func TestCancelExecution(t *testing.T) {
 }
 
 func TestReplayExecution(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	instance := h.instance(h.org, "I", id, h.customer(h.org, "Acme"))
@@ -186,7 +186,7 @@ func TestReplayExecution(t *testing.T) {
 
 // What an attempt wrote that was made again is in the log, too, at its place.
 func TestLogsOfFailures(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run, at := uuid.NewString(), time.Now().UTC()
 	line := func(message string) []domain.LogLine {
 		return []domain.LogLine{{Time: at, Severity: "INFO", Message: message}}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestCreateInstance(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	customer, id := h.customer(h.org, "Acme"), h.imported(h.org, shop)
 	first := h.published(h.org, id)
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "Sends orders on.", "Two.", 1), "onto": id})
@@ -35,7 +35,7 @@ func TestCreateInstance(t *testing.T) {
 }
 
 func TestCreateInstanceRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	customer, id, draft := h.customer(h.org, "Acme"), h.imported(h.org, shop), h.imported(h.org, shop)
 	h.published(h.org, id)
 	config := func(entry vars) []any { return []any{entry} }
@@ -62,7 +62,7 @@ func TestCreateInstanceRefusals(t *testing.T) {
 
 // What a connection holds is sealed before anything else sees it, and opens at its own place only.
 func TestConfigVariables(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	customer, other, id := h.customer(h.org, "Acme"), h.customer(h.org, "Other"), h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	a := h.do(instanceDocument, vars{"name": "I", "integration": version, "customer": customer, "config": []any{
@@ -114,7 +114,7 @@ func TestConfigVariables(t *testing.T) {
 }
 
 func TestDeployInstance(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	version := h.published(h.org, h.imported(h.org, shop))
 	id := h.instance(h.org, "I", version, h.customer(h.org, "Acme"))
 	for range 2 { // deploying again is recorded too
@@ -132,7 +132,7 @@ func TestDeployInstance(t *testing.T) {
 }
 
 func TestInstanceFilters(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	acme, bolt := h.customer(h.org, "Acme"), h.customer(h.org, "Bolt")
 	one, two := h.imported(h.org, shop), h.imported(h.org, shop)
 	v1, w1 := h.published(h.org, one), h.published(h.org, two)
@@ -164,7 +164,7 @@ func TestInstanceFilters(t *testing.T) {
 
 // A trigger's address stands for the flow of the instance: versions and names come and go.
 func TestWebhookURLsAreStable(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	customer := h.customer(h.org, "Acme")
 	first := h.published(h.org, id)
@@ -200,7 +200,7 @@ func TestWebhookURLsAreStable(t *testing.T) {
 }
 
 func TestTestConfigVariables(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	for filter, want := range map[string]string{``: "Shop URL Shop Login", `(status: "error")`: "Shop Login", `(status: "pending")`: "", `(status: "")`: "Shop URL Shop Login",
 		`(status_In: ["active", null, "error"])`: "Shop URL Shop Login", `(status_In: ["active"])`: "Shop URL", `(first: 1)`: "Shop URL"} {

@@ -35,7 +35,7 @@ func at(i domain.Integration, version string) Integration {
 
 // content is the definition of a draft or version.
 func (r *Resolver) content(ctx context.Context, i Integration) (*definition.Part, error) {
-	return labour(ctx, func() (*definition.Part, int, error) {
+	return charge(ctx, func() (*definition.Part, int, error) {
 		definition, err := r.read(ctx, i)
 		return definition, readFields + partFields*parts(definition), err
 	})
@@ -178,7 +178,7 @@ func exportAs(ctx context.Context, content *definition.Part, version *int, lates
 
 // written is a definition as text.
 func written(ctx context.Context, def *definition.Part, o definition.ExportOptions) (string, error) {
-	return labour(ctx, func() (string, int, error) {
+	return charge(ctx, func() (string, int, error) {
 		text, err := definition.Export(def, o)
 		return string(text), len(text) / textBytes, err
 	})

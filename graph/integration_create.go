@@ -12,10 +12,10 @@ import (
 // createIntegration makes an integration: from a file, as a copy, or else with one flow that a webhook
 // starts.
 func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegrationInput) (Integration, error) {
-	if given(input.Customer) != "" {
+	if deref(input.Customer) != "" {
 		return Integration{}, errNoCustomer
 	}
-	created, _, err := r.Authoring.Create(ctx, authoring.Creation{Name: input.Name, Template: given(input.Template), Definition: given(input.Definition),
+	created, _, err := r.Authoring.Create(ctx, authoring.Creation{Name: input.Name, Template: deref(input.Template), Definition: deref(input.Definition),
 		Details: definition.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}})
 	return Integration{integration: created}, err
 }
@@ -36,7 +36,7 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 		return i, err
 	}
 	switch {
-	case given(input.Customer) != "":
+	case deref(input.Customer) != "":
 		return i, errNoCustomer
 	case len(input.TestConfigVariables) > 0:
 		return i, refusal.ForField(refusal.Invalid, "testConfigVariables", "set them on the integration's systemInstance")

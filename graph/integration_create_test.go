@@ -17,7 +17,7 @@ const (
 )
 
 func TestCreateBlank(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := len(h.events())
 	a := h.do(createDocument, vars{"input": vars{"name": "Fresh", "description": "d", "labels": []any{"B", "a", "b ", nil}}})
 	made := "createIntegration.integration."
@@ -32,7 +32,7 @@ func TestCreateBlank(t *testing.T) {
 }
 
 func TestCreateFrom(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	parent := h.imported(h.org, shop)
 	version := h.published(h.org, parent)
 	h.do(describeDocument, vars{"input": vars{"id": parent, "category": "Changed"}})
@@ -57,7 +57,7 @@ func TestCreateFrom(t *testing.T) {
 }
 
 func TestFork(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	parent := h.imported(h.org, shop)
 	version := h.published(h.org, parent)
 	a := h.do(forkDocument, vars{"input": vars{"parent": version, "name": "Mine"}})
@@ -76,7 +76,7 @@ func TestFork(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	before := len(h.events())
 	many := []any{}
@@ -108,7 +108,7 @@ func TestUpdate(t *testing.T) {
 }
 
 func TestAuthoringRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	other := h.imported(h.organization("Others"), shop)

@@ -36,17 +36,17 @@ type integrationFilter struct {
 func (f integrationFilter) fits() func(*projections.Listed) bool {
 	var tests []func(*projections.Listed) bool
 	and := func(test func(*projections.Listed) bool) { tests = append(tests, test) }
-	if part := strings.ToLower(given(f.name)); part != "" {
+	if part := strings.ToLower(deref(f.name)); part != "" {
 		and(func(l *projections.Listed) bool { return strings.Contains(l.Name, part) })
 	}
-	if given(f.description) != "" {
+	if deref(f.description) != "" {
 		said := contains(f.description)
 		and(func(l *projections.Listed) bool { return said(l.Summary.Text("description")) })
 	}
-	if given(f.category) != "" {
+	if deref(f.category) != "" {
 		and(func(l *projections.Listed) bool { return strings.EqualFold(*f.category, l.Summary.Text("category")) })
 	}
-	if given(f.createdBy) != "" {
+	if deref(f.createdBy) != "" {
 		and(func(l *projections.Listed) bool { return l.CreatedBy == *f.createdBy })
 	}
 	for _, label := range f.labels {

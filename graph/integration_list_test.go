@@ -7,7 +7,7 @@ import (
 )
 
 func TestIntegrationsAreFound(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, input := range []vars{
 		{"name": "A", "description": "Sends orders", "category": "Commerce", "labels": []any{"x", "y"}},
 		{"name": "B", "description": "Reads mail", "category": "commerce", "labels": []any{"y"}},

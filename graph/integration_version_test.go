@@ -16,7 +16,7 @@ const (
 )
 
 func TestVersionIsDescribedAfterwards(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	before := len(h.events())
@@ -35,7 +35,7 @@ func TestVersionIsDescribedAfterwards(t *testing.T) {
 }
 
 func TestUnavailableVersion(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, customer := h.imported(h.org, shop), h.customer(h.org, "Acme")
 	first := h.published(h.org, id)
 	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Two"}})
@@ -72,7 +72,7 @@ func TestUnavailableVersion(t *testing.T) {
 }
 
 func TestRollBack(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	first := h.published(h.org, id)
 	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Two"}})
@@ -104,7 +104,7 @@ func TestRollBack(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Not published"}})
@@ -145,7 +145,7 @@ const marketDocument = `mutation ($id: ID, $c: String, $o: String, $m: Boolean) 
 	overview: $o, allowMultipleMarketplaceInstances: $m}) { integration { id marketplaceConfiguration overview allowMultipleMarketplaceInstances } ` + errorFields + ` } }`
 
 func TestMarketplace(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	first := h.published(h.org, id)
 	h.do(describeDocument, vars{"input": vars{"id": id, "name": "Two"}})
@@ -188,7 +188,7 @@ func TestMarketplace(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, kept := h.imported(h.org, shop), h.imported(h.org, shop)
 	version, customer := h.published(h.org, id), h.customer(h.org, "Acme")
 	instance := h.instance(h.org, "I", version, customer)
@@ -233,7 +233,7 @@ func TestDelete(t *testing.T) {
 
 // A process that dies between the two leaves instances of an integration that is gone.
 func TestFinishRemoving(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, kept := h.imported(h.org, shop), h.imported(h.org, shop)
 	happen(h, h.as(h.org), domain.Integrations, id, domain.IntegrationRemoved{})
 	for i, want := range []string{"InstanceRemoved", ""} {

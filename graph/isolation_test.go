@@ -10,7 +10,7 @@ import (
 // things are the ids of one of everything that an organization has.
 type things struct{ customer, integration, version, flow, instance, system, execution, token string }
 
-func (h *house) furnish(o org) things {
+func (h *harness) furnish(o org) things {
 	h.t.Helper()
 	v := things{customer: h.customer(o, "Acme"), integration: h.imported(o, shop)}
 	v.version = h.published(o, v.integration)
@@ -23,7 +23,7 @@ func (h *house) furnish(o org) things {
 
 // Ids of another organization are ids of nothing.
 func TestOtherOrganizationsIDs(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	other := h.organization("Rivals")
 	theirs := h.furnish(other)
 	ours := h.furnish(h.org)
@@ -71,7 +71,7 @@ func TestOtherOrganizationsIDs(t *testing.T) {
 
 // No list of one organization shows anything of the other; both have the same of everything.
 func TestListsShowOneOrganization(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	other := h.organization("Rivals")
 	const lists = `{ organization { id name users { nodes { id email } } } users { totalCount nodes { id } } apiTokens { totalCount nodes { id user { id } } } customers { totalCount nodes { id instances { nodes { id } } } }
 		integrations(allVersions: true) { totalCount nodes { id systemInstance { id } versionCreatedBy { id } versionSequence { nodes { id } } flows { nodes { id testUrl } } } }
@@ -98,7 +98,7 @@ func TestListsShowOneOrganization(t *testing.T) {
 
 // Mutations reach no other organization either, and tell of it no more than of what never was.
 func TestMutationsOfOtherOrganizations(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	other := h.organization("Rivals")
 	theirs, ours := h.furnish(other), h.furnish(h.org)
 	before := len(h.events())
@@ -125,7 +125,7 @@ func TestMutationsOfOtherOrganizations(t *testing.T) {
 
 // A name that one organization has taken is free in another.
 func TestNamesAreUniquePerOrganization(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, o := range []org{h.org, h.organization("Rivals")} {
 		h.made(h.doAs(o, customerDocument, vars{"name": "Acme", "externalId": "same"}), "createCustomer", "customer")
 		h.made(h.doAs(o, userDocument, vars{"email": "same@example.com", "role": "VIEWER"}), "createOrganizationUser", "user")

@@ -17,7 +17,7 @@ const first, second = "sk-the-first-key-1111", "sk-the-second-key-2222"
 
 // API keys in a definition are sealed at every entrance: no event, answer or export has them, but their ends.
 func TestOrganizationKeysAreSealed(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	if !strings.Contains(keyed("k"), "organizationApiKeys") {
 		t.Fatal("the definition has no such flow")
 	}
@@ -54,7 +54,7 @@ func TestOrganizationKeysAreSealed(t *testing.T) {
 // What was exported can be imported again, and changes nothing; so can the keys themselves. What another server
 // has sealed is left out, and told of.
 func TestOrganizationKeysComeBack(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	rivals := h.organization("Rivals")
 	id := h.imported(h.org, keyed(first, second))
 	exported := h.do(exportDocument, vars{"id": id}).text("integration.definition")

@@ -12,14 +12,14 @@ import (
 
 // logTail feeds the log lines of an execution, or of all executions of an instance.
 func (r *Resolver) logTail(ctx context.Context, execution, instance, argument *string) (<-chan *Edge[Log], error) {
-	if (given(execution) == "") == (given(instance) == "") {
+	if (deref(execution) == "") == (deref(instance) == "") {
 		return nil, refusal.New(refusal.Invalid, "give either executionId or instanceId")
 	}
 	from, err := after(ctx, argument)
 	if err != nil {
 		return nil, err
 	}
-	if id := given(instance); id != "" {
+	if id := deref(instance); id != "" {
 		if _, ok := r.View.Instances.Get(access.Of(ctx).Organization, id); !ok {
 			return nil, missing("instance")
 		}

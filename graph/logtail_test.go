@@ -61,7 +61,7 @@ func (c *counted) counts(of []string) (these, others int) {
 // The log of an instance comes in the order in which it was written, from a cursor and then live, and costs
 // what the instance's own runs cost.
 func TestLogOfAnInstanceCostsItsRuns(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	first := h.started(instance)
 	c := h.connect(h.tokens[domain.Viewer])

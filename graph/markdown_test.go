@@ -89,7 +89,7 @@ func TestTangledMarkdown(t *testing.T) {
 }
 
 func TestDocumentationIsShown(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	const document = `query ($id: ID!) { integration(id: $id) { documentation documentationHtml } }`
 	if a := h.do(document, vars{"id": id}); a.at("integration.documentationHtml") != nil {

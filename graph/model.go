@@ -228,8 +228,8 @@ func optionalTime(t time.Time) *time.Time {
 	return &t
 }
 
-// given reads an optional argument: null, absent and empty are the same.
-func given(s *string) string {
+// deref reads an optional argument: null, absent and empty are the same.
+func deref(s *string) string {
 	if s == nil {
 		return ""
 	}

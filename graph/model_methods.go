@@ -117,7 +117,7 @@ func (v InstanceConfigVariable) AuthorizeURL() *string { return nil }
 
 // Inputs are a connection's fields, by name; their values stay inside.
 func (v InstanceConfigVariable) Inputs(after *string, first *int, before *string, last *int) (Page[Expression], error) {
-	return whole(numbered(v.fields()), window{after, first, before, last})
+	return paginateUnlessAsked(numbered(v.fields()), window{after, first, before, last})
 }
 
 func (v InstanceConfigVariable) fields() (all []Expression) {

@@ -5,11 +5,10 @@ package graph
 import (
 	"bytes"
 	"fmt"
+	"heddle/domain"
 	"io"
 	"strconv"
 	"time"
-
-	"heddle/domain"
 )
 
 // An input of an action.

@@ -77,7 +77,7 @@ func (r *Resolver) partOfIntegration(ctx context.Context, owner, id string) (Nod
 			return action, nil
 		}
 	}
-	return nil, notYet(err, "flow")
+	return nil, orNotFound(err, "flow")
 }
 
 // partOfInstance finds a flow or a config variable of an instance, or a field of that.
@@ -106,7 +106,7 @@ func (r *Resolver) partOfInstance(ctx context.Context, owner, id string) (Node, 
 			}
 		}
 	}
-	return nil, notYet(err, "config variable")
+	return nil, orNotFound(err, "config variable")
 }
 
 // partOfExecution finds what a step did, a region of the log or a line of it.
@@ -134,7 +134,7 @@ func (r *Resolver) partOfExecution(ctx context.Context, owner, id string) (Node,
 			return l, nil
 		}
 	}
-	return nil, notYet(err, "log line")
+	return nil, orNotFound(err, "log line")
 }
 
 func (r *Resolver) userByID(ctx context.Context, id string) (Node, error) {

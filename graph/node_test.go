@@ -15,7 +15,7 @@ import (
 
 // What is not there is no error, whatever its id looks like.
 func TestNodeOfNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	ours, theirs := h.furnish(h.org), h.furnish(h.organization("Rivals"))
 	removed := h.imported(h.org, shop)
 	kept, taken := h.attach(removed, "kept.md", "1"), h.attach(ours.integration, "taken.md", "2")
@@ -66,7 +66,7 @@ var nodes = map[string]struct {
 // Whatever is a node is the same wherever it is found, for all who may find it there, and is nothing to
 // other organizations. No two have one id.
 func TestNode(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	rivals := h.organization("Rivals")
 	h.furnish(rivals)
 	run := h.furnishNodes()
@@ -109,7 +109,7 @@ func TestNode(t *testing.T) {
 
 // furnishNodes makes at least two of everything that is a node, with what could be mistaken for each other.
 // It gives an execution.
-func (h *house) furnishNodes() (run string) {
+func (h *harness) furnishNodes() (run string) {
 	ours := h.furnish(h.org)
 	h.furnish(h.org)
 	h.attach(ours.integration, "one.md", "1")
@@ -152,7 +152,7 @@ func objects(in any, name string) (all []map[string]any) {
 
 // Whatever takes a flow takes it by its own id, and by the one it has in a draft or version.
 func TestFlowsByEitherID(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	ours := h.furnish(h.org)
 	a := h.do(`query ($id: ID!) { instance(id: $id) { flowConfigs { nodes { flow { id part } } } } }`, vars{"id": ours.instance})
 	b := h.do(`query ($id: ID!) { integration(id: $id) { draftRevision flows { nodes { id part } } } }`, vars{"id": ours.integration})

@@ -105,14 +105,14 @@ func (o *operation) failed() error {
 // streaming executes operations for the transports that answer more than once.
 type streaming struct {
 	Options
-	*streams
+	*connections
 	present graphql.ErrorPresenterFunc
 }
 
 // perform executes one operation and hands on each response. What it returns is what ended it early:
 // the errors that the client is to be told of, if any.
 func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams, next func(payload []byte) error) (refused gqlerror.List) {
-	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(bounded(context.WithValue(ctx, operationKey{}, op))))
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(withBudget(context.WithValue(ctx, operationKey{}, op))))
 	defer cancel()
 	defer s.recovered(ctx, &refused)
 	rc, errs := exec.CreateOperationContext(ctx, params)
@@ -145,7 +145,7 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 	}
 	return s.follow(ctx, key, func(ctx context.Context, tell func([]byte)) (refused gqlerror.List) {
 		own := &operation{}
-		ctx = bounded(context.WithValue(ctx, operationKey{}, own))
+		ctx = withBudget(context.WithValue(ctx, operationKey{}, own))
 		defer s.recovered(ctx, &refused)
 		return s.feed(ctx, exec, rc, own, func(payload []byte) error {
 			tell(payload)
@@ -166,7 +166,7 @@ func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *gra
 	ctx, end := context.WithTimeout(ctx, s.Timeout)
 	defer end()
 	responses, ctx := exec.DispatchOperation(ctx, rc)
-	response := enough(ctx, nullWhole(responses(ctx)))
+	response := overBudget(ctx, nullWhole(responses(ctx)))
 	s.inTime(ctx)
 	if len(response.Data) == 0 {
 		return response.Errors
@@ -193,10 +193,10 @@ func (s streaming) feed(ctx context.Context, exec graphql.GraphExecutor, rc *gra
 		if len(response.Data) == 0 {
 			return response.Errors // it never began
 		}
-		if hand(enough(ctx, response), next) != nil {
+		if hand(overBudget(ctx, response), next) != nil {
 			return nil
 		}
-		ctx.Value(spentKey{}).(*spent).Store(0) // each response may be as large as an answer may
+		ctx.Value(budgetKey{}).(*budget).Store(0) // each response may be as large as an answer may
 	}
 	if err := op.failed(); err != nil {
 		return gqlerror.List{s.present(ctx, err)}

@@ -41,16 +41,16 @@ type window struct {
 }
 
 // backwards tells whether the page is to be the end of the list.
-func (w window) backwards() bool { return w.last != nil || given(w.before) != "" }
+func (w window) backwards() bool { return w.last != nil || deref(w.before) != "" }
 
 // read checks the arguments. It gives the cursor, empty for none, and how many elements are wanted.
 func (w window) read() (from string, size int, err error) {
 	field, n := "first", w.first
-	if from = given(w.after); w.backwards() {
+	if from = deref(w.after); w.backwards() {
 		if from != "" || w.first != nil {
 			return "", 0, refusal.ForField(refusal.Invalid, "last", "last and before go with neither first nor after")
 		}
-		field, n, from = "last", w.last, given(w.before)
+		field, n, from = "last", w.last, deref(w.before)
 	}
 	switch {
 	case n == nil:
@@ -96,10 +96,10 @@ func paginate[P ~uint64, T any](all iter.Seq2[P, T], w window) (Page[T], error) 
 	return take(all, from, size), err
 }
 
-// whole is like paginate, but for a list that existing clients take to be whole when they ask for no
+// paginateUnlessAsked is like paginate, but for a list that existing clients take to be whole when they ask for no
 // number of elements.
-func whole[P ~uint64, T any](all iter.Seq2[P, T], w window) (Page[T], error) {
-	from, err := parseCursor(given(w.after))
+func paginateUnlessAsked[P ~uint64, T any](all iter.Seq2[P, T], w window) (Page[T], error) {
+	from, err := parseCursor(deref(w.after))
 	if w.first == nil && !w.backwards() {
 		return take(all, from, math.MaxInt), err
 	}
@@ -197,7 +197,7 @@ func where[P, T any](all iter.Seq2[P, T], fits func(T) bool) iter.Seq2[P, T] {
 
 // contains is the name_Icontains of the schema: null and empty fit everything.
 func contains(part *string) func(string) bool {
-	lower := strings.ToLower(given(part))
+	lower := strings.ToLower(deref(part))
 	return func(s string) bool { return lower == "" || strings.Contains(strings.ToLower(s), lower) }
 }
 

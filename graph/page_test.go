@@ -11,7 +11,7 @@ import (
 
 const pageDocument = `query ($after: String, $first: Int) { customers(after: $after, first: $first) { totalCount pageInfo { hasNextPage endCursor } nodes { name } edges { cursor node { name } } } }`
 
-func (h *house) customers(from, to int) {
+func (h *harness) customers(from, to int) {
 	h.t.Helper()
 	for i := from; i < to; i++ {
 		happen(h, h.as(h.org), domain.Customers, domain.DeriveID("page test", h.id, strconv.Itoa(i)), domain.CustomerCreated{Name: "c" + strconv.Itoa(i)})
@@ -19,7 +19,7 @@ func (h *house) customers(from, to int) {
 }
 
 func TestPages(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.customers(0, 105)
 	for name, c := range map[string]struct {
 		v    vars
@@ -55,7 +55,7 @@ func TestPages(t *testing.T) {
 
 // Every kind of list can be gone through from its end, too.
 func TestListsBackwards(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.customers(0, 5)
 	for i := range 5 {
 		happen(h, h.org.system(t.Context()), domain.Runs, domain.DeriveID("page test", h.id, "run", strconv.Itoa(i)), domain.RunQueued{Instance: "i", FlowName: "f", Invoke: domain.InvokedByWebhook})
@@ -100,7 +100,7 @@ func TestListsBackwards(t *testing.T) {
 
 // Pages fit together, each row once, also while rows are added behind them.
 func TestPagesWhileRowsAreAdded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.customers(0, 7)
 	var names []string
 	after, added := "", 7
@@ -127,7 +127,7 @@ func TestPagesWhileRowsAreAdded(t *testing.T) {
 }
 
 // walk pages one element at a time through a list, of the root or of a parent, and gives a field of each.
-func (h *house) walk(parent, list, arguments, field string) string {
+func (h *harness) walk(parent, list, arguments, field string) string {
 	h.t.Helper()
 	start, end, path := "{ ", " }", list
 	if parent != "" {
@@ -150,7 +150,7 @@ func (h *house) walk(parent, list, arguments, field string) string {
 
 // Every kind of list pages the same way.
 func TestEveryListPages(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	v1 := h.published(h.org, id)
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "Sends orders on.", "Two.", 1), "onto": id})

@@ -16,7 +16,7 @@ import (
 )
 
 // fetch gets an address that the API gave, without a token.
-func (h *house) fetch(address string) *httptest.ResponseRecorder {
+func (h *harness) fetch(address string) *httptest.ResponseRecorder {
 	h.t.Helper()
 	path, ok := strings.CutPrefix(address, h.PublicURL)
 	if !ok {
@@ -28,7 +28,7 @@ func (h *house) fetch(address string) *httptest.ResponseRecorder {
 }
 
 func TestPayloadAddresses(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id, ctx := newID(), h.system(t.Context())
 	payload, err := value.Encode(map[string]any{"method": "POST", "contentType": "application/xml", "headers": map[string]any{"X-A": "b"}, "data": []byte("<a/>\xff")})
 	h.must(err)
@@ -71,7 +71,7 @@ func TestPayloadAddresses(t *testing.T) {
 
 // An address holds for what it was made for, and for its time.
 func TestPayloadAddressesRefuse(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run, other := h.executed(h.org, newID(), 1), h.executed(h.org, newID(), 1)
 	good := h.payloadURL(run, requestPart)
 	if w := h.fetch(good); w.Code != 200 {

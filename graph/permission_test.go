@@ -26,7 +26,7 @@ var (
 // facts are the things that the documents of the table name.
 type facts struct {
 	caller                                                     domain.Role // whose right is tried
-	h                                                          *house
+	h                                                          *harness
 	customer, integration, version, instance, execution, token string
 	n                                                          int
 }
@@ -283,7 +283,7 @@ func (f *facts) edited() string {
 func static(document string) func(*facts) string { return func(*facts) string { return document } }
 
 func newFacts(t *testing.T) *facts {
-	h := newHouse(t)
+	h := newHarness(t)
 	f := &facts{h: h, customer: h.customer(h.org, "Acme"), integration: h.imported(h.org, shop)}
 	f.version = h.published(h.org, f.integration)
 	f.instance = h.instance(h.org, "Acme's", f.version, f.customer)
@@ -391,7 +391,7 @@ func TestRightsNameNoOtherField(t *testing.T) {
 
 // A document that touches no data is for everybody: clients send it to see whether anyone is there.
 func TestTypenameNeedsNoToken(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, token := range []string{"", "garbage", h.tokens[domain.Viewer]} {
 		if a := h.ask(token, `{ __typename }`, nil); a.status != 200 || a.text("__typename") != "Query" || len(a.Errors) > 0 {
 			t.Errorf("%q: answered %d %s", token, a.status, a.body)
@@ -405,7 +405,7 @@ func TestTypenameNeedsNoToken(t *testing.T) {
 // A refusal is per field, but as root fields are non-null the rest of the answer is lost with it;
 // mutations before the refused one in the document have happened.
 func TestOneRefusedFieldAmongOthers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	a := h.ask(h.tokens[domain.Collaborator], `mutation { createCustomer(input: {name: "A"}) { customer { id } }
 		createApiToken(input: {name: "B"}) { secret } }`, nil)
 	if string(a.Data) != "null" || a.code() != "FORBIDDEN" || a.Errors[0].Path[0] != "createApiToken" {
@@ -418,7 +418,7 @@ func TestOneRefusedFieldAmongOthers(t *testing.T) {
 
 // Fragments, aliases and directives are no way around the table.
 func TestRightsAreOfTheFieldNotItsName(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, document := range []string{
 		`{ users: apiTokens { nodes { id } } }`,
 		`{ ...F } fragment F on Query { apiTokens { nodes { id } } }`,
@@ -434,7 +434,7 @@ func TestRightsAreOfTheFieldNotItsName(t *testing.T) {
 }
 
 func TestBearerSpelling(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	token := h.tokens[domain.Viewer]
 	for header, want := range map[string]bool{"Bearer " + token: true, "bearer " + token: true, "Bearer  " + token: true,
 		token: false, "Basic " + token: false, "Bearer": false, "Bearer ": false, "Bearer undefined": false,

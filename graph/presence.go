@@ -243,7 +243,7 @@ func (r *Resolver) presence(ctx context.Context, draft, session string, part *st
 	if err != nil {
 		return nil, err
 	}
-	me := attendee{Session: session, User: access.Of(ctx).User, Part: partOf(given(part)), Since: time.Now().UTC()}
+	me := attendee{Session: session, User: access.Of(ctx).User, Part: partOf(deref(part)), Since: time.Now().UTC()}
 	if err := me.check(); err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func (p attendee) check() error {
 // movePresence tells where the caller is on a draft now.
 func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*MovePresencePayload, error) {
 	shown, err := r.draftByID(ctx, input.Draft)
-	me := attendee{Session: input.Session, User: access.Of(ctx).User, Part: partOf(given(input.Part)), Cursor: given(input.Cursor)}
+	me := attendee{Session: input.Session, User: access.Of(ctx).User, Part: partOf(deref(input.Part)), Cursor: deref(input.Cursor)}
 	if err == nil {
 		err = me.check()
 	}

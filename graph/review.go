@@ -29,7 +29,7 @@ func reviewPayload(d Draft, err error) (*ReviewPayload, error) {
 }
 
 func (r *Resolver) requestReview(ctx context.Context, input RequestReviewInput) (*ReviewPayload, error) {
-	e := domain.ReviewRequested{Review: newID(), Note: given(input.Note), Link: given(input.Link)}
+	e := domain.ReviewRequested{Review: newID(), Note: deref(input.Note), Link: deref(input.Link)}
 	if at, err := url.Parse(e.Link); err != nil || e.Link != "" && at.Scheme != "https" && at.Scheme != "http" {
 		return reviewPayload(Draft{}, refusal.ForField(refusal.Invalid, "link", "must be an http or https address"))
 	}
@@ -64,9 +64,9 @@ func (r *Resolver) asked(caller access.Principal, ids []string) (list []string, 
 }
 
 func (r *Resolver) giveVerdict(ctx context.Context, input GiveVerdictInput) (*ReviewPayload, error) {
-	e := domain.VerdictGiven{Verdict: newID(), Approves: input.Approves, Comment: given(input.Comment)}
+	e := domain.VerdictGiven{Verdict: newID(), Approves: input.Approves, Comment: deref(input.Comment)}
 	return r.onDraft(ctx, input.ID, func(ref authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.GiveVerdict(e, access.Of(ctx).User, given(input.ChangeHash), r.Authoring.Policy(ref.Integration), r.Limits)
+		return d.GiveVerdict(e, access.Of(ctx).User, deref(input.ChangeHash), r.Authoring.Policy(ref.Integration), r.Limits)
 	})
 }
 
@@ -83,7 +83,7 @@ func (r *Resolver) setReviewPolicy(ctx context.Context, input SetReviewPolicyInp
 			policy.Bypass = append(policy.Bypass, domain.Role(strings.ToUpper(role)))
 		}
 	}
-	shown, err := r.putReviewPolicy(ctx, given(input.Integration), policy, input.Inherit != nil && *input.Inherit)
+	shown, err := r.putReviewPolicy(ctx, deref(input.Integration), policy, input.Inherit != nil && *input.Inherit)
 	set, errs, err := payload(shown, err)
 	return &ReviewPolicyPayload{ReviewPolicy: set, Errors: errs}, err
 }

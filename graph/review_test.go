@@ -20,7 +20,7 @@ const (
 
 // The whole way of a change: asked for, rejected, changed, approved by two, published.
 func TestReview(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	if a := h.do(policyReview, vars{"n": 1}); a.at("setReviewPolicy.reviewPolicy.approvals") != 1.0 || a.at("setReviewPolicy.reviewPolicy.isOwn") != false {
@@ -74,7 +74,7 @@ func TestReview(t *testing.T) {
 }
 
 func TestReviewIsBypassedForAReason(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	h.do(policyReview, vars{"id": id, "n": 2})
@@ -103,7 +103,7 @@ func TestReviewIsBypassedForAReason(t *testing.T) {
 }
 
 func TestReviewRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	many := make([]any, maxReviewers+1)
 	for i := range many {
@@ -139,7 +139,7 @@ func TestReviewRefusals(t *testing.T) {
 }
 
 func TestThreadsOnADraft(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id) // the main draft is not there: a comment opens it
 	_, steps := h.firstFlow(id)
@@ -173,7 +173,7 @@ func TestThreadsOnADraft(t *testing.T) {
 
 // Another's comment or verdict is no reason to refuse an edit that was begun before it.
 func TestCommentsAreNotInTheWayOfEdits(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	at := h.draftAt(id)
 	h.do(requestReview, vars{"id": id})
@@ -186,7 +186,7 @@ func TestCommentsAreNotInTheWayOfEdits(t *testing.T) {
 
 // Who has suggested an edit does not approve it as somebody else's, nor a copy of the draft that has it.
 func TestSuggestionsAreTheirAuthorsWork(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
 	reviewer := h.tokens[domain.Reviewer]

@@ -7,13 +7,12 @@ package graph
 
 import (
 	"context"
-	"time"
-
 	"heddle/app/access"
 	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"time"
 )
 
 func (r *attachmentResolver) AddedBy(ctx context.Context, obj *Attachment) (*domain.User, error) {
@@ -145,7 +144,7 @@ func (r *instanceStepResultResolver) Result(ctx context.Context, obj *InstanceSt
 	if resultLimit != nil && obj.step.Output.Size > *resultLimit {
 		return nil, nil
 	}
-	return labour(ctx, func() (*string, int, error) { // counted as text, see bound
+	return charge(ctx, func() (*string, int, error) { // counted as text, see bound
 		data, err := r.Blobs.Load(ctx, obj.step.Output)
 		return optional(string(data)), 0, err
 	})
@@ -277,7 +276,7 @@ func (r *integrationResolver) TestConfigVariables(ctx context.Context, obj *Inte
 	if err != nil {
 		return nil, err
 	}
-	wanted := statuses(append(values(statusIn), given(status)))
+	wanted := statuses(append(values(statusIn), deref(status)))
 	page, err := paginate(where(numbered(list), wanted), window{after, first, before, last})
 	return &page, err
 }
@@ -292,7 +291,7 @@ func (r *mutationResolver) CreateOrganizationUser(ctx context.Context, input Cre
 }
 
 func (r *mutationResolver) CreateAPIToken(ctx context.Context, input CreateAPITokenInput) (*CreateAPITokenPayload, error) {
-	user := given(input.User)
+	user := deref(input.User)
 	if user == "" {
 		user = access.Of(ctx).User
 	}
@@ -366,7 +365,7 @@ func (r *mutationResolver) RequestReview(ctx context.Context, input RequestRevie
 
 func (r *mutationResolver) WithdrawReview(ctx context.Context, input WithdrawReviewInput) (*ReviewPayload, error) {
 	return r.onDraft(ctx, input.ID, func(_ authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.WithdrawReview(given(input.Reason))
+		return d.WithdrawReview(deref(input.Reason))
 	})
 }
 
@@ -415,7 +414,7 @@ func (r *mutationResolver) MovePresence(ctx context.Context, input MovePresenceI
 }
 
 func (r *mutationResolver) SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error) {
-	return reviewPayload(r.scheduled(r.Authoring.Schedule(ctx, input.ID, input.At, authoring.Publication{Note: given(input.Comment), Attributes: given(input.Attributes)})))
+	return reviewPayload(r.scheduled(r.Authoring.Schedule(ctx, input.ID, input.At, authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes)})))
 }
 
 func (r *mutationResolver) UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error) {
@@ -425,7 +424,7 @@ func (r *mutationResolver) UnschedulePublish(ctx context.Context, input Unschedu
 }
 
 func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIntegrationInput) (*ImportIntegrationPayload, error) {
-	imported, warnings, err := r.Authoring.Import(ctx, input.Definition, given(input.IntegrationID))
+	imported, warnings, err := r.Authoring.Import(ctx, input.Definition, deref(input.IntegrationID))
 	integration, errs, err := payload(Integration{integration: imported}, err)
 	return &ImportIntegrationPayload{Integration: integration, Warnings: problems(warnings), Errors: errs}, err
 }
@@ -437,12 +436,12 @@ func (r *mutationResolver) ValidateIntegrationSchema(ctx context.Context, input 
 }
 
 func (r *mutationResolver) PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error) {
-	version, errs, err := payload(published(r.Authoring.Publish(ctx, input.ID, authoring.Publication{Note: given(input.Comment), Attributes: given(input.Attributes), Bypass: given(input.BypassReason)})))
+	version, errs, err := payload(published(r.Authoring.Publish(ctx, input.ID, authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes), Bypass: deref(input.BypassReason)})))
 	return &IntegrationPayload{Integration: version, Errors: errs}, err
 }
 
 func (r *mutationResolver) RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(published(r.Authoring.RollBack(ctx, input.ID, authoring.Publication{Note: given(input.Comment), Bypass: given(input.BypassReason)})))
+	integration, errs, err := payload(published(r.Authoring.RollBack(ctx, input.ID, authoring.Publication{Note: deref(input.Comment), Bypass: deref(input.BypassReason)})))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
@@ -457,8 +456,8 @@ func (r *mutationResolver) UpdateIntegrationVersion(ctx context.Context, input U
 }
 
 func (r *mutationResolver) UpdateIntegrationMarketplaceConfiguration(ctx context.Context, input UpdateIntegrationMarketplaceConfigurationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.changeVersion(ctx, given(input.ID), func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.SetMarketplace(given(input.ID), domain.MarketplaceChange{Configuration: input.MarketplaceConfiguration, Overview: input.Overview,
+	integration, errs, err := payload(r.changeVersion(ctx, deref(input.ID), func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+		return i.SetMarketplace(deref(input.ID), domain.MarketplaceChange{Configuration: input.MarketplaceConfiguration, Overview: input.Overview,
 			Multiple: input.AllowMultipleMarketplaceInstances})
 	}))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
@@ -567,7 +566,7 @@ func (r *queryResolver) Components(ctx context.Context, key *string, public *boo
 }
 
 func (r *queryResolver) Integration(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Integration, error) {
-	m, err := momentOf(asOf, asOfPosition)
+	m, err := parseAsOf(asOf, asOfPosition)
 	if err != nil {
 		return nil, err
 	}
@@ -578,7 +577,7 @@ func (r *queryResolver) Integration(ctx context.Context, id string, asOf *time.T
 func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error) {
 	fits := integrationFilter{nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate, templateFor, marketplaceConfiguration}.fits()
 	all := allVersions != nil && *allVersions
-	if given(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
+	if deref(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
 		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
 	order := sortedIntegrations(sortBy)
@@ -591,7 +590,7 @@ func (r *queryResolver) UploadMedia(ctx context.Context, objectID string, fileNa
 }
 
 func (r *queryResolver) Draft(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*Draft, error) {
-	m, err := momentOf(asOf, asOfPosition)
+	m, err := parseAsOf(asOf, asOfPosition)
 	if err != nil {
 		return nil, err
 	}
@@ -613,11 +612,11 @@ func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, 
 }
 
 func (r *queryResolver) AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int, before *string, last *int) (*Page[AuditEvent], error) {
-	return r.auditEvents(ctx, auditFilter{given(actor), given(subject), kinds, from, to, ascending != nil && *ascending}, window{after, first, before, last})
+	return r.auditEvents(ctx, auditFilter{deref(actor), deref(subject), kinds, from, to, ascending != nil && *ascending}, window{after, first, before, last})
 }
 
 func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*domain.Instance, error) {
-	m, err := momentOf(asOf, asOfPosition)
+	m, err := parseAsOf(asOf, asOfPosition)
 	if err != nil {
 		return nil, err
 	}
@@ -625,12 +624,12 @@ func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time
 }
 
 func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, customer *string, integration *string, isSystem *bool, sortBy []InstanceOrder, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error) {
-	name, of := contains(nameIcontains), given(integration)
+	name, of := contains(nameIcontains), deref(integration)
 	fits := func(i domain.Instance) bool {
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
 			return false // what an import that was cut off left
 		}
-		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (given(customer) == "" || i.Customer == *customer) &&
+		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (deref(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
 	page, err := sorted(where(r.View.Instances.Each(access.Of(ctx).Organization), fits), r.sortedInstances(sortBy), same, window{after, first, before, last})
@@ -646,8 +645,8 @@ func (r *queryResolver) ExecutionResult(ctx context.Context, id string) (*Instan
 }
 
 func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceExecutionResult], error) {
-	q := projections.ExecutionQuery{Instance: given(instance), Integration: given(integration), Customer: given(customer), Flow: partOf(given(flowConfigFlow)),
-		Test: isTestExecution, Text: given(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
+	q := projections.ExecutionQuery{Instance: deref(instance), Integration: deref(integration), Customer: deref(customer), Flow: partOf(deref(flowConfigFlow)),
+		Test: isTestExecution, Text: deref(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
 	if startedAtGte != nil {
 		q.StartedFrom = *startedAtGte
 	}

@@ -49,7 +49,7 @@ func sharedKey(ctx context.Context, rc *graphql.OperationContext) (string, error
 
 // follow hands on what an evaluation answers, one that runs or one that is begun by answer. A slow listener
 // misses what was between.
-func (s *streams) follow(ctx context.Context, key string, answer answerer, next func([]byte) error) gqlerror.List {
+func (s *connections) follow(ctx context.Context, key string, answer answerer, next func([]byte) error) gqlerror.List {
 	e, ok := s.listen(ctx, key, answer)
 	if !ok {
 		return fail(stoppingReason).Errors
@@ -79,7 +79,7 @@ func (s *streams) follow(ctx context.Context, key string, answer answerer, next 
 	}
 }
 
-func (s *streams) listen(ctx context.Context, key string, answer answerer) (*evaluation, bool) {
+func (s *connections) listen(ctx context.Context, key string, answer answerer) (*evaluation, bool) {
 	s.shared.mu.Lock()
 	defer s.shared.mu.Unlock()
 	if e := s.shared.running[key]; e != nil {
@@ -109,7 +109,7 @@ func (s *streams) listen(ctx context.Context, key string, answer answerer) (*eva
 	return e, true
 }
 
-func (s *streams) unlisten(key string, e *evaluation) {
+func (s *connections) unlisten(key string, e *evaluation) {
 	s.shared.mu.Lock()
 	defer s.shared.mu.Unlock()
 	if e.listeners--; e.listeners > 0 {

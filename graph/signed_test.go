@@ -14,7 +14,7 @@ import (
 
 // Addresses that let in by themselves let in as they were made, and in no other way: whatever kind they are of.
 func TestSignedAddresses(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	rivals := h.organization("Rivals")
 	id, theirs := h.imported(h.org, shop), h.imported(rivals, shop)
 	h.attach(id, "a.txt", "a")
@@ -125,7 +125,7 @@ func TestSignedAddresses(t *testing.T) {
 
 // What people write is told as they wrote it, in JSON that no browser takes for a page.
 func TestNamesInAnswers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for n, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</title><svg onload=alert(1)>`, "javascript:alert(1)",
 		`{{constructor.constructor('alert(1)')()}}`, "${7*7}", "\u2028alert(1)//", "-->", `<!--<script>`, `' onmouseover='alert(1)`} {
 		a := h.do(customerDocument, vars{"name": text})

@@ -134,7 +134,7 @@ func TestSortedCursorsRefuse(t *testing.T) {
 
 // Every list that can be sorted is sorted by each of its fields, in both directions, one element a page.
 func TestEveryListSorts(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	var integrations, versions []string
 	for _, c := range []struct{ name, category string }{{"beta", "X"}, {"Alpha", ""}, {"gamma", "x"}} {
 		integrations = append(integrations, h.do(createDocument, vars{"input": vars{"name": c.name, "description": "", "category": c.category}}).text("createIntegration.integration.id"))
@@ -182,7 +182,7 @@ func TestEveryListSorts(t *testing.T) {
 
 // A version that is published, or made unavailable, between two pages moves nothing across a cursor.
 func TestVersionPagesWhileOthersPublish(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	var versions []string
 	publish := func(note string) {

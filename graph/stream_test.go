@@ -20,7 +20,7 @@ import (
 )
 
 // listen puts the door on a real socket.
-func (h *house) listen() *house {
+func (h *harness) listen() *harness {
 	h.t.Helper()
 	if h.address == "" {
 		server := httptest.NewServer(h.handler)
@@ -43,7 +43,7 @@ type eventsClient struct {
 }
 
 // follow sends a document by POST, with header, value pairs.
-func (h *house) follow(token, document string, v vars, headers ...string) *eventsClient {
+func (h *harness) follow(token, document string, v vars, headers ...string) *eventsClient {
 	h.t.Helper()
 	body, err := json.Marshal(map[string]any{"query": document, "variables": v})
 	h.must(err)
@@ -53,7 +53,7 @@ func (h *house) follow(token, document string, v vars, headers ...string) *event
 	return h.openEvents(r, token, headers...)
 }
 
-func (h *house) openEvents(r *http.Request, token string, headers ...string) *eventsClient {
+func (h *harness) openEvents(r *http.Request, token string, headers ...string) *eventsClient {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	r.Header.Set("Accept", "text/event-stream")
@@ -138,7 +138,7 @@ type socketClient struct {
 }
 
 // dial opens a WebSocket and sends nothing yet.
-func (h *house) dial(headers ...string) *socketClient {
+func (h *harness) dial(headers ...string) *socketClient {
 	h.t.Helper()
 	o := &websocket.DialOptions{Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{}, HTTPClient: h.client}
 	for i := 0; i < len(headers); i += 2 {
@@ -154,7 +154,7 @@ func (h *house) dial(headers ...string) *socketClient {
 }
 
 // connect opens a WebSocket and is let in.
-func (h *house) connect(token string) *socketClient {
+func (h *harness) connect(token string) *socketClient {
 	h.t.Helper()
 	c := h.dial()
 	c.send(`{"type":"connection_init","payload":{"Authorization":"Bearer ` + token + `"}}`)
@@ -229,7 +229,7 @@ func (c *socketClient) next(id string) (a reply) {
 }
 
 // query is a GET's address.
-func (h *house) query(document string, v vars, more ...string) *http.Request {
+func (h *harness) query(document string, v vars, more ...string) *http.Request {
 	h.t.Helper()
 	variables, err := json.Marshal(v)
 	h.must(err)
@@ -243,7 +243,7 @@ func (h *house) query(document string, v vars, more ...string) *http.Request {
 }
 
 // started records an execution that a worker has begun, and gives its id.
-func (h *house) started(instance string) string {
+func (h *harness) started(instance string) string {
 	h.t.Helper()
 	id := newID()
 	happen(h, h.system(h.t.Context()), domain.Runs, id, domain.RunQueued{Instance: instance, Flow: newID(), FlowName: "Orders", Version: "v", Invoke: domain.InvokedByWebhook},
@@ -252,13 +252,13 @@ func (h *house) started(instance string) string {
 }
 
 // stepped records a step of an execution with two log lines.
-func (h *house) stepped(run, name string) {
+func (h *harness) stepped(run, name string) {
 	h.t.Helper()
 	happen(h, h.system(h.t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: name, Name: name, Output: domain.Content{Inline: json.RawMessage(`1`), Size: 1},
 		Log: []domain.LogLine{{Severity: "INFO", Message: name + " 1"}, {Severity: "INFO", Message: name + " 2"}}})
 }
 
-func (h *house) finished(run string) {
+func (h *harness) finished(run string) {
 	h.t.Helper()
 	happen(h, h.system(h.t.Context()), domain.Runs, run, domain.RunFinished{Claim: 1, Result: domain.Completed})
 }

@@ -73,7 +73,7 @@ func (c feedCursor) String() string {
 // after reads where a feed goes on. What a transport knows of the client wins: the document is from
 // the beginning, and stays the same when the client comes again.
 func after(ctx context.Context, argument *string) (c feedCursor, err error) {
-	s := given(argument)
+	s := deref(argument)
 	if seen := operationOf(ctx).resume; seen != "" {
 		s = seen
 	}

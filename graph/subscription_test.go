@@ -19,7 +19,7 @@ const (
 
 // A feed tells all that happened and all that happens, in order, and ends with the execution.
 func TestExecutionProgress(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	c := h.connect(h.tokens[domain.Viewer])
 	c.subscribe("a", progressDocument, vars{"id": run})
@@ -43,7 +43,7 @@ func TestExecutionProgress(t *testing.T) {
 // Whoever comes again with the cursor seen last misses nothing and sees nothing twice, wherever the
 // connection broke.
 func TestFeedsGoOn(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	other := h.started(instance) // its beginning is before the feed's
 	h.stepped(other, "zero")
@@ -96,7 +96,7 @@ func TestFeedsGoOn(t *testing.T) {
 
 // Without a cursor, an instance's log is told from now on.
 func TestLogOfAnInstanceFromNow(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	run := h.started(instance)
 	h.stepped(run, "before")
@@ -120,7 +120,7 @@ func TestLogOfAnInstanceFromNow(t *testing.T) {
 
 // A feed of another organization's execution or instance is of none.
 func TestFeedsOfOthers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	theirs := h.organization("Others")
 	c := h.connect(theirs.tokens[domain.Admin])
@@ -134,7 +134,7 @@ func TestFeedsOfOthers(t *testing.T) {
 
 // An execution that retention removes while it is watched ends.
 func TestFeedOfARemovedExecution(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	c := h.connect(h.tokens[domain.Viewer])
 	c.subscribe("a", progressDocument, vars{"id": run})
@@ -149,7 +149,7 @@ func TestFeedOfARemovedExecution(t *testing.T) {
 
 // A state is told at once and after each change of it, and of nothing else.
 func TestStates(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	integration := h.imported(h.org, shop)
 	instance := h.instance(h.org, "I", h.published(h.org, integration), h.customer(h.org, "Acme"))
 	c := h.connect(h.tokens[domain.Viewer])
@@ -179,7 +179,7 @@ func TestStates(t *testing.T) {
 
 // A token that is revoked closes what it has opened, within a second and without another word.
 func TestRevokedToken(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	made := h.do(`mutation { createApiToken(input: {name: "t"}) { secret apiToken { id } } }`, nil)
 	token := made.text("createApiToken.secret")
@@ -210,7 +210,7 @@ func TestRevokedToken(t *testing.T) {
 
 // Server-sent events, as a browser's EventSource asks for them.
 func TestEventSource(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	h.stepped(run, "one")
 	h.finished(run)
@@ -238,7 +238,7 @@ func TestEventSource(t *testing.T) {
 }
 
 func TestEventsRefuse(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := len(h.events())
 	for name, c := range map[string]struct {
 		request *http.Request
@@ -281,7 +281,7 @@ func TestEventsRefuse(t *testing.T) {
 
 // Comments keep a quiet stream open.
 func TestEventsKeepOpen(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.KeepAlive = 10 * time.Millisecond })
+	h := newHarness(t, func(o *Options) { o.KeepAlive = 10 * time.Millisecond })
 	events := h.follow(h.tokens[domain.Viewer], progressDocument, vars{"id": h.started("n")})
 	events.next()
 	events.next()

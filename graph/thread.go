@@ -38,7 +38,7 @@ func (r *Resolver) openThread(ctx context.Context, input OpenThreadInput) (*Thre
 	if err != nil {
 		return threadPayload(Thread{}, err)
 	}
-	e := domain.ThreadOpened{Thread: newID(), Part: partOf(given(input.Part)), Path: input.Path, Text: input.Text, Suggestion: suggestion}
+	e := domain.ThreadOpened{Thread: newID(), Part: partOf(deref(input.Part)), Path: input.Path, Text: input.Text, Suggestion: suggestion}
 	return r.onThread(ctx, input.ID, e.Thread, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
 		if e.Suggestion, err = r.Authoring.SealKeysIn(ctx, "suggestion", suggestion, authoring.EditedFrom(d, base)); err != nil {
 			return nil, err

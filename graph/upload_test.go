@@ -27,7 +27,7 @@ func withText(picture, text string) string {
 
 // An icon is drawn again: what else the file had is nobody's to be shown.
 func TestIconsAreDrawnAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	icon := withText(iconOf(t, 400, 1), "Comment\x00<?php made at home ?>")
 	shown := h.do(iconDocument, vars{"id": id, "url": h.stored(id, MediaTypeAvatar, "i.png", icon)})
@@ -38,7 +38,7 @@ func TestIconsAreDrawnAgain(t *testing.T) {
 
 // An upload's address takes one file. One that was refused may be sent again.
 func TestUploadsTakeOneFile(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	upload, object := h.asked(id, MediaTypeAttachment, "a.txt")
 	for _, c := range []struct {
@@ -75,7 +75,7 @@ func (r *reading) Read(p []byte) (int, error) {
 
 // Nor does it take two at once, or any once its token is revoked, be the file half-way in.
 func TestUploadsWhileOneComesIn(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	own := h.do(`mutation ($user: ID!) { createApiToken(input: {user: $user, name: "up"}) { apiToken { id } secret } }`, vars{"user": h.users[domain.Collaborator]})
 	token := own.text("createApiToken.secret")

@@ -118,7 +118,7 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 	defer func() {
 		if err != nil {
 			w.x.write = newWriting() // what it remembers may not be in the file
-			_ = tx.Rollback()      // err says what happened
+			_ = tx.Rollback()        // err says what happened
 		}
 	}()
 	t := &transaction{RunIndex: w.x, ctx: ctx, tx: tx}

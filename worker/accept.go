@@ -24,8 +24,8 @@ type start struct {
 	invokedBy   *domain.InvokedBy
 	synchronous bool
 	marks       *masker // of what the delivery has, nil where it came from outside
-	here        bool     // the caller does it, so that it need not be offered
-	admits      bool     // the trigger is asked first whether it lets the caller in
+	here        bool    // the caller does it, so that it need not be offered
+	admits      bool    // the trigger is asked first whether it lets the caller in
 }
 
 // errRemoved says that what is to be started has been before, so long ago that its history is gone.

@@ -64,8 +64,8 @@ type settings struct {
 	MaxDepth            int           `env:"HEDDLE_MAX_DEPTH" default:"${graph_MaxDepth}" help:"Depth of a GraphQL document."`
 	MaxComplexity       int           `env:"HEDDLE_MAX_COMPLEXITY" default:"${graph_MaxComplexity}" help:"Fields that a GraphQL document asks for."`
 	MaxStreams          int           `env:"HEDDLE_MAX_STREAMS" default:"${graph_MaxStreams}" help:"Open WebSockets and server-sent streams of one token, in each process."`
-	MaxAnonymousSockets int           `env:"HEDDLE_MAX_ANONYMOUS_SOCKETS" default:"${graph_MaxStrangers}" help:"Open streams on which no valid token has come yet, in each process; the oldest makes room for one more."`
-	MaxAddressSockets   int           `name:"max-anonymous-sockets-per-address" env:"HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS" default:"${graph_MaxStrangersPerAddress}" help:"The same from one IPv4 address or IPv6 network (/64)."`
+	MaxAnonymousSockets int           `env:"HEDDLE_MAX_ANONYMOUS_SOCKETS" default:"${graph_MaxAnonymousSockets}" help:"Open streams on which no valid token has come yet, in each process; the oldest makes room for one more."`
+	MaxAddressSockets   int           `name:"max-anonymous-sockets-per-address" env:"HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS" default:"${graph_MaxAnonymousSocketsPerAddress}" help:"The same from one IPv4 address or IPv6 network (/64)."`
 	SocketInitTimeout   time.Duration `env:"HEDDLE_SOCKET_INIT_TIMEOUT" default:"${graph_InitTimeout}" help:"How long a WebSocket may be open before a valid token comes on it."`
 	MaxSubscriptions    int           `env:"HEDDLE_MAX_SUBSCRIPTIONS" default:"${graph_MaxSubscriptions}" help:"Operations at once on one WebSocket."`
 	MaxTokenSubscribed  int           `name:"max-token-subscriptions" env:"HEDDLE_MAX_TOKEN_SUBSCRIPTIONS" default:"${graph_MaxTokenSubscriptions}" help:"Subscriptions at once of one token, on all its streams, in each process."`

@@ -301,7 +301,7 @@ func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams 
 	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
 	o.MaxRepeats, o.MaxRoots, o.MaxVariables = v.MaxRepeats, v.MaxRootFields, v.MaxVariables
 	o.Timeout, o.Origins, o.MaxStreams, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxStreams, v.MaxSubscriptions, streams
-	o.MaxStrangers, o.MaxStrangersPerAddress, o.InitTimeout = v.MaxAnonymousSockets, v.MaxAddressSockets, v.SocketInitTimeout
+	o.MaxAnonymousSockets, o.MaxAnonymousSocketsPerAddress, o.InitTimeout = v.MaxAnonymousSockets, v.MaxAddressSockets, v.SocketInitTimeout
 	o.MaxTokenSubscriptions, o.MaxUnsent = v.MaxTokenSubscribed, v.MaxUnsent
 	o.OnLimit, o.OnStream = v.metrics.limit, v.metrics.stream
 	api, err := graph.NewHandler(v.resolver, o)

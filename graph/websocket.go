@@ -31,21 +31,21 @@ const (
 	closeInitTwice   = websocket.StatusCode(4429)
 )
 
-// sockets is the transport over WebSocket. Other sites' pages have been refused before it.
-type sockets struct{ streaming }
+// websockets is the transport over WebSocket. Other sites' pages have been refused before it.
+type websockets struct{ streaming }
 
-var _ graphql.Transport = sockets{}
+var _ graphql.Transport = websockets{}
 
 // Supports implements [graphql.Transport].
-func (sockets) Supports(r *http.Request) bool { return isUpgrade(r) }
+func (websockets) Supports(r *http.Request) bool { return isUpgrade(r) }
 
 func isUpgrade(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
 
 // Do implements [graphql.Transport].
-func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t websockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	ctx, evict := context.WithCancelCause(r.Context())
 	defer evict(nil)
-	s := &socket{sockets: t, exec: exec, request: r, running: map[string]*running{}}
+	s := &socket{websockets: t, exec: exec, request: r, running: map[string]*running{}}
 	if p := access.Of(ctx); p.User == "" {
 		known := t.strangers.admit(r.RemoteAddr, t.Options, func() { evict(errEvicted) })
 		s.leave = known
@@ -81,7 +81,7 @@ func (t sockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 
 // socket is one connection of a client.
 type socket struct {
-	sockets
+	websockets
 	exec    graphql.GraphExecutor
 	conn    *websocket.Conn
 	request *http.Request
@@ -265,7 +265,7 @@ func (s *socket) init(m message) bool {
 // letIn counts the connection as the client's, unless it was counted so when it was opened.
 func (s *socket) letIn(ctx context.Context) bool {
 	token := access.Of(ctx).Token
-	s.account = s.streams.account(token)
+	s.account = s.connections.account(token)
 	if access.Of(s.request.Context()).Token == token {
 		return true
 	}

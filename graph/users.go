@@ -65,7 +65,7 @@ func (r *Resolver) apiTokens(ctx context.Context) func(func(store.Position, APIT
 func (r *Resolver) createUser(ctx context.Context, input CreateOrganizationUserInput) (domain.User, error) {
 	email, id := strings.ToLower(strings.TrimSpace(input.Email)), newID()
 	create := func(u domain.User) (domain.Changes[domain.User], error) {
-		return u.Create(email, given(input.Name), domain.Role(input.Role))
+		return u.Create(email, deref(input.Name), domain.Role(input.Role))
 	}
 	if _, err := create(domain.User{}); err != nil { // before a name is claimed for nothing
 		return domain.User{}, err
@@ -84,7 +84,7 @@ func (r *Resolver) createCustomer(ctx context.Context, input CreateCustomerInput
 	if err != nil {
 		return domain.Customer{}, err
 	}
-	event := domain.CustomerCreated{Name: input.Name, Description: given(input.Description), ExternalID: given(input.ExternalID),
+	event := domain.CustomerCreated{Name: input.Name, Description: deref(input.Description), ExternalID: deref(input.ExternalID),
 		Labels: values(input.Labels), Key: key}
 	create := func(c domain.Customer) (domain.Changes[domain.Customer], error) { return c.Create(event) }
 	if _, err := create(domain.Customer{}); err != nil { // before a name is claimed for nothing

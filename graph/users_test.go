@@ -14,7 +14,7 @@ import (
 )
 
 func TestCreateCustomer(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := len(h.events())
 	a := h.do(customerDocument, vars{"name": "Acme", "externalId": "acme-1", "labels": []any{" B ", nil, "a", "b", ""}})
 	if a.text("createCustomer.customer.name") != "Acme" || a.text("createCustomer.customer.externalId") != "acme-1" ||
@@ -48,7 +48,7 @@ func TestCreateCustomer(t *testing.T) {
 }
 
 func TestSameExternalIDAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	made := 0
 	for _, a := range h.together(8, customerDocument, func(int) vars { return vars{"name": "Acme", "externalId": "same"} }) {
 		if a.text("createCustomer.customer.id") != "" {
@@ -63,7 +63,7 @@ func TestSameExternalIDAtOnce(t *testing.T) {
 }
 
 // claimed puts a claim into the log as it was made some time ago.
-func (h *house) claimed(kind, value, owner string, ago time.Duration) {
+func (h *harness) claimed(kind, value, owner string, ago time.Duration) {
 	h.t.Helper()
 	event, err := domain.Claims.Encode(domain.NameClaimed{Owner: owner})
 	h.must(err)
@@ -77,7 +77,7 @@ func (h *house) claimed(kind, value, owner string, ago time.Duration) {
 
 // A claim whose maker died before making its owner frees the name after a while; one with an owner never does.
 func TestClaimTakeover(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	there := h.customer(h.org, "There")
 	for value, c := range map[string]struct {
 		owner string
@@ -103,7 +103,7 @@ const userDocument = `mutation ($email: String!, $role: ID!, $name: String) { cr
 	user { id name email tenantId role { id name level } org { id name } customer { id } createdAt updatedAt } errors { field messages } } }`
 
 func TestCreateOrganizationUser(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := len(h.events())
 	a := h.do(userDocument, vars{"email": " Ada@Weavers.example ", "role": "REVIEWER", "name": "Ada"})
 	if a.text("createOrganizationUser.user.email") != "ada@weavers.example" || a.text("createOrganizationUser.user.role.id") != "REVIEWER" ||
@@ -133,7 +133,7 @@ func TestCreateOrganizationUser(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	a := h.do(`{ organizationRoles { id name level description } authenticatedUser { role { id level } } organization { name users { totalCount } } users(first: 1) { totalCount pageInfo { hasNextPage } } }`, nil)
 	if a.texts("organizationRoles", "id") != "ADMIN COLLABORATOR REVIEWER VIEWER" || a.at("organizationRoles.0.level") != 4.0 || a.at("organizationRoles.3.level") != 1.0 ||
 		a.text("organizationRoles.3.description") == "" || a.text("authenticatedUser.role.id") != "ADMIN" || a.at("organization.users.totalCount") != 4.0 ||
@@ -143,7 +143,7 @@ func TestRoles(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	const create = `mutation ($name: String!, $user: ID) { createApiToken(input: {name: $name, user: $user}) { secret apiToken { id name revokedAt user { id } } errors { field messages } } }`
 	const revoke = `mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { id revokedAt } errors { field messages } } }`
 	viewer := h.users[domain.Viewer]
@@ -196,7 +196,7 @@ func TestTokens(t *testing.T) {
 
 // The token that makes the request can be revoked by it, and is not valid for the next.
 func TestRevokingOneself(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	a := h.do(`mutation { createApiToken(input: {name: "self"}) { secret apiToken { id } } }`, nil)
 	self := a.text("createApiToken.secret")
 	document := `mutation { revokeApiToken(input: {id: "` + a.text("createApiToken.apiToken.id") + `"}) { apiToken { id } } }`

@@ -16,7 +16,7 @@ import (
 
 // What breaks the protocol ends the connection with the protocol's code.
 func TestSocketCloses(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.InitTimeout = 50 * time.Millisecond; o.MaxAnonymousBody = 500 })
+	h := newHarness(t, func(o *Options) { o.InitTimeout = 50 * time.Millisecond; o.MaxAnonymousBody = 500 })
 	in := `{"type":"connection_init","payload":{"authToken":"` + h.tokens[domain.Viewer] + `"}}`
 	subscribe := `{"id":"1","type":"subscribe","payload":{"query":"subscription { instanceChanged(id: \"` + h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "A")) + `\") { id } }"}}`
 	const invalid = "Invalid message received"
@@ -87,7 +87,7 @@ func TestSocketCloses(t *testing.T) {
 
 // The protocol's messages are texts.
 func TestSocketClosesOnBinary(t *testing.T) {
-	c := newHouse(t).dial()
+	c := newHarness(t).dial()
 	if err := c.conn.Write(t.Context(), websocket.MessageBinary, []byte(`{"type":"ping"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestSocketClosesOnBinary(t *testing.T) {
 }
 
 func TestSocketSubprotocol(t *testing.T) {
-	h := newHouse(t).listen()
+	h := newHarness(t).listen()
 	for _, offered := range [][]string{nil, {"graphql-ws"}} {
 		conn, _, err := websocket.Dial(t.Context(), strings.Replace(h.address, "http", "ws", 1), &websocket.DialOptions{Subprotocols: offered})
 		h.must(err)
@@ -107,7 +107,7 @@ func TestSocketSubprotocol(t *testing.T) {
 
 // Pings are answered at any time; pongs, and completions of what has ended, are taken without a word.
 func TestSocketPings(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	c := h.dial("Authorization", "Bearer "+h.tokens[domain.Viewer])
 	c.send(`{"type":"pong"}`)
 	c.send(`{"type":"ping"}`)
@@ -122,7 +122,7 @@ func TestSocketPings(t *testing.T) {
 // Queries and mutations have one response and an end; an operation that can't begin has one error and
 // nothing after it, and its id is free again.
 func TestSocketOperations(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.MaxDepth = 3 })
+	h := newHarness(t, func(o *Options) { o.MaxDepth = 3 })
 	c := h.connect(h.tokens[domain.Viewer])
 	c.subscribe("a", `{ organization { name } }`, nil)
 	c.expect(`{"id":"a","type":"next","payload":{"data":{"organization":{"name":"Weavers"}}}}`)
@@ -158,7 +158,7 @@ func TestSocketOperations(t *testing.T) {
 
 // One socket has a limit of operations; beyond it they are refused one by one.
 func TestSocketLimit(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	c := h.connect(h.tokens[domain.Viewer])
 	const asked = 2000
@@ -191,7 +191,7 @@ func TestSocketLimit(t *testing.T) {
 
 // A subscription that the client has completed sends nothing more, and its id can be used again.
 func TestSocketComplete(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	run := h.started("n")
 	c := h.connect(h.tokens[domain.Viewer])
 	const document = `subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`
@@ -220,7 +220,7 @@ func TestSocketComplete(t *testing.T) {
 // Only pages of this site and of the listed ones may open a stream.
 func TestStreamsOfOtherSites(t *testing.T) {
 	const friend = "https://app.weavers.example"
-	h := newHouse(t, func(o *Options) { o.Origins = []string{friend} }).listen()
+	h := newHarness(t, func(o *Options) { o.Origins = []string{friend} }).listen()
 	own, _, _ := strings.Cut(h.address, "/api")
 	for origin, want := range map[string]int{"": 101, own: 101, friend: 101, "https://evil.example": 403, friend + ".evil.example": 403, "null": 403} {
 		o := &websocket.DialOptions{Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{}}
@@ -249,7 +249,7 @@ func TestStreamsOfOtherSites(t *testing.T) {
 
 // A client that does not read is let go of; the log, and other clients, do not wait for it.
 func TestSlowClient(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.WriteTimeout = time.Second })
+	h := newHarness(t, func(o *Options) { o.WriteTimeout = time.Second })
 	run := h.started("n")
 	quick := h.connect(h.tokens[domain.Viewer])
 	h.client = smallClient()
@@ -278,7 +278,7 @@ func TestSlowClient(t *testing.T) {
 
 // Whoever goes without a word leaves nothing behind: goleak looks after the whole package.
 func TestVanishedClient(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.KeepAlive, o.WriteTimeout = 20*time.Millisecond, 100*time.Millisecond })
+	h := newHarness(t, func(o *Options) { o.KeepAlive, o.WriteTimeout = 20*time.Millisecond, 100*time.Millisecond })
 	run := h.started("n")
 	c := h.connect(h.tokens[domain.Viewer])
 	c.subscribe("a", `subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`, vars{"id": run})
@@ -292,7 +292,7 @@ func TestVanishedClient(t *testing.T) {
 // A server that stops says so, and waits for its streams.
 func TestStreamsEndWithTheServer(t *testing.T) {
 	stopping, stop := context.WithCancel(context.Background())
-	h := newHouse(t, func(o *Options) { o.Stopping = stopping })
+	h := newHarness(t, func(o *Options) { o.Stopping = stopping })
 	run := h.started("n")
 	c := h.connect(h.tokens[domain.Viewer])
 	const document = `subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`
@@ -305,7 +305,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 	stop()
 	c.closed(websocket.StatusGoingAway)
 	events.ends()
-	h.handler.(*Door).Wait()
+	h.handler.(*Handler).Wait()
 	if late := h.follow(h.tokens[domain.Viewer], document, vars{"id": run}); late.response.StatusCode != 503 {
 		t.Errorf("one that comes later: %d", late.response.StatusCode)
 	}

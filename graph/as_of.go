@@ -12,31 +12,31 @@ import (
 	"heddle/store"
 )
 
-// moment is a point in the past: a time, or a position in the log.
-type moment struct {
+// pointInTime is a point in the past: a time, or a position in the log.
+type pointInTime struct {
 	at       time.Time
 	position store.Position
 }
 
-// momentOf reads the arguments that ask for the past; nil means now.
-func momentOf(asOf *time.Time, asOfPosition *string) (*moment, error) {
-	switch position := given(asOfPosition); {
+// parseAsOf reads the arguments that ask for the past; nil means now.
+func parseAsOf(asOf *time.Time, asOfPosition *string) (*pointInTime, error) {
+	switch position := deref(asOfPosition); {
 	case asOf != nil && position != "":
 		return nil, refusal.ForField(refusal.Invalid, "asOf", "give either asOf or asOfPosition")
 	case asOf != nil:
-		return &moment{at: *asOf}, nil
+		return &pointInTime{at: *asOf}, nil
 	case position != "":
 		n, err := strconv.ParseUint(position, 10, 63)
 		if err != nil {
 			return nil, refusal.ForField(refusal.Invalid, "asOfPosition", "%q is no position of an event", position)
 		}
-		return &moment{position: store.Position(n)}, nil
+		return &pointInTime{position: store.Position(n)}, nil
 	}
 	return nil, nil
 }
 
 // before tells whether a record had not happened yet.
-func (m moment) before(rec store.Recorded, meta domain.Meta) bool {
+func (m pointInTime) before(rec store.Recorded, meta domain.Meta) bool {
 	if !m.at.IsZero() {
 		return meta.Time.After(m.at)
 	}
@@ -44,7 +44,7 @@ func (m moment) before(rec store.Recorded, meta domain.Meta) bool {
 }
 
 // loadAt folds an aggregate up to a moment. One that was not there yet has the zero state.
-func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, m moment) (state S, last store.Revision, err error) {
+func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, m pointInTime) (state S, last store.Revision, err error) {
 	last = store.NoStream
 	for rec, err := range store.Own(r.Log.Read(ctx, c.Stream(id), 0)) {
 		if err != nil {
@@ -67,7 +67,7 @@ func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id s
 }
 
 // integrationAt finds an integration or a version as it was. What is deleted by now is found, too.
-func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i Integration, err error) {
+func (r *Resolver) integrationAt(ctx context.Context, id string, m *pointInTime) (i Integration, err error) {
 	if m == nil {
 		return r.integration(ctx, id)
 	}
@@ -80,7 +80,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i I
 	}
 	was, _, err := loadAt(ctx, r, domain.Integrations, now.ID, *m)
 	if err != nil || was.ID == "" || !was.RemovedAt.IsZero() {
-		return i, notYet(err, "integration")
+		return i, orNotFound(err, "integration")
 	}
 	if i = at(was, id); id != was.ID {
 		if i.version == nil {
@@ -93,7 +93,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *moment) (i I
 	return i, err
 }
 
-func notYet(err error, what string) error {
+func orNotFound(err error, what string) error {
 	if err == nil {
 		err = missing(what)
 	}
@@ -101,7 +101,7 @@ func notYet(err error, what string) error {
 }
 
 // draftAsOf finds a draft as it was.
-func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft, error) {
+func (r *Resolver) draftAsOf(ctx context.Context, id string, m *pointInTime) (*Draft, error) {
 	if m == nil {
 		return r.draftByID(ctx, id)
 	}
@@ -115,11 +115,11 @@ func (r *Resolver) draftAsOf(ctx context.Context, id string, m *moment) (*Draft,
 	}
 	now, ok, err := r.View.Draft(ctx, organization, id)
 	if err != nil || !ok {
-		return nil, notYet(err, "draft")
+		return nil, orNotFound(err, "draft")
 	}
 	was, last, err := loadAt(ctx, r, domain.Drafts, id, *m)
 	if err != nil || was.ID == "" || !was.RemovedAt.IsZero() {
-		return nil, notYet(err, "draft")
+		return nil, orNotFound(err, "draft")
 	}
 	i, _, err := loadAt(ctx, r, domain.Integrations, now.Integration, *m)
 	return &Draft{Draft: was, r: r, integration: i, past: &pastDraft{was, last}}, err
@@ -132,7 +132,7 @@ type pastDraft struct {
 }
 
 // instanceAt finds an instance as it was; what is removed by now is found, too.
-func (r *Resolver) instanceAt(ctx context.Context, id string, m *moment) (*Instance, error) {
+func (r *Resolver) instanceAt(ctx context.Context, id string, m *pointInTime) (*Instance, error) {
 	if m == nil {
 		i, ok := r.instanceHere(ctx, id)
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {

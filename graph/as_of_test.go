@@ -10,7 +10,7 @@ import (
 
 // Whatever was is found as it was: an integration, a version, a draft, an instance, by time and by position.
 func TestThePast(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	start := time.Now().UTC()
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
@@ -65,7 +65,7 @@ func TestThePast(t *testing.T) {
 
 // Any two of drafts, versions and moments can be compared.
 func TestDifferenceOfDraftsAndMoments(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	draft := h.drafted(id, "Next")

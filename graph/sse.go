@@ -15,19 +15,19 @@ import (
 
 const eventStream = "text/event-stream"
 
-// events is the transport over server-sent events, one connection for each operation, by POST or by
+// sse is the transport over server-sent events, one connection for each operation, by POST or by
 // the GET of a browser's EventSource. Source: the graphql-sse protocol, distinct connections mode.
-type events struct{ streaming }
+type sse struct{ streaming }
 
-var _ graphql.Transport = events{}
+var _ graphql.Transport = sse{}
 
 // Supports implements [graphql.Transport].
-func (events) Supports(r *http.Request) bool {
+func (sse) Supports(r *http.Request) bool {
 	return (r.Method == http.MethodPost || r.Method == http.MethodGet) && accepted(r) == eventStream
 }
 
 // Do implements [graphql.Transport].
-func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (t sse) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	params, status, refusal := t.read(w, r)
 	if refusal != nil {
 		answer(w, status, plainJSON, refusal)
@@ -64,7 +64,7 @@ func (t events) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 }
 
 // serve runs the operation, while others keep the connection open and watch the caller's right.
-func (t events) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor, params *graphql.RawParams, op *operation) {
+func (t sse) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor, params *graphql.RawParams, op *operation) {
 	ctx, cancel := context.WithCancel(ctx)
 	var owned sync.WaitGroup
 	defer owned.Wait()

@@ -15,7 +15,7 @@ const (
 )
 
 // reviewed has everything happen to a draft that people are told of, and gives its id.
-func (h *house) reviewed() string {
+func (h *harness) reviewed() string {
 	h.t.Helper()
 	id := h.imported(h.org, shop)
 	h.published(h.org, id)
@@ -34,7 +34,7 @@ func (h *house) reviewed() string {
 
 // Whom each act is told to, what of it is shown, and in what order.
 func TestNotifications(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	draft := h.reviewed()
 	for role, want := range map[domain.Role]string{
 		domain.Collaborator: "REVIEW_BYPASSED VERDICT_DISMISSED VERDICT_GIVEN THREAD_OPENED",
@@ -67,7 +67,7 @@ func TestNotifications(t *testing.T) {
 }
 
 func TestNotificationPages(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.reviewed()
 	var got []string
 	v := vars{"first": 1}
@@ -91,7 +91,7 @@ func TestNotificationPages(t *testing.T) {
 
 // The feed tells all, once, from wherever it is taken up again, and what comes while it is open.
 func TestNotificationFeed(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	live := h.connect(h.tokens[domain.Collaborator])
 	live.subscribe("feed", noticeFeed, nil)
 	h.reviewed()

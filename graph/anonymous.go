@@ -7,23 +7,23 @@ import (
 	"heddle/store"
 )
 
-// strangers are the streams of those who have not shown a valid token yet, the oldest first. They cost
+// anonymous are the streams of those who have not shown a valid token yet, the oldest first. They cost
 // little and are let go of first: a new one takes the place of the oldest, so that nobody can keep others
 // out by filling all places.
-type strangers struct {
+type anonymous struct {
 	mu   sync.Mutex
-	list []*stranger
+	list []*anonymousSocket
 }
 
-type stranger struct {
+type anonymousSocket struct {
 	address string
 	evict   func()
 }
 
 // admit takes a stranger in. Where that is one too many of its address or in all, the oldest of those is
 // evicted, and the limit's setting told.
-func (s *strangers) admit(remote string, o Options, evict func()) (known func()) {
-	one := &stranger{store.PeerOf(remote), evict}
+func (s *anonymous) admit(remote string, o Options, evict func()) (known func()) {
+	one := &anonymousSocket{store.PeerOf(remote), evict}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	here := 0
@@ -33,10 +33,10 @@ func (s *strangers) admit(remote string, o Options, evict func()) (known func())
 		}
 	}
 	switch {
-	case here >= max(1, o.MaxStrangersPerAddress):
-		s.leave(slices.IndexFunc(s.list, func(other *stranger) bool { return other.address == one.address }))
+	case here >= max(1, o.MaxAnonymousSocketsPerAddress):
+		s.leave(slices.IndexFunc(s.list, func(other *anonymousSocket) bool { return other.address == one.address }))
 		o.OnLimit("HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS")
-	case len(s.list) >= max(1, o.MaxStrangers):
+	case len(s.list) >= max(1, o.MaxAnonymousSockets):
 		s.leave(0)
 		o.OnLimit("HEDDLE_MAX_ANONYMOUS_SOCKETS")
 	}
@@ -50,7 +50,7 @@ func (s *strangers) admit(remote string, o Options, evict func()) (known func())
 	})
 }
 
-func (s *strangers) leave(i int) {
+func (s *anonymous) leave(i int) {
 	s.list[i].evict()
 	s.list = slices.Delete(s.list, i, i+1)
 }

@@ -13,27 +13,27 @@ import (
 	"heddle/domain/refusal"
 )
 
-// shield refuses documents that cost more than they weigh, before what they cost is spent, and lets only
+// documentLimits refuses documents that cost more than they weigh, before what they cost is spent, and lets only
 // those with a valid token look at the schema itself. It stands in for gqlgen's own limit of complexity,
 // which follows fragments that spread each other however often that is: 30 of them keep it busy for
 // minutes.
-type shield struct{ Options }
+type documentLimits struct{ Options }
 
 var _ interface {
 	graphql.OperationParameterMutator
 	graphql.OperationContextMutator
 	graphql.HandlerExtension
-} = shield{}
+} = documentLimits{}
 
 // ExtensionName implements [graphql.HandlerExtension].
-func (shield) ExtensionName() string { return "Shield" }
+func (documentLimits) ExtensionName() string { return "Shield" }
 
 // Validate implements [graphql.HandlerExtension].
-func (shield) Validate(graphql.ExecutableSchema) error { return nil }
+func (documentLimits) Validate(graphql.ExecutableSchema) error { return nil }
 
 // MutateOperationParameters implements [graphql.OperationParameterMutator]: it looks before anything is
 // parsed or coerced.
-func (s shield) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
+func (s documentLimits) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
 	if repeats(params.Query, s.MaxTokens) > s.MaxRepeats {
 		return s.exceeded("HEDDLE_MAX_REPEATS", "the document has one name more than %s", refusal.Count(s.MaxRepeats, "time")).Errors[0]
 	}
@@ -85,7 +85,7 @@ func within(value any, left *int) bool {
 }
 
 // MutateOperationContext implements [graphql.OperationContextMutator].
-func (s shield) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+func (s documentLimits) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	op.DisableIntrospection = access.Of(ctx).User == ""
 	left := s.MaxComplexity
 	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {

@@ -13,14 +13,14 @@ import (
 	"heddle/projections"
 )
 
-// streams are the connections that stay open: they end with the server, and with the right of whoever
+// connections are the connections that stay open: they end with the server, and with the right of whoever
 // opened them.
-type streams struct {
+type connections struct {
 	view      *projections.View
 	stopping  context.Context
 	mu        sync.Mutex
 	active    sync.WaitGroup
-	strangers strangers
+	strangers anonymous
 	shared    shared
 
 	counting sync.Mutex          // apart from mu, which Wait holds; guards what accounts count
@@ -43,12 +43,12 @@ type line struct {
 	cut    func() // ends it at once
 }
 
-func newStreams(view *projections.View, stopping context.Context) *streams {
-	return &streams{view: view, stopping: stopping, accounts: map[string]*account{}, shared: shared{running: map[string]*evaluation{}}}
+func newConnections(view *projections.View, stopping context.Context) *connections {
+	return &connections{view: view, stopping: stopping, accounts: map[string]*account{}, shared: shared{running: map[string]*evaluation{}}}
 }
 
 // account gives a token's.
-func (s *streams) account(token string) *account {
+func (s *connections) account(token string) *account {
 	s.counting.Lock()
 	defer s.counting.Unlock()
 	a := s.accounts[token]
@@ -126,7 +126,7 @@ func (o Options) tooManySubscriptions() *graphql.Response {
 
 // enter gives a connection's context, which ends when the server stops, and what must be called when
 // it is over; it is not ok once the server stops.
-func (s *streams) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
+func (s *connections) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping.Err() != nil {
@@ -143,7 +143,7 @@ func (s *streams) enter(ctx context.Context) (_ context.Context, leave func(), o
 }
 
 // Wait returns once the server stops and every stream has ended.
-func (s *streams) Wait() {
+func (s *connections) Wait() {
 	<-s.stopping.Done()
 	s.mu.Lock() // whoever entered before has been counted, and nobody enters after
 	defer s.mu.Unlock()
@@ -152,7 +152,7 @@ func (s *streams) Wait() {
 
 // revoked returns true once the caller's token no longer opens what it did when the connection began,
 // or false when ctx ends.
-func (s *streams) revoked(ctx context.Context) bool {
+func (s *connections) revoked(ctx context.Context) bool {
 	signal, stop := s.view.Watch()
 	defer stop()
 	began := access.Of(ctx)

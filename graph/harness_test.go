@@ -36,8 +36,8 @@ import (
 //go:embed testdata/shop.yaml
 var shop string
 
-// house is the whole door over a log in memory, with an organization whose users have one role each.
-type house struct {
+// harness is the whole door over a log in memory, with an organization whose users have one role each.
+type harness struct {
 	*Resolver
 	t       testing.TB
 	handler http.Handler
@@ -72,9 +72,9 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-func newHouse(t testing.TB, edit ...func(*Options)) *house {
+func newHarness(t testing.TB, edit ...func(*Options)) *harness {
 	t.Helper()
-	h := &house{t: t, logged: &logged{}}
+	h := &harness{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewJSONHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	log := store.NewMemory()
 	blobs, err := store.OpenBlobs(t.Context(), "mem://")
@@ -118,7 +118,7 @@ func newHouse(t testing.TB, edit ...func(*Options)) *house {
 	return h
 }
 
-func (h *house) must(err error) {
+func (h *harness) must(err error) {
 	h.t.Helper()
 	if err != nil {
 		h.t.Fatal(err)
@@ -126,7 +126,7 @@ func (h *house) must(err error) {
 }
 
 // organization makes an organization by events, as the first start does.
-func (h *house) organization(name string) org {
+func (h *harness) organization(name string) org {
 	h.t.Helper()
 	o := org{id: uuid.NewString(), users: map[domain.Role]string{}, tokens: map[domain.Role]string{}}
 	key, err := h.Vault.NewDataKey(domain.OrganizationKeyPlace(o.id))
@@ -147,13 +147,13 @@ func (o org) system(ctx context.Context) context.Context {
 }
 
 // as is a context in which the organization's administrator makes changes.
-func (h *house) as(o org) context.Context {
+func (h *harness) as(o org) context.Context {
 	ctx := access.With(h.t.Context(), access.Principal{Organization: o.id, User: o.users[domain.Admin], Role: domain.Admin})
 	return store.As(ctx, store.Author{Organization: o.id, Actor: o.users[domain.Admin]})
 }
 
 // happen appends events as they are and waits until both readers know them.
-func happen[S any](h *house, ctx context.Context, c *domain.Category[S], id string, events ...domain.Event[S]) {
+func happen[S any](h *harness, ctx context.Context, c *domain.Category[S], id string, events ...domain.Event[S]) {
 	h.t.Helper()
 	_, pos, err := store.Change(ctx, h.Log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
 	h.must(err)
@@ -162,7 +162,7 @@ func happen[S any](h *house, ctx context.Context, c *domain.Category[S], id stri
 }
 
 // events lists what is in the log, as stream and kind, up to where it ends now.
-func (h *house) events() []store.Recorded {
+func (h *harness) events() []store.Recorded {
 	h.t.Helper()
 	var all []store.Recorded
 	for r, err := range h.Log.Follow(h.t.Context(), 0, store.Filter{}) {
@@ -176,7 +176,7 @@ func (h *house) events() []store.Recorded {
 }
 
 // since tells the kinds of the events after the first n, in order.
-func (h *house) since(n int) string {
+func (h *harness) since(n int) string {
 	h.t.Helper()
 	var kinds []string
 	for _, r := range h.events()[n:] {
@@ -268,7 +268,7 @@ func request(body string, headers ...string) *http.Request {
 	return r
 }
 
-func (h *house) send(r *http.Request) reply {
+func (h *harness) send(r *http.Request) reply {
 	h.t.Helper()
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, r)
@@ -278,7 +278,7 @@ func (h *house) send(r *http.Request) reply {
 }
 
 // ask sends a document with a token, none if it is empty.
-func (h *house) ask(token, document string, v vars) reply {
+func (h *harness) ask(token, document string, v vars) reply {
 	h.t.Helper()
 	body, err := json.Marshal(map[string]any{"query": document, "variables": v})
 	h.must(err)
@@ -290,12 +290,12 @@ func (h *house) ask(token, document string, v vars) reply {
 }
 
 // do sends a document as the administrator; any error ends the test.
-func (h *house) do(document string, v vars) reply {
+func (h *harness) do(document string, v vars) reply {
 	h.t.Helper()
 	return h.doAs(h.org, document, v)
 }
 
-func (h *house) doAs(o org, document string, v vars) reply {
+func (h *harness) doAs(o org, document string, v vars) reply {
 	h.t.Helper()
 	a := h.ask(o.tokens[domain.Admin], document, v)
 	if a.status != http.StatusOK || len(a.Errors) > 0 || a.Data == nil {
@@ -323,28 +323,28 @@ const (
 )
 
 // imported imports a definition for an organization and gives the integration's id.
-func (h *house) imported(o org, definition string) string {
+func (h *harness) imported(o org, definition string) string {
 	h.t.Helper()
 	return h.made(h.doAs(o, importDocument, vars{"definition": definition}), "importIntegration", "integration")
 }
 
-func (h *house) published(o org, integration string) string {
+func (h *harness) published(o org, integration string) string {
 	h.t.Helper()
 	return h.made(h.doAs(o, publishDocument, vars{"id": integration}), "publishIntegration", "integration")
 }
 
-func (h *house) customer(o org, name string) string {
+func (h *harness) customer(o org, name string) string {
 	h.t.Helper()
 	return h.made(h.doAs(o, customerDocument, vars{"name": name}), "createCustomer", "customer")
 }
 
-func (h *house) instance(o org, name, integration, customer string) string {
+func (h *harness) instance(o org, name, integration, customer string) string {
 	h.t.Helper()
 	return h.made(h.doAs(o, instanceDocument, vars{"name": name, "integration": integration, "customer": customer}), "createInstance", "instance")
 }
 
 // made is the id of what a mutation made.
-func (h *house) made(a reply, mutation, object string) string {
+func (h *harness) made(a reply, mutation, object string) string {
 	h.t.Helper()
 	id := a.text(mutation + "." + object + ".id")
 	if id == "" {
@@ -354,7 +354,7 @@ func (h *house) made(a reply, mutation, object string) string {
 }
 
 // execution records a finished execution with one step by events and gives its id.
-func (h *house) executed(o org, instance string, claims int) string {
+func (h *harness) executed(o org, instance string, claims int) string {
 	h.t.Helper()
 	run, ctx := uuid.NewString(), o.system(h.t.Context())
 	events := []domain.Event[domain.Run]{domain.RunQueued{Instance: instance, Integration: uuid.NewString(), Version: uuid.NewString(), Definition: "x",

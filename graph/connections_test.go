@@ -20,7 +20,7 @@ import (
 func TestStreamsOfAToken(t *testing.T) {
 	var mu sync.Mutex
 	hits := map[string]int{}
-	h := newHouse(t, func(o *Options) {
+	h := newHarness(t, func(o *Options) {
 		o.MaxStreams = 2
 		o.OnLimit = func(setting string) {
 			mu.Lock()
@@ -68,12 +68,12 @@ func TestStreamsOfAToken(t *testing.T) {
 // out; who is in, or brings a token with the request, leaves none.
 func TestSocketsOfStrangers(t *testing.T) {
 	for setting, limit := range map[string]func(*Options){
-		"HEDDLE_MAX_ANONYMOUS_SOCKETS":             func(o *Options) { o.MaxStrangers = 2 },
-		"HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS": func(o *Options) { o.MaxStrangersPerAddress = 2 },
+		"HEDDLE_MAX_ANONYMOUS_SOCKETS":             func(o *Options) { o.MaxAnonymousSockets = 2 },
+		"HEDDLE_MAX_ANONYMOUS_SOCKETS_PER_ADDRESS": func(o *Options) { o.MaxAnonymousSocketsPerAddress = 2 },
 	} {
 		t.Run(setting, func(t *testing.T) {
 			hits := make(chan string, 10)
-			h := newHouse(t, limit, func(o *Options) { o.InitTimeout, o.OnLimit = time.Hour, func(setting string) { hits <- setting } })
+			h := newHarness(t, limit, func(o *Options) { o.InitTimeout, o.OnLimit = time.Hour, func(setting string) { hits <- setting } })
 			in := `{"type":"connection_init","payload":{"authToken":"` + h.tokens[domain.Viewer] + `"}}`
 			first, second := h.dial(), h.dial()
 			first.send(in)
@@ -100,9 +100,9 @@ func TestSocketsOfStrangers(t *testing.T) {
 
 // Others' addresses are not concerned by what one does.
 func TestStrangersOfAnotherAddress(t *testing.T) {
-	var s strangers
+	var s anonymous
 	o := DefaultOptions()
-	o.MaxStrangers, o.MaxStrangersPerAddress, o.OnLimit = 5, 2, func(string) {}
+	o.MaxAnonymousSockets, o.MaxAnonymousSocketsPerAddress, o.OnLimit = 5, 2, func(string) {}
 	gone := []string{}
 	admit := func(name, address string) (known func()) {
 		return s.admit(address, o, func() { gone = append(gone, name) })
@@ -129,7 +129,7 @@ func TestStrangersOfAnotherAddress(t *testing.T) {
 
 // A token may have so many subscriptions, on all its streams together.
 func TestSubscriptionsOfAToken(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.MaxTokenSubscriptions = 3 })
+	h := newHarness(t, func(o *Options) { o.MaxTokenSubscriptions = 3 })
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	const document = `subscription ($id: ID!) { instanceChanged(id: $id) { id } }`
 	token := h.tokens[domain.Viewer]
@@ -163,12 +163,12 @@ func TestSubscriptionsOfAToken(t *testing.T) {
 
 // Equal subscriptions of a token are answered once for all; those of another, or of something else, are not.
 func TestEqualSubscriptionsShareAnAnswer(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	const document = `subscription ($id: ID!) { integrationChanged(id: $id) { name } }`
 	token := h.tokens[domain.Viewer]
 	one, two := h.connect(token), h.connect(token)
-	shared := h.handler.(*Door).streams
+	shared := h.handler.(*Handler).connections
 	running := func() int {
 		shared.shared.mu.Lock()
 		defer shared.shared.mu.Unlock()
@@ -214,7 +214,7 @@ func TestEqualSubscriptionsShareAnAnswer(t *testing.T) {
 // its time for a message is over, and not one that reads.
 func TestUnsentIsBounded(t *testing.T) {
 	hits := make(chan string, 100)
-	h := newHouse(t, func(o *Options) {
+	h := newHarness(t, func(o *Options) {
 		o.MaxUnsent, o.WriteTimeout, o.OnLimit = 1<<20, time.Hour, func(setting string) { hits <- setting }
 	})
 	run := h.started("n")
@@ -258,7 +258,7 @@ func TestUnsentIsBounded(t *testing.T) {
 
 // A client that takes events slowly is cut in the same way.
 func TestUnsentEventsAreBounded(t *testing.T) {
-	account := newStreams(nil, t.Context()).account("t")
+	account := newConnections(nil, t.Context()).account("t")
 	cut := ""
 	lines := map[string]*line{}
 	for _, name := range []string{"a", "b"} {

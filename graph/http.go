@@ -25,15 +25,15 @@ const (
 	graphqlJSON = "application/graphql-response+json"
 )
 
-// single is the transport for documents that are answered once: in the JSON body of a POST, or, if
+// httpTransport is the transport for documents that are answered once: in the JSON body of a POST, or, if
 // they only read, in the address of a GET. Bodies are read once, up to a limit, and never repeated in
 // an error.
-type single struct{ Options }
+type httpTransport struct{ Options }
 
-var _ graphql.Transport = single{}
+var _ graphql.Transport = httpTransport{}
 
 // Supports implements [graphql.Transport].
-func (single) Supports(r *http.Request) bool { return r.Method == http.MethodPost || isQuery(r) }
+func (httpTransport) Supports(r *http.Request) bool { return r.Method == http.MethodPost || isQuery(r) }
 
 // isQuery tells the GETs that execute a document from those of a browser that wants the page.
 func isQuery(r *http.Request) bool {
@@ -41,7 +41,7 @@ func isQuery(r *http.Request) bool {
 }
 
 // Do implements [graphql.Transport].
-func (p single) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+func (p httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	media := accepted(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.Timeout)
 	defer cancel()
@@ -50,7 +50,7 @@ func (p single) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		answer(w, status, media, refusal)
 		return
 	}
-	ctx = graphql.StartOperationTrace(bounded(ctx))
+	ctx = graphql.StartOperationTrace(withBudget(ctx))
 	op, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		status := http.StatusOK
@@ -70,7 +70,7 @@ func (p single) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	response := enough(ctx, nullWhole(responses(ctx)))
+	response := overBudget(ctx, nullWhole(responses(ctx)))
 	p.inTime(ctx)
 	answer(w, http.StatusOK, media, response)
 }

@@ -15,7 +15,7 @@ import (
 // What can't be executed is answered without a data key; the older media type says 200 once the body
 // could be read, the newer one 400.
 func TestRequestsThatAreNotExecuted(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	long := strings.Repeat("x", int(DefaultOptions().MaxBody))
 	for name, c := range map[string]struct {
 		contentType, body string
@@ -78,7 +78,7 @@ func TestRequestsThatAreNotExecuted(t *testing.T) {
 
 // What is executed is 200 with either media type, whatever became of it.
 func TestRequestsThatAreExecuted(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, accept := range []string{"", "application/json", "application/graphql-response+json"} {
 		for body, want := range map[string]string{
 			`{"query":"{ organization { name } }"}`: `{"data":{"organization":{"name":"Weavers"}}}`,
@@ -98,7 +98,7 @@ func TestRequestsThatAreExecuted(t *testing.T) {
 }
 
 func TestBodyLimits(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.MaxBody, o.MaxAnonymousBody = 500, 100 })
+	h := newHarness(t, func(o *Options) { o.MaxBody, o.MaxAnonymousBody = 500, 100 })
 	body := func(n int) string {
 		const start, end = `{"query":"{ __typename #`, `\n}"}`
 		return start + strings.Repeat("x", n-len(start+end)) + end
@@ -132,7 +132,7 @@ const wholeSchema = `query IntrospectionQuery { __schema { description queryType
 		ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }`
 
 func TestIntrospectionPassesTheLimits(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.MaxDepth = 5 })
+	h := newHarness(t, func(o *Options) { o.MaxDepth = 5 })
 	a := h.ask(h.tokens[domain.Viewer], wholeSchema, nil)
 	if a.status != 200 || len(a.Errors) > 0 || a.text("__schema.queryType.name") != "Query" || a.at("__schema.types.0.fields") == nil && a.at("__schema.types.0.kind") == nil {
 		t.Errorf("answered %d %.300s", a.status, a.body)
@@ -163,7 +163,7 @@ func aliased(n int, field string) string {
 
 // Documents that cost far more than they weigh; without its limit, this test would not end.
 func TestDocumentLimits(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	aliases := strings.Builder{}
 	for range 450 {
 		aliases.WriteString(" ...F")
@@ -211,7 +211,7 @@ func TestDocumentLimits(t *testing.T) {
 
 // Lists inside lists multiply beyond what a limit on the document can see.
 func TestAnswersAreBounded(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for i := range 60 {
 		happen(h, h.as(h.org), domain.Users, domain.DeriveID(h.id, strconv.Itoa(i)), domain.UserCreated{Email: "x", Role: domain.Viewer})
 	}
@@ -227,7 +227,7 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 func TestLimitsComeFromTheOptions(t *testing.T) {
-	h := newHouse(t, func(o *Options) {
+	h := newHarness(t, func(o *Options) {
 		o.MaxDepth, o.MaxComplexity, o.MaxTokens, o.MaxRepeats, o.MaxRoots, o.MaxVariables = 2, 4, 20, 7, 2, 3
 	})
 	for document, want := range map[string]string{
@@ -259,7 +259,7 @@ func TestLimitsComeFromTheOptions(t *testing.T) {
 
 func TestOtherSites(t *testing.T) {
 	const friend = "https://app.weavers.example"
-	h := newHouse(t, func(o *Options) { o.Origins = []string{friend} })
+	h := newHarness(t, func(o *Options) { o.Origins = []string{friend} })
 	for name, c := range map[string]struct {
 		headers []string
 		status  int
@@ -294,7 +294,7 @@ func TestOtherSites(t *testing.T) {
 
 func TestPreflight(t *testing.T) {
 	const friend = "https://app.weavers.example"
-	h := newHouse(t, func(o *Options) { o.Origins = []string{friend} })
+	h := newHarness(t, func(o *Options) { o.Origins = []string{friend} })
 	for origin, want := range map[string]bool{friend: true, "https://evil.example": false, "": false} {
 		r := httptest.NewRequest(http.MethodOptions, "/api", nil)
 		r.Header.Set("Origin", origin)
@@ -315,7 +315,7 @@ func TestPreflight(t *testing.T) {
 // A GET only reads, and not for a browser that wants the page nor for another site: a link or an image
 // on another page is a GET.
 func TestMethods(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	before := len(h.events())
 	const query, mutation = `query=query+($a:Boolean!){organization{name@include(if:$a)}}&variables={"a":true}`, `query=mutation{createCustomer(input:{name:"A"}){customer{id}}}`
 	for name, c := range map[string]struct {
@@ -371,7 +371,7 @@ func TestMethods(t *testing.T) {
 // The answer has the first media type of Accept that is served; one that streams only where it is wanted
 // more than one that does not.
 func TestAccept(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for accept, want := range map[string]string{"text/event-stream": eventStream, "text/event-stream, multipart/mixed": eventStream, "image/png, text/event-stream": eventStream,
 		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": graphqlJSON,
 		"application/json, text/event-stream": plainJSON, "*/*": plainJSON, "image/png": plainJSON} {
@@ -385,7 +385,7 @@ func TestAccept(t *testing.T) {
 // A resolver that panics, and any failure that nobody expects, shows an id and nothing else; the log
 // has the rest under the same id.
 func TestPanic(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Runs = nil
 	a := h.ask(h.tokens[domain.Viewer], `{ executionResult(id: "x") { id } }`, nil)
 	if a.status != 200 || string(a.Data) != "null" || a.code() != "INTERNAL" {
@@ -401,7 +401,7 @@ func TestPanic(t *testing.T) {
 }
 
 func TestTimeIsUp(t *testing.T) {
-	h := newHouse(t, func(o *Options) { o.Timeout = time.Nanosecond })
+	h := newHarness(t, func(o *Options) { o.Timeout = time.Nanosecond })
 	before := len(h.events())
 	a := h.ask(h.tokens[domain.Admin], customerDocument, vars{"name": "Acme"})
 	if a.status != 200 || a.code() != "UNAVAILABLE" || a.Data != nil {
@@ -414,7 +414,7 @@ func TestTimeIsUp(t *testing.T) {
 
 // Numbers beyond a float's precision in variables arrive as they were sent.
 func TestNumbersKeepTheirDigits(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	a := h.send(request(`{"query":"query ($id: ID!) { customer(id: $id) { id } }","variables":{"id":12345678901234567890}}`, "Authorization", "Bearer "+h.tokens[domain.Viewer]))
 	if a.code() != "NOT_FOUND" {
 		t.Errorf("answered %s", a.body)

@@ -25,47 +25,47 @@ const (
 	longBytes  = 1024 // of any text, for each field
 )
 
-// spent counts the fields of an answer's lists.
-type spent struct {
+// budget counts the fields of an answer's lists.
+type budget struct {
 	atomic.Int64
 	labouring sync.Mutex
 }
 
-type spentKey struct{}
+type budgetKey struct{}
 
 var errTooMuch = errors.New("the answer is too large")
 
-// bounded gives a request its count.
-func bounded(ctx context.Context) context.Context {
-	return context.WithValue(ctx, spentKey{}, new(spent))
+// withBudget gives a request its count.
+func withBudget(ctx context.Context) context.Context {
+	return context.WithValue(ctx, budgetKey{}, new(budget))
 }
 
-func (s *spent) over() bool { return s.Load() > maxAnswer }
+func (s *budget) exceeded() bool { return s.Load() > maxAnswer }
 
-// labour does work that counts for as many fields as it says: one after another for each request, so that
+// charge does work that counts for as many fields as it says: one after another for each request, so that
 // nothing more is begun once there was too much. Mutations are not cut off midway.
-func labour[T any](ctx context.Context, work func() (v T, fields int, err error)) (v T, err error) {
-	s, counted := ctx.Value(spentKey{}).(*spent)
+func charge[T any](ctx context.Context, work func() (v T, fields int, err error)) (v T, err error) {
+	s, counted := ctx.Value(budgetKey{}).(*budget)
 	if !counted || graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
 		v, _, err = work()
 		return v, err
 	}
 	s.labouring.Lock()
 	defer s.labouring.Unlock()
-	if s.over() {
+	if s.exceeded() {
 		return v, errTooMuch
 	}
 	v, fields, err := work()
-	if s.Add(int64(fields)); err == nil && s.over() {
+	if s.Add(int64(fields)); err == nil && s.exceeded() {
 		err = errTooMuch
 	}
 	return v, err
 }
 
-// bound counts each list before its elements are resolved. Once there are too many, nothing more is.
-func bound(ctx context.Context, next graphql.Resolver) (any, error) {
-	s := ctx.Value(spentKey{}).(*spent)
-	if s.over() {
+// limitAnswer counts each list before its elements are resolved. Once there are too many, nothing more is.
+func limitAnswer(ctx context.Context, next graphql.Resolver) (any, error) {
+	s := ctx.Value(budgetKey{}).(*budget)
+	if s.exceeded() {
 		return nil, errTooMuch
 	}
 	v, err := next(ctx)
@@ -81,7 +81,7 @@ func bound(ctx context.Context, next graphql.Resolver) (any, error) {
 	} else if list := reflect.ValueOf(v); list.Kind() == reflect.Slice {
 		s.Add(int64(list.Len() * max(1, len(graphql.GetFieldContext(ctx).Field.Selections))))
 	}
-	if s.over() {
+	if s.exceeded() {
 		return nil, errTooMuch
 	}
 	return v, nil
@@ -89,9 +89,9 @@ func bound(ctx context.Context, next graphql.Resolver) (any, error) {
 
 func (p *Page[T]) size() int { return len(p.Nodes) }
 
-// enough answers once for all that was not resolved.
-func enough(ctx context.Context, response *graphql.Response) *graphql.Response {
-	if !ctx.Value(spentKey{}).(*spent).over() {
+// overBudget answers once for all that was not resolved.
+func overBudget(ctx context.Context, response *graphql.Response) *graphql.Response {
+	if !ctx.Value(budgetKey{}).(*budget).exceeded() {
 		return response
 	}
 	refusal := fail(fmt.Sprintf("the answer has more than %d fields or %d bytes of text; ask for fewer elements with first, for the lists one by one, "+
