@@ -118,7 +118,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// BenchmarkAbuse tells how much processor time, of all cores, each abuse takes: none more than 600 ms.
+// BenchmarkAbuse measures how much processor time, of all cores, each abuse takes: none more than 600 ms.
 func BenchmarkAbuse(b *testing.B) {
 	h := newHarness(b)
 	for _, c := range h.abuses(900) {

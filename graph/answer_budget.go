@@ -35,7 +35,7 @@ type budgetKey struct{}
 
 var errTooMuch = errors.New("the answer is too large")
 
-// withBudget gives a request its count.
+// withBudget returns a context in which the fields of an answer are counted.
 func withBudget(ctx context.Context) context.Context {
 	return context.WithValue(ctx, budgetKey{}, new(budget))
 }

@@ -35,7 +35,7 @@ func parseAsOf(asOf *time.Time, asOfPosition *string) (*pointInTime, error) {
 	return nil, nil
 }
 
-// before tells whether a record had not happened yet.
+// before reports whether a record had not happened yet.
 func (m pointInTime) before(rec store.Recorded, meta domain.Meta) bool {
 	if !m.at.IsZero() {
 		return meta.Time.After(m.at)

@@ -49,7 +49,7 @@ func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQ
 	return q
 }
 
-// streamsOf gives the streams that tell of something by its id: of an integration those of its drafts and
+// streamsOf returns the streams that tell of something by its id: of an integration those of its drafts and
 // instances, too, of a customer those of its instances.
 func streamsOf(view *projections.View, organization, id string) []string {
 	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id), domain.Integrations.Stream(id),
@@ -72,7 +72,7 @@ func streamsOf(view *projections.View, organization, id string) []string {
 	return streams
 }
 
-// auditEvents gives a page of the audit.
+// auditEvents returns a page of the audit.
 func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*Page[AuditEvent], error) {
 	from, size, err := w.read()
 	if err != nil {

@@ -30,7 +30,7 @@ func Authenticate(view *projections.View, next http.Handler) http.Handler {
 	})
 }
 
-// bearer gives the token in an Authorization header, empty when there is none.
+// bearer returns the token in an Authorization header, empty when there is none.
 func bearer(header string) string {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {

@@ -265,7 +265,7 @@ func TestEditsAfterPublishing(t *testing.T) {
 	}
 }
 
-// together asks many times at once and gives the answers.
+// together asks many times at once and returns the answers.
 func (h *harness) together(n int, document string, v func(i int) vars) []reply {
 	h.t.Helper()
 	answers := make([]reply, n)

@@ -47,7 +47,7 @@ func newConnections(view *projections.View, stopping context.Context) *connectio
 	return &connections{view: view, stopping: stopping, accounts: map[string]*account{}, shared: shared{running: map[string]*evaluation{}}}
 }
 
-// account gives a token's.
+// account returns a token's.
 func (s *connections) account(token string) *account {
 	s.counting.Lock()
 	defer s.counting.Unlock()
@@ -124,7 +124,7 @@ func (o Options) tooManySubscriptions() *graphql.Response {
 		refusal.Count(o.MaxTokenSubscriptions, "subscription"))
 }
 
-// enter gives a connection's context, which ends when the server stops, and what must be called when
+// enter returns a connection's context, which ends when the server stops, and what must be called when
 // it is over; it is not ok once the server stops.
 func (s *connections) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
 	s.mu.Lock()

@@ -62,7 +62,7 @@ func instant(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// idsFrom gives ids that are the same each time the same is asked.
+// idsFrom returns ids that are the same each time the same is asked.
 func idsFrom(seed string) func() string {
 	n := 0
 	return func() string {
@@ -71,7 +71,7 @@ func idsFrom(seed string) func() string {
 	}
 }
 
-// partDifferences tells what differs. Its parts have ids of their own in each comparison.
+// partDifferences returns what differs. Its parts have ids of their own in each comparison.
 func partDifferences(ctx context.Context, comparison string, before, after *definition.Part) ([]PartDifference, error) {
 	return charge(ctx, func() ([]PartDifference, int, error) {
 		list, fields := []PartDifference{}, partFields*(parts(before)+parts(after))

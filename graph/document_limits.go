@@ -43,7 +43,7 @@ func (s documentLimits) MutateOperationParameters(_ context.Context, params *gra
 	return nil
 }
 
-// repeats tells how often a document has the name that it has most often. Validation compares all fields
+// repeats returns how often a document has the name that it has most often. Validation compares all fields
 // of one name with each other: the time grows with the square of their number. It is 0 for what the
 // parser refuses: too many tokens, or none.
 func repeats(document string, tokens int) (most int) {
@@ -64,7 +64,7 @@ func repeats(document string, tokens int) (most int) {
 	return 0
 }
 
-// within takes every value off left and tells whether that was enough.
+// within takes every value off left and reports whether that was enough.
 func within(value any, left *int) bool {
 	*left--
 	switch value := value.(type) {
@@ -122,7 +122,7 @@ func roots(set ast.SelectionSet) int {
 // schemaFields is how many fields a look at the schema itself counts for.
 const schemaFields = 200
 
-// deeper tells whether fields nest deeper than depth; looking at the schema itself does not count.
+// deeper reports whether fields nest deeper than depth; looking at the schema itself does not count.
 // It takes every field and fragment that it looks at off left and ends when nothing is.
 func deeper(set ast.SelectionSet, depth int, left *int) bool {
 	for _, s := range set {

@@ -257,7 +257,7 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 	})
 }
 
-// undoing gives the changes that lead from a revision of the draft to before its last edits, those
+// undoing returns the changes that lead from a revision of the draft to before its last edits, those
 // that were taken back already, or were made before a rebase, not counted.
 func (r *Resolver) undoing(ctx context.Context, ref authoring.DraftRef, upTo store.Revision, edits int) ([]definition.Change, error) {
 	var d domain.Draft

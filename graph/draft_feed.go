@@ -60,7 +60,7 @@ func (r *Resolver) followDraft(ctx context.Context, d Draft, each func(store.Rec
 	}
 }
 
-// published tells whether a draft has become a version.
+// published reports whether a draft has become a version.
 func (r *Resolver) published(d domain.Draft) bool {
 	model, ok := r.draftModel(d)
 	return !ok || model.Version() != nil

@@ -61,7 +61,7 @@ func (d Draft) ref() authoring.DraftRef {
 	return authoring.DraftRef{Integration: d.integration, ID: d.ID, Named: !d.Main}
 }
 
-// users gives those that are known of a list of ids.
+// users returns those that are known of a list of ids.
 func (d Draft) users(ids []string) []domain.User {
 	list := []domain.User{}
 	for _, id := range ids {
@@ -72,7 +72,7 @@ func (d Draft) users(ids []string) []domain.User {
 	return list
 }
 
-// user gives the user with an id, nil for the system and for none.
+// user returns the user with an id, nil for the system and for none.
 func (r *Resolver) user(organization, id string) *domain.User {
 	u, ok := r.View.Users.Get(organization, id)
 	if !ok {
@@ -84,7 +84,7 @@ func (r *Resolver) user(organization, id string) *domain.User {
 // Name is a named draft's.
 func (d Draft) Name() *string { return optional(d.Draft.Name) }
 
-// IsMain tells whether it is its integration's main draft.
+// IsMain reports whether it is its integration's main draft.
 func (d Draft) IsMain() bool { return d.Main }
 
 // Integration is what it is a draft of.
@@ -99,7 +99,7 @@ func (d Draft) Base() *Integration {
 	return &i
 }
 
-// IsBehind tells whether a newer version was published since, other than from this draft.
+// IsBehind reports whether a newer version was published since, other than from this draft.
 func (d Draft) IsBehind() bool {
 	newest, ok := d.integration.Newest()
 	return ok && newest.ID != d.Draft.Base && d.Closed == nil
@@ -136,7 +136,7 @@ func (d Draft) Definition(ctx context.Context, version *int, useLatestComponentV
 	return deref(text), err
 }
 
-// Changes tells what differs from the base.
+// Changes returns what differs from the base.
 func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
 	whole, err := d.full(ctx)
 	if err != nil {
@@ -241,7 +241,7 @@ type Verdict struct {
 // By is whose it is.
 func (v Verdict) By() *domain.User { return v.of.r.user(v.of.Organization, v.Verdict.By) }
 
-// Holds tells whether it counts.
+// Holds reports whether it counts.
 func (v Verdict) Holds() bool { return v.of.UnderReview() && v.of.Holds(v.Verdict, v.of.policy()) }
 
 // DismissedBy is who made it void.
@@ -260,7 +260,7 @@ func (v Verdict) DismissedReason() *string {
 	return optional(v.Dismissed.Reason)
 }
 
-// ChangesSince tells what differs now from what the reviewer saw.
+// ChangesSince returns what differs now from what the reviewer saw.
 func (v Verdict) ChangesSince(ctx context.Context) ([]PartDifference, error) {
 	whole, err := v.of.full(ctx)
 	if err != nil || whole.Review == nil {
@@ -287,10 +287,10 @@ func (t Thread) Part() *string { return optional(t.Thread.Part) }
 // Path is of a field.
 func (t Thread) Path() []string { return append([]string{}, t.Thread.Path...) }
 
-// IsOrphaned tells whether what it is about is gone.
+// IsOrphaned reports whether what it is about is gone.
 func (t Thread) IsOrphaned() bool { return t.orphaned }
 
-// IsResolved tells whether it is done with.
+// IsResolved reports whether it is done with.
 func (t Thread) IsResolved() bool { return t.Thread.ResolvedBy != "" }
 
 // ResolvedBy is who said so.

@@ -16,7 +16,7 @@ const (
 	releaseDocument = `mutation ($id: ID!, $why: String) { publishIntegration(input: {id: $id, bypassReason: $why}) { integration { id name versionNumber } ` + errorFields + ` } }`
 )
 
-// drafted begins a named draft and gives its id.
+// drafted begins a named draft and returns its id.
 func (h *harness) drafted(id, name string) string {
 	h.t.Helper()
 	a := h.do(beginDocument, vars{"id": id, "name": name})

@@ -55,7 +55,7 @@ func fromStream(r domain.Run) projections.Execution {
 	return e
 }
 
-// executions gives a page of executions, the newest first.
+// executions returns a page of executions, the newest first.
 func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, w window) (*Page[InstanceExecutionResult], error) {
 	from, size, err := w.read()
 	if err != nil {
@@ -134,7 +134,7 @@ func (r *Resolver) stepResults(ctx context.Context, id string, name *string, ord
 	return &page, err
 }
 
-// ordered gives the elements of an append-only list places that never change, forwards or backwards.
+// ordered returns the elements of an append-only list places that never change, forwards or backwards.
 func ordered[T any](list []T, backwards bool) func(func(uint64, T) bool) {
 	if !backwards {
 		return numbered(list)
@@ -200,7 +200,7 @@ func endOf(run string, at time.Time) Log {
 	return Log{run: run, of: "end", line: domain.LogLine{Time: at, Severity: "INFO", Message: endLine}}
 }
 
-// failureLines gives the log lines of an attempt that was made again.
+// failureLines returns the log lines of an attempt that was made again.
 func failureLines(run string, f domain.Failure) []Log {
 	return logsOf(run, f.Step, fmt.Sprint("failure ", f.Time.UnixNano()), f.Log)
 }
@@ -213,7 +213,7 @@ func logsOf(run, step, of string, lines []domain.LogLine) []Log {
 	return logs
 }
 
-// linesOf gives the log lines that a record adds.
+// linesOf returns the log lines that a record adds.
 func (r *Resolver) linesOf(ctx context.Context, h happened) ([]Log, error) {
 	switch event := h.event.(type) {
 	case domain.RunClaimed:

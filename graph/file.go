@@ -38,7 +38,7 @@ type upload struct {
 
 func uploadKey(organization, id string) string { return "upload/" + organization + "/" + id }
 
-// uploadMedia gives the address to put a file to.
+// uploadMedia returns the address to put a file to.
 func (r *Resolver) uploadMedia(ctx context.Context, object, name string, media MediaType) (*UploadMediaResult, error) {
 	i, err := r.editable(ctx, "objectId", object)
 	if err != nil {

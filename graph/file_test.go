@@ -45,14 +45,14 @@ func (h *harness) put(address, data string) *httptest.ResponseRecorder {
 	return w
 }
 
-// asked gives the addresses for an upload.
+// asked returns the addresses for an upload.
 func (h *harness) asked(integration string, media MediaType, name string) (upload, object string) {
 	h.t.Helper()
 	a := h.do(mediaDocument, vars{"object": integration, "name": name, "media": media})
 	return a.text("uploadMedia.uploadUrl"), a.text("uploadMedia.objectUrl")
 }
 
-// stored uploads a file and gives its objectUrl.
+// stored uploads a file and returns its objectUrl.
 func (h *harness) stored(integration string, media MediaType, name, data string) string {
 	h.t.Helper()
 	upload, object := h.asked(integration, media, name)
@@ -62,7 +62,7 @@ func (h *harness) stored(integration string, media MediaType, name, data string)
 	return object
 }
 
-// attach adds an attachment and gives its id.
+// attach adds an attachment and returns its id.
 func (h *harness) attach(integration, name, data string) string {
 	h.t.Helper()
 	a := h.do(attachDocument, vars{"id": integration, "url": h.stored(integration, MediaTypeAttachment, name, data)})
@@ -307,7 +307,7 @@ func TestFilesWithoutBlobs(t *testing.T) {
 	}
 }
 
-// openClosedBlobs gives blobs that take nothing.
+// openClosedBlobs returns blobs that take nothing.
 func openClosedBlobs(ctx context.Context) (*store.Blobs, error) {
 	blobs, err := store.OpenBlobs(ctx, "mem://")
 	if err != nil {

@@ -175,7 +175,7 @@ func (h *harness) events() []store.Recorded {
 	return all
 }
 
-// since tells the kinds of the events after the first n, in order.
+// since returns the kinds of the events after the first n, in order.
 func (h *harness) since(n int) string {
 	h.t.Helper()
 	var kinds []string
@@ -322,7 +322,7 @@ const (
 	exportDocument = `query ($id: ID!, $version: Int, $latest: Boolean) { integration(id: $id) { definition(version: $version, useLatestComponentVersions: $latest) } }`
 )
 
-// imported imports a definition for an organization and gives the integration's id.
+// imported imports a definition for an organization and returns the integration's id.
 func (h *harness) imported(o org, definition string) string {
 	h.t.Helper()
 	return h.made(h.doAs(o, importDocument, vars{"definition": definition}), "importIntegration", "integration")
@@ -353,7 +353,7 @@ func (h *harness) made(a reply, mutation, object string) string {
 	return id
 }
 
-// execution records a finished execution with one step by events and gives its id.
+// execution records a finished execution with one step by events and returns its id.
 func (h *harness) executed(o org, instance string, claims int) string {
 	h.t.Helper()
 	run, ctx := uuid.NewString(), o.system(h.t.Context())

@@ -35,7 +35,7 @@ var _ graphql.Transport = httpTransport{}
 // Supports implements [graphql.Transport].
 func (httpTransport) Supports(r *http.Request) bool { return r.Method == http.MethodPost || isQuery(r) }
 
-// isQuery tells the GETs that execute a document from those of a browser that wants the page.
+// isQuery returns the GETs that execute a document from those of a browser that wants the page.
 func isQuery(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.Query().Has("query") && !strings.Contains(r.Header.Get("Accept"), "text/html")
 }
@@ -127,7 +127,7 @@ func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.R
 	return params, http.StatusOK, nil
 }
 
-// readAddress takes the parameters from the address and gives the name of a bad one.
+// readAddress takes the parameters from the address and returns the name of a bad one.
 func readAddress(r *http.Request, params *graphql.RawParams) (bad string) {
 	query := r.URL.Query()
 	params.Query, params.OperationName = query.Get("query"), query.Get("operationName")
@@ -175,7 +175,7 @@ func (o Options) exceeded(setting, format string, args ...any) *graphql.Response
 	return fail(refusal.Exceed(setting, format, args...).Error())
 }
 
-// inTime tells of a request whose time was up.
+// inTime returns of a request whose time was up.
 func (o Options) inTime(ctx context.Context) {
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		o.OnLimit("HEDDLE_REQUEST_TIMEOUT")

@@ -32,7 +32,7 @@ type integrationFilter struct {
 	marketplace                            *MarketplaceConfiguration
 }
 
-// fits gives the test for one integration. Only what is asked for is looked at.
+// fits returns the test for one integration. Only what is asked for is looked at.
 func (f integrationFilter) fits() func(*projections.Listed) bool {
 	var tests []func(*projections.Listed) bool
 	and := func(test func(*projections.Listed) bool) { tests = append(tests, test) }

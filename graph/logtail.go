@@ -94,7 +94,7 @@ func (r *Resolver) followInstance(ctx context.Context, instance string, from fee
 // clockSkew is more than the clocks of processes may differ by.
 const clockSkew = time.Minute
 
-// since gives the runs of an instance that may have records between two positions.
+// since returns the runs of an instance that may have records between two positions.
 func (r *Resolver) since(ctx context.Context, instance string, at, to store.Position) (*begun, error) {
 	if err := r.Runs.Wait(ctx, to); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (r *Resolver) since(ctx context.Context, instance string, at, to store.Posi
 	}}, nil
 }
 
-// timeOf tells when what comes after a position began, the zero time when nothing does up to another one.
+// timeOf returns when what comes after a position began, the zero time when nothing does up to another one.
 func (r *Resolver) timeOf(ctx context.Context, after, to store.Position) (time.Time, error) {
 	if after >= to {
 		return time.Time{}, nil

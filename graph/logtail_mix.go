@@ -27,7 +27,7 @@ type opened struct {
 // recordsHeld is how many records of a run are read together.
 const recordsHeld = 64
 
-// upTo tells what is recorded up to a position of runs that have grown, and of those that later gives.
+// upTo returns what is recorded up to a position of runs that have grown, and of those that later gives.
 func (m *mixing) upTo(ctx context.Context, grown []string, later *begun, to store.Position, tell func(happened) (bool, error)) (more bool, err error) {
 	var open heads
 	add := func(run string) error {
@@ -67,7 +67,7 @@ func (m *mixing) upTo(ctx context.Context, grown []string, later *begun, to stor
 	}
 }
 
-// tellFirst tells the record that comes first.
+// tellFirst returns the record that comes first.
 func (m *mixing) tellFirst(ctx context.Context, open *heads, tell func(happened) (bool, error)) (more bool, err error) {
 	o := (*open)[0]
 	h, err := happened{}.then(o.records[0])
@@ -124,7 +124,7 @@ type begun struct {
 
 const runsPage = 1000 // runs that are asked for together
 
-// first gives the next run, nil when there is none.
+// first returns the next run, nil when there is none.
 func (b *begun) first() (*projections.Execution, error) {
 	if b == nil {
 		return nil, nil

@@ -43,7 +43,7 @@ func (c *counted) Follow(ctx context.Context, after store.Position, filter store
 	return c.count(c.Log.Follow(ctx, after, filter))
 }
 
-// counts gives the records read of some runs and of all others, and begins again.
+// counts returns the records read of some runs and of all others, and begins again.
 func (c *counted) counts(of []string) (these, others int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

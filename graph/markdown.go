@@ -53,7 +53,7 @@ func (imageLinks) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	})
 }
 
-// renderMarkdown gives HTML that can be put into a page as it is. Text that would take long to render
+// renderMarkdown returns HTML that can be put into a page as it is. Text that would take long to render
 // is shown as it was written.
 func renderMarkdown(text string, images bool) (string, error) {
 	if tangled(text) {

@@ -61,7 +61,7 @@ func (f IntegrationFlow) StableKey() *string { return optional(f.flow.Text("stab
 // Description is what the file says of the flow.
 func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("description")) }
 
-// IsSynchronous tells whether callers wait for the flow's result.
+// IsSynchronous reports whether callers wait for the flow's result.
 func (f IntegrationFlow) IsSynchronous() bool { return f.flow.Flag("isSynchronous") }
 
 // Trigger is the step that starts the flow; a draft's may not be there yet.

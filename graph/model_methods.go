@@ -35,7 +35,7 @@ func (i Integration) VersionComment() *string {
 	return nil
 }
 
-// VersionIsAvailable tells whether it can be deployed.
+// VersionIsAvailable reports whether it can be deployed.
 func (i Integration) VersionIsAvailable() bool { return i.version != nil && !i.version.Unavailable }
 
 // VersionLabels are those of the version itself, none of the draft.
@@ -46,7 +46,7 @@ func (i Integration) VersionLabels() []string {
 	return i.version.Labels
 }
 
-// IsTemplate tells whether it is offered to begin others with.
+// IsTemplate reports whether it is offered to begin others with.
 func (i Integration) IsTemplate() bool { return i.TemplateFor() != TemplateForNobody }
 
 // TemplateFor tells to whom it is offered.
@@ -67,7 +67,7 @@ func (i Integration) market() domain.Marketplace {
 	return i.version.Market()
 }
 
-// MarketplaceConfiguration tells how the marketplace has it.
+// MarketplaceConfiguration returns how the marketplace has it.
 func (i Integration) MarketplaceConfiguration() MarketplaceConfiguration {
 	return MarketplaceConfiguration(i.market().Configuration)
 }
@@ -75,7 +75,7 @@ func (i Integration) MarketplaceConfiguration() MarketplaceConfiguration {
 // Overview is what the marketplace says of it.
 func (i Integration) Overview() *string { return optional(i.market().Overview) }
 
-// AllowMultipleMarketplaceInstances tells whether a customer may have several instances of it.
+// AllowMultipleMarketplaceInstances reports whether a customer may have several instances of it.
 func (i Integration) AllowMultipleMarketplaceInstances() bool { return i.market().Multiple }
 
 // CreatedAt is when the integration was created.
@@ -103,7 +103,7 @@ func (v InstanceConfigVariable) Value() *string {
 	return optional(v.variable.Default())
 }
 
-// Status tells whether there is a value to run with.
+// Status reports whether there is a value to run with.
 func (v InstanceConfigVariable) Status() *InstanceConfigVariableStatus {
 	status := InstanceConfigVariableStatusActive
 	if v.connection() && !v.isSet {
@@ -213,7 +213,7 @@ func (s InstanceStepResult) StartedAt() *time.Time { return optionalTime(s.step.
 // EndedAt is when the step was done.
 func (s InstanceStepResult) EndedAt() *time.Time { return optionalTime(s.step.Ended) }
 
-// HasError tells whether the step failed.
+// HasError reports whether the step failed.
 func (s InstanceStepResult) HasError() bool { return s.step.Error != "" }
 
 // Error is why it failed.

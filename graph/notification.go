@@ -57,7 +57,7 @@ func (n Notification) Thread() *string { return optional(n.Notice.Thread) }
 // Text is what its author said.
 func (n Notification) Text() *string { return optional(n.Notice.Text) }
 
-// notifications gives a page of what the caller was told, newest first: no more is looked at than is shown.
+// notifications returns a page of what the caller was told, newest first: no more is looked at than is shown.
 func (r *Resolver) notifications(ctx context.Context, w window) (Page[Notification], error) {
 	page := Page[Notification]{Nodes: []Notification{}, Edges: []Edge[Notification]{}}
 	cursor, size, err := w.read()

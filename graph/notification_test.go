@@ -14,7 +14,7 @@ const (
 	noticeFeed = `subscription ($after: String) { notificationAdded(after: $after) { cursor type } }`
 )
 
-// reviewed has everything happen to a draft that people are told of, and gives its id.
+// reviewed has everything happen to a draft that people are told of, and returns its id.
 func (h *harness) reviewed() string {
 	h.t.Helper()
 	id := h.imported(h.org, shop)

@@ -47,7 +47,7 @@ func (o *operation) answering(ctx context.Context) bool {
 	return true
 }
 
-// answered gives the place back that the answer was made in.
+// answered returns the place back that the answer was made in.
 func (o *operation) answered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -74,7 +74,7 @@ func (o *operation) feeding(v any) {
 	}
 }
 
-// sent gives the cursor of the element that was fed first and not told of yet.
+// sent returns the cursor of the element that was fed first and not told of yet.
 func (o *operation) sent() (cursor string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -154,7 +154,7 @@ func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *
 	}, next)
 }
 
-// recovered tells of a panic: gqlgen recovers in resolvers only.
+// recovered returns of a panic: gqlgen recovers in resolvers only.
 func (s streaming) recovered(ctx context.Context, refused *gqlerror.List) {
 	if cause := recover(); cause != nil {
 		*refused = gqlerror.List{s.present(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))}
@@ -212,7 +212,7 @@ func hand(response *graphql.Response, next func([]byte) error) error {
 	return next(payload)
 }
 
-// oneStream gives the field that a subscription is of; it refuses one that is not of exactly one stream.
+// oneStream returns the field that a subscription is of; it refuses one that is not of exactly one stream.
 func oneStream(rc *graphql.OperationContext) (field string, refusal *graphql.Response) {
 	fields := graphql.CollectFields(rc, rc.Operation.SelectionSet, []string{"Subscription"})
 	if len(fields) != 1 || strings.HasPrefix(fields[0].Name, "__") {

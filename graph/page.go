@@ -40,7 +40,7 @@ type window struct {
 	last   *int
 }
 
-// backwards tells whether the page is to be the end of the list.
+// backwards reports whether the page is to be the end of the list.
 func (w window) backwards() bool { return w.last != nil || deref(w.before) != "" }
 
 // read checks the arguments. It gives the cursor, empty for none, and how many elements are wanted.
@@ -173,7 +173,7 @@ func (p *Page[T]) add(node T, c string) {
 	p.PageInfo.EndCursor = &c
 }
 
-// numbered gives the elements of a list that keeps its order their numbers as places, from 1.
+// numbered returns the elements of a list that keeps its order their numbers as places, from 1.
 func numbered[T any](list []T) iter.Seq2[uint64, T] {
 	return func(yield func(uint64, T) bool) {
 		for i, v := range list {
@@ -201,5 +201,5 @@ func contains(part *string) func(string) bool {
 	return func(s string) bool { return lower == "" || strings.Contains(strings.ToLower(s), lower) }
 }
 
-// descending tells whether an order argument asks for the reverse.
+// descending reports whether an order argument asks for the reverse.
 func descending(orders ...OrderDirection) bool { return slices.Contains(orders, OrderDirectionDesc) }

@@ -121,7 +121,7 @@ func (ps *presences) open(draft string) *room {
 	return in
 }
 
-// run tells the other processes what is new here, and hears what they tell.
+// run returns the other processes what is new here, and hears what they tell.
 func (in *room) run(ctx context.Context) {
 	messages, unsubscribe := in.of.live.Subscribe(in.topic)
 	defer unsubscribe()

@@ -153,7 +153,7 @@ func (s *sorting[E]) compare(e *standing[E], to *spot) int {
 	return cmp.Compare(e.Place, to.Place)
 }
 
-// headOf gives what comes first behind a spot, n elements at most, and whether anything is before it. It
+// headOf returns what comes first behind a spot, n elements at most, and whether anything is before it. It
 // keeps no more than these.
 func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot, n int) (head []*standing[E], before bool) {
 	next := func() *standing[E] {

@@ -76,7 +76,7 @@ func (h *harness) openEvents(r *http.Request, token string, headers ...string) *
 	return c
 }
 
-// event gives the next event and its data; the name is empty when the stream has ended.
+// event returns the next event and its data; the name is empty when the stream has ended.
 func (c *eventsClient) event() (name, data string) {
 	c.t.Helper()
 	has := false
@@ -95,7 +95,7 @@ func (c *eventsClient) event() (name, data string) {
 	return "", ""
 }
 
-// next gives the next response.
+// next returns the next response.
 func (c *eventsClient) next() (a reply) {
 	c.t.Helper()
 	name, data := c.event()
@@ -180,7 +180,7 @@ func (c *socketClient) subscribe(id, document string, v vars) {
 	c.send(string(payload))
 }
 
-// receive gives the next message, or how the server closed.
+// receive returns the next message, or how the server closed.
 func (c *socketClient) receive() (text string, err error) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -192,7 +192,7 @@ func (c *socketClient) receive() (text string, err error) {
 	return string(data), err
 }
 
-// read gives the next message, or the code that the server closed with.
+// read returns the next message, or the code that the server closed with.
 func (c *socketClient) read() (text string, code websocket.StatusCode) {
 	c.t.Helper()
 	text, err := c.receive()
@@ -213,7 +213,7 @@ func (c *socketClient) closed(want websocket.StatusCode) {
 	}
 }
 
-// next gives the next response to an operation.
+// next returns the next response to an operation.
 func (c *socketClient) next(id string) (a reply) {
 	c.t.Helper()
 	text, code := c.read()
@@ -242,7 +242,7 @@ func (h *harness) query(document string, v vars, more ...string) *http.Request {
 	return r
 }
 
-// started records an execution that a worker has begun, and gives its id.
+// started records an execution that a worker has begun, and returns its id.
 func (h *harness) started(instance string) string {
 	h.t.Helper()
 	id := newID()

@@ -110,7 +110,7 @@ type message struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// object tells whether the payload is of the kind that all messages have, if it is there.
+// object reports whether the payload is of the kind that all messages have, if it is there.
 func (m message) object() bool {
 	var members map[string]json.RawMessage
 	return len(m.Payload) == 0 || json.Unmarshal(m.Payload, &members) == nil

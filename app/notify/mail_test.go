@@ -141,7 +141,7 @@ func (s *mailServer) answer() string {
 	return answer
 }
 
-// next waits for a letter and gives its words and whom it is to.
+// next waits for a letter and returns its words and whom it is to.
 func (s *mailServer) next(t *testing.T) letter {
 	t.Helper()
 	select {

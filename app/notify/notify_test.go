@@ -104,7 +104,7 @@ func (p *parlour) receive(w http.ResponseWriter, r *http.Request) {
 	p.got = append(p.got, m.Type+" "+m.Data.To[0].Email+" "+id)
 }
 
-// told waits until so many were accepted and gives them without their ids.
+// told waits until so many were accepted and returns them without their ids.
 func (p *parlour) told(n int) (all, ids []string) {
 	p.t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {

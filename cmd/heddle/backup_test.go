@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// fromPage gives a block of shell commands of the operating page.
+// fromPage returns a block of shell commands of the operating page.
 func fromPage(t *testing.T, name string) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/operating.md")

@@ -173,7 +173,7 @@ func BenchmarkLibrary(b *testing.B) {
 	b.ReportMetric(residentMiB(b, cmd.Process.Pid, "VmHWM"), "peak-MiB")
 }
 
-// answerTo gives the answer to what names an integration of the library.
+// answerTo returns the answer to what names an integration of the library.
 func answerTo(b *testing.B, address, query string) []byte {
 	b.Helper()
 	body, err := json.Marshal(map[string]string{"query": query})

@@ -90,7 +90,7 @@ func (s *benchServer) stop() {
 	_ = s.process.Wait() // how it ends does not matter: its folder goes
 }
 
-// imports makes an integration of a definition and gives its id.
+// imports makes an integration of a definition and returns its id.
 func (s *benchServer) imports(ctx context.Context, definition string) (integration string, err error) {
 	var imported struct{ Integration struct{ ID string } }
 	err = s.ask(ctx, `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`, definition, &imported)
@@ -107,7 +107,7 @@ func (s *benchServer) socket(ctx context.Context) (*websocket.Conn, error) {
 	return conn, nil
 }
 
-// deploy brings a definition to life and gives its flows' URLs by their names.
+// deploy brings a definition to life and returns its flows' URLs by their names.
 func (s *benchServer) deploy(ctx context.Context, definition string) (map[string]string, error) {
 	var published, customer, instance struct {
 		Integration, Customer, Instance struct{ ID string }
@@ -222,7 +222,7 @@ func (s *benchServer) peak() int {
 	return kilobytes << 10
 }
 
-// quantiles sorts and gives the time that a share of all did not take longer than.
+// quantiles sorts and returns the time that a share of all did not take longer than.
 func quantiles(took []time.Duration, round time.Duration) func(share float64) time.Duration {
 	slices.Sort(took)
 	return func(share float64) time.Duration {

@@ -19,7 +19,7 @@ import (
 // was killed.
 var web = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// ask sends a GraphQL document and gives the whole answer, decoded.
+// ask sends a GraphQL document and returns the whole answer, decoded.
 func ask(url, token, query string, variables map[string]any) (any, error) {
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
@@ -99,7 +99,7 @@ func (h *house) call(query string, variables map[string]any) any {
 	return at(answer, "data")
 }
 
-// deploy brings a definition to a new customer and gives the path of its first trigger's URL.
+// deploy brings a definition to a new customer and returns the path of its first trigger's URL.
 func (h *house) deploy(definition string, config ...any) (trigger string) {
 	h.Helper()
 	integration := at(h.call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
@@ -114,7 +114,7 @@ func (h *house) deploy(definition string, config ...any) (trigger string) {
 	return strings.TrimPrefix(url, h.url)
 }
 
-// trigger posts to a trigger and gives the execution's id.
+// trigger posts to a trigger and returns the execution's id.
 func (h *house) trigger(path string, body string) (execution string) {
 	h.Helper()
 	status, header, text, err := send(http.MethodPost, h.url+path, http.Header{"Content-Type": {"application/json"}}, []byte(body))
@@ -196,7 +196,7 @@ func (h *hook) block() (release func()) {
 	})
 }
 
-// got gives the requests once there are so many.
+// got returns the requests once there are so many.
 func (h *hook) got(n int) ([]request, error) {
 	for deadline := time.After(patience); ; {
 		h.mu.Lock()
@@ -213,7 +213,7 @@ func (h *hook) got(n int) ([]request, error) {
 	}
 }
 
-// counts tells how often each call was made, by idempotency key.
+// counts returns how often each call was made, by idempotency key.
 func (h *hook) counts() map[string]int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -230,7 +230,7 @@ type timed struct {
 	at  time.Time
 }
 
-// all gives every call that has come.
+// all returns every call that has come.
 func (h *hook) all() (calls []timed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -70,7 +70,7 @@ type pacedWriter struct {
 // Unwrap lets [http.ResponseController] reach what is below.
 func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// extend gives the reader the time that the next bytes may take.
+// extend sets the deadline of the reader for the next bytes.
 func (p *pacedWriter) extend(size int) {
 	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience + time.Duration(size)*time.Second/leastRate)) // not supported: nothing to bound
 }

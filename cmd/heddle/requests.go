@@ -46,7 +46,7 @@ func (m *metrics) requests(next http.Handler) http.Handler {
 	})
 }
 
-// classOf gives the class of a status: 1xx to 5xx, whatever a flow answers.
+// classOf returns the class of a status: 1xx to 5xx, whatever a flow answers.
 func classOf(status int) string {
 	if status < 100 || status > 599 {
 		return otherLabel
@@ -75,5 +75,5 @@ func (w *statusWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap gives what is below.
+// Unwrap returns what is below.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -62,7 +62,7 @@ func cmdRoots(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// roots gives the answers. get knows the ids that some fields need.
+// roots returns the answers. get knows the ids that some fields need.
 func roots(url, token string, get func(string) string) (string, error) {
 	types, err := schema(url, token)
 	if err != nil {
@@ -105,7 +105,7 @@ func needs(f fieldType) bool {
 	return false
 }
 
-// schema gives the fields of all types.
+// schema returns the fields of all types.
 func schema(url, token string) (map[string][]fieldType, error) {
 	const ref = "kind name ofType { kind name ofType { kind name ofType { kind name } } }"
 	answer, err := ask(url, token, `{ __schema { types { name fields { name args { name defaultValue type { kind } } type { `+ref+` } } } } }`, nil)

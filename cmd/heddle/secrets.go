@@ -105,7 +105,7 @@ func (s *settings) secrets() (pairs []string) {
 	return append(pairs, parts...)
 }
 
-// within gives what is secret in an address, as it is written there and as it is meant.
+// within returns what is secret in an address, as it is written there and as it is meant.
 func within(u *url.URL, each func(secret string)) {
 	name, password := u.User.Username(), ""
 	if u.User != nil {

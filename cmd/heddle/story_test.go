@@ -58,7 +58,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"token": cmdToken, "tokenid": cmdTokenID, "exits": cmdExits,
 }
 
-// setup gives each story a folder, a token and a server for steps, none of which it shares.
+// setup makes a folder, a token and a server for steps for each story; stories share none of them.
 func setup(env *testscript.Env) error {
 	s := &story{dir: env.WorkDir}
 	env.Values[storyKey{}] = s

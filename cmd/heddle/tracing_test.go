@@ -34,7 +34,7 @@ type span struct {
 func (s span) id() string     { return fmt.Sprintf("%x", s.SpanId) }
 func (s span) parent() string { return fmt.Sprintf("%x", s.ParentSpanId) }
 
-// about gives an attribute.
+// about returns an attribute.
 func (s span) about(key string) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
@@ -82,7 +82,7 @@ func (c *collected) env() []string {
 	return []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.url, "OTEL_BSP_SCHEDULE_DELAY=20"}
 }
 
-// trace gives the spans of a trace.
+// trace returns the spans of a trace.
 func (c *collected) trace(id string) (spans []span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,7 +119,7 @@ func (c *collected) tree(id, root string, whole int) (tree string, byName map[st
 	return tree, byName
 }
 
-// under tells whether a span is right below another.
+// under reports whether a span is right below another.
 func under(spans map[string]span, child, parent string) bool {
 	c, ok := spans[child]
 	p, there := spans[parent]
