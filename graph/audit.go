@@ -25,7 +25,7 @@ type AuditEvent struct {
 	act          projections.Act
 }
 
-// auditFilter is what the audit is asked for; empty fits all.
+// auditFilter selects audit entries; an empty field fits all.
 type auditFilter struct {
 	actor, subject string
 	kinds          []string
@@ -33,7 +33,7 @@ type auditFilter struct {
 	ascending      bool
 }
 
-// actQuery is what a filter asks the index for, once that has what the caller may have just done.
+// actQuery returns the query of a filter, once that has what the caller may have just done.
 func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
 	r.Runs.Settle(ctx, r.View.Applied())
 	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
@@ -121,7 +121,7 @@ func (r *Resolver) auditEvent(ctx context.Context, organization string, a projec
 	return e, nil
 }
 
-// auditID is what ids of events in the audit begin with; the position follows.
+// auditID is the prefix of ids of events in the audit; the position follows.
 const auditID = "event:"
 
 // auditEventByID finds an event for those who may read the audit.
@@ -195,7 +195,7 @@ func (e AuditEvent) RemoteAddress() *string { return optional(e.meta.Remote) }
 // Correlation is shared by all that one request caused.
 func (e AuditEvent) Correlation() *string { return optional(e.meta.Correlation) }
 
-// Data is what happened.
+// Data is the event as it is stored.
 func (e AuditEvent) Data() *string { return optional(string(e.record.Data)) }
 
 // Hash is over all of it as stored.

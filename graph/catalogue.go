@@ -28,7 +28,7 @@ func (c Component) Label() string { return c.component.Label }
 // Description says what it is for.
 func (c Component) Description() string { return c.component.Description }
 
-// Public tells that everybody has it.
+// Public reports that everybody has it.
 func (c Component) Public() bool { return true }
 
 // Category is its heading in the catalogue.
@@ -96,7 +96,7 @@ func (a Action) ID() string {
 	return domain.DeriveID(kind, a.of.Key(), a.Key)
 }
 
-// IsTrigger tells triggers from actions.
+// IsTrigger reports whether the action is a trigger.
 func (a Action) IsTrigger() bool { return a.trigger }
 
 // Component is the one that it belongs to.

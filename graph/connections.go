@@ -168,7 +168,7 @@ func (s *connections) revoked(ctx context.Context) bool {
 	}
 }
 
-// isStream tells requests whose answer goes on: WebSocket and server-sent events.
+// isStream reports whether the answer to a request goes on: WebSocket and server-sent events.
 func isStream(r *http.Request) bool {
 	return isUpgrade(r) || accepted(r) == eventStream
 }

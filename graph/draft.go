@@ -20,12 +20,12 @@ func (r *Resolver) editable(ctx context.Context, field, id string) (Integration,
 	return i, nil
 }
 
-// published is what publishing answers.
+// published returns the answer to a publish.
 func published(i domain.Integration, version string, err error) (Integration, error) {
 	return at(i, version), err
 }
 
-// scheduled is what scheduling a publish answers.
+// scheduled returns the answer to scheduling a publish.
 func (r *Resolver) scheduled(ref authoring.DraftRef, d domain.Draft, err error) (Draft, error) {
 	return Draft{Draft: d, r: r, integration: ref.Integration}, err
 }

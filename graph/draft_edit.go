@@ -57,7 +57,7 @@ func (r *Resolver) current(ref authoring.DraftRef, seen draftPlace, d domain.Dra
 		newest.Number, userName(r.View, ref.Integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
 }
 
-// draftRevision is what an editor of the draft as it is now names with its edits.
+// draftRevision returns the revision that an editor of the current draft names with its edits.
 func (r *Resolver) draftRevision(ctx context.Context, i Integration) (*string, error) {
 	if i.version != nil || i.past != nil {
 		return nil, nil

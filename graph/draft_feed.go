@@ -66,7 +66,7 @@ func (r *Resolver) published(d domain.Draft) bool {
 	return !ok || model.Version() != nil
 }
 
-// draftEvent is what clients see of a kind of event of drafts.
+// draftEvent describes a kind of event of drafts for clients.
 type draftEvent struct {
 	Type  DraftEventType
 	edits bool // it changes what the draft contains

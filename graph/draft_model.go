@@ -87,7 +87,7 @@ func (d Draft) Name() *string { return optional(d.Draft.Name) }
 // IsMain reports whether it is its integration's main draft.
 func (d Draft) IsMain() bool { return d.Main }
 
-// Integration is what it is a draft of.
+// Integration returns the draft's integration.
 func (d Draft) Integration() *Integration { return &Integration{integration: d.integration} }
 
 // Base is the version that it was made from.
@@ -117,7 +117,7 @@ func (d Draft) UpdatedBy() *domain.User { return d.r.user(d.Organization, d.Draf
 // Authors are those who have edited it.
 func (d Draft) Authors() []domain.User { return d.users(d.Draft.Authors) }
 
-// Revision is what edits of it name.
+// Revision returns the revision that edits name.
 func (d Draft) Revision(ctx context.Context) (string, error) {
 	if d.past != nil {
 		return placeOf(d.ref(), d.past.last).String(), nil
@@ -145,7 +145,7 @@ func (d Draft) Changes(ctx context.Context) ([]PartDifference, error) {
 	return partDifferences(ctx, domain.DeriveID("changes", d.ID), whole.Origin, whole.Definition)
 }
 
-// ChangeHash is what verdicts are bound to.
+// ChangeHash returns the digest that verdicts are bound to.
 func (d Draft) ChangeHash(ctx context.Context) (string, error) {
 	whole, err := d.full(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func (d Draft) Approvals() int { return d.Draft.Approvals(d.policy()) }
 // ApprovalsNeeded is how many the policy asks for.
 func (d Draft) ApprovalsNeeded() int { return d.policy().Approvals }
 
-// Review is what its reviewers were asked and have said.
+// Review returns the request to its reviewers and their verdicts.
 func (d Draft) Review() *ReviewRequest {
 	if d.Draft.Review == nil {
 		return nil
@@ -181,7 +181,7 @@ func (d Draft) ScheduledPublish() *ScheduledPublish {
 	return &ScheduledPublish{ID: domain.DeriveID("scheduled publish", d.ID), At: d.Schedule.At, Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
 }
 
-// Version is what it has become.
+// Version returns the version that the draft has become.
 func (d Draft) Version() *Integration {
 	if d.Closed == nil {
 		return nil
@@ -281,7 +281,7 @@ type Thread struct {
 	orphaned bool
 }
 
-// Part is what it is about, nil for the draft as a whole.
+// Part returns the part that it is about, nil for the draft as a whole.
 func (t Thread) Part() *string { return optional(t.Thread.Part) }
 
 // Path is of a field.
@@ -325,7 +325,7 @@ func (t Thread) Comments() []Comment {
 	return list
 }
 
-// ReviewPolicy is what drafts of an integration, or of all that have none of their own, need.
+// ReviewPolicy is the policy of an integration, or of all that have none of their own.
 type ReviewPolicy struct {
 	domain.ReviewPolicy
 	of    string // the integration or the organization

@@ -27,7 +27,7 @@ func (r *Resolver) draftByID(ctx context.Context, id string) (*Draft, error) {
 	return d, nil
 }
 
-// draftFilter is what lists of drafts are asked for; nil fits all.
+// draftFilter selects drafts; a nil field fits all.
 type draftFilter struct {
 	integration      *string
 	isMain           *bool
@@ -102,7 +102,7 @@ func (r *Resolver) updateDraft(ctx context.Context, input UpdateDraftInput) (*Dr
 	return r.shown(ctx, ref)
 }
 
-// shown is what an action on a draft answers that nobody else's edit can be in the way of.
+// shown returns the answer to an action on a draft that can't meet another's edit.
 func (r *Resolver) shown(ctx context.Context, ref authoring.DraftRef) (*DraftPayload, error) {
 	revision, err := r.revisionOf(ctx, ref)
 	if err != nil {

@@ -271,7 +271,7 @@ func (r *Resolver) run(ctx context.Context, id string) (domain.Run, error) {
 	})
 }
 
-// logSeverities gives each severity a number that grows with it; the metrics stand beside information.
+// logSeverities assigns each severity a number that grows with it; the metrics stand beside information.
 var logSeverities = []LogSeverity{{10, "TRACE"}, {20, "DEBUG"}, {30, "INFO"}, {35, "METRIC"}, {40, "WARN"}, {50, "ERROR"}, {60, "FATAL"}}
 
 func (r *Resolver) lines(ctx context.Context, s domain.StepFinished) ([]domain.LogLine, error) {

@@ -67,7 +67,7 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 	return InstanceExecutionResult{fromStream(run)}, nil
 }
 
-// replayed is what queues the run again: in the version that is deployed now, if that has the flow.
+// replayed returns the event that queues the run again: in the version that is deployed now, if that has the flow.
 func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueued, error) {
 	queued := old.Queued
 	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate, queued.Answer = old.ID, "", false, nil, "", nil

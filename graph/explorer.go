@@ -56,7 +56,7 @@ func assets(names ...string) (all []asset) {
 	return all
 }
 
-// explorerPage is what a browser sees at GET /api.
+// explorerPage serves the page that a browser sees at GET /api.
 func explorerPage() http.Handler {
 	var page bytes.Buffer
 	if err := explorerTemplate.Execute(&page, map[string][]asset{

@@ -18,7 +18,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// The media types of answers. With the newer one the HTTP status tells what became of the request;
+// The media types of answers. With the newer one the HTTP status says what became of the request;
 // with the older one it is 200 for every request that could be read. Source: GraphQL over HTTP.
 const (
 	plainJSON   = "application/json"

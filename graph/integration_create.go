@@ -77,7 +77,7 @@ func labelsOf(list []*string) *[]string {
 	return &labels
 }
 
-// parent is what an integration was copied from, null if that is gone.
+// parent returns the integration that another was copied from, nil if that is gone.
 func (r *Resolver) parent(ctx context.Context, i Integration) (*Integration, error) {
 	if i.integration.Parent == "" {
 		return nil, nil

@@ -23,7 +23,7 @@ func (l listed) show() Integration {
 	return at(*l.Integration, l.Versions[l.version-1].ID)
 }
 
-// integrationFilter is what a list of integrations is asked for; what is nil or empty fits all.
+// integrationFilter selects integrations; a nil or empty field fits all.
 type integrationFilter struct {
 	name, description, category, createdBy *string
 	labels                                 []string

@@ -27,7 +27,7 @@ type opened struct {
 // recordsHeld is how many records of a run are read together.
 const recordsHeld = 64
 
-// upTo returns what is recorded up to a position of runs that have grown, and of those that later gives.
+// upTo returns what is recorded up to a position of runs that have grown, and of the runs that later returns.
 func (m *mixing) upTo(ctx context.Context, grown []string, later *begun, to store.Position, tell func(happened) (bool, error)) (more bool, err error) {
 	var open heads
 	add := func(run string) error {
@@ -114,7 +114,7 @@ func (m *mixing) fill(ctx context.Context, o *opened) error {
 	return nil
 }
 
-// begun gives the runs that the index finds, in the order in which they began. A nil one gives none.
+// begun yields the runs that the index finds, in the order in which they began. A nil one yields none.
 type begun struct {
 	find func(after store.Position, limit int) ([]projections.Execution, error)
 	page []projections.Execution

@@ -81,7 +81,7 @@ const (
 // nested matches the marks with which blocks that hold others begin.
 var nested = regexp.MustCompile(`^([ \t]*(>|[-+*][ \t]|[0-9]{1,9}[.)][ \t]))+`)
 
-// tangled tells text that would keep the server busy for seconds.
+// tangled reports whether a text would keep the server busy for seconds.
 func tangled(text string) bool {
 	lines, columns, scans := 0, 0, 0
 	marks, since := 0, 0 // marks, and lines of usual length, since the last empty one

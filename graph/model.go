@@ -55,10 +55,10 @@ func (f IntegrationFlow) Part() string { return f.flow.ID }
 // Name is the flow's name in this version.
 func (f IntegrationFlow) Name() string { return f.flow.Name() }
 
-// StableKey is the identity that the file gives the flow, if any.
+// StableKey is the flow's identity in the file, if any.
 func (f IntegrationFlow) StableKey() *string { return optional(f.flow.Text("stableKey")) }
 
-// Description is what the file says of the flow.
+// Description returns the flow's description in the file.
 func (f IntegrationFlow) Description() *string { return optional(f.flow.Text("description")) }
 
 // IsSynchronous reports whether callers wait for the flow's result.
@@ -74,7 +74,7 @@ func (f IntegrationFlow) Trigger() IntegrationAction {
 	return IntegrationAction{ID: domain.PartID(f.of.ID(), id), Action: &action}
 }
 
-// action is what a trigger does, as the catalogue has it, or else as the flow tells.
+// action returns a trigger's action, as the catalogue has it, or else as the flow names it.
 func (f IntegrationFlow) action(trigger *definition.Part) Action {
 	ref, support, polls := definition.ActionRef{}, ActionScheduleSupportInvalid, false
 	if trigger != nil {

@@ -49,7 +49,7 @@ func (i Integration) VersionLabels() []string {
 // IsTemplate reports whether it is offered to begin others with.
 func (i Integration) IsTemplate() bool { return i.TemplateFor() != TemplateForNobody }
 
-// TemplateFor tells to whom it is offered.
+// TemplateFor returns to whom it is offered.
 func (i Integration) TemplateFor() TemplateFor {
 	switch {
 	case i.version == nil:
@@ -72,7 +72,7 @@ func (i Integration) MarketplaceConfiguration() MarketplaceConfiguration {
 	return MarketplaceConfiguration(i.market().Configuration)
 }
 
-// Overview is what the marketplace says of it.
+// Overview returns its text in the marketplace.
 func (i Integration) Overview() *string { return optional(i.market().Overview) }
 
 // AllowMultipleMarketplaceInstances reports whether a customer may have several instances of it.
@@ -84,7 +84,7 @@ func (i Integration) CreatedAt() time.Time { return i.integration.CreatedAt }
 // Customer is whom the integration was built for alone; none is.
 func (i Integration) Customer() *domain.Customer { return nil }
 
-// IsCodeNative tells integrations built from code from those defined in YAML; Heddle has the latter.
+// IsCodeNative reports whether the integration is built from code; Heddle has those defined in YAML.
 func (i Integration) IsCodeNative() bool { return false }
 
 // ID is the variable's within the instance.
@@ -92,7 +92,7 @@ func (v InstanceConfigVariable) ID() string {
 	return domain.PartID(v.instance.ID, v.variable.ID)
 }
 
-// Value is what the instance says, or the default; a connection's stays sealed.
+// Value returns the instance's value, or the default; a connection's stays sealed.
 func (v InstanceConfigVariable) Value() *string {
 	switch {
 	case v.connection():
@@ -129,7 +129,7 @@ func (v InstanceConfigVariable) fields() (all []Expression) {
 	return all
 }
 
-// RequiredConfigVariable is what the definition says of it.
+// RequiredConfigVariable returns the variable in the definition.
 func (v InstanceConfigVariable) RequiredConfigVariable() RequiredConfigVariable {
 	return RequiredConfigVariable{cmp.Or(v.instance.Version, v.instance.Integration), v.variable}
 }
@@ -161,10 +161,10 @@ func (e InstanceExecutionResult) EndedAt() *time.Time { return optionalTime(e.Ex
 // Error is why it failed.
 func (e InstanceExecutionResult) Error() *string { return optional(e.Execution.Error) }
 
-// IsTestExecution tells runs of the draft from those of a version.
+// IsTestExecution reports whether the draft was run, not a version.
 func (e InstanceExecutionResult) IsTestExecution() bool { return e.Test }
 
-// InvokeType is what started it.
+// InvokeType returns the kind of what started it.
 func (e InstanceExecutionResult) InvokeType() InstanceExecutionResultInvokeType {
 	return InstanceExecutionResultInvokeType(e.Invoke)
 }
@@ -204,7 +204,7 @@ func (s InstanceStepResult) StepName() *string { return &s.step.Name }
 // DisplayStepName is the same name.
 func (s InstanceStepResult) DisplayStepName() *string { return &s.step.Name }
 
-// Path tells one iteration's result from another's.
+// Path distinguishes one iteration's result from another's.
 func (s InstanceStepResult) Path() string { return s.step.Path }
 
 // StartedAt is when the step began.

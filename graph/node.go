@@ -8,7 +8,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Node is what [Resolver.node] finds by its id.
+// Node is an object that [Resolver.node] finds by its id.
 type Node interface{}
 
 // finder looks for things of one kind. What is not there, or not for the caller, it refuses as NOT_FOUND.
@@ -44,7 +44,7 @@ func part(find func(r *Resolver, ctx context.Context, owner, id string) (Node, e
 	}
 }
 
-// partOf is what a definition calls a part whose id clients have, from wherever they have it.
+// partOf returns a part's id in its definition from an id that clients have, wherever they have it from.
 func partOf(id string) string {
 	if _, part, is := domain.ParsePartID(id); is {
 		return part

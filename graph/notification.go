@@ -17,7 +17,7 @@ type Notification struct {
 	r *Resolver
 }
 
-// noticeID is what ids of notifications begin with; the position follows.
+// noticeID is the prefix of ids of notifications; the position follows.
 const noticeID = "notice:"
 
 // ID is by which node finds it, for whom it is.
@@ -40,21 +40,21 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 // Cursor is its place in the feed.
 func (n Notification) Cursor() string { return feedCursor{position: n.Position}.String() }
 
-// Type is what happened.
+// Type returns the kind of event.
 func (n Notification) Type() DraftEventType { return draftEvents[n.Kind].Type }
 
 // By is who did it.
 func (n Notification) By() *domain.User { return n.r.user(n.Organization, n.Actor) }
 
-// Draft is what it happened to, nil once that is gone.
+// Draft returns the draft that it happened to, nil once that is gone.
 func (n Notification) Draft(ctx context.Context) (*Draft, error) {
 	return n.r.findDraft(ctx, n.Organization, n.Notice.Draft)
 }
 
-// Thread is what it is about.
+// Thread returns the thread that it is about.
 func (n Notification) Thread() *string { return optional(n.Notice.Thread) }
 
-// Text is what its author said.
+// Text returns its author's words.
 func (n Notification) Text() *string { return optional(n.Notice.Text) }
 
 // notifications returns a page of what the caller was told, newest first: no more is looked at than is shown.

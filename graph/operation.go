@@ -15,7 +15,7 @@ import (
 	"heddle/app/access"
 )
 
-// operation is what a client has asked for over a transport that answers more than once.
+// operation is a client's request over a transport that answers more than once.
 type operation struct {
 	resume   string         // the cursor that the client has seen last, if the transport knows
 	readOnly bool           // it came in a way in which nothing may be changed

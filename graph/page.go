@@ -43,7 +43,7 @@ type window struct {
 // backwards reports whether the page is to be the end of the list.
 func (w window) backwards() bool { return w.last != nil || deref(w.before) != "" }
 
-// read checks the arguments. It gives the cursor, empty for none, and how many elements are wanted.
+// read checks the arguments. It returns the cursor, empty for none, and how many elements are wanted.
 func (w window) read() (from string, size int, err error) {
 	field, n := "first", w.first
 	if from = deref(w.after); w.backwards() {

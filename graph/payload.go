@@ -87,7 +87,7 @@ type envelope struct {
 	Body        string         `json:"body"` // base64
 }
 
-// request is what an execution received.
+// request returns what an execution received.
 func (p payloads) request(ctx context.Context, run domain.Run) ([]byte, error) {
 	value, err := p.value(ctx, run.Queued.Payload)
 	if err != nil {
@@ -109,7 +109,7 @@ func (p payloads) request(ctx context.Context, run domain.Run) ([]byte, error) {
 
 func holds(m map[string]any, key string) bool { _, ok := m[key]; return ok }
 
-// response is what the last step of an ended execution left.
+// response returns the output of an ended execution's last step.
 func (p payloads) response(ctx context.Context, run domain.Run) ([]byte, error) {
 	e := envelope{StatusCode: http.StatusOK, Headers: map[string]any{}}
 	last := run.Last()
@@ -147,7 +147,7 @@ func (e envelope) with(content any) ([]byte, error) {
 	return json.Marshal(e)
 }
 
-// stepResult is what a step left, as MessagePack.
+// stepResult returns a step's output as MessagePack.
 func (p payloads) stepResult(ctx context.Context, s domain.StepFinished) ([]byte, error) {
 	value, err := p.value(ctx, s.Output)
 	if err != nil {

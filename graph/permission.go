@@ -91,7 +91,7 @@ var verbs = map[string]access.Verb{
 	"Mutation.updateInstanceConfigVariables":             access.Deploy,
 }
 
-// roles is what the schema tells of the domain's roles; a role's id is its name.
+// roles has the domain's roles as the schema shows them; a role's id is its name.
 var roles = func() []Role {
 	var all []Role
 	for i, r := range domain.Roles {

@@ -35,7 +35,7 @@ type attendee struct {
 
 func (p attendee) key() string { return p.User + "/" + p.Session }
 
-// presenceMessage is what processes tell each other about a draft: who is here of their own sockets, or
+// presenceMessage is a message between processes about a draft: who is here of their own sockets, or
 // where somebody has moved whose socket is another's. It may get lost: the next one tells all.
 type presenceMessage struct {
 	From   string     `json:"from"`
@@ -73,7 +73,7 @@ func newPresences(live live.Live, logger *slog.Logger) *presences {
 	return &presences{live: live, logger: logger, id: newID(), rooms: map[string]*room{}}
 }
 
-// join makes somebody present on a draft until leave is called. The signal tells of changes.
+// join makes somebody present on a draft until leave is called. The signal fires on changes.
 func (ps *presences) join(draft string, p attendee) (in *room, signal <-chan struct{}, leave func(), err error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -283,7 +283,7 @@ func (p attendee) check() error {
 	return nil
 }
 
-// movePresence tells where the caller is on a draft now.
+// movePresence records where the caller is on a draft now.
 func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*MovePresencePayload, error) {
 	shown, err := r.draftByID(ctx, input.Draft)
 	me := attendee{Session: input.Session, User: access.Of(ctx).User, Part: partOf(deref(input.Part)), Cursor: deref(input.Cursor)}

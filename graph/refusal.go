@@ -85,7 +85,7 @@ func present(logger *slog.Logger) graphql.ErrorPresenterFunc {
 	}
 }
 
-// isGraphQL tells errors that gqlgen made about the request from those that resolvers returned.
+// isGraphQL reports whether gqlgen made an error about the request; others come from resolvers.
 func isGraphQL(err error) bool {
 	e, ok := err.(*gqlerror.Error) // only one that is not wrapped
 	return ok && e.Err == nil

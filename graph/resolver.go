@@ -23,7 +23,7 @@ import (
 	"heddle/store/vault"
 )
 
-// Resolver is what every field resolver works with.
+// Resolver holds what field resolvers work with.
 type Resolver struct {
 	Log         store.Log
 	View        *projections.View

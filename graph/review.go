@@ -112,7 +112,7 @@ func (r *Resolver) putReviewPolicy(ctx context.Context, id string, policy domain
 	return r.reviewPolicy(i), err
 }
 
-// reviewPolicy is what drafts of an integration need.
+// reviewPolicy returns the policy of an integration's drafts.
 func (r *Resolver) reviewPolicy(i Integration) ReviewPolicy {
 	return ReviewPolicy{ReviewPolicy: r.Authoring.Policy(i.integration), of: i.integration.ID, IsOwn: i.integration.Policy != nil}
 }

@@ -12,7 +12,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// sortKey is what an element is sorted by: a text or a number, the other being zero.
+// sortKey is the key of an element in a sort: a text or a number, the other being zero.
 type sortKey struct {
 	Text   string `json:"t,omitempty"`
 	Number int64  `json:"n,omitempty"`
@@ -45,7 +45,7 @@ func (k sortKey) compare(other sortKey) int {
 
 // sorting is the order of a list: by some keys and, where they are the same, by place.
 type sorting[E any] struct {
-	name string // tells one order from another in cursors
+	name string // distinguishes orders in cursors
 	by   []func(E) sortKey
 	down []bool
 	back bool // the other way round
@@ -62,7 +62,7 @@ func (s *sorting[E]) and(field string, direction OrderDirection, key func(E) sor
 	s.by, s.down = append(s.by, key), append(s.down, direction == OrderDirectionDesc)
 }
 
-// spot is where an element stands in a sorted list. It is what a cursor holds: whatever comes, goes
+// spot is where an element stands in a sorted list. A cursor holds it: whatever comes, goes
 // or is renamed, what stands behind it is behind it.
 type spot struct {
 	Order string    `json:"o"`
@@ -92,7 +92,7 @@ func (s *sorting[E]) parse(cursor string) (*spot, error) {
 }
 
 // sorted takes one page of a sequence whose elements come with their places, in an order of its own,
-// and gives each as show does. Without an order they stay in that of their places.
+// and returns each as show does. Without an order they stay in that of their places.
 func sorted[P ~uint64, E, T any](all iter.Seq2[P, E], order sorting[E], show func(E) T, w window) (Page[T], error) {
 	if len(order.by) == 0 {
 		return paginate(func(yield func(P, T) bool) {

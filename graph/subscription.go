@@ -14,7 +14,7 @@ import (
 	"heddle/store"
 )
 
-// state sends what get gives, now and whenever it is not the same any more. A slow client misses what was
+// state sends what get returns, now and whenever it is not the same any more. A slow client misses what was
 // between.
 func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool), same func(a, b T) bool) (<-chan *T, error) {
 	if _, ok := get(); !ok {
@@ -179,7 +179,7 @@ func (r *Resolver) hasExecution(ctx context.Context, id string) error {
 	return err
 }
 
-// eventID tells an event from all others, and from what else is told of it.
+// eventID returns an id that no other event has, nor anything else that is shown of it.
 func eventID(what string, rec store.Recorded) string { return fmt.Sprint(what, ":", rec.Position) }
 
 // progress is the event as clients see it.

@@ -20,7 +20,7 @@ import (
 // Subprotocol is the only one that is spoken over WebSocket.
 const Subprotocol = "graphql-transport-ws"
 
-// The reasons to close a socket, with the words that the protocol gives them.
+// The reasons to close a socket, with the protocol's words.
 const (
 	closeInvalid     = websocket.StatusCode(4400)
 	closeEarly       = websocket.StatusCode(4401)
@@ -85,7 +85,7 @@ type socket struct {
 	exec    graphql.GraphExecutor
 	conn    *websocket.Conn
 	request *http.Request
-	leave   func()          // gives the connection's place back, that of a stranger until the client is let in
+	leave   func()          // releases the connection's place, that of a stranger until the client is let in
 	ctx     context.Context // ends before the connection does
 	end     func()
 	account *account // of the client, once it is let in
@@ -103,7 +103,7 @@ type socket struct {
 // running is an operation of a socket, or one that it has let go of.
 type running struct{ stop context.CancelFunc }
 
-// message is what the protocol's messages look like.
+// message is a message of the protocol.
 type message struct {
 	ID      string          `json:"id,omitempty"`
 	Type    string          `json:"type"`

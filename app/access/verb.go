@@ -45,7 +45,7 @@ var rights = map[Verb][]domain.Role{
 	Operate:         builders,
 }
 
-// May reports whether a role gives a verb.
+// May reports whether a role has the right to a verb.
 func May(role domain.Role, verb Verb) bool { return slices.Contains(rights[verb], role) }
 
 // May reports whether the principal may do something.

@@ -1,4 +1,4 @@
-// Package authoring is what people do to integrations that takes more than one stream, or that more than one door does:
+// Package authoring changes integrations where that takes more than one stream, or more than one door does it:
 // create, import and copy, publish now or later, roll back, delete. What changes one stream, such as an edit, is decided
 // where it is asked for; here are the draft it goes to and the sealing of what it brings.
 package authoring

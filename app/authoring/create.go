@@ -9,7 +9,7 @@ import (
 	"heddle/store"
 )
 
-// Creation is what a new integration is made of: a file, a copy, or else one flow that a webhook starts.
+// Creation holds the source of a new integration: a file, a copy, or else one flow that a webhook starts.
 type Creation struct {
 	Details    definition.Details
 	Name       string

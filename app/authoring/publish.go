@@ -11,7 +11,7 @@ import (
 	"heddle/store"
 )
 
-// Publication is what somebody wants published, and how.
+// Publication holds the options of a publish.
 type Publication struct {
 	Note       string
 	Attributes string // a JSON object, or nothing
@@ -86,7 +86,7 @@ func (s *Service) Policy(i domain.Integration) domain.ReviewPolicy {
 	return s.rules(context.Background(), i, "").Policy
 }
 
-// close closes a draft, whose content was checked and saved, for a version, and gives that to the integration.
+// close closes a draft, whose content was checked and saved, for a version, and adds that to the integration.
 func (s *Service) close(ctx context.Context, h *store.Handle[domain.Draft], closed domain.DraftClosed, rules domain.Publishing) (domain.Integration, string, error) {
 	saved := h.State().Definition
 	draft, _, err := h.Change(ctx, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
@@ -98,7 +98,7 @@ func (s *Service) close(ctx context.Context, h *store.Handle[domain.Draft], clos
 	return s.finish(ctx, draft, closed)
 }
 
-// finish gives the integration the version that a draft was closed for, or, if that is refused, opens the draft again.
+// finish adds the version to the integration that a draft was closed for, or, if that is refused, opens the draft again.
 func (s *Service) finish(ctx context.Context, draft domain.Draft, closed domain.DraftClosed) (domain.Integration, string, error) {
 	ctx = context.WithoutCancel(ctx) // the pair is begun: a caller who leaves does not end it
 	published, err := change(ctx, s, domain.Integrations, draft.Integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {

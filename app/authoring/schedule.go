@@ -66,8 +66,8 @@ func (s *Service) PublishScheduled(ctx context.Context) error {
 	}
 }
 
-// publishScheduled publishes a draft as it was scheduled, in the name of who scheduled it. What is refused by now gives
-// the schedule up.
+// publishScheduled publishes a draft as it was scheduled, in the name of who scheduled it. What is refused by now ends
+// the schedule.
 func (s *Service) publishScheduled(ctx context.Context, d domain.Draft) error {
 	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By, Causation: domain.PlanCausation})
 	err := s.closeAsScheduled(ctx, d)

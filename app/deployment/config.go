@@ -29,7 +29,7 @@ func (s *Service) configured(ctx context.Context, instance domain.Instance, inpu
 	return s.configValues(content, instance, inputs)
 }
 
-// configValues reads what a client gives for config variables; a connection's fields are sealed
+// configValues reads a client's values for config variables; a connection's fields are sealed
 // before anything else sees them.
 func (s *Service) configValues(content *definition.Part, instance domain.Instance, inputs []ConfigInput) ([]domain.ConfigValue, error) {
 	var config []domain.ConfigValue

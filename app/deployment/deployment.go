@@ -30,7 +30,7 @@ func (s *Service) change(ctx context.Context, id string, decide func(domain.Inst
 	return projections.Change(ctx, s.Log, s.View, domain.Instances, id, decide)
 }
 
-// Setup is what a new instance is made of.
+// Setup holds the fields of a new instance.
 type Setup struct {
 	Name, Description string
 	Labels            []string
@@ -82,7 +82,7 @@ func (s *Service) version(organization, id string) (domain.Integration, domain.V
 	return domain.Integration{}, domain.Version{}, refusal.New(refusal.NotFound, "Record not found: integration")
 }
 
-// Update is what is changed of an instance; what is nil stays.
+// Update holds the changes of an instance; a nil field stays.
 type Update struct {
 	Name, Description *string
 	Labels            *[]string
@@ -142,7 +142,7 @@ func (s *Service) Configure(ctx context.Context, id string, inputs []ConfigInput
 	})
 }
 
-// Unconfigured is what the config variables that have no value need.
+// Unconfigured lists what config variables without a value need.
 type Unconfigured []string
 
 func (u Unconfigured) Error() string { return strings.Join(u, "; ") }

@@ -106,7 +106,7 @@ func (m *mailbox) write(n Message, to User) *gomail.Msg {
 
 var mailAddress = regexp.MustCompile(`[^\s<>"']+@[^\s<>"']+`)
 
-// withoutAddresses is what a server answered, fit for a log.
+// withoutAddresses returns a server's answer without addresses, fit for a log.
 func withoutAddresses(e *gomail.SendError) string {
 	text, _, _ := strings.Cut(e.Error(), ", affected ")
 	return mailAddress.ReplaceAllString(text, "…")

@@ -17,7 +17,7 @@ type Message struct {
 	ID        string    `json:"-"` // the event's, the same however often it is sent
 }
 
-// Data is what happened, and whom it is told to.
+// Data holds what happened, and who hears of it.
 type Data struct {
 	Organization Name   `json:"organization"`
 	Integration  Name   `json:"integration"`

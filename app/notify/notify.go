@@ -104,7 +104,7 @@ func (s *sender) run(ctx context.Context) error {
 	}
 }
 
-// round sends what is new and tells how long to wait if nothing changes.
+// round sends what is new and returns how long to wait if nothing changes.
 func (s *sender) round(ctx context.Context) time.Duration {
 	wait, failed := noticeLease/2, false
 	for o := range s.View.Organizations.All() { // the trouble of one is not in the way of others

@@ -84,7 +84,7 @@ func (b *benchRunCmd) idle(ctx context.Context, server *benchServer, stdout io.W
 	return nil
 }
 
-// drive calls the trigger again and again and gives how long each call took.
+// drive calls the trigger again and again and returns how long each call took.
 func drive(ctx context.Context, trigger string, callers int, length time.Duration) ([]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()

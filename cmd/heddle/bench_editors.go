@@ -20,7 +20,7 @@ type benchEditorsCmd struct {
 	Pause   time.Duration `default:"0s" help:"How long each waits between its edits."`
 }
 
-// editing is what one editor has seen.
+// editing holds what one editor has seen.
 type editing struct {
 	edits, refused int
 	seen           int             // edits of all, its own included

@@ -191,7 +191,7 @@ func (s *benchServer) processor() time.Duration {
 	return time.Duration(user+system) * time.Second / 100 // Linux counts in hundredths
 }
 
-// memory is what the server has in memory, in bytes, 0 where the system does not tell.
+// memory returns the server's resident memory in bytes, 0 where the system does not say.
 func (s *benchServer) memory() int {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.process.Process.Pid), "statm"))
 	if err != nil {

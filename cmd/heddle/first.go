@@ -74,7 +74,7 @@ func unlessNewer(err error) error {
 	return err
 }
 
-// adminTokenName is the name of the token that the configuration gives.
+// adminTokenName is the name of the configured token.
 const adminTokenName = "HEDDLE_ADMIN_TOKEN"
 
 // adminToken sees to it that the configured token is valid and those configured before are not, or

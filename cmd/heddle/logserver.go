@@ -28,14 +28,14 @@ import (
 	"heddle/store/files"
 )
 
-// logCmd is what is done with the event log without a server.
+// logCmd has the commands on the event log that need no server.
 type logCmd struct {
 	Serve logServeCmd `cmd:"" help:"Serve the event log to other processes, and nothing else."`
 }
 
 type logServeCmd struct{}
 
-// logGC is what the heap may grow by before it is collected, in percent: such a process holds little
+// logGC is how much the heap may grow before it is collected, in percent: such a process holds little
 // and allocates much.
 const logGC = 400
 

@@ -32,7 +32,7 @@ func withoutSecrets(address string) string {
 	}
 	if _, set := u.User.Password(); set {
 		u.User = url.UserPassword(u.User.Username(), concealed)
-	} else if u.User != nil { // the name is what lets in
+	} else if u.User != nil { // the name lets the caller in
 		u.User = url.User(concealed)
 	}
 	parts := strings.Split(u.RawQuery, "&")

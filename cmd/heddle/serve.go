@@ -319,7 +319,7 @@ func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams 
 	}, nil
 }
 
-// routes is what listens from the first moment on; all but the signs of life waits for start.
+// routes listens from the first moment on; all but the signs of life waits for start.
 func (v *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
