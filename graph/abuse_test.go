@@ -62,28 +62,45 @@ func (h *harness) abuses(steps int) []abuse {
 	const nobody, viewer, admin = domain.Role(""), domain.Viewer, domain.Admin
 	const customer = `mutation ($l: [String]) { createCustomer(input: {name: \"Forged\", labels: $l}) { customer { id } } }`
 	forged := `{"query":"` + customer + `"}`
-	deep := "{ organization" + strings.Repeat(" { users { nodes { org", 100) + " { id }" + strings.Repeat(" } } }", 100) + " }"
+	deep := "{ organization" + strings.Repeat(" { users { nodes { org", 100) + " { id }" + strings.Repeat(" } } }",
+		100) + " }"
 	return []abuse{
-		{"10,000 fields, no token", document(nobody, "{"+strings.Repeat("a ", 8_000)+"}", nil), 200, "GRAPHQL_PARSE_FAILED", "token limit"},
-		{"10,000 fields", document(viewer, "{"+strings.Repeat(" __typename", 10_000)+"}", nil), 200, "GRAPHQL_PARSE_FAILED", "token limit"},
-		{"1,990 fields", document(viewer, "{"+strings.Repeat(" __typename", 1_990)+"}", nil), 200, "INVALID", "HEDDLE_MAX_REPEATS"},
+		{"10,000 fields, no token", document(nobody, "{"+strings.Repeat("a ", 8_000)+"}", nil), 200,
+			"GRAPHQL_PARSE_FAILED", "token limit"},
+		{"10,000 fields", document(viewer, "{"+strings.Repeat(" __typename", 10_000)+"}", nil), 200,
+			"GRAPHQL_PARSE_FAILED", "token limit"},
+		{"1,990 fields", document(viewer, "{"+strings.Repeat(" __typename", 1_990)+"}", nil), 200, "INVALID",
+			"HEDDLE_MAX_REPEATS"},
 		{"as many as may be", document(viewer, "{"+repeated+"}", nil), 200, "GRAPHQL_VALIDATION_FAILED", ""},
 		{"as many with fields", document(viewer, "{"+strings.Repeat("organization{id}", 490)+"}", nil), 200, "", ""},
 		{"1,900 unknown fields", document(viewer, "{"+unknown.String()+"}", nil), 200, "GRAPHQL_VALIDATION_FAILED", ""},
-		{"aliases at the root", document(viewer, aliased(300, "users{totalCount}"), nil), 200, "INVALID", "HEDDLE_MAX_ROOT_FIELDS"},
-		{"aliases of definitions", document(viewer, "{ integrations { nodes "+aliased(100, "definition")+" } }", nil), 200, "INVALID", "the answer has more than"},
-		{"aliases of flows", document(viewer, "{ integrations { nodes "+aliased(100, "flows{totalCount}")+" } }", nil), 200, "INVALID", "the answer has more than"},
-		{"aliases of differences", document(viewer, aliased(30, fmt.Sprintf("integrationDifference(from: %q, to: %q) { yaml }", one, other)), nil), 200, "INVALID", "the answer has more than"},
-		{"aliases of the schema", document(viewer, aliased(30, "__schema { types { fields { args { name } type { name } } } }"), nil), 200, "INVALID", "HEDDLE_MAX_COMPLEXITY"},
-		{"fragments that double", document(viewer, doubling(40, "users { totalCount }"), nil), 200, "INVALID", "HEDDLE_MAX_COMPLEXITY"},
+		{"aliases at the root", document(viewer, aliased(300, "users{totalCount}"), nil), 200, "INVALID",
+			"HEDDLE_MAX_ROOT_FIELDS"},
+		{"aliases of definitions", document(viewer, "{ integrations { nodes "+aliased(100, "definition")+" } }", nil),
+			200, "INVALID", "the answer has more than"},
+		{"aliases of flows", document(viewer, "{ integrations { nodes "+aliased(100, "flows{totalCount}")+" } }", nil),
+			200, "INVALID", "the answer has more than"},
+		{"aliases of differences", document(viewer,
+			aliased(30, fmt.Sprintf("integrationDifference(from: %q, to: %q) { yaml }", one, other)),
+			nil), 200, "INVALID", "the answer has more than"},
+		{"aliases of the schema", document(viewer,
+			aliased(30, "__schema { types { fields { args { name } type { name } } } }"),
+			nil), 200, "INVALID", "HEDDLE_MAX_COMPLEXITY"},
+		{"fragments that double", document(viewer, doubling(40, "users { totalCount }"), nil), 200, "INVALID",
+			"HEDDLE_MAX_COMPLEXITY"},
 		{"300 levels", document(viewer, deep, nil), 200, "INVALID", "HEDDLE_MAX_DEPTH"},
-		{"50,000 values", document(admin, strings.ReplaceAll(customer, `\"`, `"`), vars{"l": texts}), 200, "INVALID", "HEDDLE_MAX_VARIABLES"},
-		{"nested values", body(viewer, `{"query":"{__typename}","variables":{"a":`+strings.Repeat("[", 9_000)+strings.Repeat("]", 9_000)+`}}`), 200, "", ""},
-		{"2 MiB of values", body(viewer, `{"query":"{__typename}","variables":{"a":[`+strings.Repeat("{},", 690_000)+`1]}}`), 200, "INVALID", "HEDDLE_MAX_VARIABLES"},
-		{"8 MiB, no token", body(nobody, `{"query":"`+strings.Repeat(" ", 8*mib)+`"}`), 413, "INVALID", "HEDDLE_MAX_ANONYMOUS_REQUEST"},
+		{"50,000 values", document(admin, strings.ReplaceAll(customer, `\"`, `"`), vars{"l": texts}), 200, "INVALID",
+			"HEDDLE_MAX_VARIABLES"},
+		{"nested values", body(viewer, `{"query":"{__typename}","variables":{"a":`+strings.Repeat("[",
+			9_000)+strings.Repeat("]", 9_000)+`}}`), 200, "", ""},
+		{"2 MiB of values", body(viewer, `{"query":"{__typename}","variables":{"a":[`+strings.Repeat("{},",
+			690_000)+`1]}}`), 200, "INVALID", "HEDDLE_MAX_VARIABLES"},
+		{"8 MiB, no token", body(nobody, `{"query":"`+strings.Repeat(" ", 8*mib)+`"}`), 413, "INVALID",
+			"HEDDLE_MAX_ANONYMOUS_REQUEST"},
 		{"8 MiB", body(viewer, `{"query":"`+strings.Repeat(" ", 8*mib)+`"}`), 413, "INVALID", "HEDDLE_MAX_REQUEST"},
 		{"another site", body(admin, forged, "Sec-Fetch-Site", "cross-site"), 403, "", ""},
-		{"another site's form", body(admin, "query="+forged, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site"), 403, "", ""},
+		{"another site's form", body(admin, "query="+forged, "Content-Type", "application/x-www-form-urlencoded",
+			"Sec-Fetch-Site", "cross-site"), 403, "", ""},
 		{"a form", body(admin, forged, "Content-Type", "text/plain"), 415, "INVALID", "Content-Type"},
 		{"another site's link", func() reply {
 			r := httptest.NewRequest(http.MethodGet, "/api?query={__typename}", nil)
@@ -106,7 +123,8 @@ func TestAbuse(t *testing.T) {
 			code, _ = a.Errors[0].Extensions["code"].(string)
 		}
 		served := a.Data != nil && string(a.Data) != "null"
-		if a.status != c.status || code != c.code || !strings.Contains(a.body, c.why) || served != (c.status == 200 && c.code == "") {
+		if a.status != c.status || code != c.code || !strings.Contains(a.body, c.why) || served != (c.status == 200 &&
+			c.code == "") {
 			t.Errorf("%s: answered %d %.300s", c.name, a.status, a.body)
 		}
 		if len(a.Errors) > maxErrors {
@@ -136,7 +154,8 @@ func BenchmarkAbuse(b *testing.B) {
 		for b.Loop() {
 			c := h.connect(h.tokens[domain.Viewer])
 			for n := range 2_000 {
-				c.subscribe(fmt.Sprint(n), `subscription ($id: ID!) { instanceChanged(id: $id) { id } }`, vars{"id": instance})
+				c.subscribe(fmt.Sprint(n), `subscription ($id: ID!) { instanceChanged(id: $id) { id } }`,
+					vars{"id": instance})
 				c.read()
 			}
 			_ = c.conn.Close(websocket.StatusNormalClosure, "")

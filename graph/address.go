@@ -38,7 +38,8 @@ func (r *Resolver) admit(w http.ResponseWriter, q *http.Request) bool {
 	repeated := len(query["mac"]) > 1
 	query.Del("mac")
 	until, err := strconv.ParseInt(query.Get("until"), 10, 64)
-	if bad != nil || repeated || err != nil || !hmac.Equal([]byte(addressMAC(r.Vault, q.URL.EscapedPath(), query)), []byte(mac)) || time.Now().Unix() > until {
+	if bad != nil || repeated || err != nil || !hmac.Equal([]byte(addressMAC(r.Vault, q.URL.EscapedPath(), query)),
+		[]byte(mac)) || time.Now().Unix() > until {
 		http.Error(w, "this address was changed or has expired; ask the API for it again", http.StatusForbidden)
 		return false
 	}

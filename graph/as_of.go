@@ -44,7 +44,8 @@ func (m pointInTime) before(rec store.Recorded, meta domain.Meta) bool {
 }
 
 // loadAt folds an aggregate up to a moment. One that was not there yet has the zero state.
-func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, m pointInTime) (state S, last store.Revision, err error) {
+func loadAt[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string,
+	m pointInTime) (state S, last store.Revision, err error) {
 	last = store.NoStream
 	for rec, err := range store.Own(r.Log.Read(ctx, c.Stream(id), 0)) {
 		if err != nil {

@@ -24,20 +24,25 @@ func TestThePast(t *testing.T) {
 	position := uint64(events[len(events)-1].Position)
 	h.edit(domain.Admin, draft, h.revision(draft), named("Second"))
 	h.edit(domain.Admin, id, h.draftAt(id), named("Main"))
-	h.do(`mutation ($id: ID!) { updateInstance(input: {id: $id, name: "After"}) { instance { id } } }`, vars{"id": instance})
+	h.do(`mutation ($id: ID!) { updateInstance(input: {id: $id, name: "After"}) { instance { id } } }`,
+		vars{"id": instance})
 	h.do(endDocument, vars{"id": id})
 
 	const past = `query ($id: ID!, $draft: ID!, $instance: ID!, $at: DateTime, $position: String) {
 		integration(id: $id, asOf: $at, asOfPosition: $position) { name versionNumber definition draftRevision }
 		draft(id: $draft, asOf: $at, asOfPosition: $position) { revision definition changes { fields { after } } version { id } authors { name } }
 		instance(id: $instance, asOf: $at, asOfPosition: $position) { name } }`
-	for name, v := range map[string]vars{"by time": {"at": then.Format(time.RFC3339Nano)}, "by position": {"position": itoa(position)}} {
+	for name, v := range map[string]vars{"by time": {"at": then.Format(time.RFC3339Nano)},
+		"by position": {"position": itoa(position)}} {
 		v["id"], v["draft"], v["instance"] = id, draft, instance
 		a := h.do(past, v)
-		if a.text("integration.name") != "Shop" || a.at("integration.versionNumber") != 1.0 || !strings.Contains(a.text("integration.definition"), "name: Shop\n") || a.at("integration.draftRevision") != nil {
+		if a.text("integration.name") != "Shop" || a.at("integration.versionNumber") != 1.0 ||
+			!strings.Contains(a.text("integration.definition"), "name: Shop\n") ||
+			a.at("integration.draftRevision") != nil {
 			t.Errorf("%s the integration was %s", name, a.body)
 		}
-		if a.text("draft.revision") != "0.1" || !strings.Contains(a.text("draft.definition"), "name: First\n") || a.text("draft.changes.0.fields.0.after") != `"First"` {
+		if a.text("draft.revision") != "0.1" || !strings.Contains(a.text("draft.definition"), "name: First\n") ||
+			a.text("draft.changes.0.fields.0.after") != `"First"` {
 			t.Errorf("%s the draft was %s", name, a.body)
 		}
 		if a.text("instance.name") != "Before" {
@@ -46,19 +51,22 @@ func TestThePast(t *testing.T) {
 	}
 	for name, at := range map[string]time.Time{"before it was there": start, "after it has gone": time.Now()} {
 		for _, document := range []string{`query ($id: ID!, $at: DateTime) { integration(id: $id, asOf: $at) { id } }`} {
-			if a := h.ask(h.tokens[domain.Admin], document, vars{"id": id, "at": at.UTC().Format(time.RFC3339Nano)}); a.code() != "NOT_FOUND" {
+			if a := h.ask(h.tokens[domain.Admin], document,
+				vars{"id": id, "at": at.UTC().Format(time.RFC3339Nano)}); a.code() != "NOT_FOUND" {
 				t.Errorf("%s: %s", name, a.body)
 			}
 		}
 	}
-	for want, v := range map[string]vars{"give either asOf or asOfPosition": {"at": then.Format(time.RFC3339), "position": "1"}, `"x" is no position`: {"position": "x"}} {
+	for want, v := range map[string]vars{"give either asOf or asOfPosition": {"at": then.Format(time.RFC3339),
+		"position": "1"}, `"x" is no position`: {"position": "x"}} {
 		v["id"], v["draft"], v["instance"] = id, draft, instance
 		if a := h.ask(h.tokens[domain.Admin], past, v); !strings.Contains(a.body, strings.ReplaceAll(want, `"`, `\"`)) {
 			t.Errorf("answered %s", a.body)
 		}
 	}
 	foreign := h.organization("Others").tokens[domain.Admin]
-	if a := h.ask(foreign, `query ($id: ID!, $at: DateTime) { integration(id: $id, asOf: $at) { id } }`, vars{"id": id, "at": then.Format(time.RFC3339Nano)}); a.code() != "NOT_FOUND" {
+	if a := h.ask(foreign, `query ($id: ID!, $at: DateTime) { integration(id: $id, asOf: $at) { id } }`,
+		vars{"id": id, "at": then.Format(time.RFC3339Nano)}); a.code() != "NOT_FOUND" {
 		t.Errorf("another organization sees %s", a.body)
 	}
 }
@@ -84,7 +92,8 @@ func TestDifferenceOfDraftsAndMoments(t *testing.T) {
 	} {
 		a := h.do(`query ($from: ID!, $to: ID!, $was: DateTime) { integrationDifference(from: $from, to: $to, fromAsOf: $was) { yaml parts { fields { before after } } } }`, c.v)
 		at := "integrationDifference.parts.0.fields.0."
-		if a.text(at+"before") != c.before || a.text(at+"after") != c.after || !strings.Contains(a.text("integrationDifference.yaml"), "+name: "+strings.Trim(c.after, `"`)) {
+		if a.text(at+"before") != c.before || a.text(at+"after") != c.after ||
+			!strings.Contains(a.text("integrationDifference.yaml"), "+name: "+strings.Trim(c.after, `"`)) {
 			t.Errorf("%s: %s", name, a.body)
 		}
 	}

@@ -36,7 +36,8 @@ type auditFilter struct {
 // actQuery returns the query of a filter, once that has what the caller may have just done.
 func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
 	r.Runs.Settle(ctx, r.View.Applied())
-	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds, Ascending: f.ascending}
+	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds,
+		Ascending: f.ascending}
 	if f.subject != "" {
 		q.Streams = streamsOf(r.View, q.Organization, f.subject)
 	}
@@ -52,7 +53,8 @@ func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQ
 // streamsOf returns the streams that tell of something by its id: of an integration those of its drafts and
 // instances, too, of a customer those of its instances.
 func streamsOf(view *projections.View, organization, id string) []string {
-	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id), domain.Integrations.Stream(id),
+	streams := []string{domain.Organizations.Stream(id), domain.Users.Stream(id), domain.Customers.Stream(id),
+		domain.Integrations.Stream(id),
 		domain.Drafts.Stream(id), domain.Instances.Stream(id), domain.Runs.Stream(id)}
 	if i, is := view.Integrations.Get(organization, id); is {
 		for _, v := range i.Versions {
@@ -89,8 +91,9 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*P
 	if err != nil {
 		return nil, err
 	}
-	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{}, PageInfo: PageInfo{HasPreviousPage: place > 0, HasNextPage: len(acts) > size},
-		total: func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
+	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{},
+		PageInfo: PageInfo{HasPreviousPage: place > 0, HasNextPage: len(acts) > size},
+		total:    func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
 	for _, a := range acts[:min(size, len(acts))] {
 		e, err := r.auditEvent(ctx, q.Organization, a)
 		if err != nil {
@@ -132,7 +135,8 @@ func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) 
 	if !is || err != nil || position == 0 || !caller.May(access.ReadAudit) {
 		return nil, missing("event")
 	}
-	acts, err := r.Runs.Acts(ctx, projections.ActQuery{Organization: caller.Organization, Ascending: true, After: store.Position(position - 1), Limit: 1})
+	acts, err := r.Runs.Acts(ctx, projections.ActQuery{Organization: caller.Organization, Ascending: true,
+		After: store.Position(position - 1), Limit: 1})
 	if err != nil {
 		return nil, err
 	}

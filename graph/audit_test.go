@@ -45,7 +45,8 @@ func TestAudit(t *testing.T) {
 	if got := kinds(vars{"subject": draft, "up": true}); got != "DraftOpened DraftEdited ReviewRequested VerdictGiven ReviewBypassed DraftClosed" {
 		t.Errorf("of the draft: %s", got)
 	}
-	if got := kinds(vars{"subject": id, "kinds": []any{"IntegrationCreated", "IntegrationPublished", "ReviewBypassed"}}); got != "IntegrationPublished ReviewBypassed IntegrationPublished IntegrationCreated" {
+	if got := kinds(vars{"subject": id, "kinds": []any{"IntegrationCreated", "IntegrationPublished",
+		"ReviewBypassed"}}); got != "IntegrationPublished ReviewBypassed IntegrationPublished IntegrationCreated" {
 		t.Errorf("of the integration with its drafts, the newest first: %s", got)
 	}
 	if got := kinds(vars{"actor": h.users[domain.Reviewer]}); got != "VerdictGiven" {
@@ -53,12 +54,15 @@ func TestAudit(t *testing.T) {
 	}
 	a := h.do(auditDocument, vars{"kinds": []any{"ReviewBypassed"}})
 	at := "auditEvents.nodes.0."
-	if a.text(at+"user.name") != "ADMIN" || a.text(at+"token.name") != "test" || a.text(at+"subject") != draft || a.text(at+"subjectType") != "draft" || a.text(at+"remoteAddress") == "" ||
-		a.text(at+"data") != `{"reason":"An outage."}` || a.text(at+"hash") == "" || a.text(at+"previousHash") == "" || a.text(at+"correlation") == "" || a.at(at+"revision") != 4.0 {
+	if a.text(at+"user.name") != "ADMIN" || a.text(at+"token.name") != "test" || a.text(at+"subject") != draft ||
+		a.text(at+"subjectType") != "draft" || a.text(at+"remoteAddress") == "" ||
+		a.text(at+"data") != `{"reason":"An outage."}` || a.text(at+"hash") == "" || a.text(at+"previousHash") == "" ||
+		a.text(at+"correlation") == "" || a.at(at+"revision") != 4.0 {
 		t.Errorf("a bypass is told as %s", a.body)
 	}
 	node := func(token string) reply {
-		return h.ask(token, `query ($id: ID!) { node(id: $id) { id ... on AuditEvent { kind } } }`, vars{"id": auditID + a.text(at+"position")})
+		return h.ask(token, `query ($id: ID!) { node(id: $id) { id ... on AuditEvent { kind } } }`,
+			vars{"id": auditID + a.text(at+"position")})
 	}
 	if b := node(h.tokens[domain.Admin]); b.text("node.kind") != "ReviewBypassed" {
 		t.Errorf("by its id it is %s", b.body)
@@ -69,10 +73,12 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	when := a.text(at + "at")
-	if got := kinds(vars{"subject": draft, "from": when}); got != "DraftClosed ReviewBypassed" && got != "DraftClosed" { // they may share a microsecond
+	// they may share a microsecond
+	if got := kinds(vars{"subject": draft, "from": when}); got != "DraftClosed ReviewBypassed" && got != "DraftClosed" {
 		t.Errorf("from then on: %s", got)
 	}
-	if got := kinds(vars{"subject": draft, "to": when}); !strings.HasSuffix(got, "VerdictGiven ReviewRequested DraftEdited DraftOpened") {
+	if got := kinds(vars{"subject": draft, "to": when}); !strings.HasSuffix(got,
+		"VerdictGiven ReviewRequested DraftEdited DraftOpened") {
 		t.Errorf("until then: %s", got)
 	}
 	if a := h.do(auditDocument, vars{"kinds": []any{"IntegrationCreated"}}); a.at("auditEvents.totalCount") != 1.0 {
@@ -96,12 +102,15 @@ func TestAuditOfExecutions(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	run := h.executed(h.org, domain.SystemInstanceID(id), 1)
-	h.do(`mutation ($id: ID!) { replayExecution(input: {id: $id}) { executionResult { id } `+errorFields+` } }`, vars{"id": run})
+	h.do(`mutation ($id: ID!) { replayExecution(input: {id: $id}) { executionResult { id } `+errorFields+` } }`,
+		vars{"id": run})
 	a := h.do(auditDocument, vars{"kinds": []any{"RunQueued"}, "actor": h.users[domain.Admin]})
-	if a.at("auditEvents.totalCount") != 1.0 || !strings.Contains(a.text("auditEvents.nodes.0.data"), `"replayOf":"`+run+`"`) {
+	if a.at("auditEvents.totalCount") != 1.0 || !strings.Contains(a.text("auditEvents.nodes.0.data"),
+		`"replayOf":"`+run+`"`) {
 		t.Errorf("a replay is told as %s", a.body)
 	}
-	happen(h, store.As(t.Context(), store.Author{Organization: h.id, Actor: "trigger"}), domain.Runs, newID(), domain.RunQueued{Instance: "i"})
+	happen(h, store.As(t.Context(), store.Author{Organization: h.id, Actor: "trigger"}), domain.Runs, newID(),
+		domain.RunQueued{Instance: "i"})
 	if a := h.do(auditDocument, vars{"actor": "trigger"}); a.at("auditEvents.totalCount") != 0.0 {
 		t.Errorf("what a trigger did is told: %s", a.body)
 	}
@@ -125,7 +134,8 @@ func TestAuditExport(t *testing.T) {
 	w := h.exported(h.tokens[domain.Admin], nil)
 	text := w.Body.String()
 	head, err := store.VerifyExport(strings.NewReader(text))
-	if err != nil || w.Code != http.StatusOK || head.Events != strings.Count(text, "\n") || head.Gaps != 0 || head.Events != head.Linked+head.Streams {
+	if err != nil || w.Code != http.StatusOK || head.Events != strings.Count(text, "\n") || head.Gaps != 0 ||
+		head.Events != head.Linked+head.Streams {
 		t.Fatalf("%d: %+v, %v", w.Code, head, err)
 	}
 	if strings.Contains(text, "Others") || !strings.Contains(text, "ReviewBypassed") {
@@ -147,8 +157,10 @@ func TestAuditExport(t *testing.T) {
 	if _, err := store.VerifyExport(strings.NewReader(swapped)); err == nil && lines[0][:90] == lines[1][:90] {
 		t.Error("another order is not noticed")
 	}
-	part := h.exported(h.tokens[domain.Admin], url.Values{"subject": {draft}, "kind": {"DraftOpened", "ReviewBypassed"}})
-	if head, err := store.VerifyExport(bytes.NewReader(part.Body.Bytes())); err != nil || head.Events != 2 || head.Gaps != 1 {
+	part := h.exported(h.tokens[domain.Admin],
+		url.Values{"subject": {draft}, "kind": {"DraftOpened", "ReviewBypassed"}})
+	if head, err := store.VerifyExport(bytes.NewReader(part.Body.Bytes())); err != nil || head.Events != 2 ||
+		head.Gaps != 1 {
 		t.Errorf("a part: %+v, %v", head, err)
 	}
 	for want, c := range map[int]struct {

@@ -26,16 +26,20 @@ func TestImportNew(t *testing.T) {
 		if got := h.since(before); got != "DraftOpened InstanceCreated IntegrationCreated" {
 			t.Errorf("onto %v: wrote %s", onto, got)
 		}
-		if a.text("importIntegration.integration.name") != "Shop" || a.at("importIntegration.integration.versionNumber") != 0.0 ||
-			a.texts("importIntegration.integration.flows.nodes", "name") != "Orders Returns" || len(a.at("importIntegration.warnings").([]any)) != 0 {
+		if a.text("importIntegration.integration.name") != "Shop" ||
+			a.at("importIntegration.integration.versionNumber") != 0.0 ||
+			a.texts("importIntegration.integration.flows.nodes", "name") != "Orders Returns" ||
+			len(a.at("importIntegration.warnings").([]any)) != 0 {
 			t.Errorf("answered %s", a.body)
 		}
-		system, flow := a.text("importIntegration.integration.systemInstance.id"), a.text("importIntegration.integration.flows.nodes.0.part")
+		system, flow := a.text("importIntegration.integration.systemInstance.id"),
+			a.text("importIntegration.integration.flows.nodes.0.part")
 		if got, want := a.text("importIntegration.integration.flows.nodes.0.testUrl"), domain.TriggerURL("http://heddle.test", system, flow); got != want || system != domain.SystemInstanceID(id) {
 			t.Errorf("the test URL is %s, want %s", got, want)
 		}
 		meta, err := store.MetaOf(h.events()[before])
-		if err != nil || meta.Actor != h.users[domain.Admin] || meta.Organization != h.id || meta.Token == "" || meta.Correlation == "" || meta.Remote != "192.0.2.1" {
+		if err != nil || meta.Actor != h.users[domain.Admin] || meta.Organization != h.id || meta.Token == "" ||
+			meta.Correlation == "" || meta.Remote != "192.0.2.1" {
 			t.Errorf("the event's author is %+v, %v", meta, err)
 		}
 	}
@@ -49,13 +53,16 @@ func TestSystemInstanceIsHidden(t *testing.T) {
 	h.imported(h.org, shop)
 	a := h.do(`{ shown: instances { totalCount } no: instances(isSystem: false) { totalCount } hidden: instances(isSystem: true) {
 		nodes { name enabled needsDeploy customer { id } deployedVersion { id } integration { name } flowConfigs { nodes { flow { name } } } } } }`, nil)
-	if a.at("shown.totalCount") != 0.0 || a.at("no.totalCount") != 0.0 || a.text("hidden.nodes.0.integration.name") != "Shop" ||
-		a.at("hidden.nodes.0.enabled") != true || a.at("hidden.nodes.0.needsDeploy") != false || a.texts("hidden.nodes.0.flowConfigs.nodes", "flow.name") != "Orders Returns" {
+	if a.at("shown.totalCount") != 0.0 || a.at("no.totalCount") != 0.0 ||
+		a.text("hidden.nodes.0.integration.name") != "Shop" ||
+		a.at("hidden.nodes.0.enabled") != true || a.at("hidden.nodes.0.needsDeploy") != false ||
+		a.texts("hidden.nodes.0.flowConfigs.nodes", "flow.name") != "Orders Returns" {
 		t.Errorf("answered %s", a.body)
 	}
 	before := len(h.events())
 	system := h.do(`{ instances(isSystem: true) { nodes { id } } }`, nil).text("instances.nodes.0.id")
-	if a := h.do(deployDocument, vars{"id": system}); !strings.HasPrefix(a.refused("deployInstance"), "id: the system instance always runs the draft") || h.since(before) != "" {
+	if a := h.do(deployDocument, vars{"id": system}); !strings.HasPrefix(a.refused("deployInstance"),
+		"id: the system instance always runs the draft") || h.since(before) != "" {
 		t.Errorf("deploying it: %s, wrote %q", a.body, h.since(before))
 	}
 }
@@ -64,20 +71,25 @@ func TestImportOnto(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
 	flows := func() string {
-		return h.do(`query ($id: ID!) { integration(id: $id) { flows { nodes { id } } } }`, vars{"id": id}).texts("integration.flows.nodes", "id")
+		return h.do(`query ($id: ID!) { integration(id: $id) { flows { nodes { id } } } }`,
+			vars{"id": id}).texts("integration.flows.nodes", "id")
 	}
 	before, was := len(h.events()), flows()
-	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "name: Orders", "name: All orders", 1), "onto": id})
-	if a.text("importIntegration.integration.id") != id || a.texts("importIntegration.integration.flows.nodes", "name") != "All orders Returns" || h.since(before) != "DraftEdited" {
+	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "name: Orders", "name: All orders", 1),
+		"onto": id})
+	if a.text("importIntegration.integration.id") != id || a.texts("importIntegration.integration.flows.nodes",
+		"name") != "All orders Returns" || h.since(before) != "DraftEdited" {
 		t.Errorf("answered %s, wrote %s", a.body, h.since(before))
 	}
 	if flows() != was {
 		t.Errorf("a renamed flow got another id: %s, was %s", flows(), was)
 	}
-	for name, onto := range map[string]string{"a version": h.published(h.org, id), "no integration": uuid.NewString(), "nonsense": "x y"} {
+	for name, onto := range map[string]string{"a version": h.published(h.org, id), "no integration": uuid.NewString(),
+		"nonsense": "x y"} {
 		before := len(h.events())
 		a := h.do(importDocument, vars{"definition": shop, "onto": onto})
-		if a.refused("importIntegration") == "" || a.at("importIntegration.integration") != nil || h.since(before) != "" {
+		if a.refused("importIntegration") == "" || a.at("importIntegration.integration") != nil ||
+			h.since(before) != "" {
 			t.Errorf("onto %s: answered %s, wrote %q", name, a.body, h.since(before))
 		}
 		if !strings.HasPrefix(a.refused("importIntegration"), "integrationId: ") && name == "a version" {
@@ -113,19 +125,23 @@ func TestImportingTheExportWritesNothing(t *testing.T) {
 func TestImportRefusals(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
-	bad := strings.NewReplacer("hook.results.body.data", "gone.results", "value: Shop URL}", "value: Shop}", "definitionVersion: 7", "definitionVersion: 7").Replace(shop)
+	bad := strings.NewReplacer("hook.results.body.data", "gone.results", "value: Shop URL}", "value: Shop}",
+		"definitionVersion: 7", "definitionVersion: 7").Replace(shop)
 	for name, c := range map[string]struct {
 		definition string
 		want       []string
 	}{
-		"two problems":   {bad, []string{`definition: line 14: `, `no config variable "Shop"`, `definition: line 26: flow "Orders": step "Tell": inputs.message: dangling reference "gone.results"`}},
-		"no YAML":        {"a: [b", []string{"definition: line 1: "}},
-		"an older form":  {strings.Replace(shop, "Version: 7", "Version: 3", 1), []string{"definition: line 1: ", "3"}},
-		"a newer form":   {strings.Replace(shop, "Version: 7", "Version: 8", 1), []string{"definition: line 1: ", "8"}},
-		"nothing":        {"", []string{"definition: "}},
-		"an alias":       {"name: &a x\ndescription: *a\n", []string{"definition: line ", "alias"}},
-		"too large":      {shop + "documentation: " + strings.Repeat("x", definition.DefaultLimits.Size) + "\n", []string{"262144"}},
-		"twice the flow": {strings.Replace(shop, "name: Returns", "name: Orders", 1), []string{`there is another flow "Orders"`}},
+		"two problems": {bad, []string{`definition: line 14: `, `no config variable "Shop"`,
+			`definition: line 26: flow "Orders": step "Tell": inputs.message: dangling reference "gone.results"`}},
+		"no YAML":       {"a: [b", []string{"definition: line 1: "}},
+		"an older form": {strings.Replace(shop, "Version: 7", "Version: 3", 1), []string{"definition: line 1: ", "3"}},
+		"a newer form":  {strings.Replace(shop, "Version: 7", "Version: 8", 1), []string{"definition: line 1: ", "8"}},
+		"nothing":       {"", []string{"definition: "}},
+		"an alias":      {"name: &a x\ndescription: *a\n", []string{"definition: line ", "alias"}},
+		"too large": {shop + "documentation: " + strings.Repeat("x", definition.DefaultLimits.Size) + "\n",
+			[]string{"262144"}},
+		"twice the flow": {strings.Replace(shop, "name: Returns", "name: Orders", 1),
+			[]string{`there is another flow "Orders"`}},
 	} {
 		for _, onto := range []string{"", id} {
 			before := h.events()
@@ -151,17 +167,20 @@ func TestValidate(t *testing.T) {
 		result { isValid } warnings { message line flow step } errors { field messages } } }`
 	h := newHarness(t)
 	odd := strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)
-	for _, definition := range []string{shop, odd, strings.Replace(shop, "hook.results.body.data", "gone.results", 1), "a: [b", ""} {
+	for _, definition := range []string{shop, odd, strings.Replace(shop, "hook.results.body.data", "gone.results", 1),
+		"a: [b", ""} {
 		imported, before := h.do(importDocument, vars{"definition": definition}), h.events()
 		a := h.do(validate, vars{"definition": definition})
 		if diff := cmp.Diff(before, h.events()); diff != "" {
 			t.Errorf("the log changed: %s", diff)
 		}
 		refused := imported.refused("importIntegration")
-		if a.refused("validateIntegrationSchema") != refused || a.at("validateIntegrationSchema.result.isValid") != (refused == "") {
+		if a.refused("validateIntegrationSchema") != refused ||
+			a.at("validateIntegrationSchema.result.isValid") != (refused == "") {
 			t.Errorf("answered %s where an import is answered %s", a.body, imported.body)
 		}
-		if definition == odd && !strings.Contains(a.text("validateIntegrationSchema.warnings.0.message"), "descripion") {
+		if definition == odd && !strings.Contains(a.text("validateIntegrationSchema.warnings.0.message"),
+			"descripion") {
 			t.Errorf("answered %s", a.body)
 		}
 	}
@@ -169,9 +188,13 @@ func TestValidate(t *testing.T) {
 
 func TestImportWarnings(t *testing.T) {
 	h := newHarness(t)
-	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "description: New orders.", "descripion: New orders.", 1)})
-	if a.refused("importIntegration") != "" || a.at("importIntegration.warnings.0.line") != 18.0 || a.text("importIntegration.warnings.0.flow") != "Orders" ||
-		a.at("importIntegration.warnings.0.step") != nil || !strings.Contains(a.text("importIntegration.warnings.0.message"), "descripion") || a.at("importIntegration.warnings.1") != nil {
+	a := h.do(importDocument, vars{"definition": strings.Replace(shop, "description: New orders.",
+		"descripion: New orders.", 1)})
+	if a.refused("importIntegration") != "" || a.at("importIntegration.warnings.0.line") != 18.0 ||
+		a.text("importIntegration.warnings.0.flow") != "Orders" ||
+		a.at("importIntegration.warnings.0.step") != nil ||
+		!strings.Contains(a.text("importIntegration.warnings.0.message"), "descripion") ||
+		a.at("importIntegration.warnings.1") != nil {
 		t.Errorf("answered %s", a.body)
 	}
 	if text := h.do(exportDocument, vars{"id": a.text("importIntegration.integration.id")}).text("integration.definition"); !strings.Contains(text, "descripion: New orders.") {
@@ -186,7 +209,8 @@ func TestExport(t *testing.T) {
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "Sends orders on.", "Changed.", 1), "onto": id})
 	for of, want := range map[string]string{id: "description: Changed.", version: "description: Sends orders on."} {
 		text := h.do(exportDocument, vars{"id": of, "version": 7, "latest": false}).text("integration.definition")
-		if !strings.Contains(text, want) || !strings.Contains(text, "definitionVersion: 7") || !strings.Contains(text, "version: 10") || strings.Contains(text, "LATEST") {
+		if !strings.Contains(text, want) || !strings.Contains(text, "definitionVersion: 7") || !strings.Contains(text,
+			"version: 10") || strings.Contains(text, "LATEST") {
 			t.Errorf("exported\n%s", text)
 		}
 		text = h.do(exportDocument, vars{"id": of, "latest": true}).text("integration.definition")
@@ -208,8 +232,10 @@ func TestPublish(t *testing.T) {
 	before := len(h.events())
 	a := h.do(publishDocument, vars{"id": id, "comment": "First.", "attributes": `{"commitHash":"abc"}`})
 	version := h.made(a, "publishIntegration", "integration")
-	if version == id || a.at("publishIntegration.integration.versionNumber") != 1.0 || a.text("publishIntegration.integration.versionComment") != "First." ||
-		a.text("publishIntegration.integration.versionCreatedBy.id") != h.users[domain.Admin] || a.at("publishIntegration.integration.versionIsAvailable") != true {
+	if version == id || a.at("publishIntegration.integration.versionNumber") != 1.0 ||
+		a.text("publishIntegration.integration.versionComment") != "First." ||
+		a.text("publishIntegration.integration.versionCreatedBy.id") != h.users[domain.Admin] ||
+		a.at("publishIntegration.integration.versionIsAvailable") != true {
 		t.Errorf("answered %s", a.body)
 	}
 	if got := h.since(before); got != "DraftClosed IntegrationPublished" {
@@ -230,7 +256,8 @@ func TestPublish(t *testing.T) {
 		"null":           {id, `null`, "attributes: must be a JSON object as a string"},
 	} {
 		before := len(h.events())
-		if got := h.do(publishDocument, vars{"id": c.id, "attributes": c.attributes}).refused("publishIntegration"); got != c.want || h.since(before) != "" {
+		if got := h.do(publishDocument, vars{"id": c.id,
+			"attributes": c.attributes}).refused("publishIntegration"); got != c.want || h.since(before) != "" {
 			t.Errorf("%s: refused with %q, want %q; wrote %q", name, got, c.want, h.since(before))
 		}
 	}
@@ -254,13 +281,17 @@ func TestEditsAfterPublishing(t *testing.T) {
 	a := h.do(`query ($id: ID!) { integration(id: $id) { name versionNumber versionIsAvailable versionComment
 		up: versionSequence { totalCount nodes { id versionNumber name } } down: versionSequence(sortBy: [{field: VERSION_NUMBER, direction: DESC}], first: 1) { nodes { id } pageInfo { hasNextPage } }
 		gone: versionSequence(versionIsAvailable: false) { totalCount } } }`, vars{"id": id})
-	if a.text("integration.name") != "Shop two" || a.at("integration.versionNumber") != 2.0 || a.at("integration.versionIsAvailable") != false ||
-		a.texts("integration.up.nodes", "id") != version+" "+second || a.texts("integration.up.nodes", "name") != "Shop Shop two" ||
-		a.texts("integration.down.nodes", "id") != second || a.at("integration.down.pageInfo.hasNextPage") != true || a.at("integration.gone.totalCount") != 0.0 {
+	if a.text("integration.name") != "Shop two" || a.at("integration.versionNumber") != 2.0 ||
+		a.at("integration.versionIsAvailable") != false ||
+		a.texts("integration.up.nodes", "id") != version+" "+second || a.texts("integration.up.nodes",
+		"name") != "Shop Shop two" ||
+		a.texts("integration.down.nodes", "id") != second || a.at("integration.down.pageInfo.hasNextPage") != true ||
+		a.at("integration.gone.totalCount") != 0.0 {
 		t.Errorf("answered %s", a.body)
 	}
 	all := h.do(`{ integrations(allVersions: true) { nodes { id } } drafts: integrations { nodes { id } } }`, nil)
-	if all.texts("integrations.nodes", "id") != strings.Join([]string{id, version, second}, " ") || all.texts("drafts.nodes", "id") != id {
+	if all.texts("integrations.nodes", "id") != strings.Join([]string{id, version, second}, " ") ||
+		all.texts("drafts.nodes", "id") != id {
 		t.Errorf("answered %s", all.body)
 	}
 }
@@ -288,7 +319,8 @@ func TestPublishedAtOnce(t *testing.T) {
 			}
 			if a.text("publishIntegration.integration.id") != "" {
 				made++
-			} else if got := a.refused("publishIntegration"); !strings.Contains(got, "the draft is closed") && !strings.Contains(got, "nothing has changed") {
+			} else if got := a.refused("publishIntegration"); !strings.Contains(got,
+				"the draft is closed") && !strings.Contains(got, "nothing has changed") {
 				t.Errorf("refused with %q", got)
 			}
 		}
@@ -308,14 +340,16 @@ func TestImportRacesPublish(t *testing.T) {
 		var imported, published reply
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			imported = h.ask(h.tokens[domain.Admin], importDocument, vars{"definition": strings.Replace(shop, "name: Shop\n", "name: Later\n", 1), "onto": id})
+			imported = h.ask(h.tokens[domain.Admin], importDocument,
+				vars{"definition": strings.Replace(shop, "name: Shop\n", "name: Later\n", 1), "onto": id})
 		})
 		wg.Go(func() { published = h.ask(h.tokens[domain.Admin], publishDocument, vars{"id": id}) })
 		wg.Wait()
 		if len(imported.Errors) > 0 || len(published.Errors) > 0 {
 			t.Fatal(imported.body, published.body)
 		}
-		a := h.do(`query ($id: ID!) { integration(id: $id) { name definition versionSequence { nodes { name } } } }`, vars{"id": id})
+		a := h.do(`query ($id: ID!) { integration(id: $id) { name definition versionSequence { nodes { name } } } }`,
+			vars{"id": id})
 		version := a.texts("integration.versionSequence.nodes", "name")
 		switch draft := a.text("integration.name"); {
 		case imported.refused("importIntegration") != "":
@@ -356,8 +390,10 @@ func TestFinishPublishing(t *testing.T) {
 			t.Errorf("time %d: %v, wrote %q", i, err, h.since(before))
 		}
 	}
-	a := h.do(`query ($id: ID!) { integration(id: $id) { versionNumber versionComment versionCreatedBy { id } } }`, vars{"id": closed.Version})
-	if a.at("integration.versionNumber") != 1.0 || a.text("integration.versionComment") != "Cut off." || a.text("integration.versionCreatedBy.id") != h.users[domain.Admin] {
+	a := h.do(`query ($id: ID!) { integration(id: $id) { versionNumber versionComment versionCreatedBy { id } } }`,
+		vars{"id": closed.Version})
+	if a.at("integration.versionNumber") != 1.0 || a.text("integration.versionComment") != "Cut off." ||
+		a.text("integration.versionCreatedBy.id") != h.users[domain.Admin] {
 		t.Errorf("answered %s", a.body)
 	}
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "name: Shop\n", "name: Next\n", 1), "onto": id})
@@ -379,7 +415,8 @@ func TestNextCallerFinishesPublishing(t *testing.T) {
 		t.Errorf("an edit writes %q", got)
 	}
 	before = len(h.events())
-	if got := h.do(publishDocument, vars{"id": published}).refused("publishIntegration"); !strings.Contains(got, "version 1 was published meanwhile") {
+	if got := h.do(publishDocument, vars{"id": published}).refused("publishIntegration"); !strings.Contains(got,
+		"version 1 was published meanwhile") {
 		t.Errorf("a publish is told %q", got)
 	}
 	if got := h.since(before); got != "IntegrationPublished" {
@@ -397,7 +434,8 @@ type (
 	brokenLog struct{ store.Log }
 )
 
-func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	if strings.HasPrefix(stream, l.category+"-") {
 		return 0, refusal.New(refusal.Unavailable, "the disk is full")
 	}
@@ -413,10 +451,12 @@ func TestMutationsThatFail(t *testing.T) {
 	h := newHarness(t)
 	whole := h.Log
 	t.Cleanup(func() { h.Log, h.Authoring.Log = whole, whole })
-	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole, domain.Claims.Name}, "INTERNAL": brokenLog{whole}} {
+	for code, log := range map[string]store.Log{"UNAVAILABLE": fullLog{whole, domain.Claims.Name},
+		"INTERNAL": brokenLog{whole}} {
 		h.Log, h.Authoring.Log = log, log
 		a := h.ask(h.tokens[domain.Admin], customerDocument, vars{"name": "Acme", "externalId": "x"})
-		if a.status != http.StatusOK || string(a.Data) != "null" || a.code() != code || strings.Contains(a.body, "inner secret") {
+		if a.status != http.StatusOK || string(a.Data) != "null" || a.code() != code || strings.Contains(a.body,
+			"inner secret") {
 			t.Errorf("%s: answered %d %s", code, a.status, a.body)
 		}
 	}

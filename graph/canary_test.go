@@ -17,11 +17,13 @@ func TestSecretsStaySecret(t *testing.T) {
 	h := newHarness(t)
 	secret := func(what string) string { return "canary-" + what + "-" + uuid.NewString() }
 	token, value, key, garbage := secret("token"), secret("value"), secret("key"), secret("garbage")
-	happen(h, h.system(t.Context()), domain.Users, h.users[domain.Admin], domain.TokenIssued{Token: uuid.NewString(), Name: "canary", Hash: access.TokenHash(token)})
+	happen(h, h.system(t.Context()), domain.Users, h.users[domain.Admin], domain.TokenIssued{Token: uuid.NewString(),
+		Name: "canary", Hash: access.TokenHash(token)})
 	customer, id := h.customer(h.org, "Acme"), h.imported(h.org, shop)
 	version := h.published(h.org, id)
 	connection := func(values string) vars {
-		return vars{"name": "I", "integration": version, "customer": customer, "config": []any{vars{"key": "Shop Login", "value": value, "values": values}}}
+		return vars{"name": "I", "integration": version, "customer": customer,
+			"config": []any{vars{"key": "Shop Login", "value": value, "values": values}}}
 	}
 	fields := `[{"name":"password","type":"value","value":"` + value + `"}]`
 	broken := *h.Resolver
@@ -41,10 +43,14 @@ func TestSecretsStaySecret(t *testing.T) {
 				{instanceDocument, connection(fields)},
 				{instanceDocument, connection(`{"broken": "` + value)},
 				{instanceDocument, connection(`"` + value + `"`)},
-				{instanceDocument, vars{"name": "I", "integration": "none", "customer": "none", "config": []any{vars{"key": "Nothing", "values": fields}}}},
-				{instanceDocument, vars{"name": "I", "integration": version, "customer": customer, "config": []any{vars{"key": "Nothing", "value": value, "values": fields}}}},
-				{instanceDocument, vars{"name": " ", "integration": version, "customer": customer, "config": []any{vars{"key": "Shop Login", "values": fields}}}},
-				{instanceDocument, vars{"name": "I", "integration": version, "customer": customer, "config": []any{vars{"key": "Shop Login", "values": []any{value}}}}},
+				{instanceDocument, vars{"name": "I", "integration": "none", "customer": "none",
+					"config": []any{vars{"key": "Nothing", "values": fields}}}},
+				{instanceDocument, vars{"name": "I", "integration": version, "customer": customer,
+					"config": []any{vars{"key": "Nothing", "value": value, "values": fields}}}},
+				{instanceDocument, vars{"name": " ", "integration": version, "customer": customer,
+					"config": []any{vars{"key": "Shop Login", "values": fields}}}},
+				{instanceDocument, vars{"name": "I", "integration": version, "customer": customer,
+					"config": []any{vars{"key": "Shop Login", "values": []any{value}}}}},
 				{customerDocument, vars{"name": "Acme", "externalId": uuid.NewString()}},
 				{importDocument, vars{"definition": shop}},
 				{importDocument, vars{"definition": "name: ["}},
@@ -60,8 +66,10 @@ func TestSecretsStaySecret(t *testing.T) {
 				h.must(err)
 				h.quiet(handler.name, string(body), with, key, token, value, key, garbage)
 			}
-			h.quiet(handler.name, `{"query":"{ __typename }", "variables": {"a": "`+value+`" garbage`, with, key, token, value, key, garbage)
-			h.quiet(handler.name, `{"query":"{ __typename }", "variables": "`+value+`"}`, with, key, token, value, key, garbage)
+			h.quiet(handler.name, `{"query":"{ __typename }", "variables": {"a": "`+value+`" garbage`, with, key, token,
+				value, key, garbage)
+			h.quiet(handler.name, `{"query":"{ __typename }", "variables": "`+value+`"}`, with, key, token, value, key,
+				garbage)
 		}
 	}
 	for _, c := range []string{token, value, key, garbage} {
@@ -85,7 +93,8 @@ func TestSecretsStaySecret(t *testing.T) {
 // quiet sends a request that carries secrets and looks for them in the answer.
 func (h *harness) quiet(how, body, token, key string, secrets ...string) {
 	h.t.Helper()
-	a := h.send(request(body, "Authorization", "Bearer "+token, "Api-Key", key, "Cookie", "session="+key, "Prismatic-Client", key))
+	a := h.send(request(body, "Authorization", "Bearer "+token, "Api-Key", key, "Cookie", "session="+key,
+		"Prismatic-Client", key))
 	for _, s := range secrets {
 		if strings.Contains(a.body, s) {
 			h.t.Errorf("%s: %.100s: the answer holds %s: %s", how, body, s, a.body)

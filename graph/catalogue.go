@@ -47,11 +47,13 @@ func (c Component) VersionCreatedAt() *time.Time { return nil }
 func (c Component) Customer() *domain.Customer { return nil }
 
 // Actions lists actions, triggers, or both.
-func (c Component) Actions(isTrigger, isDataSource *bool, after *string, first *int, before *string, last *int) (Page[Action], error) {
+func (c Component) Actions(isTrigger, isDataSource *bool, after *string, first *int, before *string,
+	last *int) (Page[Action], error) {
 	if isDataSource != nil && *isDataSource {
 		return paginate(numbered([]Action(nil)), window{after, first, before, last})
 	}
-	return paginate(where(c.all(), func(a Action) bool { return isTrigger == nil || a.trigger == *isTrigger }), window{after, first, before, last})
+	return paginate(where(c.all(), func(a Action) bool { return isTrigger == nil || a.trigger == *isTrigger }),
+		window{after, first, before, last})
 }
 
 func (c Component) all() iter.Seq2[uint64, Action] {
@@ -61,11 +63,13 @@ func (c Component) all() iter.Seq2[uint64, Action] {
 		if t.Start == component.StartSchedule {
 			support = ActionScheduleSupportRequired
 		}
-		all = append(all, Action{of: c, Key: t.Key, Label: t.Label, Description: optional(t.Description), inputs: t.Inputs,
+		all = append(all, Action{of: c, Key: t.Key, Label: t.Label, Description: optional(t.Description),
+			inputs:  t.Inputs,
 			trigger: true, ScheduleSupport: &support, IsPollingTrigger: new(bool)})
 	}
 	for _, a := range c.component.Actions {
-		all = append(all, Action{of: c, Key: a.Key, Label: a.Label, Description: optional(a.Description), inputs: a.Inputs, AllowsBranching: a.Branches})
+		all = append(all, Action{of: c, Key: a.Key, Label: a.Label, Description: optional(a.Description),
+			inputs: a.Inputs, AllowsBranching: a.Branches})
 	}
 	return numbered(all)
 }
@@ -110,14 +114,16 @@ func (a Action) Inputs(after *string, first *int, before *string, last *int) (Pa
 func (a Action) all() []ActionInput {
 	all, id := make([]ActionInput, len(a.inputs)), a.ID()
 	for i, in := range a.inputs {
-		all[i] = ActionInput{ID: domain.DeriveID("input", id, in.Key), Key: in.Key, Label: in.Label, Description: in.Description, Type: in.Type, Required: in.Required,
+		all[i] = ActionInput{ID: domain.DeriveID("input", id, in.Key), Key: in.Key, Label: in.Label,
+			Description: in.Description, Type: in.Type, Required: in.Required,
 			Default: optional(in.Default), Options: slices.Concat([]string{}, in.Options)}
 	}
 	return all
 }
 
 // components lists the catalogue by key.
-func (r *Resolver) components(key *string, public *bool, version *int, filter *string, w window) (Page[Component], error) {
+func (r *Resolver) components(key *string, public *bool, version *int, filter *string,
+	w window) (Page[Component], error) {
 	fits, err := componentFilter(deref(filter))
 	if err != nil {
 		return Page[Component]{}, err
@@ -127,7 +133,8 @@ func (r *Resolver) components(key *string, public *bool, version *int, filter *s
 		all = append(all, Component{c})
 	}
 	return paginate(where(numbered(all), func(c Component) bool {
-		return (deref(key) == "" || c.Key() == *key) && (public == nil || *public) && (version == nil || *version == c.VersionNumber()) && fits(c)
+		return (deref(key) == "" || c.Key() == *key) && (public == nil || *public) && (version == nil ||
+			*version == c.VersionNumber()) && fits(c)
 	}), w)
 }
 
@@ -205,7 +212,8 @@ var filterOperators = map[string]struct {
 	test func(value, text string) bool
 	want bool
 }{
-	"equal": {equalText, true}, "notEqual": {equalText, false}, "in": {strings.Contains, true}, "notIn": {strings.Contains, false},
+	"equal": {equalText, true}, "notEqual": {equalText, false}, "in": {strings.Contains, true},
+	"notIn":      {strings.Contains, false},
 	"startsWith": {strings.HasPrefix, true}, "doesNotStartWith": {strings.HasPrefix, false},
 	"endsWith": {strings.HasSuffix, true}, "doesNotEndWith": {strings.HasSuffix, false},
 }
@@ -215,13 +223,15 @@ func equalText(a, b string) bool { return a == b }
 func readComparison(operator string, operands []any) (func(Component) bool, error) {
 	compare, known := filterOperators[operator]
 	if !known || len(operands) != 2 {
-		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "%q with %s is not understood", operator, refusal.Count(len(operands), "operand"))
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "%q with %s is not understood", operator,
+			refusal.Count(len(operands), "operand"))
 	}
 	name, _ := operands[0].(string)
 	text, isText := operands[1].(string)
 	field, known := filterFields[name]
 	if !known || !isText {
-		return nil, refusal.ForField(refusal.Invalid, "filterQuery", "%s compares key, label, description or category with text", operator)
+		return nil, refusal.ForField(refusal.Invalid, "filterQuery",
+			"%s compares key, label, description or category with text", operator)
 	}
 	text = strings.ToLower(text)
 	return func(c Component) bool { return compare.test(strings.ToLower(field(c)), text) == compare.want }, nil

@@ -44,7 +44,8 @@ type line struct {
 }
 
 func newConnections(view *projections.View, stopping context.Context) *connections {
-	return &connections{view: view, stopping: stopping, accounts: map[string]*account{}, shared: shared{running: map[string]*evaluation{}}}
+	return &connections{view: view, stopping: stopping, accounts: map[string]*account{},
+		shared: shared{running: map[string]*evaluation{}}}
 }
 
 // account returns a token's.
@@ -53,7 +54,8 @@ func (s *connections) account(token string) *account {
 	defer s.counting.Unlock()
 	a := s.accounts[token]
 	if a == nil {
-		a = &account{guard: &s.counting, lines: map[*line]struct{}{}, evaluating: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)/2))}
+		a = &account{guard: &s.counting, lines: map[*line]struct{}{},
+			evaluating: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)/2))}
 		s.accounts[token] = a
 	}
 	return a
@@ -115,7 +117,8 @@ func (o Options) sending(a *account, l *line, bytes int) (sent func()) {
 
 // tooManyStreams is why a connection is not admitted.
 func (o Options) tooManyStreams() *graphql.Response {
-	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may", refusal.Count(o.MaxStreams, "stream"))
+	return o.exceeded("HEDDLE_MAX_STREAMS", "the token has %s open, as many as it may",
+		refusal.Count(o.MaxStreams, "stream"))
 }
 
 // tooManySubscriptions is why a subscription is not begun.

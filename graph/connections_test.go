@@ -37,7 +37,8 @@ func TestStreamsOfAToken(t *testing.T) {
 	for range 3 {
 		third := h.dial()
 		third.send(`{"type":"connection_init","payload":{"authToken":"` + token + `"}}`)
-		if text, err := third.receive(); websocket.CloseStatus(err) != websocket.StatusTryAgainLater || !strings.Contains(err.Error(), "HEDDLE_MAX_STREAMS") {
+		if text, err := third.receive(); websocket.CloseStatus(err) != websocket.StatusTryAgainLater ||
+			!strings.Contains(err.Error(), "HEDDLE_MAX_STREAMS") {
 			t.Errorf("a third stream got %s, %v", text, err)
 		}
 	}
@@ -73,7 +74,10 @@ func TestSocketsOfStrangers(t *testing.T) {
 	} {
 		t.Run(setting, func(t *testing.T) {
 			hits := make(chan string, 10)
-			h := newHarness(t, limit, func(o *Options) { o.InitTimeout, o.OnLimit = time.Hour, func(setting string) { hits <- setting } })
+			h := newHarness(t, limit, func(o *Options) {
+				o.InitTimeout, o.OnLimit = time.Hour,
+					func(setting string) { hits <- setting }
+			})
 			in := `{"type":"connection_init","payload":{"authToken":"` + h.tokens[domain.Viewer] + `"}}`
 			first, second := h.dial(), h.dial()
 			first.send(in)
@@ -140,10 +144,12 @@ func TestSubscriptionsOfAToken(t *testing.T) {
 	}
 	h.follow(token, document, vars{"id": instance}).next()
 	one.subscribe("fourth", document, vars{"id": instance})
-	if text, _ := one.read(); !strings.Contains(text, `"type":"error"`) || !strings.Contains(text, "HEDDLE_MAX_TOKEN_SUBSCRIPTIONS") {
+	if text, _ := one.read(); !strings.Contains(text, `"type":"error"`) || !strings.Contains(text,
+		"HEDDLE_MAX_TOKEN_SUBSCRIPTIONS") {
 		t.Errorf("a fourth is answered %s", text)
 	}
-	if name, data := h.follow(token, document, vars{"id": instance}).event(); name != "next" || !strings.Contains(data, "HEDDLE_MAX_TOKEN_SUBSCRIPTIONS") {
+	if name, data := h.follow(token, document, vars{"id": instance}).event(); name != "next" || !strings.Contains(data,
+		"HEDDLE_MAX_TOKEN_SUBSCRIPTIONS") {
 		t.Errorf("a fourth is told %s %s", name, data)
 	}
 	one.subscribe("q", `{ organization { name } }`, nil) // queries are none
@@ -191,7 +197,8 @@ func TestEqualSubscriptionsShareAnAnswer(t *testing.T) {
 	if got := running(); got != 3 {
 		t.Errorf("of another token and document %d are answered, want 3", got)
 	}
-	h.do(`mutation ($id: ID!) { updateIntegration(input: {id: $id, name: "Other"}) { errors { messages } } }`, vars{"id": id})
+	h.do(`mutation ($id: ID!) { updateIntegration(input: {id: $id, name: "Other"}) { errors { messages } } }`,
+		vars{"id": id})
 	for _, c := range []*socketClient{one, two} {
 		told := map[string]bool{}
 		for len(told) < 10 {
@@ -234,7 +241,8 @@ func TestUnsentIsBounded(t *testing.T) {
 		if n == 100 {
 			t.Fatal("35 MB wait for a client that does not read")
 		}
-		happen(h, h.system(t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: fmt.Sprint(n), Name: name})
+		happen(h, h.system(t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: fmt.Sprint(n),
+			Name: name})
 		if got := quick.next("a"); got.text("executionProgress.type") != "STEP_FINISHED" {
 			t.Fatalf("got %.100s", got.body)
 		}

@@ -16,7 +16,8 @@ import (
 
 // difference compares two drafts or versions. Those of different integrations have no ids in common:
 // their parts are paired as an import would.
-func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, toAsOf *time.Time) (*IntegrationDifference, error) {
+func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf,
+	toAsOf *time.Time) (*IntegrationDifference, error) {
 	a, before, err := r.side(ctx, "from", from, fromAsOf)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,8 @@ func (r *Resolver) difference(ctx context.Context, from, to string, fromAsOf, to
 	if err != nil {
 		return nil, err
 	}
-	d := &IntegrationDifference{ID: domain.DeriveID("difference", from, to, instant(fromAsOf), instant(toAsOf)), From: &a, To: &b}
+	d := &IntegrationDifference{ID: domain.DeriveID("difference", from, to, instant(fromAsOf), instant(toAsOf)),
+		From: &a, To: &b}
 	if a.integration.ID != b.integration.ID {
 		after = definition.Identify(after, before, idsFrom(d.ID))
 	}
@@ -87,7 +89,8 @@ func partDifferences(ctx context.Context, comparison string, before, after *defi
 }
 
 func partDifference(comparison string, p definition.PartDifference) (PartDifference, error) {
-	d := PartDifference{ID: domain.PartID(comparison, cmp.Or(p.ID, comparison)), Part: optional(p.ID), Kind: p.Kind, Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
+	d := PartDifference{ID: domain.PartID(comparison, cmp.Or(p.ID, comparison)), Part: optional(p.ID), Kind: p.Kind,
+		Name: p.Name, Flow: optional(p.Flow), NameBefore: optional(p.WasName), Fields: []FieldDifference{},
 		IsNew: p.New, IsDeleted: p.Deleted, IsMoved: p.Moved, IsRenamed: p.WasName != "", IsModified: p.Modified()}
 	for _, f := range p.Fields {
 		before, err := valueText(f.Before, f.WasSet)
@@ -98,7 +101,8 @@ func partDifference(comparison string, p definition.PartDifference) (PartDiffere
 		if err != nil {
 			return d, err
 		}
-		d.Fields = append(d.Fields, FieldDifference{ID: domain.DeriveID(append([]string{"field", d.ID}, f.Path...)...), Path: f.Path, Before: before, After: after})
+		d.Fields = append(d.Fields, FieldDifference{ID: domain.DeriveID(append([]string{"field", d.ID}, f.Path...)...),
+			Path: f.Path, Before: before, After: after})
 	}
 	return d, nil
 }

@@ -17,7 +17,8 @@ func TestDifference(t *testing.T) {
 	id := h.imported(h.org, shop)
 	flow, steps := h.firstFlow(id)
 	first := h.published(h.org, id)
-	h.edit(domain.Admin, id, "1.-1", set(steps[1], `"Say"`, "name"), set(steps[1], `{"type": "value", "value": "hi"}`, "inputs", "message"),
+	h.edit(domain.Admin, id, "1.-1", set(steps[1], `"Say"`, "name"), set(steps[1], `{"type": "value", "value": "hi"}`,
+		"inputs", "message"),
 		set("", `["new"]`, "labels"), vars{"op": "ADD", "parent": flow, "list": "steps", "after": steps[1],
 			"part": `{"name": "Extra", "action": {"key": "writeLog", "component": {"key": "log", "isPublic": true}}}`})
 	differ := func(from, to string) reply {
@@ -25,20 +26,26 @@ func TestDifference(t *testing.T) {
 	}
 	a := differ(first, id)
 	part := "integrationDifference.parts."
-	if a.text("integrationDifference.from.id") != first || a.text("integrationDifference.to.id") != id || a.texts("integrationDifference.parts", "name") != "Shop Say Extra" {
+	if a.text("integrationDifference.from.id") != first || a.text("integrationDifference.to.id") != id ||
+		a.texts("integrationDifference.parts", "name") != "Shop Say Extra" {
 		t.Fatalf("answered %s", a.body)
 	}
-	if a.at(part+"0.part") != nil || a.text(part+"0.kind") != "integration" || a.text(part+"0.fields.0.before") != `["orders","demo"]` || a.text(part+"0.fields.0.after") != `["new"]` {
+	if a.at(part+"0.part") != nil || a.text(part+"0.kind") != "integration" ||
+		a.text(part+"0.fields.0.before") != `["orders","demo"]` || a.text(part+"0.fields.0.after") != `["new"]` {
 		t.Errorf("the labels: %s", a.body)
 	}
-	if a.text(part+"1.part") != steps[1] || a.text(part+"1.flow") != "Orders" || a.text(part+"1.nameBefore") != "Tell" || a.at(part+"1.isRenamed") != true || a.at(part+"1.isModified") != true ||
-		a.at(part+"1.isNew") != false || a.at(part+"1.fields.0.path.1") != "message" || a.text(part+"1.fields.0.after") != `{"type":"value","value":"hi"}` {
+	if a.text(part+"1.part") != steps[1] || a.text(part+"1.flow") != "Orders" ||
+		a.text(part+"1.nameBefore") != "Tell" || a.at(part+"1.isRenamed") != true ||
+		a.at(part+"1.isModified") != true ||
+		a.at(part+"1.isNew") != false || a.at(part+"1.fields.0.path.1") != "message" ||
+		a.text(part+"1.fields.0.after") != `{"type":"value","value":"hi"}` {
 		t.Errorf("the renamed step: %s", a.body)
 	}
 	if a.at(part+"2.isNew") != true || a.at(part+"2.isDeleted") != false {
 		t.Errorf("the new step: %s", a.body)
 	}
-	for _, line := range []string{"--- from\n+++ to\n", "\n-        name: Tell\n", "\n+        name: Say\n", "\n+  - new\n"} {
+	for _, line := range []string{"--- from\n+++ to\n", "\n-        name: Tell\n", "\n+        name: Say\n",
+		"\n+  - new\n"} {
 		if !strings.Contains(a.text("integrationDifference.yaml"), line) {
 			t.Errorf("no %q in\n%s", line, a.text("integrationDifference.yaml"))
 		}
@@ -48,7 +55,8 @@ func TestDifference(t *testing.T) {
 		t.Errorf("the other way: %s", back.body)
 	}
 	second := h.published(h.org, id)
-	if same := differ(second, id); same.text("integrationDifference.yaml") != "" || len(same.at("integrationDifference.parts").([]any)) != 0 {
+	if same := differ(second, id); same.text("integrationDifference.yaml") != "" ||
+		len(same.at("integrationDifference.parts").([]any)) != 0 {
 		t.Errorf("a draft without edits and its version: %s", same.body)
 	}
 }
@@ -57,9 +65,11 @@ func TestDifference(t *testing.T) {
 func TestDifferenceOfACopy(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
-	other := h.do(forkDocument, vars{"input": vars{"parent": id, "name": "Mine"}}).text("forkIntegration.integration.id")
+	other := h.do(forkDocument, vars{"input": vars{"parent": id,
+		"name": "Mine"}}).text("forkIntegration.integration.id")
 	a := h.do(differenceDocument, vars{"from": id, "to": other})
-	if a.texts("integrationDifference.parts", "nameBefore") != "Shop" || a.texts("integrationDifference.parts", "name") != "Mine" {
+	if a.texts("integrationDifference.parts", "nameBefore") != "Shop" || a.texts("integrationDifference.parts",
+		"name") != "Mine" {
 		t.Errorf("answered %s", a.body)
 	}
 }
@@ -67,8 +77,10 @@ func TestDifferenceOfACopy(t *testing.T) {
 func TestDifferenceRefusals(t *testing.T) {
 	h := newHarness(t)
 	id, others := h.imported(h.org, shop), h.imported(h.organization("Others"), shop)
-	for _, v := range []vars{{"from": id, "to": "x"}, {"from": "x", "to": id}, {"from": id, "to": others}, {"from": others, "to": id}} {
-		if a := h.ask(h.tokens[domain.Admin], differenceDocument, v); a.code() != "NOT_FOUND" || string(a.Data) != "null" {
+	for _, v := range []vars{{"from": id, "to": "x"}, {"from": "x", "to": id}, {"from": id, "to": others},
+		{"from": others, "to": id}} {
+		if a := h.ask(h.tokens[domain.Admin], differenceDocument, v); a.code() != "NOT_FOUND" ||
+			string(a.Data) != "null" {
 			t.Errorf("%v: answered %s", v, a.body)
 		}
 	}
@@ -94,7 +106,8 @@ func BenchmarkDifference(b *testing.B) {
 	var changes []definition.Change
 	for n, flow := range before.Flows() {
 		for s := range 5 {
-			changes = append(changes, definition.Change{Op: definition.SetOp, Node: flow.Steps()[s*7+n].ID, Path: []string{"name"}, Value: "Renamed"})
+			changes = append(changes, definition.Change{Op: definition.SetOp, Node: flow.Steps()[s*7+n].ID,
+				Path: []string{"name"}, Value: "Renamed"})
 		}
 	}
 	after := definition.Apply(before, changes)

@@ -35,10 +35,12 @@ func (documentLimits) Validate(graphql.ExecutableSchema) error { return nil }
 // parsed or coerced.
 func (s documentLimits) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
 	if repeats(params.Query, s.MaxTokens) > s.MaxRepeats {
-		return s.exceeded("HEDDLE_MAX_REPEATS", "the document has one name more than %s", refusal.Count(s.MaxRepeats, "time")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_REPEATS", "the document has one name more than %s",
+			refusal.Count(s.MaxRepeats, "time")).Errors[0]
 	}
 	if left := s.MaxVariables; !within(params.Variables, &left) {
-		return s.exceeded("HEDDLE_MAX_VARIABLES", "the variables have more than %s", refusal.Count(s.MaxVariables, "value")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_VARIABLES", "the variables have more than %s",
+			refusal.Count(s.MaxVariables, "value")).Errors[0]
 	}
 	return nil
 }
@@ -90,11 +92,15 @@ func (s documentLimits) MutateOperationContext(ctx context.Context, op *graphql.
 	left := s.MaxComplexity
 	switch deep := deeper(op.Operation.SelectionSet, s.MaxDepth, &left); {
 	case deep:
-		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %s", refusal.Count(s.MaxDepth, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_DEPTH", "the document is deeper than %s",
+			refusal.Count(s.MaxDepth, "field")).Errors[0]
 	case left < 0:
-		return s.exceeded("HEDDLE_MAX_COMPLEXITY", "the document asks for more than %s, fragments counted wherever they are spread", refusal.Count(s.MaxComplexity, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_COMPLEXITY",
+			"the document asks for more than %s, fragments counted wherever they are spread",
+			refusal.Count(s.MaxComplexity, "field")).Errors[0]
 	case roots(op.Operation.SelectionSet) > s.MaxRoots:
-		return s.exceeded("HEDDLE_MAX_ROOT_FIELDS", "the document asks for more than %s at its root", refusal.Count(s.MaxRoots, "field")).Errors[0]
+		return s.exceeded("HEDDLE_MAX_ROOT_FIELDS", "the document asks for more than %s at its root",
+			refusal.Count(s.MaxRoots, "field")).Errors[0]
 	}
 	return nil
 }

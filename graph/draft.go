@@ -15,7 +15,8 @@ func (r *Resolver) editable(ctx context.Context, field, id string) (Integration,
 		return i, err
 	}
 	if i.version != nil {
-		return i, refusal.ForField(refusal.Invalid, field, "is a published version, which never changes; give the integration's own id")
+		return i, refusal.ForField(refusal.Invalid, field,
+			"is a published version, which never changes; give the integration's own id")
 	}
 	return i, nil
 }

@@ -28,8 +28,10 @@ type draftPlace struct {
 func (p draftPlace) String() string { return fmt.Sprintf("%d.%d", p.count, p.revision) }
 
 func parseDraftPlace(s string) (p draftPlace, err error) {
-	if _, err = fmt.Sscanf(s, "%d.%d", &p.count, &p.revision); err != nil || p.String() != s || p.revision < store.NoStream {
-		return p, refusal.ForField(refusal.Invalid, "expectedRevision", "%q is no draftRevision that this server gave", s)
+	if _, err = fmt.Sscanf(s, "%d.%d", &p.count, &p.revision); err != nil || p.String() != s ||
+		p.revision < store.NoStream {
+		return p, refusal.ForField(refusal.Invalid, "expectedRevision", "%q is no draftRevision that this server gave",
+			s)
 	}
 	return p, nil
 }
@@ -53,8 +55,10 @@ func (r *Resolver) current(ref authoring.DraftRef, seen draftPlace, d domain.Dra
 	if stood || !published {
 		return nil
 	}
-	return refusal.ForField(refusal.Conflict, "expectedRevision", "version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
-		newest.Number, userName(r.View, ref.Integration.Organization, newest.PublishedBy), newest.PublishedAt.Format(time.RFC3339))
+	return refusal.ForField(refusal.Conflict, "expectedRevision",
+		"version %d was published meanwhile by %s at %s; edits go to the next draft, read it first",
+		newest.Number, userName(r.View, ref.Integration.Organization, newest.PublishedBy),
+		newest.PublishedAt.Format(time.RFC3339))
 }
 
 // draftRevision returns the revision that an editor of the current draft names with its edits.
@@ -76,7 +80,8 @@ type draftChange func(d domain.Draft, base domain.DraftOpened) (domain.Changes[d
 
 // changeSeen changes a draft as long as nobody has changed the same since the revision that the caller has
 // seen, and tells what else has changed.
-func (r *Resolver) changeSeen(ctx context.Context, id, expected string, decide func(authoring.DraftRef, draftPlace) (draftChange, error)) (*DraftPayload, error) {
+func (r *Resolver) changeSeen(ctx context.Context, id, expected string,
+	decide func(authoring.DraftRef, draftPlace) (draftChange, error)) (*DraftPayload, error) {
 	seen, err := parseDraftPlace(expected)
 	if err != nil {
 		return nil, err
@@ -134,7 +139,8 @@ func (r *Resolver) conflictError(organization string, def *definition.Part, err 
 		}
 		what = strings.Join(places, ", ")
 	}
-	return refusal.ForField(refusal.Conflict, "expectedRevision", "%s changed %s meanwhile, at %s; read the draft again",
+	return refusal.ForField(refusal.Conflict, "expectedRevision",
+		"%s changed %s meanwhile, at %s; read the draft again",
 		userName(r.View, organization, changed.Actor), what, changed.At.Format(time.RFC3339))
 }
 
@@ -146,7 +152,8 @@ func userName(view *projections.View, organization, actor string) string {
 }
 
 // missed lists the edits after a revision up to another one.
-func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after, upTo store.Revision) ([]DraftEdit, error) {
+func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after,
+	upTo store.Revision) ([]DraftEdit, error) {
 	list := []DraftEdit{}
 	if after >= upTo {
 		return list, nil
@@ -165,7 +172,8 @@ func (r *Resolver) missed(ctx context.Context, ref authoring.DraftRef, after, up
 		if err != nil {
 			return nil, err
 		}
-		edit := DraftEdit{ID: eventID("edit", rec), Revision: placeOf(ref, rec.Revision).String(), At: meta.Time, Changes: string(rec.Data)}
+		edit := DraftEdit{ID: eventID("edit", rec), Revision: placeOf(ref, rec.Revision).String(), At: meta.Time,
+			Changes: string(rec.Data)}
 		if u, ok := r.View.Users.Get(ref.Integration.Organization, meta.Actor); ok {
 			edit.By = &u
 		}
@@ -180,15 +188,16 @@ func (r *Resolver) editDraft(ctx context.Context, input EditDraftInput) (*DraftP
 	if err != nil {
 		return nil, err
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(authoring.DraftRef, draftPlace) (draftChange, error) {
-		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			sealed, err := r.Authoring.SealKeysIn(ctx, "changes", changes, authoring.EditedFrom(d, base))
-			if err != nil {
-				return nil, err
-			}
-			return d.Edit(base, sealed, r.Limits)
-		}, nil
-	})
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision,
+		func(authoring.DraftRef, draftPlace) (draftChange, error) {
+			return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+				sealed, err := r.Authoring.SealKeysIn(ctx, "changes", changes, authoring.EditedFrom(d, base))
+				if err != nil {
+					return nil, err
+				}
+				return d.Edit(base, sealed, r.Limits)
+			}, nil
+		})
 }
 
 func changesOf(field string, inputs []DraftChangeInput) (changes []definition.Change, err error) {
@@ -206,7 +215,8 @@ func changesOf(field string, inputs []DraftChangeInput) (changes []definition.Ch
 
 // changeOf reads a change as clients put it.
 func changeOf(c DraftChangeInput) (definition.Change, error) {
-	change := definition.Change{Op: definition.Op(strings.ToLower(string(c.Op))), Node: partOf(deref(c.Node)), Path: c.Path,
+	change := definition.Change{Op: definition.Op(strings.ToLower(string(c.Op))), Node: partOf(deref(c.Node)),
+		Path:   c.Path,
 		Parent: partOf(deref(c.Parent)), List: deref(c.List), After: partOf(deref(c.After))}
 	switch {
 	case change.Op == definition.SetOp && len(c.Path) > 0:
@@ -249,17 +259,19 @@ func (r *Resolver) undoDraft(ctx context.Context, input UndoDraftInput) (*DraftP
 	if input.Edits != nil {
 		edits = *input.Edits
 	}
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref authoring.DraftRef, seen draftPlace) (draftChange, error) {
-		changes, err := r.undoing(ctx, ref, seen.revision, edits)
-		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			return d.Undo(edits, changes, r.Limits)
-		}, err
-	})
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision,
+		func(ref authoring.DraftRef, seen draftPlace) (draftChange, error) {
+			changes, err := r.undoing(ctx, ref, seen.revision, edits)
+			return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+				return d.Undo(edits, changes, r.Limits)
+			}, err
+		})
 }
 
 // undoing returns the changes that lead from a revision of the draft to before its last edits, those
 // that were taken back already, or were made before a rebase, not counted.
-func (r *Resolver) undoing(ctx context.Context, ref authoring.DraftRef, upTo store.Revision, edits int) ([]definition.Change, error) {
+func (r *Resolver) undoing(ctx context.Context, ref authoring.DraftRef, upTo store.Revision,
+	edits int) ([]definition.Change, error) {
 	var d domain.Draft
 	var before []*definition.Part
 	for rec, err := range store.Own(r.Log.Read(ctx, domain.Drafts.Stream(ref.ID), 0)) {
@@ -297,12 +309,14 @@ func (r *Resolver) undoing(ctx context.Context, ref authoring.DraftRef, upTo sto
 
 // discardDraft makes the main draft its base again, and ends a named one.
 func (r *Resolver) discardDraft(ctx context.Context, input DiscardDraftInput) (*DraftPayload, error) {
-	return r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(ref authoring.DraftRef, _ draftPlace) (draftChange, error) {
-		if !ref.Named {
-			return domain.Draft.Discard, nil
-		}
-		return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) { return d.Remove() }, nil
-	})
+	return r.changeSeen(ctx, input.ID, input.ExpectedRevision,
+		func(ref authoring.DraftRef, _ draftPlace) (draftChange, error) {
+			if !ref.Named {
+				return domain.Draft.Discard, nil
+			}
+			return func(d domain.Draft, _ domain.DraftOpened) (domain.Changes[domain.Draft], error) { return d.Remove() },
+				nil
+		})
 }
 
 // draftPayload puts together what an edit answers.

@@ -102,6 +102,7 @@ var draftEvents = map[string]draftEvent{
 func (d Draft) event(rec store.Recorded) (DraftEvent, error) {
 	meta, err := store.MetaOf(rec)
 	kind := cmp.Or(draftEvents[rec.Kind].Type, DraftEventTypeOther)
-	return DraftEvent{ID: eventID("draft", rec), Cursor: feedCursor{position: rec.Position}.String(), Type: kind, By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
+	return DraftEvent{ID: eventID("draft", rec), Cursor: feedCursor{position: rec.Position}.String(), Type: kind,
+		By: d.r.user(d.Organization, meta.Actor), At: meta.Time,
 		Revision: placeOf(d.ref(), rec.Revision).String(), Data: string(rec.Data)}, err
 }

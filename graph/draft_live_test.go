@@ -43,8 +43,10 @@ func TestDraftFeed(t *testing.T) {
 	author.next("edit")
 	h.do(requestReview, vars{"id": draft})
 	h.ask(h.tokens[domain.Collaborator], `mutation ($id: ID!) { openThread(input: {id: $id, text: "Why?", suggestion: [{op: SET, path: ["name"], value: "\"Better\""}]}) { thread { id } } }`, vars{"id": draft})
-	thread := h.do(`query ($id: ID!) { draft(id: $id) { threads { id } } }`, vars{"id": draft}).text("draft.threads.0.id")
-	h.do(`mutation ($id: ID!, $t: ID!) { applySuggestion(input: {id: $id, thread: $t}) { `+errorFields+` } }`, vars{"id": draft, "t": thread})
+	thread := h.do(`query ($id: ID!) { draft(id: $id) { threads { id } } }`,
+		vars{"id": draft}).text("draft.threads.0.id")
+	h.do(`mutation ($id: ID!, $t: ID!) { applySuggestion(input: {id: $id, thread: $t}) { `+errorFields+` } }`,
+		vars{"id": draft, "t": thread})
 	h.ask(h.tokens[domain.Reviewer], verdictReview, vars{"id": draft, "yes": true})
 	h.do(releaseDocument, vars{"id": draft, "why": ""})
 	want := strings.Fields("OPENED EDITED REVIEW_REQUESTED THREAD_OPENED EDITED SUGGESTION_APPLIED VERDICT_GIVEN PUBLISHING")
@@ -74,7 +76,8 @@ func TestDraftFeed(t *testing.T) {
 		t.Errorf("another organization is told %s", text)
 	}
 	const ended = `query ($id: ID!) { draft(id: $id) { name definition threads { id } version { versionNumber } } }`
-	if a := h.ask(h.tokens[domain.Viewer], ended, vars{"id": draft}); a.text("draft.name") != "Next" || a.at("draft.version.versionNumber") != 2.0 ||
+	if a := h.ask(h.tokens[domain.Viewer], ended, vars{"id": draft}); a.text("draft.name") != "Next" ||
+		a.at("draft.version.versionNumber") != 2.0 ||
 		a.text("draft.threads.0.id") != thread || !strings.Contains(a.text("draft.definition"), "name: Better") {
 		t.Errorf("now that it has ended it is %s", a.body)
 	}
@@ -137,7 +140,8 @@ func TestPresence(t *testing.T) {
 	two.subscribe("here", presenceDocument, vars{"id": id, "session": "s2", "part": "p"})
 	two.seen("s1: s2:p")
 	one.seen("s1: s2:p")
-	h.do(moveDocument, vars{"id": id, "session": "s1", "part": "q", "cursor": "7"}) // on the first process, of one there
+	// on the first process, of one there
+	h.do(moveDocument, vars{"id": id, "session": "s1", "part": "q", "cursor": "7"})
 	two.seen("s1:q7 s2:p")
 	h.ask(h.tokens[domain.Reviewer], moveDocument, vars{"id": id, "session": "s2", "part": "r"}) // of one on the other
 	one.seen("s1:q7 s2:r")
@@ -152,9 +156,11 @@ func TestPresence(t *testing.T) {
 	}
 	for want, v := range map[string]vars{
 		"session: must have 1 to 100 bytes; a random id is fine": {"id": id, "session": ""},
-		"cursor: has 1025 bytes; the limit is 1024":              {"id": id, "session": "s", "cursor": strings.Repeat("x", 1025)},
-		"part: must be the id of a part":                         {"id": id, "session": "s", "part": strings.Repeat("x", 101)},
-		"id: Record not found: draft":                            {"id": "gone", "session": "s"},
+		"cursor: has 1025 bytes; the limit is 1024": {"id": id, "session": "s",
+			"cursor": strings.Repeat("x", 1025)},
+		"part: must be the id of a part": {"id": id, "session": "s",
+			"part": strings.Repeat("x", 101)},
+		"id: Record not found: draft": {"id": "gone", "session": "s"},
 	} {
 		if got := h.do(moveDocument, v).refused("movePresence"); got != want {
 			t.Errorf("refused with %q, want %q", got, want)
@@ -216,7 +222,8 @@ func (h *harness) editing(id string, n, edits, want int) (feed []string) {
 	c.subscribe("feed", feedDocument, vars{"id": id})
 	at, left := "0.0", edits
 	edit := func() {
-		c.subscribe("edit", quickDocument, vars{"id": id, "at": at, "changes": []any{set("", fmt.Sprintf(`"%d"`, edits-left), fmt.Sprintf("x-%d", n))}})
+		c.subscribe("edit", quickDocument, vars{"id": id, "at": at,
+			"changes": []any{set("", fmt.Sprintf(`"%d"`, edits-left), fmt.Sprintf("x-%d", n))}})
 	}
 	edit()
 	for left > 0 || len(feed) < want {

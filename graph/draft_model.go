@@ -178,7 +178,8 @@ func (d Draft) ScheduledPublish() *ScheduledPublish {
 	if d.Schedule == nil || d.Closed != nil {
 		return nil
 	}
-	return &ScheduledPublish{ID: domain.DeriveID("scheduled publish", d.ID), At: d.Schedule.At, Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
+	return &ScheduledPublish{ID: domain.DeriveID("scheduled publish", d.ID), At: d.Schedule.At,
+		Comment: optional(d.Schedule.Note), By: d.r.user(d.Organization, d.Schedule.By)}
 }
 
 // Version returns the version that the draft has become.
@@ -201,7 +202,8 @@ func (d Draft) Threads(ctx context.Context, isResolved *bool, part *string) ([]T
 	}
 	list := []Thread{}
 	for _, t := range whole.Threads {
-		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (deref(part) == "" || partOf(*part) == t.Part) {
+		if (isResolved == nil || *isResolved == (t.ResolvedBy != "")) && (deref(part) == "" ||
+			partOf(*part) == t.Part) {
 			list = append(list, Thread{Thread: t, of: d, orphaned: t.Orphaned(whole.Definition)})
 		}
 	}
@@ -320,7 +322,8 @@ func changesText(changes []definition.Change) (*string, error) {
 func (t Thread) Comments() []Comment {
 	list := make([]Comment, len(t.Thread.Comments))
 	for i, c := range t.Thread.Comments {
-		list[i] = Comment{ID: c.ID, By: t.of.r.user(t.of.Organization, c.By), At: c.At, EditedAt: optionalTime(c.EditedAt), Text: c.Text}
+		list[i] = Comment{ID: c.ID, By: t.of.r.user(t.of.Organization, c.By), At: c.At,
+			EditedAt: optionalTime(c.EditedAt), Text: c.Text}
 	}
 	return list
 }

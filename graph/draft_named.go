@@ -64,8 +64,10 @@ func (r *Resolver) draftsState(ctx context.Context, f draftFilter, w window) (<-
 }
 
 func (f draftFilter) fits(d Draft, user string) bool {
-	return (deref(f.integration) == "" || *f.integration == d.integration.ID) && (f.isMain == nil || *f.isMain == d.Main) &&
-		(f.state == nil || *f.state == d.ReviewState()) && (f.toReview == nil || *f.toReview == d.Awaits(user, d.policy())) &&
+	return (deref(f.integration) == "" || *f.integration == d.integration.ID) && (f.isMain == nil ||
+		*f.isMain == d.Main) &&
+		(f.state == nil || *f.state == d.ReviewState()) && (f.toReview == nil ||
+		*f.toReview == d.Awaits(user, d.policy())) &&
 		(f.isMine == nil || *f.isMine == d.Authored(user))
 }
 
@@ -120,16 +122,17 @@ func (r *Resolver) rebaseDraft(ctx context.Context, input RebaseDraftInput) (*Dr
 		take[c.Key] = definition.Side(c.Side)
 	}
 	var contradictions []MergeConflict
-	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision, func(authoring.DraftRef, draftPlace) (draftChange, error) {
-		return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
-			changes, conflicts, err := d.Rebase(base, take)
-			var telling error
-			if contradictions, telling = mergeConflicts(d, conflicts); telling != nil {
-				return nil, telling
-			}
-			return changes, err
-		}, nil
-	})
+	payload, err := r.changeSeen(ctx, input.ID, input.ExpectedRevision,
+		func(authoring.DraftRef, draftPlace) (draftChange, error) {
+			return func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+				changes, conflicts, err := d.Rebase(base, take)
+				var telling error
+				if contradictions, telling = mergeConflicts(d, conflicts); telling != nil {
+					return nil, telling
+				}
+				return changes, err
+			}, nil
+		})
 	if payload == nil && len(contradictions) > 0 {
 		payload = &DraftPayload{Missed: []DraftEdit{}, Conflicts: contradictions}
 	}
@@ -147,7 +150,8 @@ func mergeConflicts(d domain.Draft, conflicts []definition.MergeConflict) ([]Mer
 		if err != nil {
 			return nil, err
 		}
-		shown := MergeConflict{ID: domain.DeriveID("conflict", d.ID, c.Key), Key: c.Key, Place: definition.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
+		shown := MergeConflict{ID: domain.DeriveID("conflict", d.ID, c.Key), Key: c.Key,
+			Place: definition.Place(d.Definition, c.Key), Mine: *mine, Theirs: *theirs}
 		if d.Definition.Find(c.Part) == nil { // the draft has removed it
 			shown.Place = definition.Place(d.Origin, c.Key)
 		}
@@ -163,7 +167,8 @@ func mergeConflicts(d domain.Draft, conflicts []definition.MergeConflict) ([]Mer
 }
 
 // changeReview changes a draft in another way than by an edit.
-func (r *Resolver) changeReview(ctx context.Context, ref authoring.DraftRef, decide func(domain.Draft) (domain.Changes[domain.Draft], error)) (Draft, error) {
+func (r *Resolver) changeReview(ctx context.Context, ref authoring.DraftRef,
+	decide func(domain.Draft) (domain.Changes[domain.Draft], error)) (Draft, error) {
 	d, err := change(ctx, r, domain.Drafts, ref.ID, decide)
 	return Draft{Draft: d, r: r, integration: ref.Integration}, err
 }

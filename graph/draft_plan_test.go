@@ -23,7 +23,8 @@ func (h *harness) planning(processes int) {
 func (h *harness) plan(id string) {
 	h.t.Helper()
 	at := time.Now().Add(300 * time.Millisecond).UTC().Format(time.RFC3339Nano)
-	if a := h.do(planReview, vars{"id": id, "at": at}); a.refused("schedulePublish") != "" || a.text("schedulePublish.draft.scheduledPublish.by.name") != "ADMIN" {
+	if a := h.do(planReview, vars{"id": id, "at": at}); a.refused("schedulePublish") != "" ||
+		a.text("schedulePublish.draft.scheduledPublish.by.name") != "ADMIN" {
 		h.t.Fatal(a.body)
 	}
 }
@@ -88,7 +89,8 @@ func TestPlannedPublishIsGivenUp(t *testing.T) {
 	h.do(releaseDocument, vars{"id": edited})
 	h.until(before, "DraftClosed IntegrationPublished PublishUnscheduled")
 	main := h.imported(h.org, shop)
-	if got := h.do(planReview, vars{"id": main, "at": "2020-01-01T00:00:00Z"}).refused("schedulePublish"); got != "at: 2020-01-01T00:00:00Z has passed; give a time to come, or publish now" {
+	if got := h.do(planReview, vars{"id": main,
+		"at": "2020-01-01T00:00:00Z"}).refused("schedulePublish"); got != "at: 2020-01-01T00:00:00Z has passed; give a time to come, or publish now" {
 		t.Errorf("a time that has passed: %q", got)
 	}
 }

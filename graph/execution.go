@@ -33,7 +33,8 @@ func (r *Resolver) execution(ctx context.Context, id string) (InstanceExecutionR
 
 // executionOf finds the execution that another one's stream names, nil for none or one whose history
 // has been removed.
-func (r *Resolver) executionOf(ctx context.Context, of *InstanceExecutionResult, named func(domain.Run) string) (*InstanceExecutionResult, error) {
+func (r *Resolver) executionOf(ctx context.Context, of *InstanceExecutionResult,
+	named func(domain.Run) string) (*InstanceExecutionResult, error) {
 	run, _, err := store.Load(ctx, r.Log, domain.Runs, of.Execution.ID)
 	if err != nil || named(run) == "" {
 		return nil, err
@@ -46,9 +47,12 @@ func (r *Resolver) executionOf(ctx context.Context, of *InstanceExecutionResult,
 }
 
 func fromStream(r domain.Run) projections.Execution {
-	e := projections.Execution{ID: r.ID, Organization: r.Organization, Instance: r.Queued.Instance, Integration: r.Queued.Integration,
-		Version: r.Queued.Version, Customer: r.Queued.Customer, Flow: r.Queued.Flow, FlowName: r.Queued.FlowName, Invoke: r.Queued.Invoke,
-		Test: r.Queued.Version == "", QueuedAt: r.QueuedAt, StartedAt: r.StartedAt, EndedAt: r.FinishedAt, Claims: r.Claims}
+	e := projections.Execution{ID: r.ID, Organization: r.Organization, Instance: r.Queued.Instance,
+		Integration: r.Queued.Integration,
+		Version:     r.Queued.Version, Customer: r.Queued.Customer, Flow: r.Queued.Flow, FlowName: r.Queued.FlowName,
+		Invoke: r.Queued.Invoke,
+		Test:   r.Queued.Version == "", QueuedAt: r.QueuedAt, StartedAt: r.StartedAt, EndedAt: r.FinishedAt,
+		Claims: r.Claims}
 	if r.Finished != nil {
 		e.Result, e.Error = r.Finished.Result, r.Finished.Error
 	}
@@ -56,7 +60,8 @@ func fromStream(r domain.Run) projections.Execution {
 }
 
 // executions returns a page of executions, the newest first.
-func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery, w window) (*Page[InstanceExecutionResult], error) {
+func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
+	w window) (*Page[InstanceExecutionResult], error) {
 	from, size, err := w.read()
 	if err != nil {
 		return nil, err
@@ -70,7 +75,8 @@ func (r *Resolver) executions(ctx context.Context, q projections.ExecutionQuery,
 		return nil, err
 	}
 	page := &Page[InstanceExecutionResult]{Nodes: []InstanceExecutionResult{}, Edges: []Edge[InstanceExecutionResult]{},
-		PageInfo: PageInfo{HasPreviousPage: from != "", HasNextPage: len(list) > size}, // a cursor is that of an element
+		// a cursor is that of an element
+		PageInfo: PageInfo{HasPreviousPage: from != "", HasNextPage: len(list) > size},
 		total:    func(ctx context.Context) (int, error) { return r.Runs.Count(ctx, q) }}
 	for _, e := range list[:min(size, len(list))] {
 		page.add(InstanceExecutionResult{e}, executionCursor(e.Place()))
@@ -119,7 +125,8 @@ func parseExecutionCursor(s string) (p projections.ExecutionPlace, err error) {
 
 // stepResults lists the finished steps of an execution in the order in which they finished; that
 // order is the log's, so what comes late comes behind every cursor.
-func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder, w window) (*Page[InstanceStepResult], error) {
+func (r *Resolver) stepResults(ctx context.Context, id string, name *string, orderBy *InstanceStepResultOrder,
+	w window) (*Page[InstanceStepResult], error) {
 	run, err := r.run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -238,7 +245,8 @@ func (r *Resolver) stepLines(ctx context.Context, run string, s domain.StepFinis
 }
 
 // sections lists the steps of an execution that wrote log lines, in the order in which they first did.
-func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder, w window) (*Page[ExecutionSection], error) {
+func (r *Resolver) sections(ctx context.Context, id string, among []string, orderBy *ExecutionSectionOrder,
+	w window) (*Page[ExecutionSection], error) {
 	if err := r.hasExecution(ctx, id); err != nil {
 		return nil, err
 	}
@@ -246,7 +254,10 @@ func (r *Resolver) sections(ctx context.Context, id string, among []string, orde
 	if err != nil {
 		return nil, err
 	}
-	list := slices.DeleteFunc(sectionsOf(run), func(s ExecutionSection) bool { return len(among) > 0 && !slices.Contains(among, s.SectionID) })
+	list := slices.DeleteFunc(sectionsOf(run), func(s ExecutionSection) bool {
+		return len(among) > 0 &&
+			!slices.Contains(among, s.SectionID)
+	})
 	page, err := paginateUnlessAsked(ordered(list, orderBy != nil && descending(orderBy.Direction)), w)
 	return &page, err
 }
@@ -272,7 +283,8 @@ func (r *Resolver) run(ctx context.Context, id string) (domain.Run, error) {
 }
 
 // logSeverities assigns each severity a number that grows with it; the metrics stand beside information.
-var logSeverities = []LogSeverity{{10, "TRACE"}, {20, "DEBUG"}, {30, "INFO"}, {35, "METRIC"}, {40, "WARN"}, {50, "ERROR"}, {60, "FATAL"}}
+var logSeverities = []LogSeverity{{10, "TRACE"}, {20, "DEBUG"}, {30, "INFO"}, {35, "METRIC"}, {40, "WARN"},
+	{50, "ERROR"}, {60, "FATAL"}}
 
 func (r *Resolver) lines(ctx context.Context, s domain.StepFinished) ([]domain.LogLine, error) {
 	if s.LogBlob == nil {

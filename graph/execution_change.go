@@ -16,11 +16,12 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 		return e, firstOf(err, missing("execution"))
 	}
 	var ends bool
-	run, position, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID, func(run domain.Run) (domain.Changes[domain.Run], error) {
-		changes, err := run.Cancel()
-		ends = len(changes) > 0
-		return changes, err
-	})
+	run, position, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID,
+		func(run domain.Run) (domain.Changes[domain.Run], error) {
+			changes, err := run.Cancel()
+			ends = len(changes) > 0
+			return changes, err
+		})
 	if err != nil {
 		return e, err
 	}
@@ -29,7 +30,8 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 	}
 	for topic, message := range map[string]string{live.CancelTopic: run.ID, live.EndTopic(run.ID): ""} {
 		if err := r.Live.Publish(ctx, topic, []byte(message)); err != nil {
-			r.Logger.Warn("telling of a canceled execution failed; its worker finds out at its next record", "run", run.ID, "error", err)
+			r.Logger.Warn("telling of a canceled execution failed; its worker finds out at its next record", "run",
+				run.ID, "error", err)
 		}
 	}
 	r.Runs.Settle(ctx, position)
@@ -59,7 +61,8 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 	if queued.Payload, err = r.Blobs.Keep(ctx, "run/"+id+"/"+domain.DeriveID("payload"), data); err != nil {
 		return e, err
 	}
-	run, position, err := store.Change(ctx, r.Log, domain.Runs, id, func(s domain.Run) (domain.Changes[domain.Run], error) { return s.Queue(queued) })
+	run, position, err := store.Change(ctx, r.Log, domain.Runs, id,
+		func(s domain.Run) (domain.Changes[domain.Run], error) { return s.Queue(queued) })
 	if err != nil {
 		return e, err
 	}
@@ -70,7 +73,8 @@ func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInp
 // replayed returns the event that queues the run again: in the version that is deployed now, if that has the flow.
 func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueued, error) {
 	queued := old.Queued
-	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate, queued.Answer = old.ID, "", false, nil, "", nil
+	queued.ReplayOf, queued.Digest, queued.Synchronous, queued.InvokedBy, queued.Duplicate, queued.Answer = old.ID, "",
+		false, nil, "", nil
 	instance, ok := r.View.Instances.Get(old.Organization, queued.Instance)
 	if why, runs := instance.Runs(); !ok || !runs {
 		return queued, refusal.ForField(refusal.Invalid, "id", "nothing runs there: %s", why)
@@ -88,7 +92,8 @@ func (r *Resolver) replayed(ctx context.Context, old domain.Run) (domain.RunQueu
 	}
 	flow := content.Find(queued.Flow)
 	if flow == nil {
-		return queued, refusal.ForField(refusal.Invalid, "id", "the version that is deployed now has not the flow %q", queued.FlowName)
+		return queued, refusal.ForField(refusal.Invalid, "id", "the version that is deployed now has not the flow %q",
+			queued.FlowName)
 	}
 	queued.Version, queued.Definition, queued.FlowName = i.version.ID, i.version.Definition, flow.Name()
 	return queued, nil

@@ -21,23 +21,31 @@ func TestExecutionResult(t *testing.T) {
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	waiting, ended := h.executed(h.org, instance, 0), h.executed(h.org, instance, 1)
 	a := h.do(executionDocument, vars{"id": waiting})
-	if a.text("executionResult.status") != "QUEUED" || a.at("executionResult.startedAt") != nil || a.at("executionResult.endedAt") != nil || a.at("executionResult.resultType") != nil ||
-		a.text("executionResult.queuedAt") == "" || a.at("executionResult.isTestExecution") != false || a.at("executionResult.stepResults.totalCount") != 0.0 || a.at("executionResult.logs.edges.0") != nil {
+	if a.text("executionResult.status") != "QUEUED" || a.at("executionResult.startedAt") != nil ||
+		a.at("executionResult.endedAt") != nil || a.at("executionResult.resultType") != nil ||
+		a.text("executionResult.queuedAt") == "" || a.at("executionResult.isTestExecution") != false ||
+		a.at("executionResult.stepResults.totalCount") != 0.0 || a.at("executionResult.logs.edges.0") != nil {
 		t.Errorf("waiting: %s", a.body)
 	}
 	a = h.do(executionDocument, vars{"id": ended})
-	if a.text("executionResult.status") != "ERROR" || a.text("executionResult.resultType") != "ERROR" || a.text("executionResult.error") != "Tell: broke" ||
-		a.text("executionResult.invokeType") != "WEBHOOK" || a.text("executionResult.instance.id") != instance || a.text("executionResult.flowName") != "Orders" {
+	if a.text("executionResult.status") != "ERROR" || a.text("executionResult.resultType") != "ERROR" ||
+		a.text("executionResult.error") != "Tell: broke" ||
+		a.text("executionResult.invokeType") != "WEBHOOK" || a.text("executionResult.instance.id") != instance ||
+		a.text("executionResult.flowName") != "Orders" {
 		t.Errorf("ended: %s", a.body)
 	}
-	if a.texts("executionResult.stepResults.nodes", "result") != `{"a":1} 2` || a.at("executionResult.stepResults.nodes.0.resultSize") != 7.0 ||
-		a.at("executionResult.stepResults.nodes.1.hasError") != true || a.text("executionResult.stepResults.nodes.1.error") != "broke" || a.texts("executionResult.last.nodes", "path") != "tell" {
+	if a.texts("executionResult.stepResults.nodes", "result") != `{"a":1} 2` ||
+		a.at("executionResult.stepResults.nodes.0.resultSize") != 7.0 ||
+		a.at("executionResult.stepResults.nodes.1.hasError") != true ||
+		a.text("executionResult.stepResults.nodes.1.error") != "broke" || a.texts("executionResult.last.nodes",
+		"path") != "tell" {
 		t.Errorf("its steps: %s", a.body)
 	}
 	if a.texts("executionResult.logs.edges", "node.message") != "Starting Instance Execution careful Ending Instance Execution" || a.text("executionResult.logs.edges.1.node.stepName") != "Hook" {
 		t.Errorf("its log: %s", a.body)
 	}
-	if a := h.do(executionDocument, vars{"id": ended, "limit": 3}); a.at("executionResult.stepResults.nodes.0.result") != nil || a.text("executionResult.stepResults.nodes.1.result") != "2" {
+	if a := h.do(executionDocument, vars{"id": ended,
+		"limit": 3}); a.at("executionResult.stepResults.nodes.0.result") != nil || a.text("executionResult.stepResults.nodes.1.result") != "2" {
 		t.Errorf("with a limit of 3 bytes: %s", a.body)
 	}
 	roots := h.do(`{ logs(executionResult: "`+ended+`") { edges { cursor node { message } } } }`, nil)
@@ -52,13 +60,15 @@ func TestYoungExecution(t *testing.T) {
 	instance := h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "Acme"))
 	lagging := *h.Resolver
 	id := uuid.NewString()
-	output, err := h.Blobs.Keep(t.Context(), "run/"+id+"/out", json.RawMessage(`"`+strings.Repeat("x", domain.MaxInline)+`"`))
+	output, err := h.Blobs.Keep(t.Context(), "run/"+id+"/out",
+		json.RawMessage(`"`+strings.Repeat("x", domain.MaxInline)+`"`))
 	h.must(err)
 	lines, err := json.Marshal([]domain.LogLine{{Time: time.Unix(1, 0), Severity: "ERROR", Message: "from a blob"}})
 	h.must(err)
 	h.must(h.Blobs.Put(t.Context(), "run/"+id+"/log", lines))
 	log := domain.Content{Blob: "run/" + id + "/log", Size: len(lines)}
-	happen(h, h.system(t.Context()), domain.Runs, id, domain.RunQueued{Instance: instance, Flow: uuid.NewString(), Invoke: domain.InvokedByFlowTest},
+	happen(h, h.system(t.Context()), domain.Runs, id, domain.RunQueued{Instance: instance, Flow: uuid.NewString(),
+		Invoke: domain.InvokedByFlowTest},
 		domain.RunClaimed{Claim: 1}, domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: output, LogBlob: &log})
 	run, _, err := store.Load(t.Context(), h.Log, domain.Runs, id)
 	h.must(err)
@@ -75,7 +85,8 @@ func TestYoungExecution(t *testing.T) {
 		t.Errorf("is %s, test %v", young.Status(), young.IsTestExecution())
 	}
 	a := h.do(executionDocument, vars{"id": id})
-	if len(a.text("executionResult.stepResults.nodes.0.result")) != domain.MaxInline+2 || a.text("executionResult.logs.edges.1.node.message") != "from a blob" {
+	if len(a.text("executionResult.stepResults.nodes.0.result")) != domain.MaxInline+2 ||
+		a.text("executionResult.logs.edges.1.node.message") != "from a blob" {
 		t.Errorf("answered %.500s", a.body)
 	}
 }
@@ -84,11 +95,13 @@ func TestYoungExecution(t *testing.T) {
 func TestPollingSteps(t *testing.T) {
 	h := newHarness(t)
 	id, ctx := uuid.NewString(), h.system(t.Context())
-	happen(h, ctx, domain.Runs, id, domain.RunQueued{Flow: uuid.NewString(), Invoke: domain.InvokedByWebhook}, domain.RunClaimed{Claim: 1})
+	happen(h, ctx, domain.Runs, id, domain.RunQueued{Flow: uuid.NewString(), Invoke: domain.InvokedByWebhook},
+		domain.RunClaimed{Claim: 1})
 	var seen []string
 	after := ""
 	for _, path := range []string{"a", "b", "c"} {
-		happen(h, ctx, domain.Runs, id, domain.StepFinished{Claim: 1, Path: path, Name: path, Started: time.Now().Add(-time.Hour)})
+		happen(h, ctx, domain.Runs, id, domain.StepFinished{Claim: 1, Path: path, Name: path,
+			Started: time.Now().Add(-time.Hour)})
 		for range 2 { // the second time nothing is new
 			a := h.do(`query ($id: ID!, $after: String) { executionResult(id: $id) { stepResults(after: $after, orderBy: {field: ENDED_AT, direction: ASC}) { edges { cursor node { path } } } } }`, vars{"id": id, "after": after})
 			if edges := a.at("executionResult.stepResults.edges").([]any); len(edges) > 0 {
@@ -129,7 +142,8 @@ func TestExecutionFilters(t *testing.T) {
 		`instance: "` + instance + `", status: ERROR`: "failed",
 	} {
 		a := h.do(`{ executionResults(first: 10 `+filter+`) { totalCount nodes { id status } } }`, nil)
-		if got := names.Replace(a.texts("executionResults.nodes", "id")); got != want || a.at("executionResults.totalCount") != float64(len(strings.Fields(want))) {
+		if got := names.Replace(a.texts("executionResults.nodes", "id")); got != want ||
+			a.at("executionResults.totalCount") != float64(len(strings.Fields(want))) {
 			t.Errorf("%s: got %s", filter, got)
 		}
 	}
@@ -150,7 +164,8 @@ func TestSections(t *testing.T) {
 	if got := a.texts("executionSections.nodes", "label"); got != "one two three" {
 		t.Errorf("sections are %s", got)
 	}
-	if a.at("logs.nodes.0.sectionId") != nil || a.text("logs.nodes.3.sectionId") != a.text("executionSections.nodes.1.sectionId") {
+	if a.at("logs.nodes.0.sectionId") != nil ||
+		a.text("logs.nodes.3.sectionId") != a.text("executionSections.nodes.1.sectionId") {
 		t.Errorf("lines are %s", a.body)
 	}
 	second := a.text("executionSections.nodes.1.sectionId")
@@ -167,9 +182,11 @@ func TestResultsAreBounded(t *testing.T) {
 	id := h.executed(h.org, instance, 0)
 	large, err := h.Blobs.Keep(t.Context(), "run/"+id+"/large", json.RawMessage(`"`+strings.Repeat("x", 6<<20)+`"`))
 	h.must(err)
-	happen(h, h.system(t.Context()), domain.Runs, id, domain.RunClaimed{Claim: 1}, domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: large})
+	happen(h, h.system(t.Context()), domain.Runs, id, domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: large})
 	ask := func(times int) reply {
-		return h.ask(h.tokens[domain.Viewer], "query ($id: ID!) { executionResult(id: $id) { "+aliased(times, "stepResults { nodes { result } }")[1:]+" }", vars{"id": id})
+		return h.ask(h.tokens[domain.Viewer], "query ($id: ID!) { executionResult(id: $id) { "+aliased(times,
+			"stepResults { nodes { result } }")[1:]+" }", vars{"id": id})
 	}
 	if a := ask(1); !strings.Contains(a.body, "xxxx") {
 		t.Errorf("answered %.300s", a.body)

@@ -33,7 +33,8 @@ func TestExplorer(t *testing.T) {
 			}
 			file := get(m[1])
 			sum := sha256.Sum256([]byte(file.body))
-			if want := "sha256-" + base64.StdEncoding.EncodeToString(sum[:]); file.status != 200 || html.UnescapeString(m[2]) != want {
+			if want := "sha256-" + base64.StdEncoding.EncodeToString(sum[:]); file.status != 200 ||
+				html.UnescapeString(m[2]) != want {
 				t.Errorf("%s: answered %d, is %s, the page wants %s", m[1], file.status, want, m[2])
 			}
 		}

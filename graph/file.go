@@ -89,7 +89,8 @@ func (r *Resolver) uploadable(ctx context.Context, id string, query url.Values) 
 	}
 	user, _ := r.View.Users.Get(i.Organization, query.Get("user"))
 	if !user.Holds(query.Get("token")) || !access.May(user.Role, access.Edit) {
-		return i, refusal.New(refusal.Forbidden, "the token that asked for this address has been revoked; ask for another address")
+		return i, refusal.New(refusal.Forbidden,
+			"the token that asked for this address has been revoked; ask for another address")
 	}
 	_, used, err := r.Live.Get(ctx, uploadKey(i.Organization, id))
 	if err == nil && used {
@@ -106,7 +107,8 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 	id, query := q.PathValue("upload"), q.URL.Query()
 	end, ok := r.uploads.begin(id)
 	if !ok {
-		turnDown(r.Logger, w, q, refusal.New(refusal.Conflict, "a file is being put there; ask uploadMedia for another address"))
+		turnDown(r.Logger, w, q, refusal.New(refusal.Conflict,
+			"a file is being put there; ask uploadMedia for another address"))
 		return
 	}
 	defer end()
@@ -121,7 +123,8 @@ func (r *Resolver) serveUpload(w http.ResponseWriter, q *http.Request) {
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, q.Body, limit))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		http.Error(w, fmt.Sprintf("the file is larger than %d bytes (%s)", limit, setting), http.StatusRequestEntityTooLarge)
+		http.Error(w, fmt.Sprintf("the file is larger than %d bytes (%s)", limit, setting),
+			http.StatusRequestEntityTooLarge)
 		return
 	}
 	if err != nil {
@@ -170,7 +173,8 @@ func redrawn(limits domain.FileLimits, icon []byte) ([]byte, error) {
 }
 
 // uploaded finds what was put where objectUrl says. field is the input that is refused.
-func (r *Resolver) uploaded(ctx context.Context, i domain.Integration, media MediaType, field, objectURL string) (id string, u upload, err error) {
+func (r *Resolver) uploaded(ctx context.Context, i domain.Integration, media MediaType, field,
+	objectURL string) (id string, u upload, err error) {
 	id, ours := strings.CutPrefix(objectURL, r.PublicURL+uploadPath)
 	if _, err := uuid.Parse(id); err != nil || !ours {
 		return id, u, refusal.ForField(refusal.Invalid, field, "is not an objectUrl of uploadMedia")
@@ -184,9 +188,11 @@ func (r *Resolver) uploaded(ctx context.Context, i domain.Integration, media Med
 	}
 	switch {
 	case !found && media == MediaTypeAvatar:
-		err = refusal.ForField(refusal.Invalid, field, "nothing was uploaded there, it was no square PNG picture of the right size, or it has expired; ask uploadMedia for another address")
+		err = refusal.ForField(refusal.Invalid, field,
+			"nothing was uploaded there, it was no square PNG picture of the right size, or it has expired; ask uploadMedia for another address")
 	case !found:
-		err = refusal.ForField(refusal.Invalid, field, "nothing was uploaded there, it was too large, or it has expired; ask uploadMedia for another address")
+		err = refusal.ForField(refusal.Invalid, field,
+			"nothing was uploaded there, it was too large, or it has expired; ask uploadMedia for another address")
 	case u.Object != i.ID || u.Media != media:
 		err = refusal.ForField(refusal.Invalid, field, "was uploaded for something else")
 	}
@@ -203,7 +209,8 @@ func (r *Resolver) iconURL(i domain.Integration) *string {
 
 // iconFor reads an avatarUrl: keep is true where nothing is to change, as it is for the icon's own
 // address, which forms send back.
-func (r *Resolver) iconFor(ctx context.Context, i domain.Integration, avatarURL *string) (icon *domain.Icon, keep bool, err error) {
+func (r *Resolver) iconFor(ctx context.Context, i domain.Integration,
+	avatarURL *string) (icon *domain.Icon, keep bool, err error) {
 	switch {
 	case avatarURL == nil, i.Icon != nil && strings.HasPrefix(*avatarURL, r.PublicURL+filePath+i.ID+iconFile+"?"):
 		return nil, true, nil
@@ -223,9 +230,11 @@ func (r *Resolver) addAttachment(ctx context.Context, input AddIntegrationAttach
 	if err != nil {
 		return i, err
 	}
-	i.integration, err = change(ctx, r, domain.Integrations, input.ID, func(s domain.Integration) (domain.Changes[domain.Integration], error) {
-		return s.AddAttachment(domain.AttachmentAdded{Attachment: id, Name: u.Name, Hash: u.Hash, Size: u.Size}, r.Files)
-	})
+	i.integration, err = change(ctx, r, domain.Integrations, input.ID,
+		func(s domain.Integration) (domain.Changes[domain.Integration], error) {
+			return s.AddAttachment(domain.AttachmentAdded{Attachment: id, Name: u.Name, Hash: u.Hash, Size: u.Size},
+				r.Files)
+		})
 	return i, err
 }
 
@@ -234,9 +243,10 @@ func (r *Resolver) removeAttachment(ctx context.Context, input RemoveIntegration
 	if err != nil {
 		return i, err
 	}
-	i.integration, err = change(ctx, r, domain.Integrations, input.ID, func(s domain.Integration) (domain.Changes[domain.Integration], error) {
-		return s.RemoveAttachment(input.Attachment)
-	})
+	i.integration, err = change(ctx, r, domain.Integrations, input.ID,
+		func(s domain.Integration) (domain.Changes[domain.Integration], error) {
+			return s.RemoveAttachment(input.Attachment)
+		})
 	return i, err
 }
 
@@ -281,7 +291,8 @@ func (r *Resolver) serveFile(w http.ResponseWriter, q *http.Request, find func(d
 		return
 	}
 	if file.name != "" {
-		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": file.name}))
+		w.Header().Set("Content-Disposition",
+			mime.FormatMediaType("attachment", map[string]string{"filename": file.name}))
 	}
 	deliver(w, file.media, data)
 }

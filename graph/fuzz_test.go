@@ -21,9 +21,11 @@ func FuzzSignedAddress(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	r := &Resolver{Vault: vault, AddressTime: 100 * 365 * 24 * time.Hour, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	r := &Resolver{Vault: vault, AddressTime: 100 * 365 * 24 * time.Hour,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	made := map[string]url.Values{}
-	for _, address := range []string{r.signed(payloadPath+"x/request", nil), r.signed(uploadPath+"u", url.Values{"name": {"a b&c.txt"}, "object": {"o"}})} {
+	for _, address := range []string{r.signed(payloadPath+"x/request", nil),
+		r.signed(uploadPath+"u", url.Values{"name": {"a b&c.txt"}, "object": {"o"}})} {
 		path, query, _ := strings.Cut(address, "?")
 		values, err := url.ParseQuery(query)
 		if err != nil {
@@ -56,8 +58,10 @@ func FuzzSignedAddress(f *testing.F) {
 
 // Whatever is rendered is dead, and loads nothing.
 func FuzzMarkdown(f *testing.F) {
-	for _, text := range []string{"# a\n\n*b* `c` ~~d~~", "|a|\n|-|\n|<b>|", "[a](javascript:b)", "![a](//b \"c\")", "[![a](b)][c]\n\n[c]: d", "<a\nhref=x>", "> - 1. ```\n<script>",
-		"&#106;avascript&colon;", "<https://a.example/\"onclick=>", "\x00<img src=x onerror=a>", "www.a.example", "a@b.example", "[a]: <b> 'c'\n[a]"} {
+	for _, text := range []string{"# a\n\n*b* `c` ~~d~~", "|a|\n|-|\n|<b>|", "[a](javascript:b)", "![a](//b \"c\")",
+		"[![a](b)][c]\n\n[c]: d", "<a\nhref=x>", "> - 1. ```\n<script>",
+		"&#106;avascript&colon;", "<https://a.example/\"onclick=>", "\x00<img src=x onerror=a>", "www.a.example",
+		"a@b.example", "[a]: <b> 'c'\n[a]"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -78,8 +82,10 @@ func FuzzMarkdown(f *testing.F) {
 
 // What is no cursor is refused, and what is one is the one that it was written as.
 func FuzzCursors(f *testing.F) {
-	order := sorting[string]{by: []func(string) sortKey{func(string) sortKey { return sortKey{} }}, down: []bool{false}, name: "n"}
-	for _, s := range []string{"", cursor(0), cursor(1 << 63), feedCursor{position: 5}.String(), feedCursor{5, 2}.String(), "0.0", "3.-1", "1.18446744073709551615",
+	order := sorting[string]{by: []func(string) sortKey{func(string) sortKey { return sortKey{} }}, down: []bool{false},
+		name: "n"}
+	for _, s := range []string{"", cursor(0), cursor(1 << 63), feedCursor{position: 5}.String(),
+		feedCursor{5, 2}.String(), "0.0", "3.-1", "1.18446744073709551615",
 		spot{Order: "n", Keys: make([]sortKey, 1), Place: 7}.String(), "czE", "c", "=", "Zg"} {
 		f.Add(s)
 	}

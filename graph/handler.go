@@ -41,15 +41,18 @@ type Options struct {
 	KeepAlive    time.Duration   // between two signs of life on a stream
 	Stopping     context.Context // streams end with it; nil for never
 
-	OnLimit  func(setting string)                  // hears of what a limit refuses, for metrics; nil for nobody
-	OnStream func(subscription string, change int) // hears of each subscription that begins (1) or ends (-1); nil for nobody
+	OnLimit func(setting string) // hears of what a limit refuses, for metrics; nil for nobody
+	// hears of each subscription that begins (1) or ends (-1); nil for nobody
+	OnStream func(subscription string, change int)
 }
 
 // DefaultOptions are limits that no client known needs to exceed.
 func DefaultOptions() Options {
-	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30, MaxVariables: 50_000,
-		MaxDepth: 20, MaxComplexity: 2000, Timeout: 30 * time.Second,
-		MaxStreams: 1000, MaxAnonymousSockets: 1000, MaxAnonymousSocketsPerAddress: 100, MaxSubscriptions: 100, MaxTokenSubscriptions: 1000, MaxUnsent: 32 << 20,
+	return Options{MaxBody: 2 << 20, MaxAnonymousBody: 16 << 10, MaxTokens: 2000, MaxRepeats: 500, MaxRoots: 30,
+		MaxVariables: 50_000,
+		MaxDepth:     20, MaxComplexity: 2000, Timeout: 30 * time.Second,
+		MaxStreams: 1000, MaxAnonymousSockets: 1000, MaxAnonymousSocketsPerAddress: 100, MaxSubscriptions: 100,
+		MaxTokenSubscriptions: 1000, MaxUnsent: 32 << 20,
 		InitTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 }
 

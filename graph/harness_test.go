@@ -95,12 +95,15 @@ func newHarness(t testing.TB, edit ...func(*Options)) *harness {
 			h.must(c.Close())
 		}
 	})
-	h.Resolver = &Resolver{Live: live.NewMemory(), Log: log, View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
-		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test", Limits: domain.DefaultDraftLimits,
-		Files: domain.DefaultFileLimits, AddressTime: time.Hour}
+	h.Resolver = &Resolver{Live: live.NewMemory(), Log: log, View: view, Runs: runs,
+		Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
+		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test",
+		Limits: domain.DefaultDraftLimits,
+		Files:  domain.DefaultFileLimits, AddressTime: time.Hour}
 	keeper := secrets.Keeper{View: view, Vault: vault}
 	h.Deployment = &deployment.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: keeper}
-	h.Authoring = &authoring.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: keeper, Components: h.Components, Limits: h.Limits, Logger: logger}
+	h.Authoring = &authoring.Service{Log: log, View: view, Definitions: h.Definitions, Secrets: keeper,
+		Components: h.Components, Limits: h.Limits, Logger: logger}
 	o := DefaultOptions()
 	stopping, stop := context.WithCancel(context.Background())
 	o.Stopping = stopping
@@ -136,7 +139,8 @@ func (h *harness) organization(name string) org {
 	for _, r := range domain.Roles {
 		user := uuid.NewString()
 		o.users[r.Role], o.tokens[r.Role] = user, "heddle_"+uuid.NewString()
-		happen(h, ctx, domain.Users, user, domain.UserCreated{Email: strings.ToLower(string(r.Role)) + "@" + o.id + ".example", Name: string(r.Role), Role: r.Role},
+		happen(h, ctx, domain.Users, user, domain.UserCreated{Email: strings.ToLower(string(r.Role)) + "@" + o.id +
+			".example", Name: string(r.Role), Role: r.Role},
 			domain.TokenIssued{Token: uuid.NewString(), Name: "test", Hash: access.TokenHash(o.tokens[r.Role])})
 	}
 	return o
@@ -148,7 +152,8 @@ func (o org) system(ctx context.Context) context.Context {
 
 // as is a context in which the organization's administrator makes changes.
 func (h *harness) as(o org) context.Context {
-	ctx := access.With(h.t.Context(), access.Principal{Organization: o.id, User: o.users[domain.Admin], Role: domain.Admin})
+	ctx := access.With(h.t.Context(), access.Principal{Organization: o.id, User: o.users[domain.Admin],
+		Role: domain.Admin})
 	return store.As(ctx, store.Author{Organization: o.id, Actor: o.users[domain.Admin]})
 }
 
@@ -340,7 +345,8 @@ func (h *harness) customer(o org, name string) string {
 
 func (h *harness) instance(o org, name, integration, customer string) string {
 	h.t.Helper()
-	return h.made(h.doAs(o, instanceDocument, vars{"name": name, "integration": integration, "customer": customer}), "createInstance", "instance")
+	return h.made(h.doAs(o, instanceDocument, vars{"name": name, "integration": integration, "customer": customer}),
+		"createInstance", "instance")
 }
 
 // made is the id of what a mutation made.
@@ -357,12 +363,17 @@ func (h *harness) made(a reply, mutation, object string) string {
 func (h *harness) executed(o org, instance string, claims int) string {
 	h.t.Helper()
 	run, ctx := uuid.NewString(), o.system(h.t.Context())
-	events := []domain.Event[domain.Run]{domain.RunQueued{Instance: instance, Integration: uuid.NewString(), Version: uuid.NewString(), Definition: "x",
-		Flow: uuid.NewString(), FlowName: "Orders", Invoke: domain.InvokedByWebhook, Payload: domain.Content{Inline: json.RawMessage(`1`), Size: 1}}}
+	events := []domain.Event[domain.Run]{domain.RunQueued{Instance: instance, Integration: uuid.NewString(),
+		Version: uuid.NewString(), Definition: "x",
+		Flow: uuid.NewString(), FlowName: "Orders", Invoke: domain.InvokedByWebhook,
+		Payload: domain.Content{Inline: json.RawMessage(`1`), Size: 1}}}
 	if claims > 0 {
-		events = append(events, domain.RunClaimed{Claim: 1, Worker: "w"}, domain.StepFinished{Claim: 1, Path: "hook", Step: uuid.NewString(), Name: "Hook",
-			Output: domain.Content{Inline: json.RawMessage(`{"a":1}`), Size: 7}, Log: []domain.LogLine{{Severity: "WARN", Message: "careful"}}},
-			domain.StepFinished{Claim: 1, Path: "tell", Step: uuid.NewString(), Name: "Tell", Output: domain.Content{Inline: json.RawMessage(`2`), Size: 1}, Error: "broke"},
+		events = append(events, domain.RunClaimed{Claim: 1, Worker: "w"}, domain.StepFinished{Claim: 1, Path: "hook",
+			Step: uuid.NewString(), Name: "Hook",
+			Output: domain.Content{Inline: json.RawMessage(`{"a":1}`), Size: 7},
+			Log:    []domain.LogLine{{Severity: "WARN", Message: "careful"}}},
+			domain.StepFinished{Claim: 1, Path: "tell", Step: uuid.NewString(), Name: "Tell",
+				Output: domain.Content{Inline: json.RawMessage(`2`), Size: 1}, Error: "broke"},
 			domain.RunFinished{Claim: 1, Result: domain.Failed, Error: "Tell: broke"})
 	}
 	happen(h, ctx, domain.Runs, run, events...)

@@ -37,7 +37,8 @@ func (httpTransport) Supports(r *http.Request) bool { return r.Method == http.Me
 
 // isQuery returns the GETs that execute a document from those of a browser that wants the page.
 func isQuery(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.URL.Query().Has("query") && !strings.Contains(r.Header.Get("Accept"), "text/html")
+	return r.Method == http.MethodGet && r.URL.Query().Has("query") && !strings.Contains(r.Header.Get("Accept"),
+		"text/html")
 }
 
 // Do implements [graphql.Transport].
@@ -66,7 +67,8 @@ func (p httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		return
 	}
 	if op.Operation.Operation == ast.Subscription {
-		answer(w, http.StatusBadRequest, media, fail("a subscription needs WebSocket with the subprotocol "+Subprotocol+", or Accept: "+eventStream))
+		answer(w, http.StatusBadRequest, media,
+			fail("a subscription needs WebSocket with the subprotocol "+Subprotocol+", or Accept: "+eventStream))
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
@@ -86,7 +88,8 @@ func isJSON(r *http.Request) bool {
 // existing clients look at errors only then. Without a response the time was up before it began.
 func nullWhole(response *graphql.Response) *graphql.Response {
 	if response == nil {
-		response = &graphql.Response{Errors: gqlerror.List{{Message: "the request was cut off", Extensions: map[string]any{"code": string(refusal.Unavailable)}}}}
+		response = &graphql.Response{Errors: gqlerror.List{{Message: "the request was cut off",
+			Extensions: map[string]any{"code": string(refusal.Unavailable)}}}}
 	}
 	for _, err := range response.Errors {
 		if len(err.Path) == 1 {
@@ -105,7 +108,8 @@ func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.R
 	}
 	switch {
 	case r.Method == http.MethodGet && int64(len(r.URL.RawQuery)) > limit:
-		return nil, http.StatusRequestURITooLong, o.exceeded(setting, "the query in the address is longer than %d bytes%s", limit, who)
+		return nil, http.StatusRequestURITooLong, o.exceeded(setting,
+			"the query in the address is longer than %d bytes%s", limit, who)
 	case r.Method == http.MethodGet:
 		if bad := readAddress(r, params); bad != "" {
 			return nil, http.StatusBadRequest, fail(bad + " is not a JSON object")
@@ -115,9 +119,11 @@ func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.R
 	default:
 		err := decode(http.MaxBytesReader(w, r.Body, limit), params)
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return nil, http.StatusRequestEntityTooLarge, o.exceeded(setting, "the body is larger than %d bytes%s", limit, who)
+			return nil, http.StatusRequestEntityTooLarge, o.exceeded(setting, "the body is larger than %d bytes%s",
+				limit, who)
 		} else if err != nil {
-			return nil, http.StatusBadRequest, fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
+			return nil, http.StatusBadRequest,
+				fail("the body is not a JSON object with query, variables, operationName and extensions of the right types")
 		}
 	}
 	params.ReadTime.End = graphql.Now()
@@ -131,7 +137,8 @@ func (o Options) read(w http.ResponseWriter, r *http.Request) (params *graphql.R
 func readAddress(r *http.Request, params *graphql.RawParams) (bad string) {
 	query := r.URL.Query()
 	params.Query, params.OperationName = query.Get("query"), query.Get("operationName")
-	for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
+	for name, into := range map[string]*map[string]any{"variables": &params.Variables,
+		"extensions": &params.Extensions} {
 		if query.Has(name) && decode(strings.NewReader(query.Get(name)), into) != nil {
 			bad = name
 		}
@@ -166,7 +173,8 @@ func accepted(r *http.Request) string {
 }
 
 func fail(message string) *graphql.Response {
-	return &graphql.Response{Errors: gqlerror.List{{Message: message, Extensions: map[string]any{"code": string(refusal.Invalid)}}}}
+	return &graphql.Response{Errors: gqlerror.List{{Message: message,
+		Extensions: map[string]any{"code": string(refusal.Invalid)}}}}
 }
 
 // exceeded refuses what goes beyond a limit.

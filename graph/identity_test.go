@@ -85,16 +85,19 @@ func TestIDsOfValues(t *testing.T) {
 	second := h.published(h.org, id)
 
 	run, other := newID(), h.executed(h.org, newID(), 1)
-	happen(h, h.org.system(t.Context()), domain.Runs, run, domain.RunQueued{Flow: newID(), Invoke: domain.InvokedByFlow, InvokedBy: &domain.InvokedBy{Execution: other, Path: "call", Depth: 1}},
+	happen(h, h.org.system(t.Context()), domain.Runs, run, domain.RunQueued{Flow: newID(), Invoke: domain.InvokedByFlow,
+		InvokedBy: &domain.InvokedBy{Execution: other, Path: "call", Depth: 1}},
 		domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed})
 	for document, v := range map[string]vars{
-		`query ($id: ID!) { draft(id: $id) { __typename id changes` + partsAsked + ` review { __typename id verdicts { __typename id changesSince` + partsAsked + ` } } } }`: {"id": draft},
-		`query ($id: ID!) { draft(id: $id) { __typename id scheduledPublish { __typename id at } } }`:                                                                        {"id": planned},
+		`query ($id: ID!) { draft(id: $id) { __typename id changes` + partsAsked +
+			` review { __typename id verdicts { __typename id changesSince` + partsAsked + ` } } } }`: {"id": draft},
+		`query ($id: ID!) { draft(id: $id) { __typename id scheduledPublish { __typename id at } } }`: {"id": planned},
 		`query ($a: ID!, $b: ID!, $c: ID!) { ab: integrationDifference(from: $a, to: $b) { __typename id parts` + partsAsked + ` } ac: integrationDifference(from: $a, to: $c) { __typename id parts` + partsAsked + ` }
 			ba: integrationDifference(from: $b, to: $a) { __typename id parts` + partsAsked + ` } copy: integrationDifference(from: $a, to: $b) { __typename id parts` + partsAsked + ` } }`: {"a": first, "b": second, "c": draft},
-		`query ($id: ID!) { organization { __typename id ` + policyAsked + `} integration(id: $id) { __typename id ` + policyAsked + `} }`: {"id": id},
-		`mutation ($id: ID!, $at: String!) { rebaseDraft(input: {id: $id, expectedRevision: $at}) { conflicts { __typename id key } } }`:   {"id": draft, "at": h.revision(draft)},
-		`query ($id: ID!) { executionResult(id: $id) { __typename id invokedBy { __typename id executionId } } }`:                          {"id": run},
+		`query ($id: ID!) { organization { __typename id ` + policyAsked + `} integration(id: $id) { __typename id ` +
+			policyAsked + `} }`: {"id": id},
+		`mutation ($id: ID!, $at: String!) { rebaseDraft(input: {id: $id, expectedRevision: $at}) { conflicts { __typename id key } } }`: {"id": draft, "at": h.revision(draft)},
+		`query ($id: ID!) { executionResult(id: $id) { __typename id invokedBy { __typename id executionId } } }`:                        {"id": run},
 		`{ integrations(allVersions: true) { nodes { flows { nodes { __typename id trigger { __typename id action { __typename id key component { __typename id key } } } } } testConfigVariables { nodes { __typename id requiredConfigVariable { __typename id key defaultValue } } } } }
 			instances { nodes { configVariables { nodes { __typename id requiredConfigVariable { __typename id key defaultValue } } } } } }`: nil,
 	} {
@@ -109,7 +112,8 @@ func TestIDsOfValues(t *testing.T) {
 	ids.learn(c.next("feed"))
 	ids.learn(c.next("feed"))
 	c = h.connect(h.tokens[domain.Viewer])
-	c.subscribe("run", `subscription ($id: ID!) { executionProgress(executionId: $id) { __typename id type } }`, vars{"id": run})
+	c.subscribe("run", `subscription ($id: ID!) { executionProgress(executionId: $id) { __typename id type } }`,
+		vars{"id": run})
 	ids.learn(c.next("run"))
 	ids.learn(c.next("run"))
 	c = h.connect(h.tokens[domain.Viewer])
@@ -128,13 +132,16 @@ func TestReviewPolicyIDs(t *testing.T) {
 	id := h.imported(h.org, shop)
 	const asked = `query ($id: ID!) { organization { ` + policyAsked + `} integration(id: $id) { ` + policyAsked + `} }`
 	before := h.do(asked, vars{"id": id})
-	const set = `mutation ($id: ID) { setReviewPolicy(input: {integration: $id, approvals: 2}) { ` + policyAsked + errorFields + ` } }`
+	const set = `mutation ($id: ID) { setReviewPolicy(input: {integration: $id, approvals: 2}) { ` + policyAsked +
+		errorFields + ` } }`
 	for path, v := range map[string]vars{"organization": nil, "integration": {"id": id}} {
 		was, is := before.text(path+".reviewPolicy.id"), h.do(set, v)
-		if is.text("setReviewPolicy.reviewPolicy.id") != was || is.at("setReviewPolicy.reviewPolicy.isOwn") != (path == "integration") {
+		if is.text("setReviewPolicy.reviewPolicy.id") != was ||
+			is.at("setReviewPolicy.reviewPolicy.isOwn") != (path == "integration") {
 			t.Errorf("%s: answered %s, before %s", path, is.body, before.body)
 		}
-		if now := h.do(asked, vars{"id": id}); !reflect.DeepEqual(now.at(path+".reviewPolicy"), is.at("setReviewPolicy.reviewPolicy")) {
+		if now := h.do(asked, vars{"id": id}); !reflect.DeepEqual(now.at(path+".reviewPolicy"),
+			is.at("setReviewPolicy.reviewPolicy")) {
 			t.Errorf("%s: answered %s, then told %s", path, is.body, now.body)
 		}
 	}
@@ -147,11 +154,13 @@ func TestPartsOfDifferences(t *testing.T) {
 	first := h.published(h.org, id)
 	_, steps := h.firstFlow(id)
 	h.edit(domain.Admin, id, "1.-1", set(steps[1], `"Say"`, "name"))
-	part := h.do(`query ($a: ID!, $b: ID!) { integrationDifference(from: $a, to: $b) { parts { id part } } }`, vars{"a": first, "b": id}).text("integrationDifference.parts.0.id")
+	part := h.do(`query ($a: ID!, $b: ID!) { integrationDifference(from: $a, to: $b) { parts { id part } } }`,
+		vars{"a": first, "b": id}).text("integrationDifference.parts.0.id")
 	if part == steps[1] {
 		t.Fatal("the part has no id of its own")
 	}
-	if a := h.edit(domain.Admin, id, h.draftAt(id), set(part, `"Shout"`, "name")); a.refused("editDraft") != "" || !strings.Contains(a.body, "Shout") {
+	if a := h.edit(domain.Admin, id, h.draftAt(id), set(part, `"Shout"`, "name")); a.refused("editDraft") != "" ||
+		!strings.Contains(a.body, "Shout") {
 		t.Errorf("answered %s", a.body)
 	}
 }
@@ -162,12 +171,15 @@ func TestAttemptsAreApart(t *testing.T) {
 	h := newHarness(t)
 	run := h.started(newID())
 	step := func(attempt int, output string) domain.StepFinished {
-		return domain.StepFinished{Claim: 1, Path: "fetch", Name: "Fetch", Attempt: attempt, Output: domain.Content{Inline: json.RawMessage(output), Size: len(output)},
-			Log: []domain.LogLine{{Severity: "INFO", Message: output}, {Severity: "INFO", Message: output}}}
+		return domain.StepFinished{Claim: 1, Path: "fetch", Name: "Fetch", Attempt: attempt,
+			Output: domain.Content{Inline: json.RawMessage(output), Size: len(output)},
+			Log:    []domain.LogLine{{Severity: "INFO", Message: output}, {Severity: "INFO", Message: output}}}
 	}
 	ctx := h.org.system(t.Context())
-	happen(h, ctx, domain.Runs, run, step(0, `"one"`), domain.StepRetried{Claim: 1, Path: "send", Name: "Send", Attempt: 1, Error: "broke", Log: []domain.LogLine{{Severity: "WARN", Message: "again"}}},
-		domain.RunRestarted{Claim: 1, Attempt: 1, Error: "broke"}, step(1, `"two"`), domain.RunFinished{Claim: 1, Result: domain.Completed})
+	happen(h, ctx, domain.Runs, run, step(0, `"one"`), domain.StepRetried{Claim: 1, Path: "send", Name: "Send",
+		Attempt: 1, Error: "broke", Log: []domain.LogLine{{Severity: "WARN", Message: "again"}}},
+		domain.RunRestarted{Claim: 1, Attempt: 1, Error: "broke"}, step(1, `"two"`), domain.RunFinished{Claim: 1,
+			Result: domain.Completed})
 	a := h.do(`query ($id: ID!) { executionResult(id: $id) { stepResults { nodes { __typename id path result resultsUrl } } logs { nodes { __typename id message } } } }`, vars{"id": run})
 	ids := identities{t, map[string]string{}, map[string]bool{}}
 	ids.learn(a)
@@ -179,7 +191,8 @@ func TestAttemptsAreApart(t *testing.T) {
 		if w := h.fetch(result["resultsUrl"].(string)); !strings.Contains(w.Body.String(), want) {
 			t.Errorf("the address of attempt %d tells %q", n, w.Body)
 		}
-		if got := h.do(`query ($id: ID!) { node(id: $id) { ... on InstanceStepResult { result } } }`, vars{"id": result["id"]}).text("node.result"); got != `"`+want+`"` {
+		if got := h.do(`query ($id: ID!) { node(id: $id) { ... on InstanceStepResult { result } } }`,
+			vars{"id": result["id"]}).text("node.result"); got != `"`+want+`"` {
 			t.Errorf("attempt %d is found as %s", n, got)
 		}
 	}

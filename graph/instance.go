@@ -12,20 +12,23 @@ import (
 
 // createInstance sets an integration's version up for a customer.
 func (r *Resolver) createInstance(ctx context.Context, input CreateInstanceInput) (domain.Instance, error) {
-	return r.Deployment.Create(ctx, deployment.Setup{Name: input.Name, Description: deref(input.Description), Labels: values(input.Labels),
+	return r.Deployment.Create(ctx, deployment.Setup{Name: input.Name, Description: deref(input.Description),
+		Labels:      values(input.Labels),
 		Integration: input.Integration, Customer: input.Customer, Config: configInputs(input.ConfigVariables)})
 }
 
 // updateInstance changes what is given, all or nothing.
 func (r *Resolver) updateInstance(ctx context.Context, input UpdateInstanceInput) (domain.Instance, error) {
-	update := deployment.Update{Name: input.Name, Description: input.Description, Labels: labelsOf(input.Labels), Version: input.Integration, Enabled: input.Enabled}
+	update := deployment.Update{Name: input.Name, Description: input.Description, Labels: labelsOf(input.Labels),
+		Version: input.Integration, Enabled: input.Enabled}
 	if input.ConfigVariables != nil {
 		config := configInputs(input.ConfigVariables)
 		update.Config = &config
 	}
 	for _, flow := range input.FlowConfigs {
 		if flow != nil {
-			update.Keys = append(update.Keys, deployment.KeysInput{FlowID: flow.FlowID, Flow: partOf(flow.FlowID), Keys: values(flow.APIKeys)})
+			update.Keys = append(update.Keys, deployment.KeysInput{FlowID: flow.FlowID, Flow: partOf(flow.FlowID),
+				Keys: values(flow.APIKeys)})
 		}
 	}
 	return r.Deployment.Update(ctx, input.ID, update)
@@ -34,7 +37,8 @@ func (r *Resolver) updateInstance(ctx context.Context, input UpdateInstanceInput
 func configInputs(list []*InputInstanceConfigVariable) (all []deployment.ConfigInput) {
 	for _, input := range list {
 		if input != nil {
-			all = append(all, deployment.ConfigInput{Key: input.Key, Value: deref(input.Value), Values: deref(input.Values)})
+			all = append(all, deployment.ConfigInput{Key: input.Key, Value: deref(input.Value),
+				Values: deref(input.Values)})
 		}
 	}
 	return all

@@ -20,11 +20,15 @@ func TestCreateInstance(t *testing.T) {
 	for of, want := range map[string]string{id: second, first: first, second: second} {
 		before := len(h.events())
 		a := h.do(instanceDocument, vars{"name": "Acme's", "integration": of, "customer": customer})
-		if a.text("createInstance.instance.integration.id") != want || a.text("createInstance.instance.customer.id") != customer || a.at("createInstance.instance.needsDeploy") != true ||
-			a.at("createInstance.instance.enabled") != true || a.at("createInstance.instance.deployedVersion") != nil || a.at("createInstance.instance.lastDeployedAt") != nil {
+		if a.text("createInstance.instance.integration.id") != want ||
+			a.text("createInstance.instance.customer.id") != customer ||
+			a.at("createInstance.instance.needsDeploy") != true ||
+			a.at("createInstance.instance.enabled") != true || a.at("createInstance.instance.deployedVersion") != nil ||
+			a.at("createInstance.instance.lastDeployedAt") != nil {
 			t.Errorf("of %s: answered %s", of, a.body)
 		}
-		if a.text("createInstance.instance.configState") != "NEEDS_INSTANCE_CONFIGURATION" || a.texts("createInstance.instance.configVariables.nodes", "status") != "ACTIVE ERROR" ||
+		if a.text("createInstance.instance.configState") != "NEEDS_INSTANCE_CONFIGURATION" ||
+			a.texts("createInstance.instance.configVariables.nodes", "status") != "ACTIVE ERROR" ||
 			a.text("createInstance.instance.configVariables.nodes.0.value") != "https://shop.example" {
 			t.Errorf("of %s: its configuration is %s", of, a.body)
 		}
@@ -54,7 +58,8 @@ func TestCreateInstanceRefusals(t *testing.T) {
 		}
 		before := len(h.events())
 		a := h.do(instanceDocument, input)
-		if !strings.HasPrefix(a.refused("createInstance"), want) || a.at("createInstance.instance") != nil || h.since(before) != "" || strings.Contains(a.body, "s3cret") {
+		if !strings.HasPrefix(a.refused("createInstance"), want) || a.at("createInstance.instance") != nil ||
+			h.since(before) != "" || strings.Contains(a.body, "s3cret") {
 			t.Errorf("want %s: answered %s, wrote %q", want, a.body, h.since(before))
 		}
 	}
@@ -69,8 +74,10 @@ func TestConfigVariables(t *testing.T) {
 		vars{"key": "Shop URL", "value": "https://acme.example"}, nil,
 		vars{"key": "Shop Login", "values": `[{"name":"user","type":"value","value":"acme"},{"name":"password","type":"value","value":"s3cret"}]`}}})
 	if strings.Contains(a.body, "s3cret") || a.text("createInstance.instance.configState") != "FULLY_CONFIGURED" ||
-		a.texts("createInstance.instance.configVariables.nodes", "requiredConfigVariable.key") != "Shop URL Shop Login" ||
-		a.text("createInstance.instance.configVariables.nodes.0.value") != "https://acme.example" || a.at("createInstance.instance.configVariables.nodes.1.value") != nil {
+		a.texts("createInstance.instance.configVariables.nodes",
+			"requiredConfigVariable.key") != "Shop URL Shop Login" ||
+		a.text("createInstance.instance.configVariables.nodes.0.value") != "https://acme.example" ||
+		a.at("createInstance.instance.configVariables.nodes.1.value") != nil {
 		t.Errorf("answered %s", a.body)
 	}
 	for _, r := range h.events() {
@@ -90,7 +97,8 @@ func TestConfigVariables(t *testing.T) {
 	place := domain.ConfigPlace(i.ID, sealed.Variable)
 	plain, err := h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), place, sealed.Sealed)
 	var fields map[string]string
-	if err != nil || json.Unmarshal(plain, &fields) != nil || fields["password"] != "s3cret" || fields["user"] != "acme" || sealed.Value != "" {
+	if err != nil || json.Unmarshal(plain, &fields) != nil || fields["password"] != "s3cret" ||
+		fields["user"] != "acme" || sealed.Value != "" {
 		t.Errorf("holds %s, %v", plain, err)
 	}
 	for name, open := range map[string]func() ([]byte, error){
@@ -101,10 +109,12 @@ func TestConfigVariables(t *testing.T) {
 			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(other), place, sealed.Sealed)
 		},
 		"another instance": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), domain.ConfigPlace(uuid.NewString(), sealed.Variable), sealed.Sealed)
+			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer),
+				domain.ConfigPlace(uuid.NewString(), sealed.Variable), sealed.Sealed)
 		},
 		"another variable": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), domain.ConfigPlace(i.ID, uuid.NewString()), sealed.Sealed)
+			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), domain.ConfigPlace(i.ID, uuid.NewString()),
+				sealed.Sealed)
 		},
 	} {
 		if _, err := open(); err == nil {
@@ -120,7 +130,8 @@ func TestDeployInstance(t *testing.T) {
 	for range 2 { // deploying again is recorded too
 		before := len(h.events())
 		a := h.do(deployDocument, vars{"id": id})
-		if a.at("deployInstance.instance.needsDeploy") != false || a.text("deployInstance.instance.lastDeployedAt") == "" ||
+		if a.at("deployInstance.instance.needsDeploy") != false ||
+			a.text("deployInstance.instance.lastDeployedAt") == "" ||
 			a.text("deployInstance.instance.deployedVersion.id") != version || h.since(before) != "InstanceDeployed" {
 			t.Errorf("answered %s, wrote %s", a.body, h.since(before))
 		}
@@ -138,7 +149,8 @@ func TestInstanceFilters(t *testing.T) {
 	v1, w1 := h.published(h.org, one), h.published(h.org, two)
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "Sends orders on.", "Two.", 1), "onto": one})
 	v2 := h.published(h.org, one)
-	a, b, c := h.instance(h.org, "Alpha", v1, acme), h.instance(h.org, "Beta", v2, acme), h.instance(h.org, "Gamma", w1, bolt)
+	a, b, c := h.instance(h.org, "Alpha", v1, acme), h.instance(h.org, "Beta", v2, acme), h.instance(h.org, "Gamma", w1,
+		bolt)
 	for filter, want := range map[string]string{
 		``:                                       a + " " + b + " " + c,
 		`(customer: "` + acme + `")`:             a + " " + b,
@@ -170,7 +182,8 @@ func TestWebhookURLsAreStable(t *testing.T) {
 	first := h.published(h.org, id)
 	instance := h.instance(h.org, "I", first, customer)
 	configs := func() (names, urls string) {
-		a := h.do(`query ($id: ID!) { instance(id: $id) { flowConfigs { nodes { webhookUrl flow { name } } } } }`, vars{"id": instance})
+		a := h.do(`query ($id: ID!) { instance(id: $id) { flowConfigs { nodes { webhookUrl flow { name } } } } }`,
+			vars{"id": instance})
 		return a.texts("instance.flowConfigs.nodes", "flow.name"), a.texts("instance.flowConfigs.nodes", "webhookUrl")
 	}
 	_, was := configs()
@@ -179,7 +192,8 @@ func TestWebhookURLsAreStable(t *testing.T) {
 	}
 	h.do(importDocument, vars{"definition": strings.Replace(shop, "name: Orders", "name: All orders", 1), "onto": id})
 	second := h.published(h.org, id)
-	happen(h, h.as(h.org), domain.Instances, uuid.NewString(), domain.InstanceCreated{Name: "else", Integration: id, Version: second})
+	happen(h, h.as(h.org), domain.Instances, uuid.NewString(), domain.InstanceCreated{Name: "else", Integration: id,
+		Version: second})
 	// No mutation moves an instance to another version yet, so its state is looked at as such a one would leave it.
 	moved, _ := h.View.Instances.Get(h.id, instance)
 	moved.Version = second
@@ -202,8 +216,10 @@ func TestWebhookURLsAreStable(t *testing.T) {
 func TestTestConfigVariables(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
-	for filter, want := range map[string]string{``: "Shop URL Shop Login", `(status: "error")`: "Shop Login", `(status: "pending")`: "", `(status: "")`: "Shop URL Shop Login",
-		`(status_In: ["active", null, "error"])`: "Shop URL Shop Login", `(status_In: ["active"])`: "Shop URL", `(first: 1)`: "Shop URL"} {
+	for filter, want := range map[string]string{``: "Shop URL Shop Login", `(status: "error")`: "Shop Login",
+		`(status: "pending")`: "", `(status: "")`: "Shop URL Shop Login",
+		`(status_In: ["active", null, "error"])`: "Shop URL Shop Login", `(status_In: ["active"])`: "Shop URL",
+		`(first: 1)`: "Shop URL"} {
 		a := h.do(`query ($id: ID!) { integration(id: $id) { testConfigVariables`+filter+` { nodes { authorizeUrl requiredConfigVariable { key dataType } } } } }`, vars{"id": id})
 		if got := a.texts("integration.testConfigVariables.nodes", "requiredConfigVariable.key"); got != want {
 			t.Errorf("%s: %s, want %s", filter, got, want)

@@ -188,7 +188,8 @@ func written(ctx context.Context, def *definition.Part, o definition.ExportOptio
 func problems(list []refusal.Problem) []DefinitionProblem {
 	shown := []DefinitionProblem{}
 	for _, p := range list {
-		d := DefinitionProblem{ID: domain.DeriveID("problem", strconv.Itoa(p.Line), p.Flow, p.Step, p.Message), Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}
+		d := DefinitionProblem{ID: domain.DeriveID("problem", strconv.Itoa(p.Line), p.Flow, p.Step, p.Message),
+			Flow: optional(p.Flow), Step: optional(p.Step), Message: p.Message}
 		if p.Line > 0 {
 			d.Line = &p.Line
 		}

@@ -15,17 +15,21 @@ func (r *Resolver) createIntegration(ctx context.Context, input CreateIntegratio
 	if deref(input.Customer) != "" {
 		return Integration{}, errNoCustomer
 	}
-	created, _, err := r.Authoring.Create(ctx, authoring.Creation{Name: input.Name, Template: deref(input.Template), Definition: deref(input.Definition),
-		Details: definition.Details{Name: &input.Name, Description: input.Description, Category: input.Category, Documentation: input.Documentation, Labels: labelsOf(input.Labels)}})
+	created, _, err := r.Authoring.Create(ctx, authoring.Creation{Name: input.Name, Template: deref(input.Template),
+		Definition: deref(input.Definition),
+		Details: definition.Details{Name: &input.Name, Description: input.Description, Category: input.Category,
+			Documentation: input.Documentation, Labels: labelsOf(input.Labels)}})
 	return Integration{integration: created}, err
 }
 
 // errNoCustomer refuses what would build an integration for one customer alone.
-var errNoCustomer = refusal.ForField(refusal.Invalid, "customer", "integrations belong to the organization; deploy an instance to the customer")
+var errNoCustomer = refusal.ForField(refusal.Invalid, "customer",
+	"integrations belong to the organization; deploy an instance to the customer")
 
 // forkIntegration makes a named copy of an integration's draft, or of a version.
 func (r *Resolver) forkIntegration(ctx context.Context, input ForkIntegrationInput) (Integration, error) {
-	forked, err := r.Authoring.Fork(ctx, input.Parent, definition.Details{Name: &input.Name, Description: input.Description})
+	forked, err := r.Authoring.Fork(ctx, input.Parent,
+		definition.Details{Name: &input.Name, Description: input.Description})
 	return Integration{integration: forked}, err
 }
 
@@ -39,7 +43,8 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	case deref(input.Customer) != "":
 		return i, errNoCustomer
 	case len(input.TestConfigVariables) > 0:
-		return i, refusal.ForField(refusal.Invalid, "testConfigVariables", "set them on the integration's systemInstance")
+		return i, refusal.ForField(refusal.Invalid, "testConfigVariables",
+			"set them on the integration's systemInstance")
 	}
 	icon, keep, err := r.iconFor(ctx, i.integration, input.AvatarURL)
 	if err != nil {
@@ -54,13 +59,15 @@ func (r *Resolver) updateIntegration(ctx context.Context, input UpdateIntegratio
 	if err != nil {
 		return i, err
 	}
-	_, err = r.Authoring.Change(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
+	_, err = r.Authoring.Change(ctx, ref, func(d domain.Draft,
+		base domain.DraftOpened) (domain.Changes[domain.Draft], error) {
 		return d.Edit(base, changes, r.Limits)
 	})
 	if err == nil && !keep {
-		_, err = change(ctx, r, domain.Integrations, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-			return i.SetIcon(icon)
-		})
+		_, err = change(ctx, r, domain.Integrations, input.ID,
+			func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+				return i.SetIcon(icon)
+			})
 	}
 	if err != nil {
 		return i, err

@@ -51,7 +51,8 @@ func (f integrationFilter) fits() func(*projections.Listed) bool {
 	}
 	for _, label := range f.labels {
 		and(func(l *projections.Listed) bool {
-			return slices.ContainsFunc(labelsIn(l.Summary), func(has string) bool { return strings.EqualFold(has, strings.TrimSpace(label)) })
+			return slices.ContainsFunc(labelsIn(l.Summary),
+				func(has string) bool { return strings.EqualFold(has, strings.TrimSpace(label)) })
 		})
 	}
 	if f.isTemplate != nil {
@@ -80,7 +81,8 @@ func (f integrationFilter) fits() func(*projections.Listed) bool {
 // integrations yields the drafts of an organization, each with its versions behind it where asked for. For
 // an order that descends it begins with the newest: what was made last was mostly edited last, too, and the
 // first page of a list is found soonest where it is come upon first.
-func (r *Resolver) integrations(organization string, allVersions bool, order sorting[listed], fits func(*projections.Listed) bool) iter.Seq2[store.Position, listed] {
+func (r *Resolver) integrations(organization string, allVersions bool, order sorting[listed],
+	fits func(*projections.Listed) bool) iter.Seq2[store.Position, listed] {
 	return func(yield func(store.Position, listed) bool) {
 		for since, i := range r.View.EachListed(organization, len(order.down) > 0 && order.down[0]) {
 			if !i.Shown || !fits(i) {

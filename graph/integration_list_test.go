@@ -15,7 +15,8 @@ func TestIntegrationsAreFound(t *testing.T) {
 	} {
 		h.do(createDocument, vars{"input": input})
 	}
-	other := h.ask(h.tokens[domain.Collaborator], createDocument, vars{"input": vars{"name": "D"}}).text("createIntegration.integration.id")
+	other := h.ask(h.tokens[domain.Collaborator], createDocument,
+		vars{"input": vars{"name": "D"}}).text("createIntegration.integration.id")
 	version := h.published(h.org, other)
 	h.do(versionDocument, vars{"input": vars{"id": version, "templateFor": "CUSTOMERS"}})
 	h.do(marketDocument, vars{"id": version, "c": "AVAILABLE_NOT_DEPLOYABLE"})
@@ -42,7 +43,8 @@ func TestIntegrationsAreFound(t *testing.T) {
 		`description_Icontains: "reads", category: "commerce"`:     "B",
 		`category: "Commerce", first: 1, after: null`:              "A",
 	} {
-		if got := h.do(`{ integrations(`+asked+`) { nodes { name } } }`, nil).texts("integrations.nodes", "name"); got != want {
+		if got := h.do(`{ integrations(`+asked+`) { nodes { name } } }`, nil).texts("integrations.nodes",
+			"name"); got != want {
 			t.Errorf("%s: found %q, want %q", asked, got, want)
 		}
 	}

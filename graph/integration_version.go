@@ -17,7 +17,8 @@ func (r *Resolver) version(ctx context.Context, id string) (Integration, error) 
 }
 
 // changeVersion changes what is said of a published version.
-func (r *Resolver) changeVersion(ctx context.Context, id string, decide func(domain.Integration) (domain.Changes[domain.Integration], error)) (Integration, error) {
+func (r *Resolver) changeVersion(ctx context.Context, id string,
+	decide func(domain.Integration) (domain.Changes[domain.Integration], error)) (Integration, error) {
 	i, err := r.version(ctx, id)
 	if err != nil {
 		return i, err
@@ -29,7 +30,8 @@ func (r *Resolver) changeVersion(ctx context.Context, id string, decide func(dom
 // updateVersion changes what is said of a version, and to whom it is offered as a template.
 func (r *Resolver) updateVersion(ctx context.Context, input UpdateIntegrationVersionInput) (Integration, error) {
 	return r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		changes, err := i.UpdateVersion(domain.VersionUpdated{Version: input.ID, Note: input.Comment, Labels: labelsOf(input.Labels)})
+		changes, err := i.UpdateVersion(domain.VersionUpdated{Version: input.ID, Note: input.Comment,
+			Labels: labelsOf(input.Labels)})
 		if err != nil || input.TemplateFor == nil {
 			return changes, err
 		}
@@ -47,7 +49,8 @@ func (r *Resolver) deleteIntegration(ctx context.Context, input DeleteIntegratio
 	removed, err := r.Authoring.Delete(ctx, input.ID, func(i domain.Integration) error {
 		summary, err := r.summary(ctx, Integration{integration: i})
 		if err == nil && input.Name != nil && *input.Name != summary.Name() {
-			err = refusal.ForField(refusal.Invalid, "name", "the integration is called %q; give that name to delete it", summary.Name())
+			err = refusal.ForField(refusal.Invalid, "name", "the integration is called %q; give that name to delete it",
+				summary.Name())
 		}
 		return err
 	})

@@ -17,7 +17,8 @@ func (h *harness) furnish(o org) things {
 	v.instance = h.instance(o, "I", v.version, v.customer)
 	v.execution = h.executed(o, v.instance, 1)
 	a := h.doAs(o, `{ integration(id: "`+v.integration+`") { systemInstance { id } flows { nodes { id } } } apiTokens { nodes { id } } }`, nil)
-	v.system, v.flow, v.token = a.text("integration.systemInstance.id"), a.text("integration.flows.nodes.0.id"), a.text("apiTokens.nodes.0.id")
+	v.system, v.flow, v.token = a.text("integration.systemInstance.id"), a.text("integration.flows.nodes.0.id"),
+		a.text("apiTokens.nodes.0.id")
 	return v
 }
 
@@ -54,7 +55,8 @@ func TestOtherOrganizationsIDs(t *testing.T) {
 		field := strings.FieldsFunc(document, func(r rune) bool { return r == '{' || r == '(' || r == ' ' })[0]
 		switch want {
 		case "NOT_FOUND":
-			if a.status != 200 || string(a.Data) != "null" || a.code() != want || !strings.HasPrefix(a.Errors[0].Message, "Record not found") {
+			if a.status != 200 || string(a.Data) != "null" || a.code() != want ||
+				!strings.HasPrefix(a.Errors[0].Message, "Record not found") {
 				t.Errorf("%.90s: answered %s", document, a.body)
 			}
 		case "empty":
@@ -80,14 +82,17 @@ func TestListsShowOneOrganization(t *testing.T) {
 	all := map[string]things{"ours": h.furnish(h.org), "theirs": h.furnish(other)}
 	for side, o := range sides {
 		a := h.doAs(o, lists, nil)
-		for list, want := range map[string]float64{"users": 4, "apiTokens": 4, "customers": 1, "integrations": 2, "instances": 1, "hidden": 1, "executionResults": 1} {
+		for list, want := range map[string]float64{"users": 4, "apiTokens": 4, "customers": 1, "integrations": 2,
+			"instances": 1, "hidden": 1, "executionResults": 1} {
 			if got := a.at(list + ".totalCount"); got != want {
 				t.Errorf("%s: %v %s, want %v", side, got, list, want)
 			}
 		}
 		for whose, v := range all {
-			for what, id := range map[string]string{"customer": v.customer, "integration": v.integration, "version": v.version, "flow": v.flow, "instance": v.instance,
-				"system instance": v.system, "execution": v.execution, "token": v.token, "organization": sides[whose].id, "user": sides[whose].users[domain.Viewer]} {
+			for what, id := range map[string]string{"customer": v.customer, "integration": v.integration,
+				"version": v.version, "flow": v.flow, "instance": v.instance,
+				"system instance": v.system, "execution": v.execution, "token": v.token,
+				"organization": sides[whose].id, "user": sides[whose].users[domain.Viewer]} {
 				if shown := strings.Contains(a.body, id); shown != (whose == side) {
 					t.Errorf("%s lists show %s %s: %v", side, whose, what, shown)
 				}
@@ -105,9 +110,10 @@ func TestMutationsOfOtherOrganizations(t *testing.T) {
 	for name, a := range map[string]reply{
 		"importIntegration":  h.do(importDocument, vars{"definition": shop, "onto": theirs.integration}),
 		"publishIntegration": h.do(publishDocument, vars{"id": theirs.integration}),
-		"createInstance":     h.do(instanceDocument, vars{"name": "I", "integration": theirs.version, "customer": ours.customer}),
-		"deployInstance":     h.do(deployDocument, vars{"id": theirs.instance}),
-		"revokeApiToken":     h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { id } errors { field messages } } }`, vars{"id": theirs.token}),
+		"createInstance": h.do(instanceDocument, vars{"name": "I", "integration": theirs.version,
+			"customer": ours.customer}),
+		"deployInstance": h.do(deployDocument, vars{"id": theirs.instance}),
+		"revokeApiToken": h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { id } errors { field messages } } }`, vars{"id": theirs.token}),
 		"createApiToken": h.do(`mutation ($user: ID!) { createApiToken(input: {name: "x", user: $user}) { secret errors { field messages } } }`,
 			vars{"user": other.users[domain.Admin]}),
 	} {
@@ -115,7 +121,8 @@ func TestMutationsOfOtherOrganizations(t *testing.T) {
 			t.Errorf("%s: answered %s", name, a.body)
 		}
 	}
-	if a := h.do(instanceDocument, vars{"name": "I", "integration": ours.version, "customer": theirs.customer}); !strings.Contains(a.refused("createInstance"), "Record not found") {
+	if a := h.do(instanceDocument, vars{"name": "I", "integration": ours.version,
+		"customer": theirs.customer}); !strings.Contains(a.refused("createInstance"), "Record not found") {
 		t.Errorf("an instance for their customer: %s", a.body)
 	}
 	if got := h.since(before); got != "" {
@@ -128,6 +135,7 @@ func TestNamesAreUniquePerOrganization(t *testing.T) {
 	h := newHarness(t)
 	for _, o := range []org{h.org, h.organization("Rivals")} {
 		h.made(h.doAs(o, customerDocument, vars{"name": "Acme", "externalId": "same"}), "createCustomer", "customer")
-		h.made(h.doAs(o, userDocument, vars{"email": "same@example.com", "role": "VIEWER"}), "createOrganizationUser", "user")
+		h.made(h.doAs(o, userDocument, vars{"email": "same@example.com", "role": "VIEWER"}), "createOrganizationUser",
+			"user")
 	}
 }

@@ -39,7 +39,8 @@ func (r *Resolver) logTail(ctx context.Context, execution, instance, argument *s
 }
 
 // sendLines sends those lines of a record that are behind a place.
-func (r *Resolver) sendLines(ctx context.Context, h happened, from feedCursor, send func(Edge[Log]) bool) (more bool, err error) {
+func (r *Resolver) sendLines(ctx context.Context, h happened, from feedCursor,
+	send func(Edge[Log]) bool) (more bool, err error) {
 	if h.Position < from.position || (h.Position == from.position && from.line == 0) {
 		return true, nil
 	}
@@ -61,7 +62,8 @@ func (r *Resolver) sendLines(ctx context.Context, h happened, from feedCursor, s
 
 // followInstance reads the log of an instance's runs: first of those that the index says have gone on since the
 // cursor, then of those that grow.
-func (r *Resolver) followInstance(ctx context.Context, instance string, from feedCursor, send func(Edge[Log]) bool) (err error) {
+func (r *Resolver) followInstance(ctx context.Context, instance string, from feedCursor,
+	send func(Edge[Log]) bool) (err error) {
 	tail, stop := r.Runs.TailInstance(instance)
 	defer stop()
 	m := &mixing{log: r.Log, at: from.position, next: map[string]store.Revision{}}

@@ -28,7 +28,8 @@ type opened struct {
 const recordsHeld = 64
 
 // upTo returns what is recorded up to a position of runs that have grown, and of the runs that later returns.
-func (m *mixing) upTo(ctx context.Context, grown []string, later *begun, to store.Position, tell func(happened) (bool, error)) (more bool, err error) {
+func (m *mixing) upTo(ctx context.Context, grown []string, later *begun, to store.Position,
+	tell func(happened) (bool, error)) (more bool, err error) {
 	var open heads
 	add := func(run string) error {
 		o := &opened{id: run, from: m.next[run]}

@@ -39,7 +39,8 @@ func (c *counted) Read(ctx context.Context, stream string, from store.Revision) 
 	return c.count(c.Log.Read(ctx, stream, from))
 }
 
-func (c *counted) Follow(ctx context.Context, after store.Position, filter store.Filter) iter.Seq2[store.Recorded, error] {
+func (c *counted) Follow(ctx context.Context, after store.Position,
+	filter store.Filter) iter.Seq2[store.Recorded, error] {
 	return c.count(c.Log.Follow(ctx, after, filter))
 }
 

@@ -87,7 +87,8 @@ func tangled(text string) bool {
 	marks, since := 0, 0 // marks, and lines of usual length, since the last empty one
 	for line := range strings.Lines(text) {
 		lines, columns = lines+1, max(columns, strings.Count(line, "|"))
-		if begin := nested.FindString(line); len(begin) > maxNested && len(strings.Fields(begin))+strings.Count(begin, ">") > maxNested {
+		if begin := nested.FindString(line); len(begin) > maxNested && len(strings.Fields(begin))+strings.Count(begin,
+			">") > maxNested {
 			return true
 		}
 		if strings.TrimSpace(line) == "" {

@@ -42,16 +42,31 @@ var alive = regexp.MustCompile(`(?i)<(script|style|iframe|object|embed|svg|math|
 // Whatever is written, what comes out is dead.
 func TestMarkdownIsHarmless(t *testing.T) {
 	for _, text := range []string{
-		`<script>alert(1)</script>`, "a\n\n<script\n>alert(1)</script>", `<SCRIPT SRC=//x.example/x.js>`, `<img src=x onerror=alert(1)>`, `<img src="x" onerror="alert(1)"/>`,
-		`a <img src=x onerror=alert(1)> b`, `<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`, `<math><mi xlink:href="javascript:alert(1)">`, `<iframe srcdoc="<script>alert(1)</script>">`,
-		`<a href="javascript:alert(1)">x</a>`, `[x](javascript:alert(1))`, `[x](JaVaScRiPt:alert(1))`, "[x](java\tscript:alert(1))", `[x](&#106;avascript:alert(1))`, `[x](javascript&colon;alert(1))`,
-		`[x](\x6aavascript:alert(1))`, `[x]( javascript:alert(1))`, "[x](\x01javascript:alert(1))", `[x](data:text/html,<script>alert(1)</script>)`, `[x](vbscript:msgbox)`, `[x](file:///etc/passwd)`,
-		"[x]: javascript:alert(1)\n\n[x]", `![x](javascript:alert(1))`, `![x](data:image/svg+xml;base64,PHN2Zz4=)`, `<javascript:alert(1)>`, `<data:text/html,x>`, `[x](https://a.example "on\"mouseover=alert(1)")`,
-		`![x" onerror="alert(1)](https://a.example/x.png)`, `![x](https://a.example/x.png"onerror=alert(1))`, `[x](https://a.example/"onclick="alert(1))`, "`<script>alert(1)</script>`\n<script>", "```\"><script>alert(1)</script>\n```",
-		"```js onload=alert(1)\nx\n```", `# <style>*{display:none}</style>`, `<style>@import 'x'</style>`, `<form action=x><input name=y><button formaction=javascript:alert(1)>`, `<base href=//x.example>`,
-		`<meta http-equiv=refresh content=0>`, `<link rel=stylesheet href=//x.example>`, `<div style="position:fixed" id="app" class="x">`, `<template><script>1</script></template>`, `<!--<img src="--><img src=x onerror=alert(1)>`,
-		`<![CDATA[<script>alert(1)</script>]]>`, `<?xml <script>?>`, `<noscript><p title="</noscript><img src=x onerror=alert(1)>">`, `|<script>|` + "\n|-|\n" + `|<img onerror=alert(1)>|`, `https://a.example/"onmouseover=alert(1)`,
-		`www.a.example/<script>`, "<a\nhref=javascript:alert(1)\n>x", `<a href="https://a.example" onclick="alert(1)" target="_self">x</a>`, `&lt;script&gt;alert(1)&lt;/script&gt;`, "<scr<script>ipt>alert(1)</scr</script>ipt>", "\x00<script\x00>alert(1)</script>",
+		`<script>alert(1)</script>`, "a\n\n<script\n>alert(1)</script>", `<SCRIPT SRC=//x.example/x.js>`,
+		`<img src=x onerror=alert(1)>`, `<img src="x" onerror="alert(1)"/>`,
+		`a <img src=x onerror=alert(1)> b`, `<svg onload=alert(1)>`, `<svg><script>alert(1)</script></svg>`,
+		`<math><mi xlink:href="javascript:alert(1)">`, `<iframe srcdoc="<script>alert(1)</script>">`,
+		`<a href="javascript:alert(1)">x</a>`, `[x](javascript:alert(1))`, `[x](JaVaScRiPt:alert(1))`,
+		"[x](java\tscript:alert(1))", `[x](&#106;avascript:alert(1))`, `[x](javascript&colon;alert(1))`,
+		`[x](\x6aavascript:alert(1))`, `[x]( javascript:alert(1))`, "[x](\x01javascript:alert(1))",
+		`[x](data:text/html,<script>alert(1)</script>)`, `[x](vbscript:msgbox)`, `[x](file:///etc/passwd)`,
+		"[x]: javascript:alert(1)\n\n[x]", `![x](javascript:alert(1))`, `![x](data:image/svg+xml;base64,PHN2Zz4=)`,
+		`<javascript:alert(1)>`, `<data:text/html,x>`, `[x](https://a.example "on\"mouseover=alert(1)")`,
+		`![x" onerror="alert(1)](https://a.example/x.png)`, `![x](https://a.example/x.png"onerror=alert(1))`,
+		`[x](https://a.example/"onclick="alert(1))`, "`<script>alert(1)</script>`\n<script>",
+		"```\"><script>alert(1)</script>\n```",
+		"```js onload=alert(1)\nx\n```", `# <style>*{display:none}</style>`, `<style>@import 'x'</style>`,
+		`<form action=x><input name=y><button formaction=javascript:alert(1)>`, `<base href=//x.example>`,
+		`<meta http-equiv=refresh content=0>`, `<link rel=stylesheet href=//x.example>`,
+		`<div style="position:fixed" id="app" class="x">`, `<template><script>1</script></template>`,
+		`<!--<img src="--><img src=x onerror=alert(1)>`,
+		`<![CDATA[<script>alert(1)</script>]]>`, `<?xml <script>?>`,
+		`<noscript><p title="</noscript><img src=x onerror=alert(1)>">`, `|<script>|` + "\n|-|\n" +
+			`|<img onerror=alert(1)>|`, `https://a.example/"onmouseover=alert(1)`,
+		`www.a.example/<script>`, "<a\nhref=javascript:alert(1)\n>x",
+		`<a href="https://a.example" onclick="alert(1)" target="_self">x</a>`,
+		`&lt;script&gt;alert(1)&lt;/script&gt;`, "<scr<script>ipt>alert(1)</scr</script>ipt>",
+		"\x00<script\x00>alert(1)</script>",
 		strings.Repeat("> ", 200) + "<script>alert(1)</script>",
 	} {
 		for _, images := range []bool{false, true} {
@@ -73,8 +88,11 @@ func TestMarkdownIsHarmless(t *testing.T) {
 func TestTangledMarkdown(t *testing.T) {
 	const size = 250_000
 	for _, text := range []string{
-		strings.Repeat(">", size), strings.Repeat("> ", size/2), strings.Repeat("1. ", size/3), strings.Repeat("- 1) ", size/5), strings.Repeat("[a](", size/4), strings.Repeat("~", size), "a\n\n" + strings.Repeat("\\```\n", size/5),
-		strings.Repeat("a~_", size/3), strings.Repeat("_* ", size/3), strings.Repeat("![", size/2), strings.Repeat("|a", 1000) + "\n" + strings.Repeat("|-", 1000) + "\n" + strings.Repeat("a\n", size/4),
+		strings.Repeat(">", size), strings.Repeat("> ", size/2), strings.Repeat("1. ", size/3), strings.Repeat("- 1) ",
+			size/5), strings.Repeat("[a](", size/4), strings.Repeat("~", size), "a\n\n" + strings.Repeat("\\```\n",
+			size/5),
+		strings.Repeat("a~_", size/3), strings.Repeat("_* ", size/3), strings.Repeat("![", size/2), strings.Repeat("|a",
+			1000) + "\n" + strings.Repeat("|-", 1000) + "\n" + strings.Repeat("a\n", size/4),
 	} {
 		if page, err := renderMarkdown(text, false); err != nil || !strings.HasPrefix(page, "<pre>") {
 			t.Errorf("%.20q is rendered: %.50s, %v", text, page, err)

@@ -90,7 +90,8 @@ func (f IntegrationFlow) action(trigger *definition.Part) Action {
 	if known, ok := f.r.Components.Component(ref.Component); ok {
 		of = Component{known}
 	}
-	return Action{of: of, flow: &f, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support, IsPollingTrigger: &polls}
+	return Action{of: of, flow: &f, trigger: true, Key: ref.Key, Label: ref.Key, ScheduleSupport: &support,
+		IsPollingTrigger: &polls}
 }
 
 // scheduleComponent has the trigger that only a schedule fires. Source: existing clients.

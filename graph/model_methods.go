@@ -123,7 +123,8 @@ func (v InstanceConfigVariable) Inputs(after *string, first *int, before *string
 func (v InstanceConfigVariable) fields() (all []Expression) {
 	if v.connection() {
 		for _, name := range slices.Sorted(maps.Keys(v.variable.Inputs())) {
-			all = append(all, Expression{ID: domain.PartID(v.instance.ID, domain.DeriveID("field", v.variable.ID, name)), Name: name})
+			all = append(all, Expression{ID: domain.PartID(v.instance.ID,
+				domain.DeriveID("field", v.variable.ID, name)), Name: name})
 		}
 	}
 	return all

@@ -31,7 +31,8 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 		return nil, missing("notification")
 	}
 	told := r.View.NoticesTo(access.Of(ctx).User)
-	if n := projections.NoticesUpTo(told, store.Position(position)); n > 0 && told[n-1].Position == store.Position(position) {
+	if n := projections.NoticesUpTo(told, store.Position(position)); n > 0 &&
+		told[n-1].Position == store.Position(position) {
 		return Notification{told[n-1], r}, nil
 	}
 	return nil, missing("notification")

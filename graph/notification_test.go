@@ -24,7 +24,8 @@ func (h *harness) reviewed() string {
 	h.edit(domain.Collaborator, draft, h.revision(draft), named("Better"))
 	builder, reviewer := h.tokens[domain.Collaborator], h.tokens[domain.Reviewer]
 	h.ask(builder, requestReview, vars{"id": draft, "to": []any{h.users[domain.Reviewer]}, "note": "Look."})
-	thread := h.ask(reviewer, `mutation ($id: ID!) { openThread(input: {id: $id, text: "Why?"}) { thread { id } } }`, vars{"id": draft}).text("openThread.thread.id")
+	thread := h.ask(reviewer, `mutation ($id: ID!) { openThread(input: {id: $id, text: "Why?"}) { thread { id } } }`,
+		vars{"id": draft}).text("openThread.thread.id")
 	h.ask(builder, `mutation ($id: ID!, $thread: ID!) { replyToThread(input: {id: $id, thread: $thread, text: "So."}) { `+errorFields+` } }`, vars{"id": draft, "thread": thread})
 	h.ask(reviewer, verdictReview, vars{"id": draft, "yes": false, "comment": strings.Repeat("No. ", 100)})
 	h.do(dismissReview, vars{"id": draft, "who": h.users[domain.Reviewer]})
@@ -42,21 +43,26 @@ func TestNotifications(t *testing.T) {
 		domain.Admin:        "",
 		domain.Viewer:       "",
 	} {
-		if a := h.ask(h.tokens[role], noticesDocument, nil); a.texts("notifications.nodes", "type") != want || len(a.Errors) > 0 {
+		if a := h.ask(h.tokens[role], noticesDocument, nil); a.texts("notifications.nodes", "type") != want ||
+			len(a.Errors) > 0 {
 			t.Errorf("%s is told %s", role, a.body)
 		}
 	}
 	a := h.ask(h.tokens[domain.Collaborator], noticesDocument, nil)
 	verdict := "notifications.nodes.2."
-	if text := []rune(a.text(verdict + "text")); a.at(verdict+"approves") != false || a.text(verdict+"by.name") != "REVIEWER" || len(text) != 280 || text[279] != '…' {
+	if text := []rune(a.text(verdict + "text")); a.at(verdict+"approves") != false ||
+		a.text(verdict+"by.name") != "REVIEWER" || len(text) != 280 || text[279] != '…' {
 		t.Errorf("the verdict is told as %s", a.body)
 	}
-	if a.text("notifications.nodes.0.draft.id") != draft || a.text("notifications.nodes.0.text") != "An outage." || a.text("notifications.nodes.3.thread") == "" || a.at("notifications.nodes.0.approves") != nil {
+	if a.text("notifications.nodes.0.draft.id") != draft || a.text("notifications.nodes.0.text") != "An outage." ||
+		a.text("notifications.nodes.3.thread") == "" || a.at("notifications.nodes.0.approves") != nil {
 		t.Errorf("told %s", a.body)
 	}
-	id := h.ask(h.tokens[domain.Collaborator], `{ notifications { nodes { id } } }`, nil).text("notifications.nodes.2.id")
+	id := h.ask(h.tokens[domain.Collaborator], `{ notifications { nodes { id } } }`,
+		nil).text("notifications.nodes.2.id")
 	for role, want := range map[domain.Role]string{domain.Collaborator: "VERDICT_GIVEN", domain.Reviewer: ""} {
-		if a := h.ask(h.tokens[role], `query ($id: ID!) { node(id: $id) { ... on Notification { type } } }`, vars{"id": id}); a.text("node.type") != want {
+		if a := h.ask(h.tokens[role], `query ($id: ID!) { node(id: $id) { ... on Notification { type } } }`,
+			vars{"id": id}); a.text("node.type") != want {
 			t.Errorf("by its id %s finds %s", role, a.body)
 		}
 	}
@@ -74,7 +80,8 @@ func TestNotificationPages(t *testing.T) {
 	for n := range 4 {
 		a := h.ask(h.tokens[domain.Collaborator], noticesDocument, v)
 		got = append(got, a.text("notifications.nodes.0.type"))
-		if a.at("notifications.totalCount") != 4.0 || a.at("notifications.pageInfo.hasNextPage") != (n < 3) || a.at("notifications.pageInfo.hasPreviousPage") != (n > 0) {
+		if a.at("notifications.totalCount") != 4.0 || a.at("notifications.pageInfo.hasNextPage") != (n < 3) ||
+			a.at("notifications.pageInfo.hasPreviousPage") != (n > 0) {
 			t.Errorf("page %d: %s", n, a.body)
 		}
 		v["after"] = a.text("notifications.edges.0.cursor")
@@ -82,7 +89,8 @@ func TestNotificationPages(t *testing.T) {
 	if want := "REVIEW_BYPASSED VERDICT_DISMISSED VERDICT_GIVEN THREAD_OPENED"; strings.Join(got, " ") != want {
 		t.Errorf("pages show %s", got)
 	}
-	for want, v := range map[string]vars{"is not a cursor": {"after": "x"}, "must be between 0 and 100": {"first": 101}} {
+	for want, v := range map[string]vars{"is not a cursor": {"after": "x"},
+		"must be between 0 and 100": {"first": 101}} {
 		if a := h.ask(h.tokens[domain.Collaborator], noticesDocument, v); !strings.Contains(a.body, want) {
 			t.Errorf("answered %s", a.body)
 		}
@@ -113,14 +121,16 @@ func TestNotificationFeed(t *testing.T) {
 			}
 		}
 	}
-	if a := h.ask(h.tokens[domain.Collaborator], noticesDocument, nil); a.text("notifications.nodes.0.cursor") != cursors[3] {
+	if a := h.ask(h.tokens[domain.Collaborator], noticesDocument,
+		nil); a.text("notifications.nodes.0.cursor") != cursors[3] {
 		t.Errorf("the list's cursor is %s, the feed's %s", a.text("notifications.nodes.0.cursor"), cursors[3])
 	}
 	h.reviewed()
 	last := h.connect(h.tokens[domain.Collaborator])
 	last.subscribe("rest", noticeFeed, vars{"after": cursors[3]})
 	for n, kind := range want {
-		if a, b := live.next("feed"), last.next("rest"); a.text("notificationAdded.type") != kind || fmt.Sprint(a.at("notificationAdded")) != fmt.Sprint(b.at("notificationAdded")) {
+		if a, b := live.next("feed"), last.next("rest"); a.text("notificationAdded.type") != kind ||
+			fmt.Sprint(a.at("notificationAdded")) != fmt.Sprint(b.at("notificationAdded")) {
 			t.Errorf("%d: came %s and %s", n, a.body, b.body)
 		}
 	}

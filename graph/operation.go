@@ -111,8 +111,10 @@ type streaming struct {
 
 // perform executes one operation and hands on each response. What it returns is what ended it early:
 // the errors that the client is to be told of, if any.
-func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams, next func(payload []byte) error) (refused gqlerror.List) {
-	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(withBudget(context.WithValue(ctx, operationKey{}, op))))
+func (s streaming) perform(ctx context.Context, exec graphql.GraphExecutor, op *operation, params *graphql.RawParams,
+	next func(payload []byte) error) (refused gqlerror.List) {
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(withBudget(context.WithValue(ctx, operationKey{},
+		op))))
 	defer cancel()
 	defer s.recovered(ctx, &refused)
 	rc, errs := exec.CreateOperationContext(ctx, params)
@@ -162,7 +164,8 @@ func (s streaming) recovered(ctx context.Context, refused *gqlerror.List) {
 }
 
 // once executes a query or mutation.
-func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, next func([]byte) error) gqlerror.List {
+func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext,
+	next func([]byte) error) gqlerror.List {
 	ctx, end := context.WithTimeout(ctx, s.Timeout)
 	defer end()
 	responses, ctx := exec.DispatchOperation(ctx, rc)
@@ -176,7 +179,8 @@ func (s streaming) once(ctx context.Context, exec graphql.GraphExecutor, rc *gra
 }
 
 // feed executes a subscription, one answer after another.
-func (s streaming) feed(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, op *operation, next func([]byte) error) gqlerror.List {
+func (s streaming) feed(ctx context.Context, exec graphql.GraphExecutor, rc *graphql.OperationContext, op *operation,
+	next func([]byte) error) gqlerror.List {
 	ctx, cancel := context.WithCancel(ctx)
 	op.ready, op.gate = make(chan struct{}, 1), s.account(access.Of(ctx).Token).evaluating
 	defer op.answered()

@@ -161,7 +161,8 @@ func (p *Page[T]) turn() {
 	slices.Reverse(p.Nodes)
 	slices.Reverse(p.Edges)
 	i := &p.PageInfo
-	i.StartCursor, i.EndCursor, i.HasPreviousPage, i.HasNextPage = i.EndCursor, i.StartCursor, i.HasNextPage, i.HasPreviousPage
+	i.StartCursor, i.EndCursor, i.HasPreviousPage, i.HasNextPage = i.EndCursor, i.StartCursor, i.HasNextPage,
+		i.HasPreviousPage
 }
 
 func (p *Page[T]) add(node T, c string) {

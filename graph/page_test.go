@@ -14,7 +14,8 @@ const pageDocument = `query ($after: String, $first: Int) { customers(after: $af
 func (h *harness) customers(from, to int) {
 	h.t.Helper()
 	for i := from; i < to; i++ {
-		happen(h, h.as(h.org), domain.Customers, domain.DeriveID("page test", h.id, strconv.Itoa(i)), domain.CustomerCreated{Name: "c" + strconv.Itoa(i)})
+		happen(h, h.as(h.org), domain.Customers, domain.DeriveID("page test", h.id, strconv.Itoa(i)),
+			domain.CustomerCreated{Name: "c" + strconv.Itoa(i)})
 	}
 }
 
@@ -34,7 +35,8 @@ func TestPages(t *testing.T) {
 	} {
 		a := h.do(pageDocument, c.v)
 		nodes, edges := a.at("customers.nodes").([]any), a.at("customers.edges").([]any)
-		if len(nodes) != c.n || len(edges) != c.n || a.at("customers.pageInfo.hasNextPage") != c.more || a.at("customers.totalCount") != 105.0 {
+		if len(nodes) != c.n || len(edges) != c.n || a.at("customers.pageInfo.hasNextPage") != c.more ||
+			a.at("customers.totalCount") != 105.0 {
 			t.Errorf("%s: %d nodes, %d edges of %s", name, len(nodes), len(edges), a.body)
 		}
 		if c.n > 0 && a.text("customers.pageInfo.endCursor") != a.text("customers.edges."+strconv.Itoa(c.n-1)+".cursor") {
@@ -43,10 +45,12 @@ func TestPages(t *testing.T) {
 	}
 	for field, list := range map[string][]vars{
 		"first: must be between 0 and 100": {{"first": 101}, {"first": -1}, {"first": 1 << 30}},
-		"is not a cursor":                  {{"after": "5"}, {"after": "bm9uc2Vuc2U"}, {"after": "Y-1"}, {"after": "Yzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"}, {"after": "💥"}},
+		"is not a cursor": {{"after": "5"}, {"after": "bm9uc2Vuc2U"}, {"after": "Y-1"},
+			{"after": "Yzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5"}, {"after": "💥"}},
 	} {
 		for _, v := range list {
-			if a := h.ask(h.tokens[domain.Viewer], pageDocument, v); string(a.Data) != "null" || a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, field) {
+			if a := h.ask(h.tokens[domain.Viewer], pageDocument, v); string(a.Data) != "null" ||
+				a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, field) {
 				t.Errorf("%v: answered %s", v, a.body)
 			}
 		}
@@ -58,10 +62,12 @@ func TestListsBackwards(t *testing.T) {
 	h := newHarness(t)
 	h.customers(0, 5)
 	for i := range 5 {
-		happen(h, h.org.system(t.Context()), domain.Runs, domain.DeriveID("page test", h.id, "run", strconv.Itoa(i)), domain.RunQueued{Instance: "i", FlowName: "f", Invoke: domain.InvokedByWebhook})
+		happen(h, h.org.system(t.Context()), domain.Runs, domain.DeriveID("page test", h.id, "run", strconv.Itoa(i)),
+			domain.RunQueued{Instance: "i", FlowName: "f", Invoke: domain.InvokedByWebhook})
 	}
 	h.reviewed()
-	for list, as := range map[string]domain.Role{"customers": domain.Admin, "executionResults": domain.Admin, "auditEvents": domain.Admin,
+	for list, as := range map[string]domain.Role{"customers": domain.Admin, "executionResults": domain.Admin,
+		"auditEvents":   domain.Admin,
 		"notifications": domain.Collaborator, "components": domain.Admin} {
 		document := "query ($after: String, $first: Int, $before: String, $last: Int) { list: " + list +
 			"(after: $after, first: $first, before: $before, last: $last) { pageInfo { startCursor endCursor hasNextPage hasPreviousPage } edges { cursor node { id } } } }"
@@ -90,8 +96,10 @@ func TestListsBackwards(t *testing.T) {
 		if len(forwards) < 4 || !slices.Equal(forwards, backwards) {
 			t.Errorf("%s: forwards %v, backwards %v", list, forwards, backwards)
 		}
-		for want, v := range map[string]vars{"last: must be between 0 and 100": {"last": 101}, "is not a cursor": {"before": "x"}, "go with neither first nor after": {"last": 1, "first": 1}} {
-			if a := h.ask(h.tokens[as], document, v); a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message, want) {
+		for want, v := range map[string]vars{"last: must be between 0 and 100": {"last": 101},
+			"is not a cursor": {"before": "x"}, "go with neither first nor after": {"last": 1, "first": 1}} {
+			if a := h.ask(h.tokens[as], document, v); a.code() != "INVALID" || !strings.Contains(a.Errors[0].Message,
+				want) {
 				t.Errorf("%s %v: %s", list, v, a.body)
 			}
 		}
@@ -138,7 +146,8 @@ func (h *harness) walk(parent, list, arguments, field string) string {
 	for after := ""; len(all) < 50; {
 		a := h.do(start+list+`(first: 1, after: "`+after+`"`+arguments+`) { pageInfo { hasPreviousPage hasNextPage startCursor endCursor } nodes { `+field+` } }`+end, nil)
 		all = append(all, strings.Fields(a.texts(path+".nodes", field))...)
-		if a.at(path+".pageInfo.hasPreviousPage") != (after != "") || a.at(path+".pageInfo.startCursor") != a.at(path+".pageInfo.endCursor") {
+		if a.at(path+".pageInfo.hasPreviousPage") != (after != "") ||
+			a.at(path+".pageInfo.startCursor") != a.at(path+".pageInfo.endCursor") {
 			h.t.Errorf("%s behind %q: %s", path, after, a.body)
 		}
 		if after = a.text(path + ".pageInfo.endCursor"); a.at(path+".pageInfo.hasNextPage") != true {
@@ -176,16 +185,19 @@ func TestEveryListPages(t *testing.T) {
 		{"executionResults", `, startedAt_Gte: "2020-01-01T00:00:00Z"`, "id", "", e1},
 		{"executionResults", `, startedAt_Lte: "2020-01-01T00:00:00Z"`, "id", "", ""},
 		{"versionSequence", "", "id", under("integration", id), v1 + " " + v2},
-		{"versionSequence", ", sortBy: [{field: VERSION_NUMBER, direction: DESC}]", "id", under("integration", id), v2 + " " + v1},
+		{"versionSequence", ", sortBy: [{field: VERSION_NUMBER, direction: DESC}]", "id", under("integration", id), v2 +
+			" " + v1},
 		{"versionSequence", ", versionIsAvailable: true", "id", under("integration", v1), v1 + " " + v2},
 		{"flows", "", "name", under("integration", id), "Orders Returns"},
 		{"instances", "", "id", under("customer", acme), i1 + " " + i2},
 		{"stepResults", "", "path", under("executionResult", e1), "hook tell"},
-		{"stepResults", ", orderBy: {field: ENDED_AT, direction: DESC}", "path", under("executionResult", e1), "tell hook"},
+		{"stepResults", ", orderBy: {field: ENDED_AT, direction: DESC}", "path", under("executionResult", e1),
+			"tell hook"},
 		{"stepResults", `, displayStepName: "Tell"`, "path", under("executionResult", e1), "tell"},
 		{"logs", "", "severity", under("executionResult", e1), "INFO WARN INFO"},
 		{"executionSections", `, executionResult: "` + e1 + `"`, "label", "", "Hook"},
-		{"logs", ", orderBy: {field: TIMESTAMP, direction: DESC}", "severity", under("executionResult", e1), "INFO WARN INFO"},
+		{"logs", ", orderBy: {field: TIMESTAMP, direction: DESC}", "severity", under("executionResult", e1),
+			"INFO WARN INFO"},
 	} {
 		if got := h.walk(c.parent, c.list, c.arguments, c.field); got != c.want {
 			t.Errorf("%s%s: got %s, want %s", c.list, c.arguments, got, c.want)

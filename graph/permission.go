@@ -95,7 +95,8 @@ var verbs = map[string]access.Verb{
 var roles = func() []Role {
 	var all []Role
 	for i, r := range domain.Roles {
-		all = append(all, Role{ID: string(r.Role), Name: string(r.Role), Description: r.Description, Level: len(domain.Roles) - i})
+		all = append(all, Role{ID: string(r.Role), Name: string(r.Role), Description: r.Description,
+			Level: len(domain.Roles) - i})
 	}
 	return all
 }()

@@ -39,38 +39,63 @@ var rights = map[string]struct {
 	may      []domain.Role
 	document func(f *facts) string
 }{
-	"Query.__schema":          {allRoles, static(`{ __schema { queryType { name } } }`)},
-	"Query.__type":            {allRoles, static(`{ __type(name: "User") { name } }`)},
-	"Query.node":              {allRoles, func(f *facts) string { return `{ node(id: "` + f.execution + `") { id } }` }},
+	"Query.__schema": {allRoles, static(`{ __schema { queryType { name } } }`)},
+	"Query.__type":   {allRoles, static(`{ __type(name: "User") { name } }`)},
+	"Query.node": {allRoles, func(f *facts) string {
+		return `{ node(id: "` + f.execution +
+			`") { id } }`
+	}},
 	"Query.authenticatedUser": {allRoles, static(`{ authenticatedUser { id } }`)},
 	"Query.organization":      {allRoles, static(`{ organization { id } }`)},
 	"Query.organizationRoles": {allRoles, static(`{ organizationRoles { id } }`)},
 	"Query.users":             {allRoles, static(`{ users { nodes { id } } }`)},
 	"Query.apiTokens":         {adminish, static(`{ apiTokens { nodes { id } } }`)},
-	"Query.customer":          {allRoles, func(f *facts) string { return `{ customer(id: "` + f.customer + `") { id } }` }},
-	"Query.customers":         {allRoles, static(`{ customers { nodes { id } } }`)},
-	"Query.component":         {allRoles, func(*facts) string { return `{ component(id: "` + domain.DeriveID("component", "code") + `") { id } }` }},
-	"Query.components":        {allRoles, static(`{ components { nodes { id } } }`)},
-	"Query.integration":       {allRoles, func(f *facts) string { return `{ integration(id: "` + f.integration + `") { id } }` }},
-	"Query.integrations":      {allRoles, static(`{ integrations { nodes { id } } }`)},
+	"Query.customer": {allRoles, func(f *facts) string {
+		return `{ customer(id: "` + f.customer +
+			`") { id } }`
+	}},
+	"Query.customers": {allRoles, static(`{ customers { nodes { id } } }`)},
+	"Query.component": {allRoles, func(*facts) string {
+		return `{ component(id: "` +
+			domain.DeriveID("component", "code") + `") { id } }`
+	}},
+	"Query.components": {allRoles, static(`{ components { nodes { id } } }`)},
+	"Query.integration": {allRoles, func(f *facts) string {
+		return `{ integration(id: "` + f.integration +
+			`") { id } }`
+	}},
+	"Query.integrations": {allRoles, static(`{ integrations { nodes { id } } }`)},
 	"Query.integrationDifference": {allRoles, func(f *facts) string {
 		return `{ integrationDifference(from: "` + f.version + `", to: "` + f.integration + `") { yaml } }`
 	}},
 	"Query.uploadMedia": {building, func(f *facts) string {
-		return `{ uploadMedia(objectId: "` + f.integration + `", fileName: "a.txt", mediaType: ATTACHMENT) { uploadUrl } }`
+		return `{ uploadMedia(objectId: "` + f.integration +
+			`", fileName: "a.txt", mediaType: ATTACHMENT) { uploadUrl } }`
 	}},
-	"Query.auditEvents":      {adminish, static(`{ auditEvents { nodes { kind } } }`)},
-	"Query.draft":            {allRoles, func(f *facts) string { return `{ draft(id: "` + f.inReview() + `") { id } }` }},
-	"Query.drafts":           {allRoles, static(`{ drafts { nodes { id } } }`)},
-	"Query.instance":         {allRoles, func(f *facts) string { return `{ instance(id: "` + f.instance + `") { id } }` }},
-	"Query.instances":        {allRoles, static(`{ instances { nodes { id } } }`)},
-	"Query.executionResult":  {allRoles, func(f *facts) string { return `{ executionResult(id: "` + f.execution + `") { id } }` }},
+	"Query.auditEvents": {adminish, static(`{ auditEvents { nodes { kind } } }`)},
+	"Query.draft": {allRoles, func(f *facts) string {
+		return `{ draft(id: "` + f.inReview() +
+			`") { id } }`
+	}},
+	"Query.drafts": {allRoles, static(`{ drafts { nodes { id } } }`)},
+	"Query.instance": {allRoles, func(f *facts) string {
+		return `{ instance(id: "` + f.instance +
+			`") { id } }`
+	}},
+	"Query.instances": {allRoles, static(`{ instances { nodes { id } } }`)},
+	"Query.executionResult": {allRoles, func(f *facts) string {
+		return `{ executionResult(id: "` + f.execution +
+			`") { id } }`
+	}},
 	"Query.executionResults": {allRoles, static(`{ executionResults { nodes { id } } }`)},
 	"Query.executionSections": {allRoles, func(f *facts) string {
 		return `{ executionSections(executionResult: "` + f.execution + `") { nodes { label } } }`
 	}},
 	"Query.logSeverityLevels": {allRoles, static(`{ logSeverityLevels { id name } }`)},
-	"Query.logs":              {allRoles, func(f *facts) string { return `{ logs(executionResult: "` + f.execution + `") { nodes { message } } }` }},
+	"Query.logs": {allRoles, func(f *facts) string {
+		return `{ logs(executionResult: "` + f.execution +
+			`") { nodes { message } } }`
+	}},
 
 	"Subscription.executionProgress": {allRoles, func(f *facts) string {
 		return `subscription { executionProgress(executionId: "` + f.execution + `") { type } }`
@@ -78,12 +103,18 @@ var rights = map[string]struct {
 	"Subscription.logTail": {allRoles, func(f *facts) string {
 		return `subscription { logTail(executionId: "` + f.execution + `") { cursor } }`
 	}},
-	"Subscription.instanceChanged": {allRoles, func(f *facts) string { return `subscription { instanceChanged(id: "` + f.instance + `") { id } }` }},
+	"Subscription.instanceChanged": {allRoles, func(f *facts) string {
+		return `subscription { instanceChanged(id: "` +
+			f.instance + `") { id } }`
+	}},
 	"Subscription.integrationChanged": {allRoles, func(f *facts) string {
 		return `subscription { integrationChanged(id: "` + f.integration + `") { id } }`
 	}},
 
-	"Subscription.draftFeed":     {allRoles, func(f *facts) string { return `subscription { draftFeed(id: "` + f.inReview() + `") { type } }` }},
+	"Subscription.draftFeed": {allRoles, func(f *facts) string {
+		return `subscription { draftFeed(id: "` +
+			f.inReview() + `") { type } }`
+	}},
 	"Subscription.draftsChanged": {allRoles, static(`subscription { draftsChanged { totalCount } }`)},
 
 	"Query.notifications": {allRoles, static(`{ notifications { nodes { type } } }`)},
@@ -100,41 +131,49 @@ var rights = map[string]struct {
 	}},
 
 	"Mutation.createDraft": {building, func(f *facts) string {
-		return `mutation { createDraft(input: {id: "` + f.integration + `", name: "` + f.fresh() + `"}) { draft { id } errors { field } } }`
+		return `mutation { createDraft(input: {id: "` + f.integration + `", name: "` + f.fresh() +
+			`"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.updateDraft": {building, func(f *facts) string {
-		return `mutation { updateDraft(input: {id: "` + f.h.drafted(f.integration, f.fresh()) + `", name: "` + f.fresh() + `"}) { draft { id } errors { field } } }`
+		return `mutation { updateDraft(input: {id: "` + f.h.drafted(f.integration, f.fresh()) + `", name: "` +
+			f.fresh() + `"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.rebaseDraft": {building, func(f *facts) string {
 		return `mutation { rebaseDraft(input: {` + f.edited() + `}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.requestReview": {building, func(f *facts) string {
-		return `mutation { requestReview(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { draft { id } errors { field } } }`
+		return `mutation { requestReview(input: {id: "` + f.h.imported(f.h.org, shop) +
+			`"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.withdrawReview": {building, func(f *facts) string {
 		return `mutation { withdrawReview(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.giveVerdict": {reviewing, func(f *facts) string {
-		return `mutation { giveVerdict(input: {id: "` + f.inReview() + `", approves: false, comment: "No."}) { draft { id } errors { field } } }`
+		return `mutation { giveVerdict(input: {id: "` + f.inReview() +
+			`", approves: false, comment: "No."}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.withdrawVerdict": {reviewing, func(f *facts) string {
 		return `mutation { withdrawVerdict(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.dismissVerdict": {building, func(f *facts) string {
-		return `mutation { dismissVerdict(input: {id: "` + f.inReview() + `", reviewer: "` + f.h.users[domain.Reviewer] + `", reason: "r"}) { draft { id } errors { field } } }`
+		return `mutation { dismissVerdict(input: {id: "` + f.inReview() + `", reviewer: "` +
+			f.h.users[domain.Reviewer] + `", reason: "r"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.setReviewPolicy": {adminish, func(f *facts) string {
-		return `mutation { setReviewPolicy(input: {integration: "` + f.integration + `", bypass: ["ADMIN"]}) { reviewPolicy { approvals } errors { field } } }`
+		return `mutation { setReviewPolicy(input: {integration: "` + f.integration +
+			`", bypass: ["ADMIN"]}) { reviewPolicy { approvals } errors { field } } }`
 	}},
 	"Mutation.openThread": {reviewing, func(f *facts) string {
-		return `mutation { openThread(input: {id: "` + f.inReview() + `", text: "t"}) { thread { id } errors { field } } }`
+		return `mutation { openThread(input: {id: "` + f.inReview() +
+			`", text: "t"}) { thread { id } errors { field } } }`
 	}},
 	"Mutation.replyToThread": {reviewing, func(f *facts) string {
 		return `mutation { replyToThread(input: {` + f.threaded() + `, text: "t"}) { thread { id } errors { field } } }`
 	}},
 	"Mutation.editComment": {reviewing, func(f *facts) string {
 		id, thread := f.thread()
-		return `mutation { editComment(input: {id: "` + id + `", thread: "` + thread + `", comment: "` + thread + `", text: "Rename it."}) { thread { id } errors { field } } }`
+		return `mutation { editComment(input: {id: "` + id + `", thread: "` + thread + `", comment: "` + thread +
+			`", text: "Rename it."}) { thread { id } errors { field } } }`
 	}},
 	"Mutation.resolveThread": {reviewing, func(f *facts) string {
 		return `mutation { resolveThread(input: {` + f.threaded() + `}) { thread { id } errors { field } } }`
@@ -143,14 +182,16 @@ var rights = map[string]struct {
 		return `mutation { applySuggestion(input: {` + f.threaded() + `}) { thread { id } errors { field } } }`
 	}},
 	"Mutation.schedulePublish": {building, func(f *facts) string {
-		return `mutation { schedulePublish(input: {id: "` + f.h.imported(f.h.org, shop) + `", at: "2100-01-01T00:00:00Z"}) { draft { id } errors { field } } }`
+		return `mutation { schedulePublish(input: {id: "` + f.h.imported(f.h.org, shop) +
+			`", at: "2100-01-01T00:00:00Z"}) { draft { id } errors { field } } }`
 	}},
 	"Mutation.unschedulePublish": {building, func(f *facts) string {
 		return `mutation { unschedulePublish(input: {id: "` + f.inReview() + `"}) { draft { id } errors { field } } }`
 	}},
 
 	"Mutation.createOrganizationUser": {adminish, func(f *facts) string {
-		return `mutation { createOrganizationUser(input: {email: "` + f.fresh() + `@weavers.example", role: "VIEWER"}) { user { id } errors { field } } }`
+		return `mutation { createOrganizationUser(input: {email: "` + f.fresh() +
+			`@weavers.example", role: "VIEWER"}) { user { id } errors { field } } }`
 	}},
 	"Mutation.createApiToken": {adminish, func(f *facts) string {
 		return `mutation { createApiToken(input: {name: "` + f.fresh() + `"}) { secret errors { field } } }`
@@ -162,22 +203,29 @@ var rights = map[string]struct {
 		return `mutation { createCustomer(input: {name: "` + f.fresh() + `"}) { customer { id } errors { field } } }`
 	}},
 	"Mutation.createIntegration": {building, func(f *facts) string {
-		return `mutation { createIntegration(input: {name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+		return `mutation { createIntegration(input: {name: "` + f.fresh() +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.updateIntegration": {building, func(f *facts) string {
-		return `mutation { updateIntegration(input: {id: "` + f.integration + `", category: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+		return `mutation { updateIntegration(input: {id: "` + f.integration + `", category: "` + f.fresh() +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.addIntegrationAttachment": {building, func(f *facts) string {
-		return `mutation { addIntegrationAttachment(input: {id: "` + f.integration + `", url: "` + f.h.stored(f.integration, MediaTypeAttachment, "a.txt", "a") + `"}) { integration { id } errors { field } } }`
+		return `mutation { addIntegrationAttachment(input: {id: "` + f.integration + `", url: "` +
+			f.h.stored(f.integration, MediaTypeAttachment, "a.txt", "a") +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.removeIntegrationAttachment": {building, func(f *facts) string {
-		return `mutation { removeIntegrationAttachment(input: {id: "` + f.integration + `", attachment: "` + f.h.attach(f.integration, "a.txt", "a") + `"}) { integration { id } errors { field } } }`
+		return `mutation { removeIntegrationAttachment(input: {id: "` + f.integration + `", attachment: "` +
+			f.h.attach(f.integration, "a.txt", "a") + `"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.forkIntegration": {building, func(f *facts) string {
-		return `mutation { forkIntegration(input: {parent: "` + f.version + `", name: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+		return `mutation { forkIntegration(input: {parent: "` + f.version + `", name: "` + f.fresh() +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.editDraft": {building, func(f *facts) string {
-		return `mutation { editDraft(input: {` + f.edited() + `, changes: [{op: SET, path: ["name"], value: "\"N\""}]}) { integration { id } errors { field } } }`
+		return `mutation { editDraft(input: {` + f.edited() +
+			`, changes: [{op: SET, path: ["name"], value: "\"N\""}]}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.undoDraft": {building, func(f *facts) string {
 		return `mutation { undoDraft(input: {` + f.edited() + `}) { integration { id } errors { field } } }`
@@ -186,49 +234,65 @@ var rights = map[string]struct {
 		return `mutation { discardDraft(input: {` + f.edited() + `}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.importIntegration": {building, func(*facts) string {
-		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) + `}) { integration { id } errors { field } } }`
+		return `mutation { importIntegration(input: {definition: ` + strconv.Quote(shop) +
+			`}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.validateIntegrationSchema": {allRoles, func(*facts) string {
-		return `mutation { validateIntegrationSchema(input: {definition: ` + strconv.Quote(shop) + `}) { result { isValid } errors { field } } }`
+		return `mutation { validateIntegrationSchema(input: {definition: ` + strconv.Quote(shop) +
+			`}) { result { isValid } errors { field } } }`
 	}},
 	"Mutation.rollBackIntegration": {building, func(f *facts) string {
-		return `mutation { rollBackIntegration(input: {id: "` + f.rolledBack() + `"}) { integration { id } errors { field } } }`
+		return `mutation { rollBackIntegration(input: {id: "` + f.rolledBack() +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.deleteIntegration": {building, func(f *facts) string {
-		return `mutation { deleteIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
+		return `mutation { deleteIntegration(input: {id: "` + f.h.imported(f.h.org, shop) +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.updateIntegrationVersion": {building, func(f *facts) string {
-		return `mutation { updateIntegrationVersion(input: {id: "` + f.version + `", comment: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+		return `mutation { updateIntegrationVersion(input: {id: "` + f.version + `", comment: "` + f.fresh() +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.updateIntegrationVersionAvailability": {building, func(f *facts) string {
-		return `mutation { updateIntegrationVersionAvailability(input: {id: "` + f.version + `", available: true}) { integration { id } errors { field } } }`
+		return `mutation { updateIntegrationVersionAvailability(input: {id: "` + f.version +
+			`", available: true}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.updateIntegrationMarketplaceConfiguration": {building, func(f *facts) string {
-		return `mutation { updateIntegrationMarketplaceConfiguration(input: {id: "` + f.version + `", overview: "` + f.fresh() + `"}) { integration { id } errors { field } } }`
+		return `mutation { updateIntegrationMarketplaceConfiguration(input: {id: "` + f.version + `", overview: "` +
+			f.fresh() + `"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.publishIntegration": {building, func(f *facts) string {
-		return `mutation { publishIntegration(input: {id: "` + f.h.imported(f.h.org, shop) + `"}) { integration { id } errors { field } } }`
+		return `mutation { publishIntegration(input: {id: "` + f.h.imported(f.h.org, shop) +
+			`"}) { integration { id } errors { field } } }`
 	}},
 	"Mutation.createInstance": {building, func(f *facts) string {
-		return `mutation { createInstance(input: {name: "I", integration: "` + f.version + `", customer: "` + f.customer + `"}) { instance { id } errors { field } } }`
+		return `mutation { createInstance(input: {name: "I", integration: "` + f.version + `", customer: "` +
+			f.customer + `"}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.deployInstance": {building, func(f *facts) string {
-		return `mutation { deployInstance(input: {id: "` + f.instance + `", force: true}) { instance { id } errors { field } } }`
+		return `mutation { deployInstance(input: {id: "` + f.instance +
+			`", force: true}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.updateInstance": {building, func(f *facts) string {
-		return `mutation { updateInstance(input: {id: "` + f.instance + `", name: "` + f.fresh() + `"}) { instance { id } errors { field } } }`
+		return `mutation { updateInstance(input: {id: "` + f.instance + `", name: "` + f.fresh() +
+			`"}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.updateInstanceConfigVariables": {building, func(f *facts) string {
-		return `mutation { updateInstanceConfigVariables(input: {id: "` + f.instance + `", configVariables: [{key: "Shop URL", value: "` + f.fresh() + `"}]}) { instance { id } errors { field } } }`
+		return `mutation { updateInstanceConfigVariables(input: {id: "` + f.instance +
+			`", configVariables: [{key: "Shop URL", value: "` + f.fresh() +
+			`"}]}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.deleteInstance": {building, func(f *facts) string {
-		return `mutation { deleteInstance(input: {id: "` + f.h.instance(f.h.org, f.fresh(), f.integration, f.customer) + `"}) { instance { id } errors { field } } }`
+		return `mutation { deleteInstance(input: {id: "` + f.h.instance(f.h.org, f.fresh(), f.integration, f.customer) +
+			`"}) { instance { id } errors { field } } }`
 	}},
 	"Mutation.cancelExecution": {building, func(f *facts) string {
-		return `mutation { cancelExecution(input: {id: "` + f.h.executed(f.h.org, f.instance, 0) + `"}) { executionResult { id } errors { field } } }`
+		return `mutation { cancelExecution(input: {id: "` + f.h.executed(f.h.org, f.instance, 0) +
+			`"}) { executionResult { id } errors { field } } }`
 	}},
 	"Mutation.replayExecution": {building, func(f *facts) string {
-		return `mutation { replayExecution(input: {id: "` + f.h.executed(f.h.org, domain.SystemInstanceID(f.integration), 0) + `"}) { executionResult { id } errors { field } } }`
+		return `mutation { replayExecution(input: {id: "` + f.h.executed(f.h.org,
+			domain.SystemInstanceID(f.integration), 0) + `"}) { executionResult { id } errors { field } } }`
 	}},
 }
 
@@ -288,7 +352,8 @@ func newFacts(t *testing.T) *facts {
 	f.version = h.published(h.org, f.integration)
 	f.instance = h.instance(h.org, "Acme's", f.version, f.customer)
 	f.execution = h.executed(h.org, f.instance, 1)
-	f.token = h.do(`mutation { createApiToken(input: {name: "spare"}) { apiToken { id } } }`, nil).text("createApiToken.apiToken.id")
+	f.token = h.do(`mutation { createApiToken(input: {name: "spare"}) { apiToken { id } } }`,
+		nil).text("createApiToken.apiToken.id")
 	return f
 }
 
@@ -320,8 +385,10 @@ func TestEveryRootFieldHasItsRights(t *testing.T) {
 func TestRights(t *testing.T) {
 	f := newFacts(t)
 	revoked := f.h.do(`mutation { createApiToken(input: {name: "gone"}) { secret apiToken { id } } }`, nil)
-	f.h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { revokedAt } } }`, vars{"id": revoked.text("createApiToken.apiToken.id")})
-	nobody := map[string]string{"no token": "", "a garbage token": "heddle_" + uuid.NewString(), "a revoked token": revoked.text("createApiToken.secret")}
+	f.h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { revokedAt } } }`,
+		vars{"id": revoked.text("createApiToken.apiToken.id")})
+	nobody := map[string]string{"no token": "", "a garbage token": "heddle_" + uuid.NewString(),
+		"a revoked token": revoked.text("createApiToken.secret")}
 	for _, field := range slices.Sorted(maps.Keys(rights)) {
 		row := rights[field]
 		_, name, _ := strings.Cut(field, ".")
@@ -393,7 +460,8 @@ func TestRightsNameNoOtherField(t *testing.T) {
 func TestTypenameNeedsNoToken(t *testing.T) {
 	h := newHarness(t)
 	for _, token := range []string{"", "garbage", h.tokens[domain.Viewer]} {
-		if a := h.ask(token, `{ __typename }`, nil); a.status != 200 || a.text("__typename") != "Query" || len(a.Errors) > 0 {
+		if a := h.ask(token, `{ __typename }`, nil); a.status != 200 || a.text("__typename") != "Query" ||
+			len(a.Errors) > 0 {
 			t.Errorf("%q: answered %d %s", token, a.status, a.body)
 		}
 	}
@@ -436,7 +504,8 @@ func TestRightsAreOfTheFieldNotItsName(t *testing.T) {
 func TestBearerSpelling(t *testing.T) {
 	h := newHarness(t)
 	token := h.tokens[domain.Viewer]
-	for header, want := range map[string]bool{"Bearer " + token: true, "bearer " + token: true, "Bearer  " + token: true,
+	for header, want := range map[string]bool{"Bearer " + token: true, "bearer " + token: true, "Bearer  " +
+		token: true,
 		token: false, "Basic " + token: false, "Bearer": false, "Bearer ": false, "Bearer undefined": false,
 		"Bearer " + access.TokenHash(token): false, "Bearer " + strings.ToUpper(token): false} {
 		a := h.send(request(`{"query":"{ authenticatedUser { id } }"}`, "Authorization", header))

@@ -82,10 +82,12 @@ func (ps *presences) join(draft string, p attendee) (in *room, signal <-chan str
 		in = ps.open(draft)
 	}
 	if _, again := in.here[p.key()]; again {
-		return nil, nil, nil, refusal.ForField(refusal.Conflict, "session", "is here already; each socket has a session of its own")
+		return nil, nil, nil, refusal.ForField(refusal.Conflict, "session",
+			"is here already; each socket has a session of its own")
 	}
 	if len(in.here) >= maxPresent {
-		return nil, nil, nil, refusal.ForField(refusal.Unavailable, "draft", "has %d people here, as many as are shown", len(in.here))
+		return nil, nil, nil, refusal.ForField(refusal.Unavailable, "draft", "has %d people here, as many as are shown",
+			len(in.here))
 	}
 	watcher := make(chan struct{}, 1)
 	in.here[p.key()], in.watchers[watcher] = p, struct{}{}
@@ -233,7 +235,10 @@ func (in *room) everybody() []attendee {
 	for _, r := range in.others {
 		list = append(list, r.list...)
 	}
-	slices.SortFunc(list, func(a, b attendee) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.key(), b.key())) })
+	slices.SortFunc(list, func(a, b attendee) int {
+		return cmp.Or(a.Since.Compare(b.Since),
+			cmp.Compare(a.key(), b.key()))
+	})
 	return list
 }
 
@@ -274,7 +279,8 @@ func (r *Resolver) presence(ctx context.Context, draft, session string, part *st
 func (p attendee) check() error {
 	switch {
 	case p.Session == "" || len(p.Session) > maxPresenceKey:
-		return refusal.ForField(refusal.Invalid, "session", "must have 1 to %d bytes; a random id is fine", maxPresenceKey)
+		return refusal.ForField(refusal.Invalid, "session", "must have 1 to %d bytes; a random id is fine",
+			maxPresenceKey)
 	case len(p.Part) > maxPresenceKey:
 		return refusal.ForField(refusal.Invalid, "part", "must be the id of a part")
 	case len(p.Cursor) > maxCursor:
@@ -286,7 +292,8 @@ func (p attendee) check() error {
 // movePresence records where the caller is on a draft now.
 func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*MovePresencePayload, error) {
 	shown, err := r.draftByID(ctx, input.Draft)
-	me := attendee{Session: input.Session, User: access.Of(ctx).User, Part: partOf(deref(input.Part)), Cursor: deref(input.Cursor)}
+	me := attendee{Session: input.Session, User: access.Of(ctx).User, Part: partOf(deref(input.Part)),
+		Cursor: deref(input.Cursor)}
 	if err == nil {
 		err = me.check()
 	}
@@ -304,7 +311,8 @@ func (r *Resolver) movePresence(ctx context.Context, input MovePresenceInput) (*
 func (d Draft) presences(list []attendee) PresenceList {
 	shown := PresenceList{ID: domain.DeriveID("presences", d.ID), Presences: make([]Presence, len(list))}
 	for i, p := range list {
-		shown.Presences[i] = Presence{ID: domain.DeriveID("presence", d.ID, p.key()), Session: p.Session, User: d.r.user(d.Organization, p.User), Part: optional(p.Part), Cursor: optional(p.Cursor), Since: p.Since}
+		shown.Presences[i] = Presence{ID: domain.DeriveID("presence", d.ID, p.key()), Session: p.Session,
+			User: d.r.user(d.Organization, p.User), Part: optional(p.Part), Cursor: optional(p.Cursor), Since: p.Since}
 	}
 	return shown
 }

@@ -30,7 +30,8 @@ func refusals(err error) ([]FieldError, error) {
 		return []FieldError{{Field: "configVariables", Messages: lacks}}, nil
 	}
 	refused, ok := errors.AsType[*refusal.Error](err)
-	if !ok || refused.Code == refusal.Unavailable || refused.Code == refusal.Forbidden || refused.Code == refusal.Unauthenticated {
+	if !ok || refused.Code == refusal.Unavailable || refused.Code == refusal.Forbidden ||
+		refused.Code == refusal.Unauthenticated {
 		return []FieldError{}, err
 	}
 	field := refused.Field

@@ -53,7 +53,8 @@ type Resolver struct {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // change makes a change and waits until the view shows it.
-func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
+func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id string,
+	decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
 	return projections.Change(ctx, r.Log, r.View, c, id, decide, opts...)
 }
 

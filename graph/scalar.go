@@ -22,7 +22,8 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 	s, _ := v.(string)
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return time.Time{}, refusal.New(refusal.Invalid, "%q is not an RFC 3339 date-time such as 2026-01-31T12:00:00Z", s)
+		return time.Time{}, refusal.New(refusal.Invalid, "%q is not an RFC 3339 date-time such as 2026-01-31T12:00:00Z",
+			s)
 	}
 	return t, nil
 }

@@ -28,7 +28,11 @@ func (r *attachmentResolver) URL(ctx context.Context, obj *Attachment) (string, 
 }
 
 func (r *customerResolver) Instances(ctx context.Context, obj *domain.Customer, after *string, first *int, before *string, last *int) (*Page[domain.Instance], error) {
-	page, err := paginate(where(r.View.Instances.Each(obj.Organization), func(i domain.Instance) bool { return i.Customer == obj.ID && i.RemovedAt.IsZero() }), window{after, first, before, last})
+	page, err := paginate(where(r.View.Instances.Each(obj.Organization),
+		func(i domain.Instance) bool {
+			return i.Customer == obj.ID &&
+				i.RemovedAt.IsZero()
+		}), window{after, first, before, last})
 	return &page, err
 }
 
@@ -105,7 +109,8 @@ func (r *instanceExecutionResultResolver) InvokedBy(ctx context.Context, obj *In
 	if err != nil || by == nil {
 		return nil, err
 	}
-	return &InvokedBy{ID: domain.DeriveID("invoked by", obj.Execution.ID), ExecutionID: by.Execution, StepPath: optional(by.Path), Depth: by.Depth}, nil
+	return &InvokedBy{ID: domain.DeriveID("invoked by", obj.Execution.ID), ExecutionID: by.Execution,
+		StepPath: optional(by.Path), Depth: by.Depth}, nil
 }
 
 func (r *instanceExecutionResultResolver) Instance(ctx context.Context, obj *InstanceExecutionResult) (*domain.Instance, error) {
@@ -249,7 +254,8 @@ func (r *integrationResolver) VersionSequence(ctx context.Context, obj *Integrat
 	fits := func(i Integration) bool {
 		return versionIsAvailable == nil || i.VersionIsAvailable() == *versionIsAvailable
 	}
-	page, err := sorted(where(versions(obj.integration), fits), sortedVersions(sortBy), same, window{after, first, before, last})
+	page, err := sorted(where(versions(obj.integration), fits), sortedVersions(sortBy), same,
+		window{after, first, before, last})
 	return &page, err
 }
 
@@ -381,7 +387,8 @@ func (r *mutationResolver) WithdrawVerdict(ctx context.Context, input WithdrawVe
 
 func (r *mutationResolver) DismissVerdict(ctx context.Context, input DismissVerdictInput) (*ReviewPayload, error) {
 	return r.onDraft(ctx, input.ID, func(ref authoring.DraftRef, d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason}, access.Of(ctx).Role, r.Authoring.Policy(ref.Integration))
+		return d.DismissVerdict(domain.VerdictDismissed{Reviewer: input.Reviewer, Reason: input.Reason},
+			access.Of(ctx).Role, r.Authoring.Policy(ref.Integration))
 	})
 }
 
@@ -414,7 +421,8 @@ func (r *mutationResolver) MovePresence(ctx context.Context, input MovePresenceI
 }
 
 func (r *mutationResolver) SchedulePublish(ctx context.Context, input SchedulePublishInput) (*ReviewPayload, error) {
-	return reviewPayload(r.scheduled(r.Authoring.Schedule(ctx, input.ID, input.At, authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes)})))
+	return reviewPayload(r.scheduled(r.Authoring.Schedule(ctx, input.ID, input.At,
+		authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes)})))
 }
 
 func (r *mutationResolver) UnschedulePublish(ctx context.Context, input UnschedulePublishInput) (*ReviewPayload, error) {
@@ -432,16 +440,20 @@ func (r *mutationResolver) ImportIntegration(ctx context.Context, input ImportIn
 func (r *mutationResolver) ValidateIntegrationSchema(ctx context.Context, input ValidateIntegrationSchemaInput) (*ValidateIntegrationSchemaPayload, error) {
 	_, warnings, err := r.Authoring.Parse(input.Definition)
 	errs, err := refusals(err)
-	return &ValidateIntegrationSchemaPayload{Result: &ValidateIntegrationSchemaResult{IsValid: len(errs) == 0}, Warnings: problems(warnings), Errors: errs}, err
+	return &ValidateIntegrationSchemaPayload{Result: &ValidateIntegrationSchemaResult{IsValid: len(errs) == 0},
+		Warnings: problems(warnings), Errors: errs}, err
 }
 
 func (r *mutationResolver) PublishIntegration(ctx context.Context, input PublishIntegrationInput) (*IntegrationPayload, error) {
-	version, errs, err := payload(published(r.Authoring.Publish(ctx, input.ID, authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes), Bypass: deref(input.BypassReason)})))
+	version, errs, err := payload(published(r.Authoring.Publish(ctx, input.ID,
+		authoring.Publication{Note: deref(input.Comment), Attributes: deref(input.Attributes),
+			Bypass: deref(input.BypassReason)})))
 	return &IntegrationPayload{Integration: version, Errors: errs}, err
 }
 
 func (r *mutationResolver) RollBackIntegration(ctx context.Context, input RollBackIntegrationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(published(r.Authoring.RollBack(ctx, input.ID, authoring.Publication{Note: deref(input.Comment), Bypass: deref(input.BypassReason)})))
+	integration, errs, err := payload(published(r.Authoring.RollBack(ctx, input.ID,
+		authoring.Publication{Note: deref(input.Comment), Bypass: deref(input.BypassReason)})))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
@@ -456,17 +468,21 @@ func (r *mutationResolver) UpdateIntegrationVersion(ctx context.Context, input U
 }
 
 func (r *mutationResolver) UpdateIntegrationMarketplaceConfiguration(ctx context.Context, input UpdateIntegrationMarketplaceConfigurationInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.changeVersion(ctx, deref(input.ID), func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.SetMarketplace(deref(input.ID), domain.MarketplaceChange{Configuration: input.MarketplaceConfiguration, Overview: input.Overview,
-			Multiple: input.AllowMultipleMarketplaceInstances})
-	}))
+	integration, errs, err := payload(r.changeVersion(ctx, deref(input.ID),
+		func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.SetMarketplace(deref(input.ID),
+				domain.MarketplaceChange{Configuration: input.MarketplaceConfiguration,
+					Overview: input.Overview,
+					Multiple: input.AllowMultipleMarketplaceInstances})
+		}))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
 func (r *mutationResolver) UpdateIntegrationVersionAvailability(ctx context.Context, input UpdateIntegrationVersionAvailabilityInput) (*IntegrationPayload, error) {
-	integration, errs, err := payload(r.changeVersion(ctx, input.ID, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.SetAvailability(input.ID, input.Available)
-	}))
+	integration, errs, err := payload(r.changeVersion(ctx, input.ID,
+		func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.SetAvailability(input.ID, input.Available)
+		}))
 	return &IntegrationPayload{Integration: integration, Errors: errs}, err
 }
 
@@ -551,7 +567,8 @@ func (r *queryResolver) Customer(ctx context.Context, id string) (*domain.Custom
 func (r *queryResolver) Customers(ctx context.Context, nameIcontains *string, isSystem *bool, sortBy []CustomerOrder, after *string, first *int, before *string, last *int) (*Page[domain.Customer], error) {
 	name := contains(nameIcontains)
 	fits := func(c domain.Customer) bool { return name(c.Name) && (isSystem == nil || !*isSystem) }
-	page, err := sorted(where(r.View.Customers.Each(access.Of(ctx).Organization), fits), sortedCustomers(sortBy), same, window{after, first, before, last})
+	page, err := sorted(where(r.View.Customers.Each(access.Of(ctx).Organization), fits), sortedCustomers(sortBy), same,
+		window{after, first, before, last})
 	return &page, err
 }
 
@@ -575,13 +592,15 @@ func (r *queryResolver) Integration(ctx context.Context, id string, asOf *time.T
 }
 
 func (r *queryResolver) Integrations(ctx context.Context, nameIcontains *string, customer *string, customerIsnull *bool, descriptionIcontains *string, category *string, labels []string, isTemplate *bool, templateFor *TemplateFor, marketplaceConfiguration *MarketplaceConfiguration, createdBy *string, allVersions *bool, sortBy []IntegrationOrder, after *string, first *int, before *string, last *int) (*Page[Integration], error) {
-	fits := integrationFilter{nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate, templateFor, marketplaceConfiguration}.fits()
+	fits := integrationFilter{nameIcontains, descriptionIcontains, category, createdBy, labels, isTemplate, templateFor,
+		marketplaceConfiguration}.fits()
 	all := allVersions != nil && *allVersions
 	if deref(customer) != "" || (customerIsnull != nil && !*customerIsnull) {
 		fits = func(*projections.Listed) bool { return false } // no integration belongs to a customer
 	}
 	order := sortedIntegrations(sortBy)
-	page, err := sorted(r.integrations(access.Of(ctx).Organization, all, order, fits), order, listed.show, window{after, first, before, last})
+	page, err := sorted(r.integrations(access.Of(ctx).Organization, all, order, fits), order, listed.show,
+		window{after, first, before, last})
 	return &page, err
 }
 
@@ -598,7 +617,8 @@ func (r *queryResolver) Draft(ctx context.Context, id string, asOf *time.Time, a
 }
 
 func (r *queryResolver) Drafts(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (*Page[Draft], error) {
-	page, err := paginate(r.openDrafts(access.Of(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}), window{after, first, before, last})
+	page, err := paginate(r.openDrafts(access.Of(ctx), draftFilter{integration, isMain, reviewState, toReview, mine}),
+		window{after, first, before, last})
 	return &page, err
 }
 
@@ -612,7 +632,8 @@ func (r *queryResolver) IntegrationDifference(ctx context.Context, from string, 
 }
 
 func (r *queryResolver) AuditEvents(ctx context.Context, actor *string, kinds []string, subject *string, from *time.Time, to *time.Time, ascending *bool, after *string, first *int, before *string, last *int) (*Page[AuditEvent], error) {
-	return r.auditEvents(ctx, auditFilter{deref(actor), deref(subject), kinds, from, to, ascending != nil && *ascending}, window{after, first, before, last})
+	return r.auditEvents(ctx, auditFilter{deref(actor), deref(subject), kinds, from, to, ascending != nil &&
+		*ascending}, window{after, first, before, last})
 }
 
 func (r *queryResolver) Instance(ctx context.Context, id string, asOf *time.Time, asOfPosition *string) (*domain.Instance, error) {
@@ -629,10 +650,12 @@ func (r *queryResolver) Instances(ctx context.Context, nameIcontains *string, cu
 		if _, whole := r.View.Integrations.Get(i.Organization, i.Integration); !whole {
 			return false // what an import that was cut off left
 		}
-		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) && (deref(customer) == "" || i.Customer == *customer) &&
+		return i.RemovedAt.IsZero() && name(i.Name) && i.System == (isSystem != nil && *isSystem) &&
+			(deref(customer) == "" || i.Customer == *customer) &&
 			(of == "" || i.Integration == of || i.Version == of)
 	}
-	page, err := sorted(where(r.View.Instances.Each(access.Of(ctx).Organization), fits), r.sortedInstances(sortBy), same, window{after, first, before, last})
+	page, err := sorted(where(r.View.Instances.Each(access.Of(ctx).Organization), fits), r.sortedInstances(sortBy),
+		same, window{after, first, before, last})
 	return &page, err
 }
 
@@ -645,7 +668,8 @@ func (r *queryResolver) ExecutionResult(ctx context.Context, id string) (*Instan
 }
 
 func (r *queryResolver) ExecutionResults(ctx context.Context, instance *string, integration *string, customer *string, flowConfigFlow *string, isTestExecution *bool, status *ExecutionStatus, resultType *InstanceExecutionResultResultType, invokeType *InstanceExecutionResultInvokeType, errorIsnull *bool, startedAtGte *time.Time, startedAtLte *time.Time, search *string, orderBy *InstanceExecutionResultOrder, after *string, first *int, before *string, last *int) (*Page[InstanceExecutionResult], error) {
-	q := projections.ExecutionQuery{Instance: deref(instance), Integration: deref(integration), Customer: deref(customer), Flow: partOf(deref(flowConfigFlow)),
+	q := projections.ExecutionQuery{Instance: deref(instance), Integration: deref(integration),
+		Customer: deref(customer), Flow: partOf(deref(flowConfigFlow)),
 		Test: isTestExecution, Text: deref(search), Ascending: orderBy != nil && !descending(orderBy.Direction)}
 	if startedAtGte != nil {
 		q.StartedFrom = *startedAtGte
@@ -721,7 +745,8 @@ func (r *subscriptionResolver) NotificationAdded(ctx context.Context, after *str
 }
 
 func (r *subscriptionResolver) DraftsChanged(ctx context.Context, integration *string, isMain *bool, reviewState *ReviewState, toReview *bool, mine *bool, after *string, first *int, before *string, last *int) (<-chan *Page[Draft], error) {
-	return r.draftsState(ctx, draftFilter{integration, isMain, reviewState, toReview, mine}, window{after, first, before, last})
+	return r.draftsState(ctx, draftFilter{integration, isMain, reviewState, toReview, mine},
+		window{after, first, before, last})
 }
 
 func (r *userResolver) TenantID(ctx context.Context, obj *domain.User) (*string, error) {

@@ -21,7 +21,8 @@ func TestSignedAddresses(t *testing.T) {
 	h.do(iconDocument, vars{"id": id, "url": h.stored(id, MediaTypeAvatar, "i.png", iconOf(t, 400, 0))})
 	run, other := h.executed(h.org, newID(), 1), h.executed(rivals, newID(), 1)
 	files := h.do(filesDocument, vars{"id": id})
-	step := h.do(`query ($id: ID!) { executionResult(id: $id) { stepResults { nodes { resultsUrl } } } }`, vars{"id": run}).text("executionResult.stepResults.nodes.0.resultsUrl")
+	step := h.do(`query ($id: ID!) { executionResult(id: $id) { stepResults { nodes { resultsUrl } } } }`,
+		vars{"id": run}).text("executionResult.stepResults.nodes.0.resultsUrl")
 	upload, _ := h.asked(id, MediaTypeAttachment, "u.txt")
 	foreign, err := vault.Open([]byte(strings.Repeat("x", vault.MasterKeySize)))
 	h.must(err)
@@ -43,8 +44,11 @@ func TestSignedAddresses(t *testing.T) {
 		}
 	}
 	tampered := map[string]func(string) string{
-		"another execution":       swap(run, newID()),
-		"another organization's":  func(a string) string { return strings.NewReplacer(run, other, id, theirs).Replace(a) },
+		"another execution": swap(run, newID()),
+		"another organization's": func(a string) string {
+			return strings.NewReplacer(run, other, id,
+				theirs).Replace(a)
+		},
 		"a later time":            swap("until=", "until=1"),
 		"an earlier time":         func(a string) string { return strings.Replace(a, "until=1", "until=0", 1) },
 		"no time":                 swap("until=", "was="),
@@ -64,11 +68,15 @@ func TestSignedAddresses(t *testing.T) {
 		"a MAC in capitals":       mac(strings.ToUpper),
 		"a MAC turned round":      mac(func(m string) string { return m[1:] + m[:1] }),
 		"a MAC said twice":        mac(func(m string) string { return m + "&mac=" + m }),
-		"another's MAC":           mac(func(string) string { _, m, _ := strings.Cut(h.payloadURL(newID(), requestPart), "&mac="); return m }),
-		"nothing signed":          func(a string) string { front, _, _ := strings.Cut(a, "?"); return front },
-		"a slash at the end":      swap("?", "/?"),
-		"a dot at the end":        swap("?", "%2e?"),
-		"a NUL at the end":        swap("?", "%00?"),
+		"another's MAC": mac(func(string) string {
+			_, m, _ := strings.Cut(h.payloadURL(newID(), requestPart),
+				"&mac=")
+			return m
+		}),
+		"nothing signed":     func(a string) string { front, _, _ := strings.Cut(a, "?"); return front },
+		"a slash at the end": swap("?", "/?"),
+		"a dot at the end":   swap("?", "%2e?"),
+		"a NUL at the end":   swap("?", "%00?"),
 		"a part in capitals": func(a string) string {
 			p, q, _ := strings.Cut(a, "?")
 			return strings.ToUpper(p[:len(p)-1]) + p[len(p)-1:] + "?" + q
@@ -82,12 +90,13 @@ func TestSignedAddresses(t *testing.T) {
 		status          int
 		others          []string // methods
 	}{
-		"a request":     {"GET", h.payloadURL(run, requestPart), 200, []string{"POST", "PUT", "DELETE"}},
-		"a response":    {"GET", h.payloadURL(run, responsePart), 200, []string{"POST", "PUT", "PATCH"}},
-		"a step":        {"GET", step, 200, []string{"POST", "PUT", "DELETE"}},
-		"an icon":       {"GET", files.text("integration.avatarUrl"), 200, []string{"POST", "PUT", "DELETE"}},
-		"an attachment": {"GET", files.text("integration.attachments.nodes.0.url"), 200, []string{"POST", "PUT", "DELETE"}},
-		"an upload":     {"PUT", upload, 204, []string{"GET", "POST", "PATCH", "DELETE"}},
+		"a request":  {"GET", h.payloadURL(run, requestPart), 200, []string{"POST", "PUT", "DELETE"}},
+		"a response": {"GET", h.payloadURL(run, responsePart), 200, []string{"POST", "PUT", "PATCH"}},
+		"a step":     {"GET", step, 200, []string{"POST", "PUT", "DELETE"}},
+		"an icon":    {"GET", files.text("integration.avatarUrl"), 200, []string{"POST", "PUT", "DELETE"}},
+		"an attachment": {"GET", files.text("integration.attachments.nodes.0.url"), 200,
+			[]string{"POST", "PUT", "DELETE"}},
+		"an upload": {"PUT", upload, 204, []string{"GET", "POST", "PATCH", "DELETE"}},
 	} {
 		answered := func(method, address string) int {
 			path := strings.TrimPrefix(address, h.PublicURL)
@@ -116,7 +125,8 @@ func TestSignedAddresses(t *testing.T) {
 		}
 	}
 	for name, token := range map[string]string{"nobody": "", "their administrator": rivals.tokens[domain.Admin]} {
-		if a := h.ask(token, `query ($id: ID!) { executionResult(id: $id) { id } }`, vars{"id": run}); a.text("executionResult.id") != "" {
+		if a := h.ask(token, `query ($id: ID!) { executionResult(id: $id) { id } }`,
+			vars{"id": run}); a.text("executionResult.id") != "" {
 			t.Errorf("%s is given the address: %s", name, a.body)
 		}
 	}
@@ -126,20 +136,26 @@ func TestSignedAddresses(t *testing.T) {
 // What people write is told as they wrote it, in JSON that no browser takes for a page.
 func TestNamesInAnswers(t *testing.T) {
 	h := newHarness(t)
-	for n, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `</title><svg onload=alert(1)>`, "javascript:alert(1)",
-		`{{constructor.constructor('alert(1)')()}}`, "${7*7}", "\u2028alert(1)//", "-->", `<!--<script>`, `' onmouseover='alert(1)`} {
+	for n, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`,
+		`</title><svg onload=alert(1)>`, "javascript:alert(1)",
+		`{{constructor.constructor('alert(1)')()}}`, "${7*7}", "\u2028alert(1)//", "-->", `<!--<script>`,
+		`' onmouseover='alert(1)`} {
 		a := h.do(customerDocument, vars{"name": text})
 		if a.text("createCustomer.customer.name") != text || strings.ContainsAny(a.body, "<>\u2028") ||
-			!strings.HasPrefix(a.header.Get("Content-Type"), "application/") || a.header.Get("X-Content-Type-Options") != "nosniff" {
+			!strings.HasPrefix(a.header.Get("Content-Type"), "application/") ||
+			a.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%d: answered %s %v", n, a.body, a.header)
 		}
-		if refused := h.ask(h.tokens[domain.Admin], `query ($id: ID!) { node(id: $id) { id } `+text, nil); strings.ContainsAny(refused.body, "<>") {
+		if refused := h.ask(h.tokens[domain.Admin], `query ($id: ID!) { node(id: $id) { id } `+text,
+			nil); strings.ContainsAny(refused.body, "<>") {
 			t.Errorf("%d: refused with %s", n, refused.body)
 		}
-		for _, path := range []string{"/api/" + url.PathEscape(text), "/api?query=" + url.QueryEscape(text), "/api?extensions=" + url.QueryEscape(text) + "&query=x", "/api/audit?from=" + url.QueryEscape(text)} {
+		for _, path := range []string{"/api/" + url.PathEscape(text), "/api?query=" + url.QueryEscape(text),
+			"/api?extensions=" + url.QueryEscape(text) + "&query=x", "/api/audit?from=" + url.QueryEscape(text)} {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Header.Set("Authorization", "Bearer "+h.tokens[domain.Admin])
-			if w := h.send(r); strings.HasPrefix(w.header.Get("Content-Type"), "text/html") || w.header.Get("X-Content-Type-Options") != "nosniff" {
+			if w := h.send(r); strings.HasPrefix(w.header.Get("Content-Type"), "text/html") ||
+				w.header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s: answered %d as %v", path, w.status, w.header)
 			}
 		}

@@ -86,7 +86,8 @@ func (s *sorting[E]) parse(cursor string) (*spot, error) {
 	case err != nil || len(text) == 0 || text[0] != 's' || json.Unmarshal(text[1:], &p) != nil || p.String() != cursor:
 		return nil, refuseCursor(cursor)
 	case p.Order != s.name || len(p.Keys) != len(s.by):
-		return nil, refusal.ForField(refusal.Invalid, "after", "is a cursor of the same list in another order; begin without one")
+		return nil, refusal.ForField(refusal.Invalid, "after",
+			"is a cursor of the same list in another order; begin without one")
 	}
 	return &p, nil
 }
@@ -155,7 +156,8 @@ func (s *sorting[E]) compare(e *standing[E], to *spot) int {
 
 // headOf returns what comes first behind a spot, n elements at most, and whether anything is before it. It
 // keeps no more than these.
-func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot, n int) (head []*standing[E], before bool) {
+func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot,
+	n int) (head []*standing[E], before bool) {
 	next := func() *standing[E] {
 		return &standing[E]{spot: spot{Order: order.name, Keys: make([]sortKey, len(order.by))}}
 	}
@@ -169,7 +171,8 @@ func headOf[P ~uint64, E any](all iter.Seq2[P, E], order sorting[E], from *spot,
 		if len(head) == n && order.compare(here, &head[n-1].spot) > 0 {
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(head, here, func(s, here *standing[E]) int { return -order.compare(here, &s.spot) })
+		at, _ := slices.BinarySearchFunc(head, here,
+			func(s, here *standing[E]) int { return -order.compare(here, &s.spot) })
 		for ; here.known < len(order.by); here.known++ {
 			here.Keys[here.known] = order.by[here.known](element)
 		}

@@ -38,7 +38,8 @@ func (s shelf) each() iter.Seq2[uint64, thing] {
 func TestSortedPagesWhileOthersChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		things, next := shelf{}, uint64(1)
-		name := rapid.SampledFrom([]string{"", "a", "A", "b", "ab", "ä", "日", strings.Repeat("x", 300), strings.Repeat("x", 300) + "y", strings.Repeat("é", 200)})
+		name := rapid.SampledFrom([]string{"", "a", "A", "b", "ab", "ä", "日", strings.Repeat("x", 300),
+			strings.Repeat("x", 300) + "y", strings.Repeat("é", 200)})
 		add := func() {
 			things[next] = thing{next, name.Draw(t, "name"), rapid.IntRange(-2, 2).Draw(t, "number")}
 			next++
@@ -47,9 +48,11 @@ func TestSortedPagesWhileOthersChange(t *testing.T) {
 			add()
 		}
 		var order sorting[thing]
-		keys := map[string]func(thing) sortKey{"NAME": func(v thing) sortKey { return byText(v.name) }, "NUMBER": func(v thing) sortKey { return byNumber(v.number) }}
+		keys := map[string]func(thing) sortKey{"NAME": func(v thing) sortKey { return byText(v.name) },
+			"NUMBER": func(v thing) sortKey { return byNumber(v.number) }}
 		for _, field := range rapid.SliceOfN(rapid.SampledFrom([]string{"NAME", "NUMBER"}), 0, 3).Draw(t, "fields") {
-			order.and(field, rapid.SampledFrom([]OrderDirection{OrderDirectionAsc, OrderDirectionDesc}).Draw(t, "direction"), keys[field])
+			order.and(field, rapid.SampledFrom([]OrderDirection{OrderDirectionAsc, OrderDirectionDesc}).Draw(t,
+				"direction"), keys[field])
 		}
 		whole, after, size := maps.Clone(things), "", rapid.IntRange(1, 5).Draw(t, "size")
 		var seen []thing
@@ -116,18 +119,21 @@ func TestSortedCursorsRefuse(t *testing.T) {
 	}
 	good := *page.PageInfo.EndCursor
 	for name, c := range map[string]struct{ cursor, want string }{
-		"of another order":  {good, "in another order; begin without one"},
-		"of no order":       {cursor(1), "is not a cursor that this server gave"},
-		"cut":               {good[:len(good)-4], "is not a cursor"},
-		"longer":            {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[{"t":"a"}],"p":1,"x":2}`)), "is not a cursor"},
-		"with too few keys": {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[],"p":1}`)), "in another order"},
-		"nonsense":          {"💥", "is not a cursor"},
+		"of another order": {good, "in another order; begin without one"},
+		"of no order":      {cursor(1), "is not a cursor that this server gave"},
+		"cut":              {good[:len(good)-4], "is not a cursor"},
+		"longer":           {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[{"t":"a"}],"p":1,"x":2}`)), "is not a cursor"},
+		"with too few keys": {base64.RawURLEncoding.EncodeToString([]byte(`s{"o":" NAME desc","k":[],"p":1}`)),
+			"in another order"},
+		"nonsense": {"💥", "is not a cursor"},
 	} {
-		if _, err := sorted(things.each(), other, same, window{after: &c.cursor, first: &one}); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := sorted(things.each(), other, same,
+			window{after: &c.cursor, first: &one}); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := sorted(things.each(), sorting[thing]{}, same, window{after: &good, first: &one}); refusal.CodeOf(err) != refusal.Invalid {
+	if _, err := sorted(things.each(), sorting[thing]{}, same,
+		window{after: &good, first: &one}); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("a cursor of an order in a list without: %v", err)
 	}
 }
@@ -137,7 +143,9 @@ func TestEveryListSorts(t *testing.T) {
 	h := newHarness(t)
 	var integrations, versions []string
 	for _, c := range []struct{ name, category string }{{"beta", "X"}, {"Alpha", ""}, {"gamma", "x"}} {
-		integrations = append(integrations, h.do(createDocument, vars{"input": vars{"name": c.name, "description": "", "category": c.category}}).text("createIntegration.integration.id"))
+		integrations = append(integrations, h.do(createDocument,
+			vars{"input": vars{"name": c.name, "description": "",
+				"category": c.category}}).text("createIntegration.integration.id"))
 	}
 	a, b, c := integrations[0], integrations[1], integrations[2]
 	for _, note := range []string{"One", "Two"} {
@@ -167,15 +175,20 @@ func TestEveryListSorts(t *testing.T) {
 		{"", "instances", "field: CUSTOMER", "id", two + " " + one, one + " " + two},
 	} {
 		for direction, want := range map[string]string{"ASC": list.up, "DESC": list.down} {
-			if got := h.walk(list.parent, list.list, `, sortBy: [{`+list.order+`, direction: `+direction+`}]`, list.field); got != want {
+			if got := h.walk(list.parent, list.list, `, sortBy: [{`+list.order+`, direction: `+direction+`}]`,
+				list.field); got != want {
 				t.Errorf("%s by %s %s: %s, want %s", list.list, list.order, direction, got, want)
 			}
 		}
 	}
-	if got, want := h.walk("", "integrations", `, sortBy: [{field: CATEGORY, direction: DESC}, {field: NAME, direction: DESC}, {field: NAME, direction: ASC}]`, "id"), c+" "+a+" "+b; got != want {
+	if got, want := h.walk("", "integrations",
+		`, sortBy: [{field: CATEGORY, direction: DESC}, {field: NAME, direction: DESC}, {field: NAME, direction: ASC}]`,
+		"id"), c+" "+a+" "+b; got != want {
 		t.Errorf("by two: %s, want %s", got, want)
 	}
-	if got, want := h.walk("", "integrations", `, allVersions: true, name_Icontains: "A", category: "x", sortBy: [{field: NAME, direction: DESC}]`, "id"), c+" "+a+" "+v1+" "+v2; got != want {
+	if got, want := h.walk("", "integrations",
+		`, allVersions: true, name_Icontains: "A", category: "x", sortBy: [{field: NAME, direction: DESC}]`,
+		"id"), c+" "+a+" "+v1+" "+v2; got != want {
 		t.Errorf("with versions: %s, want %s", got, want)
 	}
 }
@@ -197,7 +210,8 @@ func TestVersionPagesWhileOthersPublish(t *testing.T) {
 	publish("4")
 	h.do(availabilityDocument, vars{"id": versions[2], "available": false})
 	b := h.do(document, vars{"id": id, "after": a.text("integration.versionSequence.pageInfo.endCursor")})
-	if got := a.texts("integration.versionSequence.nodes", "id") + " " + b.texts("integration.versionSequence.nodes", "id"); got != versions[2]+" "+versions[1] {
+	if got := a.texts("integration.versionSequence.nodes", "id") + " " + b.texts("integration.versionSequence.nodes",
+		"id"); got != versions[2]+" "+versions[1] {
 		t.Errorf("paged %s of %s", got, versions)
 	}
 }
@@ -211,7 +225,8 @@ func TestPagesBackwards(t *testing.T) {
 		}
 		var order sorting[thing]
 		if rapid.Bool().Draw(t, "sorted") {
-			order.and("NAME", rapid.SampledFrom([]OrderDirection{OrderDirectionAsc, OrderDirectionDesc}).Draw(t, "direction"), func(v thing) sortKey { return byText(v.name) })
+			order.and("NAME", rapid.SampledFrom([]OrderDirection{OrderDirectionAsc, OrderDirectionDesc}).Draw(t,
+				"direction"), func(v thing) sortKey { return byText(v.name) })
 		}
 		most, size, before := len(things)+1, rapid.IntRange(1, 5).Draw(t, "size"), ""
 		forwards, err := sorted(things.each(), order, same, window{first: &most})
@@ -221,14 +236,16 @@ func TestPagesBackwards(t *testing.T) {
 		var seen []thing
 		for {
 			page, err := sorted(things.each(), order, same, window{before: &before, last: &size})
-			if err != nil || len(page.Nodes) > size || len(page.Edges) != len(page.Nodes) || page.PageInfo.HasNextPage != (before != "") {
+			if err != nil || len(page.Nodes) > size || len(page.Edges) != len(page.Nodes) ||
+				page.PageInfo.HasNextPage != (before != "") {
 				t.Fatalf("%+v, %v", page, err)
 			}
 			seen = append(slices.Clone(page.Nodes), seen...)
 			if !page.PageInfo.HasPreviousPage {
 				break
 			}
-			if before = *page.PageInfo.StartCursor; before != page.Edges[0].Cursor || *page.PageInfo.EndCursor != page.Edges[len(page.Edges)-1].Cursor {
+			if before = *page.PageInfo.StartCursor; before != page.Edges[0].Cursor ||
+				*page.PageInfo.EndCursor != page.Edges[len(page.Edges)-1].Cursor {
 				t.Fatalf("the ends of %+v", page)
 			}
 		}

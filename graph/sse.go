@@ -60,11 +60,13 @@ func (t sse) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	if o.open() != nil {
 		return // the client has gone; nobody is left to tell
 	}
-	t.serve(ctx, o, exec, params, &operation{resume: r.Header.Get("Last-Event-ID"), readOnly: r.Method == http.MethodGet})
+	t.serve(ctx, o, exec, params, &operation{resume: r.Header.Get("Last-Event-ID"),
+		readOnly: r.Method == http.MethodGet})
 }
 
 // serve runs the operation, while others keep the connection open and watch the caller's right.
-func (t sse) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor, params *graphql.RawParams, op *operation) {
+func (t sse) serve(ctx context.Context, o *outlet, exec graphql.GraphExecutor, params *graphql.RawParams,
+	op *operation) {
 	ctx, cancel := context.WithCancel(ctx)
 	var owned sync.WaitGroup
 	defer owned.Wait()

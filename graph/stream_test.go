@@ -122,7 +122,8 @@ func (c *eventsClient) ends() {
 
 // smallClient keeps little of what its user does not read.
 func smallClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network,
+		address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err == nil {
 			err = conn.(*net.TCPConn).SetReadBuffer(4096)
@@ -173,7 +174,8 @@ func (c *socketClient) send(text string) {
 
 func (c *socketClient) subscribe(id, document string, v vars) {
 	c.t.Helper()
-	payload, err := json.Marshal(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": document, "variables": v}})
+	payload, err := json.Marshal(map[string]any{"id": id, "type": "subscribe",
+		"payload": map[string]any{"query": document, "variables": v}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -246,7 +248,8 @@ func (h *harness) query(document string, v vars, more ...string) *http.Request {
 func (h *harness) started(instance string) string {
 	h.t.Helper()
 	id := newID()
-	happen(h, h.system(h.t.Context()), domain.Runs, id, domain.RunQueued{Instance: instance, Flow: newID(), FlowName: "Orders", Version: "v", Invoke: domain.InvokedByWebhook},
+	happen(h, h.system(h.t.Context()), domain.Runs, id, domain.RunQueued{Instance: instance, Flow: newID(),
+		FlowName: "Orders", Version: "v", Invoke: domain.InvokedByWebhook},
 		domain.RunClaimed{Claim: 1})
 	return id
 }
@@ -254,8 +257,9 @@ func (h *harness) started(instance string) string {
 // stepped records a step of an execution with two log lines.
 func (h *harness) stepped(run, name string) {
 	h.t.Helper()
-	happen(h, h.system(h.t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: name, Name: name, Output: domain.Content{Inline: json.RawMessage(`1`), Size: 1},
-		Log: []domain.LogLine{{Severity: "INFO", Message: name + " 1"}, {Severity: "INFO", Message: name + " 2"}}})
+	happen(h, h.system(h.t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: name, Name: name,
+		Output: domain.Content{Inline: json.RawMessage(`1`), Size: 1},
+		Log:    []domain.LogLine{{Severity: "INFO", Message: name + " 1"}, {Severity: "INFO", Message: name + " 2"}}})
 }
 
 func (h *harness) finished(run string) {

@@ -16,7 +16,8 @@ import (
 
 // state sends what get returns, now and whenever it is not the same any more. A slow client misses what was
 // between.
-func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool), same func(a, b T) bool) (<-chan *T, error) {
+func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool),
+	same func(a, b T) bool) (<-chan *T, error) {
 	if _, ok := get(); !ok {
 		return nil, missing(what)
 	}
@@ -184,7 +185,8 @@ func eventID(what string, rec store.Recorded) string { return fmt.Sprint(what, "
 
 // progress is the event as clients see it.
 func (h happened) progress() ExecutionEvent {
-	e := ExecutionEvent{ID: eventID("execution", h.Recorded), Cursor: feedCursor{position: h.Position}.String(), Type: ExecutionEventTypeOther, Timestamp: h.time,
+	e := ExecutionEvent{ID: eventID("execution", h.Recorded), Cursor: feedCursor{position: h.Position}.String(),
+		Type: ExecutionEventTypeOther, Timestamp: h.time,
 		ExecutionResult: InstanceExecutionResult{fromStream(h.run)}}
 	switch event := h.event.(type) {
 	case domain.RunQueued:

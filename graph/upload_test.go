@@ -77,17 +77,21 @@ func (r *reading) Read(p []byte) (int, error) {
 func TestUploadsWhileOneComesIn(t *testing.T) {
 	h := newHarness(t)
 	id := h.imported(h.org, shop)
-	own := h.do(`mutation ($user: ID!) { createApiToken(input: {user: $user, name: "up"}) { apiToken { id } secret } }`, vars{"user": h.users[domain.Collaborator]})
+	own := h.do(`mutation ($user: ID!) { createApiToken(input: {user: $user, name: "up"}) { apiToken { id } secret } }`,
+		vars{"user": h.users[domain.Collaborator]})
 	token := own.text("createApiToken.secret")
 	revoke := func() {
-		h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { errors { messages } } }`, vars{"id": own.text("createApiToken.apiToken.id")})
+		h.do(`mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { errors { messages } } }`,
+			vars{"id": own.text("createApiToken.apiToken.id")})
 	}
 	address := func() string {
-		return h.ask(token, mediaDocument, vars{"object": id, "name": "a.txt", "media": "ATTACHMENT"}).text("uploadMedia.uploadUrl")
+		return h.ask(token, mediaDocument, vars{"object": id, "name": "a.txt",
+			"media": "ATTACHMENT"}).text("uploadMedia.uploadUrl")
 	}
 	put := func(address string, begun func()) int {
 		w := httptest.NewRecorder()
-		q := httptest.NewRequest(http.MethodPut, strings.TrimPrefix(address, h.PublicURL), &reading{strings.NewReader("x"), begun})
+		q := httptest.NewRequest(http.MethodPut, strings.TrimPrefix(address, h.PublicURL),
+			&reading{strings.NewReader("x"), begun})
 		h.handler.ServeHTTP(w, q)
 		return w.Code
 	}

@@ -84,14 +84,16 @@ func (r *Resolver) createCustomer(ctx context.Context, input CreateCustomerInput
 	if err != nil {
 		return domain.Customer{}, err
 	}
-	event := domain.CustomerCreated{Name: input.Name, Description: deref(input.Description), ExternalID: deref(input.ExternalID),
-		Labels: values(input.Labels), Key: key}
+	event := domain.CustomerCreated{Name: input.Name, Description: deref(input.Description),
+		ExternalID: deref(input.ExternalID),
+		Labels:     values(input.Labels), Key: key}
 	create := func(c domain.Customer) (domain.Changes[domain.Customer], error) { return c.Create(event) }
 	if _, err := create(domain.Customer{}); err != nil { // before a name is claimed for nothing
 		return domain.Customer{}, err
 	}
 	if event.ExternalID != "" {
-		if err := claim(ctx, r, domain.Customers, "customer.externalId", "externalId", event.ExternalID, id); err != nil {
+		if err := claim(ctx, r, domain.Customers, "customer.externalId", "externalId", event.ExternalID,
+			id); err != nil {
 			return domain.Customer{}, err
 		}
 	}
@@ -99,7 +101,8 @@ func (r *Resolver) createCustomer(ctx context.Context, input CreateCustomerInput
 }
 
 // claim makes a name the owner's. field is the input that is refused when somebody else has it.
-func claim[S any](ctx context.Context, r *Resolver, owners *domain.Category[S], kind, field, value, owner string) error {
+func claim[S any](ctx context.Context, r *Resolver, owners *domain.Category[S], kind, field, value,
+	owner string) error {
 	id := domain.ClaimID(access.Of(ctx).Organization, kind, value)
 	standing, _, err := store.Load(ctx, r.Log, domain.Claims, id)
 	if err != nil {

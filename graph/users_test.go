@@ -18,7 +18,8 @@ func TestCreateCustomer(t *testing.T) {
 	before := len(h.events())
 	a := h.do(customerDocument, vars{"name": "Acme", "externalId": "acme-1", "labels": []any{" B ", nil, "a", "b", ""}})
 	if a.text("createCustomer.customer.name") != "Acme" || a.text("createCustomer.customer.externalId") != "acme-1" ||
-		a.at("createCustomer.customer.labels.0") != "a" || a.at("createCustomer.customer.labels.1") != "b" || a.at("createCustomer.customer.labels.2") != nil {
+		a.at("createCustomer.customer.labels.0") != "a" || a.at("createCustomer.customer.labels.1") != "b" ||
+		a.at("createCustomer.customer.labels.2") != nil {
 		t.Errorf("answered %s", a.body)
 	}
 	if got := h.since(before); got != "NameClaimed CustomerCreated" {
@@ -33,11 +34,13 @@ func TestCreateCustomer(t *testing.T) {
 		"name: must not be empty":                {"name": " ", "externalId": "acme-2"},
 	} {
 		before := len(h.events())
-		if a := h.do(customerDocument, v); a.refused("createCustomer") != name || a.at("createCustomer.customer") != nil || h.since(before) != "" {
+		if a := h.do(customerDocument, v); a.refused("createCustomer") != name ||
+			a.at("createCustomer.customer") != nil || h.since(before) != "" {
 			t.Errorf("want %q: answered %s, wrote %q", name, a.body, h.since(before))
 		}
 	}
-	h.made(h.do(customerDocument, vars{"name": "Third", "externalId": "acme-2"}), "createCustomer", "customer") // what was refused claimed nothing
+	// what was refused claimed nothing
+	h.made(h.do(customerDocument, vars{"name": "Third", "externalId": "acme-2"}), "createCustomer", "customer")
 	for _, none := range []any{nil, "", nil, ""} {
 		before := len(h.events())
 		a := h.do(customerDocument, vars{"name": "Acme", "externalId": none})
@@ -50,7 +53,8 @@ func TestCreateCustomer(t *testing.T) {
 func TestSameExternalIDAtOnce(t *testing.T) {
 	h := newHarness(t)
 	made := 0
-	for _, a := range h.together(8, customerDocument, func(int) vars { return vars{"name": "Acme", "externalId": "same"} }) {
+	for _, a := range h.together(8, customerDocument,
+		func(int) vars { return vars{"name": "Acme", "externalId": "same"} }) {
 		if a.text("createCustomer.customer.id") != "" {
 			made++
 		} else if got := a.refused("createCustomer"); got != `externalId: "same" is already in use` {
@@ -94,7 +98,8 @@ func TestClaimTakeover(t *testing.T) {
 			t.Errorf("%s: answered %s", value, a.body)
 		}
 	}
-	if a := h.do(customerDocument, vars{"name": "Acme", "externalId": "old orphan"}); a.refused("createCustomer") == "" {
+	if a := h.do(customerDocument, vars{"name": "Acme",
+		"externalId": "old orphan"}); a.refused("createCustomer") == "" {
 		t.Errorf("the name taken over was taken over again: %s", a.body)
 	}
 }
@@ -106,8 +111,11 @@ func TestCreateOrganizationUser(t *testing.T) {
 	h := newHarness(t)
 	before := len(h.events())
 	a := h.do(userDocument, vars{"email": " Ada@Weavers.example ", "role": "REVIEWER", "name": "Ada"})
-	if a.text("createOrganizationUser.user.email") != "ada@weavers.example" || a.text("createOrganizationUser.user.role.id") != "REVIEWER" ||
-		a.text("createOrganizationUser.user.org.id") != h.id || a.text("createOrganizationUser.user.tenantId") != h.id || a.at("createOrganizationUser.user.customer") != nil {
+	if a.text("createOrganizationUser.user.email") != "ada@weavers.example" ||
+		a.text("createOrganizationUser.user.role.id") != "REVIEWER" ||
+		a.text("createOrganizationUser.user.org.id") != h.id ||
+		a.text("createOrganizationUser.user.tenantId") != h.id ||
+		a.at("createOrganizationUser.user.customer") != nil {
 		t.Errorf("answered %s", a.body)
 	}
 	if got := h.since(before); got != "NameClaimed UserCreated" {
@@ -125,7 +133,8 @@ func TestCreateOrganizationUser(t *testing.T) {
 	} {
 		before := len(h.events())
 		a := h.do(userDocument, vars{"email": c.email, "role": c.role})
-		if a.refused("createOrganizationUser") != c.want || a.at("createOrganizationUser.user") != nil || h.since(before) != "" {
+		if a.refused("createOrganizationUser") != c.want || a.at("createOrganizationUser.user") != nil ||
+			h.since(before) != "" {
 			t.Errorf("%q %q: answered %s, wrote %q", c.email, c.role, a.body, h.since(before))
 		}
 	}
@@ -135,8 +144,10 @@ func TestCreateOrganizationUser(t *testing.T) {
 func TestRoles(t *testing.T) {
 	h := newHarness(t)
 	a := h.do(`{ organizationRoles { id name level description } authenticatedUser { role { id level } } organization { name users { totalCount } } users(first: 1) { totalCount pageInfo { hasNextPage } } }`, nil)
-	if a.texts("organizationRoles", "id") != "ADMIN COLLABORATOR REVIEWER VIEWER" || a.at("organizationRoles.0.level") != 4.0 || a.at("organizationRoles.3.level") != 1.0 ||
-		a.text("organizationRoles.3.description") == "" || a.text("authenticatedUser.role.id") != "ADMIN" || a.at("organization.users.totalCount") != 4.0 ||
+	if a.texts("organizationRoles", "id") != "ADMIN COLLABORATOR REVIEWER VIEWER" ||
+		a.at("organizationRoles.0.level") != 4.0 || a.at("organizationRoles.3.level") != 1.0 ||
+		a.text("organizationRoles.3.description") == "" || a.text("authenticatedUser.role.id") != "ADMIN" ||
+		a.at("organization.users.totalCount") != 4.0 ||
 		a.at("users.totalCount") != 4.0 || a.at("users.pageInfo.hasNextPage") != true {
 		t.Errorf("answered %s", a.body)
 	}
@@ -153,7 +164,8 @@ func TestTokens(t *testing.T) {
 	}{{nil, h.users[domain.Admin]}, {"", h.users[domain.Admin]}, {viewer, viewer}} {
 		a := h.do(create, vars{"name": "CI", "user": c.user})
 		secret, id := a.text("createApiToken.secret"), a.text("createApiToken.apiToken.id")
-		if !strings.HasPrefix(secret, "heddle_") || len(secret) < 40 || a.text("createApiToken.apiToken.user.id") != c.acts || a.at("createApiToken.apiToken.revokedAt") != nil {
+		if !strings.HasPrefix(secret, "heddle_") || len(secret) < 40 ||
+			a.text("createApiToken.apiToken.user.id") != c.acts || a.at("createApiToken.apiToken.revokedAt") != nil {
 			t.Errorf("answered %s", a.body)
 		}
 		if got := h.ask(secret, `{ authenticatedUser { id } }`, nil).text("authenticatedUser.id"); got != c.acts {
@@ -164,7 +176,8 @@ func TestTokens(t *testing.T) {
 				t.Errorf("%s holds the token", r.Kind)
 			}
 		}
-		if got := h.do(`{ apiTokens { nodes { id name } } }`, nil); !strings.Contains(got.body, id) || strings.Contains(got.body, access.TokenHash(secret)) {
+		if got := h.do(`{ apiTokens { nodes { id name } } }`, nil); !strings.Contains(got.body, id) ||
+			strings.Contains(got.body, access.TokenHash(secret)) {
 			t.Errorf("the list is %s", got.body)
 		}
 		var first string
@@ -177,15 +190,18 @@ func TestTokens(t *testing.T) {
 				t.Errorf("revoked at %q, first at %q", got, first)
 			}
 		}
-		if a := h.ask(secret, `{ authenticatedUser { id } }`, nil); a.code() != "UNAUTHENTICATED" || string(a.Data) != "null" {
+		if a := h.ask(secret, `{ authenticatedUser { id } }`, nil); a.code() != "UNAUTHENTICATED" ||
+			string(a.Data) != "null" {
 			t.Errorf("a revoked token is let in: %s", a.body)
 		}
 	}
 	for want, a := range map[string]reply{
-		"user: Record not found: user":                             h.do(create, vars{"name": "CI", "user": uuid.NewString()}),
+		"user: Record not found: user": h.do(create,
+			vars{"name": "CI", "user": uuid.NewString()}),
 		"name: must not be empty: it tells one token from another": h.do(create, vars{"name": " "}),
 	} {
-		if a.refused("createApiToken") != want || a.at("createApiToken.secret") != nil || a.at("createApiToken.apiToken") != nil {
+		if a.refused("createApiToken") != want || a.at("createApiToken.secret") != nil ||
+			a.at("createApiToken.apiToken") != nil {
 			t.Errorf("want %s: answered %s", want, a.body)
 		}
 	}
@@ -199,7 +215,8 @@ func TestRevokingOneself(t *testing.T) {
 	h := newHarness(t)
 	a := h.do(`mutation { createApiToken(input: {name: "self"}) { secret apiToken { id } } }`, nil)
 	self := a.text("createApiToken.secret")
-	document := `mutation { revokeApiToken(input: {id: "` + a.text("createApiToken.apiToken.id") + `"}) { apiToken { id } } }`
+	document := `mutation { revokeApiToken(input: {id: "` + a.text("createApiToken.apiToken.id") +
+		`"}) { apiToken { id } } }`
 	if a := h.ask(self, document, nil); a.text("revokeApiToken.apiToken.id") == "" {
 		t.Errorf("answered %s", a.body)
 	}

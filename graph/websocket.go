@@ -56,7 +56,8 @@ func (t websockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	defer func() { s.leave() }()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol}, InsecureSkipVerify: true})
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{Subprotocol},
+		InsecureSkipVerify: true})
 	if err != nil {
 		return // it has been answered
 	}
@@ -303,7 +304,8 @@ func (s *socket) subscribe(m message) bool {
 		s.close(closeDuplicate, "Subscriber for "+clip(m.ID)+" already exists")
 		return false
 	case many:
-		return s.send(s.errors(m.ID, s.exceeded("HEDDLE_MAX_SUBSCRIPTIONS", "this connection has as many operations as it may").Errors)) == nil
+		return s.send(s.errors(m.ID, s.exceeded("HEDDLE_MAX_SUBSCRIPTIONS",
+			"this connection has as many operations as it may").Errors)) == nil
 	}
 	s.owned.Go(func() {
 		defer op.stop()

@@ -18,7 +18,8 @@ import (
 func TestSocketCloses(t *testing.T) {
 	h := newHarness(t, func(o *Options) { o.InitTimeout = 50 * time.Millisecond; o.MaxAnonymousBody = 500 })
 	in := `{"type":"connection_init","payload":{"authToken":"` + h.tokens[domain.Viewer] + `"}}`
-	subscribe := `{"id":"1","type":"subscribe","payload":{"query":"subscription { instanceChanged(id: \"` + h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "A")) + `\") { id } }"}}`
+	subscribe := `{"id":"1","type":"subscribe","payload":{"query":"subscription { instanceChanged(id: \"` +
+		h.instance(h.org, "I", h.published(h.org, h.imported(h.org, shop)), h.customer(h.org, "A")) + `\") { id } }"}}`
 	const invalid = "Invalid message received"
 	long := strings.Repeat("é", 100)
 	for name, c := range map[string]struct {
@@ -26,41 +27,49 @@ func TestSocketCloses(t *testing.T) {
 		code websocket.StatusCode
 		why  string // as the protocol words it
 	}{
-		"nothing":                   {nil, 4408, "Connection initialisation timeout"},
-		"only a ping":               {[]string{`{"type":"ping"}`}, 4408, "Connection initialisation timeout"},
-		"no JSON":                   {[]string{"hello"}, 4400, invalid},
-		"a list":                    {[]string{`[]`}, 4400, invalid},
-		"null":                      {[]string{`null`}, 4400, invalid},
-		"an unknown type":           {[]string{`{"type":"start"}`}, 4400, invalid},
-		"a type of another kind":    {[]string{`{"type":1}`}, 4400, invalid},
-		"no type":                   {[]string{`{"id":"1"}`}, 4400, invalid},
-		"an init that is a text":    {[]string{`{"type":"connection_init","payload":"x"}`}, 4400, invalid},
-		"an init that is a list":    {[]string{`{"type":"connection_init","payload":[]}`}, 4400, invalid},
-		"a ping that is a number":   {[]string{in, `{"type":"ping","payload":1}`}, 4400, invalid},
-		"a pong that is a list":     {[]string{in, `{"type":"pong","payload":[]}`}, 4400, invalid},
-		"a server's ack":            {[]string{in, `{"type":"connection_ack"}`}, 4400, invalid},
-		"a server's next":           {[]string{in, `{"type":"next","id":"1","payload":{}}`}, 4400, invalid},
-		"a server's error":          {[]string{in, `{"type":"error","id":"1","payload":[]}`}, 4400, invalid},
-		"no token":                  {[]string{`{"type":"connection_init"}`}, 4403, "Forbidden"},
-		"a payload that is null":    {[]string{`{"type":"connection_init","payload":null}`}, 4403, "Forbidden"},
-		"an unknown token":          {[]string{`{"type":"connection_init","payload":{"Authorization":"Bearer heddle_x"}}`}, 4403, "Forbidden"},
-		"a token that is no text":   {[]string{`{"type":"connection_init","payload":{"authToken":["x"]}}`}, 4403, "Forbidden"},
-		"init twice":                {[]string{in, in}, 4429, "Too many initialisation requests"},
-		"subscribe first":           {[]string{subscribe}, 4401, "Unauthorized"},
-		"subscribe first, badly":    {[]string{`{"id":"1","type":"subscribe","payload":{}}`}, 4401, "Unauthorized"},
-		"the same id twice":         {[]string{in, subscribe, subscribe}, 4409, "Subscriber for 1 already exists"},
-		"a long id twice":           {[]string{in, strings.Replace(subscribe, `"1"`, `"`+long+`"`, 1), strings.Replace(subscribe, `"1"`, `"`+long+`"`, 1)}, 4409, "Subscriber for " + long[:80] + " already exists"},
-		"no id":                     {[]string{in, strings.Replace(subscribe, `"id":"1",`, "", 1)}, 4400, invalid},
-		"an empty id":               {[]string{in, strings.Replace(subscribe, `"1"`, `""`, 1)}, 4400, invalid},
-		"an id that is no text":     {[]string{in, strings.Replace(subscribe, `"1"`, "1", 1)}, 4400, invalid},
-		"no payload":                {[]string{in, `{"id":"1","type":"subscribe"}`}, 4400, invalid},
-		"no query":                  {[]string{in, `{"id":"1","type":"subscribe","payload":{}}`}, 4400, invalid},
-		"a query that is a list":    {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":[]}}`}, 4400, invalid},
-		"variables of other type":   {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","variables":[]}}`}, 4400, invalid},
-		"a name of other type":      {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","operationName":1}}`}, 4400, invalid},
-		"extensions of other type":  {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","extensions":"x"}}`}, 4400, invalid},
-		"complete without id":       {[]string{in, `{"type":"complete"}`}, 4400, invalid},
-		"large before it is let in": {[]string{`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 500) + `"}}`}, websocket.StatusMessageTooBig, ""},
+		"nothing":                 {nil, 4408, "Connection initialisation timeout"},
+		"only a ping":             {[]string{`{"type":"ping"}`}, 4408, "Connection initialisation timeout"},
+		"no JSON":                 {[]string{"hello"}, 4400, invalid},
+		"a list":                  {[]string{`[]`}, 4400, invalid},
+		"null":                    {[]string{`null`}, 4400, invalid},
+		"an unknown type":         {[]string{`{"type":"start"}`}, 4400, invalid},
+		"a type of another kind":  {[]string{`{"type":1}`}, 4400, invalid},
+		"no type":                 {[]string{`{"id":"1"}`}, 4400, invalid},
+		"an init that is a text":  {[]string{`{"type":"connection_init","payload":"x"}`}, 4400, invalid},
+		"an init that is a list":  {[]string{`{"type":"connection_init","payload":[]}`}, 4400, invalid},
+		"a ping that is a number": {[]string{in, `{"type":"ping","payload":1}`}, 4400, invalid},
+		"a pong that is a list":   {[]string{in, `{"type":"pong","payload":[]}`}, 4400, invalid},
+		"a server's ack":          {[]string{in, `{"type":"connection_ack"}`}, 4400, invalid},
+		"a server's next":         {[]string{in, `{"type":"next","id":"1","payload":{}}`}, 4400, invalid},
+		"a server's error":        {[]string{in, `{"type":"error","id":"1","payload":[]}`}, 4400, invalid},
+		"no token":                {[]string{`{"type":"connection_init"}`}, 4403, "Forbidden"},
+		"a payload that is null":  {[]string{`{"type":"connection_init","payload":null}`}, 4403, "Forbidden"},
+		"an unknown token":        {[]string{`{"type":"connection_init","payload":{"Authorization":"Bearer heddle_x"}}`}, 4403, "Forbidden"},
+		"a token that is no text": {[]string{`{"type":"connection_init","payload":{"authToken":["x"]}}`}, 4403,
+			"Forbidden"},
+		"init twice":             {[]string{in, in}, 4429, "Too many initialisation requests"},
+		"subscribe first":        {[]string{subscribe}, 4401, "Unauthorized"},
+		"subscribe first, badly": {[]string{`{"id":"1","type":"subscribe","payload":{}}`}, 4401, "Unauthorized"},
+		"the same id twice":      {[]string{in, subscribe, subscribe}, 4409, "Subscriber for 1 already exists"},
+		"a long id twice": {[]string{in, strings.Replace(subscribe, `"1"`, `"`+long+`"`, 1),
+			strings.Replace(subscribe, `"1"`, `"`+long+`"`,
+				1)}, 4409, "Subscriber for " + long[:80] + " already exists"},
+		"no id":                 {[]string{in, strings.Replace(subscribe, `"id":"1",`, "", 1)}, 4400, invalid},
+		"an empty id":           {[]string{in, strings.Replace(subscribe, `"1"`, `""`, 1)}, 4400, invalid},
+		"an id that is no text": {[]string{in, strings.Replace(subscribe, `"1"`, "1", 1)}, 4400, invalid},
+		"no payload":            {[]string{in, `{"id":"1","type":"subscribe"}`}, 4400, invalid},
+		"no query":              {[]string{in, `{"id":"1","type":"subscribe","payload":{}}`}, 4400, invalid},
+		"a query that is a list": {[]string{in, `{"id":"1","type":"subscribe","payload":{"query":[]}}`}, 4400,
+			invalid},
+		"variables of other type": {[]string{in,
+			`{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","variables":[]}}`}, 4400, invalid},
+		"a name of other type": {[]string{in,
+			`{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","operationName":1}}`}, 4400, invalid},
+		"extensions of other type": {[]string{in,
+			`{"id":"1","type":"subscribe","payload":{"query":"{ __typename }","extensions":"x"}}`}, 4400, invalid},
+		"complete without id": {[]string{in, `{"type":"complete"}`}, 4400, invalid},
+		"large before it is let in": {[]string{`{"type":"ping","payload":{"x":"` + strings.Repeat("x", 500) + `"}}`},
+			websocket.StatusMessageTooBig, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, client := c, h.dial()
@@ -77,7 +86,8 @@ func TestSocketCloses(t *testing.T) {
 				} else if code != -1 {
 					t.Fatalf("closed with %d, want %d", code, c.code)
 				}
-				if !strings.Contains(text, `"connection_ack"`) && !strings.Contains(text, `"next"`) && text != `{"type":"pong"}` {
+				if !strings.Contains(text, `"connection_ack"`) && !strings.Contains(text, `"next"`) &&
+					text != `{"type":"pong"}` {
 					t.Fatalf("got %s", text)
 				}
 			}
@@ -97,7 +107,8 @@ func TestSocketClosesOnBinary(t *testing.T) {
 func TestSocketSubprotocol(t *testing.T) {
 	h := newHarness(t).listen()
 	for _, offered := range [][]string{nil, {"graphql-ws"}} {
-		conn, _, err := websocket.Dial(t.Context(), strings.Replace(h.address, "http", "ws", 1), &websocket.DialOptions{Subprotocols: offered})
+		conn, _, err := websocket.Dial(t.Context(), strings.Replace(h.address, "http", "ws", 1),
+			&websocket.DialOptions{Subprotocols: offered})
 		h.must(err)
 		if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != 4406 {
 			t.Errorf("%v: %v", offered, err)
@@ -148,7 +159,8 @@ func TestSocketOperations(t *testing.T) {
 	} {
 		c.subscribe("a", document, nil)
 		text, _ := c.read()
-		if !strings.HasPrefix(text, `{"id":"a","type":"error","payload":[{"message":"`) || !strings.Contains(text, want) || strings.Contains(text, "Did you") {
+		if !strings.HasPrefix(text, `{"id":"a","type":"error","payload":[{"message":"`) || !strings.Contains(text,
+			want) || strings.Contains(text, "Did you") {
 			t.Errorf("%s: answered %s, want %s", document, text, want)
 		}
 	}
@@ -222,7 +234,8 @@ func TestStreamsOfOtherSites(t *testing.T) {
 	const friend = "https://app.weavers.example"
 	h := newHarness(t, func(o *Options) { o.Origins = []string{friend} }).listen()
 	own, _, _ := strings.Cut(h.address, "/api")
-	for origin, want := range map[string]int{"": 101, own: 101, friend: 101, "https://evil.example": 403, friend + ".evil.example": 403, "null": 403} {
+	for origin, want := range map[string]int{"": 101, own: 101, friend: 101, "https://evil.example": 403, friend +
+		".evil.example": 403, "null": 403} {
 		o := &websocket.DialOptions{Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{}}
 		r := h.query(`{ organization { name } }`, nil)
 		if origin != "" {
@@ -262,13 +275,15 @@ func TestSlowClient(t *testing.T) {
 	quick.next("a")
 	name := strings.Repeat("x", 350<<10)
 	for n := range 20 { // seven megabytes, more than the system keeps for one connection
-		happen(h, h.system(t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: fmt.Sprint(n), Name: name})
+		happen(h, h.system(t.Context()), domain.Runs, run, domain.StepFinished{Claim: 1, Path: fmt.Sprint(n),
+			Name: name})
 		if got := quick.next("a"); got.text("executionProgress.type") != "STEP_FINISHED" {
 			t.Fatalf("got %.100s", got.body)
 		}
 	}
 	var err error
-	for deadline := time.Now().Add(patience); err == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); err == nil &&
+		time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		err = slow.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"pong"}`))
 	}
 	if err == nil {
@@ -283,7 +298,8 @@ func TestVanishedClient(t *testing.T) {
 	c := h.connect(h.tokens[domain.Viewer])
 	c.subscribe("a", `subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`, vars{"id": run})
 	c.next("a")
-	events := h.follow(h.tokens[domain.Viewer], `subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`, vars{"id": run})
+	events := h.follow(h.tokens[domain.Viewer],
+		`subscription ($id: ID!) { executionProgress(executionId: $id) { type } }`, vars{"id": run})
 	events.next()
 	_ = c.conn.CloseNow()
 	events.close()

@@ -42,7 +42,8 @@ func Enter(ctx context.Context, view *projections.View, token, remote string) (c
 	if token == "" || !ok {
 		return ctx, false
 	}
-	author := store.Author{Organization: p.Organization, Actor: p.User, Token: p.Token, Remote: remote, Correlation: uuid.Must(uuid.NewV7()).String()}
+	author := store.Author{Organization: p.Organization, Actor: p.User, Token: p.Token, Remote: remote,
+		Correlation: uuid.Must(uuid.NewV7()).String()}
 	return store.As(With(ctx, p), author), true
 }
 

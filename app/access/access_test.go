@@ -20,7 +20,8 @@ func TestMay(t *testing.T) {
 			t.Errorf("%s is for nobody's role or not for admins", verb)
 		}
 	}
-	for verb, least := range map[Verb]domain.Role{Read: domain.Viewer, Review: domain.Reviewer, Publish: domain.Collaborator, ReadAudit: domain.Admin} {
+	for verb, least := range map[Verb]domain.Role{Read: domain.Viewer, Review: domain.Reviewer,
+		Publish: domain.Collaborator, ReadAudit: domain.Admin} {
 		for i, role := range order {
 			if i > 0 && role == least && (!May(role, verb) || May(order[i-1], verb)) {
 				t.Errorf("the least role that may %s is not %s", verb, least)

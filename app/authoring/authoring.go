@@ -1,6 +1,6 @@
 // Package authoring changes integrations where that takes more than one stream, or more than one door does it:
-// create, import and copy, publish now or later, roll back, delete. What changes one stream, such as an edit, is decided
-// where it is asked for; here are the draft it goes to and the sealing of what it brings.
+// create, import and copy, publish now or later, roll back, delete. What changes one stream, such as an edit, is
+// decided where it is asked for; here are the draft it goes to and the sealing of what it brings.
 package authoring
 
 import (
@@ -32,7 +32,8 @@ type Service struct {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // change makes a change and waits until the view shows it.
-func change[S any](ctx context.Context, s *Service, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
+func change[S any](ctx context.Context, s *Service, c *domain.Category[S], id string,
+	decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
 	return projections.Change(ctx, s.Log, s.View, c, id, decide, opts...)
 }
 
@@ -64,7 +65,8 @@ func (s *Service) editable(ctx context.Context, field, id string) (domain.Integr
 		return i, nil
 	}
 	if i, ok := s.View.IntegrationOf(organization, id); ok && i.RemovedAt.IsZero() {
-		return i, refusal.ForField(refusal.Invalid, field, "is a published version, which never changes; give the integration's own id")
+		return i, refusal.ForField(refusal.Invalid, field,
+			"is a published version, which never changes; give the integration's own id")
 	}
 	return i, missing("integration")
 }

@@ -21,7 +21,8 @@ type Creation struct {
 func (s *Service) Create(ctx context.Context, c Creation) (domain.Integration, []refusal.Problem, error) {
 	switch {
 	case c.Template != "" && c.Definition != "":
-		return domain.Integration{}, nil, refusal.ForField(refusal.Invalid, "template", "give a template or a definition to begin with, not both")
+		return domain.Integration{}, nil, refusal.ForField(refusal.Invalid, "template",
+			"give a template or a definition to begin with, not both")
 	case c.Template != "":
 		i, err := s.createFromTemplate(ctx, c)
 		return i, nil, err
@@ -82,7 +83,8 @@ func (s *Service) work(ctx context.Context, of Source) (def *definition.Part, au
 }
 
 // createWith makes an integration of a definition, whose parts get ids of their own.
-func (s *Service) createWith(ctx context.Context, def *definition.Part, authors []string, details definition.Details, e domain.IntegrationCreated) (domain.Integration, error) {
+func (s *Service) createWith(ctx context.Context, def *definition.Part, authors []string, details definition.Details,
+	e domain.IntegrationCreated) (domain.Integration, error) {
 	changes, err := details.Changes()
 	if err != nil {
 		return domain.Integration{}, err
@@ -94,21 +96,25 @@ func (s *Service) createWith(ctx context.Context, def *definition.Part, authors 
 	return s.createFrom(ctx, definition.Apply(def, changes), authors, e)
 }
 
-// createFrom makes a new integration of what others may have written, too. Its draft and its system instance come first:
-// a crash in between leaves nothing that anybody can see.
-func (s *Service) createFrom(ctx context.Context, def *definition.Part, authors []string, e domain.IntegrationCreated) (domain.Integration, error) {
+// createFrom makes a new integration of what others may have written, too. Its draft and its system instance come
+// first: a crash in between leaves nothing that anybody can see.
+func (s *Service) createFrom(ctx context.Context, def *definition.Part, authors []string,
+	e domain.IntegrationCreated) (domain.Integration, error) {
 	id := newID()
-	if _, _, err := store.Change(ctx, s.Log, domain.Drafts, domain.MainDraftID(id, 0), func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-		return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: def, Authors: authors})
-	}); err != nil {
+	if _, _, err := store.Change(ctx, s.Log, domain.Drafts, domain.MainDraftID(id, 0),
+		func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+			return d.Open(domain.DraftOpened{Integration: id, Main: true, Definition: def, Authors: authors})
+		}); err != nil {
 		return domain.Integration{}, err
 	}
-	if _, _, err := store.Change(ctx, s.Log, domain.Instances, domain.SystemInstanceID(id), func(i domain.Instance) (domain.Changes[domain.Instance], error) {
-		return i.Create(domain.InstanceCreated{Name: "Test", Integration: id, System: true}, nil)
-	}); err != nil {
+	if _, _, err := store.Change(ctx, s.Log, domain.Instances, domain.SystemInstanceID(id),
+		func(i domain.Instance) (domain.Changes[domain.Instance], error) {
+			return i.Create(domain.InstanceCreated{Name: "Test", Integration: id, System: true}, nil)
+		}); err != nil {
 		return domain.Integration{}, err
 	}
-	return change(ctx, s, domain.Integrations, id, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.Create(e)
-	})
+	return change(ctx, s, domain.Integrations, id,
+		func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.Create(e)
+		})
 }

@@ -96,7 +96,9 @@ func EditedFrom(d domain.Draft, base domain.DraftOpened) *definition.Part {
 }
 
 // Change changes a draft, whatever its state is.
-func (s *Service) Change(ctx context.Context, ref DraftRef, decide func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error), opts ...store.Option) (domain.Draft, error) {
+func (s *Service) Change(ctx context.Context, ref DraftRef,
+	decide func(d domain.Draft, base domain.DraftOpened) (domain.Changes[domain.Draft], error),
+	opts ...store.Option) (domain.Draft, error) {
 	base, err := s.Base(ctx, ref.Integration)
 	if err != nil {
 		return domain.Draft{}, err
@@ -107,13 +109,15 @@ func (s *Service) Change(ctx context.Context, ref DraftRef, decide func(d domain
 }
 
 // Begin opens a named draft on the newest version, with an older one's content if one is given.
-func (s *Service) Begin(ctx context.Context, i domain.Integration, name string, from *domain.Version) (DraftRef, error) {
+func (s *Service) Begin(ctx context.Context, i domain.Integration, name string,
+	from *domain.Version) (DraftRef, error) {
 	base, err := s.Base(ctx, i)
 	if err != nil {
 		return DraftRef{}, err
 	}
 	if base.Base == "" {
-		return DraftRef{}, refusal.ForField(refusal.Conflict, "id", "nothing is published yet; edit the main draft and publish it first")
+		return DraftRef{}, refusal.ForField(refusal.Conflict, "id",
+			"nothing is published yet; edit the main draft and publish it first")
 	}
 	base.Main, base.Name = false, name
 	var content *definition.Part

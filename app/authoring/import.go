@@ -44,8 +44,10 @@ func (s *Service) Parse(text string) (parsed *definition.Part, warnings []refusa
 }
 
 // replace makes a parsed definition a draft, and returns what of it can't be taken over.
-func (s *Service) replace(ctx context.Context, ref DraftRef, parsed *definition.Part) (left []refusal.Problem, err error) {
-	_, err = s.Change(ctx, ref, func(d domain.Draft, base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
+func (s *Service) replace(ctx context.Context, ref DraftRef,
+	parsed *definition.Part) (left []refusal.Problem, err error) {
+	_, err = s.Change(ctx, ref, func(d domain.Draft,
+		base domain.DraftOpened) (_ domain.Changes[domain.Draft], err error) {
 		before := EditedFrom(d, base)
 		def, unread, err := s.sealKeys(ctx, parsed, before)
 		if left = unread; err != nil {

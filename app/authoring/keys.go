@@ -15,7 +15,8 @@ import (
 // sealKeys returns a definition in which the API keys are sealed, before it is written anywhere. A key that the
 // definition before it has, too, stays what it is there. One that was sealed by somebody else can't be opened and
 // is left out, with a warning.
-func (s *Service) sealKeys(ctx context.Context, def, before *definition.Part) (*definition.Part, []refusal.Problem, error) {
+func (s *Service) sealKeys(ctx context.Context, def,
+	before *definition.Part) (*definition.Part, []refusal.Problem, error) {
 	k := s.sealer(ctx, before)
 	var warnings []refusal.Problem
 	sealed, err := def.MapAPIKeys(func(part *definition.Part, key string) (string, error) {
@@ -31,9 +32,11 @@ func (s *Service) sealKeys(ctx context.Context, def, before *definition.Part) (*
 
 // SealKeysIn does the same in changes of a definition, for a field of a request. A key that can't be opened is
 // refused there.
-func (s *Service) SealKeysIn(ctx context.Context, field string, changes []definition.Change, before *definition.Part) ([]definition.Change, error) {
+func (s *Service) SealKeysIn(ctx context.Context, field string, changes []definition.Change,
+	before *definition.Part) ([]definition.Change, error) {
 	k := s.sealer(ctx, before)
-	changes, err := definition.MapAPIKeysIn(before, changes, func(_ *definition.Part, key string) (string, error) { return k.seal(key) })
+	changes, err := definition.MapAPIKeysIn(before, changes,
+		func(_ *definition.Part, key string) (string, error) { return k.seal(key) })
 	if code := refusal.CodeOf(err); code == refusal.Invalid {
 		err = refusal.ForField(code, field, "%s", err.Error())
 	}
@@ -50,7 +53,8 @@ type keySealer struct {
 
 func (s *Service) sealer(ctx context.Context, before *definition.Part) keySealer {
 	organization := access.Of(ctx).Organization
-	k := keySealer{s.Secrets, secrets.OfOrganization(organization), domain.OrganizationAPIKeyPlace(organization), map[string]string{}}
+	k := keySealer{s.Secrets, secrets.OfOrganization(organization), domain.OrganizationAPIKeyPlace(organization),
+		map[string]string{}}
 	for key := range apiKeys(before) {
 		if plain, err := k.open(key); err == nil {
 			k.known[plain] = key
@@ -85,7 +89,8 @@ func (k keySealer) open(text string) (plain string, err error) {
 	case errors.Is(err, secrets.ErrNoKey):
 		return "", missing("data key")
 	case err != nil:
-		return "", refusal.New(refusal.Invalid, "the API key %s is another server's or organization's; give the key itself", text)
+		return "", refusal.New(refusal.Invalid,
+			"the API key %s is another server's or organization's; give the key itself", text)
 	}
 	return string(opened), nil
 }

@@ -40,7 +40,8 @@ func (s *Service) Publish(ctx context.Context, id string, p Publication) (domain
 	if err != nil {
 		return domain.Integration{}, "", err
 	}
-	return s.close(ctx, h, domain.DraftClosed{Version: newID(), Definition: hash, Note: p.Note, Attributes: p.Attributes}, s.rules(ctx, ref.Integration, p.Bypass))
+	return s.close(ctx, h, domain.DraftClosed{Version: newID(), Definition: hash, Note: p.Note,
+		Attributes: p.Attributes}, s.rules(ctx, ref.Integration, p.Bypass))
 }
 
 // publishable refuses a draft that can't become a version, and returns the hash of its content, which is durable.
@@ -68,11 +69,13 @@ func (s *Service) publishable(ctx context.Context, ref DraftRef, draft domain.Dr
 }
 
 func publishedMeanwhile(v domain.Version) error {
-	return refusal.ForField(refusal.Conflict, "id", "version %d was published meanwhile and nothing has changed since", v.Number)
+	return refusal.ForField(refusal.Conflict, "id", "version %d was published meanwhile and nothing has changed since",
+		v.Number)
 }
 
 func unchanged(since domain.Version) error {
-	return refusal.ForField(refusal.Conflict, "id", "nothing has changed since version %d; edit or import first", since.Number)
+	return refusal.ForField(refusal.Conflict, "id", "nothing has changed since version %d; edit or import first",
+		since.Number)
 }
 
 // rules are those under which the caller publishes.
@@ -87,7 +90,8 @@ func (s *Service) Policy(i domain.Integration) domain.ReviewPolicy {
 }
 
 // close closes a draft, whose content was checked and saved, for a version, and adds that to the integration.
-func (s *Service) close(ctx context.Context, h *store.Handle[domain.Draft], closed domain.DraftClosed, rules domain.Publishing) (domain.Integration, string, error) {
+func (s *Service) close(ctx context.Context, h *store.Handle[domain.Draft], closed domain.DraftClosed,
+	rules domain.Publishing) (domain.Integration, string, error) {
 	saved := h.State().Definition
 	draft, _, err := h.Change(ctx, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.Close(closed, saved, rules)
@@ -98,19 +102,23 @@ func (s *Service) close(ctx context.Context, h *store.Handle[domain.Draft], clos
 	return s.finish(ctx, draft, closed)
 }
 
-// finish adds the version to the integration that a draft was closed for, or, if that is refused, opens the draft again.
-func (s *Service) finish(ctx context.Context, draft domain.Draft, closed domain.DraftClosed) (domain.Integration, string, error) {
+// finish adds the version to the integration that a draft was closed for, or, if that is refused, opens the draft
+// again.
+func (s *Service) finish(ctx context.Context, draft domain.Draft,
+	closed domain.DraftClosed) (domain.Integration, string, error) {
 	ctx = context.WithoutCancel(ctx) // the pair is begun: a caller who leaves does not end it
-	published, err := change(ctx, s, domain.Integrations, draft.Integration, func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.Publish(draft.ID, draft.Base, closed)
-	})
+	published, err := change(ctx, s, domain.Integrations, draft.Integration,
+		func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.Publish(draft.ID, draft.Base, closed)
+		})
 	if err == nil {
 		return published, closed.Version, nil
 	}
 	if code := refusal.CodeOf(err); code != "" && code != refusal.Unavailable {
-		if _, _, reopening := store.Change(ctx, s.Log, domain.Drafts, draft.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
-			return d.Reopen(closed.Version, err.Error())
-		}); reopening != nil {
+		if _, _, reopening := store.Change(ctx, s.Log, domain.Drafts, draft.ID,
+			func(d domain.Draft) (domain.Changes[domain.Draft], error) {
+				return d.Reopen(closed.Version, err.Error())
+			}); reopening != nil {
 			s.Logger.Error("a draft stays closed for a version that was refused", "draft", draft.ID, "error", reopening)
 		}
 	}
@@ -138,10 +146,12 @@ func (s *Service) Finish(ctx context.Context) error {
 				continue
 			}
 			if _, _, err := s.complete(ctx, d); err != nil {
-				s.Logger.Error("a publish that was cut off could not be finished; publish again", "integration", d.Integration, "error", err)
+				s.Logger.Error("a publish that was cut off could not be finished; publish again", "integration",
+					d.Integration, "error", err)
 				continue
 			}
-			s.Logger.Info("finished a publish that was cut off", "integration", d.Integration, "version", d.Closed.Version)
+			s.Logger.Info("finished a publish that was cut off", "integration", d.Integration, "version",
+				d.Closed.Version)
 		}
 	}
 	return nil

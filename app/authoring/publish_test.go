@@ -18,28 +18,33 @@ type fullLog struct {
 	category string
 }
 
-func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (l fullLog) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	if strings.HasPrefix(stream, l.category+"-") {
 		return 0, refusal.New(refusal.Unavailable, "the disk is full")
 	}
 	return l.Log.Append(ctx, stream, expected, events...)
 }
 
-// A version that the integration refuses reopens the draft that was closed for it; one that can't be written now does not.
+// A version that the integration refuses reopens the draft that was closed for it; one that can't be written now does
+// not.
 func TestRefusedVersionReopensTheDraft(t *testing.T) {
 	log := store.NewMemory()
 	s := &Service{Log: log, Logger: slog.New(slog.DiscardHandler)}
 	ctx := store.As(t.Context(), store.Author{Organization: "o", Actor: "ann"})
 	closed := domain.DraftClosed{Version: "v"}
-	draft, _, err := store.Change(ctx, log, domain.Drafts, "d", func(domain.Draft) (domain.Changes[domain.Draft], error) {
-		return domain.Changes[domain.Draft]{domain.DraftOpened{Integration: "i", Definition: definition.Blank("N")}, closed}, nil
-	})
+	draft, _, err := store.Change(ctx, log, domain.Drafts, "d",
+		func(domain.Draft) (domain.Changes[domain.Draft], error) {
+			return domain.Changes[domain.Draft]{domain.DraftOpened{Integration: "i", Definition: definition.Blank("N")},
+				closed}, nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := store.Change(ctx, log, domain.Integrations, "i", func(i domain.Integration) (domain.Changes[domain.Integration], error) {
-		return i.Create(domain.IntegrationCreated{})
-	}); err != nil {
+	if _, _, err := store.Change(ctx, log, domain.Integrations, "i",
+		func(i domain.Integration) (domain.Changes[domain.Integration], error) {
+			return i.Create(domain.IntegrationCreated{})
+		}); err != nil {
 		t.Fatal(err)
 	}
 	state := func() domain.Draft {

@@ -21,13 +21,15 @@ func (s *Service) RollBack(ctx context.Context, version string, p Publication) (
 	}
 	newest, _ := to.Integration.Newest()
 	if newest.Definition == to.Version.Definition {
-		return domain.Integration{}, "", refusal.ForField(refusal.Conflict, "id", "version %d says the same; there is nothing to go back to", newest.Number)
+		return domain.Integration{}, "", refusal.ForField(refusal.Conflict, "id",
+			"version %d says the same; there is nothing to go back to", newest.Number)
 	}
 	back := fmt.Sprintf("Back to version %d", to.Version.Number)
 	if p.Note == "" {
 		p.Note = back
 	}
-	if err := s.rules(ctx, to.Integration, p.Bypass).May(domain.Draft{}); err != nil { // not to leave a draft behind that can't be published
+	// not to leave a draft behind that can't be published
+	if err := s.rules(ctx, to.Integration, p.Bypass).May(domain.Draft{}); err != nil {
 		return domain.Integration{}, "", err
 	}
 	ref, err := s.Begin(ctx, to.Integration, back, to.Version)
@@ -39,7 +41,8 @@ func (s *Service) RollBack(ctx context.Context, version string, p Publication) (
 
 // Delete ends an integration with its instances, in this order: once it is gone nobody can add one. Its events stay.
 // may refuses with a reason.
-func (s *Service) Delete(ctx context.Context, id string, may func(domain.Integration) error) (domain.Integration, error) {
+func (s *Service) Delete(ctx context.Context, id string,
+	may func(domain.Integration) error) (domain.Integration, error) {
 	i, err := s.editable(ctx, "id", id)
 	if err == nil {
 		err = may(i)
@@ -76,7 +79,8 @@ func (s *Service) finishRemoving(ctx context.Context, organization string) {
 			continue
 		}
 		if err := s.removeInstances(ctx, i); err != nil {
-			s.Logger.Error("the instances of an integration that was removed could not be removed", "integration", i.ID, "error", err)
+			s.Logger.Error("the instances of an integration that was removed could not be removed", "integration", i.ID,
+				"error", err)
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Schedule has a draft published later.
-func (s *Service) Schedule(ctx context.Context, id string, at time.Time, p Publication) (DraftRef, domain.Draft, error) {
+func (s *Service) Schedule(ctx context.Context, id string, at time.Time,
+	p Publication) (DraftRef, domain.Draft, error) {
 	if err := p.check(); err != nil {
 		return DraftRef{}, domain.Draft{}, err
 	}
@@ -25,7 +26,8 @@ func (s *Service) Schedule(ctx context.Context, id string, at time.Time, p Publi
 	if err != nil {
 		return ref, domain.Draft{}, err
 	}
-	e := domain.PublishScheduled{Version: newID(), At: at.UTC(), Definition: hash, Note: p.Note, Attributes: p.Attributes}
+	e := domain.PublishScheduled{Version: newID(), At: at.UTC(), Definition: hash, Note: p.Note,
+		Attributes: p.Attributes}
 	saved := h.State().Definition
 	d, pos, err := h.Change(ctx, func(d domain.Draft) (domain.Changes[domain.Draft], error) {
 		return d.SchedulePublish(e, saved, time.Now(), s.rules(ctx, ref.Integration, ""))
@@ -39,8 +41,8 @@ func (s *Service) Schedule(ctx context.Context, id string, at time.Time, p Publi
 // longestSleep bounds how late a schedule is noticed when the clock is set.
 const longestSleep = time.Minute
 
-// PublishScheduled publishes drafts when their time has come, until ctx ends. On several processes one of them does: the
-// version's id was chosen with the schedule.
+// PublishScheduled publishes drafts when their time has come, until ctx ends. On several processes one of them does:
+// the version's id was chosen with the schedule.
 func (s *Service) PublishScheduled(ctx context.Context) error {
 	signal, stop := s.View.Watch()
 	defer stop()
@@ -69,13 +71,15 @@ func (s *Service) PublishScheduled(ctx context.Context) error {
 // publishScheduled publishes a draft as it was scheduled, in the name of who scheduled it. What is refused by now ends
 // the schedule.
 func (s *Service) publishScheduled(ctx context.Context, d domain.Draft) error {
-	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By, Causation: domain.PlanCausation})
+	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By,
+		Causation: domain.PlanCausation})
 	err := s.closeAsScheduled(ctx, d)
 	if code := refusal.CodeOf(err); code == "" || code == refusal.Unavailable { // it is published, or will be
 		return err
 	}
 	reason := err.Error()
-	_, err = change(ctx, s, domain.Drafts, d.ID, func(d domain.Draft) (domain.Changes[domain.Draft], error) { return d.UnschedulePublish(reason) })
+	_, err = change(ctx, s, domain.Drafts, d.ID,
+		func(d domain.Draft) (domain.Changes[domain.Draft], error) { return d.UnschedulePublish(reason) })
 	return err
 }
 
@@ -95,7 +99,8 @@ func (s *Service) closeAsScheduled(ctx context.Context, d domain.Draft) error {
 		return domain.ErrEditedMeanwhile
 	}
 	plan := d.Schedule
-	_, _, err = s.close(ctx, h, domain.DraftClosed{Version: plan.Version, Definition: plan.Definition, Note: plan.Note, Attributes: plan.Attributes},
+	_, _, err = s.close(ctx, h, domain.DraftClosed{Version: plan.Version, Definition: plan.Definition, Note: plan.Note,
+		Attributes: plan.Attributes},
 		domain.Publishing{Policy: s.Policy(i)})
 	return err
 }

@@ -21,7 +21,8 @@ type ConfigInput struct {
 }
 
 // configured reads values for an instance's config variables.
-func (s *Service) configured(ctx context.Context, instance domain.Instance, inputs []ConfigInput) ([]domain.ConfigValue, error) {
+func (s *Service) configured(ctx context.Context, instance domain.Instance,
+	inputs []ConfigInput) ([]domain.ConfigValue, error) {
 	content, err := s.content(ctx, instance)
 	if err != nil {
 		return nil, err
@@ -31,12 +32,14 @@ func (s *Service) configured(ctx context.Context, instance domain.Instance, inpu
 
 // configValues reads a client's values for config variables; a connection's fields are sealed
 // before anything else sees them.
-func (s *Service) configValues(content *definition.Part, instance domain.Instance, inputs []ConfigInput) ([]domain.ConfigValue, error) {
+func (s *Service) configValues(content *definition.Part, instance domain.Instance,
+	inputs []ConfigInput) ([]domain.ConfigValue, error) {
 	var config []domain.ConfigValue
 	for _, input := range inputs {
 		at := slices.IndexFunc(content.ConfigVars(), func(v *definition.Part) bool { return v.Key() == input.Key })
 		if at < 0 {
-			return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is no config variable of this version; it has %s",
+			return nil, refusal.ForField(refusal.Invalid, "configVariables",
+				"%q is no config variable of this version; it has %s",
 				input.Key, configKeys(content))
 		}
 		variable := content.ConfigVars()[at]
@@ -86,7 +89,8 @@ func fields(key, list string) ([]byte, error) {
 		Value any    `json:"value"`
 	}
 	if err := json.Unmarshal([]byte(list), &inputs); err != nil {
-		return nil, refusal.ForField(refusal.Invalid, "configVariables", "%q is a connection: values must be a JSON list of {name, type, value}", key)
+		return nil, refusal.ForField(refusal.Invalid, "configVariables",
+			"%q is a connection: values must be a JSON list of {name, type, value}", key)
 	}
 	all := map[string]any{}
 	for _, f := range inputs {
@@ -108,7 +112,8 @@ func lacking(variable *definition.Part, instance domain.Instance) string {
 		case len(variable.Inputs()) == 0:
 			return "is a connection without values; set them, or force the deploy"
 		case len(missing) > 0:
-			return "is a connection without a value for " + strings.Join(missing, ", ") + "; set it, or force the deploy"
+			return "is a connection without a value for " + strings.Join(missing, ", ") +
+				"; set it, or force the deploy"
 		}
 	case isSet && set.Value != "", variable.Default() != "":
 	case variable.Fields["defaultValue"] == nil:

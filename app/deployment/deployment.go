@@ -26,7 +26,8 @@ type Service struct {
 	Secrets     secrets.Keeper
 }
 
-func (s *Service) change(ctx context.Context, id string, decide func(domain.Instance) (domain.Changes[domain.Instance], error)) (domain.Instance, error) {
+func (s *Service) change(ctx context.Context, id string,
+	decide func(domain.Instance) (domain.Changes[domain.Instance], error)) (domain.Instance, error) {
 	return projections.Change(ctx, s.Log, s.View, domain.Instances, id, decide)
 }
 
@@ -58,7 +59,8 @@ func (s *Service) Create(ctx context.Context, in Setup) (domain.Instance, error)
 		return domain.Instance{}, err
 	}
 	id := uuid.Must(uuid.NewV7()).String()
-	config, err := s.configValues(content, domain.Instance{ID: id, Organization: organization, Customer: customer.ID}, in.Config)
+	config, err := s.configValues(content, domain.Instance{ID: id, Organization: organization, Customer: customer.ID},
+		in.Config)
 	if err != nil {
 		return domain.Instance{}, err
 	}
@@ -103,7 +105,8 @@ func (s *Service) Update(ctx context.Context, id string, in Update) (domain.Inst
 	if in.Version != nil {
 		i, version, err := s.version(instance.Organization, *in.Version)
 		if i.ID != instance.Integration {
-			return instance, refusal.ForField(refusal.Invalid, "integration", "is no version of the instance's integration")
+			return instance, refusal.ForField(refusal.Invalid, "integration",
+				"is no version of the instance's integration")
 		}
 		if err != nil {
 			return instance, err

@@ -24,7 +24,8 @@ type KeysInput struct {
 }
 
 // flowKeys seals API keys of flows' endpoints.
-func (s *Service) flowKeys(ctx context.Context, instance domain.Instance, inputs []KeysInput) ([]domain.FlowKeysSet, error) {
+func (s *Service) flowKeys(ctx context.Context, instance domain.Instance,
+	inputs []KeysInput) ([]domain.FlowKeysSet, error) {
 	var all []domain.FlowKeysSet
 	for _, input := range inputs {
 		content, err := s.content(ctx, instance)
@@ -37,7 +38,8 @@ func (s *Service) flowKeys(ctx context.Context, instance domain.Instance, inputs
 		set := domain.FlowKeysSet{Flow: input.Flow, Keys: []domain.FlowKey{}}
 		for _, key := range input.Keys {
 			if len(key) < minKeyLength || len(key) > maxKeyLength || len(set.Keys) == maxFlowKeys {
-				return nil, refusal.ForField(refusal.Invalid, "flowConfigs", "a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
+				return nil, refusal.ForField(refusal.Invalid, "flowConfigs",
+					"a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
 			}
 			sealed, err := s.seal(instance, domain.FlowKeyPlace(instance.ID, input.Flow), []byte(key))
 			if err != nil {

@@ -35,7 +35,8 @@ func NewMail(server, from string) (Channel, error) {
 	if _, err := mail.ParseAddress(from); err != nil {
 		return nil, refusal.New(refusal.Invalid, "HEDDLE_MAIL_FROM must be a mail address")
 	}
-	m := &mailbox{host: u.Hostname(), from: from, done: map[string]map[string]bool{}, options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
+	m := &mailbox{host: u.Hostname(), from: from, done: map[string]map[string]bool{},
+		options: []gomail.Option{gomail.WithTLSPolicy(gomail.TLSOpportunistic), gomail.WithTimeout(noticeTime)}}
 	if u.Scheme == "smtps" {
 		m.options = append(m.options, gomail.WithSSL(), gomail.WithPort(465))
 	}
@@ -43,7 +44,8 @@ func NewMail(server, from string) (Channel, error) {
 		m.options = append(m.options, gomail.WithPort(port))
 	}
 	if password, set := u.User.Password(); set {
-		m.options = append(m.options, gomail.WithSMTPAuth(gomail.SMTPAuthPlain), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+		m.options = append(m.options, gomail.WithSMTPAuth(gomail.SMTPAuthPlain), gomail.WithUsername(u.User.Username()),
+			gomail.WithPassword(password))
 	}
 	return m, nil
 }
@@ -113,9 +115,12 @@ func withoutAddresses(e *gomail.SendError) string {
 }
 
 var noticeVerbs = map[string]string{
-	"REVIEW_REQUESTED": "asks for a review of", "REVIEW_WITHDRAWN": "has withdrawn the review of", "REVIEW_BYPASSED": "has published past the review of",
-	"VERDICT_GIVEN": "rejects", "VERDICT_WITHDRAWN": "has taken back a verdict on", "VERDICT_DISMISSED": "has dismissed a verdict on",
-	"THREAD_OPENED": "comments on", "COMMENT_ADDED": "replies on", "SUGGESTION_APPLIED": "has applied a suggestion to",
+	"REVIEW_REQUESTED": "asks for a review of", "REVIEW_WITHDRAWN": "has withdrawn the review of",
+	"REVIEW_BYPASSED": "has published past the review of",
+	"VERDICT_GIVEN":   "rejects", "VERDICT_WITHDRAWN": "has taken back a verdict on",
+	"VERDICT_DISMISSED": "has dismissed a verdict on",
+	"THREAD_OPENED":     "comments on", "COMMENT_ADDED": "replies on",
+	"SUGGESTION_APPLIED":  "has applied a suggestion to",
 	"PUBLISH_UNSCHEDULED": "has ended the plan to publish",
 }
 

@@ -154,7 +154,8 @@ func (s *mailServer) next(t *testing.T) letter {
 }
 
 func (l letter) is(verb, to string) bool {
-	return strings.Contains(l.text, verb) && strings.Contains(l.text, "To: ") && strings.Contains(l.text, "<"+to+">") && l.to == "TO:<"+to+">"
+	return strings.Contains(l.text, verb) && strings.Contains(l.text, "To: ") && strings.Contains(l.text, "<"+to+">") &&
+		l.to == "TO:<"+to+">"
 }
 
 func (p *parlour) mail(address string, options ...gomail.Option) Channel {
@@ -168,7 +169,8 @@ func (p *parlour) mail(address string, options ...gomail.Option) Channel {
 }
 
 // mailed are the letters that come of reviewed.
-var mailed = [][2]string{{"asks for a review of", "reviewer@o1.example"}, {"comments on", "author@o1.example"}, {"rejects", "author@o1.example"},
+var mailed = [][2]string{{"asks for a review of", "reviewer@o1.example"}, {"comments on", "author@o1.example"},
+	{"rejects", "author@o1.example"},
 	{"has dismissed a verdict", "reviewer@o1.example"}, {"has published past", "reviewer@o1.example"}}
 
 func TestNoticeMail(t *testing.T) {
@@ -193,7 +195,8 @@ func TestNoticeMailLogin(t *testing.T) {
 	for _, secure := range []*tls.Config{nil, {Certificates: plain.TLS.Certificates}} {
 		p := newParlour(t)
 		s := newMailServer(t, &mailServer{secure: secure, login: "\x00heddle\x00a password"})
-		stop := p.send(p.mail(strings.Replace(s.url, "//", "//heddle:a%20password@", 1), gomail.WithTLSConfig(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})))
+		stop := p.send(p.mail(strings.Replace(s.url, "//", "//heddle:a%20password@", 1),
+			gomail.WithTLSConfig(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})))
 		p.marked("mail")
 		p.reviewed("o1")
 		for _, want := range mailed {
@@ -217,10 +220,11 @@ func TestNoticeMailRefused(t *testing.T) {
 		missing int // letters that never come
 		results []string
 	}{
-		"for good":                  {[]string{gone}, 1, []string{"refused"}},
-		"one of two for now":        {[]string{"250 ok", "451 4.7.1 come back later"}, 0, []string{"failed", "sent"}},
-		"a connection that ends":    {[]string{"250 ok", ""}, 0, []string{"failed", "sent"}},
-		"one for good, one for now": {[]string{gone, "451 4.7.1 later", "451 4.7.1 later"}, 1, []string{"refused", "failed", "failed", "sent"}},
+		"for good":               {[]string{gone}, 1, []string{"refused"}},
+		"one of two for now":     {[]string{"250 ok", "451 4.7.1 come back later"}, 0, []string{"failed", "sent"}},
+		"a connection that ends": {[]string{"250 ok", ""}, 0, []string{"failed", "sent"}},
+		"one for good, one for now": {[]string{gone, "451 4.7.1 later", "451 4.7.1 later"}, 1,
+			[]string{"refused", "failed", "failed", "sent"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newParlour(t)
@@ -229,8 +233,11 @@ func TestNoticeMailRefused(t *testing.T) {
 			s := newMailServer(t, &mailServer{answers: c.answers})
 			stop := p.send(p.mail(s.url))
 			p.marked("mail")
-			write(p, "o1", "system", domain.Users, "second", domain.UserCreated{Email: "reviewer@o1.example", Name: "second", Role: domain.Admin})
-			write(p, "o1", "authoro1", domain.Drafts, "d", domain.DraftOpened{Integration: "i", Definition: &definition.Part{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{"reviewero1", "second"}},
+			write(p, "o1", "system", domain.Users, "second", domain.UserCreated{Email: "reviewer@o1.example",
+				Name: "second", Role: domain.Admin})
+			write(p, "o1", "authoro1", domain.Drafts, "d",
+				domain.DraftOpened{Integration: "i", Definition: &definition.Part{}},
+				domain.ReviewRequested{Review: "r", Reviewers: []string{"reviewero1", "second"}},
 				domain.ReviewBypassed{Reason: "An outage."})
 			var got []string
 			for range 4 - c.missing {
@@ -252,7 +259,8 @@ func TestNoticeMailRefused(t *testing.T) {
 				}
 			}
 			text := wrote.String()
-			if n := strings.Count(text, "refused for good"); n != c.missing || n > 0 && !strings.Contains(text, "5.1.1 <…>: no such mailbox") || strings.Contains(strings.ToLower(text), "reviewer@") {
+			if n := strings.Count(text, "refused for good"); n != c.missing || n > 0 && !strings.Contains(text,
+				"5.1.1 <…>: no such mailbox") || strings.Contains(strings.ToLower(text), "reviewer@") {
 				t.Errorf("wrote %s", text)
 			}
 		})

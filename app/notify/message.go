@@ -52,7 +52,8 @@ func messageOf(ctx context.Context, view *projections.View, n *projections.Notic
 		return m, err
 	}
 	d := Data{Organization: Name{n.Organization, organization.Name}, Integration: Name{ID: n.Integration},
-		Draft: Name{n.Draft, draft.Name}, By: userOf(view, n.Organization, n.Actor), Thread: n.Thread, Approves: n.Approves, Text: n.Text}
+		Draft: Name{n.Draft, draft.Name}, By: userOf(view, n.Organization, n.Actor), Thread: n.Thread,
+		Approves: n.Approves, Text: n.Text}
 	if main.Definition != nil {
 		d.Integration.Name = main.Definition.Name()
 	}

@@ -67,7 +67,8 @@ const (
 func (n *Notifier) Run(ctx context.Context) error {
 	work, ctx := errgroup.WithContext(ctx)
 	for _, channel := range n.Channels {
-		s := &sender{Notifier: n, channel: channel, name: uuid.NewString(), start: n.View.Position(), sent: map[string]store.Position{}, down: map[string]time.Time{}}
+		s := &sender{Notifier: n, channel: channel, name: uuid.NewString(), start: n.View.Position(),
+			sent: map[string]store.Position{}, down: map[string]time.Time{}}
 		work.Go(func() error { return s.run(ctx) })
 	}
 	return work.Wait()
@@ -110,7 +111,8 @@ func (s *sender) round(ctx context.Context) time.Duration {
 	for o := range s.View.Organizations.All() { // the trouble of one is not in the way of others
 		if err := s.organization(ctx, o.ID); err != nil && ctx.Err() == nil {
 			failed, wait = true, min(cmp.Or(s.Again, time.Second)<<min(s.fails, 12), noticePause)
-			s.Logger.Warn("sending a notice failed; trying again", "way", s.channel.Name(), "organization", o.ID, "error", err, "wait", wait.String())
+			s.Logger.Warn("sending a notice failed; trying again", "way", s.channel.Name(), "organization", o.ID,
+				"error", err, "wait", wait.String())
 		}
 	}
 	if s.fails++; !failed {
@@ -185,8 +187,8 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 	return nil
 }
 
-// late reports whether a notice that failed is too old to be sent again. The machine's clock alone does not say so, as it
-// may have been set wrong: sending must have failed for a while in this process, too.
+// late reports whether a notice that failed is too old to be sent again. The machine's clock alone does not say so, as
+// it may have been set wrong: sending must have failed for a while in this process, too.
 func (s *sender) late(n *projections.Notice) bool {
 	since, down := s.down[n.Organization]
 	if !down {

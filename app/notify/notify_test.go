@@ -55,7 +55,8 @@ func newParlour(t *testing.T) *parlour {
 	for _, o := range []string{"o1", "o2"} {
 		write(p, o, "system", domain.Organizations, o, domain.OrganizationCreated{Name: o})
 		for _, u := range []string{"author", "reviewer"} {
-			write(p, o, "system", domain.Users, u+o, domain.UserCreated{Email: u + "@" + o + ".example", Name: u, Role: domain.Admin})
+			write(p, o, "system", domain.Users, u+o, domain.UserCreated{Email: u + "@" + o + ".example", Name: u,
+				Role: domain.Admin})
 		}
 	}
 	return p
@@ -76,9 +77,12 @@ func write[S any](p *parlour, o, actor string, c *domain.Category[S], id string,
 // reviewed has all happen that people of an organization are told of.
 func (p *parlour) reviewed(o string) {
 	author, reviewer, id := "author"+o, "reviewer"+o, "draft"+o
-	write(p, o, author, domain.Drafts, id, domain.DraftOpened{Integration: "i" + o, Definition: &definition.Part{}}, domain.ReviewRequested{Review: "r", Reviewers: []string{reviewer}})
-	write(p, o, reviewer, domain.Drafts, id, domain.ThreadOpened{Thread: "t", Text: "Why?"}, domain.VerdictGiven{Verdict: "v", Comment: "No."})
-	write(p, o, author, domain.Drafts, id, domain.VerdictDismissed{Reviewer: reviewer, Reason: "Old."}, domain.ReviewBypassed{Reason: "An outage."})
+	write(p, o, author, domain.Drafts, id, domain.DraftOpened{Integration: "i" + o, Definition: &definition.Part{}},
+		domain.ReviewRequested{Review: "r", Reviewers: []string{reviewer}})
+	write(p, o, reviewer, domain.Drafts, id, domain.ThreadOpened{Thread: "t", Text: "Why?"},
+		domain.VerdictGiven{Verdict: "v", Comment: "No."})
+	write(p, o, author, domain.Drafts, id, domain.VerdictDismissed{Reviewer: reviewer, Reason: "Old."},
+		domain.ReviewBypassed{Reason: "An outage."})
 }
 
 func (p *parlour) receive(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +127,8 @@ func (p *parlour) told(n int) (all, ids []string) {
 }
 
 func (p *parlour) notifier(way Channel) *Notifier {
-	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Channels: []Channel{way}, MaxAge: time.Hour, Again: time.Millisecond,
+	return &Notifier{Log: p.log, View: p.view, Live: p.live, Logger: p.logger, Channels: []Channel{way},
+		MaxAge: time.Hour, Again: time.Millisecond,
 		Report: func(way, result string) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -179,14 +184,16 @@ func (p *parlour) webhook() Channel {
 
 func wanted(o string) []string {
 	a, r := " author@"+o+".example", " reviewer@"+o+".example"
-	return []string{"REVIEW_REQUESTED" + r, "THREAD_OPENED" + a, "VERDICT_GIVEN" + a, "VERDICT_DISMISSED" + r, "REVIEW_BYPASSED" + r}
+	return []string{"REVIEW_REQUESTED" + r, "THREAD_OPENED" + a, "VERDICT_GIVEN" + a, "VERDICT_DISMISSED" + r,
+		"REVIEW_BYPASSED" + r}
 }
 
 // Each notice comes once, signed, though the receiver was down, and though the sender was started again;
 // what happened before the first start does not come.
 func TestNoticeWebhook(t *testing.T) {
 	p := newParlour(t)
-	write(p, "o1", "reviewero1", domain.Drafts, "old", domain.DraftOpened{Definition: &definition.Part{}}, domain.ReviewRequested{Reviewers: []string{"authoro1"}})
+	write(p, "o1", "reviewero1", domain.Drafts, "old", domain.DraftOpened{Definition: &definition.Part{}},
+		domain.ReviewRequested{Reviewers: []string{"authoro1"}})
 	stop := p.send(p.webhook())
 	p.marked("webhook")
 	p.down = 3
@@ -236,7 +243,8 @@ type dying struct {
 	die   func()
 }
 
-func (d *dying) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (d *dying) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	if d.marks--; d.marks < 0 {
 		d.die()
 		return 0, context.Canceled
@@ -267,7 +275,8 @@ func TestNoticeUnmarked(t *testing.T) {
 }
 
 func TestNoticeSettings(t *testing.T) {
-	for _, c := range [][2]string{{"ftp://x", "whsec_" + strings.Repeat("A", 44)}, {"http://x", "secret"}, {"http://x", "whsec_AAAA"}} {
+	for _, c := range [][2]string{{"ftp://x", "whsec_" + strings.Repeat("A", 44)}, {"http://x", "secret"},
+		{"http://x", "whsec_AAAA"}} {
 		if _, err := NewWebhook(c[0], c[1]); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: %v", c, err)
 		}

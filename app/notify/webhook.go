@@ -35,7 +35,8 @@ func NewWebhook(address, secret string) (Channel, error) {
 	text, prefixed := strings.CutPrefix(secret, "whsec_")
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || !prefixed || len(key) < 24 || len(key) > 64 {
-		return nil, refusal.New(refusal.Invalid, "HEDDLE_NOTICE_SECRET must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)")
+		return nil, refusal.New(refusal.Invalid,
+			"HEDDLE_NOTICE_SECRET must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)")
 	}
 	return &webhook{url: address, secret: key, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil

@@ -1,5 +1,5 @@
-// Package secrets seals and opens what instances and organizations keep secret, with the data key of whom it belongs to.
-// Both doors use it.
+// Package secrets seals and opens what instances and organizations keep secret, with the data key of whom it belongs
+// to. Both doors use it.
 package secrets
 
 import (

@@ -43,9 +43,11 @@ func (c backupCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 	if err != nil {
 		return fmt.Errorf("checking the copy of the event log: %w", err)
 	}
-	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", refusal.Count(head.Events, "event"), refusal.Count(head.Streams, "stream"), head.Position)
+	fmt.Fprintf(stdout, "log.db: %s in %s, as of position %d\n", refusal.Count(head.Events, "event"),
+		refusal.Count(head.Streams, "stream"), head.Position)
 	if head.Foreign > 0 {
-		fmt.Fprintf(stdout, "log.db: besides, %s of other programs, copied and not checked\n", refusal.Count(head.Foreign, "record"))
+		fmt.Fprintf(stdout, "log.db: besides, %s of other programs, copied and not checked\n",
+			refusal.Count(head.Foreign, "record"))
 	}
 	key := "HEDDLE_MASTER_KEY"
 	if s.MasterKey == "" {
@@ -72,7 +74,8 @@ func makeEmpty(dir string) error {
 // blobs copies the blobs if they are in a folder.
 func (c backupCmd) blobs(ctx context.Context, s *settings, stdout io.Writer) error {
 	if s.Blobs != "" && !strings.HasPrefix(s.Blobs, "file:") {
-		_, err := fmt.Fprintf(stdout, "not in it: the blobs at %s; keep these by its own means, from now on or later\n", withoutSecrets(s.Blobs))
+		_, err := fmt.Fprintf(stdout, "not in it: the blobs at %s; keep these by its own means, from now on or later\n",
+			withoutSecrets(s.Blobs))
 		return err
 	}
 	blobs, err := s.openBlobs(ctx)

@@ -35,7 +35,8 @@ func (h *house) shell(commands string, env ...string) string {
 	h.must(err)
 	cmd := exec.Command("sh", "-euc", commands)
 	cmd.Dir = h.dir
-	cmd.Env = slices.Concat(command(h.dir, h.env).Env, []string{"PATH=" + filepath.Dir(program) + ":" + os.Getenv("PATH")}, env)
+	cmd.Env = slices.Concat(command(h.dir, h.env).Env, []string{"PATH=" + filepath.Dir(program) + ":" +
+		os.Getenv("PATH")}, env)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		h.Fatalf("%v\n%s", err, out)
@@ -67,7 +68,8 @@ func TestBackup(t *testing.T) {
 	h.ended(run)
 	ids := map[string]string{"RUN": run}
 	found := h.call(`{ integrations { nodes { id } } customers { nodes { id } } instances { nodes { id } } }`, nil)
-	for name, path := range map[string]string{"INTEGRATION": "integrations.nodes.0.id", "CUSTOMER": "customers.nodes.0.id", "INSTANCE": "instances.nodes.0.id"} {
+	for name, path := range map[string]string{"INTEGRATION": "integrations.nodes.0.id",
+		"CUSTOMER": "customers.nodes.0.id", "INSTANCE": "instances.nodes.0.id"} {
 		ids[name] = at(found, path).(string)
 	}
 	ids["DRAFT"] = at(h.call(`mutation($i: ID!) { createDraft(input: {id: $i, name: "Next"}) { draft { id } errors { field messages } } }`,
@@ -90,9 +92,11 @@ func TestBackup(t *testing.T) {
 	}
 	other := h.restored(t, backup)
 	if after := answers(other); after != before {
-		t.Errorf("the answers differ: before %d bytes, after %d\n%s", len(before), len(after), firstDifference(before, after))
+		t.Errorf("the answers differ: before %d bytes, after %d\n%s", len(before), len(after),
+			firstDifference(before, after))
 	}
-	if result := other.ended(other.trigger(trigger, `{"url":"`+service.URL+`"}`)); at(result, "resultType") != "COMPLETED" {
+	if result := other.ended(other.trigger(trigger, `{"url":"`+service.URL+`"}`)); at(result,
+		"resultType") != "COMPLETED" {
 		t.Errorf("a run after the restore ended with %v", result)
 	}
 	requests, err := service.got(2)
@@ -101,7 +105,8 @@ func TestBackup(t *testing.T) {
 		t.Errorf("the service was called with %q", requests[1].authorization)
 	}
 	h.must(other.stop())
-	other.shell("heddle verify --since "+filepath.Join(backup, headFile), "HEDDLE_DATA="+filepath.Join(other.dir, "data"))
+	other.shell("heddle verify --since "+filepath.Join(backup, headFile),
+		"HEDDLE_DATA="+filepath.Join(other.dir, "data"))
 }
 
 func firstDifference(a, b string) string {
@@ -132,7 +137,8 @@ func TestBackupUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				if status, _, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}}, large); err != nil || status != http.StatusOK {
+				if status, _, text, err := send(http.MethodPost, h.url+trigger,
+					http.Header{"Content-Type": {"application/json"}}, large); err != nil || status != http.StatusOK {
 					t.Errorf("a trigger is answered %d %s %v", status, text, err)
 					return
 				}
@@ -155,7 +161,8 @@ func TestBackupUnderLoad(t *testing.T) {
 		open := other.call(`{ queued: executionResults(status: QUEUED) { totalCount } running: executionResults(status: PENDING) { totalCount } }`, nil)
 		return at(open, "queued.totalCount") == 0.0 && at(open, "running.totalCount") == 0.0
 	}))
-	all := other.call(`{ executionResults { totalCount } bad: executionResults(resultType: ERROR) { totalCount } }`, nil)
+	all := other.call(`{ executionResults { totalCount } bad: executionResults(resultType: ERROR) { totalCount } }`,
+		nil)
 	if n := at(all, "executionResults.totalCount").(float64); n < 50 || at(all, "bad.totalCount") != 0.0 {
 		t.Errorf("of %g runs %v have failed", n, at(all, "bad.totalCount"))
 	}

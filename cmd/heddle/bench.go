@@ -47,7 +47,8 @@ func (b *benchRunCmd) measure(ctx context.Context, s *settings, server *benchSer
 	if err := b.idle(ctx, server, stdout, "nothing has run"); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "log %s, redis %s, %d cores, the callers included\n", withoutSecrets(s.Log), withoutSecrets(s.Redis), runtime.NumCPU())
+	fmt.Fprintf(stdout, "log %s, redis %s, %d cores, the callers included\n", withoutSecrets(s.Log),
+		withoutSecrets(s.Redis), runtime.NumCPU())
 	fmt.Fprintln(stdout, "callers    runs/s       p50       p95       p99   server CPU/run   server RSS")
 	runs := 0
 	for _, callers := range b.Callers {
@@ -62,7 +63,8 @@ func (b *benchRunCmd) measure(ctx context.Context, s *settings, server *benchSer
 		}
 		runs += len(warm) + len(took)
 		at := quantiles(took, 10*time.Microsecond)
-		fmt.Fprintf(stdout, "%7d %9.0f %9s %9s %9s %16s %9d MiB\n", callers, float64(len(took))/b.For.Seconds(), at(.5), at(.95), at(.99),
+		fmt.Fprintf(stdout, "%7d %9.0f %9s %9s %9s %16s %9d MiB\n", callers, float64(len(took))/b.For.Seconds(), at(.5),
+			at(.95), at(.99),
 			((server.processor() - before) / time.Duration(len(took))).Round(time.Microsecond), server.memory()>>20)
 	}
 	return b.idle(ctx, server, stdout, fmt.Sprint(runs, " runs are done"))

@@ -21,16 +21,19 @@ func abuseDefinition() string {
 	b.WriteString("definitionVersion: 7\nname: Abused\nflows:\n")
 	flow := func(name, synchronous, trigger, component, inputs, steps string) {
 		fmt.Fprintf(&b, "  - name: %s\n    isSynchronous: %s\n    steps:\n      - name: Hook\n        isTrigger: true\n"+
-			"        action: {key: %s, component: {key: %s, isPublic: true, version: LATEST}}\n        inputs: %s\n%s", name, synchronous, trigger, component, inputs, steps)
+			"        action: {key: %s, component: {key: %s, isPublic: true, version: LATEST}}\n        inputs: %s\n%s",
+			name, synchronous, trigger, component, inputs, steps)
 	}
 	reading := func(name, component, action, input string) {
 		flow(name, "true", "webhook", "webhook-triggers", "{}", fmt.Sprintf("      - name: Change\n"+
-			"        action: {key: %s, component: {key: %s, isPublic: true, version: LATEST}}\n        inputs: {%s}\n", action, component, input))
+			"        action: {key: %s, component: {key: %s, isPublic: true, version: LATEST}}\n        inputs: {%s}\n",
+			action, component, input))
 	}
 	const body = ": {type: reference, value: hook.results.body.data}"
 	flow("Open", "false", "webhook", "webhook-triggers", "{}", "")
 	flow("Synchronous", "true", "webhook", "webhook-triggers", "{}", "")
-	flow("Signed", "true", "hmacWebhookTrigger", "hash", "{hmacHeaderName: {type: value, value: X-Signature}, secretKey: {type: value, value: nobody-knows}}", "")
+	flow("Signed", "true", "hmacWebhookTrigger", "hash",
+		"{hmacHeaderName: {type: value, value: X-Signature}, secretKey: {type: value, value: nobody-knows}}", "")
 	reading("Write CSV", "csv", "generateFromObject", "inputArray"+body)
 	reading("Read CSV", "csv", "parse", "csv"+body)
 	reading("Read YAML", "change-data-format", "deserializeFromYaml", "data"+body)
@@ -97,33 +100,49 @@ func attacks(size, memory, parts int) []attack {
 	nested := strings.Repeat("--b\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n", 100_000)
 	return []attack{
 		{name: "text", flow: "Synchronous", contentType: "text/plain", body: repeated("", "text ", "", size)},
-		{name: "bytes", flow: "Synchronous", contentType: "application/octet-stream", body: repeated("", "\xff\x00", "", size)},
-		{name: "control characters", flow: "Synchronous", contentType: "text/plain", body: repeated("", "\x01", "", size)},
+		{name: "bytes", flow: "Synchronous", contentType: "application/octet-stream",
+			body: repeated("", "\xff\x00", "", size)},
+		{name: "control characters", flow: "Synchronous", contentType: "text/plain",
+			body: repeated("", "\x01", "", size)},
 		{name: "quotes", flow: "Synchronous", contentType: "text/plain", body: repeated("", `"`, "", size)},
 		{name: "not answered with", flow: "Open", contentType: "text/plain", body: repeated("", "text ", "", size)},
-		{name: "bad signature", flow: "Signed", contentType: abuseJSON, body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
-		{name: "bad signature, form", flow: "Signed", contentType: abuseForm, body: repeated("", formPart+strings.Repeat("x", size/parts-len(formPart)-4)+"\r\n", "--b--", size)},
-		{name: "JSON numbers", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", "0,", "0]", held(memory, "0,"))},
-		{name: "JSON objects", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
-		{name: "JSON fields", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", `{"a":0},`, "0]", held(memory, `{"a":0},`))},
+		{name: "bad signature", flow: "Signed", contentType: abuseJSON,
+			body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
+		{name: "bad signature, form", flow: "Signed", contentType: abuseForm,
+			body: repeated("", formPart+strings.Repeat("x", size/parts-len(formPart)-4)+"\r\n", "--b--", size)},
+		{name: "JSON numbers", flow: "Synchronous", contentType: abuseJSON,
+			body: repeatedTimes("[", "0,", "0]", held(memory, "0,"))},
+		{name: "JSON objects", flow: "Synchronous", contentType: abuseJSON,
+			body: repeatedTimes("[", "{},", "0]", held(memory, "{},"))},
+		{name: "JSON fields", flow: "Synchronous", contentType: abuseJSON, body: repeatedTimes("[", `{"a":0},`, "0]",
+			held(memory, `{"a":0},`))},
 		{name: "JSON too many", flow: "Synchronous", contentType: abuseJSON, body: repeated("[0", ",0", "]", size)},
 		{name: "JSON too deep", flow: "Synchronous", contentType: abuseJSON, body: repeated("", "[", "", size)},
 		{name: "JSON long text", flow: "Synchronous", contentType: abuseJSON, body: repeated(`"`, "text ", `"`, size)},
-		{name: "form of forms", flow: "Synchronous", contentType: abuseForm, body: func() []byte { return []byte(nested) }},
-		{name: "form fields", flow: "Synchronous", contentType: abuseForm, body: repeated("", formPart+strings.Repeat("x", size/parts-len(formPart)-4)+"\r\n", "--b--", size)},
-		{name: "form, empty parts", flow: "Synchronous", contentType: abuseForm, body: repeated("", "--b\r\n\r\n\r\n", "--b--", size)},
+		{name: "form of forms", flow: "Synchronous", contentType: abuseForm,
+			body: func() []byte { return []byte(nested) }},
+		{name: "form fields", flow: "Synchronous", contentType: abuseForm,
+			body: repeated("", formPart+strings.Repeat("x", size/parts-len(formPart)-4)+"\r\n", "--b--", size)},
+		{name: "form, empty parts", flow: "Synchronous", contentType: abuseForm,
+			body: repeated("", "--b\r\n\r\n\r\n", "--b--", size)},
 		{name: "headers", flow: "Synchronous", header: manyHeaders(1000), body: repeatedTimes("", "", "", 0)},
 		{name: "query", flow: "Synchronous", query: strings.Repeat("a=1&", 999), body: repeatedTimes("", "", "", 0)},
-		{name: "write CSV, keys", flow: "Write CSV", contentType: abuseJSON, body: numbered("[{}", `,{"k%d":0}`, "]", size)},
+		{name: "write CSV, keys", flow: "Write CSV", contentType: abuseJSON, body: numbered("[{}", `,{"k%d":0}`, "]",
+			size)},
 		{name: "read CSV, cells", flow: "Read CSV", contentType: "text/csv", body: repeated("", ",", "", size)},
 		{name: "read CSV, rows", flow: "Read CSV", contentType: "text/csv", body: repeated("", "a\n", "", size)},
-		{name: "read YAML, keys", flow: "Read YAML", contentType: "text/yaml", body: numbered("", "k%d: 0\n", "", size)},
-		{name: "read YAML, lists", flow: "Read YAML", contentType: "text/yaml", body: repeated("", "- [] \n", "", size)},
+		{name: "read YAML, keys", flow: "Read YAML", contentType: "text/yaml",
+			body: numbered("", "k%d: 0\n", "", size)},
+		{name: "read YAML, lists", flow: "Read YAML", contentType: "text/yaml",
+			body: repeated("", "- [] \n", "", size)},
 		{name: "read YAML, depth", flow: "Read YAML", contentType: "text/yaml", body: repeated("", "[", "", size)},
-		{name: "read XML, elements", flow: "Read XML", contentType: "text/xml", body: repeated("<a>", "<b/>", "</a>", size)},
+		{name: "read XML, elements", flow: "Read XML", contentType: "text/xml",
+			body: repeated("<a>", "<b/>", "</a>", size)},
 		{name: "read XML, depth", flow: "Read XML", contentType: "text/xml", body: repeated("", "<a>", "", size)},
-		{name: "read form, fields", flow: "Read form", contentType: "application/x-www-form-urlencoded", body: numbered("", "&k%d=", "", size)},
-		{name: "read MessagePack", flow: "Read MessagePack", contentType: "application/msgpack", body: repeated("\xdd\x00\x01\x00\x00", "\x80", "", 65541)},
+		{name: "read form, fields", flow: "Read form", contentType: "application/x-www-form-urlencoded",
+			body: numbered("", "&k%d=", "", size)},
+		{name: "read MessagePack", flow: "Read MessagePack", contentType: "application/msgpack",
+			body: repeated("\xdd\x00\x01\x00\x00", "\x80", "", 65541)},
 		{name: "code that ignores it", flow: "Code", contentType: "text/plain", body: repeated("", "text ", "", size)},
 	}
 }
@@ -139,7 +158,8 @@ func manyHeaders(n int) http.Header {
 // Run sends each request to a server of its own, since memory that was once taken hides what is taken next, and
 // prints what it costs beside what it has.
 func (b *benchAbuseCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "log %s, %d cores; memory is the most that the server took beyond what it had before\n", withoutSecrets(s.Log), runtime.NumCPU())
+	fmt.Fprintf(stdout, "log %s, %d cores; memory is the most that the server took beyond what it had before\n",
+		withoutSecrets(s.Log), runtime.NumCPU())
 	fmt.Fprintln(stdout, "request                  bytes   answer     memory   times its size        CPU   ns a byte")
 	for _, a := range attacks(int(s.MaxBody), s.MaxBodyMemory, s.MaxBodyParts) {
 		if err := b.alone(ctx, s, a.name, func(server *benchServer, urls map[string]string) error {
@@ -154,7 +174,8 @@ func (b *benchAbuseCmd) Run(ctx context.Context, s *settings, stdout io.Writer) 
 }
 
 // alone has a request sent to a server of its own, if it is asked for.
-func (b *benchAbuseCmd) alone(ctx context.Context, s *settings, name string, send func(*benchServer, map[string]string) error) error {
+func (b *benchAbuseCmd) alone(ctx context.Context, s *settings, name string,
+	send func(*benchServer, map[string]string) error) error {
 	if b.Only != "" && b.Only != name {
 		return nil
 	}
@@ -206,7 +227,8 @@ func (b *benchAbuseCmd) attack(ctx context.Context, server *benchServer, to stri
 		size += len(name) + len(": 1\r\n")
 	}
 	took, peak := server.processor()-spent, max(server.peak()-memory, 0)
-	_, err = fmt.Fprintf(stdout, "%-20s %9d      %3d %6d MiB %16.1f %10s %11.0f\n", a.name, size, answer.StatusCode, peak>>20,
+	_, err = fmt.Fprintf(stdout, "%-20s %9d      %3d %6d MiB %16.1f %10s %11.0f\n", a.name, size, answer.StatusCode,
+		peak>>20,
 		float64(peak)/float64(size), took.Round(time.Millisecond), float64(took.Nanoseconds())/float64(size))
 	return err
 }
@@ -228,7 +250,8 @@ func (s *benchServer) settle(ctx context.Context) {
 const deaf = 25
 
 // deafReaders has callers ask for what they do not read, and prints what that holds.
-func (b *benchAbuseCmd) deafReaders(ctx context.Context, server *benchServer, to string, size int, stdout io.Writer) error {
+func (b *benchAbuseCmd) deafReaders(ctx context.Context, server *benchServer, to string, size int,
+	stdout io.Writer) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return fmt.Errorf("reading the trigger's URL: %w", err)
@@ -250,7 +273,8 @@ func (b *benchAbuseCmd) deafReaders(ctx context.Context, server *benchServer, to
 	time.Sleep(5 * time.Second)
 	server.settle(ctx)
 	took, peak := server.processor()-spent, max(server.peak()-memory, 0)
-	_, err = fmt.Fprintf(stdout, "%-20s %9d          %6d MiB %16.1f %10s %11.0f\n", fmt.Sprint(deaf, " deaf readers"), deaf*size, peak>>20,
+	_, err = fmt.Fprintf(stdout, "%-20s %9d          %6d MiB %16.1f %10s %11.0f\n", fmt.Sprint(deaf, " deaf readers"),
+		deaf*size, peak>>20,
 		float64(peak)/float64(deaf*size), took.Round(time.Millisecond), float64(took.Nanoseconds())/float64(deaf*size))
 	return err
 }

@@ -67,8 +67,10 @@ func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, edit
 		missed += max(0, edits-e.seen)
 	}
 	at := quantiles(lags, 100*time.Microsecond)
-	_, err = fmt.Fprintf(stdout, "%7d %9.0f %9d %8d %9s %9s %9s %9s %17s\n", editors, float64(edits)/b.For.Seconds(), refused, missed,
-		at(.5), at(.95), at(.99), at(1), ((server.processor() - before) / time.Duration(max(1, edits))).Round(10*time.Microsecond))
+	_, err = fmt.Fprintf(stdout, "%7d %9.0f %9d %8d %9s %9s %9s %9s %17s\n", editors, float64(edits)/b.For.Seconds(),
+		refused, missed,
+		at(.5), at(.95), at(.99), at(1), ((server.processor() - before) / time.Duration(max(1,
+			edits))).Round(10*time.Microsecond))
 	return err
 }
 
@@ -76,7 +78,8 @@ func (b *benchEditorsCmd) measure(ctx context.Context, server *benchServer, edit
 const quiet = 3 * time.Second
 
 // edit is one editor: it edits until it is time to stop, and listens until nothing more comes.
-func (b *benchEditorsCmd) edit(ctx context.Context, server *benchServer, integration string, n int, ends time.Time) (e editing, err error) {
+func (b *benchEditorsCmd) edit(ctx context.Context, server *benchServer, integration string, n int,
+	ends time.Time) (e editing, err error) {
 	conn, err := server.socket(ctx)
 	if err != nil {
 		return e, err
@@ -84,7 +87,8 @@ func (b *benchEditorsCmd) edit(ctx context.Context, server *benchServer, integra
 	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(1 << 20)
 	send := func(id, query string, variables map[string]any) error {
-		m, err := json.Marshal(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query, "variables": variables}})
+		m, err := json.Marshal(map[string]any{"id": id, "type": "subscribe", "payload": map[string]any{"query": query,
+			"variables": variables}})
 		if err != nil {
 			return err
 		}
@@ -93,13 +97,15 @@ func (b *benchEditorsCmd) edit(ctx context.Context, server *benchServer, integra
 	if err := conn.Write(ctx, websocket.MessageText, []byte(`{"type":"connection_init"}`)); err != nil {
 		return e, err
 	}
-	if err := send("feed", `subscription($i: ID!) { draftFeed(id: $i) { type data } }`, map[string]any{"i": integration}); err != nil {
+	if err := send("feed", `subscription($i: ID!) { draftFeed(id: $i) { type data } }`,
+		map[string]any{"i": integration}); err != nil {
 		return e, err
 	}
 	revision := "0.0"
 	next := func() error {
 		return send("edit", `mutation($i: ID!, $at: String!, $path: [String!], $v: JSONString) { editDraft(input: {id: $i, expectedRevision: $at, changes: [{op: SET, path: $path, value: $v}]}) { revision errors { messages } } }`,
-			map[string]any{"i": integration, "at": revision, "path": []string{fmt.Sprintf("x-editor-%d", n)}, "v": fmt.Sprintf(`"%d"`, time.Now().UnixNano())})
+			map[string]any{"i": integration, "at": revision, "path": []string{fmt.Sprintf("x-editor-%d", n)},
+				"v": fmt.Sprintf(`"%d"`, time.Now().UnixNano())})
 	}
 	if err := next(); err != nil {
 		return e, err

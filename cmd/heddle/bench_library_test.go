@@ -44,8 +44,11 @@ func fill[S any](f filler, c *domain.Category[S], id string, events ...domain.Ev
 			f.b.Fatal(err)
 		}
 		eid := uuid.Must(uuid.NewV7())
-		meta, err := json.Marshal(domain.Meta{ID: eid, Organization: f.organization, Actor: uuid.Nil.String(), Remote: "192.0.2.1",
-			Time: time.Now().UTC().Truncate(time.Microsecond), Correlation: eid.String(), Previous: strings.Repeat("0", 64)})
+		meta, err := json.Marshal(domain.Meta{ID: eid, Organization: f.organization, Actor: uuid.Nil.String(),
+			Remote: "192.0.2.1",
+			Time:   time.Now().UTC().Truncate(time.Microsecond), Correlation: eid.String(),
+			Previous: strings.Repeat("0",
+				64)})
 		if err != nil {
 			f.b.Fatal(err)
 		}
@@ -102,12 +105,15 @@ func (f filler) integration(def *definition.Part, hash string, n int) {
 	for v := range libraryVersions {
 		version, draft := uuid.Must(uuid.NewV7()).String(), domain.MainDraftID(id, v)
 		fill(f, domain.Drafts, draft, domain.DraftOpened{Integration: id, Main: true, Definition: def},
-			domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: fmt.Sprintf("Integration %05d", n)}}},
+			domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"},
+				Value: fmt.Sprintf("Integration %05d", n)}}},
 			domain.DraftClosed{Version: version, Definition: hash, Note: "A change worth a sentence."})
-		history = append(history, domain.IntegrationPublished{Version: version, Number: v + 1, Note: "A change worth a sentence.", Definition: hash, Draft: draft})
+		history = append(history, domain.IntegrationPublished{Version: version, Number: v + 1,
+			Note: "A change worth a sentence.", Definition: hash, Draft: draft})
 	}
 	fill(f, domain.Integrations, id, history...)
-	fill(f, domain.Instances, domain.SystemInstanceID(id), domain.InstanceCreated{Name: "Test", Integration: id, System: true})
+	fill(f, domain.Instances, domain.SystemInstanceID(id), domain.InstanceCreated{Name: "Test", Integration: id,
+		System: true})
 }
 
 // BenchmarkLibrary starts the real program on 10,000 integrations of five versions each lists them and
@@ -148,7 +154,8 @@ func BenchmarkLibrary(b *testing.B) {
 			Integrations struct{ Nodes []struct{ ID string } }
 		}
 	}
-	if err := json.Unmarshal(answerTo(b, address, `{ integrations(first: 1) { nodes { id name } } }`), &first); err != nil {
+	if err := json.Unmarshal(answerTo(b, address, `{ integrations(first: 1) { nodes { id name } } }`),
+		&first); err != nil {
 		b.Fatal(err)
 	}
 	id, change := first.Data.Integrations.Nodes[0].ID, 0
@@ -161,7 +168,8 @@ func BenchmarkLibrary(b *testing.B) {
 		change++
 		answerTo(b, address, fmt.Sprintf(`mutation { updateIntegration(input: {id: %q, description: "change %d"}) { integration { name } } }`, id, change))
 		begun := time.Now()
-		answerTo(b, address, fmt.Sprintf(`mutation { publishIntegration(input: {id: %q}) { integration { name } } }`, id))
+		answerTo(b, address, fmt.Sprintf(`mutation { publishIntegration(input: {id: %q}) { integration { name } } }`,
+			id))
 		times["publish"] = append(times["publish"], time.Since(begun))
 	}
 	for name, all := range times {

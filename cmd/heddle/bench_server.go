@@ -60,8 +60,10 @@ func startBench(ctx context.Context, s *settings, folder string) (*benchServer, 
 	}
 	address := free.Addr().String()
 	_ = free.Close()
-	server := &benchServer{url: "http://" + address, token: uuid.NewString(), process: exec.CommandContext(ctx, self, "serve")}
-	server.process.Env = append(os.Environ(), "HEDDLE_LISTEN="+address, "HEDDLE_DATA="+folder, "HEDDLE_ADMIN_TOKEN="+server.token,
+	server := &benchServer{url: "http://" + address, token: uuid.NewString(),
+		process: exec.CommandContext(ctx, self, "serve")}
+	server.process.Env = append(os.Environ(), "HEDDLE_LISTEN="+address, "HEDDLE_DATA="+folder,
+		"HEDDLE_ADMIN_TOKEN="+server.token,
 		"HEDDLE_PUBLIC_URL=", "HEDDLE_BLOBS=", "HEDDLE_LOG="+s.Log, "HEDDLE_REDIS="+s.Redis, "HEDDLE_LOG_LEVEL=warn")
 	server.process.Stderr = os.Stderr
 	server.process.Dir = folder
@@ -93,7 +95,8 @@ func (s *benchServer) stop() {
 // imports makes an integration of a definition and returns its id.
 func (s *benchServer) imports(ctx context.Context, definition string) (integration string, err error) {
 	var imported struct{ Integration struct{ ID string } }
-	err = s.ask(ctx, `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`, definition, &imported)
+	err = s.ask(ctx, `mutation($v: String!) { importIntegration(input: {definition: $v}) { integration { id } } }`,
+		definition, &imported)
 	return imported.Integration.ID, err
 }
 
@@ -129,12 +132,17 @@ func (s *benchServer) deploy(ctx context.Context, definition string) (map[string
 		variable func() string
 		into     any
 	}{
-		{`mutation($v: ID!) { publishIntegration(input: {id: $v}) { integration { id } } }`, func() string { return integration }, &published},
-		{`mutation($v: String!) { createCustomer(input: {name: $v}) { customer { id } } }`, func() string { return "Benchmark" }, &customer},
-		{`mutation($v: ID!) { createInstance(input: {name: "Benchmark", integration: $v, customer: "` + "%s" + `"}) { instance { id } } }`,
+		{`mutation($v: ID!) { publishIntegration(input: {id: $v}) { integration { id } } }`,
+			func() string { return integration }, &published},
+		{`mutation($v: String!) { createCustomer(input: {name: $v}) { customer { id } } }`,
+			func() string { return "Benchmark" }, &customer},
+		{`mutation($v: ID!) { createInstance(input: {name: "Benchmark", integration: $v, customer: "` + "%s" +
+			`"}) { instance { id } } }`,
 			func() string { return published.Integration.ID }, &instance},
-		{`mutation($v: ID!) { deployInstance(input: {id: $v}) { instance { id } } }`, func() string { return instance.Instance.ID }, &struct{}{}},
-		{`query($v: ID!) { instance(id: $v) { flowConfigs { nodes { webhookUrl flow { name } } } } }`, func() string { return instance.Instance.ID }, &found},
+		{`mutation($v: ID!) { deployInstance(input: {id: $v}) { instance { id } } }`,
+			func() string { return instance.Instance.ID }, &struct{}{}},
+		{`query($v: ID!) { instance(id: $v) { flowConfigs { nodes { webhookUrl flow { name } } } } }`,
+			func() string { return instance.Instance.ID }, &found},
 	} {
 		document := strings.ReplaceAll(call.document, "%s", customer.Customer.ID)
 		if err := s.ask(ctx, document, call.variable(), call.into); err != nil {

@@ -59,7 +59,8 @@ func (b *benchSubscribersCmd) changes(ctx context.Context, s *settings, server *
 }
 
 // open opens all subscriptions and returns once each has been told the state at the beginning.
-func (b *benchSubscribersCmd) open(ctx context.Context, listening *errgroup.Group, server *benchServer, integration string, heard chan told) error {
+func (b *benchSubscribersCmd) open(ctx context.Context, listening *errgroup.Group, server *benchServer,
+	integration string, heard chan told) error {
 	slots := make(chan struct{}, openAtOnce)
 	for range b.Subscribers {
 		listening.Go(func() error { return b.follow(ctx, server, integration, slots, heard) })
@@ -86,7 +87,8 @@ func (b *benchSubscribersCmd) all(ctx context.Context, heard <-chan told, change
 }
 
 // measure makes the changes.
-func (b *benchSubscribersCmd) measure(ctx context.Context, server *benchServer, integration string, heard <-chan told, stdout io.Writer) error {
+func (b *benchSubscribersCmd) measure(ctx context.Context, server *benchServer, integration string, heard <-chan told,
+	stdout io.Writer) error {
 	var took []time.Duration
 	peak, before := 0, server.processor()
 	for change := 1; change <= b.Changes; change++ {
@@ -102,13 +104,15 @@ func (b *benchSubscribersCmd) measure(ctx context.Context, server *benchServer, 
 	}
 	at := quantiles(took, 100*time.Microsecond)
 	fmt.Fprintln(stdout, "subscribers   changes       p50       p95       p99       max   server CPU/change   server RSS")
-	_, err := fmt.Fprintf(stdout, "%11d %9d %9s %9s %9s %9s %19s %8d MiB\n", b.Subscribers, b.Changes, at(.5), at(.95), at(.99), at(1),
+	_, err := fmt.Fprintf(stdout, "%11d %9d %9s %9s %9s %9s %19s %8d MiB\n", b.Subscribers, b.Changes, at(.5), at(.95),
+		at(.99), at(1),
 		((server.processor() - before) / time.Duration(b.Changes)).Round(time.Millisecond), peak>>20)
 	return err
 }
 
 // follow is one subscriber: it tells of each state that it is sent.
-func (b *benchSubscribersCmd) follow(ctx context.Context, server *benchServer, integration string, slots chan struct{}, heard chan<- told) error {
+func (b *benchSubscribersCmd) follow(ctx context.Context, server *benchServer, integration string, slots chan struct{},
+	heard chan<- told) error {
 	select {
 	case slots <- struct{}{}:
 	case <-ctx.Done():
@@ -120,7 +124,8 @@ func (b *benchSubscribersCmd) follow(ctx context.Context, server *benchServer, i
 	}
 	defer func() { _ = conn.CloseNow() }()
 	query := "subscription($i: ID!) { integrationChanged(id: $i) { " + b.Fields + " } }"
-	subscribe, err := json.Marshal(map[string]any{"id": "1", "type": "subscribe", "payload": map[string]any{"query": query, "variables": map[string]any{"i": integration}}})
+	subscribe, err := json.Marshal(map[string]any{"id": "1", "type": "subscribe",
+		"payload": map[string]any{"query": query, "variables": map[string]any{"i": integration}}})
 	if err != nil {
 		return fmt.Errorf("encoding a request: %w", err)
 	}

@@ -12,7 +12,8 @@ func TestBenchSubscribers(t *testing.T) {
 	if err != nil || !regexp.MustCompile(`\n +7 +3 +[0-9.]+[mµ]?s .* MiB\n`).Match(out) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := command(h.dir, h.env, "bench", "subscribers", "--subscribers", "2", "--fields", "nothing").CombinedOutput(); err == nil {
+	if out, err := command(h.dir, h.env, "bench", "subscribers", "--subscribers", "2", "--fields",
+		"nothing").CombinedOutput(); err == nil {
 		t.Errorf("subscribers that are refused are measured: %s", out)
 	}
 }

@@ -26,7 +26,8 @@ func BenchmarkStart(b *testing.B) {
 		url := "http://" + freeAddress(b)
 		cmd := exec.Command(binary, "serve")
 		cmd.Dir = b.TempDir()
-		cmd.Env = []string{"HEDDLE_LISTEN=" + strings.TrimPrefix(url, "http://"), "HEDDLE_DATA=data", "HEDDLE_ADMIN_TOKEN=" + testToken}
+		cmd.Env = []string{"HEDDLE_LISTEN=" + strings.TrimPrefix(url, "http://"), "HEDDLE_DATA=data",
+			"HEDDLE_ADMIN_TOKEN=" + testToken}
 		begin := time.Now()
 		if err := cmd.Start(); err != nil {
 			b.Fatal(err)
@@ -65,7 +66,8 @@ func freeAddress(b *testing.B) string {
 
 func isReady(url string) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if status, _, _, err := send(http.MethodGet, url+"/readyz", http.Header{}, nil); err == nil && status == http.StatusOK {
+		if status, _, _, err := send(http.MethodGet, url+"/readyz", http.Header{}, nil); err == nil &&
+			status == http.StatusOK {
 			return nil
 		}
 	}

@@ -23,7 +23,10 @@ type site struct {
 func newSite(t *testing.T) *site {
 	s := &site{told: make(chan string, 100)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "testdata/clients/browser.html") })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter,
+		r *http.Request) {
+		http.ServeFile(w, r, "testdata/clients/browser.html")
+	})
 	mux.HandleFunc("POST /told", func(_ http.ResponseWriter, r *http.Request) {
 		line, _ := io.ReadAll(r.Body) // what is missing is missed in the line
 		s.told <- string(line)
@@ -69,16 +72,19 @@ func TestBrowser(t *testing.T) {
 	way := httptest.NewServer(proxy)
 	t.Cleanup(way.Close)
 	address := func(s *site, frame string) string {
-		return s.URL + "/?" + url.Values{"url": {h.url + "/api"}, "way": {way.URL + "/api"}, "token": {h.token}, "execution": {execution}, "frame": {frame}}.Encode()
+		return s.URL + "/?" + url.Values{"url": {h.url + "/api"}, "way": {way.URL + "/api"}, "token": {h.token},
+			"execution": {execution}, "frame": {frame}}.Encode()
 	}
 	browse(t, browser, address(friend, address(stranger, "")))
 
-	friend.expect(t, "POST Heddle", "GET Heddle", "form sent", "socket Heddle", "event QUEUED", "event CLAIMED", "event STEP_FINISHED")
+	friend.expect(t, "POST Heddle", "GET Heddle", "form sent", "socket Heddle", "event QUEUED", "event CLAIMED",
+		"event STEP_FINISHED")
 	stranger.expect(t, "fetch refused", "form sent", "socket refused", "events refused", "end")
 	way.CloseClientConnections()
 	answer()
 	friend.expect(t, "events again", "event STEP_FINISHED", "event FINISHED", "events complete", "end")
-	if customers := at(h.call(`{ customers { nodes { name } } }`, nil), "customers.nodes").([]any); len(customers) != 1 {
+	if customers := at(h.call(`{ customers { nodes { name } } }`, nil),
+		"customers.nodes").([]any); len(customers) != 1 {
 		t.Errorf("a form has written: %v", customers)
 	}
 }
@@ -87,7 +93,8 @@ func TestBrowser(t *testing.T) {
 func browse(t *testing.T, browser, page string) {
 	t.Helper()
 	output := newCapture()
-	arguments := []string{"--headless", "--disable-gpu", "--user-data-dir=" + t.TempDir(), "--remote-debugging-port=0", page}
+	arguments := []string{"--headless", "--disable-gpu", "--user-data-dir=" + t.TempDir(), "--remote-debugging-port=0",
+		page}
 	if os.Getuid() == 0 { // its sandbox is not for root
 		arguments = slices.Insert(arguments, 0, "--no-sandbox")
 	}

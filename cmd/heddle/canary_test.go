@@ -44,11 +44,14 @@ func TestCanary(t *testing.T) {
 	h.reviewed()
 	heard := h.busy()
 	h.must(until("the failure of both ways to send a notice", func() bool {
-		return strings.Count(h.stderr.String(), "sending a notice failed") > 1 && strings.Contains(told.heard(), canaryPath) && strings.Contains(told.heard(), "AUTH")
+		return strings.Count(h.stderr.String(), "sending a notice failed") > 1 && strings.Contains(told.heard(),
+			canaryPath) && strings.Contains(told.heard(), "AUTH")
 	}))
 	h.must(h.stop())
-	wrote, login := h.stderr.String()+h.printed(), base64.StdEncoding.EncodeToString([]byte("\x00heddle\x00"+canaryMail))
-	if !strings.Contains(wrote, `"ready"`) || !strings.Contains(heard, canaryConnection) || !strings.Contains(told.heard(), canaryQuery) || !strings.Contains(told.heard(), login) {
+	wrote, login := h.stderr.String()+h.printed(),
+		base64.StdEncoding.EncodeToString([]byte("\x00heddle\x00"+canaryMail))
+	if !strings.Contains(wrote, `"ready"`) || !strings.Contains(heard, canaryConnection) ||
+		!strings.Contains(told.heard(), canaryQuery) || !strings.Contains(told.heard(), login) {
 		t.Fatal("the test is blind")
 	}
 	config, err := command(h.dir, h.env, "--print-config").CombinedOutput()
@@ -56,7 +59,8 @@ func TestCanary(t *testing.T) {
 	if wrote += string(config); !strings.Contains(wrote, "notice-webhook: "+told.webhook+"/") {
 		t.Errorf("the configuration is printed as %s", config)
 	}
-	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection, canaryEndpoint, canaryPath, canaryQuery, canarySigning, signing, canaryMail, login} {
+	for _, secret := range []string{canaryToken, canaryMaster, master, canaryConnection, canaryEndpoint, canaryPath,
+		canaryQuery, canarySigning, signing, canaryMail, login} {
 		if strings.Contains(wrote, secret) {
 			t.Errorf("%q is in what the server wrote", secret)
 		}
@@ -176,7 +180,8 @@ func (h *house) reviewed() {
 	h.Helper()
 	reviewer := at(h.call(`mutation { createOrganizationUser(input: {email: "reviewer@example.com", role: "ADMIN"}) { user { id } errors { field messages } } }`, nil), "createOrganizationUser.user.id")
 	integration := at(h.call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
-		map[string]any{"d": strings.Replace(connectionDefinition, "Connected", "Reviewed", 1)}), "importIntegration.integration.id")
+		map[string]any{"d": strings.Replace(connectionDefinition, "Connected", "Reviewed",
+			1)}), "importIntegration.integration.id")
 	h.call(`mutation($i: ID!, $r: ID!) { requestReview(input: {id: $i, reviewers: [$r]}) { errors { field messages } } }`, map[string]any{"i": integration, "r": reviewer})
 }
 
@@ -191,16 +196,19 @@ func (h *house) busy() (authorization string) {
 	token := map[string]any{"key": "Service", "values": string(values)}
 	trigger := h.deploy(connectionDefinition, token)
 	h.telling()
-	for url, want := range map[string]string{service.URL: "COMPLETED", service.URL + "/fail": "ERROR", "http://192.168.255.1": "ERROR"} {
+	for url, want := range map[string]string{service.URL: "COMPLETED", service.URL + "/fail": "ERROR",
+		"http://192.168.255.1": "ERROR"} {
 		if result := h.ended(h.trigger(trigger, `{"url":"`+url+`"}`)); at(result, "resultType") != want {
 			h.Errorf("the run ended with %v", result)
 		}
 	}
 	heard, err := service.got(1)
 	h.must(err)
-	for _, header := range []http.Header{{"Authorization": {"Bearer " + canaryToken + "x"}}, {"Authorization": {"Bearer " + canaryToken}}} {
+	for _, header := range []http.Header{{"Authorization": {"Bearer " + canaryToken + "x"}},
+		{"Authorization": {"Bearer " + canaryToken}}} {
 		header.Set("Content-Type", "application/json")
-		for _, body := range []string{`{"query":"{ customer(id: \"none\") { id } }"}`, `{"query":"` + canaryConnection + `"}`, canaryConnection} {
+		for _, body := range []string{`{"query":"{ customer(id: \"none\") { id } }"}`, `{"query":"` + canaryConnection +
+			`"}`, canaryConnection} {
 			_, _, text, err := send(http.MethodPost, h.url+"/api", header, []byte(body))
 			h.must(err)
 			if bytes.Contains(text, []byte(canaryToken)) {
@@ -223,9 +231,11 @@ func (h *house) telling() {
 		}
 		h.call(`mutation($i: ID!, $f: ID!, $k: String!) { updateInstance(input: {id: $i, flowConfigs: [{flowId: $f, apiKeys: [$k]}]}) { instance { id } errors { field messages } } }`,
 			map[string]any{"i": at(instance, "id"), "f": at(flow, "flow.id"), "k": canaryEndpoint})
-		status, header, answer, err := send(http.MethodPost, at(flow, "webhookUrl").(string), http.Header{"Api-Key": {canaryEndpoint}}, nil)
+		status, header, answer, err := send(http.MethodPost, at(flow, "webhookUrl").(string),
+			http.Header{"Api-Key": {canaryEndpoint}}, nil)
 		h.must(err)
-		if status != http.StatusOK || !bytes.Contains(answer, fmt.Appendf(nil, `"seen":[%d,1]`, len(canaryConnection))) {
+		if status != http.StatusOK || !bytes.Contains(answer,
+			fmt.Appendf(nil, `"seen":[%d,1]`, len(canaryConnection))) {
 			h.Fatalf("answered %d %s", status, answer)
 		}
 		told, err := json.Marshal(h.call(`query($id: ID!) { executionResult(id: $id) { error stepResults { nodes { error result } } logs { nodes { message } } } }`,

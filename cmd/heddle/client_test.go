@@ -117,7 +117,8 @@ func (h *house) deploy(definition string, config ...any) (trigger string) {
 // trigger posts to a trigger and returns the execution's id.
 func (h *house) trigger(path string, body string) (execution string) {
 	h.Helper()
-	status, header, text, err := send(http.MethodPost, h.url+path, http.Header{"Content-Type": {"application/json"}}, []byte(body))
+	status, header, text, err := send(http.MethodPost, h.url+path, http.Header{"Content-Type": {"application/json"}},
+		[]byte(body))
 	h.must(err)
 	if status != http.StatusOK {
 		h.Fatalf("the trigger answered %d %s", status, text)
@@ -162,7 +163,8 @@ func newHook() *hook {
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // the caller may have been killed
 	h.mu.Lock()
-	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.Header.Get("Content-Type"), r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization"), string(body), r.Header.Get("Traceparent")})
+	h.requests = append(h.requests, request{r.Method, r.URL.Path, r.Header.Get("Content-Type"),
+		r.Header.Get("Idempotency-Key"), r.Header.Get("Authorization"), string(body), r.Header.Get("Traceparent")})
 	h.times = append(h.times, time.Now())
 	hold := h.hold
 	h.mu.Unlock()

@@ -44,16 +44,20 @@ func newCluster(t *testing.T, apis, workers int, more ...string) *cluster {
 		t.Skip("HEDDLE_TEST_REDIS is not set: many processes are not run, for want of a redis-server")
 	}
 	serve, address := logHouse(t)
-	c := &cluster{TB: t, serveLog: serve, logs: serve("127.0.0.1:0"), redis: &realRedis{TB: t, socket: filepath.Join(shortFolder(t), "s")}}
+	c := &cluster{TB: t, serveLog: serve, logs: serve("127.0.0.1:0"),
+		redis: &realRedis{TB: t, socket: filepath.Join(shortFolder(t), "s")}}
 	c.logURL = address(c.logs)
 	_, ca, _ := strings.Cut(c.logURL, "tlsCAFile=")
 	c.logFile = filepath.Join(filepath.Dir(ca), "log.db")
 	c.redis.start()
 	t.Cleanup(func() { c.redis.kill() })
-	s3 := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true), gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	s3 := httptest.NewServer(gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true),
+		gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
 	t.Cleanup(s3.Close)
-	env := []string{"HEDDLE_MAX_CLAIMS=100", "HEDDLE_LOG=" + c.logURL, "HEDDLE_REDIS=redis-socket://" + c.redis.socket, "HEDDLE_MASTER_KEY=" + shared["HEDDLE_MASTER_KEY"],
-		"HEDDLE_BLOBS=s3://heddle?region=us-east-1&use_path_style=true&endpoint=" + s3.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+	env := []string{"HEDDLE_MAX_CLAIMS=100", "HEDDLE_LOG=" + c.logURL, "HEDDLE_REDIS=redis-socket://" + c.redis.socket,
+		"HEDDLE_MASTER_KEY=" + shared["HEDDLE_MASTER_KEY"],
+		"HEDDLE_BLOBS=s3://heddle?region=us-east-1&use_path_style=true&endpoint=" + s3.URL, "AWS_ACCESS_KEY_ID=test",
+		"AWS_SECRET_ACCESS_KEY=test",
 		"HEDDLE_ALLOW_HOSTS=127.0.0.1"}
 	env = append(env, more...)
 	for range apis {
@@ -101,8 +105,10 @@ func TestProcessesTogether(t *testing.T) {
 	hook := newHook()
 	t.Cleanup(hook.Close)
 	one, other := c.apis[0], c.apis[1]
-	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/metrics": http.StatusOK, "/api": http.StatusNotFound, "/trigger/x": http.StatusNotFound} {
-		if status, _, _, err := send(http.MethodGet, c.workerURL(0)+path, http.Header{}, nil); err != nil || status != want {
+	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK,
+		"/metrics": http.StatusOK, "/api": http.StatusNotFound, "/trigger/x": http.StatusNotFound} {
+		if status, _, _, err := send(http.MethodGet, c.workerURL(0)+path, http.Header{}, nil); err != nil ||
+			status != want {
 			t.Errorf("a worker answers %s with %d, %v", path, status, err)
 		}
 	}
@@ -110,12 +116,14 @@ func TestProcessesTogether(t *testing.T) {
 	t.Run("a synchronous caller is answered", func(t *testing.T) {
 		for i, h := range []*house{one, other, one} {
 			h.must(until("the trigger's being known everywhere", func() bool {
-				status, header, body, err := send(http.MethodPost, h.url+trigger, http.Header{"Prismatic-Synchronous": {"true"}}, nil)
+				status, header, body, err := send(http.MethodPost, h.url+trigger,
+					http.Header{"Prismatic-Synchronous": {"true"}}, nil)
 				h.must(err)
 				if status != http.StatusOK && status != http.StatusNotFound {
 					t.Fatalf("caller %d was answered %d %s", i, status, body)
 				}
-				if status == http.StatusOK && at(other.ended(header.Get("prismatic-executionid")), "resultType") != "COMPLETED" {
+				if status == http.StatusOK && at(other.ended(header.Get("prismatic-executionid")),
+					"resultType") != "COMPLETED" {
 					t.Error("the answer came before the end")
 				}
 				return status == http.StatusOK
@@ -145,7 +153,8 @@ func TestProcessesTogether(t *testing.T) {
 			told <- fmt.Sprint(string(text), err)
 		}()
 		release()
-		if text := <-told; !strings.HasSuffix(text, "<nil>") || strings.Count(text, "__typename") < 3 || !strings.Contains(text, "event: complete") {
+		if text := <-told; !strings.HasSuffix(text, "<nil>") || strings.Count(text, "__typename") < 3 ||
+			!strings.Contains(text, "event: complete") {
 			t.Errorf("the feed tells %s", text)
 		}
 	})
@@ -156,7 +165,8 @@ func TestProcessesTogether(t *testing.T) {
 		if key != domain.DeriveID("step", run, "callA") {
 			t.Errorf("the call has key %s", key)
 		}
-		other.call(`mutation($i: ID!) { cancelExecution(input: {id: $i}) { errors { field messages } } }`, map[string]any{"i": run})
+		other.call(`mutation($i: ID!) { cancelExecution(input: {id: $i}) { errors { field messages } } }`,
+			map[string]any{"i": run})
 		if gone := <-left; gone != key { // the step's own time ends only after that of this test
 			t.Errorf("call %s was interrupted", gone)
 		}
@@ -177,7 +187,8 @@ func (c *cluster) presence(t *testing.T) {
 	defer leave()
 	first(`"first"`)
 	c.must(until("the draft's being known everywhere", func() bool {
-		answer, err := ask(c.apis[1].url, testToken, `query($i: ID!) { draft(id: $i) { id } }`, map[string]any{"i": draft})
+		answer, err := ask(c.apis[1].url, testToken, `query($i: ID!) { draft(id: $i) { id } }`,
+			map[string]any{"i": draft})
 		c.must(err)
 		return at(answer, "data.draft.id") != nil
 	}))
@@ -198,7 +209,8 @@ func (c *cluster) looks(t *testing.T, h *house, draft, session string) (seen fun
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api", bytes.NewReader(body))
 	c.must(err)
-	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + h.token}}
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"},
+		"Authorization": {"Bearer " + h.token}}
 	response, err := web.Do(r)
 	c.must(err)
 	lines := bufio.NewScanner(response.Body)
@@ -249,9 +261,11 @@ func (c *cluster) newerEvents(t *testing.T, trigger string) {
 	}
 	for stream, r := range last {
 		id := uuid.Must(uuid.NewV7())
-		meta, err := json.Marshal(domain.Meta{ID: id, Organization: domain.DeriveID("first organization"), Actor: "system", Time: time.Now()})
+		meta, err := json.Marshal(domain.Meta{ID: id, Organization: domain.DeriveID("first organization"),
+			Actor: "system", Time: time.Now()})
 		c.must(err)
-		_, err = log.Append(t.Context(), stream, r.Revision, store.Event{ID: id, Kind: "ToldByANewerVersion", Meta: meta, Data: []byte(`{"new":[1]}`)})
+		_, err = log.Append(t.Context(), stream, r.Revision, store.Event{ID: id, Kind: "ToldByANewerVersion",
+			Meta: meta, Data: []byte(`{"new":[1]}`)})
 		c.must(err)
 	}
 	check := func() {

@@ -122,8 +122,9 @@ type settings struct {
 // defaults are the variables in the settings' tags: the defaults that other packages know, by package and field.
 func defaults() kong.Vars {
 	vars := kong.Vars{}
-	for name, of := range map[string]any{"worker": worker.DefaultOptions(), "graph": graph.DefaultOptions(), "script": script.DefaultLimits,
-		"http": outbound.DefaultLimits, "definition": definition.DefaultLimits, "draft": domain.DefaultDraftLimits,
+	for name, of := range map[string]any{"worker": worker.DefaultOptions(), "graph": graph.DefaultOptions(),
+		"script": script.DefaultLimits,
+		"http":   outbound.DefaultLimits, "definition": definition.DefaultLimits, "draft": domain.DefaultDraftLimits,
 		"file": domain.DefaultFileLimits, "log": eventstore.DefaultServerLimits} {
 		v := reflect.ValueOf(of)
 		for i := range v.NumField() {

@@ -72,7 +72,8 @@ func (p *pacedWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // extend sets the deadline of the reader for the next bytes.
 func (p *pacedWriter) extend(size int) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience + time.Duration(size)*time.Second/leastRate)) // not supported: nothing to bound
+	// not supported: nothing to bound
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience + time.Duration(size)*time.Second/leastRate))
 }
 
 // WriteHeader implements [http.ResponseWriter].

@@ -22,7 +22,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := make(chan string, 10)
-	c := &connections{Listener: inner, peers: store.Peers{Most: 3, Each: 2}, refused: func(limit string) { refused <- limit }}
+	c := &connections{Listener: inner, peers: store.Peers{Most: 3, Each: 2},
+		refused: func(limit string) { refused <- limit }}
 	defer func() { _ = c.Close() }()
 	accepted := make(chan net.Conn, 10)
 	var accepting sync.WaitGroup

@@ -61,7 +61,8 @@ func crashAnywhere(t *testing.T, redis *realRedis) {
 	}
 	inTime := len(settled)
 	for _, run := range runs {
-		if result := h.ended(run); at(result, "resultType") != "COMPLETED" || len(finishedSteps(result)) != len(paths)+1 {
+		if result := h.ended(run); at(result, "resultType") != "COMPLETED" ||
+			len(finishedSteps(result)) != len(paths)+1 {
 			t.Errorf("run %s ended with %v", run, result)
 		}
 	}
@@ -76,7 +77,8 @@ func crashAnywhere(t *testing.T, redis *realRedis) {
 	for key, n := range hook.counts() {
 		again, most = again+n-1, max(most, n-1)
 		if then, is := settled[key]; is && n != then {
-			t.Errorf("call %s was made %d times, although its step had finished when it had been made %d times", key, n, then)
+			t.Errorf("call %s was made %d times, although its step had finished when it had been made %d times", key, n,
+				then)
 		}
 	}
 	if most > kills {
@@ -89,7 +91,8 @@ func crashAnywhere(t *testing.T, redis *realRedis) {
 // post triggers until the server is gone, or often enough, and tells what was accepted.
 func post(url string, most int) (runs []string) {
 	for range most {
-		status, _, body, err := send(http.MethodPost, url, http.Header{"Content-Type": {"application/json"}}, []byte("{}"))
+		status, _, body, err := send(http.MethodPost, url, http.Header{"Content-Type": {"application/json"}},
+			[]byte("{}"))
 		if err != nil {
 			return runs
 		}
@@ -136,7 +139,8 @@ func shortFolder(t *testing.T) string {
 func (r *realRedis) start() {
 	r.Helper()
 	_ = os.Remove(r.socket)
-	r.server = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(r.socket))
+	r.server = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no",
+		"--dir", filepath.Dir(r.socket))
 	if err := r.server.Start(); err != nil {
 		r.Fatal(err)
 	}

@@ -80,7 +80,8 @@ func TestCrashInFlight(t *testing.T) {
 func settle(t *testing.T, h *house, hook *hook, settled map[string]int) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"log.db", "log.db-wal"} { // a copy, so that the next server finds the log as it was left
+	// a copy, so that the next server finds the log as it was left
+	for _, name := range []string{"log.db", "log.db-wal"} {
 		data, err := os.ReadFile(filepath.Join(h.dir, "data", name))
 		h.must(err)
 		h.must(os.WriteFile(filepath.Join(dir, name), data, 0o600))
@@ -129,7 +130,8 @@ func TestTerminate(t *testing.T) {
 		h, hook, _, _ := inFlight(t)
 		answered := make(chan string, 1)
 		go func() {
-			status, header, _, err := send(http.MethodPost, h.url+h.path, http.Header{"Prismatic-Synchronous": {"true"}}, nil)
+			status, header, _, err := send(http.MethodPost, h.url+h.path,
+				http.Header{"Prismatic-Synchronous": {"true"}}, nil)
 			answered <- fmt.Sprint(status, err, header.Get("prismatic-executionid") != "")
 		}()
 		_, err := hook.got(2)

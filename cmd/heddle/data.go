@@ -31,7 +31,8 @@ func lock(dir string, logger *slog.Logger) (release func(), err error) {
 	}
 	was, still := tightenFolder(dir)
 	if len(was) > 0 {
-		logger.Warn("other users of this machine could read parts of the data folder (HEDDLE_DATA); now they can't", "changed", was)
+		logger.Warn("other users of this machine could read parts of the data folder (HEDDLE_DATA); now they can't",
+			"changed", was)
 	}
 	if len(still) > 0 {
 		logger.Warn("other users of this machine may read parts of the data folder (HEDDLE_DATA): take their rights away", "unchanged", still)

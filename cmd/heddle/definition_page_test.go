@@ -98,7 +98,8 @@ func TestDefinitionPage(t *testing.T) {
 
 // answers sends a JSON body to a trigger and compares what comes back, as values.
 func (h *house) answers(url, request, want string) error {
-	status, _, text, err := send(http.MethodPost, h.url+url, http.Header{"Content-Type": {"application/json"}}, []byte(request))
+	status, _, text, err := send(http.MethodPost, h.url+url, http.Header{"Content-Type": {"application/json"}},
+		[]byte(request))
 	if err != nil {
 		return err
 	}

@@ -67,11 +67,13 @@ func TestFullDisk(t *testing.T) {
 	h.refusedFor(strings.Repeat("full ", 4000))
 	h.mustRefuse(trigger, strings.Repeat("full ", 1<<17)) // a blob has no room
 	customers := at(h.call(`{ customers { totalCount } }`, nil), "customers.totalCount")
-	if status, _, _, err := send(http.MethodGet, h.url+"/readyz", http.Header{}, nil); status != http.StatusOK || err != nil {
+	if status, _, _, err := send(http.MethodGet, h.url+"/readyz", http.Header{}, nil); status != http.StatusOK ||
+		err != nil {
 		t.Errorf("/readyz answers %d %v", status, err)
 	}
 	h.must(os.Remove(ballast))
-	h.call(`mutation { createCustomer(input: {name: "Room again"}) { customer { id } errors { field messages } } }`, nil)
+	h.call(`mutation { createCustomer(input: {name: "Room again"}) { customer { id } errors { field messages } } }`,
+		nil)
 	if now := at(h.call(`{ customers { totalCount } }`, nil), "customers.totalCount"); now != customers.(float64)+1 {
 		t.Errorf("%v customers, there were %v", now, customers)
 	}
@@ -89,7 +91,8 @@ func TestFullDisk(t *testing.T) {
 // mustRefuse posts what there is no room for.
 func (h *house) mustRefuse(trigger, body string) {
 	h.Helper()
-	status, _, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}}, []byte(body))
+	status, _, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}},
+		[]byte(body))
 	h.must(err)
 	if status != http.StatusServiceUnavailable || !strings.Contains(string(text), "full") {
 		h.Errorf("the trigger answers %d %s", status, text)
@@ -100,7 +103,8 @@ func (h *house) mustRefuse(trigger, body string) {
 func (h *house) fillUp(trigger string) (runs []string) {
 	h.Helper()
 	for range 1000 {
-		status, header, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}}, []byte("{}"))
+		status, header, text, err := send(http.MethodPost, h.url+trigger,
+			http.Header{"Content-Type": {"application/json"}}, []byte("{}"))
 		h.must(err)
 		if status == http.StatusServiceUnavailable {
 			h.Logf("%d runs fitted in, then: %s", len(runs), text)
@@ -126,7 +130,8 @@ func (h *house) refusedFor(description string) {
 		if err == nil {
 			continue
 		}
-		if at(answer, "errors.0.extensions.code") != "UNAVAILABLE" || !strings.Contains(err.Error(), "the disk that holds the event log is full") {
+		if at(answer, "errors.0.extensions.code") != "UNAVAILABLE" || !strings.Contains(err.Error(),
+			"the disk that holds the event log is full") {
 			h.Errorf("after %d customers: %v", made, err)
 		}
 		return

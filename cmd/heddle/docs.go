@@ -45,7 +45,8 @@ func componentsPage(registry *component.Registry) string {
 	var page strings.Builder
 	page.WriteString(componentsHead)
 	for _, c := range all {
-		fmt.Fprintf(&page, "| %s | [%s](#%s) | %s |\n", c.Category, c.Key, strings.ToLower(c.Key), plainText(c.Description))
+		fmt.Fprintf(&page, "| %s | [%s](#%s) | %s |\n", c.Category, c.Key, strings.ToLower(c.Key),
+			plainText(c.Description))
 	}
 	written := map[string]string{} // by text, the key of the component
 	for _, c := range registry.Components() {

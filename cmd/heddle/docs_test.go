@@ -107,7 +107,8 @@ func TestDecisions(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files: %v", len(files), err)
 	}
-	index, form := page(t, "docs/decisions/README.md"), regexp.MustCompile(`^# \S.*\n\nDate: 20\d\d-[01]\d-[0-3]\d\n\n\S`)
+	index, form := page(t, "docs/decisions/README.md"),
+		regexp.MustCompile(`^# \S.*\n\nDate: 20\d\d-[01]\d-[0-3]\d\n\n\S`)
 	for _, path := range files {
 		name := filepath.Base(path)
 		if name == "README.md" {

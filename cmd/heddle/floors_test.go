@@ -20,11 +20,13 @@ type floor struct {
 
 // floors is the house, as CONTRIBUTING.md shows it.
 var floors = map[string]floor{
-	"domain/refusal":         {0, "", "every floor refuses, so that it knows none"},
-	"domain/definition":      {1, "domain/refusal", "the format is read without anything that happens to it"},
-	"component/value":        {1, "domain/refusal", "what steps pass is data, whatever made it"},
-	"domain":                 {2, "domain/definition domain/refusal", "the rules are pure: they know no log, no network, no clock"},
-	"worker/expression":      {4, "component/value domain/definition domain/refusal", "what inputs say is the format's, whoever runs the flow"},
+	"domain/refusal":    {0, "", "every floor refuses, so that it knows none"},
+	"domain/definition": {1, "domain/refusal", "the format is read without anything that happens to it"},
+	"component/value":   {1, "domain/refusal", "what steps pass is data, whatever made it"},
+	"domain": {2, "domain/definition domain/refusal",
+		"the rules are pure: they know no log, no network, no clock"},
+	"worker/expression": {4, "component/value domain/definition domain/refusal",
+		"what inputs say is the format's, whoever runs the flow"},
 	"worker/outbound":        {4, "component domain/refusal", "requests are guarded whoever makes them"},
 	"worker/queue":           {4, "domain/refusal", "tasks are passed without being read"},
 	"worker/queue/redistest": {0, "", "tests run on a Redis, whatever asks it"},
@@ -34,17 +36,26 @@ var floors = map[string]floor{
 	"store/files":            {2, "", "files are written for whoever asks"},
 	"store/vault":            {3, "store/cache store/files domain/refusal", "secrets are sealed without being read"},
 	"store/live":             {3, "domain/refusal", "messages are passed without being read"},
-	"store":                  {3, "store/cache store/files domain domain/definition domain/refusal", "what lasts knows the shape of events, not who reads them"},
-	"store/eventstore":       {4, "store domain/refusal", "what lasts is served to whoever speaks the protocol, and does not know it"},
-	"store/storetest":        {4, "store domain/refusal", "every adapter passes one suite"},
-	"component":              {3, "component/value domain/definition domain/refusal", "what we can do is offered to the worker and must not know it"},
-	"component/builtin":      {3, "component component/value domain/definition domain/refusal", "a component knows the plug-in API only"},
-	"projections":            {4, "store store/files store/live store/vault domain domain/definition domain/refusal", "what we know is folded from the log and nothing else"},
-	"app/access":             {5, "projections store domain", "rights are the same at every door"},
-	"app/secrets":            {5, "projections store/vault domain", "what is secret is sealed and opened the same at every door"},
-	"app/authoring":          {6, "app/access app/secrets projections store component domain domain/definition domain/refusal", "what spans streams or doors knows no door"},
-	"app/deployment":         {6, "app/access app/secrets projections store domain domain/definition domain/refusal", "an instance's life is the same at every door"},
-	"app/notify":             {5, "projections store store/live domain domain/definition domain/refusal", "people are told what the view knows, whoever changed it"},
+	"store": {3, "store/cache store/files domain domain/definition domain/refusal",
+		"what lasts knows the shape of events, not who reads them"},
+	"store/eventstore": {4, "store domain/refusal",
+		"what lasts is served to whoever speaks the protocol, and does not know it"},
+	"store/storetest": {4, "store domain/refusal", "every adapter passes one suite"},
+	"component": {3, "component/value domain/definition domain/refusal",
+		"what we can do is offered to the worker and must not know it"},
+	"component/builtin": {3, "component component/value domain/definition domain/refusal",
+		"a component knows the plug-in API only"},
+	"projections": {4, "store store/files store/live store/vault domain domain/definition domain/refusal",
+		"what we know is folded from the log and nothing else"},
+	"app/access": {5, "projections store domain", "rights are the same at every door"},
+	"app/secrets": {5, "projections store/vault domain",
+		"what is secret is sealed and opened the same at every door"},
+	"app/authoring": {6, "app/access app/secrets projections store component domain domain/definition domain/refusal",
+		"what spans streams or doors knows no door"},
+	"app/deployment": {6, "app/access app/secrets projections store domain domain/definition domain/refusal",
+		"an instance's life is the same at every door"},
+	"app/notify": {5, "projections store store/live domain domain/definition domain/refusal",
+		"people are told what the view knows, whoever changed it"},
 	"graph": {7, "app/authoring app/deployment app/access app/secrets projections store store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for people shares the log with the door for machines, not code"},
 	"worker": {7, "app/secrets worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
@@ -53,7 +64,8 @@ var floors = map[string]floor{
 }
 
 // impure are standard packages that have no place on the lowest floor.
-var impure = []string{"os", "net", "net/http", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "crypto/rand", "io/fs", "os/exec"}
+var impure = []string{"os", "net", "net/http", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2",
+	"crypto/rand", "io/fs", "os/exec"}
 
 type listed struct {
 	ImportPath, Doc string

@@ -12,11 +12,12 @@ import (
 )
 
 // private are the names in a data folder that are for their owner alone.
-var private = []string{"log.db", "log.db-wal", "log.db-shm", "runs.db", "runs.db-wal", "runs.db-shm", vault.MasterKeyFile, "log.password", "log.key", "log.crt", "lock", headFile}
+var private = []string{"log.db", "log.db-wal", "log.db-shm", "runs.db", "runs.db-wal", "runs.db-shm",
+	vault.MasterKeyFile, "log.password", "log.key", "log.crt", "lock", headFile}
 
 // tightenFolder takes the rights of others from a data folder and what is in it, since a folder may have been made, or
-// files restored, with the rights that a shell gives. It tells what others could read, and what they still can. A folder
-// that other things are kept in as well stays as it is.
+// files restored, with the rights that a shell gives. It tells what others could read, and what they still can. A
+// folder that other things are kept in as well stays as it is.
 func tightenFolder(dir string) (was, still []string) {
 	take := func(path string, mode fs.FileMode) {
 		switch changed, err := files.Tighten(path, mode); {

@@ -66,7 +66,8 @@ func TestKillAnything(t *testing.T) {
 	}
 	c.must(loading.Wait())
 	for _, run := range runs {
-		if result := c.apis[0].ended(run); at(result, "resultType") != "COMPLETED" || len(finishedSteps(result)) != len(paths)+1 {
+		if result := c.apis[0].ended(run); at(result, "resultType") != "COMPLETED" ||
+			len(finishedSteps(result)) != len(paths)+1 {
 			t.Errorf("run %s ended with %v", run, result)
 		}
 	}
@@ -159,7 +160,8 @@ func (c *cluster) judge(t *testing.T, hook *hook, runs []string) (again int, lat
 			for i, call := range calls[key] {
 				late := call.Sub(time.UnixMicro(r.Created))
 				if late > onItsWay {
-					t.Errorf("call %s of run %s was made again %s after it had finished", step.Path, r.AggregateID(), late)
+					t.Errorf("call %s of run %s was made again %s after it had finished", step.Path, r.AggregateID(),
+						late)
 				}
 				if i > 0 {
 					again, latest = again+1, max(latest, late)

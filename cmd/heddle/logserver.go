@@ -67,7 +67,8 @@ func (logServeCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, st
 }
 
 // logServer listens for those who share the event log; serve answers them until its context ends.
-func (s *settings) logServer(log store.Log, logger *slog.Logger, stdout io.Writer) (serve func(context.Context) error, address string, err error) {
+func (s *settings) logServer(log store.Log, logger *slog.Logger,
+	stdout io.Writer) (serve func(context.Context) error, address string, err error) {
 	if s.Log != "embedded" {
 		return nil, "", errors.New("HEDDLE_SERVE_LOG: only the embedded event log can be served; HEDDLE_LOG is another one")
 	}
@@ -76,7 +77,8 @@ func (s *settings) logServer(log store.Log, logger *slog.Logger, stdout io.Write
 		return nil, "", fmt.Errorf("listening (HEDDLE_SERVE_LOG): %w", err)
 	}
 	options := eventstore.ServerOptions{User: s.LogUser, Logger: logger,
-		Limits: eventstore.ServerLimits{Connections: s.LogConnections, ConnectionsPerAddress: s.LogConnectionsPerAddress, Calls: s.LogCalls}}
+		Limits: eventstore.ServerLimits{Connections: s.LogConnections,
+			ConnectionsPerAddress: s.LogConnectionsPerAddress, Calls: s.LogCalls}}
 	options.TLS, err = s.logTLS(listener.Addr().(*net.TCPAddr).IP.IsLoopback())
 	if err == nil {
 		options.Password, err = s.logPassword(stdout)
@@ -160,8 +162,9 @@ func makeCertificate(certificate, key string) error {
 	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "heddle event log"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTime),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA: true, BasicConstraintsValid: true}
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:        true, BasicConstraintsValid: true}
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, &secret.PublicKey, secret)
 	if err != nil {
 		return err

@@ -25,7 +25,8 @@ func logHouse(t *testing.T) (serve func(listen string) *process, address func(*p
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprintf("esdb://heddle:%s@%s?tlsCAFile=%s", strings.TrimSpace(string(password)), strings.TrimPrefix(p.url, "esdb://"), filepath.Join(data, "log.crt"))
+		return fmt.Sprintf("esdb://heddle:%s@%s?tlsCAFile=%s", strings.TrimSpace(string(password)),
+			strings.TrimPrefix(p.url, "esdb://"), filepath.Join(data, "log.crt"))
 	}
 	return serve, address
 }
@@ -37,7 +38,8 @@ func TestServedLog(t *testing.T) {
 	defer hook.Close()
 	serve, address := logHouse(t)
 	logs := serve("127.0.0.1:0")
-	if shown := logs.printed(); !strings.Contains(address(logs), ":"+strings.Fields(shown)[len(strings.Fields(shown))-1]+"@") {
+	if shown := logs.printed(); !strings.Contains(address(logs),
+		":"+strings.Fields(shown)[len(strings.Fields(shown))-1]+"@") {
 		t.Errorf("the password is not shown: %s", shown)
 	}
 	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_LOG="+address(logs))

@@ -45,7 +45,8 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("heddle"), kong.Writers(stdout, stderr), defaults(),
-		kong.Description("A self-hosted integration platform."), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Description("A self-hosted integration platform."), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic(err) // a mistake in the tags above
 	}
@@ -107,12 +108,13 @@ var secretKeys = []string{"token", "secret", "password", "authorization", "api-k
 func newLogger(w io.Writer, level string) *slog.Logger {
 	var least slog.Level
 	_ = least.UnmarshalText([]byte(level)) // the flag allows nothing else
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if slices.Contains(secretKeys, strings.ToLower(a.Key)) {
-			return slog.String(a.Key, "********")
-		}
-		return a
-	}}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if slices.Contains(secretKeys, strings.ToLower(a.Key)) {
+				return slog.String(a.Key, "********")
+			}
+			return a
+		}}))
 }
 
 type versionCmd struct{}

@@ -22,7 +22,8 @@ type leakChecked struct{ *testing.M }
 func (m leakChecked) Run() int {
 	code := m.M.Run()
 	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop")); err != nil {
+		if err := goleak.Find(goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+			goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop")); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			return 1
 		}

@@ -38,7 +38,8 @@ func (h *house) subscribe(query string, variables map[string]any) (end func()) {
 	h.must(err)
 	r, err := http.NewRequest(http.MethodPost, h.url+"/api", bytes.NewReader(body))
 	h.must(err)
-	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Authorization": {"Bearer " + h.token}}
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/event-stream"},
+		"Authorization": {"Bearer " + h.token}}
 	answer, err := web.Do(r)
 	h.must(err)
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
@@ -67,11 +68,14 @@ func TestMetrics(t *testing.T) {
 	if running := h.metrics()["heddle_executions_running"]; running != 1 {
 		t.Errorf("%g executions are running", running)
 	}
-	h.call(`mutation($i: ID!) { cancelExecution(input: {id: $i}) { errors { field messages } } }`, map[string]any{"i": held})
-	if status, _, _, err := send(http.MethodPost, h.url+trigger, http.Header{}, make([]byte, 1001)); status != http.StatusRequestEntityTooLarge || err != nil {
+	h.call(`mutation($i: ID!) { cancelExecution(input: {id: $i}) { errors { field messages } } }`,
+		map[string]any{"i": held})
+	if status, _, _, err := send(http.MethodPost, h.url+trigger, http.Header{},
+		make([]byte, 1001)); status != http.StatusRequestEntityTooLarge || err != nil {
 		t.Errorf("a large body is answered %d %v", status, err)
 	}
-	if answer, err := ask(h.url, h.token, `{ customers { nodes { instances { nodes { integration { id } } } } } }`, nil); err != nil || refused(answer) == nil {
+	if answer, err := ask(h.url, h.token, `{ customers { nodes { instances { nodes { integration { id } } } } } }`,
+		nil); err != nil || refused(answer) == nil {
 		t.Errorf("a deep document is answered %v %v", answer, err)
 	}
 	integration := at(h.call(`{ integrations { nodes { id } } }`, nil), "integrations.nodes.0.id")
@@ -103,13 +107,16 @@ func TestMetrics(t *testing.T) {
 		`heddle_run_index_lag_seconds`:    0,
 		`heddle_log_failed_appends_total`: 0,
 	} {
-		if err := until(fmt.Sprintf("%s to be %g", name, want), func() bool { got, there := h.metrics()[name]; return there && got == want }); err != nil {
+		if err := until(fmt.Sprintf("%s to be %g", name, want),
+			func() bool { got, there := h.metrics()[name]; return there && got == want }); err != nil {
 			t.Errorf("%v: it is %g", err, h.metrics()[name])
 		}
 	}
 	m := h.metrics()
-	for name, least := range map[string]float64{"heddle_log_append_seconds_count": 10, "heddle_log_commit_seconds_count": 10, "heddle_log_events_total": 20,
-		"heddle_log_position": m["heddle_view_position"], "heddle_view_position": 20, "process_resident_memory_bytes": 1, "go_goroutines": 1} {
+	for name, least := range map[string]float64{"heddle_log_append_seconds_count": 10,
+		"heddle_log_commit_seconds_count": 10, "heddle_log_events_total": 20,
+		"heddle_log_position": m["heddle_view_position"], "heddle_view_position": 20,
+		"process_resident_memory_bytes": 1, "go_goroutines": 1} {
 		if m[name] < least {
 			t.Errorf("%s is %g", name, m[name])
 		}
@@ -185,7 +192,8 @@ func TestMetricsAreBounded(t *testing.T) {
 	if after := series(); !maps.Equal(before, after) {
 		t.Errorf("there were %d series and are %d", len(before), len(after))
 	}
-	for name, want := range map[string]int{"heddle_http_requests_total": 6 * 6, "heddle_limit_hits_total": len(limitNames) + 1, "heddle_step_seconds": 1} {
+	for name, want := range map[string]int{"heddle_http_requests_total": 6 * 6,
+		"heddle_limit_hits_total": len(limitNames) + 1, "heddle_step_seconds": 1} {
 		n := 0
 		for s := range before {
 			if strings.HasPrefix(s, name+"[") {

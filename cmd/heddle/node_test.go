@@ -68,7 +68,8 @@ func TestSchemaIsPromised(t *testing.T) {
 		}
 		var wordless strings.Builder
 		formatter.NewFormatter(&wordless, formatter.WithoutDescription()).FormatSchemaDocument(document)
-		texts = append(texts, strings.ReplaceAll(wordless.String(), ",", "")) // where there was a description it writes none
+		// where there was a description it writes none
+		texts = append(texts, strings.ReplaceAll(wordless.String(), ",", ""))
 	}
 	if texts[0] != texts[1] {
 		t.Error("schema.graphqls is not what is promised: in cmd/heddle/testdata/clients run npm ci, then npm run promise, and commit promised.graphqls")

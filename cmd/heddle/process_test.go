@@ -188,7 +188,10 @@ func (h *house) must(err error) {
 
 // variables are the names of all settings in the environment.
 func variables() (names []string) {
-	new(settings).each(func(_ string, f reflect.StructField, _ reflect.Value) { names = append(names, f.Tag.Get("env")) })
+	new(settings).each(func(_ string, f reflect.StructField, _ reflect.Value) {
+		names = append(names,
+			f.Tag.Get("env"))
+	})
 	return append(names, "HEDDLE_CONFIG")
 }
 

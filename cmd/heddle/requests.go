@@ -36,7 +36,8 @@ func (m *metrics) requests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, begin, seen := routeOf(r), time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(seen, r)
-		if seen.status == http.StatusSwitchingProtocols || strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+		if seen.status == http.StatusSwitchingProtocols || strings.HasPrefix(w.Header().Get("Content-Type"),
+			"text/event-stream") {
 			route = routeStream
 		}
 		m.answered.WithLabelValues(route, classOf(seen.status)).Inc()

@@ -34,10 +34,13 @@ func (s *settings) checkRoles() error {
 		what string
 	}{
 		{s.Redis == "embedded", "the Redis of all processes: HEDDLE_REDIS must be redis://… or another address, not embedded"},
-		{s.Log == "embedded" && s.ServeLog == "", "their event log: HEDDLE_LOG must be esdb://…, or HEDDLE_SERVE_LOG an address at which this process serves its own"},
-		{err != nil || blobs.Scheme == "" || blobs.Scheme == "mem", "their blobs: HEDDLE_BLOBS must be s3://bucket?region=…, or file:///folder on a machine that has them all"},
+		{s.Log == "embedded" && s.ServeLog == "",
+			"their event log: HEDDLE_LOG must be esdb://…, or HEDDLE_SERVE_LOG an address at which this process serves its own"},
+		{err != nil || blobs.Scheme == "" || blobs.Scheme == "mem",
+			"their blobs: HEDDLE_BLOBS must be s3://bucket?region=…, or file:///folder on a machine that has them all"},
 		{s.MasterKey == "", "their master key: HEDDLE_MASTER_KEY must be set"},
-		{!s.holds(roleAPI) && s.PublicURL == "", "the address of those with the role api: HEDDLE_PUBLIC_URL must be set"},
+		{!s.holds(roleAPI) && s.PublicURL == "",
+			"the address of those with the role api: HEDDLE_PUBLIC_URL must be set"},
 	}
 	var missing []string
 	for _, u := range unshared {
@@ -48,7 +51,8 @@ func (s *settings) checkRoles() error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("HEDDLE_ROLES is %s: such a process works with others and needs%s", strings.Join(s.Roles, ","), strings.Join(missing, ";"))
+	return fmt.Errorf("HEDDLE_ROLES is %s: such a process works with others and needs%s", strings.Join(s.Roles, ","),
+		strings.Join(missing, ";"))
 }
 
 // openLive opens what carries wake-ups, answers and presence: Redis, where processes may share one.

@@ -8,7 +8,8 @@ import (
 
 // shared is a configuration with which a process may have one role; nothing of it is reached.
 var shared = map[string]string{
-	"HEDDLE_REDIS": "redis://127.0.0.1:1", "HEDDLE_LOG": "esdb://heddle:password@127.0.0.1:1", "HEDDLE_BLOBS": "s3://bucket?region=here",
+	"HEDDLE_REDIS": "redis://127.0.0.1:1", "HEDDLE_LOG": "esdb://heddle:password@127.0.0.1:1",
+	"HEDDLE_BLOBS":      "s3://bucket?region=here",
 	"HEDDLE_MASTER_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "HEDDLE_PUBLIC_URL": "http://127.0.0.1:1",
 }
 
@@ -16,7 +17,8 @@ var shared = map[string]string{
 // refuse, and say what to set, and nothing else.
 func TestRolesRefused(t *testing.T) {
 	refused := map[string]map[string]string{ // by the setting that is named, what is set otherwise
-		"HEDDLE_REDIS": {"HEDDLE_REDIS": "embedded"}, "HEDDLE_LOG": {"HEDDLE_LOG": ""}, "HEDDLE_BLOBS": {"HEDDLE_BLOBS": ""},
+		"HEDDLE_REDIS": {"HEDDLE_REDIS": "embedded"}, "HEDDLE_LOG": {"HEDDLE_LOG": ""},
+		"HEDDLE_BLOBS":      {"HEDDLE_BLOBS": ""},
 		"HEDDLE_MASTER_KEY": {"HEDDLE_MASTER_KEY": ""}, "HEDDLE_PUBLIC_URL": {"HEDDLE_PUBLIC_URL": ""},
 	}
 	for setting, changes := range refused {
@@ -48,7 +50,8 @@ func TestRolesRefused(t *testing.T) {
 			}
 		}
 	}
-	if out, err := command(t.TempDir(), nil, "serve", "--roles", "other").CombinedOutput(); err == nil || !strings.Contains(string(out), `must be one of "api","worker"`) {
+	if out, err := command(t.TempDir(), nil, "serve", "--roles", "other").CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), `must be one of "api","worker"`) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -58,8 +61,10 @@ func TestRolesAccepted(t *testing.T) {
 		{Roles: []string{"api", "worker"}, Redis: "embedded", Log: "embedded"},
 		{Roles: []string{"worker", "api"}, Redis: "embedded", Log: "embedded"},
 		{Roles: []string{"api"}, Redis: "redis://r", Log: "esdb://l", Blobs: "s3://b", MasterKey: "k"},
-		{Roles: []string{"api"}, Redis: "redis://r", Log: "embedded", ServeLog: ":1", Blobs: "file:///b", MasterKey: "k"},
-		{Roles: []string{"worker"}, Redis: "redis://r", Log: "esdb://l", Blobs: "file:///b", MasterKey: "k", PublicURL: "http://u"},
+		{Roles: []string{"api"}, Redis: "redis://r", Log: "embedded", ServeLog: ":1", Blobs: "file:///b",
+			MasterKey: "k"},
+		{Roles: []string{"worker"}, Redis: "redis://r", Log: "esdb://l", Blobs: "file:///b", MasterKey: "k",
+			PublicURL: "http://u"},
 	} {
 		if err := c.checkRoles(); err != nil {
 			t.Error(err)

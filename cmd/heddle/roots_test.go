@@ -20,8 +20,10 @@ var arguments = map[string]string{
 	"node":                  `id: "$INTEGRATION"`,
 	"integrationDifference": `from: "$INTEGRATION", to: "$INTEGRATION"`,
 	"customer":              `id: "$CUSTOMER"`, "integration": `id: "$INTEGRATION"`, "instance": `id: "$INSTANCE"`,
-	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`, "logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`, "integrations": "allVersions: true",
-	"uploadMedia": `objectId: "$INTEGRATION", fileName: "icon.png", mediaType: AVATAR`,
+	"component": `id: "` + domain.DeriveID("component", "code") + `"`, "executionResult": `id: "$RUN"`,
+	"logs": `executionResult: "$RUN"`, "executionSections": `executionResult: "$RUN"`,
+	"integrations": "allVersions: true",
+	"uploadMedia":  `objectId: "$INTEGRATION", fileName: "icon.png", mediaType: AVATAR`,
 }
 
 // rootDepth is how many objects deep below a root field the answers are compared.

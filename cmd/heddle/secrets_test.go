@@ -35,16 +35,22 @@ func TestWithoutSecrets(t *testing.T) {
 func TestWritingIsDiscreet(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=hunter-otlp,other=1")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hunter-aws")
-	s := settings{Redis: "redis://:hunter%2Fredis@host:6379", Log: "esdb://u:hunter-esdb@a:1", Blobs: "s3://b?region=eu&key=hunter%22s3",
-		SMTP: "smtp://u:hunter-smtp@host", OTLPEndpoint: "http://hunter-user@collector?k=hunter-k", MasterKey: "hunter-master",
-		NoticeWebhook: "https://chat.example/hooks/hunter-hook?x=hunter-x", AdminToken: "hunter-admin", LogPassword: "hunter-log"}
+	s := settings{Redis: "redis://:hunter%2Fredis@host:6379", Log: "esdb://u:hunter-esdb@a:1",
+		Blobs: "s3://b?region=eu&key=hunter%22s3",
+		SMTP:  "smtp://u:hunter-smtp@host", OTLPEndpoint: "http://hunter-user@collector?k=hunter-k",
+		MasterKey:     "hunter-master",
+		NoticeWebhook: "https://chat.example/hooks/hunter-hook?x=hunter-x", AdminToken: "hunter-admin",
+		LogPassword: "hunter-log"}
 	var b bytes.Buffer
 	w := s.discreet(&b)
 	logger := newLogger(w, "debug")
-	for _, text := range []string{s.Redis, s.Log, s.Blobs, s.SMTP, s.OTLPEndpoint, s.NoticeWebhook, s.MasterKey, s.AdminToken, s.LogPassword,
-		"hunter/redis", "hunter%2Fredis", `hunter"s3`, "hunter%22s3", "hunter-esdb", "hunter-smtp", "hunter-user", "hunter-k",
+	for _, text := range []string{s.Redis, s.Log, s.Blobs, s.SMTP, s.OTLPEndpoint, s.NoticeWebhook, s.MasterKey,
+		s.AdminToken, s.LogPassword,
+		"hunter/redis", "hunter%2Fredis", `hunter"s3`, "hunter%22s3", "hunter-esdb", "hunter-smtp", "hunter-user",
+		"hunter-k",
 		"/hooks/hunter-hook?x=hunter-x", "hunter-otlp", "hunter-aws"} {
-		logger.Error("it failed", "error", fmt.Errorf("reaching %q: %w", text, errors.New("dial "+text)), "why", text, slog.Group("g", "x", []string{text}))
+		logger.Error("it failed", "error", fmt.Errorf("reaching %q: %w", text, errors.New("dial "+text)), "why", text,
+			slog.Group("g", "x", []string{text}))
 		fmt.Fprintln(w, "heddle:", text)
 	}
 	if strings.Contains(b.String(), "hunter") {

@@ -107,7 +107,8 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	}
 	v.address = listener.Addr().String()
 	v.build(v.address)
-	v.notifier = &notify.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Channels: channels, MaxAge: v.NoticeTime, Report: v.metrics.notice}
+	v.notifier = &notify.Notifier{Log: v.log, View: v.view, Live: v.live, Logger: logger, Channels: channels,
+		MaxAge: v.NoticeTime, Report: v.metrics.notice}
 	return v.serve(ctx, listener, serveLog, stdout)
 }
 
@@ -162,11 +163,15 @@ func (v *server) close() error {
 func (v *server) build(address string) {
 	definitions := projections.NewDefinitions(v.blobs, v.DefinitionCache)
 	components := component.New(builtin.Components()...)
-	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions, Blobs: v.blobs, Vault: v.vault,
-		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel, Tracer: v.tracer,
+	v.resolver = &graph.Resolver{Live: v.live, Log: v.log, View: v.view, Runs: v.runs, Definitions: definitions,
+		Blobs: v.blobs, Vault: v.vault,
+		Components: components, Logger: v.logger, PublicURL: v.publicURL(address), OnCancel: v.metrics.cancel,
+		Tracer: v.tracer,
 		Limits: domain.DraftLimits{Comment: v.MaxComment, Comments: v.MaxComments, Definition: definition.Limits{
-			Size: v.MaxDefinition, Encoded: definition.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth, Values: v.MaxDefinitionValues}},
-		Files:       domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment, Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
+			Size: v.MaxDefinition, Encoded: definition.DefaultLimits.Encoded, Depth: v.MaxDefinitionDepth,
+			Values: v.MaxDefinitionValues}},
+		Files: domain.FileLimits{Icon: v.MaxIcon, IconSide: v.MaxIconSide, Attachment: v.MaxAttachment,
+			Attachments: v.MaxAttachments, Types: v.AttachmentTypes},
 		AddressTime: v.AddressTime, RemoteImages: v.RemoteImages}
 	keeper := secrets.Keeper{View: v.view, Vault: v.vault}
 	v.resolver.Deployment = &deployment.Service{Log: v.log, View: v.view, Definitions: definitions, Secrets: keeper}
@@ -175,28 +180,35 @@ func (v *server) build(address string) {
 	v.resolver.Authoring = v.authoring
 	o := worker.DefaultOptions()
 	o.PublicURL, o.MaxBody, o.SyncTimeout, o.RunTimeout = v.publicURL(address), v.MaxBody, v.SyncTimeout, v.RunTimeout
-	o.MaxBodyMemory, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyMemory, v.MaxBodyParts, v.MaxBodies, v.BodyTime, v.TriggerRate
+	o.MaxBodyMemory, o.MaxBodyParts, o.MaxBodies, o.BodyTime, o.TriggerRate = v.MaxBodyMemory, v.MaxBodyParts,
+		v.MaxBodies, v.BodyTime, v.TriggerRate
 	o.Concurrency, o.Redis, o.RunRetention = v.Concurrency, v.Redis, v.RunRetention
 	o.MissedTicks, o.AcceptsOnly = v.MissedTicks, !v.holds(roleWorker)
-	o.MaxNested, o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxNested, v.MaxClaims, v.MaxSteps, v.MaxStepOutput, v.MaxState, v.MaxStepLog
+	o.MaxNested, o.MaxClaims, o.MaxSteps, o.MaxOutput, o.MaxState, o.MaxStepLog = v.MaxNested, v.MaxClaims, v.MaxSteps,
+		v.MaxStepOutput, v.MaxState, v.MaxStepLog
 	o.MaxMemory = v.MaxStepMemory
-	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput, v.ScriptLogLines
-	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view, Runs: v.runs,
+	o.Script.Time, o.Script.Memory, o.Script.Output, o.Script.LogLines = v.ScriptTime, v.ScriptMemory, v.ScriptOutput,
+		v.ScriptLogLines
+	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view,
+		Runs:        v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, Tracer: v.tracer,
 		Told: worker.Told{Finish: v.metrics.finish, Step: v.metrics.step, Limit: v.metrics.limit}}
 	v.metrics.watch(v)
 }
 
 // serve runs every loop of the process; the first that fails ends all.
-func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func(context.Context) error, stdout io.Writer) (err error) {
-	if v.worker.Client, err = outbound.NewClient(v.AllowHosts, outbound.Limits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
+func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func(context.Context) error,
+	stdout io.Writer) (err error) {
+	if v.worker.Client, err = outbound.NewClient(v.AllowHosts,
+		outbound.Limits{Time: v.HTTPTimeout, Response: v.HTTPResponse}); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
 	front := &http.Server{Handler: v.routes(), BaseContext: func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: v.MaxHeaders,
-		ErrorLog: slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: v.MaxHeaders,
+		ErrorLog:       slog.NewLogLogger(v.logger.Handler(), slog.LevelWarn)}
 	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx)) // they outlive what still asks them
 	defer stopReaders()
 	reading, readers := errgroup.WithContext(readers)
@@ -204,7 +216,8 @@ func (v *server) serve(ctx context.Context, listener net.Listener, serveLog func
 	reading.Go(func() error { return v.runs.Run(readers) })
 	doors, ctx := errgroup.WithContext(ctx)
 	doors.Go(func() error {
-		bounded := &connections{Listener: listener, peers: store.Peers{Most: v.MaxConnections, Each: v.MaxConnectionsPerAddress}, refused: v.metrics.limit}
+		bounded := &connections{Listener: listener, peers: store.Peers{Most: v.MaxConnections,
+			Each: v.MaxConnectionsPerAddress}, refused: v.metrics.limit}
 		if err := front.Serve(bounded); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
@@ -266,7 +279,8 @@ func (v *server) start(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	v.handler.Store(&doors)
-	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log", withoutSecrets(v.Log), "redis", withoutSecrets(v.Redis))
+	v.logger.Info("ready", "url", v.resolver.PublicURL, "listen", v.address, "roles", v.Roles, "log",
+		withoutSecrets(v.Log), "redis", withoutSecrets(v.Redis))
 	working, ctx := errgroup.WithContext(ctx)
 	working.Go(func() error { return v.worker.Run(ctx) })
 	if v.holds(roleWorker) {
@@ -298,10 +312,13 @@ func (v *server) patiently(ctx context.Context, do func() error) error {
 func (v *server) openDoors(ctx context.Context) (doors http.Handler, endStreams func(), err error) {
 	streams, end := context.WithCancel(ctx)
 	o := graph.DefaultOptions()
-	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest, v.MaxTokens, v.MaxDepth, v.MaxComplexity
+	o.MaxBody, o.MaxAnonymousBody, o.MaxTokens, o.MaxDepth, o.MaxComplexity = v.MaxRequest, v.MaxAnonymousRequest,
+		v.MaxTokens, v.MaxDepth, v.MaxComplexity
 	o.MaxRepeats, o.MaxRoots, o.MaxVariables = v.MaxRepeats, v.MaxRootFields, v.MaxVariables
-	o.Timeout, o.Origins, o.MaxStreams, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxStreams, v.MaxSubscriptions, streams
-	o.MaxAnonymousSockets, o.MaxAnonymousSocketsPerAddress, o.InitTimeout = v.MaxAnonymousSockets, v.MaxAddressSockets, v.SocketInitTimeout
+	o.Timeout, o.Origins, o.MaxStreams, o.MaxSubscriptions, o.Stopping = v.RequestTimeout, v.Origins, v.MaxStreams,
+		v.MaxSubscriptions, streams
+	o.MaxAnonymousSockets, o.MaxAnonymousSocketsPerAddress, o.InitTimeout = v.MaxAnonymousSockets, v.MaxAddressSockets,
+		v.SocketInitTimeout
 	o.MaxTokenSubscriptions, o.MaxUnsent = v.MaxTokenSubscribed, v.MaxUnsent
 	o.OnLimit, o.OnStream = v.metrics.limit, v.metrics.stream
 	api, err := graph.NewHandler(v.resolver, o)

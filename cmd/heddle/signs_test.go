@@ -15,7 +15,8 @@ import (
 func TestBeforeCaughtUp(t *testing.T) {
 	v := &server{settings: &settings{}, metrics: newMetrics()}
 	routes := v.routes()
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/metrics": 200, "/api": 503, "/trigger/1": 503} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/metrics": 200, "/api": 503,
+		"/trigger/1": 503} {
 		w := httptest.NewRecorder()
 		routes.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != want {
@@ -24,7 +25,8 @@ func TestBeforeCaughtUp(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	routes.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api", strings.NewReader("{}")))
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"UNAVAILABLE"`) {
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" ||
+		!strings.Contains(w.Body.String(), `"UNAVAILABLE"`) {
 		t.Errorf("the API answers %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	var open http.Handler = http.NotFoundHandler()
@@ -40,14 +42,17 @@ func TestBeforeCaughtUp(t *testing.T) {
 func TestMetricsToken(t *testing.T) {
 	v := &server{settings: &settings{MetricsToken: "sixteen-letters!"}, metrics: newMetrics()}
 	routes := v.routes()
-	for given, want := range map[string]int{"": 401, "Bearer sixteen-letters": 401, "sixteen-letters!": 401, "Bearer sixteen-letters!": 200} {
+	for given, want := range map[string]int{"": 401, "Bearer sixteen-letters": 401, "sixteen-letters!": 401,
+		"Bearer sixteen-letters!": 200} {
 		r, w := httptest.NewRequest(http.MethodGet, "/metrics", nil), httptest.NewRecorder()
 		r.Header.Set("Authorization", given)
-		if routes.ServeHTTP(w, r); w.Code != want || (w.Code == 401) != (w.Header().Get("WWW-Authenticate") == "Bearer") {
+		if routes.ServeHTTP(w, r); w.Code != want ||
+			(w.Code == 401) != (w.Header().Get("WWW-Authenticate") == "Bearer") {
 			t.Errorf("%q is answered %d %v", given, w.Code, w.Header())
 		}
 	}
-	err := (serveCmd{}).Run(t.Context(), &settings{MetricsToken: "short", Roles: []string{roleAPI, roleWorker}, Log: "embedded", Redis: "embedded", Data: t.TempDir()}, slog.New(slog.DiscardHandler), io.Discard)
+	err := (serveCmd{}).Run(t.Context(), &settings{MetricsToken: "short", Roles: []string{roleAPI, roleWorker},
+		Log: "embedded", Redis: "embedded", Data: t.TempDir()}, slog.New(slog.DiscardHandler), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "HEDDLE_METRICS_TOKEN") {
 		t.Errorf("a short token gives %v", err)
 	}
@@ -58,7 +63,8 @@ func TestSigns(t *testing.T) {
 	h := newHouse(t)
 	h.start()
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if status, _, text, err := send(http.MethodGet, h.url+path, http.Header{}, nil); status != 200 || err != nil || string(text) != "ok\n" {
+		if status, _, text, err := send(http.MethodGet, h.url+path, http.Header{}, nil); status != 200 || err != nil ||
+			string(text) != "ok\n" {
 			t.Errorf("%s answers %d %q %v", path, status, text, err)
 		}
 	}

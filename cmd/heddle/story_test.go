@@ -52,9 +52,11 @@ type storyKey struct{}
 //	equal A B                    compares two values
 //	sql STATEMENT                changes the log of the stopped server behind its back
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"serve": cmdServe, "terminate": cmdTerminate, "crash": cmdCrash, "refused": cmdRefused, "gql": cmdGQL, "get": cmdGet, "post": cmdPost,
-	"fetch": cmdFetch, "hook": cmdHook, "hooked": cmdHooked, "roots": cmdRoots, "events": cmdEvents, "metric": cmdMetric,
-	"holds": cmdHolds, "sql": cmdSQL, "equal": cmdEqual,
+	"serve": cmdServe, "terminate": cmdTerminate, "crash": cmdCrash, "refused": cmdRefused, "gql": cmdGQL,
+	"get": cmdGet, "post": cmdPost,
+	"fetch": cmdFetch, "hook": cmdHook, "hooked": cmdHooked, "roots": cmdRoots, "events": cmdEvents,
+	"metric": cmdMetric,
+	"holds":  cmdHolds, "sql": cmdSQL, "equal": cmdEqual,
 	"token": cmdToken, "tokenid": cmdTokenID, "exits": cmdExits,
 }
 

@@ -74,7 +74,8 @@ type tokenRevokeCmd struct {
 
 // Run ends a token.
 func (c tokenRevokeCmd) Run(ctx context.Context, s *settings) error {
-	return s.ask(ctx, `mutation($id: ID!) { revokeApiToken(input: {id: $id}) { errors { field messages } } }`, map[string]any{"id": c.ID}, nil)
+	return s.ask(ctx, `mutation($id: ID!) { revokeApiToken(input: {id: $id}) { errors { field messages } } }`,
+		map[string]any{"id": c.ID}, nil)
 }
 
 // ask sends a document to the running server and decodes its data.

@@ -30,7 +30,8 @@ const lastSpans = 3 * time.Second
 
 // openTraces makes a tracer that sends its spans to the collector, nil when none is configured. What
 // OpenTelemetry's other variables say of sampling, headers, batches and the resource, its SDK reads.
-func (s *settings) openTraces(ctx context.Context, logger *slog.Logger) (tracer trace.Tracer, shutdown func(), err error) {
+func (s *settings) openTraces(ctx context.Context,
+	logger *slog.Logger) (tracer trace.Tracer, shutdown func(), err error) {
 	if s.OTLPEndpoint == "" {
 		return nil, func() {}, nil
 	}
@@ -45,8 +46,10 @@ func (s *settings) openTraces(ctx context.Context, logger *slog.Logger) (tracer 
 	if err != nil {
 		return nil, nil, fmt.Errorf("preparing to send traces (OTEL_EXPORTER_OTLP_ENDPOINT): %w", err)
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "heddle"), attribute.String("service.instance.id", uuid.NewString()),
-		attribute.String("service.version", version()), attribute.StringSlice("heddle.roles", s.Roles)), resource.WithFromEnv())
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "heddle"),
+		attribute.String("service.instance.id", uuid.NewString()),
+		attribute.String("service.version", version()), attribute.StringSlice("heddle.roles",
+			s.Roles)), resource.WithFromEnv())
 	if err != nil {
 		return nil, nil, fmt.Errorf("describing this process to the collector of traces: %w", err)
 	}
@@ -67,7 +70,8 @@ func (v *server) continued(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))))
+		next.ServeHTTP(w, r.WithContext(propagation.TraceContext{}.Extract(r.Context(),
+			propagation.HeaderCarrier(r.Header))))
 	})
 }
 
@@ -82,7 +86,8 @@ func (l *watchedLog) traced(ctx context.Context, stream string, events []store.E
 	}
 	category, _, _ := strings.Cut(stream, "-")
 	ctx, span := l.tracer.Start(ctx, "append", trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("heddle.category", category), attribute.StringSlice("heddle.events", kinds)))
+		trace.WithAttributes(attribute.String("heddle.category", category),
+			attribute.StringSlice("heddle.events", kinds)))
 	return ctx, func(err error) {
 		if err != nil {
 			span.SetStatus(codes.Error, string(refusal.CodeOf(err)))

@@ -135,7 +135,8 @@ const (
 func (c *collected) mustTrace(h *house, trigger, service string, called *hook) map[string]span {
 	c.Helper()
 	body := `{"url": "` + service + `/path-secret?token=query-secret", "word": "payload-secret"}`
-	status, header, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}, "X-Secret": {"header-secret"},
+	status, header, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"},
+		"X-Secret":    {"header-secret"},
 		"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-01"}}, []byte(body))
 	h.must(err)
 	if status != http.StatusOK {
@@ -145,7 +146,8 @@ func (c *collected) mustTrace(h *house, trigger, service string, called *hook) m
 		c.Fatalf("the run ended with %v", result)
 	}
 	tree, spans := c.tree(callersTrace, callersSpan, 10)
-	for _, want := range [][2]string{{"queue", "trigger"}, {"run", "trigger"}, {"webhook-triggers/webhook", "run"}, {"http/httpPost", "run"}, {"HTTP POST", "http/httpPost"}} {
+	for _, want := range [][2]string{{"queue", "trigger"}, {"run", "trigger"}, {"webhook-triggers/webhook", "run"},
+		{"http/httpPost", "run"}, {"HTTP POST", "http/httpPost"}} {
 		if !under(spans, want[0], want[1]) {
 			c.Errorf("%q is not below %q in\n%s", want[0], want[1], tree)
 		}
@@ -158,10 +160,12 @@ func (c *collected) mustTrace(h *house, trigger, service string, called *hook) m
 	}
 	requests, err := called.got(1)
 	h.must(err)
-	if want := "00-" + callersTrace + "-" + spans["HTTP POST"].id() + "-01"; requests[len(requests)-1].traceparent != want {
+	if want := "00-" + callersTrace + "-" + spans["HTTP POST"].id() +
+		"-01"; requests[len(requests)-1].traceparent != want {
 		c.Errorf("the service was called in %q, not %q", requests[len(requests)-1].traceparent, want)
 	}
-	if run := spans["run"]; run.about("heddle.execution") != header.Get("prismatic-executionid") || run.about("heddle.result") != "COMPLETED" {
+	if run := spans["run"]; run.about("heddle.execution") != header.Get("prismatic-executionid") ||
+		run.about("heddle.result") != "COMPLETED" {
 		c.Errorf("the run's span tells %v", run.Attributes)
 	}
 	return spans
@@ -172,7 +176,8 @@ func (c *collected) discreet(h *house) {
 	c.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, secret := range []string{"payload-secret", "header-secret", "query-secret", "path-secret", "error-secret", canaryConnection, h.token} {
+	for _, secret := range []string{"payload-secret", "header-secret", "query-secret", "path-secret", "error-secret",
+		canaryConnection, h.token} {
 		if bytes.Contains(c.raw.Bytes(), []byte(secret)) {
 			c.Errorf("a span tells %q", secret)
 		}
@@ -211,14 +216,16 @@ func TestTrace(t *testing.T) {
 	trigger := h.connected()
 	c.mustTrace(h, trigger, service.URL, service)
 	t.Run("a failure tells no words", func(t *testing.T) {
-		if result := h.ended(h.trigger(h.deploy(throwingDefinition), "{}")); !strings.Contains(at(result, "error").(string), "error-secret") {
+		if result := h.ended(h.trigger(h.deploy(throwingDefinition), "{}")); !strings.Contains(at(result,
+			"error").(string), "error-secret") {
 			t.Errorf("the run ended with %v", result)
 		}
 		h.must(until("the failed run's span", func() bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			for _, s := range c.spans {
-				if s.Name == "run" && s.about("heddle.result") == "ERROR" && s.Status.GetCode() == traces.Status_STATUS_CODE_ERROR {
+				if s.Name == "run" && s.about("heddle.result") == "ERROR" &&
+					s.Status.GetCode() == traces.Status_STATUS_CODE_ERROR {
 					return true
 				}
 			}
@@ -231,8 +238,9 @@ func TestTrace(t *testing.T) {
 		body, err := json.Marshal(map[string]any{"query": `mutation($i: ID!) { replayExecution(input: {id: $i}) { executionResult { id } errors { messages } } }`,
 			"variables": map[string]any{"i": at(runs, "executionResults.nodes.1.id")}})
 		h.must(err)
-		_, _, text, err := send(http.MethodPost, h.url+"/api", http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + h.token},
-			"Traceparent": {"00-" + trace + "-2222222222222222-01"}}, body)
+		_, _, text, err := send(http.MethodPost, h.url+"/api", http.Header{"Content-Type": {"application/json"},
+			"Authorization": {"Bearer " + h.token},
+			"Traceparent":   {"00-" + trace + "-2222222222222222-01"}}, body)
 		h.must(err)
 		tree, spans := c.tree(trace, "2222222222222222", 9)
 		if !under(spans, "run", "mutation replayExecution") || !under(spans, "HTTP POST", "http/httpPost") {
@@ -263,8 +271,9 @@ func TestTracesAreOff(t *testing.T) {
 	t.Cleanup(service.Close)
 	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
-	status, _, _, err := send(http.MethodPost, h.url+h.deploy(callsDefinition(service.URL, "a")), http.Header{"Prismatic-Synchronous": {"true"},
-		"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-01"}}, nil)
+	status, _, _, err := send(http.MethodPost, h.url+h.deploy(callsDefinition(service.URL, "a")),
+		http.Header{"Prismatic-Synchronous": {"true"},
+			"Traceparent": {"00-" + callersTrace + "-" + callersSpan + "-01"}}, nil)
 	h.must(err)
 	requests, err := service.got(1)
 	if err != nil || status != http.StatusOK || requests[0].traceparent != "" {
@@ -272,7 +281,8 @@ func TestTracesAreOff(t *testing.T) {
 	}
 	h.must(h.stop())
 	for _, wrong := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"} {
-		out, err := command(h.dir, append(h.env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", wrong), "serve").CombinedOutput()
+		out, err := command(h.dir, append(h.env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", wrong),
+			"serve").CombinedOutput()
 		if name, _, _ := strings.Cut(wrong, "="); err == nil || !strings.Contains(string(out), "heddle: "+name) {
 			t.Errorf("with %s: %v %s", wrong, err, out)
 		}
