@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"heddle/domain"
-	"heddle/store"
+	"heddle/store/blobs"
 )
 
 const (
@@ -335,11 +335,11 @@ func TestFilesWithoutBlobs(t *testing.T) {
 	}
 }
 
-// openClosedBlobs returns blobs that take nothing.
-func openClosedBlobs(ctx context.Context) (*store.Blobs, error) {
-	blobs, err := store.OpenBlobs(ctx, "mem://")
+// openClosedBlobs gives blobs that take nothing.
+func openClosedBlobs(ctx context.Context) (*blobs.Store, error) {
+	kept, err := blobs.Open(ctx, "mem://")
 	if err != nil {
 		return nil, err
 	}
-	return blobs, blobs.Close()
+	return kept, kept.Close()
 }

@@ -27,6 +27,7 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/live"
 	"heddle/store/vault"
 )
@@ -77,7 +78,7 @@ func newHarness(t testing.TB, edit ...func(*Options)) *harness {
 	h := &harness{t: t, logged: &logged{}}
 	logger := slog.New(slog.NewJSONHandler(h.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	log := store.NewMemory()
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	h.must(err)
 	vault, err := vault.Open(make([]byte, vault.MasterKeySize))
 	h.must(err)
@@ -91,12 +92,12 @@ func newHarness(t testing.TB, edit ...func(*Options)) *harness {
 	t.Cleanup(func() {
 		cancel()
 		readers.Wait()
-		for _, c := range []io.Closer{runs, blobs, log} {
+		for _, c := range []io.Closer{runs, kept, log} {
 			h.must(c.Close())
 		}
 	})
 	h.Resolver = &Resolver{Live: live.NewMemory(), Log: log, View: view, Runs: runs,
-		Definitions: projections.NewDefinitions(blobs, 1<<20), Blobs: blobs, Vault: vault,
+		Definitions: projections.NewDefinitions(kept, 1<<20), Blobs: kept, Vault: vault,
 		Components: component.New(builtin.Components()...), Logger: logger, PublicURL: "http://heddle.test",
 		Limits: domain.DefaultDraftLimits,
 		Files:  domain.DefaultFileLimits, AddressTime: time.Hour}

@@ -13,6 +13,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 // What executions received and left is fetched from addresses that authorise themselves: clients
@@ -45,7 +46,7 @@ func (r *Resolver) servePayload(w http.ResponseWriter, q *http.Request) {
 // payloads reads what executions received and left.
 type payloads struct {
 	log   store.Log
-	blobs *store.Blobs
+	blobs *blobs.Store
 }
 
 // payload makes the content of a part of an execution, and its media type.

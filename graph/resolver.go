@@ -19,6 +19,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/live"
 	"heddle/store/vault"
 )
@@ -29,7 +30,7 @@ type Resolver struct {
 	View        *projections.View
 	Runs        *projections.RunIndex
 	Definitions *projections.Definitions
-	Blobs       *store.Blobs
+	Blobs       *blobs.Store
 	Vault       *vault.Vault
 	Live        live.Live
 	Components  *component.Registry

@@ -10,12 +10,13 @@ import (
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 // Definitions reads whole definitions on use, through a cache with a limit: the View holds summaries
 // only.
 type Definitions struct {
-	blobs *store.Blobs
+	blobs *blobs.Store
 	limit int // bytes of encoded definitions
 
 	mu     sync.Mutex
@@ -31,8 +32,8 @@ type cached struct {
 }
 
 // NewDefinitions makes a cache that holds decoded definitions of at most limit bytes, counted encoded.
-func NewDefinitions(blobs *store.Blobs, limit int) *Definitions {
-	return &Definitions{blobs: blobs, limit: limit, order: list.New(), byHash: map[string]*list.Element{}}
+func NewDefinitions(kept *blobs.Store, limit int) *Definitions {
+	return &Definitions{blobs: kept, limit: limit, order: list.New(), byHash: map[string]*list.Element{}}
 }
 
 // Get gives the definition with a hash.

@@ -15,6 +15,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/files"
 )
 
@@ -24,7 +25,7 @@ import (
 type RunIndex struct {
 	Progress
 	// Blobs is where log lines are that were too many for an event; without it they can't be found.
-	Blobs *store.Blobs
+	Blobs *blobs.Store
 
 	log    store.Log
 	logger *slog.Logger

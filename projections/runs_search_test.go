@@ -15,6 +15,7 @@ import (
 
 	"heddle/domain"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 func logged(messages ...string) (lines []domain.LogLine) {
@@ -168,19 +169,19 @@ func TestRunOverManyTransactions(t *testing.T) {
 // testManyTransactions has each event in a transaction of its own, and others of another run between them.
 func testManyTransactions(t *testing.T, others int) {
 	log := store.NewMemory()
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = blobs.Close() }()
+	defer func() { _ = kept.Close() }()
 	x, err := OpenRunIndex(t.Context(), filepath.Join(t.TempDir(), "runs.db"), log, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.Blobs = blobs
+	x.Blobs = kept
 	running(t, x)
 	lines, _ := json.Marshal(logged("far away"))
-	if err := blobs.Put(t.Context(), "run/r/log", lines); err != nil {
+	if err := kept.Put(t.Context(), "run/r/log", lines); err != nil {
 		t.Fatal(err)
 	}
 	gone := domain.Content{Blob: "run/r/gone", Size: 1}

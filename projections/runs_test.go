@@ -16,6 +16,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 // index runs an index over a log until stop is called or the test ends.
@@ -248,12 +249,12 @@ func containsAll(s string, parts ...string) bool {
 }
 
 func TestDefinitions(t *testing.T) {
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = blobs.Close() }()
-	d := NewDefinitions(blobs, 5000)
+	defer func() { _ = kept.Close() }()
+	d := NewDefinitions(kept, 5000)
 	var hashes []string
 	for n := range 20 {
 		hash, err := d.Save(t.Context(), "o", node(fmt.Sprint(n)))

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
-	"heddle/domain/refusal"
 	"heddle/store/files"
 )
 
@@ -34,42 +32,4 @@ func CopySQLite(ctx context.Context, from, to string) (err error) {
 		return fmt.Errorf("copying the event log: %w", unavailable(err))
 	}
 	return nil
-}
-
-// CopyTo copies all blobs into a folder that is to be opened as theirs, and tells how many they are. Those
-// that are removed meanwhile may be left out. It is for blobs in a folder only, and for the caller to have them
-// synced to the disk.
-func (b *Blobs) CopyTo(ctx context.Context, dir string) (n int, err error) {
-	if b.dir == "" {
-		return 0, refusal.New(refusal.Invalid, "the blobs are not in a folder")
-	}
-	err = filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return err
-		}
-		if d.IsDir() && d.Name() == tempDir {
-			return fs.SkipDir
-		}
-		name, err := filepath.Rel(b.dir, path)
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err == nil {
-			to := filepath.Join(dir, name)
-			err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600))
-		}
-		n++
-		return err
-	})
-	if err != nil {
-		return n, fmt.Errorf("copying the blobs: %w", noRoom(err))
-	}
-	return n, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"heddle/domain/refusal"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/storetest"
 )
 
@@ -114,7 +115,7 @@ func fillUp(dir string, makeRoom func() error) error {
 	if err != nil {
 		return err
 	}
-	blobs, err := store.OpenBlobs(ctx, "file://"+filepath.Join(dir, "blobs"))
+	kept, err := blobs.Open(ctx, "file://"+filepath.Join(dir, "blobs"))
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func fillUp(dir string, makeRoom func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := putUntilFull(ctx, blobs, filepath.Join(dir, "blobs", store.TempDir)); err != nil {
+	if err := putUntilFull(ctx, kept, filepath.Join(dir, "blobs", ".new")); err != nil {
 		return err
 	}
 	if err := wantRecords(log, acked); err != nil {
@@ -137,7 +138,7 @@ func fillUp(dir string, makeRoom func() error) error {
 		}
 		acked[stream]++
 	}
-	if err := blobs.Put(ctx, "run/1/big", make([]byte, 1<<20)); err != nil {
+	if err := kept.Put(ctx, "run/1/big", make([]byte, 1<<20)); err != nil {
 		return fmt.Errorf("with room again: %w", err)
 	}
 	if err := log.Close(); err != nil {
@@ -197,16 +198,16 @@ func appendUntilFull(log store.Log) (map[string]store.Revision, error) {
 	return acked, first
 }
 
-func putUntilFull(ctx context.Context, blobs *store.Blobs, temp string) error {
+func putUntilFull(ctx context.Context, kept *blobs.Store, temp string) error {
 	for size := 64 << 10; size < 1<<30; size *= 2 {
-		err := blobs.Put(ctx, "run/1/big", make([]byte, size))
+		err := kept.Put(ctx, "run/1/big", make([]byte, size))
 		if err == nil {
 			continue
 		}
 		if refusal.CodeOf(err) != refusal.Unavailable {
 			return fmt.Errorf("a full disk is told as %w", err)
 		}
-		got, err := blobs.Get(ctx, "run/1/big")
+		got, err := kept.Get(ctx, "run/1/big")
 		if size > 64<<10 && (err != nil || len(got) != size/2) {
 			return fmt.Errorf("the older blob has %d bytes, %w", len(got), err)
 		}

@@ -11,7 +11,6 @@ import (
 const (
 	DeliverTries = deliverTries
 	LongStream   = longStream
-	TempDir      = tempDir
 )
 
 // KeepNothing has all that is followed queried for.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"heddle/store/blobs"
 	"heddle/store/files"
 	"heddle/store/vault"
 )
@@ -52,12 +53,12 @@ func TestFilesArePrivate(t *testing.T) {
 		readAll(t, log, "draft-1", 0)
 		must(t, CopySQLite(t.Context(), path, path+".copy"))
 	}
-	blobs, err := OpenBlobs(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(dir, "blobs")}).String())
+	kept, err := blobs.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(dir, "blobs")}).String())
 	must(t, err)
-	must(t, blobs.Put(t.Context(), "run/1/out", []byte("x")))
-	_, err = blobs.CopyTo(t.Context(), filepath.Join(dir, "copies"))
+	must(t, kept.Put(t.Context(), "run/1/out", []byte("x")))
+	_, err = kept.CopyTo(t.Context(), filepath.Join(dir, "copies"))
 	must(t, err)
-	must(t, blobs.Close())
+	must(t, kept.Close())
 	_, _, err = vault.LoadMasterKey("", dir)
 	must(t, err)
 	wantPrivate(t, dir)

@@ -9,6 +9,7 @@ import (
 	"heddle/domain/definition"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/worker/queue"
 )
 
@@ -82,12 +83,12 @@ func TestQueueConfigIsTheDeployedOne(t *testing.T) {
 		t.Errorf("%d runs go on when the old one is done", len(got))
 	}
 	known := h.Definitions
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = blobs.Close() })
-	h.Definitions = projections.NewDefinitions(blobs, 1<<20)
+	t.Cleanup(func() { _ = kept.Close() })
+	h.Definitions = projections.NewDefinitions(kept, 1<<20)
 	if got := h.offers(first, second); len(got) != 0 {
 		t.Errorf("%d runs go on without their queueConfig", len(got))
 	}

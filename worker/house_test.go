@@ -24,6 +24,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/live"
 	"heddle/store/vault"
 )
@@ -131,7 +132,7 @@ func newHouseOver(t testing.TB, log interface {
 	io.Closer
 }) *house {
 	t.Helper()
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func newHouseOver(t testing.TB, log interface {
 	t.Cleanup(func() {
 		cancel()
 		readers.Wait()
-		for _, c := range []io.Closer{runs, blobs, log} {
+		for _, c := range []io.Closer{runs, kept, log} {
 			if err := c.Close(); err != nil {
 				t.Error(err)
 			}
@@ -159,8 +160,8 @@ func newHouseOver(t testing.TB, log interface {
 	o := DefaultOptions()
 	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second, 100*time.Millisecond
 	organization := uuid.NewString()
-	h := &house{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: blobs, Vault: vault,
-		Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(blobs, 1<<20),
+	h := &house{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: kept, Vault: vault,
+		Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(kept, 1<<20),
 		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
 	t.Cleanup(h.seeFactsUnchanged)

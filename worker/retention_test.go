@@ -22,6 +22,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 // archive is a worker over files, whose loops do not run: what lasts, and what removes it.
@@ -39,18 +40,18 @@ func newArchive(t *testing.T) *archive {
 	quiet := slog.New(slog.DiscardHandler)
 	log, err := store.OpenSQLite(filepath.Join(a.dir, "log.db"))
 	a.must(err)
-	blobs, err := store.OpenBlobs(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(a.dir, "blobs")}).String())
+	kept, err := blobs.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.Join(a.dir, "blobs")}).String())
 	a.must(err)
 	runs, err := projections.OpenRunIndex(t.Context(), filepath.Join(a.dir, "runs.db"), log, quiet)
 	a.must(err)
-	a.Worker = &Worker{Log: log, Blobs: blobs, Runs: runs, Logger: quiet}
+	a.Worker = &Worker{Log: log, Blobs: kept, Runs: runs, Logger: quiet}
 	ctx, cancel := context.WithCancel(context.Background())
 	var reader sync.WaitGroup
 	reader.Go(func() { _ = runs.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		reader.Wait()
-		for _, close := range []func() error{runs.Close, blobs.Close, log.Close} {
+		for _, close := range []func() error{runs.Close, kept.Close, log.Close} {
 			a.must(close())
 		}
 	})

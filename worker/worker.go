@@ -20,6 +20,7 @@ import (
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/live"
 	"heddle/store/vault"
 	"heddle/worker/queue"
@@ -73,7 +74,7 @@ func (o Options) limited(ctx context.Context) context.Context {
 type Worker struct {
 	Options
 	Log         store.Log
-	Blobs       *store.Blobs
+	Blobs       *blobs.Store
 	Vault       *vault.Vault
 	Live        live.Live
 	View        *projections.View

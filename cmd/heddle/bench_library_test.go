@@ -20,6 +20,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/store"
+	"heddle/store/blobs"
 )
 
 const (
@@ -72,7 +73,7 @@ func library(b *testing.B, dir string) {
 		b.Fatal(err)
 	}
 	def := definition.Identify(parsed, nil, uuid.NewString)
-	blobs, err := store.OpenBlobs(b.Context(), "file://"+filepath.Join(dir, "blobs"))
+	kept, err := blobs.Open(b.Context(), "file://"+filepath.Join(dir, "blobs"))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -85,14 +86,14 @@ func library(b *testing.B, dir string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	hash, err := blobs.PutContent(b.Context(), f.organization, encoded)
+	hash, err := kept.PutContent(b.Context(), f.organization, encoded)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for n := range libraryIntegrations {
 		f.integration(def, hash, n)
 	}
-	for _, c := range []io.Closer{log, blobs} {
+	for _, c := range []io.Closer{log, kept} {
 		if err := c.Close(); err != nil {
 			b.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/eventstore"
 	"heddle/store/vault"
 )
@@ -60,7 +61,7 @@ func (s *settings) openLog(logger *slog.Logger, opts ...store.SQLiteOption) (sto
 }
 
 // openBlobs opens the blobs that the settings name.
-func (s *settings) openBlobs(ctx context.Context) (*store.Blobs, error) {
+func (s *settings) openBlobs(ctx context.Context) (*blobs.Store, error) {
 	address := s.Blobs
 	if address == "" {
 		dir, err := filepath.Abs(filepath.Join(s.Data, "blobs"))
@@ -69,11 +70,11 @@ func (s *settings) openBlobs(ctx context.Context) (*store.Blobs, error) {
 		}
 		address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
 	}
-	blobs, err := store.OpenBlobs(ctx, address)
+	kept, err := blobs.Open(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("HEDDLE_BLOBS: %w", err)
 	}
-	return blobs, nil
+	return kept, nil
 }
 
 // openVault opens the vault with the master key, telling the operator when there is a new one.

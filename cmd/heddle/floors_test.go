@@ -32,6 +32,7 @@ var floors = map[string]floor{
 	"worker/queue/redistest": {0, "", "tests run on a Redis, whatever asks it"},
 	"worker/script":          {4, "component component/value domain/refusal", "code is run for whoever bounds it"},
 	"worker/cron":            {4, "domain/refusal", "what runs stand on knows no runs"},
+	"store/blobs":            {3, "store/files domain domain/refusal", "what lasts is kept without being read"},
 	"store/cache":            {2, "", "a map knows nothing of what it holds"},
 	"store/files":            {2, "", "files are written for whoever asks"},
 	"store/vault":            {3, "store/cache store/files domain/refusal", "secrets are sealed without being read"},
@@ -45,7 +46,7 @@ var floors = map[string]floor{
 		"what we can do is offered to the worker and must not know it"},
 	"component/builtin": {3, "component component/value domain/definition domain/refusal",
 		"a component knows the plug-in API only"},
-	"projections": {4, "store store/files store/live store/vault domain domain/definition domain/refusal",
+	"projections": {4, "store store/blobs store/files store/live store/vault domain domain/definition domain/refusal",
 		"what we know is folded from the log and nothing else"},
 	"app/access": {5, "projections store domain", "rights are the same at every door"},
 	"app/secrets": {5, "projections store/vault domain",
@@ -56,11 +57,11 @@ var floors = map[string]floor{
 		"an instance's life is the same at every door"},
 	"app/notify": {5, "projections store store/live domain domain/definition domain/refusal",
 		"people are told what the view knows, whoever changed it"},
-	"graph": {7, "app/authoring app/deployment app/access app/secrets projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"graph": {7, "app/authoring app/deployment app/access app/secrets projections store store/blobs store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for people shares the log with the door for machines, not code"},
-	"worker": {7, "app/secrets worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/live store/vault component component/value domain domain/definition domain/refusal",
+	"worker": {7, "app/secrets worker/cron worker/expression worker/outbound worker/queue worker/script projections store store/blobs store/live store/vault component component/value domain domain/definition domain/refusal",
 		"the door for machines shares the log with the door for people, not code"},
-	"cmd/heddle": {8, "graph worker app/authoring app/deployment app/access app/secrets app/notify worker/outbound worker/script worker/queue projections store store/eventstore store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
+	"cmd/heddle": {8, "graph worker app/authoring app/deployment app/access app/secrets app/notify worker/outbound worker/script worker/queue projections store store/blobs store/eventstore store/live store/vault store/files component component/builtin component/value domain domain/definition domain/refusal", "wiring sees every floor"},
 }
 
 // impure are standard packages that have no place on the lowest floor.

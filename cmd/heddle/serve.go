@@ -29,6 +29,7 @@ import (
 	"heddle/graph"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/live"
 	"heddle/store/vault"
 	"heddle/worker"
@@ -51,7 +52,7 @@ type server struct {
 	logger *slog.Logger
 	kept   store.Log // the event log itself
 	log    store.Log // the same, watched
-	blobs  *store.Blobs
+	blobs  *blobs.Store
 	vault  *vault.Vault
 	live   live.Live
 	// closeLive is nil until live is open.

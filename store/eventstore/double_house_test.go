@@ -17,6 +17,7 @@ import (
 	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
+	"heddle/store/blobs"
 	"heddle/store/eventstore"
 	"heddle/worker"
 )
@@ -208,14 +209,14 @@ func TestChangesFitEveryLog(t *testing.T) {
 	}
 }
 
-func memory(t *testing.T) *store.Blobs {
+func memory(t *testing.T) *blobs.Store {
 	t.Helper()
-	blobs, err := store.OpenBlobs(t.Context(), "mem://")
+	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = blobs.Close() })
-	return blobs
+	t.Cleanup(func() { _ = kept.Close() })
+	return kept
 }
 
 // State of many times what EventStoreDB takes in one append is repeated in parts, what is older is dropped, and all of

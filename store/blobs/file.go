@@ -1,9 +1,10 @@
-package store
+package blobs
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 // In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
 // fileblob does not fsync: a crash could leave an empty file under a name that an event holds.
 
-func openFileBlobs(host, dir string) (*Blobs, error) {
+func openFileBlobs(host, dir string) (*Store, error) {
 	if host != "" || !filepath.IsAbs(dir) {
 		return nil, refusal.New(refusal.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
 	}
@@ -37,7 +38,7 @@ func openFileBlobs(host, dir string) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
-	b := &Blobs{bucket: bucket, dir: filepath.Clean(dir)}
+	b := &Store{bucket: bucket, dir: filepath.Clean(dir)}
 	return b, b.sweep()
 }
 
@@ -45,7 +46,7 @@ func openFileBlobs(host, dir string) (*Blobs, error) {
 const tempDir = ".new"
 
 // sweep removes what a crash has left half written, but not what may be in the writing.
-func (b *Blobs) sweep() error {
+func (b *Store) sweep() error {
 	left, err := filepath.Glob(filepath.Join(b.dir, tempDir, "*"))
 	for _, path := range left {
 		if info, e := os.Stat(path); e == nil && time.Since(info.ModTime()) > time.Hour {
@@ -56,7 +57,7 @@ func (b *Blobs) sweep() error {
 }
 
 // putFile writes and fsyncs the blob before it gives it its name, and then fsyncs the name.
-func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
+func (b *Store) putFile(ctx context.Context, key string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (b *Blobs) putFile(ctx context.Context, key string, data []byte) error {
 }
 
 // settle makes the name of a blob that is there durable.
-func (b *Blobs) settle(key string) error {
+func (b *Store) settle(key string) error {
 	if b.dir == "" {
 		return nil
 	}
@@ -99,7 +100,7 @@ func (b *Blobs) settle(key string) error {
 
 // deleteFolder takes the folder away under another name first, so that a Put at the same time either
 // goes with it or makes a new one.
-func (b *Blobs) deleteFolder(folder string) error {
+func (b *Store) deleteFolder(folder string) error {
 	away, err := os.MkdirTemp(filepath.Join(b.dir, tempDir), "deleted-*")
 	if err == nil {
 		err = os.Rename(b.path(folder), filepath.Join(away, "blobs"))
@@ -120,7 +121,45 @@ func (b *Blobs) deleteFolder(folder string) error {
 	return nil
 }
 
-func (b *Blobs) path(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
+func (b *Store) path(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
+
+// CopyTo copies all blobs into a folder that is to be opened as theirs, and tells how many they are. Those
+// that are removed meanwhile may be left out. It is for blobs in a folder only, and for the caller to have them
+// synced to the disk.
+func (b *Store) CopyTo(ctx context.Context, dir string) (n int, err error) {
+	if b.dir == "" {
+		return 0, refusal.New(refusal.Invalid, "the blobs are not in a folder")
+	}
+	err = filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == tempDir {
+			return fs.SkipDir
+		}
+		name, err := filepath.Rel(b.dir, path)
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			to := filepath.Join(dir, name)
+			err = errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600))
+		}
+		n++
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("copying the blobs: %w", noRoom(err))
+	}
+	return n, nil
+}
 
 // noRoom turns the errors of a full disk, quota or file size limit into a refusal.
 func noRoom(err error) error {

@@ -1,4 +1,4 @@
-package store
+package blobs
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // Keep makes JSON ready to be told by an event: inside it when it is small, else in a blob under
 // key, which is durable when Keep returns.
-func (b *Blobs) Keep(ctx context.Context, key string, data json.RawMessage) (domain.Content, error) {
+func (b *Store) Keep(ctx context.Context, key string, data json.RawMessage) (domain.Content, error) {
 	if len(data) <= domain.MaxInline {
 		return domain.Content{Inline: data, Size: len(data)}, nil
 	}
@@ -20,7 +20,7 @@ func (b *Blobs) Keep(ctx context.Context, key string, data json.RawMessage) (dom
 }
 
 // Load gives the JSON that an event holds or names.
-func (b *Blobs) Load(ctx context.Context, c domain.Content) (json.RawMessage, error) {
+func (b *Store) Load(ctx context.Context, c domain.Content) (json.RawMessage, error) {
 	if c.Blob == "" {
 		return c.Inline, nil
 	}

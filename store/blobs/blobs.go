@@ -1,4 +1,5 @@
-package store
+// Package blobs keeps what is too large for an event: in a folder, in memory or in an S3 bucket.
+package blobs
 
 import (
 	"bytes"
@@ -21,15 +22,14 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Blobs keeps what is too large for an event: in a folder, in memory or in an S3 bucket. A blob is
-// durable when Put returns, so an event may name it from then on.
-type Blobs struct {
+// Store keeps blobs. A blob is durable when Put returns, so an event may name it from then on.
+type Store struct {
 	bucket *blob.Bucket
 	dir    string // the folder of a file:// address, else empty
 }
 
-// OpenBlobs opens the blobs at file:///folder (made if missing), s3://bucket?region=… or mem://.
-func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
+// Open opens the blobs at file:///folder (made if missing), s3://bucket?region=… or mem://.
+func Open(ctx context.Context, address string) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
@@ -44,12 +44,12 @@ func OpenBlobs(ctx context.Context, address string) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the blobs at %s://%s: %w", u.Scheme, u.Host, err)
 	}
-	return &Blobs{bucket: bucket}, nil
+	return &Store{bucket: bucket}, nil
 }
 
 // Put stores a blob durably under a key such as run/1/output, in place of any older one. A full
 // disk is UNAVAILABLE.
-func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
+func (b *Store) Put(ctx context.Context, key string, data []byte) error {
 	err := checkKey(key)
 	switch {
 	case err != nil:
@@ -66,7 +66,7 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 }
 
 // Get returns a blob; one that is not there is NOT_FOUND.
-func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
+func (b *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 
 // PutContent stores data under the hash of its content, in hex, which it returns. What an
 // organization stored before is checked and not written again.
-func (b *Blobs) PutContent(ctx context.Context, organization string, data []byte) (string, error) {
+func (b *Store) PutContent(ctx context.Context, organization string, data []byte) (string, error) {
 	sum := sha256.Sum256(data)
 	hash := hex.EncodeToString(sum[:])
 	key := contentKey(organization, hash)
@@ -95,7 +95,7 @@ func (b *Blobs) PutContent(ctx context.Context, organization string, data []byte
 
 // GetContent returns what an organization stored under a hash. Content that does not have that hash
 // any more is an error.
-func (b *Blobs) GetContent(ctx context.Context, organization, hash string) ([]byte, error) {
+func (b *Store) GetContent(ctx context.Context, organization, hash string) ([]byte, error) {
 	key := contentKey(organization, hash)
 	data, err := b.Get(ctx, key)
 	if err != nil {
@@ -110,7 +110,7 @@ func (b *Blobs) GetContent(ctx context.Context, organization, hash string) ([]by
 func contentKey(organization, hash string) string { return "content/" + organization + "/" + hash }
 
 // Delete removes a blob; one that is not there is removed already.
-func (b *Blobs) Delete(ctx context.Context, key string) error {
+func (b *Store) Delete(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (b *Blobs) Delete(ctx context.Context, key string) error {
 }
 
 // DeleteAll removes all blobs whose key begins with a prefix that ends in a slash, such as run/1/.
-func (b *Blobs) DeleteAll(ctx context.Context, prefix string) error {
+func (b *Store) DeleteAll(ctx context.Context, prefix string) error {
 	folder, whole := strings.CutSuffix(prefix, "/")
 	if err := checkKey(folder); err != nil || !whole {
 		return refusal.New(refusal.Invalid, "%.80q is not a prefix of blobs such as run/1/", prefix)
@@ -144,7 +144,7 @@ func (b *Blobs) DeleteAll(ctx context.Context, prefix string) error {
 }
 
 // Close releases the store of the blobs.
-func (b *Blobs) Close() error { return b.bucket.Close() }
+func (b *Store) Close() error { return b.bucket.Close() }
 
 const maxKey = 512 // bytes
 

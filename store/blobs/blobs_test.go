@@ -1,4 +1,4 @@
-package store
+package blobs
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ import (
 	"heddle/store/files"
 )
 
-func openTestBlobs(t *testing.T, address string) *Blobs {
+func openTestBlobs(t *testing.T, address string) *Store {
 	t.Helper()
-	b, err := OpenBlobs(context.Background(), address)
+	b, err := Open(context.Background(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
-func testBlobs(t *testing.T, b *Blobs) {
+func testBlobs(t *testing.T, b *Store) {
 	ctx := context.Background()
 	must := func(err error) {
 		t.Helper()
@@ -111,7 +111,7 @@ func TestBlobKeys(t *testing.T) {
 	_, err := b.PutContent(ctx, "../other", []byte("x"))
 	wantCode(t, err, refusal.Invalid)
 	for _, address := range []string{"file://relative/dir", "gopher://x", ":"} {
-		if _, err := OpenBlobs(ctx, address); err == nil {
+		if _, err := Open(ctx, address); err == nil {
 			t.Errorf("%s was opened", address)
 		}
 	}
@@ -179,7 +179,7 @@ func TestFullDiskIsUnavailable(t *testing.T) {
 	}
 }
 
-// fakeS3 serves the few calls of S3 that Blobs makes, and returns the address of a bucket there.
+// fakeS3 serves the few calls of S3 that a Store makes, and returns the address of a bucket there.
 func fakeS3(t *testing.T) string {
 	var mu sync.Mutex
 	objects := map[string][]byte{}
