@@ -7,13 +7,12 @@ package graph
 
 import (
 	"context"
-	"time"
-
 	"heddle/app/access"
 	"heddle/app/authoring"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
+	"time"
 )
 
 func (r *attachmentResolver) AddedBy(ctx context.Context, obj *Attachment) (*domain.User, error) {
