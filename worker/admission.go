@@ -128,15 +128,15 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 
 // wakeNext has the dispatcher look for the next run of a flow whose queue one has left. Should that fail, the
 // sweep does it.
-func (x *execution) wakeNext(ctx context.Context) {
+func (x *attempt) wakeNext(ctx context.Context) {
 	if x.flow == nil || policyOf(x.flow).all() {
 		return
 	}
 	of := x.run.Queued
-	p, err := x.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
+	p, err := x.w.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
 		Version: of.Version, Flow: of.Flow})
 	if err == nil && !p.all() {
-		x.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
+		x.w.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
 	}
 }
 

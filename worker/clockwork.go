@@ -18,7 +18,7 @@ import (
 // process with workers has one, and they need not know of each other: the id of a run is made from
 // the flow and the tick or deploy that it is for, and the log takes it once.
 type clockwork struct {
-	*Worker
+	w         *Worker
 	plans     map[string]plan // by version
 	instances map[string]*timetable
 	looked    time.Time // when all timetables were made last; what changes after that was not missed
@@ -51,7 +51,7 @@ const clockStep = time.Second
 
 // keepTime starts runs until ctx ends.
 func (w *Worker) keepTime(ctx context.Context) error {
-	c := &clockwork{Worker: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
+	c := &clockwork{w: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
 	for _, ready := range []<-chan struct{}{w.View.CaughtUp(), w.Runs.CaughtUp()} {
 		select {
 		case <-ready:
@@ -86,7 +86,7 @@ func (w *Worker) keepTime(ctx context.Context) error {
 func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 	all := true
 	seen := map[string]bool{}
-	for instance := range c.View.Instances.All() {
+	for instance := range c.w.View.Instances.All() {
 		if instance.System || !starts(instance) {
 			continue
 		}
@@ -97,7 +97,7 @@ func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 		}
 		t, err := c.timetable(ctx, instance, now)
 		if err != nil {
-			c.Logger.Warn("reading what an instance is to be started for failed; trying again", "instance", instance.ID, "error", err)
+			c.w.Logger.Warn("reading what an instance is to be started for failed; trying again", "instance", instance.ID, "error", err)
 			all = false
 			continue
 		}
@@ -133,7 +133,7 @@ func (t *timetable) holds(instance domain.Instance) bool {
 
 func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
 	t := &timetable{of: instance}
-	integration, ok := c.View.Integrations.Get(instance.Organization, instance.Integration)
+	integration, ok := c.w.View.Integrations.Get(instance.Organization, instance.Integration)
 	if !ok {
 		return t, nil
 	}
@@ -150,7 +150,7 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 		}
 		deploys, err := p.deploys(f, instance)
 		if err != nil {
-			c.Logger.Warn("whether a deploy starts a flow is unclear; it does not", "instance", instance.ID, "flow", f.flow, "error", err)
+			c.w.Logger.Warn("whether a deploy starts a flow is unclear; it does not", "instance", instance.ID, "flow", f.flow, "error", err)
 		}
 		if deploys {
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow, instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
@@ -164,7 +164,7 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 		s, once, none, err := f.timesOf(instance)
 		switch {
 		case err != nil:
-			c.Logger.Warn("a flow's schedule is left out", "instance", instance.ID, "flow", f.flow, "error", err)
+			c.w.Logger.Warn("a flow's schedule is left out", "instance", instance.ID, "flow", f.flow, "error", err)
 		case none:
 		case once:
 			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow), domain.InvokedBySchedule})
@@ -180,7 +180,7 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 func (c *clockwork) missedSince(instance domain.Instance, now time.Time) time.Time {
 	from := c.looked
 	if from.IsZero() {
-		from = now.Add(-c.MissedTicks)
+		from = now.Add(-c.w.MissedTicks)
 	}
 	if instance.DeployedAt.After(from) {
 		return instance.DeployedAt
@@ -208,7 +208,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 		for len(t.begins) > 0 && ctx.Err() == nil {
 			b := t.begins[0]
 			if err := c.launch(ctx, t, b, nil); err != nil {
-				c.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
+				c.w.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
 				break
 			}
 			t.begins = t.begins[1:]
@@ -218,7 +218,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 				continue
 			}
 			from := tick.due.Add(-time.Second)
-			if oldest := now.Add(-c.MissedTicks); oldest.After(from) {
+			if oldest := now.Add(-c.w.MissedTicks); oldest.After(from) {
 				from = oldest
 			}
 			if tick.due = firstDue(tick.Schedule, from, now); tick.due.IsZero() || tick.due.After(now) {
@@ -227,7 +227,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 			at := tick.due.UTC().Format(time.RFC3339)
 			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}
 			if err := c.launch(ctx, t, run, map[string]any{"scheduledAt": at}); err != nil {
-				c.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
+				c.w.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
 				continue
 			}
 			tick.due = tick.Next(tick.due)
@@ -238,19 +238,19 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 // launch starts a run unless it was started before, by whomever, even if its history has been removed since.
 func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, more map[string]any) error {
 	organization := t.of.Organization
-	if _, known, err := c.Runs.Execution(ctx, organization, b.run); err != nil || known {
+	if _, known, err := c.w.Runs.Execution(ctx, organization, b.run); err != nil || known {
 		return err
 	}
-	instance, _ := c.View.Instances.Get(organization, t.of.ID)
+	instance, _ := c.w.View.Instances.Get(organization, t.of.ID)
 	if !starts(instance) || !t.holds(instance) {
 		return nil // it is as it was no longer; the next look makes another timetable
 	}
-	to, err := c.deployedFlow(ctx, instance, b.flow)
+	to, err := c.w.deployedFlow(ctx, instance, b.flow)
 	if err == nil {
 		delivery := map[string]any{"method": "", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "", "contentType": "", "data": nil}
 		maps.Copy(delivery, more)
-		ctx, span := c.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run), attribute.String("heddle.instance", t.of.ID))
-		_, err = c.accept(c.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
+		ctx, span := c.w.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run), attribute.String("heddle.instance", t.of.ID))
+		_, err = c.w.accept(c.w.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
 		endSpan(span, err)
 	}
 	if refusal.CodeOf(err) == refusal.NotFound {

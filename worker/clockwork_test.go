@@ -29,7 +29,7 @@ func (h *house) clockwork() *clockwork {
 	for _, ready := range []<-chan struct{}{h.View.CaughtUp(), h.Runs.CaughtUp()} {
 		<-ready
 	}
-	return &clockwork{Worker: h.Worker, plans: map[string]plan{}, instances: map[string]*timetable{}}
+	return &clockwork{w: h.Worker, plans: map[string]plan{}, instances: map[string]*timetable{}}
 }
 
 // started lists what runs were started, as flow names, in order.
@@ -52,7 +52,7 @@ func TestClockworkTicks(t *testing.T) {
 	deployed := state.DeployedAt
 	due := deployed.Truncate(5 * time.Minute).Add(5 * time.Minute)
 	a, b := h.clockwork(), h.again().clockwork()
-	b.queue, b.offered, b.woken, b.awake = a.queue, map[string]offered{}, map[queueKey]woken{}, make(chan struct{}, 1)
+	b.w.queue, b.w.offered, b.w.woken, b.w.awake = a.w.queue, map[string]offered{}, map[queueKey]woken{}, make(chan struct{}, 1)
 	for _, c := range []*clockwork{a, b} { // two processes, each with its look at the same clock
 		if !c.refresh(h.ctx, deployed) {
 			t.Fatal("the timetables could not be made")
@@ -72,8 +72,8 @@ func TestClockworkTicks(t *testing.T) {
 // Of the times that were missed the newest is made up, unless it is too old or before the deploy.
 func TestFirstDue(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 7, 30, 0, time.UTC)
-	first := &clockwork{Worker: &Worker{Options: DefaultOptions()}}
-	later := &clockwork{Worker: first.Worker, looked: now.Add(-time.Minute)}
+	first := &clockwork{w: &Worker{Options: DefaultOptions()}}
+	later := &clockwork{w: first.w, looked: now.Add(-time.Minute)}
 	at := func(clock string) time.Time {
 		d, err := time.Parse("15:04:05", clock)
 		if err != nil {

@@ -72,14 +72,14 @@ func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) stri
 
 // receiveStep has the run's trigger do its step with what was delivered. A limit that the body exceeds is the
 // step's failure; err is the worker's.
-func (x *execution) receiveStep(ctx context.Context, trigger component.Trigger, s *running, inputs map[string]any) (result component.Result, failure, err error) {
+func (x *attempt) receiveStep(ctx context.Context, trigger component.Trigger, s *stepContext, inputs map[string]any) (result component.Result, failure, err error) {
 	delivery := x.delivery
 	if delivery == nil {
 		marks := (*masker)(nil)
 		if x.run.Queued.Marked {
 			marks = x.payloadMarks()
 		}
-		if delivery, err = x.deliveryOf(ctx, x.run.Queued.Payload, marks); err != nil {
+		if delivery, err = x.w.deliveryOf(ctx, x.run.Queued.Payload, marks); err != nil {
 			return result, nil, fmt.Errorf("reading the payload: %w", err)
 		}
 	}
@@ -90,17 +90,17 @@ func (x *execution) receiveStep(ctx context.Context, trigger component.Trigger, 
 // receiveWith gives a trigger what was delivered, and the facts. One that lets callers in by the body as it came
 // has it read as a value afterwards only: that costs many times what the request did. Source: the trigger
 // payload of the format's SDK.
-func (x *execution) receiveWith(ctx context.Context, trigger component.Trigger, s *running, delivery, inputs map[string]any) (component.Result, error) {
+func (x *attempt) receiveWith(ctx context.Context, trigger component.Trigger, s *stepContext, delivery, inputs map[string]any) (component.Result, error) {
 	payload := payloadOf(x.facts, delivery)
 	x.addOwn(payload)
 	if trigger.Raw {
 		result, err := trigger.Do(ctx, s, payload, inputs)
 		if err == nil {
-			err = x.addBody(payload)
+			err = x.w.addBody(payload)
 		}
 		return result, err
 	}
-	if err := x.addBody(payload); err != nil {
+	if err := x.w.addBody(payload); err != nil {
 		return component.Result{}, err
 	}
 	return trigger.Do(ctx, s, payload, inputs)

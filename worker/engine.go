@@ -31,9 +31,9 @@ const firstClaimAfter = 4
 // fewSteps are what many flows have no more of.
 const fewSteps = 4
 
-// execution is one worker's attempt at a run, under one claim.
-type execution struct {
-	*Worker
+// attempt is one worker's attempt at a run, under one claim.
+type attempt struct {
+	w *Worker
 	accepted
 	run   domain.Run
 	claim domain.RunClaimed
@@ -157,7 +157,7 @@ func (w *Worker) release(run string, claim int) {
 // claim makes this worker the only one whose records the run takes. The claim itself is recorded
 // with the first outcome, which is refused if somebody else was quicker: until then nothing has been
 // done that the run's stream alone would not undo.
-func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution, error) {
+func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, error) {
 	taken, err := w.open(ctx, run, claims)
 	if err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 	if due := state.Due; now().Before(due) {
 		return nil, &notYet{due, claims}
 	}
-	x := &execution{Worker: w, accepted: taken, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
+	x := &attempt{w: w, accepted: taken, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
@@ -191,13 +191,13 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*execution,
 
 // work does the steps that are not done and ends the run. An error means that it has not ended and
 // is to be tried again.
-func (x *execution) work(ctx context.Context) error {
-	deadline := x.run.ClaimedAt.Add(x.RunTimeout) // of this claim: time without a worker does not count
+func (x *attempt) work(ctx context.Context) error {
+	deadline := x.run.ClaimedAt.Add(x.w.RunTimeout) // of this claim: time without a worker does not count
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errRunTimeout)
 	defer cancel()
 	var err error
-	if x.run.CutOff >= x.MaxClaims {
-		err = &stepError{x.run.Queued.FlowName, refusal.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", refusal.Count(x.MaxClaims, "time"))}
+	if x.run.CutOff >= x.w.MaxClaims {
+		err = &stepError{x.run.Queued.FlowName, refusal.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", refusal.Count(x.w.MaxClaims, "time"))}
 	} else {
 		err = x.prepare(ctx)
 	}
@@ -210,14 +210,14 @@ func (x *execution) work(ctx context.Context) error {
 	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
 		end.Result, end.Error = domain.Failed, value.Shorten(failed.Error(), maxLogLine)
-		x.Told.limit(refusal.LimitOf(failed.err))
+		x.w.Told.limit(refusal.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
 			return x.later(ctx, restart, restart.Due)
 		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
-		limit := refusal.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.RunTimeout)
+		limit := refusal.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.w.RunTimeout)
 		end.Result, end.Error = domain.Failed, limit.Error()
-		x.Told.limit(limit.Limit)
+		x.w.Told.limit(limit.Limit)
 	default:
 		return x.release(ctx, err)
 	}
@@ -229,17 +229,17 @@ const longestAgain = time.Minute
 
 // release hands the run back with what is done: that it is not done wholly is the run's doing only when its
 // process ends without a word.
-func (x *execution) release(ctx context.Context, why error) error {
+func (x *attempt) release(ctx context.Context, why error) error {
 	if ctx.Err() != nil {
 		return errors.Join(why, x.flush(domain.RunReleased{Claim: x.claim.Claim}))
 	}
-	x.Logger.Warn("a run could not go on; trying again", "run", x.run.ID, "error", why)
+	x.w.Logger.Warn("a run could not go on; trying again", "run", x.run.ID, "error", why)
 	due := now().Add(backoff(againAfter, true, x.run.Failing+1, longestAgain))
 	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: value.Shorten(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
 }
 
 // end records the run's end and tells those who wait for it.
-func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
+func (x *attempt) end(ctx context.Context, end domain.RunFinished) error {
 	err := x.flush(end)
 	if refusal.CodeOf(err) == refusal.Invalid { // never for what the limits allow; else it would be tried for ever
 		x.pending = nil
@@ -253,13 +253,13 @@ func (x *execution) end(ctx context.Context, end domain.RunFinished) error {
 }
 
 // left tells those who wait for the run, or for its place, of its end.
-func (x *execution) left(ctx context.Context, end domain.RunFinished) error {
-	x.Told.finish(x.run, end.Result)
+func (x *attempt) left(ctx context.Context, end domain.RunFinished) error {
+	x.w.Told.finish(x.run, end.Result)
 	if x.span.SetAttributes(attribute.String("heddle.result", string(end.Result))); end.Result == domain.Failed {
 		x.span.SetStatus(codes.Error, "")
 	}
 	x.wakeNext(ctx)
-	return x.tell(context.WithoutCancel(ctx), x.handle.State())
+	return x.w.tell(context.WithoutCancel(ctx), x.handle.State())
 }
 
 // stepError is a step's failure that fails the run.
@@ -271,15 +271,15 @@ type stepError struct {
 func (e *stepError) Error() string { return fmt.Sprintf("step %q: %v", e.step, e.err) }
 
 // prepare reads what the run needs besides its own stream.
-func (x *execution) prepare(ctx context.Context) error {
-	definition, err := x.Definitions.Get(ctx, x.run.Organization, x.run.Queued.Definition)
+func (x *attempt) prepare(ctx context.Context) error {
+	definition, err := x.w.Definitions.Get(ctx, x.run.Organization, x.run.Queued.Definition)
 	if err != nil {
 		return err
 	}
 	if x.flow = definition.Flow(x.run.Queued.Flow); x.flow == nil {
 		return &stepError{x.run.Queued.FlowName, fmt.Errorf("the definition has no such flow")}
 	}
-	instance, ok := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
+	instance, ok := x.w.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
 	if !ok {
 		return &stepError{x.run.Queued.FlowName, fmt.Errorf("the instance is gone")}
 	}
@@ -290,12 +290,12 @@ func (x *execution) prepare(ctx context.Context) error {
 }
 
 // flush makes what is done, and what follows from it, part of the log.
-func (x *execution) flush(then domain.Event[domain.Run]) error {
+func (x *attempt) flush(then domain.Event[domain.Run]) error {
 	if len(x.pending) == 0 && then == nil && x.recorded {
 		return nil
 	}
 	if _, ends := then.(domain.RunFinished); !x.recorded && !ends {
-		x.showLife(x.ctxRun, claimKey(x.run.ID, x.claim.Claim))
+		x.w.showLife(x.ctxRun, claimKey(x.run.ID, x.claim.Claim))
 	}
 	steps := x.pending
 	_, _, err := x.handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) {
@@ -333,7 +333,7 @@ func (w *Worker) showLife(ctx context.Context, key string) {
 
 // later records why the run goes on later, and hands it back until then, unless something has kept it
 // from that.
-func (x *execution) later(ctx context.Context, why domain.Event[domain.Run], due time.Time) error {
+func (x *attempt) later(ctx context.Context, why domain.Event[domain.Run], due time.Time) error {
 	if err := x.flush(why); err != nil {
 		return err
 	}
@@ -356,20 +356,20 @@ func (w *Worker) keep(ctx context.Context, run, name string, data json.RawMessag
 func runBlob(run, name string) string { return "run/" + run + "/" + domain.DeriveID(name) }
 
 // keepOf keeps what the step at a path has left.
-func (x *execution) keepOf(ctx context.Context, kind, path string, data json.RawMessage) (domain.Content, error) {
-	return x.keep(ctx, x.run.ID, kind+x.place(path)+x.delivered, data)
+func (x *attempt) keepOf(ctx context.Context, kind, path string, data json.RawMessage) (domain.Content, error) {
+	return x.w.keep(ctx, x.run.ID, kind+x.place(path)+x.delivered, data)
 }
 
 // place names a step's place in this attempt of the flow, apart from those of the attempts before.
-func (x *execution) place(path string) string {
+func (x *attempt) place(path string) string {
 	if x.run.Attempt == 0 {
 		return path
 	}
 	return path + "@" + strconv.Itoa(x.run.Attempt)
 }
 
-func (x *execution) load(ctx context.Context, c domain.Content) (any, error) {
-	data, err := x.Blobs.Load(ctx, c)
+func (x *attempt) load(ctx context.Context, c domain.Content) (any, error) {
+	data, err := x.w.Blobs.Load(ctx, c)
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}

@@ -302,10 +302,10 @@ func TestLargeStateSnapshot(t *testing.T) {
 
 func testLargeStateSnapshot(t *testing.T, keys int) {
 	h := newHouse(t)
-	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+	x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
-		s := &running{x: x, path: fmt.Sprint("step", i)}
+		s := &stepContext{x: x, path: fmt.Sprint("step", i)}
 		if err := x.stateOf("crossFlow", s).Set(h.ctx, fmt.Sprint("key", i%keys), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -317,7 +317,7 @@ func testLargeStateSnapshot(t *testing.T, keys int) {
 		}
 		kept++
 	}
-	all, err := x.stateOf("crossFlow", &running{x: x}).All(h.ctx)
+	all, err := x.stateOf("crossFlow", &stepContext{x: x}).All(h.ctx)
 	if err != nil || len(all) != keys || kept > 50 {
 		t.Fatalf("%d values in %d records, %v", len(all), kept, err)
 	}
@@ -352,10 +352,10 @@ func TestState(t *testing.T) {
 // A state stream is cut short by snapshots and keeps its values.
 func TestStateSnapshot(t *testing.T) {
 	h := newHouse(t)
-	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+	x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 10 {
-		s := &running{x: x, path: "step" + strings.Repeat("x", i%7)}
+		s := &stepContext{x: x, path: "step" + strings.Repeat("x", i%7)}
 		if err := x.stateOf("crossFlow", s).Set(h.ctx, "key", i); err != nil {
 			t.Fatal(err)
 		}
@@ -370,7 +370,7 @@ func TestStateSnapshot(t *testing.T) {
 	if kept > 20 {
 		t.Errorf("%d records are kept after a snapshot", kept)
 	}
-	value, found, err := x.stateOf("crossFlow", &running{x: x}).Get(h.ctx, "key")
+	value, found, err := x.stateOf("crossFlow", &stepContext{x: x}).Get(h.ctx, "key")
 	if n, ok := value.(float64); err != nil || !found || !ok || int(n) != domain.SnapshotEvery+9 {
 		if m, ok := value.(int64); !ok || int(m) != domain.SnapshotEvery+9 {
 			t.Errorf("the value is %v, %v, %v", value, found, err)

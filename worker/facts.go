@@ -24,12 +24,12 @@ type where struct {
 }
 
 // enter takes up what a run knows about where it runs.
-func (x *execution) enter(definition *definition.Part, instance domain.Instance) (err error) {
-	if x.config, err = x.configValues(definition, instance); err != nil {
+func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (err error) {
+	if x.config, err = x.w.configValues(definition, instance); err != nil {
 		return err
 	}
-	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.newSecrets(x.run.ID)
-	x.scope.Limits.Output = x.MaxOutput
+	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
+	x.scope.Limits.Output = x.w.MaxOutput
 	for _, v := range definition.ConfigVars() {
 		if connection, ok := x.config[v.Key()].(map[string]any); ok && v.IsConnection() {
 			fields, _ := connection["fields"].(map[string]any)
@@ -44,16 +44,16 @@ func (x *execution) enter(definition *definition.Part, instance domain.Instance)
 
 // gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
 // not change it. Source: the context and trigger payload of the format's SDK.
-func (x *execution) gatherFacts(definition *definition.Part, instance domain.Instance) map[string]any {
-	customer, _ := x.View.Customers.Get(x.run.Organization, instance.Customer)
+func (x *attempt) gatherFacts(definition *definition.Part, instance domain.Instance) map[string]any {
+	customer, _ := x.w.View.Customers.Get(x.run.Organization, instance.Customer)
 	of := where{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
 		customerName: customer.Name, instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
-	if i, ok := x.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
+	if i, ok := x.w.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
 		if v, ok := i.Version(x.run.Queued.Version); ok {
 			of.version, of.number = v.ID, v.Number
 		}
 	}
-	return x.places.facts(of, func() map[string]any { return of.facts(x.PublicURL, definition, x.flow) })
+	return x.w.places.facts(of, func() map[string]any { return of.facts(x.w.PublicURL, definition, x.flow) })
 }
 
 // facts says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
@@ -80,13 +80,13 @@ func (of where) facts(base string, definition, flow *definition.Part) map[string
 }
 
 // addOwn adds what is the run's alone.
-func (x *execution) addOwn(facts map[string]any) {
+func (x *attempt) addOwn(facts map[string]any) {
 	facts["executionId"], facts["startedAt"] = x.run.ID, x.run.StartedAt.Format(time.RFC3339Nano)
 }
 
 // context is what scripts get as theirs. The API keys are opened for those that ask for them only, and known
 // as secrets from then on.
-func (x *execution) context() map[string]any {
+func (x *attempt) context() map[string]any {
 	facts := maps.Clone(x.facts)
 	x.addOwn(facts)
 	facts["configVars"], facts["webhookApiKeys"] = x.config, x.apiKeys()
@@ -94,17 +94,17 @@ func (x *execution) context() map[string]any {
 }
 
 // apiKeys returns the API keys of each flow of the instance by the flow's name.
-func (x *execution) apiKeys() map[string]any {
+func (x *attempt) apiKeys() map[string]any {
 	if x.keys != nil {
 		return x.keys
 	}
 	keys := map[string]any{}
-	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
+	instance, _ := x.w.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
 	for _, flow := range x.flows {
 		list := []any{}
-		opened, err := x.keeper().FlowKeys(instance, flow.ID)
+		opened, err := x.w.keeper().FlowKeys(instance, flow.ID)
 		if err != nil {
-			x.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
+			x.w.Logger.Warn("a flow's API keys are left out of a run's context", "run", x.run.ID, "error", err)
 		}
 		for _, key := range opened {
 			x.secrets.add("API key of "+flow.Name(), key)

@@ -82,11 +82,11 @@ func backoff(delay time.Duration, exponential bool, failures int, most time.Dura
 func failureValue(message string) any { return map[string]any{"message": message} }
 
 // failed is how many attempts of the step at a path have failed so far.
-func (x *execution) failed(path string) int { return x.handle.State().Retried(path).Attempt }
+func (x *attempt) failed(path string) int { return x.handle.State().Retried(path).Attempt }
 
 // tryAgain records a failed attempt of a step and waits until the next one is due, here or, when that
 // takes long, by handing the run back.
-func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step domain.StepFinished, failures int, failure error) error {
+func (x *attempt) tryAgain(ctx context.Context, h handling, s *stepContext, step domain.StepFinished, failures int, failure error) error {
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
 	wait := backoff(h.delay, h.exponential, failures, maxBackoff)
 	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
@@ -109,7 +109,7 @@ func (x *execution) tryAgain(ctx context.Context, h handling, s *running, step d
 
 // restart tells whether a failed run begins again, and when: its flow's retryConfig. Nobody can wait
 // for that in a synchronous call.
-func (x *execution) restart(failure string) (domain.RunRestarted, bool) {
+func (x *attempt) restart(failure string) (domain.RunRestarted, bool) {
 	if x.flow == nil || x.run.Queued.Synchronous {
 		return domain.RunRestarted{}, false
 	}

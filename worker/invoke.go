@@ -13,9 +13,9 @@ import (
 
 // Invoke implements [component.Step]. The run that it starts has an id made of the step's place, so
 // that a step repeated after a crash meets it again.
-func (s *running) Invoke(ctx context.Context, flow string, data any) (any, error) {
+func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, error) {
 	x := s.x
-	instance, _ := x.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
+	instance, _ := x.w.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
 	to, err := x.flowNamed(ctx, instance, flow)
 	if err != nil {
 		return nil, err
@@ -26,14 +26,14 @@ func (s *running) Invoke(ctx context.Context, flow string, data any) (any, error
 		return nil, err
 	}
 	if begin.here = begin.synchronous; begin.here {
-		return x.call(ctx, begin)
+		return x.invoke(ctx, begin)
 	}
-	_, err = x.accept(x.as(ctx, x.run.Organization, begin.run), begin)
+	_, err = x.w.accept(x.w.as(ctx, x.run.Organization, begin.run), begin)
 	return map[string]any{"executionId": begin.run}, err
 }
 
 // frame names the step as what starts another run.
-func (s *running) frame() *domain.InvokedBy {
+func (s *stepContext) frame() *domain.InvokedBy {
 	by := &domain.InvokedBy{Execution: s.x.run.ID, Path: s.path, Depth: 1}
 	if above := s.x.run.Queued.InvokedBy; above != nil {
 		by.Depth += above.Depth
@@ -42,18 +42,18 @@ func (s *running) frame() *domain.InvokedBy {
 }
 
 // flowNamed finds a flow of the instance as it is deployed now, the run's own for no name.
-func (x *execution) flowNamed(ctx context.Context, instance domain.Instance, name string) (target, error) {
+func (x *attempt) flowNamed(ctx context.Context, instance domain.Instance, name string) (target, error) {
 	if name == "" {
-		return x.targetFlow(ctx, instance, x.flow.ID)
+		return x.w.targetFlow(ctx, instance, x.flow.ID)
 	}
-	definition, err := x.definition(ctx, &target{instance: instance, version: instance.Deployed})
+	definition, err := x.w.definition(ctx, &target{instance: instance, version: instance.Deployed})
 	if err != nil {
 		return target{}, err
 	}
 	var names []string
 	for _, flow := range definition.Flows() {
 		if flow.Name() == name {
-			return x.targetFlow(ctx, instance, flow.ID)
+			return x.w.targetFlow(ctx, instance, flow.ID)
 		}
 		names = append(names, fmt.Sprintf("%q", flow.Name()))
 	}
@@ -75,31 +75,31 @@ func invocation(data any) (map[string]any, error) {
 // nesting counts in a context the runs that wait for each other.
 type nesting struct{}
 
-// call starts a run, does it here and gives its result. Were it only waited for, runs that wait could
+// invoke starts a run, does it here and gives its result. Were it only waited for, runs that wait could
 // keep every worker from the ones that they wait for.
-func (x *execution) call(ctx context.Context, begin start) (any, error) {
+func (x *attempt) invoke(ctx context.Context, begin start) (any, error) {
 	depth, _ := ctx.Value(nesting{}).(int)
-	if depth >= x.MaxNested {
-		return nil, refusal.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.MaxNested)
+	if depth >= x.w.MaxNested {
+		return nil, refusal.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.w.MaxNested)
 	}
-	ended := x.await(begin.run)
+	ended := x.w.await(begin.run)
 	defer ended.stop()
-	run, err := x.accept(x.as(ctx, x.run.Organization, begin.run), begin)
+	run, err := x.w.accept(x.w.as(ctx, x.run.Organization, begin.run), begin)
 	if err != nil {
 		return nil, err
 	}
-	until := time.Now().Add(x.SyncTimeout)
+	until := time.Now().Add(x.w.SyncTimeout)
 	if run.Claims == 0 {
 		limited, cancel := context.WithDeadline(ctx, until)
 		defer cancel()
 		own, release := apart(context.WithValue(limited, nesting{}, depth+1))
-		if err := x.carryOut(own, run.ID, 0); err != nil {
-			x.Logger.Debug("an invoked run goes on elsewhere", "run", run.ID, "error", err)
+		if err := x.w.carryOut(own, run.ID, 0); err != nil {
+			x.w.Logger.Debug("an invoked run goes on elsewhere", "run", run.ID, "error", err)
 		}
 		release()
 	}
 	if run.Finished == nil {
-		if run, err = x.whenEnded(ctx, until, run.ID, ended); err != nil {
+		if run, err = x.w.whenEnded(ctx, until, run.ID, ended); err != nil {
 			return nil, err
 		}
 	}
@@ -110,11 +110,11 @@ func (x *execution) call(ctx context.Context, begin start) (any, error) {
 	if last == nil {
 		return nil, nil
 	}
-	data, err := x.Blobs.Load(ctx, last.Output)
+	data, err := x.w.Blobs.Load(ctx, last.Output)
 	if err != nil || len(data) == 0 {
 		return nil, err
 	}
-	val, err := value.Decode(x.secrets.under(x.Worker, run.ID).reveal(data))
+	val, err := value.Decode(x.secrets.under(x.w, run.ID).reveal(data))
 	if text, isText := val.(string); isText && isJSON(last.ContentType) { // as who asks by HTTP reads it
 		if read, bad := value.ParseJSON([]byte(text)); bad == nil {
 			val = read

@@ -31,14 +31,14 @@ type frame struct {
 // lineage adds to requests that go to triggers of this server which step makes them.
 type lineage struct {
 	next http.RoundTripper
-	step *running
+	step *stepContext
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := l.step.x
 	r, span := x.beginRequest(r)
-	if strings.HasPrefix(r.URL.String(), x.PublicURL+"/trigger/") {
+	if strings.HasPrefix(r.URL.String(), x.w.PublicURL+"/trigger/") {
 		by := l.step.frame()
 		data, err := json.Marshal(frame{Path: by.Path, Depth: by.Depth})
 		if err != nil {
@@ -49,7 +49,7 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set(invokedByHeader, string(data))
 		r.Header.Set(invokeTypeHeader, crossFlow)
 		r.Header.Set(ExecutionHeader, x.run.ID)
-		r.Header.Set(lineageHeader, x.signLineage(r.URL.Path, x.run.ID, string(data)))
+		r.Header.Set(lineageHeader, x.w.signLineage(r.URL.Path, x.run.ID, string(data)))
 	}
 	response, err := l.next.RoundTrip(r)
 	endRequest(span, response, err)

@@ -12,10 +12,10 @@ import (
 // loop does a loop's own steps for each item and gives the result of the last of them for each. An
 // iteration that is broken off leaves no result. Source: the format leaves that open. Results that are
 // more than a step may give are let go at once, and fail the loop when it is over.
-func (x *execution) loop(ctx context.Context, step *definition.Part, path string, items []any) (results []any, failure, err error) {
+func (x *attempt) loop(ctx context.Context, step *definition.Part, path string, items []any) (results []any, failure, err error) {
 	identifier, body := definition.Identifier(step.Name()), identifiers(step.Steps())
 	size := 0
-	results = make([]any, 0, min(len(items), x.MaxSteps))
+	results = make([]any, 0, min(len(items), x.w.MaxSteps))
 	for i, item := range items {
 		if err := x.room(step); err != nil {
 			return nil, nil, err
@@ -34,14 +34,14 @@ func (x *execution) loop(ctx context.Context, step *definition.Part, path string
 		if err != nil {
 			return nil, nil, err
 		}
-		if size += x.size; size <= x.MaxOutput {
+		if size += x.size; size <= x.w.MaxOutput {
 			results = append(results, last)
 		} else {
 			results = nil
 		}
 	}
-	if size > x.MaxOutput {
-		return nil, value.TooLarge(x.MaxOutput), nil
+	if size > x.w.MaxOutput {
+		return nil, value.TooLarge(x.w.MaxOutput), nil
 	}
 	return results, nil, nil
 }

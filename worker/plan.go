@@ -84,11 +84,11 @@ func (c *clockwork) plan(ctx context.Context, integration domain.Integration, ve
 	if !ok {
 		return plan{}, fmt.Errorf("integration %s has no version %s", integration.ID, version)
 	}
-	definition, err := c.Definitions.Get(ctx, integration.Organization, v.Definition)
+	definition, err := c.w.Definitions.Get(ctx, integration.Organization, v.Definition)
 	if err != nil {
 		return plan{}, err
 	}
-	c.plans[version] = c.planOf(definition)
+	c.plans[version] = c.w.planOf(definition)
 	return c.plans[version], nil
 }
 

@@ -8,7 +8,7 @@ import (
 
 // Reach implements [component.Step]. All before the step is made durable, and so is its own end: after
 // a crash it is known that only this step may repeat what it did outside.
-func (s *running) Reach() error {
+func (s *stepContext) Reach() error {
 	if s.durable {
 		return nil
 	}
@@ -20,7 +20,7 @@ func (s *running) Reach() error {
 }
 
 // ID implements [component.Step].
-func (s *running) ID() string {
+func (s *stepContext) ID() string {
 	identifier := s.path[strings.LastIndex(s.path, "/")+1:]
 	return stepID(s.x.flow.Steps(), identifier)
 }

@@ -56,10 +56,10 @@ func TestStepID(t *testing.T) {
 // Updates of several runs do not get lost, and one that is repeated changes nothing.
 func TestStateUpdate(t *testing.T) {
 	h := newHouse(t)
-	in := func(run, path string) *running {
-		x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+	in := func(run, path string) *stepContext {
+		x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 		x.run.ID, x.run.Queued.Instance, x.run.Queued.Flow = run, "i", "f"
-		return &running{x: x, path: path}
+		return &stepContext{x: x, path: path}
 	}
 	push := func(v any) func(any, bool) (any, error) {
 		return func(old any, found bool) (any, error) {

@@ -12,14 +12,14 @@ import (
 
 // remember takes up what earlier claims have finished in this attempt of the flow, and the values of
 // the execution's own scope as they left them.
-func (x *execution) remember(ctx context.Context) error {
+func (x *attempt) remember(ctx context.Context) error {
 	for _, s := range x.run.Steps() {
 		if s.Attempt != x.run.Attempt {
 			continue
 		}
 		writes := s.State
 		if s.StateBlob != nil {
-			data, err := x.Blobs.Load(ctx, *s.StateBlob)
+			data, err := x.w.Blobs.Load(ctx, *s.StateBlob)
 			if err == nil {
 				err = json.Unmarshal(data, &writes)
 			}
@@ -44,7 +44,7 @@ func (x *execution) remember(ctx context.Context) error {
 
 // recall makes the result of a step that an earlier claim finished visible to the following ones, and
 // with a loop what the last iteration of its body left. It gives the result.
-func (x *execution) recall(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
+func (x *attempt) recall(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
 	value, err := x.load(ctx, finished.Output)
 	if err != nil {
 		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
@@ -64,7 +64,7 @@ func (x *execution) recall(ctx context.Context, step *definition.Part, finished 
 
 // recallBody recalls the last iteration of a loop with so many results: one that was broken off has
 // left none, and comes after them.
-func (x *execution) recallBody(ctx context.Context, loop *definition.Part, path string, results int) error {
+func (x *attempt) recallBody(ctx context.Context, loop *definition.Part, path string, results int) error {
 	for i := results; i >= max(0, results-1); i-- {
 		some, err := x.recallSteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
 		if some || err != nil {
@@ -75,7 +75,7 @@ func (x *execution) recallBody(ctx context.Context, loop *definition.Part, path 
 }
 
 // recallSteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
-func (x *execution) recallSteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
+func (x *attempt) recallSteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
 	for _, step := range list {
 		finished, done := x.done[prefix+definition.Identifier(step.Name())]
 		if !done {

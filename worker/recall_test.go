@@ -139,7 +139,7 @@ func TestFailedAttemptLeavesNoValues(t *testing.T) {
 func TestUpdateInTheNextAttempt(t *testing.T) {
 	h := newHouse(t)
 	for _, scope := range []component.Scope{component.FlowScope, component.ExecutionScope} {
-		x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+		x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 		x.run.ID, x.run.Queued.Instance = "run", "i"
 		more := func(old any, _ bool) (any, error) {
 			n, _ := old.(float64)
@@ -149,16 +149,16 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		for attempt := range 3 {
 			x.run.Attempt = attempt
 			var err error
-			if value, err = x.stateOf(scope, &running{x: x, path: "count"}).Update(h.ctx, "k", more); err != nil {
+			if value, err = x.stateOf(scope, &stepContext{x: x, path: "count"}).Update(h.ctx, "k", more); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if value != float64(3) {
 			t.Errorf("%s: three attempts of the flow give %v", scope, value)
 		}
-		x.MaxState = 100
+		x.w.MaxState = 100
 		long := func(any, bool) (any, error) { return strings.Repeat("v", 100), nil }
-		if _, err := x.stateOf(scope, &running{x: x, path: "long"}).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := x.stateOf(scope, &stepContext{x: x, path: "long"}).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: a value over the limit gives %v", scope, err)
 		}
 	}

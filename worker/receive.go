@@ -130,17 +130,17 @@ func (w *Worker) readmit(ctx context.Context, r domain.Run, s start) error {
 }
 
 // first makes what a trigger that performs before its run is accepted has for it.
-func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*execution, *running, error) {
+func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*attempt, *stepContext, error) {
 	def, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
 		return nil, nil, err
 	}
-	x := &execution{Worker: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
+	x := &attempt{w: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
 	x.run.StartedAt = r.QueuedAt
 	if err := x.enter(def, s.instance); err != nil {
 		return nil, nil, err
 	}
-	return x, &running{x: x, path: definition.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
+	return x, &stepContext{x: x, path: definition.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
 }
 
 // refuses tells whether a trigger does not let a caller in.
@@ -192,13 +192,13 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 }
 
 // receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
-func (x *execution) receiveFirst(ctx context.Context, step *definition.Part, run *running, delivery map[string]any, p *performed) (failure, err error) {
-	trigger, failure := x.triggerOf(step)
+func (x *attempt) receiveFirst(ctx context.Context, step *definition.Part, run *stepContext, delivery map[string]any, p *performed) (failure, err error) {
+	trigger, failure := x.w.triggerOf(step)
 	if failure != nil {
 		return failure, nil
 	}
 	ref := step.Action()
-	ctx, span := x.beginStep(x.limited(ctx), ref.Component, ref.Key, run.path)
+	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, run.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if failure != nil {

@@ -109,8 +109,8 @@ func TestRefusedBodyIsNotRead(t *testing.T) {
 			}
 			return component.Result{Data: payload}, nil
 		}).FromRaw()
-		x := &execution{Worker: h.Worker}
-		_, err := x.receiveWith(t.Context(), trigger, &running{x: x}, map[string]any{"data": "[1]", "contentType": "application/json"}, nil)
+		x := &attempt{w: h.Worker}
+		_, err := x.receiveWith(t.Context(), trigger, &stepContext{x: x}, map[string]any{"data": "[1]", "contentType": "application/json"}, nil)
 		if read := seen["body"] != nil; read == refuses || (err != nil) != refuses {
 			t.Errorf("refused %t: read %t, %v", refuses, read, err)
 		}

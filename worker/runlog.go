@@ -22,8 +22,8 @@ type runLog struct {
 	secrets *masker
 }
 
-func (x *execution) newLog() *runLog {
-	return &runLog{limit: x.MaxStepLog, told: x.Told, secrets: x.secrets}
+func (x *attempt) newLog() *runLog {
+	return &runLog{limit: x.w.MaxStepLog, told: x.w.Told, secrets: x.secrets}
 }
 
 // maxLogLine is how long a log line may be. Source: the format's documentation.
@@ -57,7 +57,7 @@ func (l *runLog) inline() []domain.LogLine {
 }
 
 // into puts the lines into the step's event, or, when they are many, into a blob that it names.
-func (l *runLog) into(ctx context.Context, x *execution, finished *domain.StepFinished) error {
+func (l *runLog) into(ctx context.Context, x *attempt, finished *domain.StepFinished) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if 6*l.size+512*len(l.lines) <= domain.MaxInline { // no byte takes more than 6, and the rest of a line not 512

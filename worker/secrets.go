@@ -232,13 +232,13 @@ func (s *masker) under(w *Worker, other string) *masker {
 }
 
 // payloadMarks mark the secrets in what flows of an instance invoke each other with, which may be replayed.
-func (x *execution) payloadMarks() *masker {
+func (x *attempt) payloadMarks() *masker {
 	x.apiKeys()
-	return x.secrets.under(x.Worker, "payloads of "+x.run.Queued.Instance)
+	return x.secrets.under(x.w, "payloads of "+x.run.Queued.Instance)
 }
 
 // reveal reads back what mask has made in an earlier claim of the run.
-func (x *execution) reveal(data []byte) []byte {
+func (x *attempt) reveal(data []byte) []byte {
 	if !x.secrets.masked(data) {
 		return data
 	}
@@ -269,7 +269,7 @@ func (s *masker) hide(err error) error {
 
 // hideResult masks a step's result for the record: its data, which is encoded already, and its headers. It
 // warns in the step's log of what is masked.
-func (x *execution) hideResult(s *running, result *component.Result, data json.RawMessage) json.RawMessage {
+func (x *attempt) hideResult(s *stepContext, result *component.Result, data json.RawMessage) json.RawMessage {
 	data, mark := x.secrets.mask(data)
 	if mark != "" && !x.warned {
 		x.warned = true

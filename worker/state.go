@@ -15,7 +15,7 @@ import (
 )
 
 // stateOf gives a step access to the persisted values of a scope.
-func (x *execution) stateOf(name component.Scope, s *running) component.State {
+func (x *attempt) stateOf(name component.Scope, s *stepContext) component.State {
 	switch name {
 	case component.ExecutionScope:
 		return &ownState{x: x, step: s}
@@ -30,15 +30,15 @@ func (x *execution) stateOf(name component.Scope, s *running) component.State {
 // sharedState is a scope kept in a state stream. It is read on use, so that runs see each other's
 // writes, and written per key, so that they do not undo them.
 type sharedState struct {
-	x      *execution
-	step   *running
+	x      *attempt
+	step   *stepContext
 	stream string
 	scope  string
 }
 
 // Get implements [component.State].
 func (s *sharedState) Get(ctx context.Context, key string) (any, bool, error) {
-	state, _, err := store.Load(ctx, s.x.Log, domain.States, s.stream)
+	state, _, err := store.Load(ctx, s.x.w.Log, domain.States, s.stream)
 	if err != nil {
 		return nil, false, err
 	}
@@ -53,7 +53,7 @@ func (s *sharedState) Get(ctx context.Context, key string) (any, bool, error) {
 
 // All implements [component.State].
 func (s *sharedState) All(ctx context.Context) (map[string]any, error) {
-	state, _, err := store.Load(ctx, s.x.Log, domain.States, s.stream)
+	state, _, err := store.Load(ctx, s.x.w.Log, domain.States, s.stream)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +79,8 @@ func (s *sharedState) Set(_ context.Context, key string, val any) error {
 // save sets a key, within what may be persisted.
 func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (domain.Changes[domain.State], error) {
 	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.writer()})
-	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.MaxState {
-		return nil, tooMuchState(key, size, s.x.MaxState)
+	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.w.MaxState {
+		return nil, tooMuchState(key, size, s.x.w.MaxState)
 	}
 	return changes, err
 }
@@ -99,7 +99,7 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 		return err
 	}
 	s.step.durable = true
-	handle, err := store.Open(ctx, s.x.Log, domain.States, s.stream)
+	handle, err := store.Open(ctx, s.x.w.Log, domain.States, s.stream)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 		return err
 	}
 	if err := s.snapshot(handle); err != nil { // the write is done; the next one tries again
-		s.x.Logger.Warn("a snapshot of persisted values failed", "stream", domain.States.Stream(s.stream), "error", err)
+		s.x.w.Logger.Warn("a snapshot of persisted values failed", "stream", domain.States.Stream(s.stream), "error", err)
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 	if err != nil || parts == 0 && !large || first < 0 {
 		return err // somebody else has made it
 	}
-	return s.x.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), first)
+	return s.x.w.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), first)
 }
 
 // largeSnapshot repeats the state in several appends and tells the first one's revision, -1 when somebody else makes a
@@ -162,7 +162,7 @@ func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended ma
 func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
 	ctx, ended := s.x.ctxRun, map[string]bool{}
 	for run := range runs {
-		e, known, err := s.x.Runs.Execution(ctx, s.x.run.Organization, run)
+		e, known, err := s.x.w.Runs.Execution(ctx, s.x.run.Organization, run)
 		if err != nil {
 			return nil, err
 		}
@@ -170,7 +170,7 @@ func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
 			ended[run] = !e.EndedAt.IsZero()
 			continue
 		}
-		for _, err := range s.x.Log.Read(ctx, domain.Runs.Stream(run), 0) { // the index may not have it yet
+		for _, err := range s.x.w.Log.Read(ctx, domain.Runs.Stream(run), 0) { // the index may not have it yet
 			if ended[run] = refusal.CodeOf(err) == refusal.NotFound; err != nil && !ended[run] {
 				return nil, err
 			}
@@ -182,8 +182,8 @@ func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
 
 // ownState is the execution's own scope: kept in its steps' events, gone with the run.
 type ownState struct {
-	x    *execution
-	step *running
+	x    *attempt
+	step *stepContext
 }
 
 // Get implements [component.State].
@@ -219,8 +219,8 @@ func (s *ownState) Set(_ context.Context, key string, val any) error {
 	for key, data := range s.x.own {
 		size += len(key) + len(data)
 	}
-	if size > s.x.MaxState {
-		return tooMuchState(key, size, s.x.MaxState)
+	if size > s.x.w.MaxState {
+		return tooMuchState(key, size, s.x.w.MaxState)
 	}
 	s.write(key, data)
 	return nil
@@ -248,14 +248,14 @@ func (s *ownState) write(key string, data json.RawMessage) {
 
 // undo takes back what an attempt that is made again has set in the execution's own scope: nothing of
 // it will be in the log.
-func (s *running) undo() {
+func (s *stepContext) undo() {
 	if s.state != nil {
 		s.x.own = s.before
 	}
 }
 
 // adopt makes a step's writes to the execution's own scope visible; null removes.
-func (x *execution) adopt(writes map[string]json.RawMessage) {
+func (x *attempt) adopt(writes map[string]json.RawMessage) {
 	if x.own == nil {
 		x.own = map[string]json.RawMessage{}
 	}

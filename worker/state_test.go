@@ -48,10 +48,10 @@ func TestRepeatedWriteAfterOthers(t *testing.T) {
 				if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); outputs(t, r)["count"] != `{"key":"n","value":2}` {
 					t.Errorf("another run leaves %v", outputs(t, r))
 				}
-				x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+				x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 				x.run.ID, x.run.Organization, x.run.Queued.Instance = "other", h.organization, instance
 				for i := range writes {
-					s := &running{x: x, path: fmt.Sprint("step", i)}
+					s := &stepContext{x: x, path: fmt.Sprint("step", i)}
 					if err := x.stateOf("crossFlow", s).Set(h.ctx, "n", 10+i); err != nil {
 						t.Error(err)
 					}
@@ -96,17 +96,17 @@ func TestSnapshotForgetsEndedRuns(t *testing.T) {
 	if err := h.Runs.Wait(h.ctx, h.Runs.Seen()); err != nil {
 		t.Fatal(err)
 	}
-	x := &execution{Worker: h.Worker, recorded: true, ctxRun: h.ctx}
+	x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 	for i, run := range []string{ended.ID, "gone", open} {
 		x.run.ID, x.run.Organization, x.run.Queued.Instance = run, h.organization, "i"
 		for n := range domain.SnapshotEvery / 3 {
-			if err := x.stateOf("crossFlow", &running{x: x, path: "step"}).Set(h.ctx, fmt.Sprint(i, n), n); err != nil {
+			if err := x.stateOf("crossFlow", &stepContext{x: x, path: "step"}).Set(h.ctx, fmt.Sprint(i, n), n); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for n := range 2 {
-		if err := x.stateOf("crossFlow", &running{x: x, path: "step"}).Set(h.ctx, fmt.Sprint("more", n), n); err != nil {
+		if err := x.stateOf("crossFlow", &stepContext{x: x, path: "step"}).Set(h.ctx, fmt.Sprint("more", n), n); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 	"heddle/worker/script"
 )
 
-// running is the step that is being done, as its action sees it.
-type running struct {
-	x     *execution
+// stepContext is the step that is being done, as its action sees it.
+type stepContext struct {
+	x     *attempt
 	path  string
 	log   *runLog
 	stop  bool // ends the flow
@@ -28,11 +28,11 @@ type running struct {
 	before  map[string]json.RawMessage // that scope before the step's first change
 }
 
-var _ component.Step = (*running)(nil)
+var _ component.Step = (*stepContext)(nil)
 
 // writer names this attempt of the step as the writer of persisted values: repeated after a crash it
 // is the same, tried again after a failure another.
-func (s *running) writer() string {
+func (s *stepContext) writer() string {
 	place := s.x.place(s.path)
 	if s.x.handle == nil {
 		return place
@@ -44,26 +44,26 @@ func (s *running) writer() string {
 }
 
 // IdempotencyKey implements [component.Step].
-func (s *running) IdempotencyKey() string {
+func (s *stepContext) IdempotencyKey() string {
 	return domain.DeriveID("step", s.x.run.ID, s.x.place(s.path))
 }
 
 // Log implements [component.Step].
-func (s *running) Log(level, message string) { s.log.add(level, message) }
+func (s *stepContext) Log(level, message string) { s.log.add(level, message) }
 
 // State implements [component.Step].
-func (s *running) State(name component.Scope) component.State { return s.x.stateOf(name, s) }
+func (s *stepContext) State(name component.Scope) component.State { return s.x.stateOf(name, s) }
 
 // Script implements [component.Step].
-func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, error) {
+func (s *stepContext) Script(ctx context.Context, call component.ScriptCall) (any, error) {
 	if call.Log == nil {
 		call.Log = s.Log
 	}
 	x := s.x
-	if x.scripts.Lost.Load() >= int64(max(1, x.Concurrency)) {
-		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.scripts.Lost.Load())
+	if x.w.scripts.Lost.Load() >= int64(max(1, x.w.Concurrency)) {
+		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.w.scripts.Lost.Load())
 	}
-	result, err := x.scripts.Run(ctx, call, x.Options.Script)
+	result, err := x.w.scripts.Run(ctx, call, x.w.Options.Script)
 	if errors.Is(err, script.ErrGivenUp) {
 		x.giveUp(s)
 	}
@@ -74,18 +74,18 @@ func (s *running) Script(ctx context.Context, call component.ScriptCall) (any, e
 const maxOverruns = 2
 
 // giveUp counts a script that could not be stopped, and ends a run that has too many.
-func (x *execution) giveUp(s *running) {
+func (x *attempt) giveUp(s *stepContext) {
 	x.overruns++
-	x.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
-		"lost", x.scripts.Lost.Load())
+	x.w.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
+		"lost", x.w.scripts.Lost.Load())
 	if x.overruns >= maxOverruns {
 		x.lost = &stepError{s.path, refusal.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
 	}
 }
 
 // HTTP implements [component.Step].
-func (s *running) HTTP() *http.Client {
-	client := *s.x.Client
+func (s *stepContext) HTTP() *http.Client {
+	client := *s.x.w.Client
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}
@@ -94,12 +94,12 @@ func (s *running) HTTP() *http.Client {
 }
 
 // Facts implements [component.Step].
-func (s *running) Facts() map[string]any { return s.x.context() }
+func (s *stepContext) Facts() map[string]any { return s.x.context() }
 
 // Results implements [component.Step].
-func (s *running) Results() map[string]any { return s.x.scope.Results() }
+func (s *stepContext) Results() map[string]any { return s.x.scope.Results() }
 
 // Payload implements [component.Step].
-func (s *running) Payload() any {
+func (s *stepContext) Payload() any {
 	return s.x.scope.Result(definition.Identifier(s.x.flow.Trigger().Name()))
 }

@@ -45,7 +45,7 @@ func weight(s *domain.StepFinished) int {
 }
 
 // steps does a list of steps, one after another, and gives the result of the last one.
-func (x *execution) steps(ctx context.Context, list []*definition.Part, prefix string) (last any, err error) {
+func (x *attempt) steps(ctx context.Context, list []*definition.Part, prefix string) (last any, err error) {
 	for _, step := range list {
 		if last, err = x.step(ctx, step, prefix); err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func (x *execution) steps(ctx context.Context, list []*definition.Part, prefix s
 }
 
 // step does a step, unless it is done already, and the branch that it chooses. It gives the step's own result.
-func (x *execution) step(ctx context.Context, step *definition.Part, prefix string) (value any, err error) {
+func (x *attempt) step(ctx context.Context, step *definition.Part, prefix string) (value any, err error) {
 	identifier := definition.Identifier(step.Name())
 	path := prefix + identifier
 	finished, done := x.done[path]
@@ -80,7 +80,7 @@ func (x *execution) step(ctx context.Context, step *definition.Part, prefix stri
 }
 
 // branch does the steps of the branch that a step chose.
-func (x *execution) branch(ctx context.Context, step *definition.Part, chosen, prefix string) error {
+func (x *attempt) branch(ctx context.Context, step *definition.Part, chosen, prefix string) error {
 	if chosen == "" {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (x *execution) branch(ctx context.Context, step *definition.Part, chosen, p
 
 // perform does one step, as often as its error handling wants, and notes what it left. The error is
 // not the step's but the worker's, or says how the flow goes on: the step is not done.
-func (x *execution) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, val any, err error) {
+func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, val any, err error) {
 	if err := x.room(step); err != nil {
 		return finished, nil, err
 	}
@@ -106,9 +106,9 @@ func (x *execution) perform(ctx context.Context, step *definition.Part, identifi
 				return finished, nil, err
 			}
 		}
-		s := &running{x: x, path: path, log: x.newLog()}
+		s := &stepContext{x: x, path: path, log: x.newLog()}
 		finished = domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
-		result, failure, err := x.attempt(ctx, step, s)
+		result, failure, err := x.call(ctx, step, s)
 		if err = cmp.Or(err, x.lost); err != nil {
 			return finished, nil, err
 		}
@@ -119,9 +119,9 @@ func (x *execution) perform(ctx context.Context, step *definition.Part, identifi
 		if failure == nil {
 			data, failure = x.encode(result)
 		}
-		x.Told.step(step.Action().Component, failure, time.Since(finished.Started))
+		x.w.Told.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
-			x.Told.limit(refusal.LimitOf(failure))
+			x.w.Told.limit(refusal.LimitOf(failure))
 			failure = x.secrets.hide(failure)
 			if failed := x.failed(path); failed < handling.retries && !s.done {
 				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
@@ -146,7 +146,7 @@ func (x *execution) perform(ctx context.Context, step *definition.Part, identifi
 }
 
 // finish notes that a step is done, at once where it has reached outside the run.
-func (x *execution) finish(ctx context.Context, s *running, finished *domain.StepFinished) error {
+func (x *attempt) finish(ctx context.Context, s *stepContext, finished *domain.StepFinished) error {
 	finished.Ended, finished.State = now(), x.secrets.maskAll(s.state)
 	if err := s.log.into(ctx, x, finished); err != nil {
 		return err
@@ -169,19 +169,19 @@ func (x *execution) finish(ctx context.Context, s *running, finished *domain.Ste
 }
 
 // room refuses a step when the run has done as many as it may.
-func (x *execution) room(step *definition.Part) error {
-	if x.count++; x.count > x.MaxSteps {
-		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", refusal.Count(x.MaxSteps, "step"))}
+func (x *attempt) room(step *definition.Part) error {
+	if x.count++; x.count > x.w.MaxSteps {
+		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", refusal.Count(x.w.MaxSteps, "step"))}
 	}
 	return nil
 }
 
 // encode gives the stored form of a step's result, or says why it can't be kept.
-func (x *execution) encode(r component.Result) (json.RawMessage, error) {
+func (x *attempt) encode(r component.Result) (json.RawMessage, error) {
 	if err := fits(r); err != nil {
 		return nil, err
 	}
-	return value.EncodeWithin(r.Data, x.MaxOutput)
+	return value.EncodeWithin(r.Data, x.w.MaxOutput)
 }
 
 // maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
@@ -200,7 +200,7 @@ func fits(r component.Result) error {
 }
 
 // keepState puts the execution's own values that a step has set into a blob when they are many.
-func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished) error {
+func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) error {
 	if len(finished.State) == 0 {
 		return nil
 	}
@@ -213,21 +213,21 @@ func (x *execution) keepState(ctx context.Context, finished *domain.StepFinished
 	return err
 }
 
-// attempt finds the step's action or trigger, resolves its inputs and calls it. failure is the
+// call finds the step's action or trigger, resolves its inputs and calls it. failure is the
 // step's own error; err the worker's.
-func (x *execution) attempt(ctx context.Context, step *definition.Part, s *running) (result component.Result, failure, err error) {
+func (x *attempt) call(ctx context.Context, step *definition.Part, s *stepContext) (result component.Result, failure, err error) {
 	ref := step.Action()
-	ctx, span := x.beginStep(x.limited(ctx), ref.Component, ref.Key, s.path)
+	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if step.IsTrigger() {
-		trigger, unknown := x.Components.LookupTrigger(ref.Component, ref.Key)
+		trigger, unknown := x.w.Components.LookupTrigger(ref.Component, ref.Key)
 		if unknown != nil || failure != nil {
 			return result, firstOf(unknown, failure), nil
 		}
 		return x.receiveStep(ctx, trigger, s, inputs)
 	}
-	action, unknown := x.Components.Lookup(ref.Component, ref.Key)
+	action, unknown := x.w.Components.Lookup(ref.Component, ref.Key)
 	if unknown != nil || failure != nil {
 		return result, firstOf(unknown, failure), nil
 	}
@@ -249,11 +249,11 @@ func (x *execution) attempt(ctx context.Context, step *definition.Part, s *runni
 }
 
 // guarded calls a component. Should it panic, that fails its step and not the worker.
-func (x *execution) guarded(s *running, call func() (component.Result, error)) (result component.Result, failure error) {
+func (x *attempt) guarded(s *stepContext, call func() (component.Result, error)) (result component.Result, failure error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id := uuid.NewString()
-			x.Logger.Error("a component panicked", "id", id, "run", x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
+			x.w.Logger.Error("a component panicked", "id", id, "run", x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
 			failure = fmt.Errorf("the component failed: internal error %s", id)
 		}
 	}()

@@ -50,21 +50,21 @@ func (w *Worker) beginRun(ctx context.Context, r domain.Run, claim int) (context
 }
 
 // beginStep starts the span of an attempt of a step, named by its action where that is one of ours.
-func (x *execution) beginStep(ctx context.Context, component, action, path string) (context.Context, trace.Span) {
-	if x.Tracer == nil {
+func (x *attempt) beginStep(ctx context.Context, component, action, path string) (context.Context, trace.Span) {
+	if x.w.Tracer == nil {
 		return ctx, noop.Span{}
 	}
 	name := "step"
-	if _, known := x.Components.Component(component); known {
+	if _, known := x.w.Components.Component(component); known {
 		name = component + "/" + action
 	}
-	return x.begin(ctx, name, trace.SpanKindInternal, attribute.String("heddle.step", path))
+	return x.w.begin(ctx, name, trace.SpanKindInternal, attribute.String("heddle.step", path))
 }
 
 // beginRequest starts the span of a request of a step, and has the request carry it unless the step has
 // said otherwise. Of the address it tells the host only.
-func (x *execution) beginRequest(r *http.Request) (*http.Request, trace.Span) {
-	ctx, span := x.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
+func (x *attempt) beginRequest(r *http.Request) (*http.Request, trace.Span) {
+	ctx, span := x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
 		attribute.String("server.address", r.URL.Hostname()))
 	if span.SpanContext().IsValid() {
 		if r = r.Clone(ctx); r.Header.Get("Traceparent") == "" {
