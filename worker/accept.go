@@ -46,7 +46,8 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 		policy.limit, policy.duplicate, request = 0, nil, nil
 	}
 	r := domain.Run{ID: s.run, Organization: s.instance.Organization, Queued: queued, QueuedAt: now()}
-	first, err := w.askFirst(ctx, r, s, policy.duplicate != nil || request != nil)
+	ask := preflight{w, r, s}
+	first, err := ask.perform(ctx, policy.duplicate != nil || request != nil)
 	if err != nil {
 		return r, err
 	}
@@ -64,7 +65,8 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	}
 	r.Queued = queued
 	queued.Answer = first.answer
-	queued.Duplicate, queued.Request = w.given(ctx, policy.duplicate, r, s, first), w.given(ctx, request, r, s, first)
+	ask.run = r
+	queued.Duplicate, queued.Request = ask.given(ctx, policy.duplicate, first), ask.given(ctx, request, first)
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued, first.steps...) })
 	if refusal.CodeOf(err) == refusal.NotFound { // its stream was removed; so is the payload that has just been kept
@@ -75,10 +77,10 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	}
 	w.supersede(ctx, run, handle.Position())
 	if !policy.all() {
-		w.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
+		w.dispatcher.wake(queueKey{s.instance.ID, s.flow.ID}, policy, handle.Position())
 		return run, nil
 	}
-	if s.here || w.backlog.full.Load() {
+	if s.here || w.dispatcher.backlog.full.Load() {
 		return run, nil
 	}
 	a := accepted{handle: handle}
@@ -86,17 +88,17 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if s.admits && bytes.Equal(run.Queued.Payload.Inline, data) && !bytes.Contains(data, []byte(`\ufffd`)) {
 		a.delivery = s.delivery
 	}
-	if err := w.enqueue(context.WithoutCancel(ctx), s.run, 0, a); err != nil {
+	if err := w.dispatcher.enqueue(context.WithoutCancel(ctx), s.run, 0, a); err != nil {
 		w.Logger.Warn("offering a run failed; the sweep does it", "run", s.run, "error", err)
 	}
 	return run, nil
 }
 
-// answerNow gives the asynchronous answer: the trigger's own, or the execution's id.
-func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
-	response, err := w.ownResponse(ctx, r)
+// answerNow writes the asynchronous answer: the trigger's own, or the execution's id.
+func (q request) answerNow(ctx context.Context, r domain.Run) {
+	response, err := q.w.ownResponse(ctx, r)
 	if err != nil { // the run will say so too, where it can be seen
-		w.Logger.Info("a trigger's own answer is left out", "run", r.ID, "error", err)
+		q.w.Logger.Info("a trigger's own answer is left out", "run", r.ID, "error", err)
 	}
 	if response == nil {
 		response = &component.Response{}
@@ -112,7 +114,7 @@ func (w *Worker) answerNow(ctx context.Context, rw http.ResponseWriter, r domain
 		a.typed("application/json")
 	}
 	a.typed("text/plain; charset=utf-8")
-	a.write(rw)
+	a.write(q.rw)
 }
 
 // ownResponse asks the flow's trigger whether it answers asynchronous callers itself.

@@ -71,18 +71,18 @@ type queueKey struct{ instance, flow string }
 
 // policyFor gives the policy of a run's flow: as it is deployed now, for a queue may hold runs of several
 // versions, or, where the flow is there no longer, as the run has it. Test runs have none.
-func (w *Worker) policyFor(ctx context.Context, e projections.Execution) (policy, error) {
+func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (policy, error) {
 	if e.Version == "" {
 		return policy{}, nil
 	}
-	instance, _ := w.View.Instances.Get(e.Organization, e.Instance)
-	integration, _ := w.View.Integrations.Get(e.Organization, e.Integration)
+	instance, _ := d.w.View.Instances.Get(e.Organization, e.Instance)
+	integration, _ := d.w.View.Integrations.Get(e.Organization, e.Integration)
 	for _, id := range []string{instance.Deployed, e.Version} {
 		version, ok := integration.Version(id)
 		if !ok {
 			continue
 		}
-		definition, err := w.Definitions.Get(ctx, e.Organization, version.Definition)
+		definition, err := d.w.Definitions.Get(ctx, e.Organization, version.Definition)
 		if err != nil {
 			return policy{}, err
 		}
@@ -94,8 +94,8 @@ func (w *Worker) policyFor(ctx context.Context, e projections.Execution) (policy
 }
 
 // admit offers those runs of a flow that its policy lets go on, as of a position, and drops duplicates.
-func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.Position) error {
-	page, err := w.Runs.UnfinishedOf(ctx, key.instance, key.flow, asOf, waitingMost)
+func (d *dispatcher) admit(ctx context.Context, key queueKey, p policy, asOf store.Position) error {
+	page, err := d.w.Runs.UnfinishedOf(ctx, key.instance, key.flow, asOf, waitingMost)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 		byID[e.ID] = e
 		runs[i] = unfinished{run: e.ID, began: e.Claims > 0}
 		if p.duplicate != nil && !runs[i].began {
-			state, _, err := store.Load(ctx, w.Log, domain.Runs, e.ID)
+			state, _, err := store.Load(ctx, d.w.Log, domain.Runs, e.ID)
 			if err != nil {
 				return err
 			}
@@ -114,12 +114,12 @@ func (w *Worker) admit(ctx context.Context, key queueKey, p policy, asOf store.P
 	}
 	admitted, dropped := p.admit(runs)
 	for _, run := range dropped {
-		if err := w.endBeside(ctx, byID[run], domain.Run.Drop); err != nil {
+		if err := d.w.endBeside(ctx, byID[run], domain.Run.Drop); err != nil {
 			return err
 		}
 	}
 	for _, run := range admitted {
-		if _, err := w.offer(ctx, byID[run]); err != nil {
+		if _, err := d.offer(ctx, byID[run]); err != nil {
 			return err
 		}
 	}
@@ -133,22 +133,19 @@ func (x *attempt) wakeNext(ctx context.Context) {
 		return
 	}
 	of := x.run.Queued
-	p, err := x.w.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
+	p, err := x.w.dispatcher.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
 		Version: of.Version, Flow: of.Flow})
 	if err == nil && !p.all() {
-		x.w.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
+		x.w.dispatcher.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
 	}
 }
 
 // wake has the dispatcher look at a flow now and not at the next tick only.
-func (w *Worker) wake(key queueKey, p policy, asOf store.Position) {
-	w.mu.Lock()
-	w.woken[key] = woken{p, max(asOf, w.woken[key].asOf)}
-	w.mu.Unlock()
-	select {
-	case w.awake <- struct{}{}:
-	default: // it will
-	}
+func (d *dispatcher) wake(key queueKey, p policy, asOf store.Position) {
+	d.mu.Lock()
+	d.woken[key] = woken{p, max(asOf, d.woken[key].asOf)}
+	d.mu.Unlock()
+	signal(d.awake)
 }
 
 // woken is what the dispatcher is to look at.
@@ -157,13 +154,13 @@ type woken struct {
 	asOf   store.Position
 }
 
-func (w *Worker) admitWoken(ctx context.Context) error {
-	w.mu.Lock()
-	all := w.woken
-	w.woken = map[queueKey]woken{}
-	w.mu.Unlock()
+func (d *dispatcher) admitWoken(ctx context.Context) error {
+	d.mu.Lock()
+	all := d.woken
+	d.woken = map[queueKey]woken{}
+	d.mu.Unlock()
 	for key, k := range all {
-		if err := w.admit(ctx, key, k.policy, k.asOf); err != nil {
+		if err := d.admit(ctx, key, k.policy, k.asOf); err != nil {
 			return err
 		}
 	}
@@ -172,19 +169,19 @@ func (w *Worker) admitWoken(ctx context.Context) error {
 
 // given resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
 // the run itself will say so.
-func (w *Worker) given(ctx context.Context, input map[string]any, r domain.Run, s start, first performed) string {
+func (f preflight) given(ctx context.Context, input map[string]any, first performed) string {
 	if input == nil {
 		return ""
 	}
 	result := first.result
 	if !first.asked {
 		var err error
-		if result, err = w.receive(ctx, r, s.delivery, true); err != nil {
+		if result, err = f.w.receive(ctx, f.run, f.start.delivery, true); err != nil {
 			return ""
 		}
 	}
 	scope := expression.NewScope(nil)
-	scope.Set(definition.Identifier(s.flow.Trigger().Name()), result.Data)
+	scope.Set(definition.Identifier(f.start.flow.Trigger().Name()), result.Data)
 	val, err := expression.Resolve(input, scope)
 	if err != nil || val == nil || val == "" {
 		return ""

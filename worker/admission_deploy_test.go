@@ -47,14 +47,14 @@ func (h *house) offers(runs ...string) (ids []string) {
 		err = h.Runs.Wait(h.ctx, pos)
 	}
 	if err == nil {
-		h.Worker.offered = map[string]offered{}
-		err = h.sweepOnce(h.ctx)
+		clear(h.dispatcher.offered)
+		err = h.dispatcher.sweepOnce(h.ctx)
 	}
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	for _, run := range runs {
-		if _, is := h.Worker.offered[queue.TaskID(run, 0)]; is {
+		if _, is := h.dispatcher.offered[queue.TaskID(run, 0)]; is {
 			ids = append(ids, run)
 		}
 	}

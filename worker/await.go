@@ -9,54 +9,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/refusal"
 	"heddle/store"
-	"heddle/store/live"
 )
-
-// waiter hears of a run's end: with its state when this process ended it, without when another did.
-type waiter struct {
-	here  chan domain.Run
-	there <-chan []byte
-	stop  func()
-}
-
-// await listens for a run's end.
-func (w *Worker) await(run string) waiter {
-	there, stop := w.Live.Subscribe(live.EndTopic(run))
-	a := waiter{here: make(chan domain.Run, 1), there: there}
-	w.mu.Lock()
-	w.waiting[run] = a.here
-	w.mu.Unlock()
-	a.stop = func() {
-		stop()
-		w.mu.Lock()
-		if w.waiting[run] == a.here {
-			delete(w.waiting, run)
-		}
-		w.mu.Unlock()
-	}
-	return a
-}
-
-// tell tells those who wait for a run of its end: a caller here or, unless that is the only one there
-// can be, those of other processes.
-func (w *Worker) tell(ctx context.Context, r domain.Run) error {
-	if !r.Queued.Synchronous {
-		return nil // nobody waits
-	}
-	w.mu.Lock()
-	here := w.waiting[r.ID]
-	w.mu.Unlock()
-	if here != nil {
-		select {
-		case here <- r:
-		default: // it knows
-		}
-		if r.Queued.Digest == "" { // a delivery that comes again may be waited for elsewhere
-			return nil
-		}
-	}
-	return w.Live.Publish(ctx, live.EndTopic(r.ID), nil)
-}
 
 // poll is how often a run is looked for whose end is waited for: what Live tells may be lost.
 const poll = time.Second
@@ -94,34 +47,34 @@ func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, end
 }
 
 // answerWhenDone gives a synchronous caller the run's result.
-func (w *Worker) answerWhenDone(ctx context.Context, rw http.ResponseWriter, run string, ended waiter) {
-	state, err := w.whenEnded(ctx, time.Now().Add(w.SyncTimeout), run, ended)
+func (q request) answerWhenDone(ctx context.Context, run string, ended waiter) {
+	state, err := q.w.whenEnded(ctx, time.Now().Add(q.w.SyncTimeout), run, ended)
 	if err != nil {
-		reply(rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": err.Error()})
+		reply(q.rw, http.StatusGatewayTimeout, map[string]any{"executionId": run, "error": err.Error()})
 		return
 	}
-	w.answerEnded(ctx, rw, state)
+	q.answerEnded(ctx, state)
 }
 
 // answerEnded tells a synchronous caller how a run ended.
-func (w *Worker) answerEnded(ctx context.Context, rw http.ResponseWriter, r domain.Run) {
+func (q request) answerEnded(ctx context.Context, r domain.Run) {
 	if r.Finished.Result != domain.Completed {
 		told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[r.Finished.Result]
-		reply(rw, http.StatusInternalServerError, map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
+		reply(q.rw, http.StatusInternalServerError, map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
 		return
 	}
-	release, err := w.roomForAnswer(ctx, r)
+	release, err := q.w.roomForAnswer(ctx, r)
 	if err != nil {
-		w.refuse(rw, r.ID, err)
+		q.refuse(r.ID, err)
 		return
 	}
 	defer release()
-	a, err := w.answerOf(ctx, r)
+	a, err := q.w.answerOf(ctx, r)
 	if err != nil {
-		w.refuse(rw, r.ID, err)
+		q.refuse(r.ID, err)
 		return
 	}
-	a.write(rw)
+	a.write(q.rw)
 }
 
 // roomForAnswer waits, if a run's answer is large, until there is room for it among others: each is held until its

@@ -23,17 +23,17 @@ type backlog struct {
 	reachable atomic.Bool  // whether Redis answered, then
 }
 
-// took tells of a task that was taken, and whether it is time to fill the queue again.
+// took counts a task that was taken and reports whether to refill the queue.
 func (b *backlog) took() (refill bool) {
 	return b.taken.Add(1) == int64(b.most/2) && b.full.Load()
 }
 
-// room tells how many more runs the queue may hold.
-func (w *Worker) room(ctx context.Context) (int, error) {
+// room returns how many more runs the queue may hold.
+func (d *dispatcher) room(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	waiting, err := w.queue.Waiting(ctx)
-	w.backlog.waiting.Store(int64(waiting))
-	w.backlog.taken.Store(0)
-	return w.backlog.most - waiting, err
+	waiting, err := d.w.queue.Waiting(ctx)
+	d.backlog.waiting.Store(int64(waiting))
+	d.backlog.taken.Store(0)
+	return d.backlog.most - waiting, err
 }

@@ -37,7 +37,7 @@ func TestBacklog(t *testing.T) {
 			break
 		}
 	}
-	if err := h.sweepOnce(t.Context()); err != nil || !h.backlog.full.Load() {
+	if err := h.dispatcher.sweepOnce(t.Context()); err != nil || !h.dispatcher.backlog.full.Load() {
 		t.Fatalf("the queue is not seen as full, %v", err)
 	}
 	h.post(urls["Main"], "", "")

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
 	run := h.queueOnly(urls["Main"])
-	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	first := domain.RunClaimed{Claim: 1, Worker: "another", At: now()}
 	record := func(steps ...domain.StepFinished) {
 		t.Helper()
@@ -32,7 +30,7 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 		t.Fatal(err)
 	}
 	record(domain.StepFinished{Path: "one"}) // between the reading of the run and the claim
-	h.remember(queue.TaskID(run, 1), offered{time.Now().Add(time.Minute), accepted{handle: read}})
+	h.dispatcher.remember(queue.TaskID(run, 1), offered{time.Now().Add(time.Minute), accepted{handle: read}})
 	x, err := h.claim(h.ctx, run, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +45,6 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 func TestSignOfLife(t *testing.T) {
 	h := newHouse(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
-	h.running, h.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
 	for name, want := range map[string]bool{"Main": true, "Pure": false} {
 		run := h.queueOnly(urls[name])
 		x, err := h.claim(h.ctx, run, 0)
@@ -67,8 +64,8 @@ func TestSignOfLife(t *testing.T) {
 		if seen() != want {
 			t.Errorf("%s: shown %v", name, !want)
 		}
-		h.release(run, 1)
-		h.showLife(t.Context(), claimKey(run, 1)) // as a renewal does that comes too late
+		h.claims.release(run, 1)
+		h.claims.showLife(t.Context(), claimKey(run, 1)) // as a renewal does that comes too late
 		if seen() {
 			t.Errorf("%s: a claim is shown after its end", name)
 		}

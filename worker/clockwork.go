@@ -49,17 +49,20 @@ type pending struct {
 // clockStep is how late a tick may be for want of a look at the clock.
 const clockStep = time.Second
 
-// keepTime starts runs until ctx ends.
-func (w *Worker) keepTime(ctx context.Context) error {
-	c := &clockwork{w: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
-	for _, ready := range []<-chan struct{}{w.View.CaughtUp(), w.Runs.CaughtUp()} {
+func newClockwork(w *Worker) *clockwork {
+	return &clockwork{w: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
+}
+
+// run starts runs until ctx ends.
+func (c *clockwork) run(ctx context.Context) error {
+	for _, ready := range []<-chan struct{}{c.w.View.CaughtUp(), c.w.Runs.CaughtUp()} {
 		select {
 		case <-ready:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	changed, stop := w.View.Watch()
+	changed, stop := c.w.View.Watch()
 	defer stop()
 	clock := time.NewTicker(clockStep)
 	defer clock.Stop()

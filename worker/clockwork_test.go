@@ -29,7 +29,7 @@ func (h *house) clockwork() *clockwork {
 	for _, ready := range []<-chan struct{}{h.View.CaughtUp(), h.Runs.CaughtUp()} {
 		<-ready
 	}
-	return &clockwork{w: h.Worker, plans: map[string]plan{}, instances: map[string]*timetable{}}
+	return newClockwork(h.Worker)
 }
 
 // started lists what runs were started, as flow names, in order.
@@ -52,7 +52,7 @@ func TestClockworkTicks(t *testing.T) {
 	deployed := state.DeployedAt
 	due := deployed.Truncate(5 * time.Minute).Add(5 * time.Minute)
 	a, b := h.clockwork(), h.again().clockwork()
-	b.w.queue, b.w.offered, b.w.woken, b.w.awake = a.w.queue, map[string]offered{}, map[queueKey]woken{}, make(chan struct{}, 1)
+	b.w.use(a.w.queue, maxQueuedEmbedded)
 	for _, c := range []*clockwork{a, b} { // two processes, each with its look at the same clock
 		if !c.refresh(h.ctx, deployed) {
 			t.Fatal("the timetables could not be made")

@@ -21,16 +21,17 @@ const maxQueryParameters = 1000
 
 // readDelivery reads what a trigger received, in the form that RunQueued keeps. What the flow sees besides is
 // added when it runs. release gives back the memory that the body is counted with.
-func (w *Worker) readDelivery(rw http.ResponseWriter, r *http.Request, instance, rest string) (delivery map[string]any, release func(), err error) {
+func (q request) readDelivery(instance, rest string) (delivery map[string]any, release func(), err error) {
+	r := q.r
 	if strings.Count(r.URL.RawQuery, "&") >= maxQueryParameters {
 		return nil, nil, refusal.New(refusal.Invalid, "a request may have %d query parameters", maxQueryParameters)
 	}
-	body, release, err := w.readBody(rw, r, instance)
+	body, release, err := q.readBody(instance)
 	if err != nil {
 		return nil, nil, err
 	}
 	contentType := r.Header.Get("Content-Type")
-	if err := checkBody(body, contentType, w.bodyLimits()); err != nil {
+	if err := checkBody(body, contentType, q.w.bodyLimits()); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -54,10 +55,10 @@ var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length",
 
 // digest tells whether a request that comes again is the same: its method, where it went and its body, and its
 // headers where the trigger may go by them, unless it is asked again.
-func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) string {
-	h := sha256.New()
+func (q request) digest(t target, delivery map[string]any) string {
+	h, r := sha256.New(), q.r
 	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, value.Text(delivery["data"])}
-	if trigger, err := w.triggerOf(t.flow.Trigger()); err == nil && trigger.Perform != nil && !trigger.Raw {
+	if trigger, err := q.w.triggerOf(t.flow.Trigger()); err == nil && trigger.Perform != nil && !trigger.Raw {
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			if !slices.Contains(passingHeaders, name) {
 				parts = append(parts, name, strings.Join(r.Header[name], ", "))
@@ -72,7 +73,8 @@ func (w *Worker) digest(r *http.Request, t target, delivery map[string]any) stri
 
 // receiveStep has the run's trigger do its step with what was delivered. A limit that the body exceeds is the
 // step's failure; err is the worker's.
-func (x *attempt) receiveStep(ctx context.Context, trigger component.Trigger, s *stepContext, inputs map[string]any) (result component.Result, failure, err error) {
+func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger, inputs map[string]any) (result component.Result, failure, err error) {
+	x := s.x
 	delivery := x.delivery
 	if delivery == nil {
 		marks := (*masker)(nil)
@@ -83,14 +85,15 @@ func (x *attempt) receiveStep(ctx context.Context, trigger component.Trigger, s 
 			return result, nil, fmt.Errorf("reading the payload: %w", err)
 		}
 	}
-	result, failure = x.guarded(s, func() (component.Result, error) { return x.receiveWith(ctx, trigger, s, delivery, inputs) })
+	result, failure = s.guarded(func() (component.Result, error) { return s.receiveWith(ctx, trigger, delivery, inputs) })
 	return result, failure, nil
 }
 
 // receiveWith gives a trigger what was delivered, and the facts. One that lets callers in by the body as it came
 // has it read as a value afterwards only: that costs many times what the request did. Source: the trigger
 // payload of the format's SDK.
-func (x *attempt) receiveWith(ctx context.Context, trigger component.Trigger, s *stepContext, delivery, inputs map[string]any) (component.Result, error) {
+func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery, inputs map[string]any) (component.Result, error) {
+	x := s.x
 	payload := payloadOf(x.facts, delivery)
 	x.addOwn(payload)
 	if trigger.Raw {

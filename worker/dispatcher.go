@@ -2,12 +2,12 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
-	"heddle/store/live"
 	"heddle/worker/queue"
 )
 
@@ -20,16 +20,44 @@ const enqueueTimeout = 500 * time.Millisecond
 // sweepPage is how many unfinished runs are looked at together.
 const sweepPage = 500
 
-// sweep offers every unfinished run that nobody works on, now and then for ever. It makes Redis
+// dispatcher offers runs to the workers, through the queue, and remembers which of them need no new offer.
+type dispatcher struct {
+	w       *Worker
+	backlog backlog
+	drained chan struct{} // one slot: the queue has room again
+	awake   chan struct{} // one slot: the dispatcher is to look now
+	offers  chan struct{} // one slot: other processes are to hear that something was offered
+
+	mu      sync.Mutex
+	offered map[string]offered // by task
+	woken   map[queueKey]woken // flows to look at
+}
+
+// open readies the dispatcher for a queue that holds at most so many runs.
+func (d *dispatcher) open(w *Worker, most int) {
+	d.w, d.backlog.most = w, most
+	d.offered, d.woken = map[string]offered{}, map[queueKey]woken{}
+	d.drained, d.awake, d.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+}
+
+// signal fills a channel's one slot. If it is full already, the receiver has been told.
+func signal(slot chan<- struct{}) {
+	select {
+	case slot <- struct{}{}:
+	default:
+	}
+}
+
+// sweep offers every unfinished run that nobody works on, again and again until ctx ends. It makes Redis
 // disposable: whatever was in it is offered again. A process that executes nothing looks only at the
 // flows for which it has accepted runs.
-func (w *Worker) sweep(ctx context.Context) error {
+func (d *dispatcher) sweep(ctx context.Context) error {
 	select {
-	case <-w.Runs.CaughtUp():
+	case <-d.w.Runs.CaughtUp():
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	tick := time.NewTicker(w.Sweep)
+	tick := time.NewTicker(d.w.Sweep)
 	defer tick.Stop()
 	all := make(chan struct{}, 1) // the first time at once
 	all <- struct{}{}
@@ -37,46 +65,46 @@ func (w *Worker) sweep(ctx context.Context) error {
 		var err error
 		select {
 		case <-all:
-			err = w.sweepOnce(ctx)
+			err = d.sweepOnce(ctx)
 		case <-tick.C:
-			err = w.sweepOnce(ctx)
-		case <-w.awake:
-			err = w.admitWoken(ctx)
-		case <-w.drained:
-			err = w.sweepOnce(ctx)
+			err = d.sweepOnce(ctx)
+		case <-d.awake:
+			err = d.admitWoken(ctx)
+		case <-d.drained:
+			err = d.sweepOnce(ctx)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		if err != nil && ctx.Err() == nil {
-			w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
+			d.w.Logger.Warn("offering unfinished runs failed; trying again", "error", err)
 		}
 	}
 }
 
-func (w *Worker) sweepOnce(ctx context.Context) error {
-	w.forgetOffers()
-	room, err := w.room(ctx)
-	w.backlog.reachable.Store(err == nil)
+func (d *dispatcher) sweepOnce(ctx context.Context) error {
+	d.forgetOffers()
+	room, err := d.room(ctx)
+	d.backlog.reachable.Store(err == nil)
 	if err != nil {
 		return err
 	}
-	if w.AcceptsOnly {
-		w.backlog.full.Store(room <= 0)
+	if d.w.AcceptsOnly {
+		d.backlog.full.Store(room <= 0)
 		return nil
 	}
 	policies := map[queueKey]*policy{} // of flows that this sweep has met; nil for one that can't be read
 	var after store.Position
 	for {
-		page, err := w.Runs.Unfinished(ctx, after, sweepPage)
+		page, err := d.w.Runs.Unfinished(ctx, after, sweepPage)
 		if err != nil {
 			return err
 		}
 		for _, e := range page {
 			if room <= 0 {
-				w.backlog.full.Store(true)
+				d.backlog.full.Store(true)
 				return nil
 			}
-			made, err := w.sweepRun(ctx, policies, e)
+			made, err := d.sweepRun(ctx, policies, e)
 			if err != nil {
 				return err
 			}
@@ -85,7 +113,7 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 			}
 		}
 		if len(page) < sweepPage {
-			w.backlog.full.Store(false)
+			d.backlog.full.Store(false)
 			return nil
 		}
 	}
@@ -93,44 +121,40 @@ func (w *Worker) sweepOnce(ctx context.Context) error {
 
 // sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on. A policy that
 // can't be read keeps the runs waiting: none could be executed without the definition that holds it.
-// made tells of a run that is new in the queue.
-func (w *Worker) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) (made bool, err error) {
+// made reports whether the run is new in the queue.
+func (d *dispatcher) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) (made bool, err error) {
 	key := queueKey{e.Instance, e.Flow}
 	p, met := policies[key]
 	if !met {
-		read, err := w.policyFor(ctx, e)
+		read, err := d.policyFor(ctx, e)
 		if err != nil {
-			w.Logger.Warn("reading a flow's queueConfig failed; its runs wait", "instance", e.Instance, "error", err)
+			d.w.Logger.Warn("reading a flow's queueConfig failed; its runs wait", "instance", e.Instance, "error", err)
 			policies[key] = nil
 			return false, ctx.Err()
 		}
 		p = &read
 		policies[key] = p
 		if !p.all() {
-			return false, w.admit(ctx, key, *p, 0)
+			return false, d.admit(ctx, key, *p, 0)
 		}
 	}
 	if p == nil || !p.all() {
 		return false, nil
 	}
-	return w.offer(ctx, e)
+	return d.offer(ctx, e)
 }
 
 // offer puts a run into the queue unless it is there, is not due or somebody works on it.
-func (w *Worker) offer(ctx context.Context, e projections.Execution) (made bool, err error) {
-	id := queue.TaskID(e.ID, e.Claims)
-	w.mu.Lock()
-	skip := w.running[e.ID] != nil || !w.offered[id].until.IsZero()
-	w.mu.Unlock()
-	if skip {
+func (d *dispatcher) offer(ctx context.Context, e projections.Execution) (made bool, err error) {
+	if d.w.claims.busy(e.ID) || d.isOffered(queue.TaskID(e.ID, e.Claims)) {
 		return false, nil
 	}
 	for _, claim := range []int{e.Claims, e.Claims + 1} { // the next one may have begun and recorded nothing yet
-		if _, alive, err := w.Live.Get(ctx, claimKey(e.ID, claim)); err != nil || alive {
+		if _, alive, err := d.w.Live.Get(ctx, claimKey(e.ID, claim)); err != nil || alive {
 			return false, err
 		}
 	}
-	return true, w.enqueue(ctx, e.ID, e.Claims, accepted{})
+	return true, d.enqueue(ctx, e.ID, e.Claims, accepted{})
 }
 
 // offered is what a process remembers of a run that needs no new offer.
@@ -146,138 +170,74 @@ type accepted struct {
 }
 
 // enqueue offers a run. What this process has of it is handed to the worker of it that takes the run.
-func (w *Worker) enqueue(ctx context.Context, run string, claims int, a accepted) error {
+func (d *dispatcher) enqueue(ctx context.Context, run string, claims int, a accepted) error {
 	id := queue.TaskID(run, claims)
-	w.remember(id, offered{time.Now().Add(reoffer), a})
+	d.remember(id, offered{time.Now().Add(reoffer), a})
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	err := w.queue.Enqueue(ctx, id)
+	err := d.w.queue.Enqueue(ctx, id)
 	if err != nil {
-		w.remember(id, offered{})
+		d.remember(id, offered{})
 		return err
 	}
-	select {
-	case w.offers <- struct{}{}:
-	default: // it will be told
-	}
+	signal(d.offers)
 	return nil
 }
 
-// tellPause is how long offers gather before other processes hear of the next ones.
-const tellPause = 2 * time.Millisecond
-
-// tellOffers tells other processes that something was offered, many offers at once where many are made.
-// Should one not hear of it, it looks by itself within the time that a dequeue is held.
-func (w *Worker) tellOffers(ctx context.Context) error {
-	if !w.queue.Shared() {
-		return nil
-	}
-	for {
-		select {
-		case <-w.offers:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		_ = w.Live.Publish(ctx, live.OfferTopic, []byte(w.name)) // a Redis that is away has lost the offer, too
-		time.Sleep(tellPause)
-	}
-}
-
-// hearOffers has this process look for what others have offered.
-func (w *Worker) hearOffers(ctx context.Context) error {
-	if !w.queue.Shared() {
-		return nil
-	}
-	told, stop := w.Live.Subscribe(live.OfferTopic)
-	defer stop()
-	for {
-		select {
-		case from := <-told:
-			if string(from) != w.name {
-				w.queue.Look()
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 // postpone keeps a run from being offered before it is due.
-func (w *Worker) postpone(run string, n *notYet) {
-	w.remember(queue.TaskID(run, n.claims), offered{until: n.due})
+func (d *dispatcher) postpone(run string, n *notYet) {
+	d.remember(queue.TaskID(run, n.claims), offered{until: n.due})
 }
 
-func (w *Worker) remember(task string, o offered) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (d *dispatcher) isOffered(task string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.offered[task].until.IsZero()
+}
+
+// remember keeps an offer; the zero offer forgets it.
+func (d *dispatcher) remember(task string, o offered) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if o.until.IsZero() {
-		delete(w.offered, task)
+		delete(d.offered, task)
 	} else {
-		w.offered[task] = o
+		d.offered[task] = o
 	}
 }
 
-// open gives a run that this process accepted as it was then, and any other as it is. What is not
-// the newest is found out by the first record.
-func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, err error) {
+// take returns what this process has of a run that it accepted, to one caller: a handle is for one.
+func (d *dispatcher) take(run string, claims int) (a accepted, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	task := queue.TaskID(run, claims)
-	w.mu.Lock()
-	o := w.offered[task]
-	if o.handle != nil {
-		w.offered[task] = offered{until: o.until} // a handle is for one
+	o := d.offered[task]
+	if o.handle == nil {
+		return accepted{}, false
 	}
-	w.mu.Unlock()
-	if o.handle != nil {
-		return o.accepted, nil
-	}
-	a.handle, err = store.Open(ctx, w.Log, domain.Runs, run)
-	return a, err
+	d.offered[task] = offered{until: o.until}
+	return o.accepted, true
 }
 
 // offerAgain has the dispatcher offer all that nobody works on, because the queue was emptied.
-func (w *Worker) offerAgain() {
-	w.mu.Lock()
-	for task, o := range w.offered {
+func (d *dispatcher) offerAgain() {
+	d.mu.Lock()
+	for task, o := range d.offered {
 		if time.Until(o.until) <= reoffer { // what is not due by then is in no queue
-			delete(w.offered, task)
+			delete(d.offered, task)
 		}
 	}
-	w.mu.Unlock()
-	select {
-	case w.drained <- struct{}{}:
-	default: // it is told
-	}
+	d.mu.Unlock()
+	signal(d.drained)
 }
 
-func (w *Worker) forgetOffers() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (d *dispatcher) forgetOffers() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := time.Now()
-	for task, o := range w.offered {
+	for task, o := range d.offered {
 		if now.After(o.until) {
-			delete(w.offered, task)
-		}
-	}
-}
-
-// keepAlive renews the sign of life of every claim that this process holds.
-func (w *Worker) keepAlive(ctx context.Context) error {
-	tick := time.NewTicker(w.Lease / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		w.mu.Lock()
-		var keys []string
-		for key := range w.claims {
-			keys = append(keys, key)
-		}
-		w.mu.Unlock()
-		for _, key := range keys {
-			w.showLife(ctx, key)
+			delete(d.offered, task)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"heddle/domain"
 	"heddle/domain/definition"
 	"heddle/domain/refusal"
+	"heddle/store"
 	"heddle/worker/expression"
 	"heddle/worker/queue"
 )
@@ -70,11 +71,8 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 	if err != nil {
 		return err
 	}
-	if w.backlog.took() {
-		select {
-		case w.drained <- struct{}{}:
-		default: // it is told
-		}
+	if w.dispatcher.backlog.took() {
+		signal(w.dispatcher.drained)
 	}
 	return w.carryOut(ctx, run, claims)
 }
@@ -83,10 +81,10 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if !w.occupy(run, cancel) {
+	if !w.claims.occupy(run, cancel) {
 		return nil // this process is at it already
 	}
-	defer w.release(run, claims+1)
+	defer w.claims.release(run, claims+1)
 	x, err := w.claim(ctx, run, claims)
 	if refusal.CodeOf(err) == refusal.Conflict || refusal.CodeOf(err) == refusal.NotFound {
 		return nil // ended, removed, or somebody else's
@@ -100,7 +98,7 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	case err == nil, refusal.CodeOf(err) == refusal.Conflict, errors.Is(context.Cause(ctx), errCanceled):
 		return nil
 	case waits:
-		w.postpone(run, later)
+		w.dispatcher.postpone(run, later)
 		return nil
 	case ctx.Err() != nil:
 		return &queue.Wait{Reason: ctx.Err()}
@@ -132,26 +130,14 @@ func parseTask(task string) (run string, claims int, err error) {
 	return run, claims, nil
 }
 
-func (w *Worker) occupy(run string, cancel context.CancelCauseFunc) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.running[run] != nil {
-		return false
+// open returns a run that this process accepted as it was then, and any other as it is. What is not
+// the newest is found out by the first record.
+func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, err error) {
+	if a, known := w.dispatcher.take(run, claims); known {
+		return a, nil
 	}
-	w.running[run] = cancel
-	return true
-}
-
-func (w *Worker) release(run string, claim int) {
-	key := claimKey(run, claim)
-	w.mu.Lock()
-	shown := w.claims[key]
-	delete(w.running, run)
-	delete(w.claims, key)
-	w.mu.Unlock()
-	if shown {
-		_ = w.Live.Delete(context.Background(), key) // else it expires
-	}
+	a.handle, err = store.Open(ctx, w.Log, domain.Runs, run)
+	return a, err
 }
 
 // claim makes this worker the only one whose records the run takes. The claim itself is recorded
@@ -174,9 +160,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, e
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
 	x.run = x.claim.Evolve(state, domain.Meta{})
-	w.mu.Lock()
-	w.claims[claimKey(run, x.claim.Claim)] = false
-	w.mu.Unlock()
+	w.claims.hold(claimKey(run, x.claim.Claim))
 	// Something may have ended an earlier claim early: should that be this run's doing, it is to count.
 	x.claim.Again = claims == 0 && state.QueuedAt.Before(w.began)
 	if claims > 0 || x.claim.Again || time.Since(state.QueuedAt) > firstClaimAfter*w.Lease {
@@ -259,7 +243,7 @@ func (x *attempt) left(ctx context.Context, end domain.RunFinished) error {
 		x.span.SetStatus(codes.Error, "")
 	}
 	x.wakeNext(ctx)
-	return x.w.tell(context.WithoutCancel(ctx), x.handle.State())
+	return x.w.waiters.announce(context.WithoutCancel(ctx), x.handle.State())
 }
 
 // stepError is a step's failure that fails the run.
@@ -295,7 +279,7 @@ func (x *attempt) flush(then domain.Event[domain.Run]) error {
 		return nil
 	}
 	if _, ends := then.(domain.RunFinished); !x.recorded && !ends {
-		x.w.showLife(x.ctxRun, claimKey(x.run.ID, x.claim.Claim))
+		x.w.claims.showLife(x.ctxRun, claimKey(x.run.ID, x.claim.Claim))
 	}
 	steps := x.pending
 	_, _, err := x.handle.Change(x.ctxRun, func(r domain.Run) (domain.Changes[domain.Run], error) {
@@ -311,24 +295,6 @@ func (x *attempt) flush(then domain.Event[domain.Run]) error {
 	clear(x.pending)
 	x.pending, x.gathered, x.flushed, x.recorded = x.pending[:0], 0, time.Now(), true
 	return nil
-}
-
-// showLife shows the sign of life of a claim that is held. That is needed from when the claim is recorded,
-// since others may then offer the run under the next one; until then the queue refuses the task, which it
-// holds already. So a run that ends at once needs none.
-func (w *Worker) showLife(ctx context.Context, key string) {
-	w.mu.Lock()
-	_, held := w.claims[key]
-	if held {
-		w.claims[key] = true
-	}
-	w.mu.Unlock()
-	if !held {
-		return
-	}
-	if err := w.Live.Set(ctx, key, []byte(w.name), w.Lease); err != nil {
-		w.Logger.Warn("showing a claim's sign of life failed", "claim", key, "error", err)
-	}
 }
 
 // later records why the run goes on later, and hands it back until then, unless something has kept it

@@ -186,9 +186,7 @@ func TestStepRetryHandsBack(t *testing.T) {
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	r := h.until(run, func(r domain.Run) bool { return r.Retried("a").Attempt == 1 })
 	wait := r.Retried("a").Due.Sub(r.ClaimedAt)
-	h.mu.Lock()
-	busy := len(h.running)
-	h.mu.Unlock()
+	busy := h.Running()
 	if wait < 5*time.Second || r.Retried("a").Error != "no" || len(r.Retried("a").Log) == 0 {
 		t.Errorf("recorded %+v", r.Retried("a"))
 	}
@@ -286,8 +284,8 @@ func TestCancel(t *testing.T) {
 			t.Errorf("ended %+v after %s", r.Finished, paths(r))
 		}
 	}
-	if len(h.running) > 0 {
-		t.Errorf("still at %v", h.running)
+	if h.Running() > 0 {
+		t.Errorf("still at %d", h.Running())
 	}
 }
 
@@ -304,11 +302,11 @@ func TestCancelAnswers(t *testing.T) {
 	}()
 	<-h.probe.began
 	var run string
-	h.mu.Lock()
-	for id := range h.running {
+	h.claims.mu.Lock()
+	for id := range h.claims.running {
 		run = id
 	}
-	h.mu.Unlock()
+	h.claims.mu.Unlock()
 	h.cancel(run)
 	var body map[string]string
 	got := <-answered

@@ -25,12 +25,11 @@ func (full) Append(context.Context, string, store.Revision, ...store.Event) (sto
 func (h *house) queueOnly(url string) string {
 	h.t.Helper()
 	if h.Worker.queue == nil {
-		h.Worker.offered = map[string]offered{}
 		q, err := queue.Open("embedded", 1, time.Second, h.Logger)
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		h.Worker.queue, h.backlog.most = q, maxQueuedEmbedded
+		h.use(q, maxQueuedEmbedded)
 		h.t.Cleanup(q.Close)
 	}
 	a := h.post(url, "text/plain", "x")
@@ -84,7 +83,7 @@ func TestClaim(t *testing.T) {
 	a, b := h.again(), h.again()
 	a.name, b.name = "a", "b"
 	for _, w := range []*house{a, b} {
-		w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
+		w.use(h.queue, maxQueuedEmbedded)
 	}
 	x, err := a.claim(h.ctx, run, 0)
 	if err != nil {
@@ -162,7 +161,7 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	w := h.again()
-	w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
+	w.use(h.queue, maxQueuedEmbedded)
 	w.Worker.Log = full{h.Log}
 	err := w.execute(h.ctx, queue.TaskID(run, 0))
 	if again, ok := errors.AsType[*queue.Wait](err); !ok || again.After != againAfter {
@@ -306,7 +305,7 @@ func testLargeStateSnapshot(t *testing.T, keys int) {
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
 		s := &stepContext{x: x, path: fmt.Sprint("step", i)}
-		if err := x.stateOf("crossFlow", s).Set(h.ctx, fmt.Sprint("key", i%keys), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
+		if err := s.State("crossFlow").Set(h.ctx, fmt.Sprint("key", i%keys), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,7 +316,7 @@ func testLargeStateSnapshot(t *testing.T, keys int) {
 		}
 		kept++
 	}
-	all, err := x.stateOf("crossFlow", &stepContext{x: x}).All(h.ctx)
+	all, err := (&stepContext{x: x}).State("crossFlow").All(h.ctx)
 	if err != nil || len(all) != keys || kept > 50 {
 		t.Fatalf("%d values in %d records, %v", len(all), kept, err)
 	}
@@ -356,7 +355,7 @@ func TestStateSnapshot(t *testing.T) {
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 10 {
 		s := &stepContext{x: x, path: "step" + strings.Repeat("x", i%7)}
-		if err := x.stateOf("crossFlow", s).Set(h.ctx, "key", i); err != nil {
+		if err := s.State("crossFlow").Set(h.ctx, "key", i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -370,7 +369,7 @@ func TestStateSnapshot(t *testing.T) {
 	if kept > 20 {
 		t.Errorf("%d records are kept after a snapshot", kept)
 	}
-	value, found, err := x.stateOf("crossFlow", &stepContext{x: x}).Get(h.ctx, "key")
+	value, found, err := (&stepContext{x: x}).State("crossFlow").Get(h.ctx, "key")
 	if n, ok := value.(float64); err != nil || !found || !ok || int(n) != domain.SnapshotEvery+9 {
 		if m, ok := value.(int64); !ok || int(m) != domain.SnapshotEvery+9 {
 			t.Errorf("the value is %v, %v, %v", value, found, err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"heddle/app/secrets"
 	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/definition"
@@ -25,7 +26,7 @@ type where struct {
 
 // enter takes up what a run knows about where it runs.
 func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (err error) {
-	if x.config, err = x.w.configValues(definition, instance); err != nil {
+	if x.config, err = configValues(x.w.keeper(), definition, instance); err != nil {
 		return err
 	}
 	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
@@ -140,7 +141,7 @@ func (p *places) facts(of where, gather func() map[string]any) map[string]any {
 
 // configValues gives every config variable's value by key: its default where the instance sets none; a
 // connection's as an object with its fields, unsealed.
-func (w *Worker) configValues(def *definition.Part, instance domain.Instance) (map[string]any, error) {
+func configValues(keeper secrets.Keeper, def *definition.Part, instance domain.Instance) (map[string]any, error) {
 	values := map[string]any{}
 	var connections []*definition.Part
 	for _, v := range def.ConfigVars() {
@@ -152,7 +153,7 @@ func (w *Worker) configValues(def *definition.Part, instance domain.Instance) (m
 	}
 	plain := expression.NewScope(values)
 	for _, v := range connections {
-		fields, err := w.connectionFields(v, instance, plain)
+		fields, err := connectionFields(keeper, v, instance, plain)
 		if err != nil {
 			return nil, err
 		}
@@ -199,7 +200,7 @@ func configData(v *definition.Part, instance domain.Instance) any {
 
 // connectionFields gives the defaults that the definition has, which may refer to plain config variables, and
 // over them what the instance sets.
-func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, plain *expression.Scope) (map[string]any, error) {
+func connectionFields(keeper secrets.Keeper, v *definition.Part, instance domain.Instance, plain *expression.Scope) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {
 		if value, err := expression.Resolve(input, plain); err == nil { // else of a kind that steps can't use
@@ -210,7 +211,7 @@ func (w *Worker) connectionFields(v *definition.Part, instance domain.Instance, 
 	if len(sealed) == 0 {
 		return fields, nil
 	}
-	opened, err := w.keeper().Open(instance, domain.ConfigPlace(instance.ID, v.ID), sealed)
+	opened, err := keeper.Open(instance, domain.ConfigPlace(instance.ID, v.ID), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("unsealing connection %q: %w", v.Key(), err)
 	}

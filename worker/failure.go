@@ -86,7 +86,8 @@ func (x *attempt) failed(path string) int { return x.handle.State().Retried(path
 
 // tryAgain records a failed attempt of a step and waits until the next one is due, here or, when that
 // takes long, by handing the run back.
-func (x *attempt) tryAgain(ctx context.Context, h handling, s *stepContext, step domain.StepFinished, failures int, failure error) error {
+func (s *stepContext) tryAgain(ctx context.Context, h handling, step domain.StepFinished, failures int, failure error) error {
+	x := s.x
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
 	wait := backoff(h.delay, h.exponential, failures, maxBackoff)
 	retried := domain.StepRetried{Claim: x.claim.Claim, Path: step.Path, Name: step.Name, Attempt: failures,
@@ -153,5 +154,5 @@ func (w *Worker) endBeside(ctx context.Context, e projections.Execution, decide 
 		return err
 	}
 	w.Told.finish(r, r.Finished.Result)
-	return w.tell(ctx, r)
+	return w.waiters.announce(ctx, r)
 }

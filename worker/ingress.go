@@ -46,6 +46,13 @@ type target struct {
 	flow       *definition.Part
 }
 
+// request is one request to a trigger, and its answer.
+type request struct {
+	w  *Worker
+	rw http.ResponseWriter
+	r  *http.Request
+}
+
 // ServeHTTP accepts a trigger at /trigger/{id}/…: the run is durable before the caller hears of it.
 func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	contain(rw.Header())
@@ -54,42 +61,44 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		reply(rw, http.StatusMethodNotAllowed, map[string]any{"error": "a trigger takes " + strings.Join(methods, ", ")})
 		return
 	}
+	q := request{w, rw, r}
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/trigger/"), "/")
 	t, err := w.target(r.Context(), id)
 	if err == nil {
-		err = w.authorize(r, t)
+		err = q.authorize(t)
 	}
 	if err == nil {
 		err = w.intake.admit(t.instance.ID, w.TriggerRate)
 	}
 	if err != nil {
-		w.refuse(rw, "", err)
+		q.refuse("", err)
 		return
 	}
 	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer, attribute.String("heddle.instance", t.instance.ID))
 	defer func() { endSpan(span, err) }()
-	s, release, err := w.read(rw, r, t, rest)
+	s, release, err := q.read(t, rest)
 	if err != nil {
-		w.refuse(rw, "", err)
+		q.refuse("", err)
 		return
 	}
 	defer release()
 	rw.Header().Set(ExecutionHeader, s.run)
 	span.SetAttributes(attribute.String("heddle.execution", s.run))
-	err = w.startAndAnswer(ctx, rw, r, s)
+	err = q.startAndAnswer(ctx, s)
 }
 
 // read reads what a request brings into what makes its run begin.
-func (w *Worker) read(rw http.ResponseWriter, r *http.Request, t target, rest string) (s start, release func(), err error) {
+func (q request) read(t target, rest string) (s start, release func(), err error) {
+	r := q.r
 	key := r.Header.Get(keyHeader)
 	if len(key) > maxKey {
 		return s, nil, refusal.New(refusal.Invalid, "%s may have %d characters", keyHeader, maxKey)
 	}
-	delivery, release, err := w.readDelivery(rw, r, t.instance.ID, rest)
+	delivery, release, err := q.readDelivery(t.instance.ID, rest)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return s, nil, refusal.Exceed("HEDDLE_MAX_BODY", "the body is larger than %d bytes", tooLarge.Limit)
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		return s, nil, refusal.Exceed("HEDDLE_BODY_TIME", "the body did not come within %s", w.BodyTime)
+		return s, nil, refusal.Exceed("HEDDLE_BODY_TIME", "the body did not come within %s", q.w.BodyTime)
 	} else if err != nil && refusal.CodeOf(err) == "" && !errors.Is(err, context.Canceled) {
 		return s, nil, refusal.New(refusal.Invalid, "the body could not be read")
 	} else if err != nil {
@@ -98,41 +107,41 @@ func (w *Worker) read(rw http.ResponseWriter, r *http.Request, t target, rest st
 	s = start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true, run: uuid.Must(uuid.NewV7()).String(),
 		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
 	if key != "" {
-		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), w.digest(r, t, delivery)
+		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), q.digest(t, delivery)
 	}
-	if s.invokedBy = w.invokedBy(r); s.invokedBy != nil {
+	if s.invokedBy = q.invokedBy(); s.invokedBy != nil {
 		s.invoke = domain.InvokedByFlow
 	}
 	return s, release, nil
 }
 
 // startAndAnswer has the run begin and answers its caller. The error is the one that was answered with, if any.
-func (w *Worker) startAndAnswer(ctx context.Context, rw http.ResponseWriter, r *http.Request, s start) error {
+func (q request) startAndAnswer(ctx context.Context, s start) error {
 	var ended waiter
 	if s.synchronous {
-		ended = w.await(s.run) // before the run can end
+		ended = q.w.waiters.await(s.run) // before the run can end
 		defer ended.stop()
 	}
-	remote, _, _ := net.SplitHostPort(r.RemoteAddr)
+	remote, _, _ := net.SplitHostPort(q.r.RemoteAddr)
 	author := store.Author{Organization: s.instance.Organization, Actor: "trigger", Remote: remote, Correlation: s.run}
-	accepted, err := w.accept(store.As(ctx, author), s)
+	accepted, err := q.w.accept(store.As(ctx, author), s)
 	s.delivery = nil // it may be large, and the caller may wait long
 	switch {
 	case refusal.CodeOf(err) == refusal.Conflict:
-		reply(rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
+		reply(q.rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
 	case errors.Is(err, errRemoved):
-		reply(rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
+		reply(q.rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
 	case refuses(err): // there is no execution
-		rw.Header().Del(ExecutionHeader)
-		w.refuse(rw, "", err)
+		q.rw.Header().Del(ExecutionHeader)
+		q.refuse("", err)
 	case err != nil:
-		w.refuse(rw, s.run, err)
+		q.refuse(s.run, err)
 	case accepted.Queued.Synchronous && accepted.Finished != nil:
-		w.answerEnded(ctx, rw, accepted)
+		q.answerEnded(ctx, accepted)
 	case accepted.Queued.Synchronous:
-		w.answerWhenDone(ctx, rw, s.run, ended)
+		q.answerWhenDone(ctx, s.run, ended)
 	default:
-		w.answerNow(ctx, rw, accepted)
+		q.answerNow(ctx, accepted)
 	}
 	return err
 }
@@ -199,10 +208,10 @@ var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HED
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
 
 // refuse tells why a trigger was not accepted. Internals stay inside.
-func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
+func (q request) refuse(run string, err error) {
 	limit := refusal.LimitOf(err)
 	status := cmp.Or(tooMuch[limit], refusal.CodeOf(err).HTTPStatus())
-	w.Told.limit(limit)
+	q.w.Told.limit(limit)
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*refusal.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders
@@ -212,15 +221,15 @@ func (w *Worker) refuse(rw http.ResponseWriter, run string, err error) {
 	case errors.Is(err, context.Canceled):
 		return // the caller has gone
 	case isBusy:
-		rw.Header().Set("Retry-After", strconv.Itoa(int(busy.after.Seconds())))
+		q.rw.Header().Set("Retry-After", strconv.Itoa(int(busy.after.Seconds())))
 	case status == http.StatusServiceUnavailable:
-		w.Logger.Warn("a trigger could not be accepted", "run", run, "error", err)
+		q.w.Logger.Warn("a trigger could not be accepted", "run", run, "error", err)
 	case status == 0:
 		id := uuid.NewString()
-		w.Logger.Error("a trigger could not be accepted", "id", id, "run", run, "error", err)
+		q.w.Logger.Error("a trigger could not be accepted", "id", id, "run", run, "error", err)
 		status, body["error"] = http.StatusInternalServerError, "internal error "+id
 	}
-	reply(rw, status, body)
+	reply(q.rw, status, body)
 }
 
 func reply(rw http.ResponseWriter, status int, body map[string]any) {

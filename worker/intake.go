@@ -27,8 +27,9 @@ func (e *errBusy) Unwrap() error { return e.refusal }
 
 // readBody reads the body of a request to a trigger, within its time. A large one is read once there is room
 // among all that are being taken in, of which one instance has a share: release gives it back.
-func (w *Worker) readBody(rw http.ResponseWriter, r *http.Request, instance string) (body []byte, release func(), err error) {
-	control := http.NewResponseController(rw)
+func (q request) readBody(instance string) (body []byte, release func(), err error) {
+	w, r := q.w, q.r
+	control := http.NewResponseController(q.rw)
 	_ = control.SetReadDeadline(time.Now().Add(w.BodyTime)) // not supported in tests without a connection
 	release = func() {}
 	limited := http.MaxBytesReader(nil, r.Body, w.MaxBody)

@@ -82,7 +82,7 @@ func (x *attempt) invoke(ctx context.Context, begin start) (any, error) {
 	if depth >= x.w.MaxNested {
 		return nil, refusal.Exceed("HEDDLE_MAX_NESTED", "flows that wait for each other may be %d deep", x.w.MaxNested)
 	}
-	ended := x.w.await(begin.run)
+	ended := x.w.waiters.await(begin.run)
 	defer ended.stop()
 	run, err := x.w.accept(x.w.as(ctx, x.run.Organization, begin.run), begin)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"net/http"
 
 	"heddle/app/secrets"
 	"heddle/domain"
@@ -17,20 +16,20 @@ const keyOfEndpoint = "Api-Key"
 
 // authorize lets a caller of a flow's endpoint in, or says what is missing: by the flow's
 // endpointSecurityType. Source: execution-semantics, endpoint security.
-func (w *Worker) authorize(r *http.Request, t target) error {
+func (q request) authorize(t target) error {
 	security := t.flow.Text("endpointSecurityType")
 	if security == "unsecured" {
 		return nil
 	}
-	keys, err := w.keeper().FlowKeys(t.instance, t.flow.ID)
+	keys, err := q.w.keeper().FlowKeys(t.instance, t.flow.ID)
 	if security == "organization" {
-		keys, err = w.organizationKeys(t.instance, t.flow)
+		keys, err = q.w.organizationKeys(t.instance, t.flow)
 	}
 	if err != nil {
 		return err
 	}
 	needs := (security == "organization" || security == "customer_required") && !t.instance.System
-	given := r.Header.Get(keyOfEndpoint)
+	given := q.r.Header.Get(keyOfEndpoint)
 	switch {
 	case len(keys) == 0 && needs:
 		return refusal.New(refusal.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key is set for it", security)

@@ -148,7 +148,7 @@ func TestPlanOf(t *testing.T) {
 	instance, _ := h.deploy(integrationOf(timed("Up", "management-triggers", "instanceDeploy", ""), timed("Down", "management-triggers", "instanceRemove", ""),
 		cronFlow("Tick", "0 0 * * *", "day", ""), flow("Hook", "", "", "")))
 	node, ids := h.flows(instance)
-	p := h.planOf(node)
+	p := h.clockwork().planOf(node)
 	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"], p.flows[0].trigger.Start == component.StartDeploy, p.flows[1].trigger.Start == component.StartRemove, p.flows[2].schedule != nil})
 	if string(got) != "[true,true,true,true,true]" {
 		t.Errorf("the plan is %+v", p)

@@ -37,7 +37,7 @@ type lineage struct {
 // RoundTrip implements [http.RoundTripper].
 func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := l.step.x
-	r, span := x.beginRequest(r)
+	r, span := l.beginRequest(r)
 	if strings.HasPrefix(r.URL.String(), x.w.PublicURL+"/trigger/") {
 		by := l.step.frame()
 		data, err := json.Marshal(frame{Path: by.Path, Depth: by.Depth})
@@ -75,13 +75,13 @@ func (w *Worker) signLineage(path, execution, frame string) string {
 }
 
 // invokedBy reads who calls, nil if that is no run.
-func (w *Worker) invokedBy(r *http.Request) *domain.InvokedBy {
-	h := r.Header
+func (q request) invokedBy() *domain.InvokedBy {
+	h := q.r.Header
 	execution, text := h.Get(ExecutionHeader), h.Get(invokedByHeader)
 	if h.Get(invokeTypeHeader) != crossFlow || execution == "" || len(execution)+len(text) > maxLineage {
 		return nil
 	}
-	if !hmac.Equal([]byte(h.Get(lineageHeader)), []byte(w.signLineage(r.URL.Path, execution, text))) {
+	if !hmac.Equal([]byte(h.Get(lineageHeader)), []byte(q.w.signLineage(q.r.URL.Path, execution, text))) {
 		return nil
 	}
 	var f frame

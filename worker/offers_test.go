@@ -18,7 +18,9 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 	open := func(name string) *Worker {
 		q := openQueue(t, "redis://127.0.0.1:1") // nothing connects to it
 		t.Cleanup(q.Close)
-		return &Worker{Live: messages, name: name, queue: q, offers: make(chan struct{}, 1)}
+		w := &Worker{Live: messages, name: name}
+		w.use(q, maxQueued)
+		return w
 	}
 	one, other := open("one"), open("other")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -26,11 +28,11 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 	heard, stop := messages.Subscribe(live.OfferTopic)
 	defer stop()
 	var loops sync.WaitGroup
-	loops.Go(func() { _ = one.hearOffers(ctx) })
-	loops.Go(func() { _ = other.hearOffers(ctx) })
-	loops.Go(func() { _ = one.tellOffers(ctx) })
+	loops.Go(func() { _ = one.dispatcher.hearOffers(ctx) })
+	loops.Go(func() { _ = other.dispatcher.hearOffers(ctx) })
+	loops.Go(func() { _ = one.dispatcher.announceOffers(ctx) })
 	for told := false; !told; { // until the other listens
-		one.offers <- struct{}{}
+		one.dispatcher.offers <- struct{}{}
 		<-heard
 		select {
 		case <-other.queue.Woken():
@@ -46,12 +48,13 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 	if n := len(one.queue.Woken()); n != 0 {
 		t.Errorf("%d of its own offers are looked for twice", n)
 	}
-	alone := &Worker{queue: openQueue(t, "embedded")}
+	alone := &Worker{}
+	alone.use(openQueue(t, "embedded"), maxQueuedEmbedded)
 	defer alone.queue.Close()
-	if err := alone.tellOffers(t.Context()); err != nil {
+	if err := alone.dispatcher.announceOffers(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := alone.hearOffers(t.Context()); err != nil {
+	if err := alone.dispatcher.hearOffers(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

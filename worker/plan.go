@@ -28,7 +28,7 @@ type planned struct {
 }
 
 // planOf reads a version's definition. A schedule may stand beside any trigger, such as one that polls.
-func (w *Worker) planOf(definition *definition.Part) plan {
+func (c *clockwork) planOf(definition *definition.Part) plan {
 	p := plan{variables: definition.ConfigVars()}
 	for _, flow := range definition.Flows() {
 		step := flow.Trigger()
@@ -37,7 +37,7 @@ func (w *Worker) planOf(definition *definition.Part) plan {
 		}
 		ref := step.Action()
 		one := planned{flow: flow.ID, schedule: step.Map("schedule")}
-		if trigger, err := w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
+		if trigger, err := c.w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
 			one.trigger, one.onDeploy = trigger, step.Inputs()[trigger.StartInput]
 		}
 		if one.schedule["type"] == "configVar" {
@@ -88,7 +88,7 @@ func (c *clockwork) plan(ctx context.Context, integration domain.Integration, ve
 	if err != nil {
 		return plan{}, err
 	}
-	c.plans[version] = c.w.planOf(definition)
+	c.plans[version] = c.planOf(definition)
 	return c.plans[version], nil
 }
 

@@ -86,7 +86,7 @@ func TestFirstClaimIsCounted(t *testing.T) {
 	run := h.queueOnly(urls["Main"])
 	time.Sleep(firstClaimAfter * h.Lease)
 	w := h.again()
-	w.Worker.running, w.Worker.claims = map[string]context.CancelCauseFunc{}, map[string]bool{}
+	w.use(h.queue, maxQueuedEmbedded)
 	if _, err := w.claim(h.ctx, run, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		for attempt := range 3 {
 			x.run.Attempt = attempt
 			var err error
-			if value, err = x.stateOf(scope, &stepContext{x: x, path: "count"}).Update(h.ctx, "k", more); err != nil {
+			if value, err = (&stepContext{x: x, path: "count"}).State(scope).Update(h.ctx, "k", more); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -158,7 +158,7 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		}
 		x.w.MaxState = 100
 		long := func(any, bool) (any, error) { return strings.Repeat("v", 100), nil }
-		if _, err := x.stateOf(scope, &stepContext{x: x, path: "long"}).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := (&stepContext{x: x, path: "long"}).State(scope).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: a value over the limit gives %v", scope, err)
 		}
 	}

@@ -31,7 +31,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 		response, err := w.said(ctx, r)
 		return component.Result{Response: response}, err
 	}
-	config, err := w.configValues(definition, instance)
+	config, err := configValues(w.keeper(), definition, instance)
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -77,9 +77,17 @@ type performed struct {
 	steps  []domain.StepFinished // its step, none if it is to be tried again
 }
 
-// askFirst has the trigger perform, if it is one that does and the caller is to be let in by it or something of
-// what it gives is wanted, unless the run is there already. Where nobody is let in the run itself tells of a refusal.
-func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted bool) (p performed, err error) {
+// preflight is what is asked of a trigger before its run is accepted.
+type preflight struct {
+	w   *Worker
+	run domain.Run // as it is to be accepted
+	start start
+}
+
+// perform runs a performing trigger before the run is accepted, when it authorizes the caller or its result is
+// wanted. It does nothing if the run already exists. Where it lets nobody in, the run itself reports a refusal.
+func (f preflight) perform(ctx context.Context, wanted bool) (p performed, err error) {
+	w, r, s := f.w, f.run, f.start
 	trigger, err := w.triggerOf(s.flow.Trigger())
 	if err != nil || trigger.Perform == nil { // the run will say so
 		return performed{}, nil
@@ -101,9 +109,9 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 		}
 	}
 	if known := removed || there.State().ID != ""; known && s.admits && trigger.Raw {
-		err = w.readmit(ctx, r, s)
+		err = f.readmit(ctx)
 	} else if !known {
-		p, err = w.perform(ctx, r, s)
+		p, err = f.call(ctx)
 	}
 	if removed && err == nil {
 		err = errRemoved
@@ -117,30 +125,31 @@ func (w *Worker) askFirst(ctx context.Context, r domain.Run, s start, wanted boo
 // readmit has a trigger that only looks at what came say whether a caller is let in whose request came before:
 // who knows its key is not therefore to have its answer. Nothing else is made of it. Of one that may do more the
 // request's headers are in the digest, see digest.
-func (w *Worker) readmit(ctx context.Context, r domain.Run, s start) error {
-	x, run, err := w.first(ctx, r, s)
+func (f preflight) readmit(ctx context.Context) error {
+	step, err := f.step(ctx)
 	if err != nil {
 		return err
 	}
-	failure, err := x.receiveFirst(ctx, s.flow.Trigger(), run, s.delivery, nil)
+	failure, err := step.receiveFirst(ctx, f.start.flow.Trigger(), f.start.delivery, nil)
 	if refuses(failure) {
 		return failure
 	}
 	return err
 }
 
-// first makes what a trigger that performs before its run is accepted has for it.
-func (w *Worker) first(ctx context.Context, r domain.Run, s start) (*attempt, *stepContext, error) {
+// step returns the context of the trigger's step.
+func (f preflight) step(ctx context.Context) (*stepContext, error) {
+	w, r := f.w, f.run
 	def, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	x := &attempt{w: w, run: r, flow: s.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: s.digest}
+	x := &attempt{w: w, run: r, flow: f.start.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: f.start.digest}
 	x.run.StartedAt = r.QueuedAt
-	if err := x.enter(def, s.instance); err != nil {
-		return nil, nil, err
+	if err := x.enter(def, f.start.instance); err != nil {
+		return nil, err
 	}
-	return x, &stepContext{x: x, path: definition.Identifier(s.flow.Trigger().Name()), log: x.newLog()}, nil
+	return &stepContext{x: x, path: definition.Identifier(f.start.flow.Trigger().Name()), log: x.newLog()}, nil
 }
 
 // refuses tells whether a trigger does not let a caller in.
@@ -149,18 +158,18 @@ func refuses(err error) bool {
 	return code == refusal.Unauthenticated || code == refusal.Forbidden
 }
 
-// perform has a run's trigger do its step before the run is accepted: so a caller that it does not let in
+// call has a run's trigger do its step before the run is accepted: so a caller that it does not let in
 // leaves no run, its answer is there when the caller is answered, and it runs once. What it persists it has
 // written under the name of the step. The error is such a refusal, or the worker's.
-func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performed, err error) {
+func (f preflight) call(ctx context.Context) (p performed, err error) {
 	p.asked = true
-	x, run, err := w.first(ctx, r, s)
+	run, err := f.step(ctx)
 	if err != nil {
 		return p, err
 	}
-	step := s.flow.Trigger()
+	x, step := run.x, f.start.flow.Trigger()
 	finished := domain.StepFinished{Path: run.path, Step: step.ID, Name: step.Name(), Started: now()}
-	failure, err := x.receiveFirst(ctx, step, run, s.delivery, &p)
+	failure, err := run.receiveFirst(ctx, step, f.start.delivery, &p)
 	if refuses(failure) {
 		return p, failure
 	}
@@ -169,10 +178,10 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 	}
 	data, unfit := x.encode(p.result)
 	failure = firstOf(failure, unfit)
-	w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
+	x.w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
 	if failure != nil {
 		p.result = component.Result{}
-		w.Told.limit(refusal.LimitOf(failure))
+		x.w.Told.limit(refusal.LimitOf(failure))
 		failure = x.secrets.hide(failure)
 		handling := handlingOf(step)
 		if handling.retries > 0 {
@@ -180,11 +189,11 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 		}
 		finished.Error, finished.Ignored = value.Shorten(failure.Error(), maxLogLine), handling.ignores
 		run.Log("error", failure.Error())
-	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, x.hideResult(run, &p.result, data)); err != nil {
+	} else if finished.Output, err = x.keepOf(ctx, "", finished.Path, run.hideResult(&p.result, data)); err != nil {
 		return p, err
 	}
 	finished.Branch, run.durable = p.result.Branch, false // it is recorded with the run
-	if err := x.finish(ctx, run, &finished); err != nil {
+	if err := run.finish(ctx, &finished); err != nil {
 		return p, err
 	}
 	p.steps = x.pending
@@ -192,19 +201,20 @@ func (w *Worker) perform(ctx context.Context, r domain.Run, s start) (p performe
 }
 
 // receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
-func (x *attempt) receiveFirst(ctx context.Context, step *definition.Part, run *stepContext, delivery map[string]any, p *performed) (failure, err error) {
+func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery map[string]any, p *performed) (failure, err error) {
+	x := s.x
 	trigger, failure := x.w.triggerOf(step)
 	if failure != nil {
 		return failure, nil
 	}
 	ref := step.Action()
-	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, run.path)
+	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if failure != nil {
 		return failure, nil
 	}
-	result, failure := x.guarded(run, func() (component.Result, error) { return x.receiveWith(ctx, trigger, run, delivery, inputs) })
+	result, failure := s.guarded(func() (component.Result, error) { return s.receiveWith(ctx, trigger, delivery, inputs) })
 	if p == nil {
 		return failure, nil
 	}
@@ -222,7 +232,7 @@ func (x *attempt) receiveFirst(ctx context.Context, step *definition.Part, run *
 	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: x.secrets.text(response.ContentType), Headers: response.Headers}
 	body, err := value.Encode(x.secrets.text(response.Body))
 	if err == nil {
-		p.answer.Body, err = x.keepOf(ctx, "answer/", run.path, body)
+		p.answer.Body, err = x.keepOf(ctx, "answer/", s.path, body)
 	}
 	return nil, err
 }

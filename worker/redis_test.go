@@ -58,9 +58,9 @@ func testRedisFlushed(t *testing.T, redis *redistest.Server) {
 
 // forgetAllOffers spares a test the time that an offer is trusted.
 func (h *house) forgetAllOffers() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	clear(h.offered)
+	h.dispatcher.mu.Lock()
+	defer h.dispatcher.mu.Unlock()
+	clear(h.dispatcher.offered)
 }
 
 // A real server that is killed and comes back empty, and one that is away for a while.
@@ -127,14 +127,14 @@ func TestEmbeddedReplacedOffersAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.queue.Close()
-	h.remember("queued/0", offered{until: time.Now().Add(reoffer)})
-	h.remember("not-due/0", offered{until: time.Now().Add(time.Hour)})
+	h.dispatcher.remember("queued/0", offered{until: time.Now().Add(reoffer)})
+	h.dispatcher.remember("not-due/0", offered{until: time.Now().Add(time.Hour)})
 	h.queue.Replace()
-	if _, kept := h.offered["not-due/0"]; len(h.offered) != 1 || !kept {
-		t.Errorf("remembered are %v", h.offered)
+	if _, kept := h.dispatcher.offered["not-due/0"]; len(h.dispatcher.offered) != 1 || !kept {
+		t.Errorf("remembered are %v", h.dispatcher.offered)
 	}
 	select {
-	case <-h.drained:
+	case <-h.dispatcher.drained:
 	default:
 		t.Error("the dispatcher is not told")
 	}

@@ -17,9 +17,16 @@ const (
 	retentionAtOnce = 16          // removals that may share one commit of the log
 )
 
-// retain removes what ended longer ago than runs are kept, now and then until ctx ends. Every process
-// with an index does so: a stream that another one has removed is removed already.
-func (w *Worker) retain(ctx context.Context) error {
+// pruner removes runs that ended longer ago than they are kept.
+type pruner struct {
+	w     *Worker
+	clock *cautious
+}
+
+// run prunes again and again until ctx ends. Every process with an index does so: a stream that another one has
+// removed is removed already.
+func (p pruner) run(ctx context.Context) error {
+	w := p.w
 	if w.RunRetention <= 0 {
 		return nil
 	}
@@ -28,11 +35,11 @@ func (w *Worker) retain(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	clock, begin := newCautious(w.RunRetention), time.Now()
+	begin := time.Now()
 	tick := time.NewTicker(retentionPause)
 	defer tick.Stop()
 	for {
-		n, err := w.retainOnce(ctx, clock, time.Now(), time.Since(begin))
+		n, err := p.once(ctx, time.Now(), time.Since(begin))
 		if err != nil && ctx.Err() == nil {
 			w.Logger.Warn("removing old executions failed; trying again", "error", err)
 		} else if n > 0 {
@@ -46,8 +53,9 @@ func (w *Worker) retain(ctx context.Context) error {
 	}
 }
 
-// retainOnce removes what a cautious clock says is old.
-func (w *Worker) retainOnce(ctx context.Context, clock *cautious, wall time.Time, running time.Duration) (removed int, err error) {
+// once removes the runs that are old by the cautious clock.
+func (p pruner) once(ctx context.Context, wall time.Time, running time.Duration) (removed int, err error) {
+	w, clock := p.w, p.clock
 	if clock.trusted.IsZero() {
 		if clock.trusted, err = w.Runs.Trusted(ctx); err != nil {
 			return 0, err

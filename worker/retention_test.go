@@ -280,7 +280,7 @@ func TestRetentionWithAWrongClock(t *testing.T) {
 		clock := newCautious(a.RunRetention)
 		for running := range 10 {
 			running := time.Duration(running+1) * retentionPause
-			if n, err := a.retainOnce(a.ctx, clock, time.Now().Add(40*24*time.Hour+running), running); n != 0 || err != nil {
+			if n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running), running); n != 0 || err != nil {
 				t.Fatalf("removed %d, %v", n, err)
 			}
 		}
@@ -292,7 +292,7 @@ func TestRetentionWithAWrongClock(t *testing.T) {
 	removed := 0
 	for looks := 1; removed == 0 && looks < 2000; looks++ { // the clock is right: the server was stopped for so long
 		running := time.Duration(looks) * retentionPause
-		n, err := a.retainOnce(a.ctx, clock, time.Now().Add(40*24*time.Hour+running), running)
+		n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running), running)
 		a.must(err)
 		removed += n
 	}

@@ -269,7 +269,8 @@ func (s *masker) hide(err error) error {
 
 // hideResult masks a step's result for the record: its data, which is encoded already, and its headers. It
 // warns in the step's log of what is masked.
-func (x *attempt) hideResult(s *stepContext, result *component.Result, data json.RawMessage) json.RawMessage {
+func (s *stepContext) hideResult(result *component.Result, data json.RawMessage) json.RawMessage {
+	x := s.x
 	data, mark := x.secrets.mask(data)
 	if mark != "" && !x.warned {
 		x.warned = true

@@ -34,15 +34,11 @@ func (t Told) limit(setting string) {
 
 // Offered tells how many runs waited in the queue at the last sweep, and whether Redis could be asked.
 func (w *Worker) Offered() (waiting int, reachable bool) {
-	return int(w.backlog.waiting.Load()), w.backlog.reachable.Load()
+	return int(w.dispatcher.backlog.waiting.Load()), w.dispatcher.backlog.reachable.Load()
 }
 
 // LostScripts returns how many scripts could not be stopped and still run.
 func (w *Worker) LostScripts() int { return int(w.scripts.Lost.Load()) }
 
 // Running tells how many runs this process executes.
-func (w *Worker) Running() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.running)
-}
+func (w *Worker) Running() int { return w.claims.count() }

@@ -14,8 +14,9 @@ import (
 	"heddle/store"
 )
 
-// stateOf gives a step access to the persisted values of a scope.
-func (x *attempt) stateOf(name component.Scope, s *stepContext) component.State {
+// State implements [component.Step].
+func (s *stepContext) State(name component.Scope) component.State {
+	x := s.x
 	switch name {
 	case component.ExecutionScope:
 		return &ownState{x: x, step: s}

@@ -52,7 +52,7 @@ func TestRepeatedWriteAfterOthers(t *testing.T) {
 				x.run.ID, x.run.Organization, x.run.Queued.Instance = "other", h.organization, instance
 				for i := range writes {
 					s := &stepContext{x: x, path: fmt.Sprint("step", i)}
-					if err := x.stateOf("crossFlow", s).Set(h.ctx, "n", 10+i); err != nil {
+					if err := s.State("crossFlow").Set(h.ctx, "n", 10+i); err != nil {
 						t.Error(err)
 					}
 				}
@@ -100,13 +100,13 @@ func TestSnapshotForgetsEndedRuns(t *testing.T) {
 	for i, run := range []string{ended.ID, "gone", open} {
 		x.run.ID, x.run.Organization, x.run.Queued.Instance = run, h.organization, "i"
 		for n := range domain.SnapshotEvery / 3 {
-			if err := x.stateOf("crossFlow", &stepContext{x: x, path: "step"}).Set(h.ctx, fmt.Sprint(i, n), n); err != nil {
+			if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx, fmt.Sprint(i, n), n); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for n := range 2 {
-		if err := x.stateOf("crossFlow", &stepContext{x: x, path: "step"}).Set(h.ctx, fmt.Sprint("more", n), n); err != nil {
+		if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx, fmt.Sprint("more", n), n); err != nil {
 			t.Fatal(err)
 		}
 	}

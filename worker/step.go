@@ -51,9 +51,6 @@ func (s *stepContext) IdempotencyKey() string {
 // Log implements [component.Step].
 func (s *stepContext) Log(level, message string) { s.log.add(level, message) }
 
-// State implements [component.Step].
-func (s *stepContext) State(name component.Scope) component.State { return s.x.stateOf(name, s) }
-
 // Script implements [component.Step].
 func (s *stepContext) Script(ctx context.Context, call component.ScriptCall) (any, error) {
 	if call.Log == nil {
@@ -65,7 +62,7 @@ func (s *stepContext) Script(ctx context.Context, call component.ScriptCall) (an
 	}
 	result, err := x.w.scripts.Run(ctx, call, x.w.Options.Script)
 	if errors.Is(err, script.ErrGivenUp) {
-		x.giveUp(s)
+		s.giveUp()
 	}
 	return result, err
 }
@@ -74,7 +71,8 @@ func (s *stepContext) Script(ctx context.Context, call component.ScriptCall) (an
 const maxOverruns = 2
 
 // giveUp counts a script that could not be stopped, and ends a run that has too many.
-func (x *attempt) giveUp(s *stepContext) {
+func (s *stepContext) giveUp() {
+	x := s.x
 	x.overruns++
 	x.w.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
 		"lost", x.w.scripts.Lost.Load())

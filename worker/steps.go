@@ -108,7 +108,7 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 		}
 		s := &stepContext{x: x, path: path, log: x.newLog()}
 		finished = domain.StepFinished{Path: path, Step: step.ID, Name: step.Name(), Started: now()}
-		result, failure, err := x.call(ctx, step, s)
+		result, failure, err := s.call(ctx, step)
 		if err = cmp.Or(err, x.lost); err != nil {
 			return finished, nil, err
 		}
@@ -124,7 +124,7 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 			x.w.Told.limit(refusal.LimitOf(failure))
 			failure = x.secrets.hide(failure)
 			if failed := x.failed(path); failed < handling.retries && !s.done {
-				if err := x.tryAgain(ctx, handling, s, finished, failed+1, failure); err != nil {
+				if err := s.tryAgain(ctx, handling, finished, failed+1, failure); err != nil {
 					return finished, nil, err
 				}
 				s.undo()
@@ -133,20 +133,21 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 			finished.Error, finished.Ignored = value.Shorten(failure.Error(), maxLogLine), handling.ignores
 			s.Log("error", failure.Error())
 			x.scope.SetError(identifier, failureValue(finished.Error))
-			return finished, nil, x.finish(ctx, s, &finished)
+			return finished, nil, s.finish(ctx, &finished)
 		}
-		if finished.Output, err = x.keepOf(ctx, "", path, x.hideResult(s, &result, data)); err != nil {
+		if finished.Output, err = x.keepOf(ctx, "", path, s.hideResult(&result, data)); err != nil {
 			return finished, nil, err
 		}
 		x.scope.Set(identifier, result.Data)
 		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
 		finished.Branch, finished.Stop, finished.Break = result.Branch, s.stop, s.leave
-		return finished, result.Data, x.finish(ctx, s, &finished)
+		return finished, result.Data, s.finish(ctx, &finished)
 	}
 }
 
 // finish notes that a step is done, at once where it has reached outside the run.
-func (x *attempt) finish(ctx context.Context, s *stepContext, finished *domain.StepFinished) error {
+func (s *stepContext) finish(ctx context.Context, finished *domain.StepFinished) error {
+	x := s.x
 	finished.Ended, finished.State = now(), x.secrets.maskAll(s.state)
 	if err := s.log.into(ctx, x, finished); err != nil {
 		return err
@@ -215,8 +216,8 @@ func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) 
 
 // call finds the step's action or trigger, resolves its inputs and calls it. failure is the
 // step's own error; err the worker's.
-func (x *attempt) call(ctx context.Context, step *definition.Part, s *stepContext) (result component.Result, failure, err error) {
-	ref := step.Action()
+func (s *stepContext) call(ctx context.Context, step *definition.Part) (result component.Result, failure, err error) {
+	x, ref := s.x, step.Action()
 	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
 	defer func() { endSpan(span, firstOf(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
@@ -225,7 +226,7 @@ func (x *attempt) call(ctx context.Context, step *definition.Part, s *stepContex
 		if unknown != nil || failure != nil {
 			return result, firstOf(unknown, failure), nil
 		}
-		return x.receiveStep(ctx, trigger, s, inputs)
+		return s.receiveStep(ctx, trigger, inputs)
 	}
 	action, unknown := x.w.Components.Lookup(ref.Component, ref.Key)
 	if unknown != nil || failure != nil {
@@ -237,7 +238,7 @@ func (x *attempt) call(ctx context.Context, step *definition.Part, s *stepContex
 		}
 	}
 	s.stop, s.leave, s.durable = action.Stop, action.Break, action.Effect
-	result, failure = x.guarded(s, func() (component.Result, error) { return action.Perform(ctx, s, inputs) })
+	result, failure = s.guarded(func() (component.Result, error) { return action.Perform(ctx, s, inputs) })
 	switch {
 	case failure != nil:
 	case action.Loop:
@@ -249,11 +250,11 @@ func (x *attempt) call(ctx context.Context, step *definition.Part, s *stepContex
 }
 
 // guarded calls a component. Should it panic, that fails its step and not the worker.
-func (x *attempt) guarded(s *stepContext, call func() (component.Result, error)) (result component.Result, failure error) {
+func (s *stepContext) guarded(call func() (component.Result, error)) (result component.Result, failure error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id := uuid.NewString()
-			x.w.Logger.Error("a component panicked", "id", id, "run", x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
+			s.x.w.Logger.Error("a component panicked", "id", id, "run", s.x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
 			failure = fmt.Errorf("the component failed: internal error %s", id)
 		}
 	}()

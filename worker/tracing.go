@@ -63,8 +63,8 @@ func (x *attempt) beginStep(ctx context.Context, component, action, path string)
 
 // beginRequest starts the span of a request of a step, and has the request carry it unless the step has
 // said otherwise. Of the address it tells the host only.
-func (x *attempt) beginRequest(r *http.Request) (*http.Request, trace.Span) {
-	ctx, span := x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
+func (l lineage) beginRequest(r *http.Request) (*http.Request, trace.Span) {
+	ctx, span := l.step.x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
 		attribute.String("server.address", r.URL.Hostname()))
 	if span.SpanContext().IsValid() {
 		if r = r.Clone(ctx); r.Header.Get("Traceparent") == "" {

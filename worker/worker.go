@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +16,6 @@ import (
 
 	"heddle/component"
 	"heddle/component/value"
-	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
 	"heddle/store/blobs"
@@ -89,41 +87,42 @@ type Worker struct {
 	name    string    // of this process, in RunClaimed
 	began   time.Time // of this process
 	queue   *queue.Queue
-	mu      sync.Mutex
-	running map[string]context.CancelCauseFunc // runs that this process executes, and what interrupts them
-	claims  map[string]bool                    // claim keys that this process keeps alive, and whether it has shown them
-	offered map[string]offered                 // by task
-	waiting map[string]chan domain.Run         // synchronous callers here, by the run whose end they wait for
-	woken   map[queueKey]woken                 // what the dispatcher is to look at
+	claims  claims
+	waiters waiters
 	places  places
 	intake  intake // of requests
 	outgo   intake // of synchronous answers
 	scripts script.Pool
 	asking  chan struct{} // one slot for each trigger that may perform at once before its run
-	backlog backlog
-	drained chan struct{} // one slot: the queue has room again
-	awake   chan struct{} // one slot: the dispatcher is to look now
-	offers  chan struct{} // one slot: other processes are to hear that something was offered
+
+	dispatcher dispatcher
 }
 
 // Start connects to the queue. Run must follow.
 func (w *Worker) Start() error {
 	w.name, w.began = uuid.NewString(), now()
-	w.running, w.claims, w.offered = map[string]context.CancelCauseFunc{}, map[string]bool{}, map[string]offered{}
-	w.waiting = map[string]chan domain.Run{}
-	w.woken = map[queueKey]woken{}
-	w.drained, w.awake, w.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	w.asking = make(chan struct{}, w.Concurrency)
 	q, err := queue.Open(w.Redis, w.Concurrency, w.ShutdownTimeout, w.Logger)
 	if err != nil {
 		return fmt.Errorf("connecting to the queue: %w", err)
 	}
-	w.queue, w.backlog.most = q, maxQueued
+	most := maxQueued
 	if !q.Shared() {
-		w.backlog.most = maxQueuedEmbedded
-		q.OnLoss(w.offerAgain)
+		most = maxQueuedEmbedded
+	}
+	w.use(q, most)
+	if !q.Shared() {
+		q.OnLoss(w.dispatcher.offerAgain)
 	}
 	return nil
+}
+
+// use readies a worker for a queue that holds at most so many runs.
+func (w *Worker) use(q *queue.Queue, most int) {
+	w.queue = q
+	w.claims.open(w)
+	w.waiters.open(w.Live)
+	w.dispatcher.open(w, most)
 }
 
 // Run executes runs and offers those that nobody works on, until ctx ends; then what is running may
@@ -134,15 +133,15 @@ func (w *Worker) Run(ctx context.Context) error {
 	engine, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.sweep(ctx) })
-	g.Go(func() error { return w.retain(ctx) })
-	g.Go(func() error { return w.tellOffers(ctx) })
+	g.Go(func() error { return w.dispatcher.sweep(ctx) })
+	g.Go(func() error { return pruner{w, newCautious(w.RunRetention)}.run(ctx) })
+	g.Go(func() error { return w.dispatcher.announceOffers(ctx) })
 	if !w.AcceptsOnly {
 		g.Go(func() error { return w.queue.Serve(ctx, engine, stop, w.execute) })
-		g.Go(func() error { return w.hearOffers(ctx) })
-		g.Go(func() error { return w.keepAlive(ctx) })
-		g.Go(func() error { return w.interrupt(ctx) })
-		g.Go(func() error { return w.keepTime(ctx) })
+		g.Go(func() error { return w.dispatcher.hearOffers(ctx) })
+		g.Go(func() error { return w.claims.keepAlive(ctx) })
+		g.Go(func() error { return w.claims.interrupt(ctx) })
+		g.Go(func() error { return newClockwork(w).run(ctx) })
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -153,26 +152,4 @@ func (w *Worker) Run(ctx context.Context) error {
 // as gives a context in which changes are the machine's own, on behalf of a run.
 func (w *Worker) as(ctx context.Context, organization, run string) context.Context {
 	return store.As(ctx, store.Author{Organization: organization, Actor: "system", Correlation: run})
-}
-
-// claimKey names the sign of life of a claim.
-func claimKey(run string, claim int) string { return "claim/" + queue.TaskID(run, claim) }
-
-// interrupt ends the work on runs that were canceled. Should it miss one, the run's next record is
-// refused all the same.
-func (w *Worker) interrupt(ctx context.Context) error {
-	canceled, stop := w.Live.Subscribe(live.CancelTopic)
-	defer stop()
-	for {
-		select {
-		case run := <-canceled:
-			w.mu.Lock()
-			if cancel := w.running[string(run)]; cancel != nil {
-				cancel(errCanceled)
-			}
-			w.mu.Unlock()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
