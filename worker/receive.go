@@ -79,8 +79,8 @@ type performed struct {
 
 // preflight is what is asked of a trigger before its run is accepted.
 type preflight struct {
-	w   *Worker
-	run domain.Run // as it is to be accepted
+	w     *Worker
+	run   domain.Run // as it is to be accepted
 	start start
 }
 
