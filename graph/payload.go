@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
@@ -96,19 +97,14 @@ func (p payloads) request(ctx context.Context, run domain.Run) ([]byte, error) {
 	}
 	e := envelope{Headers: map[string]any{}}
 	content := value
-	if delivery, ok := value.(map[string]any); ok && holds(delivery, "data") {
-		e.Method, _ = delivery["method"].(string)
-		e.ContentType, _ = delivery["contentType"].(string)
-		e.Query, _ = delivery["queryParameters"].(map[string]any)
-		if headers, ok := delivery["headers"].(map[string]any); ok {
-			e.Headers = headers
+	if d, ok := component.ReadDelivery(value); ok {
+		e.Method, e.ContentType, e.Query, content = d.Method, d.ContentType, d.QueryParameters, d.Data
+		if d.Headers != nil {
+			e.Headers = d.Headers
 		}
-		content = delivery["data"]
 	}
 	return e.with(content)
 }
-
-func holds(m map[string]any, key string) bool { _, ok := m[key]; return ok }
 
 // response returns the output of an ended execution's last step.
 func (p payloads) response(ctx context.Context, run domain.Run) ([]byte, error) {

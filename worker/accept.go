@@ -17,9 +17,9 @@ import (
 // start is all that makes a run begin.
 type start struct {
 	target
-	run         string         // its id: the same for the same delivery or tick, which begins it once
-	delivery    map[string]any // see readDelivery
-	digest      string         // see domain.RunQueued
+	run         string              // its id: the same for the same delivery or tick, which begins it once
+	delivery    *component.Delivery // what came, or stands for it
+	digest      string              // see domain.RunQueued
 	invoke      domain.InvokeType
 	invokedBy   *domain.InvokedBy
 	synchronous bool
@@ -51,7 +51,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	data, err := value.Encode(s.delivery)
+	data, err := s.delivery.Encode()
 	if err != nil {
 		return r, err
 	}
@@ -128,15 +128,15 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 }
 
 // deliveryOf reads what a run was started with, and the secrets that are marked in it.
-func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *masker) (map[string]any, error) {
+func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *masker) (*component.Delivery, error) {
 	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {
-		return nil, err
+		return &component.Delivery{}, err
 	}
 	if marks != nil {
 		data = marks.reveal(data)
 	}
-	value, err := value.Decode(data)
-	delivery, _ := value.(map[string]any)
-	return delivery, err
+	stored, err := value.Decode(data)
+	delivery, _ := component.ReadDelivery(stored)
+	return &delivery, err
 }

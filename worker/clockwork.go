@@ -210,7 +210,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 	for _, t := range c.instances {
 		for len(t.begins) > 0 && ctx.Err() == nil {
 			b := t.begins[0]
-			if err := c.launch(ctx, t, b, nil); err != nil {
+			if err := c.launch(ctx, t, b, ""); err != nil {
 				c.w.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
 				break
 			}
@@ -229,7 +229,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 			}
 			at := tick.due.UTC().Format(time.RFC3339)
 			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}
-			if err := c.launch(ctx, t, run, map[string]any{"scheduledAt": at}); err != nil {
+			if err := c.launch(ctx, t, run, at); err != nil {
 				c.w.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
 				continue
 			}
@@ -239,7 +239,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 }
 
 // launch starts a run unless it was started before, by whomever, even if its history has been removed since.
-func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, more map[string]any) error {
+func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, scheduled string) error {
 	organization := t.of.Organization
 	if _, known, err := c.w.Runs.Execution(ctx, organization, b.run); err != nil || known {
 		return err
@@ -250,8 +250,7 @@ func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, more ma
 	}
 	to, err := c.w.deployedFlow(ctx, instance, b.flow)
 	if err == nil {
-		delivery := map[string]any{"method": "", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "", "contentType": "", "data": nil}
-		maps.Copy(delivery, more)
+		delivery := &component.Delivery{Headers: map[string]any{}, QueryParameters: map[string]any{}, ScheduledAt: scheduled}
 		ctx, span := c.w.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run), attribute.String("heddle.instance", t.of.ID))
 		_, err = c.w.accept(c.w.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
 		endSpan(span, err)

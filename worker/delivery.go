@@ -21,7 +21,7 @@ const maxQueryParameters = 1000
 
 // readDelivery reads what a trigger received, in the form that RunQueued keeps. What the flow sees besides is
 // added when it runs. release gives back the memory that the body is counted with.
-func (q request) readDelivery(instance, rest string) (delivery map[string]any, release func(), err error) {
+func (q request) readDelivery(instance, rest string) (delivery *component.Delivery, release func(), err error) {
 	r := q.r
 	if strings.Count(r.URL.RawQuery, "&") >= maxQueryParameters {
 		return nil, nil, refusal.New(refusal.Invalid, "a request may have %d query parameters", maxQueryParameters)
@@ -45,8 +45,8 @@ func (q request) readDelivery(instance, rest string) (delivery map[string]any, r
 	for name, values := range r.URL.Query() {
 		query[name] = values[len(values)-1]
 	}
-	return map[string]any{"method": r.Method, "headers": headers, "queryParameters": query, "pathFragment": rest,
-		"contentType": contentType, "data": textOrBytes(body)}, release, nil
+	return &component.Delivery{Method: r.Method, Headers: headers, QueryParameters: query, PathFragment: rest,
+		ContentType: contentType, Data: textOrBytes(body)}, release, nil
 }
 
 // passingHeaders may differ where a request is sent again, and say nothing of who sends it.
@@ -55,9 +55,9 @@ var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length",
 
 // digest tells whether a request that comes again is the same: its method, where it went and its body, and its
 // headers where the trigger may go by them, unless it is asked again.
-func (q request) digest(t target, delivery map[string]any) string {
+func (q request) digest(t target, delivery *component.Delivery) string {
 	h, r := sha256.New(), q.r
-	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, value.Text(delivery["data"])}
+	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, value.Text(delivery.Data)}
 	if trigger, err := q.w.triggerOf(t.flow.Trigger()); err == nil && trigger.Perform != nil && !trigger.Raw {
 		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 			if !slices.Contains(passingHeaders, name) {
@@ -92,7 +92,7 @@ func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger
 // receiveWith gives a trigger what was delivered, and the facts. One that lets callers in by the body as it came
 // has it read as a value afterwards only: that costs many times what the request did. Source: the trigger
 // payload of the format's SDK.
-func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery, inputs map[string]any) (component.Result, error) {
+func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery *component.Delivery, inputs map[string]any) (component.Result, error) {
 	x := s.x
 	payload := payloadOf(x.facts, delivery)
 	x.addOwn(payload)
@@ -110,12 +110,12 @@ func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger
 }
 
 // payloadOf adds to what is known of a run what was delivered, but for the body as a value, see addBody.
-func payloadOf(facts, d map[string]any) map[string]any {
-	const more = 3 // see addOwn and addBody
-	p := make(map[string]any, len(facts)+len(d)+more)
+func payloadOf(facts map[string]any, d *component.Delivery) map[string]any {
+	const more = 8 // see addOwn and addBody, too
+	p := make(map[string]any, len(facts)+more)
 	maps.Copy(p, facts)
-	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d["headers"], d["queryParameters"], d["pathFragment"], d["method"]
-	p["rawBody"] = map[string]any{"data": d["data"], "contentType": value.Text(d["contentType"])}
+	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d.Headers, d.QueryParameters, d.PathFragment, d.Method
+	p["rawBody"] = map[string]any{"data": d.Data, "contentType": d.ContentType}
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"heddle/component"
 	"heddle/domain"
 	"heddle/projections"
 	"heddle/store"
@@ -166,7 +167,7 @@ type offered struct {
 // accepted is a run as this process accepted it, so that its worker need not read it again.
 type accepted struct {
 	handle   *store.Handle[domain.Run] // as the run stood then
-	delivery map[string]any            // what it was started with; nil where that is to be read
+	delivery *component.Delivery       // what it was started with; nil where that is to be read
 }
 
 // enqueue offers a run. What this process has of it is handed to the worker of it that takes the run.

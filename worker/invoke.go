@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"heddle/component"
 	"heddle/component/value"
 	"heddle/domain"
 	"heddle/domain/refusal"
@@ -61,14 +62,14 @@ func (x *attempt) flowNamed(ctx context.Context, instance domain.Instance, name 
 }
 
 // invocation is the delivery of a request that has the data as its body: bytes as they are, all else as JSON.
-func invocation(data any) (map[string]any, error) {
-	d := map[string]any{"method": "POST", "headers": map[string]any{}, "queryParameters": map[string]any{}, "pathFragment": "",
-		"contentType": "application/octet-stream", "data": data}
+func invocation(data any) (*component.Delivery, error) {
+	d := &component.Delivery{Method: "POST", Headers: map[string]any{}, QueryParameters: map[string]any{},
+		ContentType: "application/octet-stream", Data: data}
 	if _, binary := data.([]byte); binary {
 		return d, nil
 	}
 	text, err := value.JSON(data)
-	d["contentType"], d["data"] = "application/json", string(text)
+	d.ContentType, d.Data = "application/json", string(text)
 	return d, err
 }
 

@@ -16,7 +16,7 @@ import (
 // receive asks a run's trigger what it makes of what was delivered. All it is given comes from the run, so that
 // a delivery that comes again is answered as the first time. Only what is wanted whole holds the body as a
 // value, which takes long to read. A trigger that performs is not asked: it has left its answer in the run.
-func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]any, whole bool) (component.Result, error) {
+func (w *Worker) receive(ctx context.Context, r domain.Run, delivery *component.Delivery, whole bool) (component.Result, error) {
 	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
 		return component.Result{}, err
@@ -47,7 +47,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery map[string]
 		}
 		return trigger.Receive(ctx, payload, inputs)
 	}
-	return trigger.Receive(ctx, delivery, inputs)
+	return trigger.Receive(ctx, delivery.Values(), inputs)
 }
 
 func (w *Worker) triggerOf(step *definition.Part) (component.Trigger, error) {
@@ -201,7 +201,7 @@ func (f preflight) call(ctx context.Context) (p performed, err error) {
 }
 
 // receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
-func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery map[string]any, p *performed) (failure, err error) {
+func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery *component.Delivery, p *performed) (failure, err error) {
 	x := s.x
 	trigger, failure := x.w.triggerOf(step)
 	if failure != nil {

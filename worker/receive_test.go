@@ -110,7 +110,7 @@ func TestRefusedBodyIsNotRead(t *testing.T) {
 			return component.Result{Data: payload}, nil
 		}).FromRaw()
 		x := &attempt{w: h.Worker}
-		_, err := (&stepContext{x: x}).receiveWith(t.Context(), trigger, map[string]any{"data": "[1]", "contentType": "application/json"}, nil)
+		_, err := (&stepContext{x: x}).receiveWith(t.Context(), trigger, &component.Delivery{Data: "[1]", ContentType: "application/json"}, nil)
 		if read := seen["body"] != nil; read == refuses || (err != nil) != refuses {
 			t.Errorf("refused %t: read %t, %v", refuses, read, err)
 		}
