@@ -20,9 +20,6 @@ type policy struct {
 	duplicate map[string]any // the input whose value no two waiting runs may have; nil for none
 }
 
-// The number of runs at once that the format allows for a queue. Source: definition-format, queueConfig.
-const maxQueueLimit = 15
-
 // waitingMost is how many waiting runs of a flow are compared with each other.
 const waitingMost = 1000
 
@@ -30,7 +27,7 @@ func policyOf(flow *definition.Part) policy {
 	config := flow.Map("queueConfig")
 	var p policy
 	fifo, _ := config["usesFifoQueue"].(bool)
-	if p.limit = min(whole(config["concurrencyLimit"]), maxQueueLimit); p.limit == 0 && fifo {
+	if p.limit = min(whole(config["concurrencyLimit"]), definition.MaxConcurrencyLimit); p.limit == 0 && fifo {
 		p.limit = 1
 	}
 	if p.singleton, _ = config["singletonExecutions"].(bool); p.singleton {

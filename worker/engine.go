@@ -309,12 +309,8 @@ func (x *attempt) later(ctx context.Context, why domain.Event[domain.Run], due t
 	return &notYet{due, x.claim.Claim}
 }
 
-// keep makes JSON ready to be told by an event of a run: inside it when it is small, else in a blob that
-// goes with the run, whose name is made only for that.
+// keep stores JSON for an event of a run, in a blob that goes with the run unless the event has room for it.
 func (w *Worker) keep(ctx context.Context, run, name string, data json.RawMessage) (domain.Content, error) {
-	if len(data) <= domain.MaxInline {
-		return w.Blobs.Keep(ctx, "", data)
-	}
 	return w.Blobs.Keep(ctx, runBlob(run, name), data)
 }
 

@@ -177,7 +177,7 @@ func (f preflight) call(ctx context.Context) (p performed, err error) {
 		return p, cmp.Or(err, ctx.Err()) // the caller has gone
 	}
 	data, unfit := x.encode(p.result)
-	failure = firstOf(failure, unfit)
+	failure = cmp.Or(failure, unfit)
 	x.w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
 	if failure != nil {
 		p.result = component.Result{}
@@ -209,7 +209,7 @@ func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, d
 	}
 	ref := step.Action()
 	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
-	defer func() { endSpan(span, firstOf(failure, err)) }()
+	defer func() { endSpan(span, cmp.Or(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if failure != nil {
 		return failure, nil

@@ -68,11 +68,11 @@ func (l *runLog) into(ctx context.Context, x *attempt, finished *domain.StepFini
 	if err != nil {
 		return err
 	}
-	if len(data) <= domain.MaxInline {
-		finished.Log = l.lines
-		return nil
-	}
 	content, err := x.keepOf(ctx, "log/", finished.Path, data)
-	finished.LogBlob = &content
+	if content.Blob != "" {
+		finished.LogBlob = &content
+	} else {
+		finished.Log = l.lines
+	}
 	return err
 }

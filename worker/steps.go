@@ -206,11 +206,13 @@ func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) 
 		return nil
 	}
 	data, err := json.Marshal(finished.State)
-	if err != nil || len(data) <= domain.MaxInline {
+	if err != nil {
 		return err
 	}
 	content, err := x.keepOf(ctx, "state/", finished.Path, data)
-	finished.State, finished.StateBlob = nil, &content
+	if content.Blob != "" {
+		finished.State, finished.StateBlob = nil, &content
+	}
 	return err
 }
 
@@ -219,18 +221,18 @@ func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) 
 func (s *stepContext) call(ctx context.Context, step *definition.Part) (result component.Result, failure, err error) {
 	x, ref := s.x, step.Action()
 	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
-	defer func() { endSpan(span, firstOf(failure, err)) }()
+	defer func() { endSpan(span, cmp.Or(failure, err)) }()
 	inputs, failure := resolveInputs(step, x.scope)
 	if step.IsTrigger() {
 		trigger, unknown := x.w.Components.LookupTrigger(ref.Component, ref.Key)
 		if unknown != nil || failure != nil {
-			return result, firstOf(unknown, failure), nil
+			return result, cmp.Or(unknown, failure), nil
 		}
 		return s.receiveStep(ctx, trigger, inputs)
 	}
 	action, unknown := x.w.Components.Lookup(ref.Component, ref.Key)
 	if unknown != nil || failure != nil {
-		return result, firstOf(unknown, failure), nil
+		return result, cmp.Or(unknown, failure), nil
 	}
 	if action.Effect { // all before it must be durable: after a crash it is known that only this one may repeat
 		if err := x.flush(nil); err != nil {
@@ -261,15 +263,6 @@ func (s *stepContext) guarded(call func() (component.Result, error)) (result com
 	result, failure = call()
 	s.done = failure == nil
 	return result, failure
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // resolveInputs turns the inputs of a step into plain values.

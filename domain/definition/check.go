@@ -119,6 +119,9 @@ func (c *checker) trigger(s spot) {
 	}
 }
 
+// MaxConcurrencyLimit is how many runs of a flow the format lets a queueConfig have under way at once.
+const MaxConcurrencyLimit = 15
+
 // queue refuses the combinations of queueing that contradict each other. Source: the observed
 // format, section 10.
 func (c *checker) queue(s spot) {
@@ -138,7 +141,7 @@ func (c *checker) queue(s spot) {
 	case single && !scheduled:
 		c.refuse(at.below("singletonExecutions"), "only a flow with a schedule can run as a singleton; remove it or add a schedule")
 	}
-	if n, told := q["concurrencyLimit"].(int64); told && (n < 2 || n > 15) {
-		c.refuse(at.below("concurrencyLimit"), "%d is out of range; choose 2 to 15", n)
+	if n, told := q["concurrencyLimit"].(int64); told && (n < 2 || n > MaxConcurrencyLimit) {
+		c.refuse(at.below("concurrencyLimit"), "%d is out of range; choose 2 to %d", n, MaxConcurrencyLimit)
 	}
 }
