@@ -93,15 +93,15 @@ func unpack(body io.Reader, encoding string) (io.Reader, error) {
 		"the answer is encoded as %.40q, which is not read: ask for gzip by the header Accept-Encoding", encoding)
 }
 
-// Forgiving is a transport that has a lenient twin. What wraps a transport passes it on.
-type Forgiving interface {
-	// Lenient gives a transport that accepts any certificate, and what closes its idle connections; it is
+// InsecureTLS is a transport that has a lenient twin. What wraps a transport passes it on.
+type InsecureTLS interface {
+	// InsecureTLS gives a transport that accepts any certificate, and what closes its idle connections; it is
 	// not ok if what is wrapped has none.
-	Lenient() (transport http.RoundTripper, done func(), ok bool)
+	InsecureTLS() (transport http.RoundTripper, done func(), ok bool)
 }
 
-// Lenient implements [Forgiving]. The dialer is the same, and with it the check of addresses.
-func (t Transport) Lenient() (http.RoundTripper, func(), bool) {
+// InsecureTLS implements [InsecureTLS]. The dialer is the same, and with it the check of addresses.
+func (t Transport) InsecureTLS() (http.RoundTripper, func(), bool) {
 	clone := t.Clone()
 	if clone.TLSClientConfig == nil {
 		clone.TLSClientConfig = &tls.Config{}

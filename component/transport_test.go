@@ -28,7 +28,7 @@ func TestTransportBoundsAnswers(t *testing.T) {
 		response.Body.Close()
 		t.Error("an unknown certificate was accepted")
 	}
-	lenient, done, _ := strict.Lenient()
+	lenient, done, _ := strict.InsecureTLS()
 	defer done()
 	for length, want := range map[int]string{0: "", 3: "xxx", 4: "xxxx", 5: "", 100: ""} {
 		response, err := (&http.Client{Transport: lenient}).Get(server.URL + "/" + strings.Repeat("p", length))

@@ -61,7 +61,7 @@ func (c codedOf[S]) zero(kind string) (any, bool) {
 
 var categories = map[string]coded{
 	"organization": codedOf[Organization]{Organizations}, "user": codedOf[User]{Users}, "customer": codedOf[Customer]{Customers},
-	"claim": codedOf[Claim]{Claims}, "notices": codedOf[NoticesOut]{NoticesOuts}, "integration": codedOf[Integration]{Integrations}, "draft": codedOf[Draft]{Drafts},
+	"claim": codedOf[Claim]{Claims}, "notices": codedOf[NotificationsOut]{NotificationsOuts}, "integration": codedOf[Integration]{Integrations}, "draft": codedOf[Draft]{Drafts},
 	"instance": codedOf[Instance]{Instances}, "run": codedOf[Run]{Runs}, "state": codedOf[State]{States},
 }
 

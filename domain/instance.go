@@ -34,23 +34,23 @@ type ConfigValue struct {
 	Variable string `json:"variable"`         // id of the config variable
 	Key      string `json:"key"`              // its key when the value was set
 	Value    string `json:"value,omitempty"`  // of a plain variable
-	Sealed   []byte `json:"sealed,omitempty"` // of a connection: its fields, sealed for [ConfigPlace]
+	Sealed   []byte `json:"sealed,omitempty"` // of a connection: its fields, sealed for [ConfigContext]
 }
 
-// ConfigPlace names the place that a sealed config value is bound to.
-func ConfigPlace(instance, variable string) string {
+// ConfigContext names the place that a sealed config value is bound to.
+func ConfigContext(instance, variable string) string {
 	return "instance/" + instance + "/config/" + variable
 }
 
-// CustomerKeyPlace names the place that a customer's wrapped data key is bound to.
-func CustomerKeyPlace(id string) string { return "customer/" + id }
+// CustomerKeyContext names the place that a customer's wrapped data key is bound to.
+func CustomerKeyContext(id string) string { return "customer/" + id }
 
-// OrganizationKeyPlace is to an organization what [CustomerKeyPlace] is to a customer.
-func OrganizationKeyPlace(id string) string { return "organization/" + id }
+// OrganizationKeyContext is to an organization what [CustomerKeyContext] is to a customer.
+func OrganizationKeyContext(id string) string { return "organization/" + id }
 
-// OrganizationAPIKeyPlace is what an organization's sealed API keys are bound to: definitions are copied within it.
-func OrganizationAPIKeyPlace(organization string) string {
-	return OrganizationKeyPlace(organization) + "/api-key"
+// OrganizationAPIKeyContext is what an organization's sealed API keys are bound to: definitions are copied within it.
+func OrganizationAPIKeyContext(organization string) string {
+	return OrganizationKeyContext(organization) + "/api-key"
 }
 
 // SystemInstanceID is the id of an integration's system instance.
@@ -161,13 +161,13 @@ func (InstanceDisabled) Evolve(i Instance, _ Meta) Instance {
 	return i
 }
 
-// FlowKey is an API key of a flow's endpoint, sealed for [FlowKeyPlace].
+// FlowKey is an API key of a flow's endpoint, sealed for [FlowKeyContext].
 type FlowKey struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// FlowKeyPlace names the place that a flow's sealed API keys are bound to.
-func FlowKeyPlace(instance, flow string) string { return "instance/" + instance + "/flow/" + flow }
+// FlowKeyContext names the place that a flow's sealed API keys are bound to.
+func FlowKeyContext(instance, flow string) string { return "instance/" + instance + "/flow/" + flow }
 
 // FlowKeysSet replaces the API keys of a flow's endpoint.
 type FlowKeysSet struct {

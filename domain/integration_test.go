@@ -101,7 +101,7 @@ func TestVersionsDecide(t *testing.T) {
 		"none available":       {after(off, VersionAvailabilitySet{Version: "v1"}), "", "", "INVALID integration: has no available version; make one available first"},
 		"none published":       {there[:1], "", "", "INVALID integration: has no published version; publish it first"},
 	} {
-		if v, err := folded(t, Integrations, c.given).Deployable(c.version); v.ID != c.want || told(err) != c.refused {
+		if v, err := folded(t, Integrations, c.given).VersionToDeploy(c.version); v.ID != c.want || told(err) != c.refused {
 			t.Errorf("%s: %q, %v", name, v.ID, err)
 		}
 	}

@@ -108,8 +108,8 @@ func (i Integration) published(version string) (Version, error) {
 	return v, refusal.ForField(refusal.NotFound, "id", "Record not found: version")
 }
 
-// Deployable is the version to deploy or choose: the one named, or of "" the newest available one.
-func (i Integration) Deployable(version string) (Version, error) {
+// VersionToDeploy is the version to deploy or choose: the one named, or of "" the newest available one.
+func (i Integration) VersionToDeploy(version string) (Version, error) {
 	for _, v := range slices.Backward(i.Versions) {
 		switch {
 		case version == "" && !v.Unavailable, version == v.ID && !v.Unavailable:

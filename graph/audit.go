@@ -22,7 +22,7 @@ type AuditEvent struct {
 	organization string
 	record       store.Recorded // without data if it was removed
 	meta         domain.Meta
-	act          projections.Act
+	act          projections.AuditEntry
 }
 
 // auditFilter selects audit entries; an empty field fits all.
@@ -34,9 +34,9 @@ type auditFilter struct {
 }
 
 // actQuery returns the query of a filter, once that has what the caller may have just done.
-func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.ActQuery {
+func (r *Resolver) actQuery(ctx context.Context, f auditFilter) projections.AuditQuery {
 	r.Runs.Settle(ctx, r.View.Applied())
-	q := projections.ActQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds,
+	q := projections.AuditQuery{Organization: access.Of(ctx).Organization, Actor: f.actor, Kinds: f.kinds,
 		Ascending: f.ascending}
 	if f.subject != "" {
 		q.Streams = streamsOf(r.View, q.Organization, f.subject)
@@ -87,13 +87,13 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*P
 	q := r.actQuery(ctx, f)
 	paged := q
 	paged.After, paged.Limit, paged.Ascending = store.Position(place), size+1, q.Ascending != w.backwards()
-	acts, err := r.Runs.Acts(ctx, paged)
+	acts, err := r.Runs.AuditEntries(ctx, paged)
 	if err != nil {
 		return nil, err
 	}
 	page := &Page[AuditEvent]{Nodes: []AuditEvent{}, Edges: []Edge[AuditEvent]{},
 		PageInfo: PageInfo{HasPreviousPage: place > 0, HasNextPage: len(acts) > size},
-		total:    func(ctx context.Context) (int, error) { return r.Runs.CountActs(ctx, q) }}
+		total:    func(ctx context.Context) (int, error) { return r.Runs.CountAuditEntries(ctx, q) }}
 	for _, a := range acts[:min(size, len(acts))] {
 		e, err := r.auditEvent(ctx, q.Organization, a)
 		if err != nil {
@@ -108,7 +108,7 @@ func (r *Resolver) auditEvents(ctx context.Context, f auditFilter, w window) (*P
 }
 
 // auditEvent reads an event.
-func (r *Resolver) auditEvent(ctx context.Context, organization string, a projections.Act) (AuditEvent, error) {
+func (r *Resolver) auditEvent(ctx context.Context, organization string, a projections.AuditEntry) (AuditEvent, error) {
 	e := AuditEvent{r: r, organization: organization, act: a}
 	for rec, err := range r.Log.Read(ctx, a.Stream, a.Revision) {
 		if refusal.CodeOf(err) == refusal.NotFound {
@@ -135,7 +135,7 @@ func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) 
 	if !is || err != nil || position == 0 || !caller.May(access.ReadAudit) {
 		return nil, missing("event")
 	}
-	acts, err := r.Runs.Acts(ctx, projections.ActQuery{Organization: caller.Organization, Ascending: true,
+	acts, err := r.Runs.AuditEntries(ctx, projections.AuditQuery{Organization: caller.Organization, Ascending: true,
 		After: store.Position(position - 1), Limit: 1})
 	if err != nil {
 		return nil, err
@@ -261,10 +261,10 @@ func timeIn(s string) (*time.Time, error) {
 }
 
 // writeAudit writes what a query chooses, page by page.
-func (r *Resolver) writeAudit(ctx context.Context, w http.ResponseWriter, q projections.ActQuery) error {
+func (r *Resolver) writeAudit(ctx context.Context, w http.ResponseWriter, q projections.AuditQuery) error {
 	encoder := json.NewEncoder(w)
 	for q.Limit = exportPage; ; {
-		acts, err := r.Runs.Acts(ctx, q)
+		acts, err := r.Runs.AuditEntries(ctx, q)
 		if err != nil {
 			return err
 		}

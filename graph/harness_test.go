@@ -133,7 +133,7 @@ func (h *harness) must(err error) {
 func (h *harness) organization(name string) org {
 	h.t.Helper()
 	o := org{id: uuid.NewString(), users: map[domain.Role]string{}, tokens: map[domain.Role]string{}}
-	key, err := h.Vault.NewDataKey(domain.OrganizationKeyPlace(o.id))
+	key, err := h.Vault.NewDataKey(domain.OrganizationKeyContext(o.id))
 	h.must(err)
 	ctx := o.system(h.t.Context())
 	happen(h, ctx, domain.Organizations, o.id, domain.OrganizationCreated{Name: name, Key: key})

@@ -94,8 +94,8 @@ func TestConfigVariables(t *testing.T) {
 	}
 	acme, _ := h.View.Customers.Get(h.id, customer)
 	rival, _ := h.View.Customers.Get(h.id, other)
-	place := domain.ConfigPlace(i.ID, sealed.Variable)
-	plain, err := h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), place, sealed.Sealed)
+	place := domain.ConfigContext(i.ID, sealed.Variable)
+	plain, err := h.Vault.Open(acme.Key, domain.CustomerKeyContext(customer), place, sealed.Sealed)
 	var fields map[string]string
 	if err != nil || json.Unmarshal(plain, &fields) != nil || fields["password"] != "s3cret" ||
 		fields["user"] != "acme" || sealed.Value != "" {
@@ -103,17 +103,17 @@ func TestConfigVariables(t *testing.T) {
 	}
 	for name, open := range map[string]func() ([]byte, error){
 		"another customer's key": func() ([]byte, error) {
-			return h.Vault.Open(rival.Key, domain.CustomerKeyPlace(other), place, sealed.Sealed)
+			return h.Vault.Open(rival.Key, domain.CustomerKeyContext(other), place, sealed.Sealed)
 		},
 		"another place of the key": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(other), place, sealed.Sealed)
+			return h.Vault.Open(acme.Key, domain.CustomerKeyContext(other), place, sealed.Sealed)
 		},
 		"another instance": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer),
-				domain.ConfigPlace(uuid.NewString(), sealed.Variable), sealed.Sealed)
+			return h.Vault.Open(acme.Key, domain.CustomerKeyContext(customer),
+				domain.ConfigContext(uuid.NewString(), sealed.Variable), sealed.Sealed)
 		},
 		"another variable": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyPlace(customer), domain.ConfigPlace(i.ID, uuid.NewString()),
+			return h.Vault.Open(acme.Key, domain.CustomerKeyContext(customer), domain.ConfigContext(i.ID, uuid.NewString()),
 				sealed.Sealed)
 		},
 	} {

@@ -13,7 +13,7 @@ import (
 
 // Notification is an event of a draft that its reader is told of.
 type Notification struct {
-	*projections.Notice
+	*projections.Notification
 	r *Resolver
 }
 
@@ -30,8 +30,8 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 	if !is || err != nil {
 		return nil, missing("notification")
 	}
-	told := r.View.NoticesTo(access.Of(ctx).User)
-	if n := projections.NoticesUpTo(told, store.Position(position)); n > 0 &&
+	told := r.View.NotificationsTo(access.Of(ctx).User)
+	if n := projections.NotificationsUpTo(told, store.Position(position)); n > 0 &&
 		told[n-1].Position == store.Position(position) {
 		return Notification{told[n-1], r}, nil
 	}
@@ -49,14 +49,14 @@ func (n Notification) By() *domain.User { return n.r.user(n.Organization, n.Acto
 
 // Draft returns the draft that it happened to, nil once that is gone.
 func (n Notification) Draft(ctx context.Context) (*Draft, error) {
-	return n.r.findDraft(ctx, n.Organization, n.Notice.Draft)
+	return n.r.findDraft(ctx, n.Organization, n.Notification.Draft)
 }
 
 // Thread returns the thread that it is about.
-func (n Notification) Thread() *string { return optional(n.Notice.Thread) }
+func (n Notification) Thread() *string { return optional(n.Notification.Thread) }
 
 // Text returns its author's words.
-func (n Notification) Text() *string { return optional(n.Notice.Text) }
+func (n Notification) Text() *string { return optional(n.Notification.Text) }
 
 // notifications returns a page of what the caller was told, newest first: no more is looked at than is shown.
 func (r *Resolver) notifications(ctx context.Context, w window) (Page[Notification], error) {
@@ -69,17 +69,17 @@ func (r *Resolver) notifications(ctx context.Context, w window) (Page[Notificati
 	if err != nil {
 		return page, err
 	}
-	told := r.View.NoticesTo(access.Of(ctx).User)
+	told := r.View.NotificationsTo(access.Of(ctx).User)
 	page.total = func(context.Context) (int, error) { return len(told), nil }
 	start, end := 0, len(told)
 	switch {
 	case w.backwards():
 		if cursor != "" {
-			start = projections.NoticesUpTo(told, from.position)
+			start = projections.NotificationsUpTo(told, from.position)
 		}
 		end = min(end, start+size)
 	case cursor != "":
-		end = projections.NoticesUpTo(told, from.position-1)
+		end = projections.NotificationsUpTo(told, from.position-1)
 		fallthrough
 	default:
 		start = max(0, end-size)
@@ -103,8 +103,8 @@ func (r *Resolver) notificationFeed(ctx context.Context, argument *string) (<-ch
 		signal, stop := r.View.Watch()
 		defer stop()
 		for {
-			told := r.View.NoticesTo(user)
-			for _, n := range told[projections.NoticesUpTo(told, from.position):] {
+			told := r.View.NotificationsTo(user)
+			for _, n := range told[projections.NotificationsUpTo(told, from.position):] {
 				if from.position = n.Position; !send(Notification{n, r}) {
 					return ctx.Err()
 				}

@@ -80,7 +80,7 @@ func (r *Resolver) createUser(ctx context.Context, input CreateOrganizationUserI
 // of its own.
 func (r *Resolver) createCustomer(ctx context.Context, input CreateCustomerInput) (domain.Customer, error) {
 	id := newID()
-	key, err := r.Vault.NewDataKey(domain.CustomerKeyPlace(id))
+	key, err := r.Vault.NewDataKey(domain.CustomerKeyContext(id))
 	if err != nil {
 		return domain.Customer{}, err
 	}

@@ -26,7 +26,7 @@ func TestCreateCustomer(t *testing.T) {
 		t.Errorf("wrote %s", got)
 	}
 	c, _ := h.View.Customers.Get(h.id, a.text("createCustomer.customer.id"))
-	if err := h.Vault.Check(c.Key, domain.CustomerKeyPlace(c.ID)); err != nil {
+	if err := h.Vault.Check(c.Key, domain.CustomerKeyContext(c.ID)); err != nil {
 		t.Errorf("its data key is no good: %v", err)
 	}
 	for name, v := range map[string]vars{

@@ -11,7 +11,7 @@ import (
 )
 
 // indexUser keeps tokens findable by their hash.
-func (v *View) indexUser(_, u domain.User, _ happening[domain.User]) domain.User {
+func (v *View) indexUser(_, u domain.User, _ applied[domain.User]) domain.User {
 	for _, t := range u.Tokens {
 		if t.RevokedAt.IsZero() {
 			v.tokens[t.Hash] = tokenOwner{user: u.ID, token: t.ID}
@@ -24,7 +24,7 @@ func (v *View) indexUser(_, u domain.User, _ happening[domain.User]) domain.User
 
 // indexIntegration keeps versions and attachments findable. What a named draft has become is what the main draft begins
 // with, if that is not there.
-func (v *View) indexIntegration(before, i domain.Integration, by happening[domain.Integration]) domain.Integration {
+func (v *View) indexIntegration(before, i domain.Integration, by applied[domain.Integration]) domain.Integration {
 	l := v.listing(i.ID)
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
 		v.versions[newest.ID] = i.ID
@@ -33,7 +33,7 @@ func (v *View) indexIntegration(before, i domain.Integration, by happening[domai
 		case !from.State.Main && main.State.Closed != nil:
 			v.follow(l, from)
 		default:
-			v.end(from)
+			v.evict(from)
 		}
 	}
 	switch e := by.event.(type) {
@@ -42,7 +42,7 @@ func (v *View) indexIntegration(before, i domain.Integration, by happening[domai
 	case domain.AttachmentRemoved:
 		delete(v.attached, e.Attachment)
 	}
-	l.tell(func(now *Listed) { now.Integration = &i })
+	l.update(func(now *Listed) { now.Integration = &i })
 	if before.ID == "" {
 		l.since = v.Integrations.rows[i.ID].Since
 		v.lists[i.Organization] = append(v.lists[i.Organization], l)
@@ -52,9 +52,9 @@ func (v *View) indexIntegration(before, i domain.Integration, by happening[domai
 
 // indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
 // ended; of every definition a summary only.
-func (v *View) indexDraft(before, d domain.Draft, by happening[domain.Draft]) domain.Draft {
+func (v *View) indexDraft(before, d domain.Draft, by applied[domain.Draft]) domain.Draft {
 	l, this := v.listing(d.Integration), v.Drafts.rows[d.ID]
-	v.indexNotice(domain.NoticeOf(before, d, by.event, by.meta), d, by)
+	v.indexNotification(domain.NotificationOf(before, d, by.event, by.meta), d, by)
 	if d.Main && before.ID == "" {
 		v.follow(l, this)
 	}
@@ -66,22 +66,22 @@ func (v *View) indexDraft(before, d domain.Draft, by happening[domain.Draft]) do
 		v.open[d.Organization][d.ID] = this
 	}
 	if d.Schedule != nil && d.Closed == nil {
-		v.planned[d.ID] = v.Drafts.rows[d.ID]
+		v.scheduled[d.ID] = v.Drafts.rows[d.ID]
 	} else {
-		delete(v.planned, d.ID)
+		delete(v.scheduled, d.ID)
 	}
 	if d = d.Summarized(before); !d.RemovedAt.IsZero() {
 		d.Definition, d.Threads = nil, nil
 	}
 	if l.draft == this {
-		l.tell(func(now *Listed) { now.draft(d) })
+		l.update(func(now *Listed) { now.draft(d) })
 	}
 	return d
 }
 
-// end forgets a draft that has become a version, if it has, and keeps only whose it was: it never
+// evict forgets a draft that has become a version, if it has, and keeps only whose it was: it never
 // changes again, and whoever asks for it reads the log.
-func (v *View) end(draft *row[domain.Draft]) {
+func (v *View) evict(draft *row[domain.Draft]) {
 	d := draft.State
 	if d.Closed == nil || v.versions[d.Closed.Version] != d.Integration {
 		draft.State.Definition = nil
@@ -129,12 +129,12 @@ func (v *View) OpenDrafts(organization string) iter.Seq2[store.Position, domain.
 	}
 }
 
-// PlannedDrafts lists the drafts of all organizations whose publishing is planned, in no order.
-func (v *View) PlannedDrafts() []domain.Draft {
+// ScheduledDrafts lists the drafts of all organizations whose publishing is planned, in no order.
+func (v *View) ScheduledDrafts() []domain.Draft {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var list []domain.Draft
-	for _, r := range v.planned {
+	for _, r := range v.scheduled {
 		list = append(list, r.State)
 	}
 	return list
@@ -175,8 +175,8 @@ func (v *View) AttachmentOf(organization, id string) (domain.Integration, domain
 func (v *View) DataKey(i domain.Instance) (wrapped []byte, place string, ok bool) {
 	if i.Customer != "" {
 		c, ok := v.Customers.Get(i.Organization, i.Customer)
-		return c.Key, domain.CustomerKeyPlace(c.ID), ok
+		return c.Key, domain.CustomerKeyContext(c.ID), ok
 	}
 	o, ok := v.Organizations.Get(i.Organization, i.Organization)
-	return o.Key, domain.OrganizationKeyPlace(o.ID), ok
+	return o.Key, domain.OrganizationKeyContext(o.ID), ok
 }

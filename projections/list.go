@@ -44,8 +44,8 @@ func (v *View) listing(integration string) *listing {
 	return l
 }
 
-// tell replaces what is listed by a changed copy.
-func (l *listing) tell(change func(now *Listed)) {
+// update replaces what is listed by a changed copy.
+func (l *listing) update(change func(now *Listed)) {
 	now := *l.now
 	change(&now)
 	now.Shown = now.Summary != nil && now.Integration != nil && now.RemovedAt.IsZero()
@@ -55,10 +55,10 @@ func (l *listing) tell(change func(now *Listed)) {
 // follow makes another draft the one that is listed.
 func (v *View) follow(l *listing, draft *row[domain.Draft]) {
 	if l.draft != nil {
-		v.end(l.draft)
+		v.evict(l.draft)
 	}
 	l.draft = draft
-	l.tell(func(now *Listed) { now.draft(draft.State) })
+	l.update(func(now *Listed) { now.draft(draft.State) })
 }
 
 // MainDraft gives the newest main draft of an integration, with a summary for its definition. It

@@ -141,7 +141,7 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	case made:
 		_, err = db.ExecContext(ctx, clockSchema)
 	default:
-		_, err = db.ExecContext(ctx, runSchema+actSchema+clockSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
+		_, err = db.ExecContext(ctx, runSchema+auditSchema+clockSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

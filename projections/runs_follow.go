@@ -42,7 +42,7 @@ type gathered struct {
 	open  map[string]*touched // as the last transaction left them: most end with the next one
 	runs  map[string]*touched
 	order []*touched // of their first events
-	acts  []act
+	audit []auditRecord
 	last  store.Recorded
 	count int
 	size  int
@@ -85,7 +85,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 
 // read hands on what the log has.
 func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
-	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, audited...)})) {
+	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, auditedCategories...)})) {
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 			if err := (indexWriter{x}).put(ctx, g); err != nil {
 				return fmt.Errorf("writing run index: %w", err)
 			}
-			if err := x.inTime(ctx, func() error { return x.told(ctx, g) }); err != nil {
+			if err := x.inTime(ctx, func() error { return x.announce(ctx, g) }); err != nil {
 				return fmt.Errorf("reading run index: %w", err)
 			}
 			written = time.Now()
@@ -178,10 +178,10 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 	if err != nil {
 		return err
 	}
-	if isAct(rec, meta) {
-		a := act{rec, meta}
+	if audited(rec, meta) {
+		a := auditRecord{rec, meta}
 		a.Data = nil // an index needs none, and it may be large
-		g.acts = append(g.acts, a)
+		g.audit = append(g.audit, a)
 	}
 	if rec.Category() != domain.Runs.Name {
 		return nil

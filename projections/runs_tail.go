@@ -69,8 +69,8 @@ func enlist[T comparable](mu *sync.Mutex, told map[string]map[T]struct{}, key st
 	}
 }
 
-// told tells those who read the log of an instance of the runs that were written.
-func (x *RunIndex) told(ctx context.Context, g *gathered) error {
+// announce tells those who read the log of an instance of the runs that were written.
+func (x *RunIndex) announce(ctx context.Context, g *gathered) error {
 	t := &x.tails
 	t.mu.Lock()
 	none := len(t.instances) == 0

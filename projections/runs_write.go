@@ -136,7 +136,7 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 	if !last {
 		return tx.Commit()
 	}
-	if err := t.putActs(g.acts); err != nil {
+	if err := t.putAuditRecords(g.audit); err != nil {
 		return fmt.Errorf("acts: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
@@ -149,7 +149,7 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 func (w indexWriter) index(ctx context.Context) error {
 	w.x.writer.Lock()
 	defer w.x.writer.Unlock()
-	_, err := w.x.db.ExecContext(ctx, runIndexes+actIndexes)
+	_, err := w.x.db.ExecContext(ctx, runIndexes+auditIndexes)
 	return err
 }
 

@@ -31,20 +31,20 @@ type View struct {
 	Drafts        Table[domain.Draft]
 	Instances     Table[domain.Instance]
 
-	mu        sync.RWMutex                             // guards the tables and all below
-	tokens    map[string]tokenOwner                    // by hash
-	versions  map[string]string                        // integration by version
-	attached  map[string]string                        // integration by attachment
-	listings  map[string]*listing                      // by integration
-	lists     map[string][]*listing                    // by organization, in the order of creation; append-only
-	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
-	ended     map[string]*listing                      // whose the drafts are that the View has forgotten, by id
-	planned   map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
-	unknown   map[string]bool                          // kinds already warned about
-	notices   map[string][]*Notice                     // by organization, in the order of their events; append-only
-	told      map[string][]*Notice                     // the same by user
-	decodable map[string]decoder                       // by category
-	applied   atomic.Uint64                            // position of the last record
+	mu              sync.RWMutex                             // guards the tables and all below
+	tokens          map[string]tokenOwner                    // by hash
+	versions        map[string]string                        // integration by version
+	attached        map[string]string                        // integration by attachment
+	listings        map[string]*listing                      // by integration
+	lists           map[string][]*listing                    // by organization, in the order of creation; append-only
+	open            map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
+	ended           map[string]*listing                      // whose the drafts are that the View has forgotten, by id
+	scheduled       map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
+	unknown         map[string]bool                          // kinds already warned about
+	notifications   map[string][]*Notification               // by organization, in the order of their events; append-only
+	notificationsTo map[string][]*Notification               // the same by user
+	decodable       map[string]decoder                       // by category
+	applied         atomic.Uint64                            // position of the last record
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
@@ -56,7 +56,7 @@ type tokenOwner struct{ user, token string }
 func NewView(log store.Log, logger *slog.Logger) *View {
 	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{}, attached: map[string]string{},
 		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
-		ended: map[string]*listing{}, planned: map[string]*row[domain.Draft]{}, notices: map[string][]*Notice{}, told: map[string][]*Notice{},
+		ended: map[string]*listing{}, scheduled: map[string]*row[domain.Draft]{}, notifications: map[string][]*Notification{}, notificationsTo: map[string][]*Notification{},
 		unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
@@ -182,9 +182,9 @@ func (v *View) apply(b *batch) {
 	v.reach(b.upTo, len(b.apply) > 0, b.mark)
 }
 
-// one gives the string that was seen last where it is the same: the same few come with each event,
+// intern gives the string that was seen last where it is the same: the same few come with each event,
 // and are kept once.
-func one(last *atomic.Pointer[string], s string) string {
+func intern(last *atomic.Pointer[string], s string) string {
 	if p := last.Load(); p != nil && *p == s {
 		return *p
 	}
@@ -201,8 +201,8 @@ func (v *View) skip(e *domain.UnknownKindError) {
 	}
 }
 
-// happening is an event with what is known about it.
-type happening[S any] struct {
+// applied is an event with what is known about it.
+type applied[S any] struct {
 	*store.Recorded
 	event domain.Event[S]
 	meta  domain.Meta
@@ -210,7 +210,7 @@ type happening[S any] struct {
 
 // fold ties a category to its table. index runs with the states before and after each event and
 // returns the state to keep.
-func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S, by happening[S]) S) {
+func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before, after S, by applied[S]) S) {
 	t.init(&v.mu)
 	var organization, actor atomic.Pointer[string]
 	v.decodable[c.Name] = func(rec *store.Recorded) (func(), error) {
@@ -222,7 +222,7 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 		if err != nil {
 			return nil, err
 		}
-		meta.Organization, meta.Actor = one(&organization, meta.Organization), one(&actor, meta.Actor)
+		meta.Organization, meta.Actor = intern(&organization, meta.Organization), intern(&actor, meta.Actor)
 		return func() {
 			if v.ended[meta.Aggregate] != nil {
 				return // an event that no decision makes
@@ -231,7 +231,7 @@ func fold[S any](v *View, t *Table[S], c *domain.Category[S], index func(before,
 			before := row.State
 			row.State = event.Evolve(before, meta)
 			if index != nil {
-				row.State = index(before, row.State, happening[S]{Recorded: rec, event: event, meta: meta})
+				row.State = index(before, row.State, applied[S]{Recorded: rec, event: event, meta: meta})
 			}
 		}, nil
 	}

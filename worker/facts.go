@@ -211,7 +211,7 @@ func connectionFields(keeper secrets.Keeper, v *definition.Part, instance domain
 	if len(sealed) == 0 {
 		return fields, nil
 	}
-	opened, err := keeper.Open(instance, domain.ConfigPlace(instance.ID, v.ID), sealed)
+	opened, err := keeper.Open(instance, domain.ConfigContext(instance.ID, v.ID), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("unsealing connection %q: %w", v.Key(), err)
 	}

@@ -62,7 +62,7 @@ func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Par
 }
 
 func (w *Worker) organizationKey(organization string, sealed []byte) (string, error) {
-	plain, err := w.keeper().Open(secrets.OfOrganization(organization), domain.OrganizationAPIKeyPlace(organization), sealed)
+	plain, err := w.keeper().Open(secrets.OfOrganization(organization), domain.OrganizationAPIKeyContext(organization), sealed)
 	if err != nil {
 		return "", fmt.Errorf("opening an API key of organization %s: %w", organization, err)
 	}

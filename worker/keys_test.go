@@ -22,7 +22,7 @@ func (h *house) withKey(instance, flow string, keys ...string) {
 	}
 	set := domain.FlowKeysSet{Flow: flow}
 	for _, key := range keys {
-		sealed, err := h.Vault.Seal(wrapped, place, domain.FlowKeyPlace(instance, flow), []byte(key))
+		sealed, err := h.Vault.Seal(wrapped, place, domain.FlowKeyContext(instance, flow), []byte(key))
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -35,17 +35,17 @@ func (h *house) withKey(instance, flow string, keys ...string) {
 
 func TestEndpointKeys(t *testing.T) {
 	h := newHouse(t)
-	key, err := h.Vault.NewDataKey(domain.OrganizationKeyPlace(h.organization))
+	key, err := h.Vault.NewDataKey(domain.OrganizationKeyContext(h.organization))
 	if err != nil {
 		t.Fatal(err)
 	}
 	changeAll(h, domain.Organizations, h.organization, domain.OrganizationCreated{Name: "O", Key: key})
-	place := domain.OrganizationAPIKeyPlace(h.organization)
-	sealed, err := h.Vault.Seal(key, domain.OrganizationKeyPlace(h.organization), place, []byte("ours-sealed"))
+	place := domain.OrganizationAPIKeyContext(h.organization)
+	sealed, err := h.Vault.Seal(key, domain.OrganizationKeyContext(h.organization), place, []byte("ours-sealed"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := h.Vault.Seal(key, domain.OrganizationKeyPlace(h.organization), "elsewhere", []byte("ours-moved"))
+	foreign, err := h.Vault.Seal(key, domain.OrganizationKeyContext(h.organization), "elsewhere", []byte("ours-moved"))
 	if err != nil {
 		t.Fatal(err)
 	}

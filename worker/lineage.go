@@ -56,13 +56,13 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// Lenient implements [component.Forgiving].
-func (l lineage) Lenient() (http.RoundTripper, func(), bool) {
-	of, ok := l.next.(component.Forgiving)
+// InsecureTLS implements [component.InsecureTLS].
+func (l lineage) InsecureTLS() (http.RoundTripper, func(), bool) {
+	of, ok := l.next.(component.InsecureTLS)
 	if !ok {
 		return nil, nil, false
 	}
-	next, done, ok := of.Lenient()
+	next, done, ok := of.InsecureTLS()
 	return lineage{next, l.step}, done, ok
 }
 

@@ -18,7 +18,7 @@ const planted = `pl4nted-"sécret"/+& !~(*)`
 // connected deploys a definition whose connection "Their API" has a planted secret.
 func (h *house) connected(flows ...string) (instance string, urls map[string]string) {
 	h.t.Helper()
-	key, err := h.Vault.NewDataKey(domain.OrganizationKeyPlace(h.organization))
+	key, err := h.Vault.NewDataKey(domain.OrganizationKeyContext(h.organization))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func (h *house) connected(flows ...string) (instance string, urls map[string]str
 	variable := node.ConfigVars()[0]
 	wrapped, place, _ := h.View.DataKey(state)
 	fields, _ := json.Marshal(map[string]any{"username": "somebody", "password": planted, "baseUrl": "https://api.example.com", "pin": "1234", "code": "987654"})
-	sealed, err := h.Vault.Seal(wrapped, place, domain.ConfigPlace(instance, variable.ID), fields)
+	sealed, err := h.Vault.Seal(wrapped, place, domain.ConfigContext(instance, variable.ID), fields)
 	if err != nil {
 		h.t.Fatal(err)
 	}

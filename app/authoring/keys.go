@@ -53,7 +53,7 @@ type keySealer struct {
 
 func (s *Service) sealer(ctx context.Context, before *definition.Part) keySealer {
 	organization := access.Of(ctx).Organization
-	k := keySealer{s.Secrets, secrets.OfOrganization(organization), domain.OrganizationAPIKeyPlace(organization),
+	k := keySealer{s.Secrets, secrets.OfOrganization(organization), domain.OrganizationAPIKeyContext(organization),
 		map[string]string{}}
 	for key := range apiKeys(before) {
 		if plain, err := k.open(key); err == nil {

@@ -48,7 +48,7 @@ func (s *Service) PublishScheduled(ctx context.Context) error {
 	defer stop()
 	for {
 		next := time.Now().Add(longestSleep)
-		for _, d := range s.View.PlannedDrafts() {
+		for _, d := range s.View.ScheduledDrafts() {
 			if at := d.Schedule.At; at.After(time.Now()) {
 				next = slices.MinFunc([]time.Time{next, at}, time.Time.Compare)
 			} else if err := s.publishScheduled(ctx, d); err != nil && ctx.Err() == nil {
@@ -72,7 +72,7 @@ func (s *Service) PublishScheduled(ctx context.Context) error {
 // the schedule.
 func (s *Service) publishScheduled(ctx context.Context, d domain.Draft) error {
 	ctx = store.As(ctx, store.Author{Organization: d.Organization, Actor: d.Schedule.By,
-		Causation: domain.PlanCausation})
+		Causation: domain.ScheduleCausation})
 	err := s.closeAsScheduled(ctx, d)
 	if code := refusal.CodeOf(err); code == "" || code == refusal.Unavailable { // it is published, or will be
 		return err

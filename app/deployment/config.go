@@ -49,7 +49,7 @@ func (s *Service) configValues(content *definition.Part, instance domain.Instanc
 			if err != nil {
 				return nil, err
 			}
-			if value.Sealed, err = s.seal(instance, domain.ConfigPlace(instance.ID, variable.ID), plain); err != nil {
+			if value.Sealed, err = s.seal(instance, domain.ConfigContext(instance.ID, variable.ID), plain); err != nil {
 				return nil, err
 			}
 		} else if value.Value = input.Value; value.Value != "" {

@@ -74,11 +74,11 @@ func (s *Service) Create(ctx context.Context, in Setup) (domain.Instance, error)
 // version finds the version to deploy by its id or its integration's.
 func (s *Service) version(organization, id string) (domain.Integration, domain.Version, error) {
 	if i, ok := s.View.Integrations.Get(organization, id); ok && i.RemovedAt.IsZero() {
-		v, err := i.Deployable("")
+		v, err := i.VersionToDeploy("")
 		return i, v, err
 	}
 	if i, ok := s.View.IntegrationOf(organization, id); ok && i.RemovedAt.IsZero() {
-		v, err := i.Deployable(id)
+		v, err := i.VersionToDeploy(id)
 		return i, v, err
 	}
 	return domain.Integration{}, domain.Version{}, refusal.New(refusal.NotFound, "Record not found: integration")
@@ -165,7 +165,7 @@ func (s *Service) Deploy(ctx context.Context, id string, force bool) (domain.Ins
 		if _, there := i.Version(instance.Version); there {
 			version = instance.Version
 		}
-		if _, err := i.Deployable(version); err != nil {
+		if _, err := i.VersionToDeploy(version); err != nil {
 			return instance, err
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Service) flowKeys(ctx context.Context, instance domain.Instance,
 				return nil, refusal.ForField(refusal.Invalid, "flowConfigs",
 					"a flow may have %d API keys of %d to %d characters", maxFlowKeys, minKeyLength, maxKeyLength)
 			}
-			sealed, err := s.seal(instance, domain.FlowKeyPlace(instance.ID, input.Flow), []byte(key))
+			sealed, err := s.seal(instance, domain.FlowKeyContext(instance.ID, input.Flow), []byte(key))
 			if err != nil {
 				return nil, err
 			}

@@ -44,7 +44,7 @@ type User struct {
 }
 
 // messageOf makes the message of a notice, with the names that its view has now.
-func messageOf(ctx context.Context, view *projections.View, n *projections.Notice) (m Message, err error) {
+func messageOf(ctx context.Context, view *projections.View, n *projections.Notification) (m Message, err error) {
 	organization, _ := view.Organizations.Get(n.Organization, n.Organization)
 	main, _ := view.MainDraft(n.Integration)
 	draft, _, err := view.Draft(ctx, n.Organization, n.Draft)

@@ -124,13 +124,13 @@ func (s *sender) round(ctx context.Context) time.Duration {
 // organization sends what an organization's people were told since the mark.
 func (s *sender) organization(ctx context.Context, id string) error {
 	at, known := s.sent[id]
-	if known && len(s.View.NoticesAfter(id, at)) == 0 {
+	if known && len(s.View.NotificationsAfter(id, at)) == 0 {
 		return nil
 	}
 	if mine, err := s.leased(ctx); err != nil || !mine {
 		return err
 	}
-	out, revision, err := store.Load(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(id, s.channel.Name()))
+	out, revision, err := store.Load(ctx, s.Log, domain.NotificationsOuts, domain.NotificationsOutID(id, s.channel.Name()))
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (s *sender) organization(ctx context.Context, id string) error {
 		}
 	}
 	s.sent[id] = at
-	for _, n := range s.View.NoticesAfter(id, at) {
+	for _, n := range s.View.NotificationsAfter(id, at) {
 		if err := s.one(ctx, n); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (s *sender) organization(ctx context.Context, id string) error {
 }
 
 // one sends a notice. One that can't be sent is given up once it is too old.
-func (s *sender) one(ctx context.Context, n *projections.Notice) error {
+func (s *sender) one(ctx context.Context, n *projections.Notification) error {
 	if mine, err := s.leased(ctx); err != nil {
 		return err
 	} else if !mine {
@@ -189,7 +189,7 @@ func (s *sender) one(ctx context.Context, n *projections.Notice) error {
 
 // late reports whether a notice that failed is too old to be sent again. The machine's clock alone does not say so, as
 // it may have been set wrong: sending must have failed for a while in this process, too.
-func (s *sender) late(n *projections.Notice) bool {
+func (s *sender) late(n *projections.Notification) bool {
 	since, down := s.down[n.Organization]
 	if !down {
 		s.down[n.Organization] = time.Now()
@@ -206,8 +206,10 @@ func (s *sender) report(result string) {
 
 func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {
 	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
-	_, _, err := store.Change(ctx, s.Log, domain.NoticesOuts, domain.NoticesOutID(organization, s.channel.Name()),
-		func(n domain.NoticesOut) (domain.Changes[domain.NoticesOut], error) { return n.Sent(uint64(at)) })
+	_, _, err := store.Change(ctx, s.Log, domain.NotificationsOuts, domain.NotificationsOutID(organization, s.channel.Name()),
+		func(n domain.NotificationsOut) (domain.Changes[domain.NotificationsOut], error) {
+			return n.Sent(uint64(at))
+		})
 	if err == nil {
 		s.sent[organization] = at
 	}

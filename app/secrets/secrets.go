@@ -43,7 +43,7 @@ func (k Keeper) Open(owner domain.Instance, place string, sealed []byte) ([]byte
 // FlowKeys opens the API keys that an instance has for the endpoint of a flow.
 func (k Keeper) FlowKeys(instance domain.Instance, flow string) (keys []string, err error) {
 	for _, key := range instance.Keys[flow] {
-		plain, err := k.Open(instance, domain.FlowKeyPlace(instance.ID, flow), key.Sealed)
+		plain, err := k.Open(instance, domain.FlowKeyContext(instance.ID, flow), key.Sealed)
 		if err != nil {
 			return nil, err
 		}

@@ -28,11 +28,11 @@ func firstStart(ctx context.Context, s *settings, log store.Log, view *projectio
 	admin := domain.DeriveID("first administrator")
 	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
 	if o, ok := view.Organizations.Find(organization); ok {
-		if err := vault.Check(o.Key, domain.OrganizationKeyPlace(organization)); err != nil {
+		if err := vault.Check(o.Key, domain.OrganizationKeyContext(organization)); err != nil {
 			return err
 		}
 	}
-	key, err := vault.NewDataKey(domain.OrganizationKeyPlace(organization))
+	key, err := vault.NewDataKey(domain.OrganizationKeyContext(organization))
 	if err != nil {
 		return err
 	}

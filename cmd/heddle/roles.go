@@ -78,7 +78,7 @@ func (v *server) awaitFirstStart(ctx context.Context) error {
 	for told := false; ; told = true {
 		id := domain.DeriveID("first organization")
 		if o, ok := v.view.Organizations.Find(id); ok {
-			return v.vault.Check(o.Key, domain.OrganizationKeyPlace(id))
+			return v.vault.Check(o.Key, domain.OrganizationKeyContext(id))
 		}
 		if !told {
 			v.logger.Info("waiting for the first start of a process with the role api")

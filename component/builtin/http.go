@@ -25,11 +25,11 @@ func init() {
 
 func httpActions() []component.Action {
 	return []component.Action{
-		component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutData(http.MethodGet)).WithEffect(),
-		component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withData(http.MethodPost)).WithEffect(),
-		component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withData(http.MethodPut)).WithEffect(),
-		component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withData(http.MethodPatch)).WithEffect(),
-		component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutData(http.MethodDelete)).WithEffect(),
+		component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutBody(http.MethodGet)).WithEffect(),
+		component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withBody(http.MethodPost)).WithEffect(),
+		component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withBody(http.MethodPut)).WithEffect(),
+		component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withBody(http.MethodPatch)).WithEffect(),
+		component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutBody(http.MethodDelete)).WithEffect(),
 		component.NewAction("httpPostFormData", "POST/PUT form data request", httpDoc("POST or PUT")+" The body is multipart/form-data.", sendForm).WithEffect(),
 		component.NewAction("httpRequest", "Request", httpDoc("freely chosen"), sendAny).WithEffect(),
 	}
@@ -62,13 +62,13 @@ type httpDataInputs struct {
 	Data any `key:"data" label:"Data" doc:"What to send. Lists, objects, numbers and booleans are sent as JSON, text as plain text, binary data as it is. An object with exactly data and contentType, such as the body of a webhook, is sent as its data with that content type. A Content-Type header takes precedence; if it is application/x-www-form-urlencoded, an object is sent as such a form."`
 }
 
-func withoutData(method string) func(context.Context, component.Step, httpInputs) (component.Result, error) {
+func withoutBody(method string) func(context.Context, component.Step, httpInputs) (component.Result, error) {
 	return func(ctx context.Context, step component.Step, in httpInputs) (component.Result, error) {
 		return sendHTTP(ctx, step, method, in, nil)
 	}
 }
 
-func withData(method string) func(context.Context, component.Step, httpDataInputs) (component.Result, error) {
+func withBody(method string) func(context.Context, component.Step, httpDataInputs) (component.Result, error) {
 	return func(ctx context.Context, step component.Step, in httpDataInputs) (component.Result, error) {
 		return sendHTTP(ctx, step, method, in.httpInputs, in.Data)
 	}

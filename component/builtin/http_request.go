@@ -146,9 +146,9 @@ func (c *call) client() (*http.Client, func(), error) {
 	client, done := *c.step.HTTP(), func() {}
 	client.CheckRedirect = c.redirected
 	if c.in.IgnoreSSLErrors {
-		transport, ok := client.Transport.(component.Forgiving)
+		transport, ok := client.Transport.(component.InsecureTLS)
 		if ok {
-			client.Transport, done, ok = transport.Lenient()
+			client.Transport, done, ok = transport.InsecureTLS()
 		}
 		if !ok {
 			return nil, nil, refusal.ForField(refusal.Invalid, "ignoreSslErrors", "TLS errors cannot be ignored here")

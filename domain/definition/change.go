@@ -65,9 +65,9 @@ func Touches(c Change) []string {
 		return []string{c.Node + "/" + strings.Join(c.Path, "/")}
 	case AddOp:
 		if c.Part == nil {
-			return []string{slot(c)}
+			return []string{slotKey(c)}
 		}
-		keys := []string{slot(c) + "/" + c.Part.ID}
+		keys := []string{slotKey(c) + "/" + c.Part.ID}
 		for part := range c.Part.All() {
 			keys = append(keys, part.ID)
 		}
@@ -79,7 +79,7 @@ func Touches(c Change) []string {
 		}
 		return keys
 	case MoveOp:
-		keys := []string{c.Node + "/@place", c.Node + "/@next", slot(c) + "/" + c.Node}
+		keys := []string{c.Node + "/@place", c.Node + "/@next", slotKey(c) + "/" + c.Node}
 		if c.From != "" {
 			keys = append(keys, nesting)
 		}
@@ -88,8 +88,8 @@ func Touches(c Change) []string {
 	return nil
 }
 
-// slot is the key of the place that a part is put into.
-func slot(c Change) string {
+// slotKey is the key of the place that a part is put into.
+func slotKey(c Change) string {
 	if c.After == "" {
 		return c.Parent + "/@first/" + c.List
 	}

@@ -149,10 +149,10 @@ func sharePlace(a, b []Change) bool {
 	places := map[string]bool{}
 	for _, c := range a {
 		if c.Op == AddOp || c.Op == MoveOp {
-			places[slot(c)] = true
+			places[slotKey(c)] = true
 		}
 	}
-	return slices.ContainsFunc(b, func(c Change) bool { return (c.Op == AddOp || c.Op == MoveOp) && places[slot(c)] })
+	return slices.ContainsFunc(b, func(c Change) bool { return (c.Op == AddOp || c.Op == MoveOp) && places[slotKey(c)] })
 }
 
 // unordered gives a definition with every list in the order of ids.

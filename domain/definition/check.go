@@ -11,7 +11,7 @@ import (
 // that lead nowhere. err is [Problems]; warnings are odd but harmless, and repeat those of Parse.
 func Check(def *Part) (warnings []refusal.Problem, err error) {
 	c := &checker{findings: structure(def), configVars: map[string]bool{}, flows: map[string]bool{}}
-	root := spot{node: def}
+	root := location{node: def}
 	c.unique(root, def.ConfigVars(), (*Part).Key, configVarPart)
 	c.unique(root, def.Flows(), (*Part).Name, flowPart)
 	for _, v := range def.ConfigVars() {
@@ -24,10 +24,10 @@ func Check(def *Part) (warnings []refusal.Problem, err error) {
 		c.refuse(root.below("preprocessFlowName"), "there is no flow %q; name one of the flows", name)
 	}
 	for _, page := range def.Pages() {
-		c.page(spot{node: page})
+		c.page(location{node: page})
 	}
 	for _, v := range def.ConfigVars() {
-		c.inputs(spot{node: v}, nil)
+		c.inputs(location{node: v}, nil)
 	}
 	for _, flow := range def.Flows() {
 		c.flow(root.part(flow, flowPart))
@@ -45,7 +45,7 @@ type checker struct {
 }
 
 // unique refuses parts that share a name. Empty names are refused elsewhere.
-func (c *checker) unique(s spot, parts []*Part, name func(*Part) string, kind partKind) {
+func (c *checker) unique(s location, parts []*Part, name func(*Part) string, kind partKind) {
 	seen := map[string]bool{}
 	for _, p := range parts {
 		if n := name(p); n != "" && seen[n] {
@@ -56,7 +56,7 @@ func (c *checker) unique(s spot, parts []*Part, name func(*Part) string, kind pa
 	}
 }
 
-func (c *checker) page(s spot) {
+func (c *checker) page(s location) {
 	elements, _ := s.node.Fields["elements"].([]any)
 	for i, e := range elements {
 		m, _ := e.(map[string]any)
@@ -67,13 +67,13 @@ func (c *checker) page(s spot) {
 	}
 }
 
-func (c *checker) configVar(s spot, key string) {
+func (c *checker) configVar(s location, key string) {
 	if !c.configVars[key] {
 		c.refuse(s, "there is no config variable %q; add it or name another", key)
 	}
 }
 
-func (c *checker) flow(s spot) {
+func (c *checker) flow(s location) {
 	sc := &scope{order: map[string]int{}, present: map[string]string{}, around: map[string]bool{}}
 	c.trigger(s)
 	for step := range walkSteps(s.node) {
@@ -85,7 +85,7 @@ func (c *checker) flow(s spot) {
 	c.steps(s, s.node.Steps(), sc)
 }
 
-func (c *checker) identifier(s spot, sc *scope) {
+func (c *checker) identifier(s location, sc *scope) {
 	name, id := s.node.Name(), Identifier(s.node.Name())
 	other, double := sc.present[id]
 	switch {
@@ -101,7 +101,7 @@ func (c *checker) identifier(s spot, sc *scope) {
 }
 
 // trigger checks that the flow has one trigger and that it comes first.
-func (c *checker) trigger(s spot) {
+func (c *checker) trigger(s location) {
 	found := false
 	for step := range walkSteps(s.node) {
 		first := len(s.node.Steps()) > 0 && step == s.node.Steps()[0]
@@ -124,7 +124,7 @@ const MaxConcurrencyLimit = 15
 
 // queue refuses the combinations of queueing that contradict each other. Source: the observed
 // format, section 10.
-func (c *checker) queue(s spot) {
+func (c *checker) queue(s location) {
 	q := s.node.Map("queueConfig")
 	fifo, _ := q["usesFifoQueue"].(bool)
 	single, _ := q["singletonExecutions"].(bool)

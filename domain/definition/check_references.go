@@ -15,7 +15,7 @@ type scope struct {
 }
 
 // steps checks a list of steps in the order in which identifier numbered them.
-func (c *checker) steps(flow spot, steps []*Part, sc *scope) {
+func (c *checker) steps(flow location, steps []*Part, sc *scope) {
 	for _, step := range steps {
 		s := flow.part(step, stepPart)
 		sc.at++
@@ -42,7 +42,7 @@ func (sc *scope) enter(loop *Part) *scope {
 	return &inner
 }
 
-func (c *checker) inputs(s spot, sc *scope) {
+func (c *checker) inputs(s location, sc *scope) {
 	in := s.node.Inputs()
 	for _, name := range keysOf(in) {
 		if m, ok := in[name].(map[string]any); ok {
@@ -52,7 +52,7 @@ func (c *checker) inputs(s spot, sc *scope) {
 }
 
 // input checks the references in an input; sc is nil outside flows.
-func (c *checker) input(s spot, in map[string]any, sc *scope) {
+func (c *checker) input(s location, in map[string]any, sc *scope) {
 	if name, computed := in["name"].(map[string]any); computed {
 		c.input(s.below("name"), name, sc)
 	}
@@ -79,7 +79,7 @@ func (c *checker) input(s spot, in map[string]any, sc *scope) {
 }
 
 // items checks the items of a complex input: inputs, and conditions as nested lists.
-func (c *checker) items(s spot, list []any, sc *scope) {
+func (c *checker) items(s location, list []any, sc *scope) {
 	for i, item := range list {
 		switch item := item.(type) {
 		case map[string]any:
@@ -93,7 +93,7 @@ func (c *checker) items(s spot, list []any, sc *scope) {
 // reference checks that a reference names a step whose data is there when this step runs. A step in
 // an earlier branch or loop body is accepted: where branches meet again, an action picks whichever
 // ran. Source: the observed format, section 6.3.
-func (c *checker) reference(s spot, text string, sc *scope) {
+func (c *checker) reference(s location, text string, sc *scope) {
 	path, err := ParsePath(text)
 	if err != nil {
 		c.refuse(s, "%v", err)

@@ -3,7 +3,7 @@ package definition
 // Diff gives the changes that make new of old. Parts are compared by id, so both must have come from
 // [Identify] or [Apply]; inputs are compared one by one, every other field as a whole.
 func Diff(old, new *Part) []Change {
-	d := &differ{old: places(old), new: places(new)}
+	d := &differ{old: siblingsByID(old), new: siblingsByID(new)}
 	d.node(old, new)
 	d.removals(old)
 	return append(d.changes, d.drops...)
@@ -16,8 +16,8 @@ type sibling struct {
 	list   string
 }
 
-// places gives every part below the root by id.
-func places(root *Part) map[string]sibling {
+// siblingsByID gives every part below the root by id.
+func siblingsByID(root *Part) map[string]sibling {
 	all := map[string]sibling{}
 	for n := range root.All() {
 		for list, children := range n.Children {

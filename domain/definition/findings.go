@@ -11,24 +11,24 @@ import (
 // findings collects what is wrong with a definition, and what is only odd.
 type findings struct{ problems, warnings refusal.Problems }
 
-// spot is a place in a definition with what is needed to tell it.
-type spot struct {
-	place
+// location is a place in a definition with what is needed to tell it.
+type location struct {
+	flowStep
 	node *Part
 	path []string // key path within the node
 }
 
-func (s spot) below(key string) spot {
+func (s location) below(key string) location {
 	s.path = append(slices.Clip(s.path), key)
 	return s
 }
 
-func (s spot) part(n *Part, kind partKind) spot {
-	return spot{place: s.place.of(kind, n.Name()), node: n}
+func (s location) part(n *Part, kind partKind) location {
+	return location{flowStep: s.flowStep.of(kind, n.Name()), node: n}
 }
 
 // problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
-func (s spot) problem(format string, args ...any) refusal.Problem {
+func (s location) problem(format string, args ...any) refusal.Problem {
 	where := strings.Join(s.path, ".")
 	if key := s.node.Key(); key != "" && s.flow == "" {
 		where = strings.TrimSuffix(fmt.Sprintf("config variable %q: %s", key, where), ": ")
@@ -40,13 +40,13 @@ func (s spot) problem(format string, args ...any) refusal.Problem {
 	return refusal.Problem{Line: s.node.line(s.path...), Flow: s.flow, Step: s.step, Message: message}
 }
 
-func (f *findings) refuse(s spot, format string, args ...any) {
+func (f *findings) refuse(s location, format string, args ...any) {
 	if len(f.problems) < maxProblems {
 		f.problems = append(f.problems, s.problem(format, args...))
 	}
 }
 
-func (f *findings) warn(s spot, format string, args ...any) {
+func (f *findings) warn(s location, format string, args ...any) {
 	if len(f.warnings) < maxProblems {
 		f.warnings = append(f.warnings, s.problem(format, args...))
 	}

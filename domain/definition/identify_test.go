@@ -110,8 +110,8 @@ func TestIdentifyGivesEachPartItsOwnID(t *testing.T) {
 			t.Skip("Parse refuses that")
 		}
 		new := Identify(edited, old, counter("new"))
-		kinds := places(old)
-		for id, at := range places(new) {
+		kinds := siblingsByID(old)
+		for id, at := range siblingsByID(new) {
 			if was, known := kinds[id]; known && (was.list != at.list || was.node.IsTrigger() != at.node.IsTrigger()) {
 				t.Fatalf("%s was in %s and is in %s", id, was.list, at.list)
 			} else if !known && !strings.HasPrefix(id, "new") {
@@ -122,7 +122,7 @@ func TestIdentifyGivesEachPartItsOwnID(t *testing.T) {
 		for range new.All() {
 			parts++
 		}
-		if parts != len(places(new))+1 {
+		if parts != len(siblingsByID(new))+1 {
 			t.Fatal("two parts share an id")
 		}
 		if got := Identify(withoutIDs(new), new, counter("again")); !got.Equal(new) {

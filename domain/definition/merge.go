@@ -56,7 +56,7 @@ type side struct {
 	now     map[string]sibling
 }
 
-func changesOf(base, now *Part) side { return side{Diff(base, now), places(now)} }
+func changesOf(base, now *Part) side { return side{Diff(base, now), siblingsByID(now)} }
 
 // has tells whether the side has made the very same change.
 func (s side) has(c Change) bool {

@@ -71,7 +71,7 @@ func TestMergeLosesNothing(t *testing.T) {
 
 // checkDone looks for the field changes and removals that are not lost in a definition.
 func checkDone(t *rapid.T, merged *Part, changes []Change, lost map[string]bool) {
-	parts := places(merged)
+	parts := siblingsByID(merged)
 	parts[""] = sibling{node: merged}
 	for _, c := range changes {
 		part, there := parts[c.Node]

@@ -53,7 +53,7 @@ func Parse(text []byte, limits Limits) (def *Part, warnings []refusal.Problem, e
 		return nil, nil, err
 	}
 	r := &reader{limits: limits}
-	if r.validate(root, 1, place{}); len(r.problems) > 0 {
+	if r.validate(root, 1, flowStep{}); len(r.problems) > 0 {
 		return nil, nil, r.problems
 	}
 	first, err := generation(root)
@@ -64,12 +64,12 @@ func Parse(text []byte, limits Limits) (def *Part, warnings []refusal.Problem, e
 		root = upgrade(root)
 		// The modern form has more levels and values, and must be readable again.
 		r = &reader{limits: limits}
-		if r.validate(root, 1, place{}); len(r.problems) > 0 {
+		if r.validate(root, 1, flowStep{}); len(r.problems) > 0 {
 			return nil, nil, r.problems
 		}
 	}
 	b := &builder{}
-	def = b.node(root, rootPart, place{})
+	def = b.node(root, rootPart, flowStep{})
 	def.Fields["definitionVersion"] = int64(DefinitionVersion)
 	f := structure(def)
 	if b.problems = append(b.problems, f.problems...); len(b.problems) > 0 {

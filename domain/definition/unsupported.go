@@ -14,13 +14,13 @@ import (
 // features of the format that have no effect here.
 func Unsupported(definition *Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) []refusal.Problem {
 	f := findings{}
-	root := spot{node: definition}
+	root := location{node: definition}
 	if kind := definition.Text("endpointType"); kind != "" && kind != "flow_specific" {
 		f.warn(root.below("endpointType"), "%s has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer", kind)
 	}
 	for _, page := range definition.Pages() {
 		if page.Flag("userLevelConfigured") {
-			f.warn(spot{node: page}.below("userLevelConfigured"), "page %q is not filled in by each user: what it asks for is set once for the instance", page.Name())
+			f.warn(location{node: page}.below("userLevelConfigured"), "page %q is not filled in by each user: what it asks for is set once for the instance", page.Name())
 		}
 	}
 	for _, flow := range definition.Flows() {
@@ -33,7 +33,7 @@ func Unsupported(definition *Part, inputs func(ref ActionRef, trigger bool) ([]s
 	return f.warnings
 }
 
-func (f *findings) actions(in spot, list []*Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) {
+func (f *findings) actions(in location, list []*Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) {
 	for _, step := range list {
 		s := in.part(step, stepPart)
 		known, err := inputs(step.Action(), step.IsTrigger())
@@ -45,7 +45,7 @@ func (f *findings) actions(in spot, list []*Part, inputs func(ref ActionRef, tri
 				f.warn(s.below("inputs").below(key), "%s has no such input, so it has no effect; it has %s", step.Action().Key, cmp.Or(strings.Join(known, ", "), "none"))
 			}
 		}
-		f.kinds(s.below("inputs"), step.Inputs())
+		f.inputTypes(s.below("inputs"), step.Inputs())
 		f.actions(s, step.Steps(), inputs)
 		for _, b := range step.Branches() {
 			f.actions(s, b.Steps(), inputs)
@@ -53,8 +53,8 @@ func (f *findings) actions(in spot, list []*Part, inputs func(ref ActionRef, tri
 	}
 }
 
-// kinds looks for inputs, at any depth, that take their value from where no step can.
-func (f *findings) kinds(in spot, inputs map[string]any) {
+// inputTypes looks for inputs, at any depth, that take their value from where no step can.
+func (f *findings) inputTypes(in location, inputs map[string]any) {
 	for _, key := range keysOf(inputs) {
 		s := in.below(key)
 		input, _ := inputs[key].(map[string]any)
@@ -66,7 +66,7 @@ func (f *findings) kinds(in spot, inputs map[string]any) {
 			for i, item := range list {
 				items[strconv.Itoa(i)] = item
 			}
-			f.kinds(s.below("value"), items)
+			f.inputTypes(s.below("value"), items)
 		}
 	}
 }

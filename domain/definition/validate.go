@@ -10,14 +10,14 @@ import (
 // structure checks that every field holds what its kind of field can hold.
 func structure(def *Part) *findings {
 	f := &findings{}
-	f.part(spot{node: def}, rootPart)
+	f.part(location{node: def}, rootPart)
 	if len(def.Flows()) == 0 {
-		f.refuse(spot{node: def}.below(flowList), "an integration needs at least one flow; add one with a name and steps")
+		f.refuse(location{node: def}.below(flowList), "an integration needs at least one flow; add one with a name and steps")
 	}
 	return f
 }
 
-func (f *findings) part(s spot, kind partKind) {
+func (f *findings) part(s location, kind partKind) {
 	f.fields(s, s.node.Fields, shapes[kind], string(kind))
 	if kind == configVarPart {
 		f.configVarKind(s)
@@ -37,13 +37,13 @@ func (f *findings) part(s spot, kind partKind) {
 	}
 }
 
-func (f *findings) configVarKind(s spot) {
+func (f *findings) configVarKind(s location) {
 	if s.node.Text("dataType") == "" && s.node.Fields["connection"] == nil && s.node.Text("useScopedConfigVar") == "" {
 		f.refuse(s.below("dataType"), "it is missing; say what the config variable holds, such as string or connection")
 	}
 }
 
-func (f *findings) fields(s spot, values map[string]any, known map[string]shape, owner string) {
+func (f *findings) fields(s location, values map[string]any, known map[string]shape, owner string) {
 	for _, key := range keysOf(known) {
 		if known[key].must && (values[key] == nil || values[key] == "") {
 			f.refuse(s.below(key), "every %s needs it; add %s", owner, key)
@@ -63,7 +63,7 @@ func (f *findings) fields(s spot, values map[string]any, known map[string]shape,
 	}
 }
 
-func (f *findings) value(s spot, v any, want shape) {
+func (f *findings) value(s location, v any, want shape) {
 	if v == nil {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // input checks an input: {type, value}, in lists with a name, on config variables with meta.
-func (f *findings) input(s spot, in map[string]any) {
+func (f *findings) input(s location, in map[string]any) {
 	kind, isText := in["type"].(string)
 	if !isText || kind == "" {
 		f.refuse(s, "an input needs a type, one of %s", strings.Join(inputKinds, ", "))
@@ -38,7 +38,7 @@ func (f *findings) input(s spot, in map[string]any) {
 
 // items checks the items of a complex input: inputs, and conditions, which are lists that begin with
 // an operator.
-func (f *findings) items(s spot, list []any) {
+func (f *findings) items(s location, list []any) {
 	for i, item := range list {
 		at := s.below(strconv.Itoa(i))
 		switch item := item.(type) {

@@ -12,7 +12,7 @@ import (
 // builder turns YAML into nodes, keeping the lines.
 type builder struct{ problems refusal.Problems }
 
-func (b *builder) node(m *yaml.Node, kind partKind, at place) *Part {
+func (b *builder) node(m *yaml.Node, kind partKind, at flowStep) *Part {
 	n := &Part{Fields: map[string]any{}, lines: map[string]int{"": m.Line}}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key, value := m.Content[i].Value, m.Content[i+1]
@@ -31,7 +31,7 @@ func (b *builder) node(m *yaml.Node, kind partKind, at place) *Part {
 }
 
 // list reads a child list. One without a value (null) is an empty one.
-func (b *builder) list(value *yaml.Node, key string, kind partKind, at place) []*Part {
+func (b *builder) list(value *yaml.Node, key string, kind partKind, at flowStep) []*Part {
 	refuse := func(n *yaml.Node, format string, args ...any) {
 		b.problems = append(b.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
 	}
@@ -51,12 +51,12 @@ func (b *builder) list(value *yaml.Node, key string, kind partKind, at place) []
 }
 
 // of gives the place of a part within the place of its parent.
-func (at place) of(kind partKind, name string) place {
+func (at flowStep) of(kind partKind, name string) flowStep {
 	switch kind {
 	case flowPart:
-		return place{flow: name}
+		return flowStep{flow: name}
 	case stepPart:
-		return place{at.flow, name}
+		return flowStep{at.flow, name}
 	}
 	return at
 }

@@ -23,8 +23,8 @@ const maxKey = 200
 // maxProblems ends the search for problems: nobody reads more, and a hostile file has many.
 const maxProblems = 1000
 
-// place is where in a definition a problem is.
-type place struct{ flow, step string }
+// flowStep is where in a definition a problem is.
+type flowStep struct{ flow, step string }
 
 // reader checks a YAML tree for all that a definition must not hold, whatever its keys mean.
 type reader struct {
@@ -33,7 +33,7 @@ type reader struct {
 	problems refusal.Problems
 }
 
-func (r *reader) problem(n *yaml.Node, at place, format string, args ...any) {
+func (r *reader) problem(n *yaml.Node, at flowStep, format string, args ...any) {
 	if len(r.problems) >= maxProblems {
 		return
 	}
@@ -101,7 +101,7 @@ func yamlProblem(err error) refusal.Problems {
 }
 
 // validate walks a node and everything below it.
-func (r *reader) validate(n *yaml.Node, depth int, at place) {
+func (r *reader) validate(n *yaml.Node, depth int, at flowStep) {
 	r.values++
 	switch {
 	case len(r.problems) >= maxProblems:
@@ -134,13 +134,13 @@ func (r *reader) validate(n *yaml.Node, depth int, at place) {
 	}
 }
 
-func (r *reader) tag(n *yaml.Node, want string, at place) {
+func (r *reader) tag(n *yaml.Node, want string, at flowStep) {
 	if tag := n.ShortTag(); tag != want {
 		r.problem(n, at, "tag %s is not supported; remove it", tag)
 	}
 }
 
-func (r *reader) mapping(n *yaml.Node, depth int, at place) {
+func (r *reader) mapping(n *yaml.Node, depth int, at flowStep) {
 	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -160,16 +160,16 @@ func (r *reader) mapping(n *yaml.Node, depth int, at place) {
 			r.problem(value, at, "anchor &%s is not supported; remove it", value.Anchor)
 		}
 		for _, part := range value.Content {
-			inside := place{at.flow, yamlScalar(part, "name")}
+			inside := flowStep{at.flow, yamlScalar(part, "name")}
 			if key.Value == flowList {
-				inside = place{flow: yamlScalar(part, "name")}
+				inside = flowStep{flow: yamlScalar(part, "name")}
 			}
 			r.validate(part, depth+2, inside)
 		}
 	}
 }
 
-func (r *reader) key(key *yaml.Node, at place) {
+func (r *reader) key(key *yaml.Node, at flowStep) {
 	switch {
 	case key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge":
 		r.problem(key, at, "merge key << is not supported; write the keys out")
@@ -184,7 +184,7 @@ func (r *reader) key(key *yaml.Node, at place) {
 	}
 }
 
-func (r *reader) scalar(n *yaml.Node, at place) {
+func (r *reader) scalar(n *yaml.Node, at flowStep) {
 	if !utf8.ValidString(n.Value) {
 		r.problem(n, at, "the value is not valid UTF-8")
 	} else if _, err := scalarValue(n); err != nil {

@@ -97,7 +97,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(grpc.Creds(&transport{secure: s.tls, plain: loopback}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.StaticStreamWindowSize(streamWindow), grpc.StaticConnWindowSize(connWindow),
-		grpc.InTapHandle(s.admit), grpc.UnaryInterceptor(s.countCall), grpc.StreamInterceptor(s.countStream),
+		grpc.InTapHandle(s.authenticate), grpc.UnaryInterceptor(s.countCall), grpc.StreamInterceptor(s.countStream),
 		grpc.ConnectionTimeout(handshakeTime), grpc.MaxConcurrentStreams(callsEach), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingTime, Timeout: pingTime}))

@@ -131,8 +131,8 @@ var open = map[string]bool{
 	gossip.Gossip_Read_FullMethodName:                                true,
 }
 
-// admit lets calls in by their headers, before anything else of them is held.
-func (s *Server) admit(ctx context.Context, call *tap.Info) (context.Context, error) {
+// authenticate lets calls in by their headers, before anything else of them is held.
+func (s *Server) authenticate(ctx context.Context, call *tap.Info) (context.Context, error) {
 	p, _ := peer.FromContext(ctx)
 	info, _ := p.AuthInfo.(connInfo)
 	header := call.Header["authorization"]

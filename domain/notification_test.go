@@ -11,13 +11,13 @@ import (
 // toldOf lists who hears of the last of some events, each as who did it and the event.
 func toldOf(causation string, acts ...any) string {
 	d := Draft{Authors: []string{"author"}}
-	var n Notice
+	var n Notification
 	for i := 0; i < len(acts); i += 2 {
 		m := Meta{Actor: acts[i].(string), Causation: causation, Time: time.Unix(1, 0)}
 		event := acts[i+1].(Event[Draft])
 		before := d.Summarized(d)
 		d = event.Evolve(before, m)
-		n = NoticeOf(before, d, event, m)
+		n = NotificationOf(before, d, event, m)
 	}
 	return strings.Join(n.To, " ")
 }
@@ -58,7 +58,7 @@ func TestWhoIsTold(t *testing.T) {
 			t.Errorf("%s: told %q, want %q", name, got, c.want)
 		}
 	}
-	if got := toldOf(PlanCausation, "planner", PublishScheduled{}, "planner", PublishUnscheduled{}); got != "planner" {
+	if got := toldOf(ScheduleCausation, "planner", PublishScheduled{}, "planner", PublishUnscheduled{}); got != "planner" {
 		t.Errorf("a plan that the clock gave up is told to %q", got)
 	}
 }

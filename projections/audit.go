@@ -12,9 +12,9 @@ import (
 	"heddle/store"
 )
 
-// Act is an event as auditors look for it: everything that happened to what people build and look after,
+// AuditEntry is an event as auditors look for it: everything that happened to what people build and look after,
 // and what people did to executions. The event itself is in the log.
-type Act struct {
+type AuditEntry struct {
 	Position store.Position
 	Stream   string
 	Revision store.Revision
@@ -23,38 +23,38 @@ type Act struct {
 	At       time.Time
 }
 
-// audited are the categories that the index follows for the audit; of runs it has what people do.
-var audited = domain.CategoriesWith(func(t domain.Traits) bool { return t.Audited })
+// auditedCategories are the categories that the index follows for the audit; of runs it has what people do.
+var auditedCategories = domain.CategoriesWith(func(t domain.Traits) bool { return t.Audited })
 
 // machines are the actors of a run's events that are nobody's act.
 var machines = []string{"system", "trigger"}
 
-const actSchema = `
+const auditSchema = `
 CREATE TABLE acts (
 	position INTEGER PRIMARY KEY, organization INTEGER NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
 	kind TEXT NOT NULL, stream TEXT NOT NULL, revision INTEGER NOT NULL
 );
 `
 
-// actIndexes end with the position, as every index does.
-const actIndexes = `
+// auditIndexes end with the position, as every index does.
+const auditIndexes = `
 CREATE INDEX IF NOT EXISTS acts_by_organization ON acts (organization);
 CREATE INDEX IF NOT EXISTS acts_by_actor ON acts (organization, actor);
 CREATE INDEX IF NOT EXISTS acts_by_stream ON acts (stream);
 `
 
-// act is what is written of a record, if it is an act.
-type act struct {
+// auditRecord is what is written of a record, if it is an act.
+type auditRecord struct {
 	store.Recorded
 	meta domain.Meta
 }
 
-// isAct tells whether a record is somebody's act: what people do is one, and of runs what people do with them.
-func isAct(rec store.Recorded, meta domain.Meta) bool {
+// auditedCategories tells whether a record is somebody's act: what people do is one, and of runs what people do with them.
+func audited(rec store.Recorded, meta domain.Meta) bool {
 	return domain.TraitsOf(rec.Category()).Audited || !slices.Contains(machines, meta.Actor)
 }
 
-func (t *transaction) putActs(acts []act) error {
+func (t *transaction) putAuditRecords(acts []auditRecord) error {
 	if len(acts) == 0 {
 		return nil
 	}
@@ -75,8 +75,8 @@ func (t *transaction) putActs(acts []act) error {
 	return nil
 }
 
-// ActQuery chooses acts of an organization; zero values choose all.
-type ActQuery struct {
+// AuditQuery chooses acts of an organization; zero values choose all.
+type AuditQuery struct {
 	Organization string
 	Actor        string
 	Kinds        []string
@@ -87,8 +87,8 @@ type ActQuery struct {
 	Limit        int  // 0 for all
 }
 
-// Acts gives the acts that a query chooses.
-func (x *RunIndex) Acts(ctx context.Context, q ActQuery) (list []Act, err error) {
+// AuditEntries gives the acts that a query chooses.
+func (x *RunIndex) AuditEntries(ctx context.Context, q AuditQuery) (list []AuditEntry, err error) {
 	if err := x.fresh(ctx); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (x *RunIndex) Acts(ctx context.Context, q ActQuery) (list []Act, err error)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var a Act
+		var a AuditEntry
 		var at int64
 		if err := rows.Scan(&a.Position, &a.Stream, &a.Revision, &a.Kind, &a.Actor, &at); err != nil {
 			return nil, fmt.Errorf("listing acts: %w", err)
@@ -121,8 +121,8 @@ func (x *RunIndex) Acts(ctx context.Context, q ActQuery) (list []Act, err error)
 	return list, rows.Err()
 }
 
-// CountActs tells how many acts a query chooses on all its pages.
-func (x *RunIndex) CountActs(ctx context.Context, q ActQuery) (n int, err error) {
+// CountAuditEntries tells how many acts a query chooses on all its pages.
+func (x *RunIndex) CountAuditEntries(ctx context.Context, q AuditQuery) (n int, err error) {
 	if err := x.fresh(ctx); err != nil {
 		return 0, err
 	}
@@ -133,7 +133,7 @@ func (x *RunIndex) CountActs(ctx context.Context, q ActQuery) (n int, err error)
 	return n, nil
 }
 
-func (q ActQuery) where() (where string, args []any) {
+func (q AuditQuery) where() (where string, args []any) {
 	where, args = `organization = (SELECT id FROM organizations WHERE name = ?)`, []any{q.Organization}
 	if q.Streams != nil {
 		where = `+` + where // a few streams are looked up by themselves, not among all of the organization

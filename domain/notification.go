@@ -2,21 +2,21 @@ package domain
 
 import "slices"
 
-// Notice is what people are told of an event of a draft.
-type Notice struct {
+// Notification is what people are told of an event of a draft.
+type Notification struct {
 	To       []string // users, each once; never who did it
 	Thread   string   // that the event is about, if any
 	Approves *bool    // of a verdict
 	Text     string   // what the event's author said
 }
 
-// PlanCausation is the causation of what is done in somebody's name because its planned time has come.
-const PlanCausation = "schedule"
+// ScheduleCausation is the causation of what is done in somebody's name because its planned time has come.
+const ScheduleCausation = "schedule"
 
-// NoticeOf tells whom an event of a draft is news for, given the draft before and after it: authors and
+// NotificationOf tells whom an event of a draft is news for, given the draft before and after it: authors and
 // reviewers hear of request, comment, verdict, dismissal and bypass, who spoke in a thread of what is said
 // there, and who planned to publish of the plan's end. Most events are news for nobody.
-func NoticeOf(before, after Draft, event Event[Draft], m Meta) (n Notice) {
+func NotificationOf(before, after Draft, event Event[Draft], m Meta) (n Notification) {
 	switch e := event.(type) {
 	case ReviewRequested:
 		n.To, n.Text = concerned(after), e.Note
@@ -37,9 +37,9 @@ func NoticeOf(before, after Draft, event Event[Draft], m Meta) (n Notice) {
 	case SuggestionApplied:
 		n.To, n.Thread = append(concerned(after), speakers(after, e.Thread)...), e.Thread
 	case PublishUnscheduled:
-		n.To, n.Text = planners(before), e.Reason
+		n.To, n.Text = schedulers(before), e.Reason
 	}
-	told := map[string]bool{"": true, m.Actor: m.Causation != PlanCausation}
+	told := map[string]bool{"": true, m.Actor: m.Causation != ScheduleCausation}
 	n.To = slices.DeleteFunc(n.To, func(user string) bool {
 		defer func() { told[user] = true }()
 		return told[user]
@@ -69,7 +69,7 @@ func speakers(d Draft, thread string) []string {
 	return nil
 }
 
-func planners(d Draft) []string {
+func schedulers(d Draft) []string {
 	if d.Schedule == nil {
 		return nil
 	}
