@@ -1,7 +1,16 @@
 //go:generate go run generate.go
 
-// Package graph is the door for people and single-page apps: GraphQL over the log and the views. It
-// knows who may do what, and turns refusals into what clients understand.
+// Package graph is the door for people and single-page apps: GraphQL over the log and the views. It maps root fields to
+// verbs of package access, and turns refusals into what clients understand. Its words:
+//
+//   - A state subscription sends the newest state whenever it changes; a feed sends every event, from a cursor on.
+//   - A connection is an open WebSocket or a stream of server-sent events; until a valid token has come on it, it is
+//     anonymous.
+//   - An address is a signed URL of a file or payload: whoever has it is let in until it expires.
+//   - The budget of an answer counts its fields; charge books work that costs as much as many fields.
+//   - A window is the part of a list that a client asks for, a page what it gets, a place where an element stands in it.
+//   - A point in time is an asOf argument: what it selects is folded from the log, up to there.
+//   - Settling is waiting, shortly, until a view shows what a mutation has written.
 package graph
 
 import (
