@@ -18,9 +18,11 @@ const concealed = "xxxxx"
 // plainParameters are the parameters of addresses that are no secrets. Others may be.
 var plainParameters = []string{"region", "endpoint", "profile", "awssdk", "use_path_style", "s3forcepathstyle",
 	"disable_https",
-	"hostname_immutable", "db", "tls", "tlsverifycert", "nodepreference", "connectionname", "defaultdeadline",
-	"discoveryinterval",
-	"gossiptimeout", "maxdiscoverattempts", "keepaliveinterval", "keepalivetimeout"}
+	"hostname_immutable", "anonymous", "accelerate", "dualstack", "fips", "ssetype", "db", "tls", "tlsverifycert",
+	"nodepreference",
+	"connectionname", "defaultdeadline", "discoveryinterval", "gossiptimeout", "maxdiscoverattempts",
+	"keepaliveinterval",
+	"keepalivetimeout"}
 
 // withoutSecrets masks the password that an address such as redis://user:password@host may hold, and what its
 // query says.
@@ -61,8 +63,9 @@ func hostOnly(address string) string {
 const minSecret = 6
 
 // otherSecrets are variables that libraries read by themselves.
-var otherSecrets = []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS",
-	"OTEL_EXPORTER_OTLP_TRACES_HEADERS"}
+var otherSecrets = []string{"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"}
 
 // secrets lists what must not be written of the settings, each with what is written for it, whole addresses first.
 func (s *settings) secrets() (pairs []string) {

@@ -35,6 +35,8 @@ func TestWithoutSecrets(t *testing.T) {
 func TestWritingIsDiscreet(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=hunter-otlp,other=1")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hunter-aws")
+	t.Setenv("AWS_SECRET_KEY", "hunter-older")
+	t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter-container")
 	s := settings{Redis: "redis://:hunter%2Fredis@host:6379", Log: "esdb://u:hunter-esdb@a:1",
 		Blobs: "s3://b?region=eu&key=hunter%22s3",
 		SMTP:  "smtp://u:hunter-smtp@host", OTLPEndpoint: "http://hunter-user@collector?k=hunter-k",
@@ -48,7 +50,7 @@ func TestWritingIsDiscreet(t *testing.T) {
 		s.AdminToken, s.LogPassword,
 		"hunter/redis", "hunter%2Fredis", `hunter"s3`, "hunter%22s3", "hunter-esdb", "hunter-smtp", "hunter-user",
 		"hunter-k",
-		"/hooks/hunter-hook?x=hunter-x", "hunter-otlp", "hunter-aws"} {
+		"/hooks/hunter-hook?x=hunter-x", "hunter-otlp", "hunter-aws", "hunter-older", "hunter-container"} {
 		logger.Error("it failed", "error", fmt.Errorf("reaching %q: %w", text, errors.New("dial "+text)), "why", text,
 			slog.Group("g", "x", []string{text}))
 		fmt.Fprintln(w, "heddle:", text)
@@ -56,7 +58,7 @@ func TestWritingIsDiscreet(t *testing.T) {
 	if strings.Contains(b.String(), "hunter") {
 		t.Errorf("wrote\n%s", &b)
 	}
-	if n := strings.Count(b.String(), `"msg":"it failed"`); n != 20 {
+	if n := strings.Count(b.String(), `"msg":"it failed"`); n != 22 {
 		t.Errorf("wrote %d lines:\n%s", n, &b)
 	}
 	for _, kept := range []string{"chat.example", "region=eu", "redis://:xxxxx@host:6379", "collector"} {

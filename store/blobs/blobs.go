@@ -8,24 +8,30 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net/url"
 	"path/filepath"
 	"strings"
-
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
-	_ "gocloud.dev/blob/memblob" // mem:// addresses
-	_ "gocloud.dev/blob/s3blob"  // s3:// addresses
-	"gocloud.dev/gcerrors"
+	"sync/atomic"
 
 	"heddle/domain/refusal"
 )
 
 // Store keeps blobs. A blob is durable when Put returns, so an event may name it from then on.
 type Store struct {
-	bucket *blob.Bucket
+	shelf
 	dir    string // the folder of a file:// address, else empty
+	closed atomic.Bool
+}
+
+// shelf is one place for blobs. Its keys are checked.
+type shelf interface {
+	put(ctx context.Context, key string, data []byte) error
+	get(ctx context.Context, key string) ([]byte, error) // fs.ErrNotExist if there is none
+	remove(ctx context.Context, key string) error        // nil if there is none
+	removeFolder(ctx context.Context, folder string) error
+	settle(key string) error // makes the name of a blob that is there durable
+	close()
 }
 
 // Open opens the blobs at file:///folder (made if missing), s3://bucket?region=… or mem://.
@@ -37,29 +43,33 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		}
 		return nil, refusal.New(refusal.Invalid, "the address of the blobs is not an URL: %v", err)
 	}
-	if u.Scheme == fileblob.Scheme {
-		return openFileBlobs(u.Host, filepath.FromSlash(u.Path))
+	switch u.Scheme {
+	case "file":
+		f, err := openFolder(u.Host, filepath.FromSlash(u.Path))
+		if err != nil {
+			return nil, err
+		}
+		return &Store{shelf: f, dir: string(f)}, nil
+	case "s3":
+		b, err := openBucket(u)
+		if err != nil {
+			return nil, fmt.Errorf("opening the blobs at s3://%s: %w", u.Host, err)
+		}
+		return &Store{shelf: b}, nil
+	case "mem":
+		return &Store{shelf: &inMemory{blobs: map[string][]byte{}}}, nil
 	}
-	bucket, err := blob.OpenBucket(ctx, address)
-	if err != nil {
-		return nil, fmt.Errorf("opening the blobs at %s://%s: %w", u.Scheme, u.Host, err)
-	}
-	return &Store{bucket: bucket}, nil
+	return nil, refusal.New(refusal.Invalid, "the address of the blobs begins with %.20q: it must be file:///folder or s3://bucket?region=…",
+		u.Scheme+"://")
 }
 
 // Put stores a blob durably under a key such as run/1/output, in place of any older one. A full
 // disk is UNAVAILABLE.
 func (b *Store) Put(ctx context.Context, key string, data []byte) error {
-	err := checkKey(key)
-	switch {
-	case err != nil:
+	if err := b.check(key); err != nil {
 		return err
-	case b.dir != "":
-		err = b.putFile(ctx, key, data)
-	default:
-		err = b.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{ContentType: "application/octet-stream"})
 	}
-	if err != nil {
+	if err := b.put(ctx, key, data); err != nil {
 		return fmt.Errorf("storing blob %s: %w", key, noRoom(err))
 	}
 	return nil
@@ -67,12 +77,12 @@ func (b *Store) Put(ctx context.Context, key string, data []byte) error {
 
 // Get returns a blob; one that is not there is NOT_FOUND.
 func (b *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	if err := checkKey(key); err != nil {
+	if err := b.check(key); err != nil {
 		return nil, err
 	}
-	data, err := b.bucket.ReadAll(ctx, key)
+	data, err := b.get(ctx, key)
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, refusal.New(refusal.NotFound, "blob %s does not exist", key)
 	case err != nil:
 		return nil, fmt.Errorf("reading blob %s: %w", key, err)
@@ -88,7 +98,10 @@ func (b *Store) PutContent(ctx context.Context, organization string, data []byte
 	key := contentKey(organization, hash)
 	if old, err := b.Get(ctx, key); err == nil && bytes.Equal(old, data) {
 		// Another caller may have given it its name just now, without that being durable yet.
-		return hash, b.settle(key)
+		if err := b.settle(key); err != nil {
+			return hash, fmt.Errorf("storing blob %s: %w", key, err)
+		}
+		return hash, nil
 	}
 	return hash, b.Put(ctx, key, data)
 }
@@ -111,10 +124,10 @@ func contentKey(organization, hash string) string { return "content/" + organiza
 
 // Delete removes a blob; one that is not there is removed already.
 func (b *Store) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := b.check(key); err != nil {
 		return err
 	}
-	if err := b.bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+	if err := b.remove(ctx, key); err != nil {
 		return fmt.Errorf("deleting blob %s: %w", key, err)
 	}
 	return nil
@@ -123,28 +136,34 @@ func (b *Store) Delete(ctx context.Context, key string) error {
 // DeleteAll removes all blobs whose key begins with a prefix that ends in a slash, such as run/1/.
 func (b *Store) DeleteAll(ctx context.Context, prefix string) error {
 	folder, whole := strings.CutSuffix(prefix, "/")
-	if err := checkKey(folder); err != nil || !whole {
+	if b.closed.Load() {
+		return errClosed
+	}
+	if checkKey(folder) != nil || !whole {
 		return refusal.New(refusal.Invalid, "%.80q is not a prefix of blobs such as run/1/", prefix)
 	}
-	if b.dir != "" {
-		return b.deleteFolder(folder)
+	if err := b.removeFolder(ctx, folder); err != nil {
+		return fmt.Errorf("deleting blobs %s: %w", prefix, err)
 	}
-	for list := b.bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
-		object, err := list.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = b.Delete(ctx, object.Key)
-		}
-		if err != nil {
-			return fmt.Errorf("deleting blobs %s: %w", prefix, err)
-		}
-	}
+	return nil
 }
 
-// Close releases the store of the blobs.
-func (b *Store) Close() error { return b.bucket.Close() }
+// Close releases the store of the blobs. Nothing is stored or read after it.
+func (b *Store) Close() error {
+	if !b.closed.Swap(true) {
+		b.close()
+	}
+	return nil
+}
+
+var errClosed = errors.New("the blobs are closed")
+
+func (b *Store) check(key string) error {
+	if b.closed.Load() {
+		return errClosed
+	}
+	return checkKey(key)
+}
 
 const maxKey = 512 // bytes
 

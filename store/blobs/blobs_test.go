@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +34,7 @@ func TestBlobs(t *testing.T) {
 	for name, address := range map[string]string{
 		"memory": "mem://",
 		"folder": "file://" + filepath.Join(t.TempDir(), "new", "blobs"),
-		"s3":     fakeS3(t),
+		"s3":     newFakeS3(t).address(""),
 	} {
 		t.Run(name, func(t *testing.T) { testBlobs(t, openTestBlobs(t, address)) })
 	}
@@ -93,6 +90,27 @@ func testBlobs(t *testing.T, b *Store) {
 	}
 	if _, err := b.GetContent(ctx, "org", hash); err != nil {
 		t.Errorf("storing again did not mend it: %v", err)
+	}
+
+	must(b.Put(ctx, "run/1/output", []byte("x")))
+	_, err = b.Get(ctx, "run/1")
+	wantCode(t, err, refusal.NotFound) // the folder of a blob is none
+	_, err = b.Get(ctx, "run/1/output/more")
+	wantCode(t, err, refusal.NotFound)
+	must(b.Delete(ctx, "run/1"))
+	must(b.Delete(ctx, "run/1/output/more"))
+	data, err := b.Get(ctx, "run/1/output")
+	must(err)
+	data[0] = 'y'
+	if data, err = b.Get(ctx, "run/1/output"); string(data) != "x" || err != nil {
+		t.Errorf("what a reader changed is %q, %v", data, err)
+	}
+	must(b.Close())
+	_, err = b.Get(ctx, "run/1/output")
+	for what, err := range map[string]error{"get": err, "put": b.Put(ctx, "a", nil), "delete": b.Delete(ctx, "a"), "delete all": b.DeleteAll(ctx, "a/")} {
+		if err == nil || !strings.Contains(err.Error(), "the blobs are closed") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
@@ -170,6 +188,37 @@ func TestBlobsAreWholeOrNotThere(t *testing.T) {
 	}
 }
 
+// A folder is the same whoever wrote it: a blob is the file of its key, and nothing is beside it.
+func TestBlobsAreFiles(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "run", "1", "a=b_c.log")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := openTestBlobs(t, "file://"+dir)
+	if data, err := b.Get(ctx, "run/1/a=b_c.log"); err != nil || string(data) != "old" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := b.Put(ctx, "run/1/a=b_c.log", []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	beside, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
+	if err != nil || string(data) != "new" || len(beside) != 1 {
+		t.Errorf("%q, %v, %v", data, err, beside)
+	}
+	if err := b.Delete(ctx, "run/1/a=b_c.log"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
 func TestFullDiskIsUnavailable(t *testing.T) {
 	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		wantCode(t, noRoom(&os.PathError{Op: "write", Path: "x", Err: cause}), refusal.Unavailable)
@@ -177,46 +226,4 @@ func TestFullDiskIsUnavailable(t *testing.T) {
 	if err := noRoom(io.ErrUnexpectedEOF); refusal.CodeOf(err) != "" {
 		t.Error(err)
 	}
-}
-
-// fakeS3 serves the few calls of S3 that a Store makes, and returns the address of a bucket there.
-func fakeS3(t *testing.T) string {
-	var mu sync.Mutex
-	objects := map[string][]byte{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		key := strings.TrimPrefix(r.URL.Path, "/bucket/")
-		switch {
-		case r.URL.Query().Has("list-type"):
-			fmt.Fprint(w, `<ListBucketResult><IsTruncated>false</IsTruncated>`)
-			for name, data := range objects {
-				if strings.HasPrefix(name, r.URL.Query().Get("prefix")) {
-					fmt.Fprintf(w, `<Contents><Key>%s</Key><Size>%d</Size><ETag>"00"</ETag><LastModified>2020-01-01T00:00:00Z</LastModified></Contents>`, name, len(data))
-				}
-			}
-			fmt.Fprint(w, `</ListBucketResult>`)
-		case r.Method == http.MethodPut:
-			data, err := io.ReadAll(r.Body)
-			if err != nil {
-				t.Error(err)
-			}
-			objects[key] = data
-			w.Header().Set("ETag", `"00"`)
-		case r.Method == http.MethodDelete:
-			delete(objects, key)
-			w.WriteHeader(http.StatusNoContent)
-		case objects[key] == nil:
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, `<Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>`)
-		default:
-			http.ServeContent(w, r, "", testDay, bytes.NewReader(objects[key]))
-		}
-	}))
-	t.Cleanup(server.Close)
-	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	return "s3://bucket?region=us-east-1&use_path_style=true&disable_https=true&endpoint=" + server.URL +
-		"&request_checksum_calculation=when_required&response_checksum_validation=when_required"
 }

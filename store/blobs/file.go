@@ -10,44 +10,40 @@ import (
 	"syscall"
 	"time"
 
-	"gocloud.dev/blob/fileblob"
-
 	"heddle/domain/refusal"
 	"heddle/store/files"
 )
 
-// In a folder, a blob is the file named by its key, as fileblob reads it. It is written here, since
-// fileblob does not fsync: a crash could leave an empty file under a name that an event holds.
+// folder keeps each blob in the file named by its key.
+type folder string
 
-func openFileBlobs(host, dir string) (*Store, error) {
+func openFolder(host, dir string) (folder, error) {
 	if host != "" || !filepath.IsAbs(dir) {
-		return nil, refusal.New(refusal.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
+		return "", refusal.New(refusal.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
-		return nil, fmt.Errorf("opening the blobs: %w", err)
+		return "", fmt.Errorf("opening the blobs: %w", err)
 	}
 	if _, err := files.Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
-		return nil, fmt.Errorf("opening the blobs: %w", err)
+		return "", fmt.Errorf("opening the blobs: %w", err)
 	}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
 		if err := files.SyncDir(d); err != nil {
-			return nil, fmt.Errorf("opening the blobs: %w", err)
+			return "", fmt.Errorf("opening the blobs: %w", err)
 		}
 	}
-	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
-	if err != nil {
-		return nil, fmt.Errorf("opening the blobs: %w", err)
-	}
-	b := &Store{bucket: bucket, dir: filepath.Clean(dir)}
-	return b, b.sweep()
+	f := folder(filepath.Clean(dir))
+	return f, f.sweep()
 }
+
+func (f folder) close() {}
 
 // tempDir holds blobs that have no name yet. Keys never begin with a dot.
 const tempDir = ".new"
 
 // sweep removes what a crash has left half written, but not what may be in the writing.
-func (b *Store) sweep() error {
-	left, err := filepath.Glob(filepath.Join(b.dir, tempDir, "*"))
+func (f folder) sweep() error {
+	left, err := filepath.Glob(filepath.Join(f.temp(), "*"))
 	for _, path := range left {
 		if info, e := os.Stat(path); e == nil && time.Since(info.ModTime()) > time.Hour {
 			err = errors.Join(err, os.RemoveAll(path))
@@ -56,18 +52,18 @@ func (b *Store) sweep() error {
 	return err
 }
 
-// putFile writes and fsyncs the blob before it gives it its name, and then fsyncs the name.
-func (b *Store) putFile(ctx context.Context, key string, data []byte) error {
+// put writes and fsyncs the blob before it gives it its name, and then fsyncs the name.
+func (f folder) put(ctx context.Context, key string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp, err := files.WriteTemp(filepath.Join(b.dir, tempDir), data)
+	temp, err := files.WriteTemp(f.temp(), data)
 	if err != nil {
 		return err
 	}
-	path := b.path(key)
+	path := f.path(key)
 	for range 3 { // DeleteAll may take the folder away in between
-		if err = files.MakeDirs(b.dir, filepath.Dir(path)); err != nil {
+		if err = files.MakeDirs(string(f), filepath.Dir(path)); err != nil {
 			break
 		}
 		if err = os.Rename(temp, path); !errors.Is(err, os.ErrNotExist) {
@@ -83,45 +79,64 @@ func (b *Store) putFile(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
-// settle makes the name of a blob that is there durable.
-func (b *Store) settle(key string) error {
-	if b.dir == "" {
-		return nil
+func (f folder) get(ctx context.Context, key string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	for dir := filepath.Dir(b.path(key)); ; dir = filepath.Dir(dir) {
-		if err := files.SyncDir(dir); err != nil {
-			return fmt.Errorf("storing blob %s: %w", key, err)
-		}
-		if dir == b.dir {
-			return nil
+	data, err := os.ReadFile(f.path(key))
+	if noBlob(err) {
+		return nil, fs.ErrNotExist
+	}
+	return data, err
+}
+
+func (f folder) remove(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.Remove(f.path(key)); !noBlob(err) {
+		return err
+	}
+	return nil
+}
+
+// noBlob reports whether a file is missing, or is a folder of blobs, or would be below a blob.
+func noBlob(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR) ||
+		errors.Is(err, syscall.ENOTEMPTY)
+}
+
+func (f folder) settle(key string) error {
+	for dir := filepath.Dir(f.path(key)); ; dir = filepath.Dir(dir) {
+		if err := files.SyncDir(dir); err != nil || dir == string(f) {
+			return err
 		}
 	}
 }
 
-// deleteFolder takes the folder away under another name first, so that a Put at the same time either
+// removeFolder takes the folder away under another name first, so that a put at the same time either
 // goes with it or makes a new one.
-func (b *Store) deleteFolder(folder string) error {
-	away, err := os.MkdirTemp(filepath.Join(b.dir, tempDir), "deleted-*")
+func (f folder) removeFolder(_ context.Context, name string) error {
+	away, err := os.MkdirTemp(f.temp(), "deleted-*")
 	if err == nil {
-		err = os.Rename(b.path(folder), filepath.Join(away, "blobs"))
+		err = os.Rename(f.path(name), filepath.Join(away, "blobs"))
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}
 		e := os.RemoveAll(away)
-		for range 5 { // a Put may have had its last step into the folder still to do
+		for range 5 { // a put may have had its last step into the folder still to do
 			if e != nil {
 				e = os.RemoveAll(away)
 			}
 		}
 		err = errors.Join(err, e)
 	}
-	if err != nil {
-		return fmt.Errorf("deleting blobs %s/: %w", folder, err)
-	}
-	return nil
+	return err
 }
 
-func (b *Store) path(key string) string { return filepath.Join(b.dir, filepath.FromSlash(key)) }
+func (f folder) temp() string { return filepath.Join(string(f), tempDir) }
+
+func (f folder) path(key string) string { return filepath.Join(string(f), filepath.FromSlash(key)) }
 
 // CopyTo copies all blobs into a folder that is to be opened as theirs, and tells how many they are. Those
 // that are removed meanwhile may be left out. It is for blobs in a folder only, and for the caller to have them

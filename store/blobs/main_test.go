@@ -4,12 +4,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"go.uber.org/goleak"
 
 	"heddle/domain/refusal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	minio.DefaultRetryUnit = time.Millisecond
+	goleak.VerifyTestMain(m)
+}
 
 var testDay = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
