@@ -10,8 +10,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// row is a decision told as given, when, then. What is neither refused nor followed by events is
-// already so.
+// row is a decision in given-when-then form. A decision that is neither refused nor followed by events changes
+// nothing.
 type row[S any] struct {
 	given   []Event[S]
 	when    func(S) (Changes[S], error)
@@ -36,7 +36,7 @@ func folded[S any](t *testing.T, c *Category[S], events []Event[S]) S {
 	return s
 }
 
-// again is the event as read back.
+// again returns the event as read back.
 func again[S any](t *testing.T, c *Category[S], e Event[S]) Event[S] {
 	t.Helper()
 	encoded, err := c.Encode(e)
@@ -57,8 +57,8 @@ func told(err error) string {
 	return string(refusal.CodeOf(err)) + " " + err.Error()
 }
 
-// decides runs the rows. Each decision is made twice on one state: it must decide the same and leave
-// the state alone.
+// decides runs the rows. Each decision is made twice on one state: it must decide the same and leave the state
+// alone.
 func decides[S any](t *testing.T, c *Category[S], rows map[string]row[S]) {
 	t.Helper()
 	for name, r := range rows {
@@ -79,8 +79,8 @@ func decides[S any](t *testing.T, c *Category[S], rows map[string]row[S]) {
 	}
 }
 
-// pure checks that folding is: from each state on the way, every event gives the same state twice,
-// leaves the older one as it was, and is not disturbed by another event folded from the same state.
+// pure checks that folding is pure: from each state on the way, every event returns the same state twice,
+// leaves the older one alone, and is not disturbed by another event folded from the same state.
 func pure[S any](t *testing.T, name string, c *Category[S], events []Event[S]) {
 	t.Helper()
 	for n, e := range events {

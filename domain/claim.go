@@ -6,7 +6,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// ClaimGrace is how long a claim stands without its owner having been created.
+// ClaimGrace is how long a claim holds before its owner exists.
 const ClaimGrace = time.Minute
 
 // Claim makes a name unique in an organization: its stream's id is derived from the name, so the
@@ -34,8 +34,8 @@ func ClaimID(organization, kind, value string) string {
 	return DeriveID("claim", organization, kind, value)
 }
 
-// Take claims the name for an owner. A claim whose owner never came to be may be taken over after
-// [ClaimGrace]: its maker has crashed between claim and creation.
+// Take claims the name for an owner. After [ClaimGrace] a claim without an owner may be taken over: its maker
+// crashed between claim and creation.
 func (c Claim) Take(owner string, now time.Time, ownerMissing bool) (Changes[Claim], error) {
 	switch {
 	case c.Owner == owner:

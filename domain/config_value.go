@@ -11,8 +11,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// CheckConfigValue refuses a value that is none of the config variable's data type. All values are
-// text. Source: definition-format, config variables.
+// CheckConfigValue refuses a value that does not fit the config variable's data type. All values are text.
+// Source: definition-format, config variables.
 func CheckConfigValue(variable *definition.Part, value string) error {
 	wants := ""
 	switch variable.Text("dataType") {

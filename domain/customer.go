@@ -8,7 +8,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Customer is who instances are deployed to.
+// Customer is a party that instances are deployed to.
 type Customer struct {
 	ID           string
 	Organization string
@@ -52,7 +52,7 @@ func (c Customer) Create(e CustomerCreated) (Changes[Customer], error) {
 	return Changes[Customer]{e}, nil
 }
 
-// Labels brings labels into their one form: trimmed, lower case, each once, sorted.
+// Labels normalizes labels: trimmed, lower case, each once, sorted.
 func Labels(labels []string) []string {
 	var clean []string
 	for _, l := range labels {

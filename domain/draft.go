@@ -8,8 +8,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Draft is a changeable state of an integration's definition, on its way to the next version. Each
-// integration has one main draft, which is there as soon as it is edited, and any number of named ones.
+// Draft is a changeable state of an integration's definition, on its way to the next version. Each integration
+// has one main draft, created by the first edit, and any number of named ones.
 type Draft struct {
 	ID           string
 	Organization string
@@ -19,13 +19,13 @@ type Draft struct {
 	Base         string           // id of the version it was made from; empty before the first
 	Origin       *definition.Part // the base's definition, without parts where there is no base; nil in the View
 	Definition   *definition.Part // in the View a summary of it
-	Authors      []string         // whose work it has since its base: editors, and those whose suggestions or drafts came in
-	Digest       string           // of what it changes, see [Draft.ChangeDigest]; while it is under review
+	Authors      []string         // authors of its changes since the base: editors, and whose suggestions or drafts came in
+	Digest       string           // see [Draft.ChangeDigest]; set while under review
 	Review       *Review          // nil until one is asked for
 	Threads      []Thread         // in the View their ids and speakers
 	Schedule     *Schedule        // nil unless its publishing is planned
 	Closed       *DraftClosed     // set once it has become a version, or is about to
-	RemovedAt    time.Time        // zero while it is there
+	RemovedAt    time.Time        // zero while the draft exists
 	OpenedAt     time.Time
 	OpenedBy     string
 	UpdatedAt    time.Time
@@ -58,8 +58,8 @@ var Drafts = NewCategory("draft",
 	Kind[SuggestionApplied]("SuggestionApplied"),
 ).With(Traits{InView: true, Audited: true})
 
-// MainDraftID is the id of the main draft that becomes the version after so many made from main drafts.
-// Being derived, two that open it at once open the same.
+// MainDraftID is the id of the main draft that follows the given number of versions made from main drafts. It
+// is derived, so two callers that open it at once open the same draft.
 func MainDraftID(integration string, before int) string {
 	return DeriveID("main draft", integration, strconv.Itoa(before))
 }
@@ -91,14 +91,14 @@ func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
 
 func (e *DraftOpened) Normalize() { e.Definition.Normalize() }
 
-// Touches names nothing: a draft that is opened is still what it is made from.
+// Touches returns nothing: opening a draft does not change its base.
 func (e DraftOpened) Touches() []string { return nil }
 
 // DraftEdited changes the definition.
 type DraftEdited struct {
 	Changes []definition.Change `json:"changes"`
-	Undoes  int                 `json:"undoes,omitempty"` // how many edits it takes back, 0 for an edit of its own
-	Digest  string              `json:"digest,omitempty"` // of all that the draft changes, while it is under review
+	Undoes  int                 `json:"undoes,omitempty"` // how many edits it takes back, 0 for an ordinary edit
+	Digest  string              `json:"digest,omitempty"` // digest of all changes of the draft; set while under review
 }
 
 // Evolve implements [Event].
@@ -114,13 +114,13 @@ func (e *DraftEdited) Normalize() {
 	}
 }
 
-// Touches names what the edit touches: two edits that touch different things both survive.
+// Touches returns the keys of the edit: two edits without a common key both survive.
 func (e DraftEdited) Touches() []string { return definition.TouchedBy(e.Changes) }
 
-// DraftDiscarded takes everything back that was edited since the version that the draft was made from.
+// DraftDiscarded takes back every edit since the base version.
 type DraftDiscarded struct {
 	Changes []definition.Change `json:"changes"`
-	Digest  string              `json:"digest,omitempty"` // of all that the draft changes, while it is under review
+	Digest  string              `json:"digest,omitempty"` // digest of all changes of the draft; set while under review
 }
 
 // Evolve implements [Event].
@@ -134,8 +134,8 @@ func (e *DraftDiscarded) Normalize() {
 	}
 }
 
-// DraftClosed ends editing: this very state becomes the version named here. The integration's own
-// event follows; whoever finds it missing appends it, from what is told here.
+// DraftClosed ends editing: the present state becomes the version named here. The integration's own event
+// follows; whoever finds it missing appends it from the fields here.
 type DraftClosed struct {
 	Version    string `json:"version"`    // id of the version to be
 	Definition string `json:"definition"` // hash of the content blob
@@ -162,8 +162,8 @@ func (e DraftReopened) Evolve(d Draft, _ Meta) Draft {
 	return d
 }
 
-// Import makes the draft hold the given definition, whose parts carry their identity. A draft that
-// is not there yet is opened from its base, unless the definition says nothing new.
+// Import replaces the draft's definition by one whose parts have their ids. A missing draft is opened from its
+// base, unless the definition equals the base.
 func (d Draft) Import(base DraftOpened, def *definition.Part) (Changes[Draft], error) {
 	return d.become(base, definition.Tidy(def))
 }
@@ -183,7 +183,7 @@ func (d Draft) become(base DraftOpened, def *definition.Part) (Changes[Draft], e
 	return d.edited(changes, DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, def)}), nil
 }
 
-// edited puts together an edit and what it entails: what was planned to be published is another now.
+// edited returns the edit and the events it entails: a scheduled publish is dropped, as the draft has changed.
 func (d Draft) edited(opening Changes[Draft], edit Event[Draft]) Changes[Draft] {
 	changes := append(opening, edit)
 	if d.Schedule != nil {
@@ -192,7 +192,7 @@ func (d Draft) edited(opening Changes[Draft], edit Event[Draft]) Changes[Draft] 
 	return changes
 }
 
-// begin gives what an edit starts from: the draft, or its base where it is not there, which is then
+// begin returns the state that an edit starts from: the draft or, if it is missing, its base, which is then
 // opened.
 func (d Draft) begin(base DraftOpened) (Changes[Draft], *definition.Part, error) {
 	if d.ID != "" || base.Definition == nil {
@@ -210,8 +210,8 @@ func (d Draft) Open(e DraftOpened) (Changes[Draft], error) {
 	return Changes[Draft]{e}, nil
 }
 
-// Edit changes parts of the draft, which is opened from its base where it is not there. With a refusal
-// come the changes that it is about, so that those who changed the same meanwhile can be named.
+// Edit changes parts of the draft; a missing one is opened from its base. A refusal comes with the changes that
+// it concerns, so that the caller can name who made a conflicting edit.
 func (d Draft) Edit(base DraftOpened, changes []definition.Change, limits DraftLimits) (Changes[Draft], error) {
 	opening, before, err := d.begin(base)
 	if err != nil {
@@ -227,7 +227,7 @@ func (d Draft) Edit(base DraftOpened, changes []definition.Change, limits DraftL
 	return d.edited(opening, DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, definition.Apply(before, edits))}), nil
 }
 
-// Undo takes the last edits back, as many as told, by the changes that do so.
+// Undo takes the last n edits back; changes undo them.
 func (d Draft) Undo(edits int, changes []definition.Change, limits DraftLimits) (Changes[Draft], error) {
 	made, err := d.Edit(DraftOpened{}, changes, limits)
 	if err != nil || len(made) == 0 {
@@ -260,12 +260,11 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	return d.edited(nil, DraftDiscarded{Changes: changes, Digest: digestOf(d, d.Origin, base.Definition)}), nil
 }
 
-// ErrEditedMeanwhile refuses to publish what the caller has not seen.
+// ErrEditedMeanwhile refuses to publish a state that the caller has not seen.
 var ErrEditedMeanwhile = refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
 
-// Close ends editing for a version. The draft must still hold saved, the definition that was found free of errors and
-// stored under the hash that the closing names, and the policy must let it be published; who may go past it gives the
-// reason.
+// Close ends editing for a version. The draft must still equal saved, which was found free of errors and stored
+// under the hash in the closing, and the policy must allow publishing; to bypass it, the actor states a reason.
 func (d Draft) Close(e DraftClosed, saved *definition.Part, rules Publishing) (Changes[Draft], error) {
 	if d.Closed != nil && d.Closed.Version == e.Version {
 		return nil, nil

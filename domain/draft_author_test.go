@@ -8,7 +8,7 @@ import (
 	"heddle/domain/definition"
 )
 
-// Whoever's work is in a draft is an author of it, whoever's hand brought it in: their approval does not count.
+// Everyone whose work is in a draft is an author, whoever brought it in: their approval does not count.
 func TestAuthors(t *testing.T) {
 	start := example(t, "", nil, "p")
 	suggest := func(thread string, edit []definition.Change) func(Draft) (Changes[Draft], error) {

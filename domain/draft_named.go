@@ -19,7 +19,7 @@ func (e DraftRenamed) Evolve(d Draft, _ Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (DraftRenamed) Touches() []string { return nil }
 
 // DraftRemoved ends a named draft that did not become a version.
@@ -32,13 +32,13 @@ func (DraftRemoved) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// DraftRebased has the draft stand on a newer version.
+// DraftRebased moves the draft to a newer base version.
 type DraftRebased struct {
 	Base     string              `json:"base"`               // id of the version
 	Upstream []definition.Change `json:"upstream"`           // from the former base to this one
 	Changes  []definition.Change `json:"changes"`            // of the draft itself
-	Resolved bool                `json:"resolved,omitempty"` // somebody has decided what stands
-	Digest   string              `json:"digest,omitempty"`   // of all that the draft changes, while it is under review
+	Resolved bool                `json:"resolved,omitempty"` // somebody resolved conflicts
+	Digest   string              `json:"digest,omitempty"`   // digest of all changes of the draft; set while under review
 }
 
 // Evolve implements [Event].
@@ -61,10 +61,10 @@ func (e *DraftRebased) Normalize() {
 	}
 }
 
-// Touches names what becomes another in the draft.
+// Touches returns the keys of the changes that the draft takes from the new base.
 func (e DraftRebased) Touches() []string { return definition.TouchedBy(e.Changes) }
 
-// Begin opens a named draft on a base, and gives it another content than the base's if it is given one.
+// Begin opens a named draft on a base, with other content if some is passed.
 func (d Draft) Begin(base DraftOpened, def *definition.Part) (Changes[Draft], error) {
 	if d.ID != "" {
 		return nil, refusal.New(refusal.Conflict, "the draft is open already")
@@ -120,8 +120,8 @@ func (d Draft) Remove() (Changes[Draft], error) {
 	return Changes[Draft]{DraftRemoved{}}, nil
 }
 
-// Rebase has the draft stand on the newest version: what both have changed is merged, see [Merge].
-// Conflicts for which take names no side are given back with a refusal.
+// Rebase moves the draft to the newest version and merges the changes of both, see [Merge]. Conflicts that take
+// does not settle are returned with a refusal.
 func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Changes[Draft], []definition.MergeConflict, error) {
 	if err := d.editable(); err != nil {
 		return nil, nil, err
@@ -136,10 +136,10 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Change
 	return d.rebased(onto, definition.Tidy(merged), len(take) > 0), nil, nil
 }
 
-// behind tells whether there is a newer version than the one that the draft was made from.
+// behind reports whether a newer version exists than the draft's base.
 func behind(d Draft, base DraftOpened) bool { return d.ID != "" && d.Base != base.Base }
 
-// rebased puts together the event for a new base and what it entails.
+// rebased returns the event for a new base and the events it entails.
 func (d Draft) rebased(onto DraftOpened, def *definition.Part, resolved bool) Changes[Draft] {
 	digest := digestOf(d, onto.Definition, def)
 	changes := Changes[Draft]{DraftRebased{Base: onto.Base, Upstream: definition.Diff(d.Origin, onto.Definition),
@@ -157,7 +157,7 @@ func withAuthor(d Draft, user string) Draft {
 	return d
 }
 
-// Summarized is what the View keeps of a draft, given what it kept before the last event.
+// Summarized returns the part of a draft that the View keeps, given the part kept before the last event.
 func (d Draft) Summarized(before Draft) Draft {
 	d.Origin = nil
 	d.Threads = slices.Clone(d.Threads)

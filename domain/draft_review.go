@@ -12,7 +12,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Review is what a draft's reviewers were asked and have said.
+// Review is a request for review and its verdicts.
 type Review struct {
 	ID          string
 	By          string
@@ -20,13 +20,12 @@ type Review struct {
 	Reviewers   []string // users that were asked; others may give verdicts, too
 	Note        string
 	Link        string
-	Verdicts    []Verdict // one for each who gave one, in order
+	Verdicts    []Verdict // one per reviewer, in order
 	WithdrawnAt time.Time // zero while it is open
 	WithdrawnBy string
 }
 
-// Verdict is what a reviewer says of a draft. It holds as long as the draft changes just what it did
-// then.
+// Verdict is a reviewer's judgement of a draft. It holds as long as the draft's changes are the same.
 type Verdict struct {
 	ID        string
 	By        string
@@ -34,36 +33,36 @@ type Verdict struct {
 	Approves  bool
 	Comment   string
 	Digest    string           // see [Draft.ChangeDigest]
-	Saw       *definition.Part // the definition that it was given on; nil in the View
-	Dismissed *Dismissal       // set once somebody has made it void
+	Saw       *definition.Part // the definition as reviewed; nil in the View
+	Dismissed *Dismissal       // set once somebody has dismissed it
 }
 
-// Dismissal makes a verdict void.
+// Dismissal voids a verdict.
 type Dismissal struct {
 	By     string
 	At     time.Time
 	Reason string
 }
 
-// ReviewState is how far a draft's review has come.
+// ReviewState is the progress of a draft's review.
 type ReviewState string
 
 // The states of a review.
 const (
-	InDraft         ReviewState = "DRAFT" // none was asked for
+	InDraft         ReviewState = "DRAFT" // no review was requested
 	PendingReview   ReviewState = "PENDING"
 	ReviewApproved  ReviewState = "APPROVED"
 	ReviewRejected  ReviewState = "REJECTED"
 	WithdrawnReview ReviewState = "WITHDRAWN"
 )
 
-// ReviewRequested asks for a review, or, while one is open, asks more people or says more.
+// ReviewRequested requests a review or, while one is open, adds reviewers and a note.
 type ReviewRequested struct {
 	Review    string   `json:"review"` // id
 	Reviewers []string `json:"reviewers,omitempty"`
 	Note      string   `json:"note,omitempty"`
 	Link      string   `json:"link,omitempty"`
-	Digest    string   `json:"digest"` // of all that the draft changes
+	Digest    string   `json:"digest"` // digest of all changes of the draft
 }
 
 // Evolve implements [Event].
@@ -77,7 +76,7 @@ func (e ReviewRequested) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (ReviewRequested) Touches() []string { return nil }
 
 // ReviewWithdrawn ends a review without a result.
@@ -93,10 +92,10 @@ func (e ReviewWithdrawn) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (ReviewWithdrawn) Touches() []string { return nil }
 
-// ReviewBypassed has the draft published although its review or the policy does not allow it.
+// ReviewBypassed publishes the draft although its review or the policy does not allow it.
 type ReviewBypassed struct {
 	Reason string `json:"reason"`
 }
@@ -104,12 +103,12 @@ type ReviewBypassed struct {
 // Evolve implements [Event].
 func (ReviewBypassed) Evolve(d Draft, _ Meta) Draft { return d }
 
-// VerdictGiven is what a reviewer says. It takes the place of what the same has said before.
+// VerdictGiven records a reviewer's verdict. It replaces the reviewer's previous one.
 type VerdictGiven struct {
 	Verdict  string `json:"verdict"` // id
 	Approves bool   `json:"approves"`
 	Comment  string `json:"comment,omitempty"`
-	Digest   string `json:"digest"` // of what the draft changed then
+	Digest   string `json:"digest"` // digest of the draft's changes at the time
 }
 
 // Evolve implements [Event].
@@ -120,19 +119,19 @@ func (e VerdictGiven) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (VerdictGiven) Touches() []string { return nil }
 
-// VerdictWithdrawn takes back what its actor has said.
+// VerdictWithdrawn takes back the actor's own verdict.
 type VerdictWithdrawn struct{}
 
 // Evolve implements [Event].
 func (VerdictWithdrawn) Evolve(d Draft, m Meta) Draft { return withoutVerdict(d, m.Actor) }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (VerdictWithdrawn) Touches() []string { return nil }
 
-// VerdictDismissed makes a reviewer's verdict void.
+// VerdictDismissed voids a reviewer's verdict.
 type VerdictDismissed struct {
 	Reviewer string `json:"reviewer"`
 	Reason   string `json:"reason"`
@@ -151,11 +150,11 @@ func (e VerdictDismissed) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (VerdictDismissed) Touches() []string { return nil }
 
-// ChangeDigest is a hash of all that the draft changes of its base: the same whatever the base says
-// elsewhere, so that a rebase that has no effect keeps it.
+// ChangeDigest is a hash of all that the draft changes of its base. It does not depend on the rest of the base,
+// so a rebase without effect keeps it.
 func (d Draft) ChangeDigest() string { return changeDigest(d.Origin, d.Definition) }
 
 func changeDigest(origin, def *definition.Part) string {
@@ -167,7 +166,7 @@ func changeDigest(origin, def *definition.Part) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// digestOf is what an edit tells of its outcome: nothing unless somebody has a verdict to bind to it.
+// digestOf returns the digest for an edit's event: empty unless a verdict can bind to it.
 func digestOf(d Draft, origin, definition *definition.Part) string {
 	if !d.UnderReview() {
 		return ""
@@ -175,10 +174,10 @@ func digestOf(d Draft, origin, definition *definition.Part) string {
 	return changeDigest(origin, definition)
 }
 
-// UnderReview tells whether a review was asked for and has not been withdrawn.
+// UnderReview reports whether a review was requested and not withdrawn.
 func (d Draft) UnderReview() bool { return d.Review != nil && d.Review.WithdrawnAt.IsZero() }
 
-// review is a copy of the draft's.
+// review returns a copy of the draft's review.
 func (d Draft) review() Review {
 	if d.Review == nil {
 		return Review{}
@@ -193,8 +192,8 @@ func withoutVerdict(d Draft, by string) Draft {
 	return d
 }
 
-// Holds tells whether a verdict of the draft's review counts: the draft changes what it did then,
-// nobody has dismissed it, and who approves has not written it, unless the policy lets them.
+// Holds reports whether a verdict of the draft's review counts: the draft's changes are the same, nobody
+// dismissed it, and an approving reviewer is no author, unless the policy allows it.
 func (d Draft) Holds(v Verdict, p ReviewPolicy) bool {
 	return v.Digest == d.Digest && v.Dismissed == nil && (!v.Approves || p.SelfApproval || !d.Authored(v.By))
 }
@@ -204,7 +203,7 @@ func (d Draft) Authored(user string) bool {
 	return slices.Contains(d.Authors, user) || d.Review != nil && d.Review.By == user
 }
 
-// Awaits tells whether a user was asked for a review and has no verdict that holds.
+// Awaits reports whether a user was asked for a review and has no verdict that holds.
 func (d Draft) Awaits(user string, p ReviewPolicy) bool {
 	if !d.UnderReview() || !slices.Contains(d.Review.Reviewers, user) {
 		return false
@@ -225,7 +224,7 @@ func (d Draft) Approvals(p ReviewPolicy) (n int) {
 	return n
 }
 
-// ReviewState tells how far the draft's review has come under a policy.
+// ReviewState returns the progress of the draft's review under a policy.
 func (d Draft) ReviewState(p ReviewPolicy) ReviewState {
 	switch {
 	case d.Review == nil:
@@ -240,8 +239,8 @@ func (d Draft) ReviewState(p ReviewPolicy) ReviewState {
 	return PendingReview
 }
 
-// RequestReview asks people to look at what the draft changes. Asking again while a review is open
-// changes whom and what; the verdicts stay.
+// RequestReview asks people to review the draft's changes. Asking again while a review is open changes the
+// reviewers and the digest; the verdicts stay.
 func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
@@ -262,7 +261,7 @@ func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Dra
 	return Changes[Draft]{e}, nil
 }
 
-// WithdrawReview ends the review. One that has ended is withdrawn already.
+// WithdrawReview ends the review. Withdrawing twice changes nothing.
 func (d Draft) WithdrawReview(reason string) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err
@@ -277,8 +276,8 @@ func (d Draft) WithdrawReview(reason string) (Changes[Draft], error) {
 	return changes, nil
 }
 
-// GiveVerdict records what a user says of the draft. With seen, the digest of what they have looked at,
-// it is refused if the draft changes something else by now.
+// GiveVerdict records a user's verdict. seen is the digest of the changes that they looked at: if the draft's
+// changes differ by now, the verdict is refused.
 func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limits DraftLimits) (Changes[Draft], error) {
 	if err := d.reviewable(); err != nil {
 		return nil, err
@@ -302,7 +301,7 @@ func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limi
 	return Changes[Draft]{e}, nil
 }
 
-// WithdrawVerdict takes back what a user has said.
+// WithdrawVerdict takes back a user's own verdict.
 func (d Draft) WithdrawVerdict(by string) (Changes[Draft], error) {
 	if err := d.reviewable(); err != nil {
 		return nil, err
@@ -313,7 +312,7 @@ func (d Draft) WithdrawVerdict(by string) (Changes[Draft], error) {
 	return Changes[Draft]{VerdictWithdrawn{}}, nil
 }
 
-// DismissVerdict makes a reviewer's verdict void, for a reason.
+// DismissVerdict voids a reviewer's verdict, for a reason.
 func (d Draft) DismissVerdict(e VerdictDismissed, as Role, p ReviewPolicy) (Changes[Draft], error) {
 	if err := d.reviewable(); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ type said struct {
 	e  Event[Draft]
 }
 
-// reviewed folds what several people have done, a second after each other.
+// reviewed folds the events of several people, one second apart.
 func reviewed(t *testing.T, list ...said) Draft {
 	t.Helper()
 	var d Draft
@@ -46,7 +46,7 @@ func newReview(t *testing.T) *reviewOf {
 
 func (r *reviewOf) draft() Draft { return reviewed(r.T, r.history...) }
 
-// tries makes a decision without recording what it gives.
+// tries makes a decision without recording its events.
 func (r *reviewOf) tries(decide func(Draft) (Changes[Draft], error)) (Changes[Draft], error) {
 	r.Helper()
 	return decide(r.draft())
@@ -102,7 +102,7 @@ func TestReviewStates(t *testing.T) {
 
 	r.edit("ann", "second") // any effect voids them
 	r.state(PendingReview, DefaultReviewPolicy)
-	r.edit("ann", "first") // and going back to what they have seen does not
+	r.edit("ann", "first") // and returning to the reviewed state does not revive them
 	r.state(ReviewApproved, two)
 
 	r.does("bob", func(d Draft) (Changes[Draft], error) { return d.WithdrawVerdict("bob") })

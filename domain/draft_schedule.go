@@ -7,13 +7,13 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Schedule is when a draft is to be published, as it was then.
+// Schedule is a planned publish of a draft, as it was then.
 type Schedule struct {
 	PublishScheduled
 	By string
 }
 
-// PublishScheduled plans to publish just what the draft is now.
+// PublishScheduled plans to publish the draft exactly as it is now.
 type PublishScheduled struct {
 	Version    string    `json:"version"` // id of the version to be
 	At         time.Time `json:"at"`
@@ -28,10 +28,10 @@ func (e PublishScheduled) Evolve(d Draft, m Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (PublishScheduled) Touches() []string { return nil }
 
-// PublishUnscheduled gives the plan up.
+// PublishUnscheduled cancels a scheduled publish.
 type PublishUnscheduled struct {
 	Reason string `json:"reason,omitempty"`
 }
@@ -42,10 +42,11 @@ func (PublishUnscheduled) Evolve(d Draft, _ Meta) Draft {
 	return d
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (PublishUnscheduled) Touches() []string { return nil }
 
-// SchedulePublish has the draft published later, just as it is. What may not be published now may not be scheduled.
+// SchedulePublish schedules the draft, exactly as it is, for publishing. A draft that may not be published now
+// may not be scheduled.
 func (d Draft) SchedulePublish(e PublishScheduled, saved *definition.Part, now time.Time, rules Publishing) (Changes[Draft], error) {
 	rules.Bypass = ""
 	if !e.At.After(now) {
@@ -57,7 +58,7 @@ func (d Draft) SchedulePublish(e PublishScheduled, saved *definition.Part, now t
 	return Changes[Draft]{e}, nil
 }
 
-// UnschedulePublish gives the plan to publish up; without one there is nothing to do.
+// UnschedulePublish cancels the scheduled publish; without one it changes nothing.
 func (d Draft) UnschedulePublish(reason string) (Changes[Draft], error) {
 	if d.Schedule == nil || d.Closed != nil {
 		return nil, nil

@@ -9,26 +9,26 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Thread is what people say about a place in a draft. The place is a part named by its id, so it
-// survives moves and renames, and stays named after the part is gone.
+// Thread is a discussion about a place in a draft. The place is a part named by its id, so it survives moves
+// and renames, and stays named after the part is gone.
 type Thread struct {
 	ID         string
 	Part       string              // id of a flow, step or other part; empty for the draft as a whole
 	Path       []string            // of a field of the part, as in [Change]; none for the part itself
-	Place      string              // what people called it then
+	Place      string              // its name for people at the time
 	Suggestion []definition.Change // an edit that can be applied with one call
-	AppliedBy  string              // who did
+	AppliedBy  string              // user
 	OpenedBy   string
 	OpenedAt   time.Time
-	ResolvedBy string // empty while it is open
+	ResolvedBy string // empty while the thread is open
 	ResolvedAt time.Time
 	Comments   []Comment // the first opened it
-	Speakers   []string  // who has said something in it, in order
+	Speakers   []string  // users with a comment in it, in order
 
 	on *definition.Part // the definition that it was opened on
 }
 
-// Comment is one of a thread.
+// Comment is one comment of a thread.
 type Comment struct {
 	ID       string
 	By       string
@@ -60,7 +60,7 @@ func (e *ThreadOpened) Normalize() {
 	}
 }
 
-// CommentAdded replies.
+// CommentAdded adds a reply.
 type CommentAdded struct {
 	Thread  string `json:"thread"`
 	Comment string `json:"comment"` // id
@@ -77,7 +77,7 @@ func (e CommentAdded) Evolve(d Draft, m Meta) Draft {
 	})
 }
 
-// CommentEdited gives a comment another text.
+// CommentEdited replaces a comment's text.
 type CommentEdited struct {
 	Thread  string `json:"thread"`
 	Comment string `json:"comment"`
@@ -96,7 +96,7 @@ func (e CommentEdited) Evolve(d Draft, m Meta) Draft {
 	})
 }
 
-// ThreadResolved says that a thread is done with.
+// ThreadResolved closes a thread.
 type ThreadResolved struct {
 	Thread string `json:"thread"`
 }
@@ -106,7 +106,7 @@ func (e ThreadResolved) Evolve(d Draft, m Meta) Draft {
 	return withThread(d, e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = m.Actor, m.Time })
 }
 
-// ThreadReopened says that a thread is not done with after all.
+// ThreadReopened opens a resolved thread again.
 type ThreadReopened struct {
 	Thread string `json:"thread"`
 }
@@ -116,8 +116,8 @@ func (e ThreadReopened) Evolve(d Draft, _ Meta) Draft {
 	return withThread(d, e.Thread, func(t *Thread) { t.ResolvedBy, t.ResolvedAt = "", time.Time{} })
 }
 
-// SuggestionApplied says that the edit before it was a thread's suggestion; the thread is done with, and
-// whoever suggested it is an author, too.
+// SuggestionApplied says that the edit before it was a thread's suggestion. It resolves the thread and makes
+// the author of the suggestion an author of the draft.
 type SuggestionApplied struct {
 	Thread string `json:"thread"`
 }
@@ -129,22 +129,22 @@ func (e SuggestionApplied) Evolve(d Draft, m Meta) Draft {
 	return withAuthor(d, by)
 }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (ThreadOpened) Touches() []string { return nil }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (CommentAdded) Touches() []string { return nil }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (CommentEdited) Touches() []string { return nil }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (ThreadResolved) Touches() []string { return nil }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (ThreadReopened) Touches() []string { return nil }
 
-// Touches names nothing that edits do.
+// Touches returns nothing: no edit conflicts with it.
 func (SuggestionApplied) Touches() []string { return nil }
 
 func withThread(d Draft, id string, change func(*Thread)) Draft {
@@ -157,7 +157,7 @@ func withThread(d Draft, id string, change func(*Thread)) Draft {
 	return d
 }
 
-// Orphaned tells whether what a thread is about is gone from a definition.
+// Orphaned reports whether the thread's part or field is gone from a definition.
 func (t Thread) Orphaned(def *definition.Part) bool {
 	part := def.Find(t.Part)
 	if part == nil || len(t.Path) == 0 {
@@ -168,7 +168,7 @@ func (t Thread) Orphaned(def *definition.Part) bool {
 	return was && !there
 }
 
-// OpenThread begins a thread on a part of the draft, which is opened from its base where it is not there.
+// OpenThread begins a thread on a part of the draft; a missing draft is opened from its base.
 func (d Draft) OpenThread(base DraftOpened, e ThreadOpened, limits DraftLimits) (Changes[Draft], error) {
 	opening, def, err := d.begin(base)
 	if err != nil {
@@ -203,7 +203,7 @@ func (d Draft) Reply(e CommentAdded, limits DraftLimits) (Changes[Draft], error)
 	return Changes[Draft]{e}, nil
 }
 
-// EditComment gives a user's own comment another text.
+// EditComment replaces the text of a user's own comment.
 func (d Draft) EditComment(e CommentEdited, by string, limits DraftLimits) (Changes[Draft], error) {
 	t, err := d.thread(e.Thread)
 	if err != nil {
@@ -224,7 +224,7 @@ func (d Draft) EditComment(e CommentEdited, by string, limits DraftLimits) (Chan
 	return Changes[Draft]{e}, nil
 }
 
-// Resolve says that a thread is done with, or not.
+// Resolve resolves a thread, or reopens it.
 func (d Draft) Resolve(thread string, resolved bool) (Changes[Draft], error) {
 	t, err := d.thread(thread)
 	switch {
@@ -236,7 +236,7 @@ func (d Draft) Resolve(thread string, resolved bool) (Changes[Draft], error) {
 	return Changes[Draft]{ThreadReopened{thread}}, nil
 }
 
-// ApplySuggestion makes the edit that a thread suggests, unless what it changes has been changed since.
+// ApplySuggestion makes the edit that a thread suggests, unless a later edit changed the same.
 func (d Draft) ApplySuggestion(thread string, limits DraftLimits) (Changes[Draft], error) {
 	t, err := d.thread(thread)
 	switch {

@@ -1,6 +1,6 @@
-// Package domain holds the rules of Heddle: aggregates, the events that change them, and the decisions
-// that make events. It is pure: no I/O, no clock, no randomness; whoever calls
-// brings time and ids. An event says once what happened and how the state changes by it.
+// Package domain holds the rules of Heddle: aggregates, the events that change them, and the decisions that
+// make events. It is pure, so that rules can be tested and replayed: no I/O, no clock, no randomness; callers
+// bring time and ids. An event says once what happened and how the state changes by it.
 package domain
 
 import (
@@ -23,10 +23,10 @@ type Event[S any] interface {
 	Evolve(S, Meta) S
 }
 
-// Changes is what a decision returns: the events that it wants appended, none meaning "already so".
+// Changes are the events that a decision wants appended; none means "already so".
 type Changes[S any] []Event[S]
 
-// Meta is what is known about every event besides its own content.
+// Meta is the metadata of every event.
 type Meta struct {
 	ID           uuid.UUID `json:"id"`                    // UUIDv7, also the event's id in the log
 	Organization string    `json:"organization"`          // whose event it is
@@ -44,13 +44,14 @@ type Meta struct {
 	Aggregate string `json:"-"`
 }
 
-// Encode gives the stored form, as encoding/json would. It is written out since every event has one.
+// Encode returns the stored form, as encoding/json would write it. It is written by hand because every event
+// has one.
 func (m Meta) Encode() []byte {
 	data := append(make([]byte, 0, 512), `{"id":"`...)
 	data = append(append(data, m.ID.String()...), '"')
 	text := func(name, value string) {
 		if value != "" {
-			data, _ = jsontext.AppendQuote(append(data, name...), value) // what is not UTF-8 is replaced
+			data, _ = jsontext.AppendQuote(append(data, name...), value) // invalid UTF-8 is replaced
 		}
 	}
 	data, _ = jsontext.AppendQuote(append(data, `,"organization":`...), m.Organization)
@@ -86,7 +87,7 @@ type kind[S any] struct {
 	decode  func([]byte, definition.Mode) (Event[S], error)
 }
 
-// KindOf is one row of a category's table: a wire name and the type that it stands for.
+// KindOf is one row of a category's table: a wire name and its event type.
 type KindOf[S any] struct {
 	name   string
 	typ    reflect.Type
@@ -156,10 +157,10 @@ func (c *Category[S]) Kinds() []string {
 	return names
 }
 
-// storedForm has events and their meta written as encoding/json does, without its HTML escapes, in half the time.
+// storedForm writes events and their meta as encoding/json does, without its HTML escapes, in half the time.
 var storedForm = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false))
 
-// Encode turns an event into its stored form. It panics on a type that the category's table lacks.
+// Encode returns the stored form of an event. It panics on a type that the category's table lacks.
 func (c *Category[S]) Encode(e Event[S]) (Encoded, error) {
 	name, known := c.names[reflect.TypeOf(e)]
 	if !known {
@@ -172,21 +173,20 @@ func (c *Category[S]) Encode(e Event[S]) (Encoded, error) {
 	return Encoded{Kind: name, Data: data}, nil
 }
 
-// UnknownKindError reports an event of a kind that this build does not know, as written by a newer
-// one. A decision over such a stream fails; a view skips it.
+// UnknownKindError reports an event of a kind that this build does not know, such as one written by a newer
+// build. A decision over such a stream fails; a view skips it.
 type UnknownKindError struct{ Category, Kind string }
 
 func (e *UnknownKindError) Error() string {
 	return fmt.Sprintf("event kind %s of category %s is not known to this version of heddle", e.Kind, e.Category)
 }
 
-// Decode turns a stored event into the type it stands for now.
+// Decode returns a stored event as its present type.
 func (c *Category[S]) Decode(name string, data []byte) (Event[S], error) {
 	return c.decode(name, data, definition.Full)
 }
 
-// DecodeSummary is Decode for those who keep a [Summary] of definitions: it leaves out what is said of
-// their parts.
+// DecodeSummary is Decode for readers that keep a [Summary] of definitions: it leaves out their parts.
 func (c *Category[S]) DecodeSummary(name string, data []byte) (Event[S], error) {
 	return c.decode(name, data, definition.Partless)
 }

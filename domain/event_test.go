@@ -18,7 +18,7 @@ import (
 	"heddle/domain/definition"
 )
 
-// -update-events writes the golden files of kinds that have none. It never changes one that is there.
+// -update-events writes the golden files of kinds that have none. It never changes an existing one.
 var updateEvents = flag.Bool("update-events", false, "write the golden files of new event kinds")
 
 // coded is a category without its state's type.
@@ -65,7 +65,7 @@ var categories = map[string]coded{
 	"instance": codedOf[Instance]{Instances}, "run": codedOf[Run]{Runs}, "state": codedOf[State]{States},
 }
 
-// Each kind is pinned by a golden file with every field set: what is once in a log must be read for ever.
+// Each kind is pinned by a golden file with every field set: a stored event must be readable for ever.
 func TestGoldenEvents(t *testing.T) {
 	seen := map[string]bool{}
 	for category, c := range categories {
@@ -127,7 +127,7 @@ func indent(t *testing.T, data []byte) []byte {
 	return append(b.Bytes(), '\n')
 }
 
-// fill sets every field of an event to a value that its zero value is not.
+// fill sets every field of an event to a value other than its zero value.
 func fill(event any) any {
 	v := reflect.New(reflect.TypeOf(event)).Elem()
 	fillValue(v, "event", 0)

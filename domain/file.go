@@ -12,7 +12,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// FileLimits bounds the files that people give integrations.
+// FileLimits bounds the files of integrations.
 type FileLimits struct {
 	Icon        int64    // bytes
 	IconSide    int      // pixels
@@ -21,15 +21,15 @@ type FileLimits struct {
 	Types       []string // endings of attachments' names, regardless of case
 }
 
-// DefaultFileLimits leaves out what a browser, or a double click, would run.
+// DefaultFileLimits leaves out types that a browser, or a double click, would run.
 var DefaultFileLimits = FileLimits{Icon: 1 << 20, IconSide: 2048, Attachment: 10 << 20, Attachments: 100,
 	Types: []string{"csv", "docx", "gif", "jpeg", "jpg", "json", "md", "odp", "ods", "odt", "pdf", "png", "pptx", "txt", "webp", "xlsx", "xml", "yaml", "yml", "zip"}}
 
-const minIconSide = 400 // pixels; what lists of integrations show large
+const minIconSide = 400 // pixels; lists of integrations show it large
 
-// Redraw gives the picture of an icon and nothing else that the file may hold: texts, profiles, what comes after
-// its end. It refuses what is no square PNG picture of the right size. What the header says is looked at first:
-// a picture is decoded only if it can't take much room.
+// Redraw returns the picture of an icon without anything else in the file: texts, profiles, data after its end.
+// It refuses everything but a square PNG picture of the right size. The header is checked first, so that only
+// pictures that fit in little memory are decoded.
 func (l FileLimits) Redraw(icon []byte) ([]byte, error) {
 	header, err := png.DecodeConfig(bytes.NewReader(icon))
 	switch {

@@ -23,13 +23,13 @@ type Instance struct {
 	Config       map[string]ConfigValue // by the config variable's id
 	Deployed     string                 // the version deployed last
 	DeployedAt   time.Time              // zero before the first deploy
-	RemovedAt    time.Time              // zero while it is there
+	RemovedAt    time.Time              // zero while the instance exists
 	Keys         map[string][]FlowKey   // API keys of its endpoints, by flow id
 	NeedsDeploy  bool                   // changed since the last deploy
 	CreatedAt    time.Time
 }
 
-// ConfigValue is what an instance says for one config variable.
+// ConfigValue is an instance's value of one config variable.
 type ConfigValue struct {
 	Variable string `json:"variable"`         // id of the config variable
 	Key      string `json:"key"`              // its key when the value was set
@@ -37,18 +37,19 @@ type ConfigValue struct {
 	Sealed   []byte `json:"sealed,omitempty"` // of a connection: its fields, sealed for [ConfigContext]
 }
 
-// ConfigContext names the place that a sealed config value is bound to.
+// ConfigContext returns the associated data of a sealed config value.
 func ConfigContext(instance, variable string) string {
 	return "instance/" + instance + "/config/" + variable
 }
 
-// CustomerKeyContext names the place that a customer's wrapped data key is bound to.
+// CustomerKeyContext returns the associated data of a customer's wrapped data key.
 func CustomerKeyContext(id string) string { return "customer/" + id }
 
-// OrganizationKeyContext is to an organization what [CustomerKeyContext] is to a customer.
+// OrganizationKeyContext returns the associated data of an organization's wrapped data key.
 func OrganizationKeyContext(id string) string { return "organization/" + id }
 
-// OrganizationAPIKeyContext is what an organization's sealed API keys are bound to: definitions are copied within it.
+// OrganizationAPIKeyContext returns the associated data of an organization's sealed API keys. It names no
+// definition, since definitions are copied within the organization.
 func OrganizationAPIKeyContext(organization string) string {
 	return OrganizationKeyContext(organization) + "/api-key"
 }
@@ -86,11 +87,11 @@ func (e InstanceCreated) Evolve(_ Instance, m Meta) Instance {
 		Labels: e.Labels, NeedsDeploy: !e.System, CreatedAt: m.Time}
 }
 
-// InstanceConfigured sets the values of some config variables and leaves the others, or has them go
-// back to their defaults.
+// InstanceConfigured sets the values of some config variables. It leaves the others, or resets them to their
+// defaults.
 type InstanceConfigured struct {
 	Values  []ConfigValue `json:"values"`
-	Replace bool          `json:"replace,omitempty"` // the others go back to their defaults
+	Replace bool          `json:"replace,omitempty"` // the others are reset to their defaults
 }
 
 // Evolve implements [Event].
@@ -118,7 +119,7 @@ func (e InstanceDeployed) Evolve(i Instance, m Meta) Instance {
 	return i
 }
 
-// InstanceUpdated changes what is said and leaves what is nil.
+// InstanceUpdated sets the fields that are not nil.
 type InstanceUpdated struct {
 	Name        *string   `json:"name,omitempty"`
 	Description *string   `json:"description,omitempty"`
@@ -143,7 +144,7 @@ func set[T any](field *T, value *T) {
 	}
 }
 
-// InstanceEnabled has triggers start runs again.
+// InstanceEnabled lets triggers start runs again.
 type InstanceEnabled struct{}
 
 // Evolve implements [Event].
@@ -152,7 +153,7 @@ func (InstanceEnabled) Evolve(i Instance, _ Meta) Instance {
 	return i
 }
 
-// InstanceDisabled has triggers start no runs. Those that were accepted go on.
+// InstanceDisabled stops triggers from starting runs. Accepted runs continue.
 type InstanceDisabled struct{}
 
 // Evolve implements [Event].
@@ -166,7 +167,7 @@ type FlowKey struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// FlowKeyContext names the place that a flow's sealed API keys are bound to.
+// FlowKeyContext returns the associated data of a flow's sealed API keys.
 func FlowKeyContext(instance, flow string) string { return "instance/" + instance + "/flow/" + flow }
 
 // FlowKeysSet replaces the API keys of a flow's endpoint.
@@ -195,7 +196,7 @@ func (InstanceRemoved) Evolve(i Instance, m Meta) Instance {
 	return i
 }
 
-// Create makes the instance; config are the values it starts with, none for defaults.
+// Create makes the instance; config holds its first values, none for defaults.
 func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Instance], error) {
 	if i.ID != "" {
 		return nil, nil
@@ -247,7 +248,7 @@ func (i Instance) Update(e InstanceUpdated, enabled *bool, config *InstanceConfi
 	return changes, nil
 }
 
-// Remove ends the instance. One that is gone is removed already.
+// Remove ends the instance. Removing twice changes nothing.
 func (i Instance) Remove() (Changes[Instance], error) {
 	switch {
 	case i.ID != "" && !i.RemovedAt.IsZero():
@@ -274,8 +275,8 @@ func (i Instance) RemoveWithIntegration() (Changes[Instance], error) {
 	return i.Remove()
 }
 
-// Deploy makes the instance's chosen version live. Deploying again what is live is recorded too:
-// it is asked for to run deploy flows once more.
+// Deploy makes the instance's chosen version live. Deploying the live version again is recorded, too: people do
+// it to run deploy flows once more.
 func (i Instance) Deploy() (Changes[Instance], error) {
 	if err := i.there(); err != nil {
 		return nil, err
@@ -286,7 +287,7 @@ func (i Instance) Deploy() (Changes[Instance], error) {
 	return Changes[Instance]{InstanceDeployed{Version: i.Version}}, nil
 }
 
-// Runs tells whether triggers of this instance start runs, and if not, why.
+// Runs reports whether triggers of this instance start runs, and if not, why.
 func (i Instance) Runs() (why string, ok bool) {
 	switch {
 	case i.ID == "":

@@ -7,8 +7,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Integration is flows built once and deployed to many customers. What it contains lives in its
-// drafts and, unchangeable, in its published versions.
+// Integration is a set of flows, built once and deployed to many customers. Its content is in its drafts and in
+// its published versions, which never change.
 type Integration struct {
 	ID           string
 	Organization string
@@ -16,8 +16,8 @@ type Integration struct {
 	Versions     []Version // by number, from 1
 	Icon         *Icon     // nil for none
 	Attachments  []Attachment
-	Policy       *ReviewPolicy // nil where the organization's holds
-	RemovedAt    time.Time     // zero while it is there
+	Policy       *ReviewPolicy // nil if the organization's policy applies
+	RemovedAt    time.Time     // zero while the integration exists
 	CreatedAt    time.Time
 	CreatedBy    string
 }
@@ -31,7 +31,7 @@ type Version struct {
 	Unavailable bool     // it can neither be deployed nor chosen for an instance
 	Template    Template
 	Marketplace *Marketplace // nil for what the marketplace does not have
-	Attributes  string       // JSON that the publisher's tools gave, such as the commit it was built from
+	Attributes  string       // JSON from the publisher's tools, such as the commit it was built from
 	Definition  string       // hash of the definition's content blob
 	Draft       string       // the draft that became this version
 	PublishedAt time.Time
@@ -54,8 +54,8 @@ var Integrations = NewCategory("integration",
 	Kind[IntegrationRemoved]("IntegrationRemoved"),
 ).With(Traits{InView: true, Audited: true})
 
-// IntegrationCreated is the first event of an integration. Its main draft, opened just before,
-// holds what it contains.
+// IntegrationCreated is the first event of an integration. Its main draft, opened just before, holds the
+// content.
 type IntegrationCreated struct {
 	Parent string `json:"parent,omitempty"` // the integration or version that it was copied from
 	Icon   *Icon  `json:"icon,omitempty"`   // the parent's
@@ -91,8 +91,8 @@ func (i Integration) Create(e IntegrationCreated) (Changes[Integration], error) 
 	return Changes[Integration]{e}, nil
 }
 
-// Publish adds the version that a draft, made from the version base, was closed for. Publishing it again
-// changes nothing.
+// Publish adds the version that a draft, based on version base, was closed for. Publishing it again changes
+// nothing.
 func (i Integration) Publish(draft, base string, c DraftClosed) (Changes[Integration], error) {
 	if err := i.there(); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (i Integration) Publish(draft, base string, c DraftClosed) (Changes[Integra
 		Attributes: c.Attributes, Definition: c.Definition, Draft: draft}}, nil
 }
 
-// UpToDate refuses a draft that was made from a version that is not the newest one any more.
+// UpToDate refuses a draft whose base is no longer the newest version.
 func (i Integration) UpToDate(base string) error {
 	if newest, ok := i.Newest(); ok && newest.ID != base {
 		return refusal.ForField(refusal.Conflict, "id", "version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
@@ -115,8 +115,8 @@ func (i Integration) UpToDate(base string) error {
 	return nil
 }
 
-// MainDraft is the id of the main draft as it is to be edited now, whether it is there or not, and how
-// many versions were made from main drafts before it.
+// MainDraft returns the id of the main draft to edit now, whether or not it exists, and how many versions were
+// made from main drafts before it.
 func (i Integration) MainDraft() (id string, before int) {
 	id = MainDraftID(i.ID, 0)
 	for _, v := range i.Versions {
@@ -128,7 +128,7 @@ func (i Integration) MainDraft() (id string, before int) {
 	return id, before
 }
 
-// Version finds a published version by its id.
+// Version returns a published version by its id.
 func (i Integration) Version(id string) (Version, bool) {
 	for _, v := range i.Versions {
 		if v.ID == id {
@@ -138,7 +138,7 @@ func (i Integration) Version(id string) (Version, bool) {
 	return Version{}, false
 }
 
-// Newest is the version published last, if there is one.
+// Newest returns the version published last, if any.
 func (i Integration) Newest() (Version, bool) {
 	if len(i.Versions) == 0 {
 		return Version{}, false

@@ -7,7 +7,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Icon is the picture of an integration. It is the integration's, whatever its versions are.
+// Icon is the picture of an integration. All versions share it.
 type Icon struct {
 	Hash string `json:"hash"` // of the content blob
 	Size int    `json:"size"` // bytes
@@ -23,7 +23,7 @@ type Attachment struct {
 	AddedBy string
 }
 
-// IconSet gives the integration its icon, or another one.
+// IconSet sets the integration's icon.
 type IconSet struct {
 	Icon
 }
@@ -34,7 +34,7 @@ func (e IconSet) Evolve(i Integration, _ Meta) Integration {
 	return i
 }
 
-// IconRemoved takes the icon away.
+// IconRemoved removes the icon.
 type IconRemoved struct{}
 
 // Evolve implements [Event].
@@ -43,7 +43,7 @@ func (IconRemoved) Evolve(i Integration, _ Meta) Integration {
 	return i
 }
 
-// AttachmentAdded keeps a file with the integration.
+// AttachmentAdded adds a file to the integration.
 type AttachmentAdded struct {
 	Attachment string `json:"attachment"` // id
 	Name       string `json:"name"`
@@ -58,7 +58,7 @@ func (e AttachmentAdded) Evolve(i Integration, m Meta) Integration {
 	return i
 }
 
-// AttachmentRemoved takes a file away.
+// AttachmentRemoved removes a file.
 type AttachmentRemoved struct {
 	Attachment string `json:"attachment"` // id
 }
@@ -69,7 +69,7 @@ func (e AttachmentRemoved) Evolve(i Integration, _ Meta) Integration {
 	return i
 }
 
-// SetIcon gives the integration an icon that [FileLimits.Redraw] has drawn; nil takes it away.
+// SetIcon sets the icon, which [FileLimits.Redraw] has drawn; nil removes it.
 func (i Integration) SetIcon(icon *Icon) (Changes[Integration], error) {
 	err := i.there()
 	switch {
@@ -81,7 +81,7 @@ func (i Integration) SetIcon(icon *Icon) (Changes[Integration], error) {
 	return Changes[Integration]{IconSet{Icon: *icon}}, nil
 }
 
-// AddAttachment keeps a file with the integration; names may repeat. One that is there is added already.
+// AddAttachment adds a file to the integration; names may repeat. Adding a file twice changes nothing.
 func (i Integration) AddAttachment(e AttachmentAdded, limits FileLimits) (Changes[Integration], error) {
 	if err := i.there(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (i Integration) AddAttachment(e AttachmentAdded, limits FileLimits) (Change
 	return Changes[Integration]{e}, nil
 }
 
-// RemoveAttachment takes a file away.
+// RemoveAttachment removes a file.
 func (i Integration) RemoveAttachment(id string) (Changes[Integration], error) {
 	if err := i.there(); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (i Integration) RemoveAttachment(id string) (Changes[Integration], error) {
 	return Changes[Integration]{AttachmentRemoved{Attachment: id}}, nil
 }
 
-// Attachment finds a file that is kept with the integration by its id.
+// Attachment returns an attached file by its id.
 func (i Integration) Attachment(id string) (Attachment, bool) {
 	at := slices.IndexFunc(i.Attachments, func(a Attachment) bool { return a.ID == id })
 	if at < 0 {

@@ -116,7 +116,7 @@ func TestIcons(t *testing.T) {
 	}
 }
 
-// A header that tells of a picture of gigabytes is refused without making room for it.
+// A header that announces gigabytes of picture is refused without allocating memory for it.
 func TestIconBomb(t *testing.T) {
 	bomb := picture(t, 400, 400)
 	binary.BigEndian.PutUint32(bomb[16:], 60_000)

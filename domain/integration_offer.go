@@ -6,18 +6,18 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Template tells to whom a version is offered to begin integrations of their own with.
+// Template says whose own integrations may begin with a version.
 type Template string
 
-// The people that a template is for; NoTemplate is for nobody.
+// The audiences of a template; NoTemplate is for nobody.
 const (
 	NoTemplate           Template = ""
 	OrganizationTemplate Template = "ORGANIZATION"
 	CustomerTemplate     Template = "CUSTOMERS" // and for the organization
 )
 
-// TemplateSet tells whether a version is a template, and for whom. In older logs no version is named:
-// then it is the newest, for the organization.
+// TemplateSet sets the audience of a version as a template. In older logs no version is named: then it is the
+// newest, for the organization.
 type TemplateSet struct {
 	Version  string   `json:"version,omitempty"` // id
 	Template bool     `json:"template"`
@@ -71,7 +71,7 @@ func (i Integration) SetTemplate(version string, to Template) (Changes[Integrati
 	return Changes[Integration]{TemplateSet{Version: version, Template: to != NoTemplate, For: to}}, nil
 }
 
-// MarketplaceChange changes how a version is offered in the marketplace and leaves what is nil.
+// MarketplaceChange sets the fields of a version's marketplace entry that are not nil.
 type MarketplaceChange struct {
 	Configuration, Overview *string
 	Multiple                *bool
@@ -97,7 +97,7 @@ func (i Integration) SetMarketplace(version string, c MarketplaceChange) (Change
 	return Changes[Integration]{MarketplaceSet{Version: version, Marketplace: after}}, nil
 }
 
-// Market is how the version is offered in the marketplace.
+// Market returns the version's marketplace entry.
 func (v Version) Market() Marketplace {
 	if v.Marketplace == nil {
 		return Marketplace{Configuration: NotInMarket}
@@ -105,12 +105,12 @@ func (v Version) Market() Marketplace {
 	return *v.Marketplace
 }
 
-// Offered is the newest version that is a template and available, if there is one.
+// Offered returns the newest available version that is a template, if any.
 func (i Integration) Offered() (Version, bool) {
 	return i.newest(func(v Version) bool { return v.Template != NoTemplate })
 }
 
-// InMarket is the version that the marketplace shows: the newest that is in it and available.
+// InMarket returns the newest available version in the marketplace, if any.
 func (i Integration) InMarket() (Version, bool) {
 	return i.newest(func(v Version) bool { return v.Market().Configuration != NotInMarket })
 }

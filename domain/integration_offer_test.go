@@ -52,7 +52,7 @@ func TestOffersDecide(t *testing.T) {
 	})
 }
 
-// What is offered is the newest version that is and can be deployed.
+// The newest version that is offered and can be deployed is the one shown.
 func TestOffered(t *testing.T) {
 	base := events[Integration](IntegrationCreated{}, IntegrationPublished{Version: "v1", Number: 1}, IntegrationPublished{Version: "v2", Number: 2}, IntegrationPublished{Version: "v3", Number: 3})
 	for name, c := range map[string]struct {

@@ -269,7 +269,7 @@ func TestInstanceDecides(t *testing.T) {
 	}
 }
 
-// What the View reads of a draft's events makes the same summaries as all of them.
+// Events read as the View reads them make the same summaries as events read in full.
 func TestSummaryOfEventsReadWithoutParts(t *testing.T) {
 	old := example(t, "", nil, "a")
 	renamed := example(t, "description: other\n", old, "b")

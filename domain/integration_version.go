@@ -6,7 +6,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// VersionUpdated changes what is said of a version and leaves what is nil.
+// VersionUpdated sets the fields of a version that are not nil.
 type VersionUpdated struct {
 	Version string    `json:"version"` // id
 	Note    *string   `json:"note,omitempty"`
@@ -21,8 +21,8 @@ func (e VersionUpdated) Evolve(i Integration, _ Meta) Integration {
 	})
 }
 
-// VersionAvailabilitySet tells whether a version can be deployed and chosen for instances. Those that
-// run it go on.
+// VersionAvailabilitySet says whether a version can be deployed and chosen for instances. Instances that run it
+// continue.
 type VersionAvailabilitySet struct {
 	Version   string `json:"version"` // id
 	Available bool   `json:"available"`
@@ -73,7 +73,7 @@ func (i Integration) UpdateVersion(e VersionUpdated) (Changes[Integration], erro
 	return Changes[Integration]{e}, nil
 }
 
-// SetAvailability makes a version available or not.
+// SetAvailability makes a version available or unavailable.
 func (i Integration) SetAvailability(version string, available bool) (Changes[Integration], error) {
 	v, err := i.published(version)
 	if err != nil || v.Unavailable == !available {
@@ -82,7 +82,7 @@ func (i Integration) SetAvailability(version string, available bool) (Changes[In
 	return Changes[Integration]{VersionAvailabilitySet{Version: version, Available: available}}, nil
 }
 
-// Remove ends the integration. One that is gone is removed already.
+// Remove ends the integration. Removing twice changes nothing.
 func (i Integration) Remove() (Changes[Integration], error) {
 	if !i.RemovedAt.IsZero() {
 		return nil, nil
@@ -108,7 +108,7 @@ func (i Integration) published(version string) (Version, error) {
 	return v, refusal.ForField(refusal.NotFound, "id", "Record not found: version")
 }
 
-// VersionToDeploy is the version to deploy or choose: the one named, or of "" the newest available one.
+// VersionToDeploy returns the version to deploy or choose: the named one or, for "", the newest available one.
 func (i Integration) VersionToDeploy(version string) (Version, error) {
 	for _, v := range slices.Backward(i.Versions) {
 		switch {

@@ -2,20 +2,20 @@ package domain
 
 import "slices"
 
-// Notification is what people are told of an event of a draft.
+// Notification is the news of a draft's event for people.
 type Notification struct {
-	To       []string // users, each once; never who did it
-	Thread   string   // that the event is about, if any
+	To       []string // users, each once; never the actor
+	Thread   string   // thread of the event, if any
 	Approves *bool    // of a verdict
-	Text     string   // what the event's author said
+	Text     string   // the actor's words
 }
 
-// ScheduleCausation is the causation of what is done in somebody's name because its planned time has come.
+// ScheduleCausation is the causation of events that the scheduler makes in a user's name.
 const ScheduleCausation = "schedule"
 
-// NotificationOf tells whom an event of a draft is news for, given the draft before and after it: authors and
-// reviewers hear of request, comment, verdict, dismissal and bypass, who spoke in a thread of what is said
-// there, and who planned to publish of the plan's end. Most events are news for nobody.
+// NotificationOf returns the recipients and text of an event, given the draft before and after it. Authors and
+// reviewers hear of requests, comments, verdicts, dismissals and bypasses, speakers of a thread of new comments
+// there, and whoever scheduled a publish of its end. Most events have no recipients.
 func NotificationOf(before, after Draft, event Event[Draft], m Meta) (n Notification) {
 	switch e := event.(type) {
 	case ReviewRequested:
@@ -47,7 +47,7 @@ func NotificationOf(before, after Draft, event Event[Draft], m Meta) (n Notifica
 	return n
 }
 
-// concerned are a draft's authors, and who has to do with its review while it is open.
+// concerned lists a draft's authors and, while its review is open, everyone involved in it.
 func concerned(d Draft) []string {
 	list := slices.Clone(d.Authors)
 	if !d.UnderReview() {

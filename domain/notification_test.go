@@ -8,7 +8,7 @@ import (
 	"heddle/domain/definition"
 )
 
-// toldOf lists who hears of the last of some events, each as who did it and the event.
+// toldOf lists the recipients of the last of some events, each passed as its actor and the event.
 func toldOf(causation string, acts ...any) string {
 	d := Draft{Authors: []string{"author"}}
 	var n Notification

@@ -7,17 +7,17 @@ import (
 	"heddle/domain/refusal"
 )
 
-// ReviewPolicy is what a draft needs to be published.
+// ReviewPolicy is the set of conditions for publishing a draft.
 type ReviewPolicy struct {
 	Approvals    int    `json:"approvals"`              // how many, 0 for none
-	SelfApproval bool   `json:"selfApproval,omitempty"` // whether authors, administrators too, may approve what they have edited
-	Bypass       []Role `json:"bypass"`                 // who may publish all the same, and dismiss verdicts
+	SelfApproval bool   `json:"selfApproval,omitempty"` // whether authors, administrators too, may approve their own edits
+	Bypass       []Role `json:"bypass"`                 // roles that may publish all the same, and dismiss verdicts
 }
 
-// DefaultReviewPolicy holds where nobody has set another.
+// DefaultReviewPolicy applies where nobody has set another.
 var DefaultReviewPolicy = ReviewPolicy{Bypass: []Role{Admin}}
 
-// maxApprovals is more than any policy needs; a number above it is a mistake.
+// maxApprovals is more than any policy needs; a greater number is a mistake.
 const maxApprovals = 20
 
 func (p ReviewPolicy) check() error {
@@ -36,7 +36,7 @@ func (p ReviewPolicy) equal(o ReviewPolicy) bool {
 	return p.Approvals == o.Approvals && p.SelfApproval == o.SelfApproval && slices.Equal(p.Bypass, o.Bypass)
 }
 
-// DefaultReviewPolicySet says what drafts of the organization need to be published.
+// DefaultReviewPolicySet sets the organization's policy.
 type DefaultReviewPolicySet struct {
 	ReviewPolicy
 }
@@ -47,7 +47,7 @@ func (e DefaultReviewPolicySet) Evolve(o Organization, _ Meta) Organization {
 	return o
 }
 
-// ReviewPolicySet says what drafts of the integration need; none has the organization's hold again.
+// ReviewPolicySet sets the integration's policy; nil restores the organization's.
 type ReviewPolicySet struct {
 	Policy *ReviewPolicy `json:"policy,omitempty"`
 }
@@ -58,7 +58,7 @@ func (e ReviewPolicySet) Evolve(i Integration, _ Meta) Integration {
 	return i
 }
 
-// PolicyOf is what holds for an integration.
+// PolicyOf returns the policy that applies to an integration.
 func PolicyOf(o Organization, i Integration) ReviewPolicy {
 	switch {
 	case i.Policy != nil:
@@ -69,7 +69,7 @@ func PolicyOf(o Organization, i Integration) ReviewPolicy {
 	return DefaultReviewPolicy
 }
 
-// SetReviewPolicy changes what holds where an integration says nothing else.
+// SetReviewPolicy sets the policy of integrations without one of their own.
 func (o Organization) SetReviewPolicy(p ReviewPolicy) (Changes[Organization], error) {
 	if err := p.check(); err != nil || o.Policy != nil && o.Policy.equal(p) {
 		return nil, err
@@ -77,7 +77,7 @@ func (o Organization) SetReviewPolicy(p ReviewPolicy) (Changes[Organization], er
 	return Changes[Organization]{DefaultReviewPolicySet{p}}, nil
 }
 
-// SetReviewPolicy changes what holds for the integration; nil has the organization's hold again.
+// SetReviewPolicy sets the integration's policy; nil restores the organization's.
 func (i Integration) SetReviewPolicy(p *ReviewPolicy) (Changes[Integration], error) {
 	if err := i.there(); err != nil {
 		return nil, err
@@ -93,21 +93,21 @@ func (i Integration) SetReviewPolicy(p *ReviewPolicy) (Changes[Integration], err
 	return Changes[Integration]{ReviewPolicySet{p}}, nil
 }
 
-// Publishing is under which rules somebody publishes, and the reason to go past them, if any.
+// Publishing is a policy, the publisher's role, and the reason to bypass the policy, if any.
 type Publishing struct {
 	Policy ReviewPolicy
 	Role   Role
 	Bypass string
 }
 
-// May refuses to publish a draft that the rules do not let pass.
+// May refuses to publish a draft that the policy does not let pass.
 func (rules Publishing) May(d Draft) error {
 	_, err := d.allowed(rules)
 	return err
 }
 
-// allowed refuses to publish what the policy or the draft's own review does not let pass. Going past
-// them is an event of its own.
+// allowed refuses to publish a draft that the policy or its own review does not let pass. A bypass is an event
+// of its own.
 func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
 	err := passed(d, rules.Policy)
 	reason := strings.TrimSpace(rules.Bypass)

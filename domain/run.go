@@ -31,17 +31,17 @@ const (
 	Completed ResultType = "COMPLETED"
 	Failed    ResultType = "ERROR"
 	Canceled  ResultType = "CANCELED"              // by a person
-	Duplicate ResultType = "CANCELED_AS_DUPLICATE" // one of the same kind was waiting or running
+	Duplicate ResultType = "CANCELED_AS_DUPLICATE" // another of the same kind was waiting or running
 )
 
-// Content is a value kept in an event when it is small and in a blob of the run when it is not.
+// Content is a value kept in the event if small, and in a blob of the run if not.
 type Content struct {
 	Inline json.RawMessage `json:"inline,omitempty"`
 	Blob   string          `json:"blob,omitempty"` // key of the blob
 	Size   int             `json:"size"`           // bytes
 }
 
-// MaxInline is the largest content that an event holds itself.
+// MaxInline is the size of the largest content that an event holds itself.
 const MaxInline = 8 << 10 // bytes
 
 // LogLine is one line of an execution's log.
@@ -51,7 +51,7 @@ type LogLine struct {
 	Message  string    `json:"message"`
 }
 
-// Run is one execution of one flow. Its stream is the memory of the engine: what is in it is done.
+// Run is one execution of one flow. Its stream is the engine's memory: a step recorded in it is done.
 type Run struct {
 	ID           string
 	Organization string
@@ -59,24 +59,24 @@ type Run struct {
 	QueuedAt     time.Time
 	Trace        string // of what queued it, see [Meta]
 	Claims       int    // the newest claim, 0 before the first
-	CutOff       int    // claims since a step finished that ended neither the run nor by handing it back
-	Failing      int    // claims one after another that something other than the run kept from going on
+	CutOff       int    // claims since the last finished step that neither ended nor released the run
+	Failing      int    // consecutive claims that were stopped by a cause outside the run
 	Worker       string
 	ClaimedAt    time.Time
 	StartedAt    time.Time // of the first claim
 	Attempt      int       // of the whole flow, 0 for the first
-	Due          time.Time // not to be gone on with before; zero for at once
-	SupersededBy string    // the newer execution because of which it does not begin again, see [RunSuperseded]
+	Due          time.Time // not to be resumed before; zero for at once
+	SupersededBy string    // the newer execution that stops its retries, see [RunSuperseded]
 	Finished     *RunFinished
 	FinishedAt   time.Time
-	failure      string                 // why the flow is to begin again, until it does
-	steps        *finished              // newest first: adding one shares all the older, whatever their number
-	retried      map[string]StepRetried // the newest failed attempt of each step that is to be tried again, by path
+	failure      string                 // why the flow is to be retried, until it is
+	steps        *finished              // newest first: adding one shares all older ones
+	retried      map[string]StepRetried // the newest failed attempt of each step to be retried, by path
 	failures     []Failure
-	waits        bool // what was recorded last says that the run goes on later
+	waits        bool // the last record says that the run continues later
 }
 
-// Failure is an attempt, of a step or of the whole flow, that was made again.
+// Failure is a failed attempt, of a step or of the whole flow, that was retried.
 type Failure struct {
 	Time time.Time
 	Step string // its name; empty for the whole flow
@@ -86,7 +86,7 @@ type Failure struct {
 type finished struct {
 	StepFinished
 	older *finished
-	count int // with the older ones
+	count int // including the older ones
 }
 
 // Runs is the category of [Run].
@@ -101,28 +101,28 @@ var Runs = NewCategory("run",
 	Kind[RunFinished]("RunFinished"),
 ).With(Traits{Passing: true, Brief: true})
 
-// RunQueued accepts a trigger: from here on the run is never lost.
+// RunQueued accepts a trigger: from now on the run is never lost.
 type RunQueued struct {
 	Instance    string     `json:"instance"`
 	Integration string     `json:"integration"`
 	Customer    string     `json:"customer,omitempty"`
 	Version     string     `json:"version,omitempty"` // empty for a run of the draft
-	Definition  string     `json:"definition"`        // hash of the definition's content blob, used to the run's end
+	Definition  string     `json:"definition"`        // hash of the definition's content blob, used until the run ends
 	Flow        string     `json:"flow"`              // id of the flow
 	FlowName    string     `json:"flowName"`          // its name at that time, for people who read the log
 	Invoke      InvokeType `json:"invoke"`
 	Synchronous bool       `json:"synchronous,omitempty"`
 	Payload     Content    `json:"payload"`
-	Marked      bool       `json:"marked,omitempty"`    // the payload has marks where secrets were
-	Digest      string     `json:"digest,omitempty"`    // of the request, where a repeated one must be the same
-	Duplicate   string     `json:"duplicate,omitempty"` // what no other waiting run of the flow may have, empty for none
-	Request     string     `json:"request,omitempty"`   // of what a newer run of the flow keeps this one from beginning again, empty for none
-	Answer      *Answer    `json:"answer,omitempty"`    // what the trigger says to an asynchronous caller, where it was asked first
+	Marked      bool       `json:"marked,omitempty"`    // the payload has marks in place of secrets
+	Digest      string     `json:"digest,omitempty"`    // of the request, if a repeated one must be the same
+	Duplicate   string     `json:"duplicate,omitempty"` // no other waiting run of the flow may have the same, empty for none
+	Request     string     `json:"request,omitempty"`   // value of uniqueRequestIdField: a newer run with the same value stops this one's retries
+	Answer      *Answer    `json:"answer,omitempty"`    // the trigger's answer to an asynchronous caller, if it was asked first
 	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
-	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload it has again
+	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload is replayed
 }
 
-// Answer is what a trigger says to an asynchronous caller. What is empty is as by default.
+// Answer is a trigger's answer to an asynchronous caller. Empty fields mean the defaults.
 type Answer struct {
 	StatusCode  int               `json:"statusCode,omitempty"`
 	ContentType string            `json:"contentType,omitempty"`
@@ -142,12 +142,12 @@ func (e RunQueued) Evolve(_ Run, m Meta) Run {
 	return Run{ID: m.Aggregate, Organization: m.Organization, Queued: e, QueuedAt: m.Time, Trace: m.Trace}
 }
 
-// RunClaimed says that a worker works on the run from now on, and no one before it.
+// RunClaimed says that from now on one worker works on the run, and none before it.
 type RunClaimed struct {
 	Claim  int       `json:"claim"` // counted from 1
 	Worker string    `json:"worker"`
-	At     time.Time `json:"at,omitzero"` // when work began, which is recorded with its first outcome
-	// Again says that the run may have been begun before without a trace: it was accepted before the worker's
+	At     time.Time `json:"at,omitzero"` // when work began; recorded with its first outcome
+	// Again says that the run may have begun before without a trace: it was accepted before the worker's
 	// process started.
 	Again bool `json:"again,omitempty"`
 }
@@ -168,7 +168,7 @@ func (e RunClaimed) Evolve(r Run, m Meta) Run {
 	return r
 }
 
-// StepFinished is a step done: it is not done again.
+// StepFinished records a finished step: it is not run again.
 type StepFinished struct {
 	Claim       int               `json:"claim"`
 	Path        string            `json:"path"` // unique in the run: identifiers and iterations, such as loop[2]/fetch
@@ -187,10 +187,10 @@ type StepFinished struct {
 	Ignored     bool              `json:"ignored,omitempty"` // the error does not end the run
 	Attempt     int               `json:"attempt,omitempty"` // of the flow, see [Run]
 	Log         []LogLine         `json:"log,omitempty"`
-	LogBlob     *Content          `json:"logBlob,omitempty"` // the log lines when they are too many for the event
-	// State holds the values of the execution's own scope that the step set, null for removed.
+	LogBlob     *Content          `json:"logBlob,omitempty"` // the log lines, if too many for the event
+	// State holds the values of the execution's own scope that the step set; null means removed.
 	State map[string]json.RawMessage `json:"state,omitempty"`
-	// StateBlob is State when it is too large for the event.
+	// StateBlob is State, if too large for the event.
 	StateBlob *Content `json:"stateBlob,omitempty"`
 }
 
@@ -204,14 +204,14 @@ func (e StepFinished) Evolve(r Run, _ Meta) Run {
 	return r
 }
 
-// StepRetried is an attempt of a step that failed and is made again.
+// StepRetried records a failed attempt of a step that will be retried.
 type StepRetried struct {
 	Claim   int       `json:"claim"`
 	Path    string    `json:"path"`
 	Name    string    `json:"name"`
 	Attempt int       `json:"attempt"` // failed so far, counted from 1
 	Error   string    `json:"error"`
-	Due     time.Time `json:"due"` // when it is tried again
+	Due     time.Time `json:"due"` // when it is retried
 	Log     []LogLine `json:"log,omitempty"`
 }
 
@@ -227,12 +227,12 @@ func (e StepRetried) Evolve(r Run, m Meta) Run {
 	return r
 }
 
-// RunRestarted says that the run failed and begins again at its first step, with the same payload.
+// RunRestarted says that the run failed and restarts at its first step, with the same payload.
 type RunRestarted struct {
 	Claim   int       `json:"claim"`
 	Attempt int       `json:"attempt"` // failed so far, counted from 1
 	Error   string    `json:"error"`
-	Due     time.Time `json:"due"` // when it begins again
+	Due     time.Time `json:"due"` // when it restarts
 }
 
 // Evolve implements [Event].
@@ -242,18 +242,18 @@ func (e RunRestarted) Evolve(r Run, m Meta) Run {
 	return r
 }
 
-// Failure is the event as the execution's log tells it.
+// Failure returns the event as the execution's log shows it.
 func (e RunRestarted) Failure(at time.Time) Failure {
 	line := LogLine{Time: at, Severity: "WARN", Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
 	return Failure{Time: at, Log: []LogLine{line}}
 }
 
-// RunReleased says that a worker hands the run back as it stands: it stops, or something else than the run keeps
-// it from going on.
+// RunReleased says that a worker hands the run back unfinished: the worker stops, or a cause outside the run
+// keeps it from continuing.
 type RunReleased struct {
 	Claim int       `json:"claim"`
-	Error string    `json:"error,omitempty"` // what keeps it from going on, empty for a worker that stops
-	Due   time.Time `json:"due,omitzero"`    // when it is gone on with, zero for at once
+	Error string    `json:"error,omitempty"` // what keeps it from continuing, empty if the worker stops
+	Due   time.Time `json:"due,omitzero"`    // when it is resumed, zero for at once
 }
 
 // Evolve implements [Event].
@@ -265,8 +265,8 @@ func (e RunReleased) Evolve(r Run, _ Meta) Run {
 	return r
 }
 
-// RunSuperseded says that a newer execution came for the same request: should the run fail, or have
-// failed, it does not begin again.
+// RunSuperseded says that a newer execution came for the same request: if the run fails, or has failed, it is
+// not retried.
 type RunSuperseded struct {
 	By string `json:"by"` // execution
 }
@@ -307,7 +307,7 @@ func (f *finished) with(e StepFinished) *finished {
 	return &finished{StepFinished: e, older: f, count: f.count + 1}
 }
 
-// Held is how many finished steps the run holds.
+// Held returns how many finished steps the run holds.
 func (r Run) Held() int {
 	if r.steps == nil {
 		return 0
@@ -315,8 +315,7 @@ func (r Run) Held() int {
 	return r.steps.count
 }
 
-// Brief is the run without what only those want who show it: its older steps, which a long one has many of, and
-// the attempts that were made again. All decisions are the same.
+// Brief drops what only displays need: older steps and failed attempts. Decisions are unaffected.
 func (r Run) Brief() Run {
 	r.failures = nil
 	if r.Held() <= 2*recentSteps {
@@ -333,7 +332,7 @@ func (r Run) Brief() Run {
 	return r
 }
 
-// Last is the step that finished last, or nil.
+// Last returns the step that finished last, or nil.
 func (r Run) Last() *StepFinished {
 	if r.steps == nil {
 		return nil
@@ -341,15 +340,15 @@ func (r Run) Last() *StepFinished {
 	return &r.steps.StepFinished
 }
 
-// Retried is the newest failed attempt of the step at a path that is tried again; its Attempt is 0
-// if none has failed or the step has finished.
+// Retried returns the newest failed attempt of the step at a path that is to be retried; its Attempt is 0 if
+// none has failed or the step has finished.
 func (r Run) Retried(path string) StepRetried { return r.retried[path] }
 
-// Failures lists the attempts that were made again, in order.
+// Failures lists the failed attempts that were retried, in order.
 func (r Run) Failures() []Failure { return r.failures }
 
-// recentSteps is how far back a step is looked for that must not be recorded twice. The claim is
-// what keeps workers apart; this catches a worker's own mistake without a cost that grows with the run.
+// recentSteps is how far back Record looks for a step that it must not record twice. The claim keeps workers
+// apart; this check catches a worker's own mistake at a cost that does not grow with the run.
 const recentSteps = 100
 
 func (r Run) done(path string) bool {
@@ -362,9 +361,9 @@ func (r Run) done(path string) bool {
 	return false
 }
 
-// Queue accepts the run, with the steps that were done for it before, such as a trigger that was asked
-// whether to accept it. An id made from a repeated delivery meets the run that is there already, and is
-// refused if the request was another one then.
+// Queue accepts the run, with the steps that were done for it before, such as a trigger that was asked whether
+// to accept it. If the id was made from a repeated delivery, it finds the existing run, and is refused if that
+// run's request was a different one.
 func (r Run) Queue(e RunQueued, done ...StepFinished) (Changes[Run], error) {
 	switch {
 	case r.ID == "":
@@ -380,7 +379,7 @@ func (r Run) Queue(e RunQueued, done ...StepFinished) (Changes[Run], error) {
 	return changes, nil
 }
 
-// Claimable tells whether the run may be taken over after the claim numbered last.
+// Claimable reports whether the run may be taken over after the claim numbered last.
 func (r Run) Claimable(last int) error {
 	switch {
 	case r.ID == "":
@@ -393,9 +392,9 @@ func (r Run) Claimable(last int) error {
 	return nil
 }
 
-// Record adds what a worker did under its claim: finished steps, and then perhaps a [StepRetried],
-// [RunRestarted], [RunReleased] or [RunFinished]. The first record of a claim makes the claim, too. It is refused
-// once another claim stands or the run has ended.
+// Record adds a worker's results under its claim: finished steps, and then perhaps a [StepRetried],
+// [RunRestarted], [RunReleased] or [RunFinished]. The first record of a claim makes the claim, too. It is
+// refused once another claim stands or the run has ended.
 func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Changes[Run], error) {
 	changes := make(Changes[Run], 0, len(steps)+2)
 	if r.Claims != by.Claim || r.Worker != by.Worker {
@@ -423,8 +422,8 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 	return changes, nil
 }
 
-// Supersede keeps the run from beginning again now that a newer execution came for the same request. If
-// it waits to do so, that is its end.
+// Supersede stops the run's retries, since a newer execution came for the same request. If it waits for a
+// retry, it ends.
 func (r Run) Supersede(by string) (Changes[Run], error) {
 	if r.ID == "" || r.Finished != nil || r.SupersededBy != "" {
 		return nil, nil
@@ -436,8 +435,8 @@ func (r Run) Supersede(by string) (Changes[Run], error) {
 	return changes, nil
 }
 
-// Drop ends a run that has not begun because another of its flow stands for it. One that a caller waits
-// for is not dropped: it has been let go on beside the others.
+// Drop ends a run that has not begun because another run of its flow replaces it. A run that a caller waits for
+// is not dropped: it has been let through beside the others.
 func (r Run) Drop() (Changes[Run], error) {
 	if r.ID == "" || r.Claims > 0 || r.Finished != nil || r.Queued.Synchronous {
 		return nil, nil
@@ -445,7 +444,7 @@ func (r Run) Drop() (Changes[Run], error) {
 	return Changes[Run]{RunFinished{Result: Duplicate, Error: "another execution of the flow was waiting or running already"}}, nil
 }
 
-// Cancel ends the run, whatever it is doing. A worker that is at it learns of it at its next record.
+// Cancel ends the run, whatever its state. A worker on it learns so with its next record.
 func (r Run) Cancel() (Changes[Run], error) {
 	switch {
 	case r.ID == "":

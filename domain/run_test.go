@@ -96,7 +96,7 @@ func TestRunDecides(t *testing.T) {
 	}
 }
 
-// A long run that is shortened now and then decides as the whole one does, and holds few steps.
+// A long run that is shortened now and then decides as a full one, and holds few steps.
 func TestBriefRunDecidesTheSame(t *testing.T) {
 	by := RunClaimed{Claim: 1, Worker: "w"}
 	var whole, brief Run
@@ -180,14 +180,14 @@ func TestStateDecides(t *testing.T) {
 	}
 }
 
-// Whoever writes in between, and wherever snapshots are made: each write of a step is made once, a step that
-// is repeated gets what it has set, and a snapshot tells no more than that needs.
+// Whoever writes in between, and wherever snapshots are made: each write of a step is made once, a repeated
+// step gets its own earlier value, and a snapshot holds no more than that needs.
 func TestWritesAreMadeOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s State
-		values := map[string]string{}                // by key, as they should be
-		at := map[string]int{"a": 0, "b": 0, "c": 0} // the step that each run is at
-		done := map[string]map[string]string{}       // by run: what its step has written, by key
+		values := map[string]string{}                // by key, as expected
+		at := map[string]int{"a": 0, "b": 0, "c": 0} // the current step of each run
+		done := map[string]map[string]string{}       // by run: writes of its step, by key
 		step := func(run string) string { return fmt.Sprintf("loop[%d]/save", at[run]) }
 		runs, keys := rapid.SampledFrom([]string{"a", "b", "c"}), rapid.SampledFrom([]string{"x", "y"})
 		for n := range rapid.IntRange(0, 60).Draw(t, "actions") {
@@ -244,8 +244,8 @@ func TestWritesAreMadeOnce(t *testing.T) {
 	})
 }
 
-// A large snapshot in parts, with others' writes, and others' snapshots, between them: who reads all, and who reads from
-// its first part on, come to the same; no write is lost or made again.
+// A large snapshot in parts, with writes and snapshots of others between them: a reader of everything and a
+// reader from its first part on end with the same state; no write is lost or repeated.
 func TestLargeSnapshotsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var all, plain State // plain is without snapshots
@@ -311,7 +311,7 @@ func TestLargeSnapshotsChangeNothing(t *testing.T) {
 	})
 }
 
-// What is folded after a snapshot equals what is folded without it.
+// The state folded after a snapshot equals the state folded without it.
 func TestSnapshotsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var whole, short State
@@ -343,7 +343,7 @@ func TestPartIDs(t *testing.T) {
 			t.Fatalf("%s and %s came back as %s and %s, %v", instance, flow, gotInstance, gotFlow, ok)
 		}
 	})
-	// What is read has one spelling only, so that one trigger never has two addresses.
+	// An id that parses has one spelling only, so that one trigger never has two addresses.
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9a-fA-F]{64}`), rapid.StringMatching(`[0-9a-f-]{64}`), rapid.StringMatching(`[{]?[0-9a-f]{30,66}[}]?`)).Draw(t, "text")
 		if instance, flow, ok := ParsePartID(text); ok && PartID(instance, flow) != text {
@@ -360,8 +360,8 @@ func TestPartIDs(t *testing.T) {
 	}
 }
 
-// A claim that hands the run back to wait is not cut off; a step that has finished needs no record of
-// its failed attempts.
+// A claim that hands the run back to wait is not cut off; a finished step needs no record of its failed
+// attempts.
 func TestRunClaimsCutOff(t *testing.T) {
 	var r Run
 	for _, e := range []Event[Run]{RunQueued{}, RunClaimed{Claim: 1}, StepRetried{Path: "a", Attempt: 1}, RunClaimed{Claim: 2},

@@ -8,10 +8,10 @@ import (
 	"heddle/domain/refusal"
 )
 
-// SnapshotEvery is how many events a state stream gathers before a snapshot takes their place.
+// SnapshotEvery is how many events a state stream gathers before a snapshot replaces them.
 const SnapshotEvery = 500
 
-// State is what flows persist: values by scope and key. It belongs to an instance, or, for values
+// State is the persisted data of flows: values by scope and key. It belongs to an instance or, for values
 // shared by all instances, to an integration. It never expires.
 type State struct {
 	Scopes map[string]map[string]StateValue
@@ -20,24 +20,24 @@ type State struct {
 	parts  parts // of a snapshot that is not closed yet
 }
 
-// written is the writes that steps may still repeat, newest first: adding one shares all the older.
+// written holds the writes that steps may still repeat, newest first: adding one shares all older ones.
 type written struct {
 	StateWrite
 	older *written
 }
 
-// StateWrite is what a step did to a key. It is remembered when others have written the key since: the
-// step may be in flight, to be repeated after a crash.
+// StateWrite is a step's write to a key. It is kept after others have written the key: the step may be in
+// flight, to be repeated after a crash.
 type StateWrite struct {
 	Scope   string          `json:"scope"`
 	Key     string          `json:"key"`
-	Value   json.RawMessage `json:"value,omitempty"` // where it is no larger than [MaxInline]
+	Value   json.RawMessage `json:"value,omitempty"` // if it is no larger than [MaxInline]
 	Removed bool            `json:"removed,omitempty"`
 	Run     string          `json:"run"`
 	Path    string          `json:"path"`
 }
 
-// StateValue is a persisted value and who wrote it.
+// StateValue is a persisted value and its writer.
 type StateValue struct {
 	Value json.RawMessage `json:"value"`
 	Run   string          `json:"run"`
@@ -88,12 +88,12 @@ func (e ValueRemoved) Evolve(s State, _ Meta) State {
 	return s.remember(StateWrite{Scope: e.Scope, Key: e.Key, Removed: true, Run: e.Run, Path: e.Path})
 }
 
-// StateSnapshot repeats the whole state, so that what is older can be dropped. A large state takes
-// several, in one append: the first replaces everything, the others add to it.
+// StateSnapshot repeats the whole state, so that older events can be dropped. A large state takes several, in
+// one append: the first replaces everything, the others add to it.
 type StateSnapshot struct {
 	Part   int                              `json:"part,omitempty"` // counted from 0
 	Scopes map[string]map[string]StateValue `json:"scopes"`
-	Writes []StateWrite                     `json:"writes,omitempty"` // those that may still be repeated
+	Writes []StateWrite                     `json:"writes,omitempty"` // the writes that may still be repeated
 }
 
 // Evolve implements [Event].
@@ -112,11 +112,11 @@ func (e StateSnapshot) Evolve(s State, _ Meta) State {
 	return s
 }
 
-// maxStateValue leaves room in an event for what a snapshot tells of a value besides it.
+// maxStateValue leaves room in an event for a snapshot's metadata of a value.
 const maxStateValue = 500 << 10 // bytes
 
-// Save sets a key, unless this very step of this run has set it already: a repeated step does not
-// overwrite what others have written since it was first done.
+// Save sets a key, unless this very step of this run has set it already: a repeated step does not overwrite
+// values that others have written since.
 func (s State) Save(e ValueSaved) (Changes[State], error) {
 	if e.Key == "" {
 		return nil, refusal.ForField(refusal.Invalid, "key", "must not be empty")
@@ -130,8 +130,8 @@ func (s State) Save(e ValueSaved) (Changes[State], error) {
 	return Changes[State]{e}, nil
 }
 
-// Remove forgets a key, unless this very step of this run has done so already; one that is not there is
-// forgotten already.
+// Remove forgets a key, unless this very step of this run has done so already. Removing a missing key changes
+// nothing.
 func (s State) Remove(e ValueRemoved) (Changes[State], error) {
 	_, there := s.Scopes[e.Scope][e.Key]
 	again := StateWrite{Scope: e.Scope, Key: e.Key, Removed: true, Run: e.Run, Path: e.Path}
@@ -141,8 +141,8 @@ func (s State) Remove(e ValueRemoved) (Changes[State], error) {
 	return Changes[State]{e}, nil
 }
 
-// Saved tells whether the step has set the key already, whoever has written it since, and to what. A
-// value over [MaxInline] that no longer stands is not remembered: then what is there now is given.
+// Saved reports whether the step has set the key already, whoever has written it since, and returns the value.
+// A replaced value over [MaxInline] is not kept: then the present value is returned.
 func (s State) Saved(e ValueSaved) (json.RawMessage, bool) {
 	now, there := s.Scopes[e.Scope][e.Key]
 	if there && now.Run == e.Run && now.Path == e.Path {
@@ -158,8 +158,8 @@ func (s State) Saved(e ValueSaved) (json.RawMessage, bool) {
 	return w.Value, true
 }
 
-// find gives a step's write of its kind. A run does one step after another and never goes back, so that
-// only what its newest writing step has written can be repeated.
+// find returns a step's write of its kind. A run does one step after another and never goes back, so only
+// writes of its newest writing step can be repeated.
 func (s State) find(again StateWrite) *StateWrite {
 	for w := s.writes; w != nil; w = w.older {
 		if w.Run != again.Run {
@@ -183,7 +183,7 @@ func (s State) remember(w StateWrite) State {
 	return s
 }
 
-// Writers gives the runs that may still repeat a write, as far as the state can tell: who makes a snapshot
+// Writers returns the runs that may still repeat a write, as far as the state knows: whoever makes a snapshot
 // says which of them have ended.
 func (s State) Writers() map[string]bool {
 	runs := map[string]bool{}
@@ -193,7 +193,7 @@ func (s State) Writers() map[string]bool {
 	return runs
 }
 
-// repeatable gives the writes of the newest writing step of each run that has not ended, by what tells them apart.
+// repeatable returns the writes of the newest writing step of each run that has not ended, by their identity.
 func (s State) repeatable(ended map[string]bool) map[string]StateWrite {
 	writes, newest := map[string]StateWrite{}, map[string]string{} // paths, by run
 	for w := s.writes; w != nil; w = w.older {
@@ -209,7 +209,7 @@ func (s State) repeatable(ended map[string]bool) map[string]StateWrite {
 	return writes
 }
 
-// Size is how many bytes the keys and values have.
+// Size is the total size of the keys and values in bytes.
 func (s State) Size() int {
 	size := 0
 	for _, values := range s.Scopes {

@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// A snapshot repeats the state, so that what is older can be dropped. A small one is [StateSnapshot], in one append. A
-// large one is made of parts in appends of their own, with whatever is written meanwhile between them: each part
-// repeats what then stands, so that it changes nothing for who has read all, and the stream from the first part on has
-// all once the last one is there. Then it is closed, and what is before the first part may go. One that is begun later
-// takes the place of one that is not closed.
+// A snapshot repeats the state, so that older events can be dropped. A small one is [StateSnapshot], in one
+// append. A large one has parts in appends of their own, with other writes between them. Each part repeats
+// values as they are then: it changes nothing for a reader of the whole stream, and a reader from the first
+// part on has everything once the last part is there. Then the snapshot is closed, and events before the first
+// part may go. A snapshot that begins later replaces one that is not closed.
 
 // StatePart is a part of a large snapshot.
 type StatePart struct {
 	Snapshot string                           `json:"snapshot"`
 	First    bool                             `json:"first,omitempty"`
 	Scopes   map[string]map[string]StateValue `json:"scopes,omitempty"`
-	Writes   []StateWrite                     `json:"writes,omitempty"` // those that may still be repeated
+	Writes   []StateWrite                     `json:"writes,omitempty"` // the writes that may still be repeated
 }
 
 // Evolve implements [Event].
@@ -50,21 +50,21 @@ func (e StateClosed) Evolve(s State, _ Meta) State {
 	return s
 }
 
-// parts is what is remembered of a large snapshot until it is closed: the writes that are told by its parts or were made
-// between them.
+// parts is the memory of a large snapshot until it is closed: the writes in its parts, and those made between
+// them.
 type parts struct {
 	snapshot string
 	writes   *written
 }
 
 const (
-	// snapshotPart is how much one snapshot event holds, well inside what an event may.
+	// snapshotPart is the size of one snapshot event, well below the limit of an event.
 	snapshotPart = 256 << 10 // bytes, about
-	// smallSnapshot is how many such events are appended together, well inside what an append may have.
+	// smallSnapshot is how many such events are appended together, well below the limit of an append.
 	smallSnapshot = 3
 )
 
-// sizeOf is about what a value takes in a part, at most.
+// sizeOf returns the approximate upper bound of a value's size in a part.
 func (v StateValue) sizeOf(key string) int {
 	return escapes*len(key) + len(v.Value) + len(v.Run) + escapes*len(v.Path) + 64
 }
@@ -73,11 +73,11 @@ func (w StateWrite) size() int {
 	return escapes*(len(w.Scope)+len(w.Key)+len(w.Path)) + len(w.Value) + len(w.Run) + 96
 }
 
-// escapes is how many bytes a character of a text may take in JSON.
+// escapes returns how many bytes a character of a text may take in JSON.
 const escapes = 6
 
-// Snapshot repeats the state once enough events have gathered, without what steps of ended runs wrote over. large says
-// that it does not fit one append, and is to be made by [State.SnapshotPart].
+// Snapshot repeats the state once enough events have gathered, without overwritten values of ended runs. large
+// says that it does not fit one append, and must be made by [State.SnapshotPart].
 func (s State) Snapshot(ended map[string]bool) (changes Changes[State], large bool) {
 	if s.Since < SnapshotEvery {
 		return nil, false
@@ -94,19 +94,19 @@ func (s State) Snapshot(ended map[string]bool) (changes Changes[State], large bo
 	}
 }
 
-// SnapshotPlace is how far a large snapshot has come; at first it has its ID only.
+// SnapshotPlace is the progress of a large snapshot; at first it has its ID only.
 type SnapshotPlace struct {
 	ID         string
 	Closed     bool
 	begun      bool
-	scope, key string // the last value that was told
-	values     bool   // all of them were told
-	write      string // the last write that was told, as it is sorted
-	last       bool   // all was told
+	scope, key string // the last value in a part
+	values     bool   // all values are in parts
+	write      string // the last write in a part, in sort order
+	last       bool   // everything is in parts
 }
 
-// SnapshotPart makes the next part of a large snapshot, or closes it, and tells the place after that. There are no
-// changes when another snapshot was made or begun meanwhile.
+// SnapshotPart makes the next part of a large snapshot, or closes it, and returns the place after that. It
+// makes no changes if another snapshot was made or begun meanwhile.
 func (s State) SnapshotPart(at SnapshotPlace, ended map[string]bool) (Changes[State], SnapshotPlace) {
 	switch {
 	case !at.begun && s.Since < SnapshotEvery, at.begun && s.parts.snapshot != at.ID:
@@ -120,7 +120,7 @@ func (s State) SnapshotPart(at SnapshotPlace, ended map[string]bool) (Changes[St
 	return Changes[State]{part}, next
 }
 
-// part repeats what comes after a place, first values and then writes, as much as fits one event.
+// part returns the data after a place, first values and then writes, as much as fits one event.
 func (s State) part(at SnapshotPlace, ended map[string]bool) (SnapshotPlace, StatePart) {
 	part, size := StatePart{Scopes: map[string]map[string]StateValue{}}, 0
 	full := func(more int) bool {

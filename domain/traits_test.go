@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whoever gives a category other traits changes what verify, the view and the audit do with streams that are there.
+// Changing a category's traits changes how verify, the view and the audit treat existing streams.
 func TestTraits(t *testing.T) {
 	people := []string{"customer", "draft", "instance", "integration", "organization", "user"}
 	for name, c := range map[string]struct {

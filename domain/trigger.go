@@ -6,13 +6,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// PartID is the id of a part of something, such as a flow of an instance: the UUIDs of both in one word, so
-// that whoever has it finds the part without an index.
+// PartID is the id of a part of an aggregate, such as a flow of an instance: both UUIDs in one word, so that
+// the part is found by it without an index.
 func PartID(owner, part string) string {
 	return strings.ReplaceAll(owner+part, "-", "")
 }
 
-// ParsePartID tells which part of what has that id.
+// ParsePartID returns the two ids in a part's id.
 func ParsePartID(id string) (owner, part string, ok bool) {
 	if len(id) != 64 || strings.ToLower(id) != id {
 		return "", "", false
@@ -28,8 +28,8 @@ func ParsePartID(id string) (owner, part string, ok bool) {
 	return o.String(), p.String(), true
 }
 
-// TriggerURL is where a flow of an instance is triggered; base is the public URL of the ingress. It names
-// nothing but these two, so it survives versions and renames.
+// TriggerURL is the URL that triggers a flow of an instance; base is the public URL of the ingress. It names
+// only these two, so it survives versions and renames.
 func TriggerURL(base, instance, flow string) string {
 	return base + "/trigger/" + PartID(instance, flow)
 }

@@ -8,7 +8,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Role is what a user may do; graph's table of permissions gives it meaning.
+// Role is a set of rights; package access defines them.
 type Role string
 
 // The roles, from all rights to reading only.
@@ -130,7 +130,7 @@ func (u User) IssueToken(id, name, hash string) (Changes[User], error) {
 	return Changes[User]{TokenIssued{Token: id, Name: name, Hash: hash}}, nil
 }
 
-// RevokeToken ends a token. Ending it twice changes nothing.
+// RevokeToken ends a token. Revoking twice changes nothing.
 func (u User) RevokeToken(id string) (Changes[User], error) {
 	for _, t := range u.Tokens {
 		if t.ID == id {

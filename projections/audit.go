@@ -12,8 +12,8 @@ import (
 	"heddle/store"
 )
 
-// AuditEntry is an event as auditors look for it: everything that happened to what people build and look after,
-// and what people did to executions. The event itself is in the log.
+// AuditEntry is an event as auditors look for it: every event of what people build and look after, and what
+// people did to executions. The event itself is in the log.
 type AuditEntry struct {
 	Position store.Position
 	Stream   string
@@ -23,10 +23,11 @@ type AuditEntry struct {
 	At       time.Time
 }
 
-// auditedCategories are the categories that the index follows for the audit; of runs it has what people do.
+// auditedCategories are the categories that the index follows for the audit; of runs it keeps people's events
+// only.
 var auditedCategories = domain.CategoriesWith(func(t domain.Traits) bool { return t.Audited })
 
-// machines are the actors of a run's events that are nobody's act.
+// machines are the actors whose events of a run are not audited.
 var machines = []string{"system", "trigger"}
 
 const auditSchema = `
@@ -43,13 +44,14 @@ CREATE INDEX IF NOT EXISTS acts_by_actor ON acts (organization, actor);
 CREATE INDEX IF NOT EXISTS acts_by_stream ON acts (stream);
 `
 
-// auditRecord is what is written of a record, if it is an act.
+// auditRecord is a record to be written to the audit.
 type auditRecord struct {
 	store.Recorded
 	meta domain.Meta
 }
 
-// auditedCategories tells whether a record is somebody's act: what people do is one, and of runs what people do with them.
+// audited reports whether a record belongs in the audit: events of audited categories do, and of runs those
+// that people make.
 func audited(rec store.Recorded, meta domain.Meta) bool {
 	return domain.TraitsOf(rec.Category()).Audited || !slices.Contains(machines, meta.Actor)
 }
@@ -75,7 +77,7 @@ func (t *transaction) putAuditRecords(acts []auditRecord) error {
 	return nil
 }
 
-// AuditQuery chooses acts of an organization; zero values choose all.
+// AuditQuery selects audit entries of an organization; zero values select all.
 type AuditQuery struct {
 	Organization string
 	Actor        string
@@ -87,7 +89,7 @@ type AuditQuery struct {
 	Limit        int  // 0 for all
 }
 
-// AuditEntries gives the acts that a query chooses.
+// AuditEntries returns the entries that a query selects.
 func (x *RunIndex) AuditEntries(ctx context.Context, q AuditQuery) (list []AuditEntry, err error) {
 	if err := x.fresh(ctx); err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (x *RunIndex) AuditEntries(ctx context.Context, q AuditQuery) (list []Audit
 	return list, rows.Err()
 }
 
-// CountAuditEntries tells how many acts a query chooses on all its pages.
+// CountAuditEntries returns the number of entries that a query selects, on all pages.
 func (x *RunIndex) CountAuditEntries(ctx context.Context, q AuditQuery) (n int, err error) {
 	if err := x.fresh(ctx); err != nil {
 		return 0, err
@@ -136,7 +138,7 @@ func (x *RunIndex) CountAuditEntries(ctx context.Context, q AuditQuery) (n int, 
 func (q AuditQuery) where() (where string, args []any) {
 	where, args = `organization = (SELECT id FROM organizations WHERE name = ?)`, []any{q.Organization}
 	if q.Streams != nil {
-		where = `+` + where // a few streams are looked up by themselves, not among all of the organization
+		where = `+` + where // few streams are looked up one by one, not among all of the organization
 	}
 	if q.Actor != "" {
 		where, args = where+` AND actor = ?`, append(args, q.Actor)

@@ -8,8 +8,8 @@ import (
 	"heddle/store"
 )
 
-// settleTime is how long a change waits for the view to show it. After that its answer is the changed state itself, and
-// queries follow within moments.
+// settleTime is how long a change waits for the view to show it. After that the answer is the changed state
+// itself, and queries follow within moments.
 const settleTime = 2 * time.Second
 
 // Change makes a change and waits until the view shows it.
@@ -21,7 +21,7 @@ func Change[S any](ctx context.Context, log store.Log, v *View, c *domain.Catego
 	return state, err
 }
 
-// Settle waits until the view shows what is at a position, but not for long.
+// Settle waits, but not for long, until the view shows a position.
 func (v *View) Settle(ctx context.Context, pos store.Position) {
 	wait, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
@@ -30,7 +30,7 @@ func (v *View) Settle(ctx context.Context, pos store.Position) {
 	}
 }
 
-// Settle waits until the index shows what is at a position, but not for long.
+// Settle waits, but not for long, until the index shows a position.
 func (x *RunIndex) Settle(ctx context.Context, pos store.Position) {
 	wait, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()

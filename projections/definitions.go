@@ -13,8 +13,7 @@ import (
 	"heddle/store/blobs"
 )
 
-// Definitions reads whole definitions on use, through a cache with a limit: the View holds summaries
-// only.
+// Definitions reads whole definitions on use, through a bounded cache: the View holds summaries only.
 type Definitions struct {
 	blobs *blobs.Store
 	limit int // bytes of encoded definitions
@@ -36,14 +35,14 @@ func NewDefinitions(kept *blobs.Store, limit int) *Definitions {
 	return &Definitions{blobs: kept, limit: limit, order: list.New(), byHash: map[string]*list.Element{}}
 }
 
-// Get gives the definition with a hash.
+// Get returns the definition with a hash.
 func (d *Definitions) Get(ctx context.Context, organization, hash string) (*definition.Part, error) {
 	key := organization + "/" + hash
 	if node := d.lookup(key); node != nil {
 		return node, nil
 	}
 	data, err := d.blobs.GetContent(ctx, organization, hash)
-	if refusal.CodeOf(err) == refusal.NotFound { // what an event names and is not there is damage, not a refusal
+	if refusal.CodeOf(err) == refusal.NotFound { // an event names it, so its absence is damage, not a refusal
 		return nil, fmt.Errorf("definition %s is missing: %v", hash, err)
 	}
 	if err != nil {
@@ -57,7 +56,7 @@ func (d *Definitions) Get(ctx context.Context, organization, hash string) (*defi
 	return node, nil
 }
 
-// Save makes a definition durable and gives its hash, before an event names it.
+// Save makes a definition durable and returns its hash, before an event names it.
 func (d *Definitions) Save(ctx context.Context, organization string, node *definition.Part) (string, error) {
 	data, err := definition.Encode(node)
 	if err != nil {
@@ -95,7 +94,7 @@ func (d *Definitions) add(key string, size int, node *definition.Part) {
 	}
 }
 
-// Content returns the definition of a version, or, without one, of what is being edited of an integration: its main
+// Content returns the definition of a version or, without one, the newest content of an integration: its main
 // draft, which is returned too, or else the newest version.
 func (d *Definitions) Content(ctx context.Context, log store.Log, i domain.Integration, v *domain.Version) (*definition.Part, domain.Draft, error) {
 	if v == nil {

@@ -22,8 +22,8 @@ func (v *View) indexUser(_, u domain.User, _ applied[domain.User]) domain.User {
 	return u
 }
 
-// indexIntegration keeps versions and attachments findable. What a named draft has become is what the main draft begins
-// with, if that is not there.
+// indexIntegration keeps versions and attachments findable. If a named draft became the newest version and
+// there is no main draft, lists show that draft.
 func (v *View) indexIntegration(before, i domain.Integration, by applied[domain.Integration]) domain.Integration {
 	l := v.listing(i.ID)
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {
@@ -50,8 +50,8 @@ func (v *View) indexIntegration(before, i domain.Integration, by applied[domain.
 	return i
 }
 
-// indexDraft keeps the newest main draft of each integration findable, and the drafts that have not
-// ended; of every definition a summary only.
+// indexDraft keeps the newest main draft of each integration and all open drafts findable; of every definition
+// it keeps a summary only.
 func (v *View) indexDraft(before, d domain.Draft, by applied[domain.Draft]) domain.Draft {
 	l, this := v.listing(d.Integration), v.Drafts.rows[d.ID]
 	v.indexNotification(domain.NotificationOf(before, d, by.event, by.meta), d, by)
@@ -79,8 +79,8 @@ func (v *View) indexDraft(before, d domain.Draft, by applied[domain.Draft]) doma
 	return d
 }
 
-// evict forgets a draft that has become a version, if it has, and keeps only whose it was: it never
-// changes again, and whoever asks for it reads the log.
+// evict drops a published draft from memory and remembers only its integration: the draft never changes again,
+// and its readers use the log.
 func (v *View) evict(draft *row[domain.Draft]) {
 	d := draft.State
 	if d.Closed == nil || v.versions[d.Closed.Version] != d.Integration {
@@ -91,7 +91,7 @@ func (v *View) evict(draft *row[domain.Draft]) {
 	v.ended[d.ID] = v.listing(d.Integration)
 }
 
-// Draft finds a draft. Of one that has ended it reads all from the log.
+// Draft returns a draft. An evicted one is read from the log.
 func (v *View) Draft(ctx context.Context, organization, id string) (d domain.Draft, ok bool, err error) {
 	if d, ok := v.Drafts.Get(organization, id); ok {
 		return d, true, nil
@@ -106,8 +106,7 @@ func (v *View) Draft(ctx context.Context, organization, id string) (d domain.Dra
 	return d, ok && err == nil, err
 }
 
-// OpenDrafts yields the drafts of an organization that have neither ended nor become a version, in the
-// order in which they were opened.
+// OpenDrafts yields the open drafts of an organization, in the order in which they were opened.
 func (v *View) OpenDrafts(organization string) iter.Seq2[store.Position, domain.Draft] {
 	return func(yield func(store.Position, domain.Draft) bool) {
 		type open struct {
@@ -129,7 +128,7 @@ func (v *View) OpenDrafts(organization string) iter.Seq2[store.Position, domain.
 	}
 }
 
-// ScheduledDrafts lists the drafts of all organizations whose publishing is planned, in no order.
+// ScheduledDrafts lists the scheduled drafts of all organizations, in no order.
 func (v *View) ScheduledDrafts() []domain.Draft {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -140,7 +139,7 @@ func (v *View) ScheduledDrafts() []domain.Draft {
 	return list
 }
 
-// TokenOwner finds whom a token belongs to by its hash: the user and the token's id.
+// TokenOwner returns the user and the token's id for a token's hash.
 func (v *View) TokenOwner(hash string) (domain.User, string, bool) {
 	v.mu.RLock()
 	owner, ok := v.tokens[hash]
@@ -152,7 +151,7 @@ func (v *View) TokenOwner(hash string) (domain.User, string, bool) {
 	return u, owner.token, ok
 }
 
-// IntegrationOf finds the integration that has a version.
+// IntegrationOf returns the integration of a version.
 func (v *View) IntegrationOf(organization, version string) (domain.Integration, bool) {
 	v.mu.RLock()
 	id := v.versions[version]
@@ -160,7 +159,7 @@ func (v *View) IntegrationOf(organization, version string) (domain.Integration, 
 	return v.Integrations.Get(organization, id)
 }
 
-// AttachmentOf finds an attachment of an integration that is there, and the integration.
+// AttachmentOf returns an attachment and its integration, unless that was removed.
 func (v *View) AttachmentOf(organization, id string) (domain.Integration, domain.Attachment, bool) {
 	v.mu.RLock()
 	of := v.attached[id]
@@ -170,8 +169,8 @@ func (v *View) AttachmentOf(organization, id string) (domain.Integration, domain
 	return i, a, ok && i.RemovedAt.IsZero()
 }
 
-// DataKey gives the wrapped data key for an instance's secrets, its customer's or else its
-// organization's, and the place that the key is bound to.
+// DataKey returns the wrapped data key for an instance's secrets, its customer's or else its organization's,
+// and the key's associated data.
 func (v *View) DataKey(i domain.Instance) (wrapped []byte, place string, ok bool) {
 	if i.Customer != "" {
 		c, ok := v.Customers.Get(i.Organization, i.Customer)

@@ -10,14 +10,14 @@ import (
 	"heddle/store"
 )
 
-// Listed is an integration with what lists show, search and sort by. It is never changed, so that
+// Listed is an integration with the fields that lists show, search and sort by. It is never changed, so that
 // lists of thousands copy pointers only.
 type Listed struct {
 	*domain.Integration
 	Summary   *definition.Part // of its newest main draft
-	Name      string           // in lower case
+	Name      string           // lower case
 	UpdatedAt time.Time        // when it was edited or published last
-	Shown     bool             // it is there, whole: what an import that was cut off left is not
+	Shown     bool             // it exists, complete: an interrupted import leaves one that is not
 }
 
 func (l *Listed) draft(d domain.Draft) {
@@ -27,14 +27,14 @@ func (l *Listed) draft(d domain.Draft) {
 	l.Summary = d.Definition
 }
 
-// listing is an integration's place in lists.
+// listing is an integration's entry in lists.
 type listing struct {
 	since store.Position     // of the integration's first event
 	draft *row[domain.Draft] // the newest main one, or the named one that became the newest version; nil before the first
 	now   *Listed
 }
 
-// listing finds or makes the listing of an integration, whose draft comes first.
+// listing returns the listing of an integration, and makes it if need be: the draft's events come first.
 func (v *View) listing(integration string) *listing {
 	l := v.listings[integration]
 	if l == nil {
@@ -44,7 +44,7 @@ func (v *View) listing(integration string) *listing {
 	return l
 }
 
-// update replaces what is listed by a changed copy.
+// update swaps in a modified copy of the listing.
 func (l *listing) update(change func(now *Listed)) {
 	now := *l.now
 	change(&now)
@@ -52,7 +52,7 @@ func (l *listing) update(change func(now *Listed)) {
 	l.now = &now
 }
 
-// follow makes another draft the one that is listed.
+// follow lists another draft.
 func (v *View) follow(l *listing, draft *row[domain.Draft]) {
 	if l.draft != nil {
 		v.evict(l.draft)
@@ -61,8 +61,8 @@ func (v *View) follow(l *listing, draft *row[domain.Draft]) {
 	l.update(func(now *Listed) { now.draft(draft.State) })
 }
 
-// MainDraft gives the newest main draft of an integration, with a summary for its definition. It
-// is closed when the newest version was made from it and nobody has edited since.
+// MainDraft returns the newest main draft of an integration, with a summary for its definition. It is closed if
+// the newest version was made from it and nobody has edited since.
 func (v *View) MainDraft(integration string) (domain.Draft, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -72,7 +72,7 @@ func (v *View) MainDraft(integration string) (domain.Draft, bool) {
 	return domain.Draft{}, false
 }
 
-// Listed gives an integration as lists show it.
+// Listed returns an integration as lists show it.
 func (v *View) Listed(integration string) (*Listed, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

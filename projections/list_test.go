@@ -11,7 +11,7 @@ import (
 	"heddle/store"
 )
 
-// What is listed is the newest main draft, whatever comes when, and it is never changed in place.
+// The newest main draft is listed, in whatever order events come, and it is never changed in place.
 func TestListed(t *testing.T) {
 	log := store.NewMemory()
 	v := follow(t, log, quiet)

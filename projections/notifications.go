@@ -10,7 +10,7 @@ import (
 	"heddle/store"
 )
 
-// Notification is an event of a draft with whom it is told to. It is never changed.
+// Notification is an event of a draft with its recipients. It is never changed.
 type Notification struct {
 	domain.Notification
 	ID                                      string // the event's
@@ -20,7 +20,7 @@ type Notification struct {
 	At                                      time.Time
 }
 
-// maxExcerpt is how much of a notice's text is kept, in characters; all of it is with the draft.
+// maxExcerpt is how many characters of a notification's text are kept; the draft has all of it.
 const maxExcerpt = 280
 
 func (v *View) indexNotification(n domain.Notification, d domain.Draft, by applied[domain.Draft]) {
@@ -43,15 +43,15 @@ func excerpt(text string) string {
 	return strings.Clone(text)
 }
 
-// NotificationsTo gives all that a user was told, oldest first. It must not be edited.
+// NotificationsTo returns all notifications of a user, oldest first. The caller must not edit it.
 func (v *View) NotificationsTo(user string) []*Notification {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return slices.Clip(v.notificationsTo[user])
 }
 
-// NotificationsAfter gives what an organization's people were told after a position, oldest first. It must not
-// be edited.
+// NotificationsAfter returns an organization's notifications after a position, oldest first. The caller must
+// not edit it.
 func (v *View) NotificationsAfter(organization string, at store.Position) []*Notification {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -59,7 +59,7 @@ func (v *View) NotificationsAfter(organization string, at store.Position) []*Not
 	return slices.Clip(all[NotificationsUpTo(all, at):])
 }
 
-// NotificationsUpTo counts those of a list that are not after a position.
+// NotificationsUpTo returns how many of a list are at or before a position.
 func NotificationsUpTo(list []*Notification, at store.Position) int {
 	n, _ := slices.BinarySearchFunc(list, at+1, func(n *Notification, at store.Position) int { return cmp.Compare(n.Position, at) })
 	return n

@@ -9,7 +9,7 @@ import (
 	"heddle/store"
 )
 
-// Progress is how far a reader of the log has come, and who waits for it. View and RunIndex share it.
+// Progress is the position of a reader of the log, with those who wait for it. View and RunIndex share it.
 type Progress struct {
 	mu       sync.Mutex
 	position store.Position
@@ -17,23 +17,23 @@ type Progress struct {
 	advanced chan struct{} // closed and replaced whenever position grows
 	watchers map[chan struct{}]struct{}
 	seen     atomic.Uint64 // the newest position that the log has shown
-	behind   atomic.Int64  // since when something seen is not passed, in ns since 1970; 0 when all is
+	behind   atomic.Int64  // since when something seen is not passed, in ns since 1970; 0 if all is
 }
 
 func (p *Progress) init() {
 	p.caughtUp, p.advanced, p.watchers = make(chan struct{}), make(chan struct{}), map[chan struct{}]struct{}{}
 }
 
-// saw notes what the log has shown and the reader has still to pass.
+// saw notes a position of the log that the reader has still to pass.
 func (p *Progress) saw(pos store.Position) {
 	p.seen.Store(uint64(pos))
 	p.behind.CompareAndSwap(0, time.Now().UnixNano())
 }
 
-// Seen is the newest position that the log has shown, whether or not the reader has passed it yet.
+// Seen returns the newest position that the log has shown, whether or not the reader has passed it.
 func (p *Progress) Seen() store.Position { return store.Position(p.seen.Load()) }
 
-// Lag is how long the reader has been behind what the log has shown, 0 when it is not.
+// Lag returns how long the reader has been behind the log, 0 if it is not.
 func (p *Progress) Lag() time.Duration {
 	if since := p.behind.Load(); since != 0 {
 		return max(0, time.Since(time.Unix(0, since)))
@@ -41,8 +41,8 @@ func (p *Progress) Lag() time.Duration {
 	return 0
 }
 
-// reach moves on to a position; changed says whether anything was applied on the way, mark whether
-// the log said that this is all there is.
+// reach advances the position; changed says whether anything was applied on the way, mark whether the log has
+// nothing more.
 func (p *Progress) reach(pos store.Position, changed, mark bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,14 +73,14 @@ func (p *Progress) reach(pos store.Position, changed, mark bool) {
 	}
 }
 
-// Position is how far the reader has come.
+// Position returns the position that the reader has reached.
 func (p *Progress) Position() store.Position {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.position
 }
 
-// CaughtUp is closed once the reader has seen all that was in the log when it started.
+// CaughtUp is closed once the reader has seen everything that was in the log when it started.
 func (p *Progress) CaughtUp() <-chan struct{} { return p.caughtUp }
 
 // Wait returns once the reader has passed a position, or with ctx's error.
@@ -100,8 +100,8 @@ func (p *Progress) Wait(ctx context.Context, pos store.Position) error {
 	}
 }
 
-// Watch gives a signal after changes, the first one at once. A slow reader skips signals, but never
-// the newest, and delays nobody. stop ends it.
+// Watch returns a signal after changes, the first one at once. A slow reader skips signals, but never the
+// newest, and delays nobody. stop ends it.
 func (p *Progress) Watch() (signal <-chan struct{}, stop func()) {
 	s := make(chan struct{}, 1)
 	s <- struct{}{}

@@ -2,7 +2,7 @@ package projections
 
 import "testing"
 
-// A reader is behind from when the log shows something until it has passed a mark with nothing newer shown.
+// A reader is behind from when the log shows a record until it has passed a mark with nothing newer shown.
 func TestLag(t *testing.T) {
 	var p Progress
 	p.init()

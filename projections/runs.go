@@ -24,7 +24,7 @@ import (
 // knows their words only.
 type RunIndex struct {
 	Progress
-	// Blobs is where log lines are that were too many for an event; without it they can't be found.
+	// Blobs has the log lines that were too many for an event; without it they can't be found.
 	Blobs *blobs.Store
 
 	log    store.Log
@@ -33,12 +33,12 @@ type RunIndex struct {
 	writer sync.Mutex // held for each transaction that writes
 	write  writing
 	wanted atomic.Uint64 // the newest position that somebody waits for
-	hurry  chan struct{} // told when it has grown
+	hurry  chan struct{} // signaled when it has grown
 	tails  tails
-	purged time.Time // when what was forgotten was last purged; for whoever forgets
+	purged time.Time // when forgotten rows were last purged; for Forget only
 }
 
-// Execution is what the index knows of a run.
+// Execution is a run's row in the index.
 type Execution struct {
 	ID, Organization               string
 	Instance, Integration, Version string
@@ -46,7 +46,7 @@ type Execution struct {
 	Invoke                         domain.InvokeType
 	Test                           bool
 	Position                       store.Position // of its first event
-	QueuedAt, StartedAt, EndedAt   time.Time      // zero when not yet
+	QueuedAt, StartedAt, EndedAt   time.Time      // zero if not yet
 	Result                         domain.ResultType
 	Error                          string
 	Claims                         int
@@ -54,10 +54,10 @@ type Execution struct {
 
 const runSchemaVersion = 5
 
-// A run has one row, and one entry in each of few indexes: what the runs of a flow share is one row
-// of sources, what they all do one of step_sets, and only those that failed or logged have a row in
-// texts. Those that a newer request may still keep from beginning again have one in requests. A run's place in
-// lists is when it started, or was queued before that.
+// A run has one row, and one entry in each of a few indexes. Runs of one flow share a row of sources, runs with
+// the same steps a row of step_sets, and only runs that failed or logged have a row in texts. Runs whose
+// retries a newer request may still stop have one in requests. Lists sort a run by when it started or, before
+// that, was queued.
 const runSchema = `
 CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, event BLOB NOT NULL, stream TEXT NOT NULL);
 CREATE TABLE organizations (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -84,12 +84,12 @@ CREATE INDEX requests_by_request ON requests (request);
 CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, detail=none);
 `
 
-// clockSchema came later, and so is made where it is missing.
+// clockSchema came later, so it is created if missing.
 const clockSchema = `CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL);
 `
 
-// runIndexes are made once all that the log has is written: to sort many entries at once takes a tenth of
-// what it takes to put each in its place.
+// runIndexes are created once everything in the log is written: sorting many entries at once takes a tenth of
+// the time of inserting each in its place.
 const runIndexes = `
 CREATE INDEX IF NOT EXISTS runs_by_organization ON runs (organization, at);
 CREATE INDEX IF NOT EXISTS runs_by_source ON runs (source, at);
@@ -97,7 +97,7 @@ CREATE INDEX IF NOT EXISTS runs_failed ON runs (organization, at) WHERE failed =
 CREATE INDEX IF NOT EXISTS runs_unfinished ON runs (position) WHERE ended = 0;
 `
 
-// OpenRunIndex opens or makes the index file. One that another version made is made anew.
+// OpenRunIndex opens or creates the index file. A file of another version is replaced.
 func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.Logger) (*RunIndex, error) {
 	db, err := openRunFile(ctx, path)
 	if errors.Is(err, errOtherVersion) {
@@ -152,9 +152,9 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 // Close releases the file. Run must have returned.
 func (x *RunIndex) Close() error { return x.db.Close() }
 
-// checkpoint tells where to go on. An index that was made from another log, such as one restored
-// from a backup since, is emptied: the log is the truth. Where the record that the index reached
-// last was removed in its time, the log still knows that it had that stream.
+// checkpoint returns the position to continue from. An index made from another log, such as one restored from a
+// backup since, is emptied: the log is the truth. If the record that the index reached last was removed, the
+// log still knows its stream.
 func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 	var at store.Position
 	var event []byte
@@ -167,7 +167,7 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 	}
 	for rec, err := range x.log.Read(ctx, stream, 0) {
 		if refusal.CodeOf(err) == refusal.NotFound {
-			return at, nil // removed, which only a log says that had it
+			return at, nil // removed: only a log that had it says so
 		} else if err != nil {
 			return 0, fmt.Errorf("%w: %w", errUnread, err)
 		}
@@ -181,8 +181,8 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 	return 0, err
 }
 
-// Wait returns once the index shows what was appended up to a position, or with ctx's error.
-// Somebody who waits is served at once.
+// Wait returns once the index shows everything appended up to a position, or with ctx's error. A waiting caller
+// is served at once.
 func (x *RunIndex) Wait(ctx context.Context, pos store.Position) error {
 	for {
 		wanted := x.wanted.Load()
@@ -192,7 +192,7 @@ func (x *RunIndex) Wait(ctx context.Context, pos store.Position) error {
 	}
 	select {
 	case x.hurry <- struct{}{}:
-	default: // it is told already
+	default: // it is signaled already
 	}
 	return x.Progress.Wait(ctx, pos)
 }

@@ -15,8 +15,8 @@ import (
 	"heddle/store"
 )
 
-// BenchmarkRunIndex builds the index of a log of runs with two steps each, of which one in ten logs
-// two lines and one in fifty fails, as fast as it can.
+// BenchmarkRunIndex builds the index of a log of runs with two steps each, of which one in ten logs two lines
+// and one in fifty fails, as fast as it can.
 func BenchmarkRunIndex(b *testing.B) {
 	log := store.NewMemory()
 	const total = 20_000

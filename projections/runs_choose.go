@@ -25,12 +25,12 @@ func (t terms) with(term string, args ...any) terms {
 	return both
 }
 
-// maxBranches is how many sources are each read in order of their own index. Beyond that the runs of
-// the organization are looked through in order.
+// maxBranches is how many sources are each read in order of their own index. Beyond that all runs of the
+// organization are scanned in order.
 const maxBranches = 64
 
-// choose makes the statement that gives the places of the executions of a page, or of all pages; it
-// is empty when there can be none. Each of its branches reads one index in order and ends at the limit.
+// choose returns the statement for the places of the executions of a page, or of all pages; it is empty if
+// there can be none. Each of its branches reads one index in order and ends at the limit.
 func (x *RunIndex) choose(ctx context.Context, q ExecutionQuery, page bool) (string, []any, error) {
 	var organization int64
 	err := x.db.QueryRowContext(ctx, `SELECT id FROM organizations WHERE name = ?`, q.Organization).Scan(&organization)
@@ -87,11 +87,11 @@ func (x *RunIndex) choose(ctx context.Context, q ExecutionQuery, page bool) (str
 
 func is(asked *bool, value bool) bool { return asked != nil && *asked == value }
 
-// branches are selects whose results are put together.
+// branches are selects whose results are merged.
 type branches struct {
 	list  []string
 	args  []any
-	tail  string // how each is ordered, empty when all of it is wanted
+	tail  string // order and limit of each, empty if all rows are wanted
 	limit int
 }
 
@@ -147,7 +147,7 @@ func (q ExecutionQuery) terms(page bool) (t terms) {
 	return t
 }
 
-// sourcesOf finds the sources that a query chooses; narrowed tells whether that is not simply all.
+// sourcesOf returns the sources that a query selects; narrowed reports whether these are fewer than all.
 func (x *RunIndex) sourcesOf(ctx context.Context, organization int64, q ExecutionQuery) (ids []int64, narrowed bool, err error) {
 	var t terms
 	for _, c := range [][2]string{{"instance", q.Instance}, {"integration", q.Integration}, {"version", q.Version}, {"flow", q.Flow},
@@ -183,17 +183,17 @@ func (x *RunIndex) ids(ctx context.Context, query string, args ...any) (ids []in
 	return ids, rows.Err()
 }
 
-// encodeIDs makes one argument of many.
+// encodeIDs returns many ids as one argument.
 func encodeIDs(ids []int64) string {
 	list, _ := json.Marshal(ids) // integers always have a JSON form
 	return string(list)
 }
 
-// maxTerms is how many words are looked for together.
+// maxTerms is how many words are searched for together.
 const maxTerms = 16
 
-// matching turns words into what FTS5 looks for: each must begin a word. What is no letter or digit
-// separates words there, so it does here.
+// matching returns the FTS5 query for words: each must begin a word. FTS5 separates words at anything but
+// letters and digits, and so does matching.
 func matching(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co) })
 	var all []string

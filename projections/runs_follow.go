@@ -15,8 +15,8 @@ import (
 	"heddle/store"
 )
 
-// The index shares its cores with the runs themselves. While they come in numbers it writes what
-// gathers in a quarter of a second in one transaction; most runs are then over when they are written.
+// The index shares its cores with the runs themselves. Under load it writes the records of a quarter of a
+// second in one transaction; most runs have ended by the time they are written.
 const (
 	gatherFor  = 250 * time.Millisecond
 	gatherMost = 4096    // records
@@ -26,10 +26,10 @@ const (
 // touched is a run that changed since the last transaction.
 type touched struct {
 	id       string
-	position store.Position // of its first event, 0 when that was written a while ago
+	position store.Position // of its first event, 0 if that was written in an earlier transaction
 	run      domain.Run     // as folded, while position is known
 	logged   int            // bytes of log lines in it
-	dirty    bool           // something happened that its row shows
+	dirty    bool           // an event came that its row shows
 
 	old       bool     // it has a row already, and its position is that row's
 	names     []string // of its steps, once it has ended
@@ -37,9 +37,9 @@ type touched struct {
 	collected bool     // all of this has been read
 }
 
-// gathered is what the next transaction will write.
+// gathered is the content of the next transaction.
 type gathered struct {
-	open  map[string]*touched // as the last transaction left them: most end with the next one
+	open  map[string]*touched // after the last transaction: most end with the next one
 	runs  map[string]*touched
 	order []*touched // of their first events
 	audit []auditRecord
@@ -48,11 +48,11 @@ type gathered struct {
 	size  int
 }
 
-// stepsKept is how many steps a run has at most that is kept from one transaction to the next. One that has more is
-// read when it has ended, and not again for each transaction: only its other events are in its row until then.
+// stepsKept is the largest number of steps of a run that is kept from one transaction to the next. A longer run
+// is read once it has ended, and not again for each transaction: until then its row has only its other events.
 const stepsKept = 1000
 
-// after begins what follows on what was written.
+// after starts the next batch, carrying over unfinished runs.
 func after(g *gathered) *gathered {
 	open := map[string]*touched{}
 	for _, t := range g.order {
@@ -83,7 +83,7 @@ func (x *RunIndex) Run(ctx context.Context) error {
 	return err
 }
 
-// read hands on what the log has.
+// read passes the log's records on.
 func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
 	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, auditedCategories...)})) {
 		if err != nil {
@@ -100,8 +100,8 @@ func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<-
 	return errors.New("the log ended")
 }
 
-// gather folds records and writes them when it is time: at once when there was quiet or somebody
-// waits for them, else together with what comes soon after.
+// gather folds records and writes them when due: at once if it was quiet before or somebody waits for them,
+// else together with the records that follow soon.
 func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) error {
 	g, due := after(&gathered{}), time.NewTimer(0)
 	defer due.Stop()
@@ -152,11 +152,11 @@ func (x *RunIndex) gather(ctx context.Context, records <-chan store.Recorded) er
 	}
 }
 
-// freshWait is how long a query waits for what has happened before it.
+// freshWait is how long a query waits for the index to catch up.
 const freshWait = 2 * time.Second
 
-// fresh waits until what the log has shown so far is written, so that a query finds it. An index that
-// is further behind than the wait answers with what it has.
+// fresh waits until everything the log has shown so far is written, so that a query finds it. If the index is
+// further behind than the wait, it answers with what it has.
 func (x *RunIndex) fresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, freshWait)
 	defer cancel()
@@ -167,10 +167,10 @@ func (x *RunIndex) fresh(ctx context.Context) error {
 	return err
 }
 
-// awaited tells whether somebody waits for what is not written yet.
+// awaited reports whether somebody waits for records that are not written yet.
 func (x *RunIndex) awaited() bool { return x.wanted.Load() > uint64(x.Position()) }
 
-// fold adds a record to what will be written.
+// fold adds a record to the next transaction.
 func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 	g.last = rec
 	g.count++
@@ -207,8 +207,8 @@ func (x *RunIndex) fold(g *gathered, rec store.Recorded) error {
 	return err
 }
 
-// evolve folds a record into a run, and leaves out what a newer version of heddle wrote and what a run is not found
-// by: what steps gave, and log lines beyond those that are searched.
+// evolve folds a record into a run. It skips events of newer versions of heddle, and drops data that no search
+// uses: outputs of steps, and log lines beyond those that are searched.
 func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta, logged *int) (domain.Run, error) {
 	event, err := domain.Runs.Decode(rec.Kind, rec.Data)
 	if unknown, ok := errors.AsType[*domain.UnknownKindError](err); ok {
@@ -231,11 +231,11 @@ func (x *RunIndex) evolve(r domain.Run, rec store.Recorded, meta domain.Meta, lo
 	return event.Evolve(r, meta), nil
 }
 
-// again is how long the index waits after a write that failed.
+// again is the pause after a failed write.
 const again = time.Second
 
-// inTime does something again and again until it succeeds: neither a full disk nor a log that is away may end the
-// process, and what waits meanwhile is safe in the log.
+// inTime calls do until it succeeds: neither a full disk nor an unreachable log may end the process, and the
+// records that wait meanwhile are safe in the log.
 func (x *RunIndex) inTime(ctx context.Context, do func() error) error {
 	for {
 		err := do()
@@ -255,10 +255,11 @@ func (x *RunIndex) inTime(ctx context.Context, do func() error) error {
 	}
 }
 
-// errUnread is in the error of what could not be read from the log.
+// errUnread is in the error of a failed read from the log.
 var errUnread = errors.New("reading the log")
 
-// passing tells errors that end when somebody makes room, lets go of the file or starts the log's server again.
+// passing reports whether an error ends when somebody frees space, releases the file or restarts the log's
+// server.
 func passing(err error) bool {
 	if errors.Is(err, errUnread) {
 		return true

@@ -8,14 +8,14 @@ import (
 	"heddle/domain"
 )
 
-// Expired gives executions that ended before a time, in no order.
+// Expired returns executions that ended before a time, in no order.
 func (x *RunIndex) Expired(ctx context.Context, before time.Time, limit int) ([]Execution, error) {
 	at := before.UnixMicro() // one that ended before it started before it, too
 	return x.list(ctx, `organizations o CROSS JOIN runs r INDEXED BY runs_by_organization ON r.organization = o.id JOIN sources s ON s.id = r.source
 		WHERE r.at < ? AND r.ended BETWEEN 1 AND ? LIMIT ?`, at, at-1, limit)
 }
 
-// Forget takes executions out of the index, whose streams were removed from the log.
+// Forget removes executions whose streams were removed from the log.
 func (x *RunIndex) Forget(ctx context.Context, gone []Execution) (err error) {
 	x.writer.Lock()
 	defer x.writer.Unlock()
@@ -46,12 +46,12 @@ func (x *RunIndex) Forget(ctx context.Context, gone []Execution) (err error) {
 }
 
 const (
-	freePagesKept = 256 // of 4 KiB: new rows will want them
-	vacuumStep    = 512 // pages given back in one transaction
+	freePagesKept = 256 // of 4 KiB, for new rows
+	vacuumStep    = 512 // pages released in one transaction
 )
 
-// GiveBack returns the space of what was forgotten to the file system, and leaves nothing of it in the file. The words of
-// large indexes are rid of it once in a while only, since that writes all of them anew.
+// GiveBack returns the space of forgotten rows to the file system, and leaves nothing of them in the file. The
+// full-text index of a large file is purged only once in a while, since that rewrites all of it.
 func (x *RunIndex) GiveBack(ctx context.Context) error {
 	if err := x.purge(ctx); err != nil {
 		return fmt.Errorf("purging the words of the run index: %w", err)
@@ -83,11 +83,12 @@ func (x *RunIndex) giveBackSome(ctx context.Context) (free int, err error) {
 
 const (
 	purgePause = 24 * time.Hour // between two purges of a large index
-	purgeSmall = 16 << 20       // bytes of words up to which it is done each time
+	purgeSmall = 16 << 20       // bytes of words up to which each call purges
 	purgeStep  = 500            // pages written in one transaction
 )
 
-// purge merges the words into one piece, a step at a time: until then those of what was forgotten are only marked.
+// purge merges the full-text index into one segment, a step at a time: until then words of forgotten rows are
+// only marked.
 func (x *RunIndex) purge(ctx context.Context) error {
 	var size int64
 	if err := x.db.QueryRowContext(ctx, `SELECT ifnull(sum(length(block)), 0) FROM texts_data`).Scan(&size); err != nil {
@@ -130,8 +131,8 @@ func (x *RunIndex) purgeSome(ctx context.Context, pages int) (more bool, err err
 	return after-before >= 2, tx.Commit()
 }
 
-// Trusted is the newest time that is known to be right: the one that was kept last or else, in a new index, that of the
-// newest record. It is the zero time where there is none.
+// Trusted returns the newest time that is known to be right: the one kept last or, in a new index, that of the
+// newest record. It is zero if there is none.
 func (x *RunIndex) Trusted(ctx context.Context) (time.Time, error) {
 	var at int64
 	err := x.db.QueryRowContext(ctx, `SELECT ifnull((SELECT at FROM clock), max(

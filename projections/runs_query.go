@@ -13,8 +13,8 @@ import (
 	"heddle/store"
 )
 
-// ExecutionQuery chooses executions; empty fields choose all. The one that started last comes first,
-// or was queued last as long as it has not started.
+// ExecutionQuery selects executions; empty fields select all. They are sorted by when they started or, before
+// that, were queued, newest first.
 type ExecutionQuery struct {
 	Organization                         string
 	Instance, Integration, Version, Flow string
@@ -33,13 +33,13 @@ type ExecutionQuery struct {
 	Limit                                int
 }
 
-// ExecutionPlace is where an execution stands in lists.
+// ExecutionPlace is an execution's place in lists.
 type ExecutionPlace struct {
 	At       int64 // when it started or, before that, was queued, in microseconds
 	Position store.Position
 }
 
-// Place is where the execution stands in lists.
+// Place returns the execution's place in lists.
 func (e Execution) Place() ExecutionPlace {
 	at := e.StartedAt
 	if at.IsZero() {
@@ -51,10 +51,10 @@ func (e Execution) Place() ExecutionPlace {
 const runColumns = `r.id, o.name, s.instance, s.integration, s.version, s.customer, s.flow, s.flow_name, s.invoke,
 	r.position, r.queued, r.started, r.ended, r.result, r.error, r.claims`
 
-// listed joins a run with what it shares with others.
+// listed joins a run with the rows that it shares with others.
 const listed = ` JOIN sources s ON s.id = r.source JOIN organizations o ON o.id = r.organization `
 
-// Executions gives a page of executions.
+// Executions returns a page of executions.
 func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Execution, error) {
 	if err := x.fresh(ctx); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Executio
 	return x.list(ctx, `(`+chosen+`) p CROSS JOIN runs r ON r.position = p.position`+listed+q.order()+` LIMIT ?`, append(args, q.Limit)...)
 }
 
-// Count tells how many executions a query chooses on all its pages.
+// Count returns how many executions a query selects, on all pages.
 func (x *RunIndex) Count(ctx context.Context, q ExecutionQuery) (n int, err error) {
 	if err := x.fresh(ctx); err != nil {
 		return 0, err
@@ -81,13 +81,13 @@ func (x *RunIndex) Count(ctx context.Context, q ExecutionQuery) (n int, err erro
 	return n, nil
 }
 
-// Unfinished gives the executions that have not ended and were queued after a position, oldest first.
+// Unfinished returns the unfinished executions that were queued after a position, oldest first.
 func (x *RunIndex) Unfinished(ctx context.Context, after store.Position, limit int) ([]Execution, error) {
 	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`, after, limit)
 }
 
-// Waiting tells how many executions have not begun, and when the oldest of them was queued, the zero
-// time when there is none.
+// Waiting returns how many executions have not begun, and when the oldest of them was queued, the zero time if
+// there is none.
 func (x *RunIndex) Waiting(ctx context.Context) (n int, oldest time.Time, err error) {
 	var queued int64
 	err = x.db.QueryRowContext(ctx, `SELECT count(*), ifnull(min(queued), 0) FROM runs INDEXED BY runs_unfinished WHERE ended = 0 AND claims = 0`).Scan(&n, &queued)
@@ -97,8 +97,7 @@ func (x *RunIndex) Waiting(ctx context.Context) (n int, oldest time.Time, err er
 	return n, fromMicro(queued), nil
 }
 
-// UnfinishedOf gives the oldest executions of a flow in an instance that have not ended, as of all
-// that has happened before a position.
+// UnfinishedOf returns the oldest unfinished executions of a flow in an instance, as of a position.
 func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf store.Position, limit int) ([]Execution, error) {
 	if err := x.Wait(ctx, asOf); err != nil {
 		return nil, err
@@ -107,8 +106,8 @@ func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf
 		instance, flow, limit)
 }
 
-// Requested gives the executions of a flow in an instance, queued before a position, that a newer one for the
-// same request may keep from beginning again: those that have not ended and that no other one keeps from it.
+// Requested returns the executions of a flow in an instance, queued before a position, whose retries a newer
+// one for the same request may stop: those that have not ended and are not superseded already.
 func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string, before store.Position) ([]Execution, error) {
 	if err := x.Wait(ctx, before); err != nil {
 		return nil, err
@@ -117,14 +116,14 @@ func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string
 		`WHERE q.request = ? AND q.position < ? AND s.instance = ? AND s.flow = ? ORDER BY q.position`, request, before, instance, flow)
 }
 
-// EndedSince gives the executions of an instance that have not ended, or not before a time, and that were queued
-// after a position, in that order.
+// EndedSince returns the executions of an instance that were queued after a position and have not ended, or not
+// before a time, in the order of the log.
 func (x *RunIndex) EndedSince(ctx context.Context, instance string, since time.Time, after store.Position, limit int) ([]Execution, error) {
 	return x.list(ctx, `sources s JOIN organizations o ON o.id = s.organization CROSS JOIN runs r INDEXED BY runs_by_source ON r.source = s.id
 		WHERE s.instance = ? AND r.position > ? AND (r.ended = 0 OR r.ended >= ?) ORDER BY r.position LIMIT ?`, instance, after, micro(since), limit)
 }
 
-// Execution finds one execution of an organization.
+// Execution returns one execution of an organization.
 func (x *RunIndex) Execution(ctx context.Context, organization, id string) (Execution, bool, error) {
 	found, err := x.list(ctx, `runs r`+listed+`WHERE r.id = ? AND o.name = ?`, key(id), organization)
 	if err != nil || len(found) == 0 {

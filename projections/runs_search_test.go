@@ -25,7 +25,7 @@ func logged(messages ...string) (lines []domain.LogLine) {
 	return lines
 }
 
-// searchable writes runs that differ in what can be looked for.
+// searchable writes runs that differ in their searchable fields.
 func searchable(t *testing.T, log store.Log) store.Position {
 	t.Helper()
 	end := domain.RunFinished{Claim: 1, Result: domain.Completed}
@@ -96,12 +96,12 @@ func TestExecutionsByWhatTheyDid(t *testing.T) {
 	}
 }
 
-// However many steps a run has, and however many transactions of the index it goes on for, it is found by the
-// first and the last of them.
+// However many steps a run has, and however many transactions of the index it spans, it is found by the first
+// and the last of them.
 func TestLongExecutionIsFound(t *testing.T) {
 	log := store.NewMemory()
 	x, _ := index(t, log, filepath.Join(t.TempDir(), "runs.db"))
-	said := strings.Repeat("y", maxWords/(stepsKept/2)) // what is searched ends halfway
+	said := strings.Repeat("y", maxWords/(stepsKept/2)) // the searched text ends halfway
 	events := []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "First", Log: logged("needle")}}
 	step := func(n int) domain.StepFinished {
 		return domain.StepFinished{Path: strconv.Itoa(n), Name: "Body", Log: logged(said)}
@@ -166,7 +166,7 @@ func TestRunOverManyTransactions(t *testing.T) {
 	}
 }
 
-// testManyTransactions has each event in a transaction of its own, and others of another run between them.
+// testManyTransactions puts each event in a transaction of its own, with others of another run between them.
 func testManyTransactions(t *testing.T, others int) {
 	log := store.NewMemory()
 	kept, err := blobs.Open(t.Context(), "mem://")
@@ -205,7 +205,7 @@ func testManyTransactions(t *testing.T, others int) {
 	}
 }
 
-// What was forgotten is nowhere any more, and the record at which the index stood may go with it.
+// Forgotten rows leave no trace, and the record at which the index stood may go with them.
 func TestForget(t *testing.T) {
 	log := store.NewMemory()
 	path := filepath.Join(t.TempDir(), "runs.db")
@@ -251,7 +251,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// A file of an older version is made anew.
+// A file of an older version is replaced.
 func TestRunIndexOfAnotherVersion(t *testing.T) {
 	log := store.NewMemory()
 	path := filepath.Join(t.TempDir(), "runs.db")

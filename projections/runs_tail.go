@@ -11,8 +11,8 @@ import (
 	"heddle/store"
 )
 
-// tails wakes those who read the stream of one run, so that each record of all runs is looked at once
-// and not once by everybody who waits for some.
+// tails wakes readers of one run's stream, so that each record of all runs is looked at once, not once by every
+// waiting reader.
 type tails struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]struct{} // by stream
@@ -20,7 +20,7 @@ type tails struct {
 	instances map[string]map[*InstanceTail]struct{}
 }
 
-// InstanceTail tells which runs of an instance have grown.
+// InstanceTail collects the runs of an instance that have grown.
 type InstanceTail struct {
 	Grown <-chan struct{} // a signal that some have, as in [RunIndex.Tail]
 
@@ -34,7 +34,7 @@ type InstanceTail struct {
 // maxGrown is how many runs an [InstanceTail] remembers for a slow reader.
 const maxGrown = 10_000
 
-// Take gives the runs that have grown since it was called last, and the position up to which that is so. lost says
+// Take returns the runs that have grown since the last call, and the position up to which that holds. lost says
 // that there were too many: then the reader must look for them in the index.
 func (t *InstanceTail) Take() (runs []string, to store.Position, lost bool) {
 	t.all.mu.Lock()
@@ -44,14 +44,14 @@ func (t *InstanceTail) Take() (runs []string, to store.Position, lost bool) {
 	return runs, t.to, lost
 }
 
-// TailInstance tells from now on which runs of an instance grow, as soon as the index shows them. stop ends it.
+// TailInstance collects from now on the runs of an instance that grow, once the index shows them. stop ends it.
 func (x *RunIndex) TailInstance(instance string) (tail *InstanceTail, stop func()) {
 	t, signal := &x.tails, make(chan struct{}, 1)
 	tail = &InstanceTail{Grown: signal, grown: signal, all: t, runs: map[string]bool{}}
 	return tail, enlist(&t.mu, t.instances, instance, tail)
 }
 
-// enlist adds one to those who are told of a key, until leave.
+// enlist subscribes one to a key, until leave.
 func enlist[T comparable](mu *sync.Mutex, told map[string]map[T]struct{}, key string, one T) (leave func()) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -69,7 +69,7 @@ func enlist[T comparable](mu *sync.Mutex, told map[string]map[T]struct{}, key st
 	}
 }
 
-// announce tells those who read the log of an instance of the runs that were written.
+// announce tells the tails of instances which of their runs were written.
 func (x *RunIndex) announce(ctx context.Context, g *gathered) error {
 	t := &x.tails
 	t.mu.Lock()
@@ -101,7 +101,7 @@ func (x *RunIndex) announce(ctx context.Context, g *gathered) error {
 	return nil
 }
 
-// add is called with the lock held.
+// add must be called with the lock held.
 func (t *InstanceTail) add(runs []string, to store.Position) {
 	for _, run := range runs {
 		t.runs[run] = true
@@ -115,7 +115,7 @@ func (t *InstanceTail) add(runs []string, to store.Position) {
 	}
 }
 
-// pass tells that a record has appeared. It waits for nobody.
+// pass signals that a record has appeared. It waits for nobody.
 func (t *tails) pass(rec store.Recorded) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,8 +127,8 @@ func (t *tails) pass(rec store.Recorded) {
 	}
 }
 
-// Tail gives a signal after each growth of a run's stream, ahead of the index itself. A slow reader
-// skips signals, but never the last one, and delays nobody. stop ends it.
+// Tail returns a signal after each growth of a run's stream, ahead of the index itself. A slow reader skips
+// signals, but never the last one, and delays nobody. stop ends it.
 func (x *RunIndex) Tail(stream string) (signal <-chan struct{}, stop func()) {
 	s := make(chan struct{}, 1)
 	return s, enlist(&x.tails.mu, x.tails.waiting, stream, s)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A reader that does not keep up is told that it missed something, and costs no more.
+// A slow reader learns that it missed something, and costs no more.
 func TestSlowReaderOfAnInstance(t *testing.T) {
 	x := &RunIndex{tails: tails{instances: map[string]map[*InstanceTail]struct{}{}}}
 	tail, stop := x.TailInstance("i")

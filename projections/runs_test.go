@@ -167,7 +167,7 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// The file is disposable: gone on from, or deleted, the answers are the same.
+// The file is disposable: whether it is continued or deleted, the answers are the same.
 func TestRunIndexRebuilds(t *testing.T) {
 	log := store.NewMemory()
 	path := filepath.Join(t.TempDir(), "runs.db")
@@ -200,7 +200,7 @@ func TestRunIndexRebuilds(t *testing.T) {
 	}
 }
 
-// An index made from a log that was put back to an older state since does not claim to know more.
+// An index of a log that was restored to an older state does not claim to know more.
 func TestRunIndexOfAnotherLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
 	log := store.NewMemory()

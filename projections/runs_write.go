@@ -17,7 +17,7 @@ import (
 	"heddle/store"
 )
 
-// writing is what the index's writer remembers from one transaction to the next.
+// writing is the index writer's memory between transactions.
 type writing struct {
 	organizations map[string]int64
 	sources       map[source]int64
@@ -31,7 +31,7 @@ func newWriting() writing {
 	return writing{organizations: map[string]int64{}, sources: map[source]int64{}, stepSets: map[string]int64{}}
 }
 
-// source is what the runs of one flow of one instance share.
+// source is the row that the runs of one flow of one instance share.
 type source struct {
 	organization                                                     int64
 	instance, integration, version, customer, flow, flowName, invoke string
@@ -46,7 +46,7 @@ type transaction struct {
 	texts  []text
 }
 
-// text is what one run alone can be found by.
+// text is the searchable text of one run alone.
 type text struct {
 	position store.Position
 	words    string
@@ -55,8 +55,8 @@ type text struct {
 // indexWriter writes what was gathered into the index.
 type indexWriter struct{ x *RunIndex }
 
-// put writes what was gathered. All that is read from elsewhere is read before the file is locked for writing: a log
-// that is away holds up neither queries nor retention.
+// put writes the gathered records. It reads everything from elsewhere before it locks the file for writing: an
+// unreachable log blocks neither queries nor retention.
 func (w indexWriter) put(ctx context.Context, g *gathered) error {
 	for rest := g.order; ; {
 		n, size := 0, 0
@@ -77,8 +77,8 @@ func (w indexWriter) put(ctx context.Context, g *gathered) error {
 	}
 }
 
-// collect reads what the row of a run needs. Of one that began a while ago it reads the stream, which may be ahead:
-// then the row is too, and is written again.
+// collect reads the data for a run's row. It reads the stream of a run that began in an earlier transaction.
+// The stream may be ahead: then the row is too, and is written again.
 func (w indexWriter) collect(ctx context.Context, run *touched) (err error) {
 	if !run.dirty || run.collected {
 		return nil
@@ -105,8 +105,8 @@ func (w indexWriter) collect(ctx context.Context, run *touched) (err error) {
 	return nil
 }
 
-// apply writes some runs in one transaction, with the last ones the checkpoint too. Nothing cuts it short: it is small,
-// and what watches a context costs more than many a statement.
+// apply writes some runs in one transaction, and the checkpoint with the last ones. It ignores cancellation: it
+// is short, and watching a context costs more than many statements.
 func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, last bool) (err error) {
 	ctx = context.WithoutCancel(ctx)
 	w.x.writer.Lock()
@@ -117,7 +117,7 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 	}
 	defer func() {
 		if err != nil {
-			w.x.write = newWriting() // what it remembers may not be in the file
+			w.x.write = newWriting() // its memory may be ahead of the file
 			_ = tx.Rollback()        // err says what happened
 		}
 	}()
@@ -145,7 +145,7 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 	return tx.Commit()
 }
 
-// index makes the indexes that are not there yet.
+// index creates the indexes that are missing.
 func (w indexWriter) index(ctx context.Context) error {
 	w.x.writer.Lock()
 	defer w.x.writer.Unlock()
@@ -201,7 +201,7 @@ func (t *transaction) put(run *touched) error {
 	return err
 }
 
-// request writes what a run was started for as long as that may matter to a newer one.
+// request writes a run's request as long as it may matter to a newer one.
 func (t *transaction) request(position store.Position, r domain.Run) error {
 	statement, args := `INSERT OR REPLACE INTO requests VALUES (?, ?)`, []any{position, r.Queued.Request}
 	if r.Finished != nil || r.SupersededBy != "" {
@@ -229,8 +229,8 @@ func (w indexWriter) load(ctx context.Context, id string) (r domain.Run, err err
 	return r, nil
 }
 
-// words are by what an ended run is found: the names of its steps, which it shares with others, and what it alone has,
-// its errors and log lines.
+// words are the terms that an ended run is found by: the names of its steps, which it shares with others, and
+// its own errors and log lines.
 func (w indexWriter) words(ctx context.Context, r domain.Run) (names []string, words string) {
 	var own strings.Builder
 	left := maxNames
@@ -258,8 +258,8 @@ func (w indexWriter) words(ctx context.Context, r domain.Run) (names []string, w
 	return names, own.String()
 }
 
-// putTexts writes them together: each statement on another table that opens a savepoint, as one that
-// replaces does, has FTS5 write what it has so far to a segment of its own, and merge those.
+// putTexts writes all texts at once: FTS5 flushes a segment at every savepoint that another statement opens,
+// such as one that replaces.
 func (t *transaction) putTexts() error {
 	insert, err := t.tx.PrepareContext(t.ctx, `INSERT OR REPLACE INTO texts (rowid, words) VALUES (?, ?)`)
 	if err != nil {
@@ -273,13 +273,13 @@ func (t *transaction) putTexts() error {
 	return insert.Close()
 }
 
-// What can be found of one run; the rest is only in its log.
+// The searchable size of one run; the rest is only in its log.
 const (
 	maxWords = 64 << 10 // bytes of errors and log lines
 	maxNames = 16 << 10 // bytes of the names of steps
 )
 
-// lines gives a step's log lines. What can't be read is left out: it must not hold up the index.
+// lines returns a step's log lines. Unreadable ones are left out: they must not block the index.
 func (w indexWriter) lines(ctx context.Context, s domain.StepFinished) []domain.LogLine {
 	if s.LogBlob == nil || w.x.Blobs == nil {
 		return s.Log
@@ -310,7 +310,7 @@ func (t *transaction) stepSet(names string) (int64, error) {
 	return number(t, t.write.stepSets, names, `SELECT id FROM step_sets WHERE names = ?`, `INSERT INTO step_sets (names) VALUES (?)`, names)
 }
 
-// number finds the id of something that many runs name, or gives it one.
+// number returns the id of a name that many runs share, and assigns one to a new name.
 func number[K comparable](t *transaction, known map[K]int64, k K, find, insert string, args ...any) (id int64, err error) {
 	if id, ok := known[k]; ok {
 		return id, nil

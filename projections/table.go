@@ -12,7 +12,7 @@ import (
 type Table[S any] struct {
 	mu     *sync.RWMutex
 	rows   map[string]*row[S]
-	orders map[string][]*row[S] // by organization, in the order of creation; nil for what was dropped
+	orders map[string][]*row[S] // by organization, in the order of creation; nil for dropped ones
 }
 
 type row[S any] struct {
@@ -27,7 +27,7 @@ func (t *Table[S]) init(mu *sync.RWMutex) {
 	t.mu, t.rows, t.orders = mu, map[string]*row[S]{}, map[string][]*row[S]{}
 }
 
-// row finds or makes the row that an event folds into.
+// row returns the row that an event folds into, and makes it if need be.
 func (t *Table[S]) row(m domain.Meta, at store.Position) *row[S] {
 	r := t.rows[m.Aggregate]
 	if r == nil {
@@ -46,7 +46,7 @@ func (t *Table[S]) drop(id string) {
 	t.orders[r.Organization][r.place] = nil
 }
 
-// Last is the position of the last event of an aggregate, 0 if there is none.
+// Last returns the position of the last event of an aggregate, 0 if there is none.
 func (t *Table[S]) Last(id string) store.Position {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -56,7 +56,7 @@ func (t *Table[S]) Last(id string) store.Position {
 	return 0
 }
 
-// Get finds an aggregate of an organization.
+// Get returns an aggregate of an organization.
 func (t *Table[S]) Get(organization, id string) (S, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -67,7 +67,7 @@ func (t *Table[S]) Get(organization, id string) (S, bool) {
 	return none, false
 }
 
-// Find finds an aggregate of any organization: for doors that learn the organization from it.
+// Find returns an aggregate of any organization, for doors that learn the organization from it.
 func (t *Table[S]) Find(id string) (S, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -106,8 +106,8 @@ func (t *Table[S]) Each(organization string) iter.Seq2[store.Position, S] {
 	}
 }
 
-// chunk is how many rows are copied under one lock: readers wait for the fold, and it for them, no
-// longer than that.
+// chunk is how many rows are copied under one lock: it bounds how long readers and the fold wait for each
+// other.
 const chunk = 128
 
 // All yields the aggregates of all organizations, in no order.

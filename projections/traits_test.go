@@ -9,7 +9,7 @@ import (
 	"heddle/store"
 )
 
-// The view folds the categories that say so.
+// The view folds the categories with the trait.
 func TestViewFollowsItsCategories(t *testing.T) {
 	v := NewView(store.NewMemory(), slog.New(slog.DiscardHandler))
 	if want := domain.CategoriesWith(func(t domain.Traits) bool { return t.InView }); !slices.Equal(v.Categories(), want) {

@@ -1,5 +1,5 @@
-// Package projections is what we know: folds of the log that answer queries. View holds in memory
-// what people do; RunIndex holds on disk what machines do. Both are disposable: the log is the truth.
+// Package projections answers queries: it folds the log into read models. View holds in memory what people do;
+// RunIndex holds on disk what machines do. Both are disposable: the log is the truth.
 package projections
 
 import (
@@ -38,8 +38,8 @@ type View struct {
 	listings        map[string]*listing                      // by integration
 	lists           map[string][]*listing                    // by organization, in the order of creation; append-only
 	open            map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
-	ended           map[string]*listing                      // whose the drafts are that the View has forgotten, by id
-	scheduled       map[string]*row[domain.Draft]            // drafts whose publishing is planned, by id
+	ended           map[string]*listing                      // integrations of evicted drafts, by id
+	scheduled       map[string]*row[domain.Draft]            // scheduled drafts, by id
 	unknown         map[string]bool                          // kinds already warned about
 	notifications   map[string][]*Notification               // by organization, in the order of their events; append-only
 	notificationsTo map[string][]*Notification               // the same by user
@@ -71,8 +71,8 @@ func NewView(log store.Log, logger *slog.Logger) *View {
 // Categories returns the names of the categories that the view follows.
 func (v *View) Categories() []string { return slices.Sorted(maps.Keys(v.decodable)) }
 
-// Applied is the position of the newest record that the View shows. Unlike Position, which marks move too, it is one
-// that every reader of the same categories comes by.
+// Applied returns the position of the newest record that the View shows. Unlike Position, which marks move too,
+// every reader of the same categories passes it.
 func (v *View) Applied() store.Position { return store.Position(v.applied.Load()) }
 
 // batchSize is how many records are decoded together: enough to keep all cores busy at a rebuild.
@@ -81,7 +81,7 @@ const batchSize = 256
 type batch struct {
 	apply []func()
 	upTo  store.Position
-	last  store.Position // of its last record, 0 when it has none
+	last  store.Position // of its last record, 0 if it has none
 	mark  bool
 	done  chan struct{} // closed when decoded
 	err   error
@@ -182,8 +182,7 @@ func (v *View) apply(b *batch) {
 	v.reach(b.upTo, len(b.apply) > 0, b.mark)
 }
 
-// intern gives the string that was seen last where it is the same: the same few come with each event,
-// and are kept once.
+// intern returns the previous string if it is equal: the same few come with each event, and are kept once.
 func intern(last *atomic.Pointer[string], s string) string {
 	if p := last.Load(); p != nil && *p == s {
 		return *p
@@ -193,7 +192,7 @@ func intern(last *atomic.Pointer[string], s string) string {
 	return kept
 }
 
-// skip tells once of a kind that a newer version of heddle wrote.
+// skip warns once of a kind that a newer version of heddle wrote.
 func (v *View) skip(e *domain.UnknownKindError) {
 	if !v.unknown[e.Kind] {
 		v.unknown[e.Kind] = true
@@ -201,7 +200,7 @@ func (v *View) skip(e *domain.UnknownKindError) {
 	}
 }
 
-// applied is an event with what is known about it.
+// applied is an event as applied, with its record and metadata.
 type applied[S any] struct {
 	*store.Recorded
 	event domain.Event[S]

@@ -62,7 +62,7 @@ func node(name string) *definition.Part {
 			Children: map[string][]*definition.Part{"steps": {{ID: "step", Fields: map[string]any{"name": "Hook", "isTrigger": true}}}}}}}}
 }
 
-// publish writes all that a published integration with one open draft leaves in the log.
+// publish writes the events of a published integration with one open draft.
 func publish(t testing.TB, ctx context.Context, log store.Log, id string) store.Position {
 	t.Helper()
 	first, second := domain.MainDraftID(id, 0), domain.MainDraftID(id, 1)
@@ -213,7 +213,7 @@ func TestEach(t *testing.T) {
 	}
 }
 
-// Events of a newer version are skipped, once with a word, and what follows them is still seen.
+// Events of a newer version are skipped with one warning, and later events are still seen.
 func TestUnknownKinds(t *testing.T) {
 	log := store.NewMemory()
 	var out bytes.Buffer
@@ -249,7 +249,7 @@ func TestBadRecordEndsTheView(t *testing.T) {
 	}
 }
 
-// What other programs append, to streams of any name, passes.
+// Streams that other programs append, of any name, pass.
 func TestViewPassesWhatIsNotHeddles(t *testing.T) {
 	log := store.NewMemory()
 	for i, e := range []store.Event{{Kind: "$streamDeleted"}, {Kind: "CustomerCreated", Data: []byte("[]")}, {Kind: "CustomerCreated", Meta: []byte("{}"), Data: []byte("{}")},

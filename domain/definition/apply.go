@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Apply gives the definition after the changes. A change that addresses what is not there is
-// skipped: a summary holds only some of the parts, and see [Overlap] for merging.
+// Apply returns the definition after the changes. It skips a change whose parts are missing: a summary holds
+// only some of the parts, and see [Overlap] for merging.
 func Apply(def *Part, changes []Change) *Part {
 	if def == nil || !addressed(def, changes) {
-		return def // as for most edits and a summary: not worth growing a tree for
+		return def // as for most edits of a summary: not worth a mutable copy
 	}
 	t := &tree{parts: map[string]*mutable{}}
 	t.root = t.thaw(def, nil, "")
@@ -20,7 +20,7 @@ func Apply(def *Part, changes []Change) *Part {
 	return t.root.freeze()
 }
 
-// addressed tells whether any of the changes is about the node or a part below it.
+// addressed reports whether any of the changes concerns the node or a part below it.
 func addressed(n *Part, changes []Change) bool {
 	for _, c := range changes {
 		if c.Node == n.ID && c.Op != AddOp || c.Parent == n.ID && (c.Op == AddOp || c.Op == MoveOp) {
@@ -37,7 +37,7 @@ func addressed(n *Part, changes []Change) bool {
 	return false
 }
 
-// tree is a definition that is being changed; the nodes that it grew from stay as they are.
+// tree is a definition under change; the original nodes stay as they are.
 type tree struct {
 	root  *mutable
 	parts map[string]*mutable
@@ -95,7 +95,7 @@ func (t *tree) add(c Change) {
 	to.insert(t.thaw(t.unknown(c.Part), to, c.List), c.List, c.After)
 }
 
-// unknown gives a part without the parts below it that are in the tree already.
+// unknown returns a part without the parts below it that are in the tree already.
 func (t *tree) unknown(n *Part) *Part {
 	for list, children := range n.Children {
 		kept := make([]*Part, 0, len(children))

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// Op is what a [Change] does.
+// Op is the operation of a [Change].
 type Op string
 
-// The operations. Without a path, set and unset concern a whole collection, named by List: a child
-// list or "inputs". Set makes sure that it is there; unset drops it if it is empty.
+// The operations. Without a path, set and unset concern a whole collection, named by List: a child list or
+// "inputs". Set makes sure that it exists; unset drops it if it is empty.
 const (
-	SetOp    Op = "set"    // give Value to the field at Path of Node
-	UnsetOp  Op = "unset"  // take the field at Path from Node
+	SetOp    Op = "set"    // set the field at Path of Node to Value
+	UnsetOp  Op = "unset"  // remove the field at Path from Node
 	AddOp    Op = "add"    // put Part into List of Parent, behind After ("": first)
-	RemoveOp Op = "remove" // take Node away, with everything below it
+	RemoveOp Op = "remove" // remove Node, with everything below it
 	MoveOp   Op = "move"   // put Node into List of Parent, behind After ("": first)
 )
 
-// Change is one semantic change of a definition. Parts are named by id, never by their place in a
-// list, so a change means the same wherever it is applied; the root is "". What was put together by
-// hand lacks From, Below and Was: Diff(def, Apply(def, changes)) gives the same changes complete.
+// Change is one semantic change of a definition. Parts are named by id, never by their index in a list, so a
+// change means the same wherever it is applied; the root is "". Changes made by hand lack From, Below and Was:
+// Diff(def, Apply(def, changes)) returns them complete.
 type Change struct {
 	Op     Op       `json:"op"`
 	Node   string   `json:"node,omitempty"`
@@ -30,11 +30,11 @@ type Change struct {
 	List   string   `json:"list,omitempty"`
 	After  string   `json:"after,omitempty"`
 	Part   *Part    `json:"part,omitempty"`
-	From   string   `json:"from,omitempty"`  // of a move to another parent: the one it leaves
-	Below  []string `json:"below,omitempty"` // of a remove: the parts that go with it
+	From   string   `json:"from,omitempty"`  // of a move to another parent: the former parent
+	Below  []string `json:"below,omitempty"` // of a remove: the parts below it
 
-	// Was is the old value of a set or unset. It is for people that look at a comparison and is not
-	// stored: whoever folds events has it, and stored it could double an event.
+	// Was is the old value of a set or unset, for people who look at a comparison. It is not stored: whoever
+	// folds events has it, and it could double an event's size.
 	Was any `json:"-"`
 }
 
@@ -47,15 +47,14 @@ func (c *Change) Normalize() {
 	c.Part.Normalize()
 }
 
-// nesting is touched by every move to another parent: two of them could put each part into the other.
+// nesting is the key of every move to another parent: two of them could put each part into the other.
 const nesting = "@nesting"
 
-// Touches gives the keys of what a change touches: a field or an input, and behind an @ a place: the
-// part's own, the one behind it, the first of a list, whether a collection is there. Two lists of
-// changes made from the same definition give the same in either order if they have no key in common and
-// none of a place that is above another's, but for the order of parts that both put into one place: there
-// the last one comes first. An edit of what the other list removes has none in common with it and is
-// lost: see [Overlap].
+// Touches returns the keys that a change touches: a field or an input, and, after an @, a place: the part's
+// own, the one behind it, the first of a list, or the existence of a collection. Two lists of changes to the
+// same definition commute if they share no key and no place is above another's, except for the order of parts
+// that both put into one place: there the last one comes first. An edit below a part that the other list
+// removes shares no key with it and is lost: see [Overlap].
 func Touches(c Change) []string {
 	switch c.Op {
 	case SetOp, UnsetOp:
@@ -96,8 +95,8 @@ func slotKey(c Change) string {
 	return c.After + "/@next"
 }
 
-// Overlap gives the keys of b that touch what a touches, see [OverlapKeys]. None means that merging the
-// two lists loses nothing of either.
+// Overlap returns the keys of b that touch the same as a, see [OverlapKeys]. If there are none, merging the two
+// lists loses nothing of either.
 func Overlap(a, b []Change) []string { return OverlapKeys(TouchedBy(a), TouchedBy(b)) }
 
 func TouchedBy(changes []Change) []string {
@@ -108,9 +107,9 @@ func TouchedBy(changes []Change) []string {
 	return keys
 }
 
-// OverlapKeys gives the keys of b that touch what those of a do, in order, each once. It is stricter
-// than comparing keys: a key stands for everything below it too, at a slash, so that an edit inside a
-// part meets the removal of the part.
+// OverlapKeys returns the keys of b that touch the same as those of a, in order, each once. It is stricter than
+// comparing keys: a key includes everything below it, at a slash, so that an edit inside a part meets the
+// removal of the part.
 func OverlapKeys(a, b []string) []string {
 	touched, above := map[string]bool{}, map[string]bool{}
 	for _, key := range a {

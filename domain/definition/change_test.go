@@ -18,7 +18,7 @@ func mustEncode(t interface{ Fatal(...any) }, def *Part) string {
 	return string(data)
 }
 
-// event holds what the events of drafts hold of definitions.
+// event holds the fields of draft events that hold definitions.
 type event struct {
 	Definition *Part
 	Changes    []Change
@@ -135,8 +135,8 @@ func TestChangesThatDoNotOverlapCommute(t *testing.T) {
 	t.Logf("%d pairs commuted, %d of them but for the order of what they put into one place", apart, together)
 }
 
-// alike reports whether what two lists of changes give in either order is the same, but for the order of
-// what both put into one place.
+// alike reports whether two lists of changes have the same result in either order, except for the order of
+// parts that both put into one place.
 func alike(a, b []Change, ab, ba *Part) bool {
 	if sharePlace(a, b) {
 		ab, ba = unordered(ab), unordered(ba)
@@ -155,7 +155,7 @@ func sharePlace(a, b []Change) bool {
 	return slices.ContainsFunc(b, func(c Change) bool { return (c.Op == AddOp || c.Op == MoveOp) && places[slotKey(c)] })
 }
 
-// unordered gives a definition with every list in the order of ids.
+// unordered returns a definition with every list in the order of ids.
 func unordered(n *Part) *Part {
 	c := &Part{ID: n.ID, Fields: n.Fields}
 	if n.Children != nil {
@@ -171,7 +171,8 @@ func unordered(n *Part) *Part {
 	return c
 }
 
-// shareKey reports whether two lists of changes have a key in common, or touch what the other puts a part into.
+// shareKey reports whether two lists of changes share a key, or one touches a part behind which the other puts
+// one.
 func shareKey(a, b []Change) bool {
 	if slices.ContainsFunc(Overlap(a, b), func(key string) bool { return strings.Contains(key, "/@") }) {
 		return true

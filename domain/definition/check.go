@@ -6,9 +6,9 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Check tells everything that keeps a definition from running as it says: all that [Parse] refuses
-// (an edited definition has not been through it), parts that cannot be told apart, and references
-// that lead nowhere. err is [Problems]; warnings are odd but harmless, and repeat those of Parse.
+// Check returns everything that keeps a definition from running: all that [Parse] refuses (an edited definition
+// has not been through it), parts that cannot be distinguished, and references that lead nowhere. err is
+// [Problems]; warnings are odd but harmless, and repeat those of Parse.
 func Check(def *Part) (warnings []refusal.Problem, err error) {
 	c := &checker{findings: structure(def), configVars: map[string]bool{}, flows: map[string]bool{}}
 	root := location{node: def}
@@ -122,8 +122,7 @@ func (c *checker) trigger(s location) {
 // MaxConcurrencyLimit is how many runs of a flow the format lets a queueConfig have under way at once.
 const MaxConcurrencyLimit = 15
 
-// queue refuses the combinations of queueing that contradict each other. Source: the observed
-// format, section 10.
+// queue refuses contradictory combinations of queueing options. Source: the observed format, section 10.
 func (c *checker) queue(s location) {
 	q := s.node.Map("queueConfig")
 	fifo, _ := q["usesFifoQueue"].(bool)

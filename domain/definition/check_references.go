@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// scope knows the steps of a flow and how they stand to the one that is looked at.
+// scope is the steps of a flow as seen from the current step.
 type scope struct {
-	order   map[string]int  // place of each step by identifier, in the order in which they can run
-	at      int             // place of the step looked at
+	order   map[string]int  // rank of each step by identifier, in the order in which they can run
+	at      int             // rank of the current step
 	around  map[string]bool // identifiers of the loops around it
 	present map[string]string
 }
@@ -32,7 +32,7 @@ func (c *checker) steps(flow location, steps []*Part, sc *scope) {
 	}
 }
 
-// enter gives the scope of the body of a loop.
+// enter returns the scope of a loop's body.
 func (sc *scope) enter(loop *Part) *scope {
 	inner := *sc
 	inner.around = map[string]bool{Identifier(loop.Name()): true}
@@ -90,9 +90,9 @@ func (c *checker) items(s location, list []any, sc *scope) {
 	}
 }
 
-// reference checks that a reference names a step whose data is there when this step runs. A step in
-// an earlier branch or loop body is accepted: where branches meet again, an action picks whichever
-// ran. Source: the observed format, section 6.3.
+// reference checks that a reference names a step whose data exists when this step runs. A step in an earlier
+// branch or loop body is accepted: where branches meet again, an action picks whichever ran. Source: the
+// observed format, section 6.3.
 func (c *checker) reference(s location, text string, sc *scope) {
 	path, err := ParsePath(text)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 // Encode writes a definition as JSON, ids included, the same bytes for the same definition.
 func Encode(def *Part) ([]byte, error) { return encodeJSON(def) }
 
-// Decode reads what EncodeDefinition wrote.
+// Decode reads the output of Encode.
 func Decode(data []byte) (*Part, error) {
 	def := new(Part)
 	if err := Unmarshal(data, def, Full); err != nil {
@@ -25,8 +25,8 @@ func Decode(data []byte) (*Part, error) {
 	return def, nil
 }
 
-// Hash names the content of a definition, ids included: the hex SHA-256 of its encoding. It panics on
-// a value that no definition can hold.
+// Hash identifies the content of a definition, ids included: the hex SHA-256 of its encoding. It panics on a
+// value that no definition can hold.
 func Hash(def *Part) string {
 	data, err := Encode(def)
 	if err != nil {
@@ -46,7 +46,7 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// numbers keeps whole numbers whole wherever a value of any type stands, whatever their size.
+// numbers keeps integers exact wherever a value of any type stands, whatever their size.
 var numbers = jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
 	if d.PeekKind() != '0' {
 		return errors.ErrUnsupported // the default is right for everything else
@@ -59,10 +59,10 @@ var numbers = jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, v *any) error {
 	return nil
 })
 
-// lenient reads what is there, since nothing that is stored can be mended.
+// lenient accepts faulty JSON, since stored data can't be mended.
 var lenient = jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// Mode is how much [Decode] reads of definitions.
+// Mode says how much of definitions [Decode] reads.
 type Mode int
 
 // The modes.
@@ -81,9 +81,8 @@ func withUnmarshalers(values ...*jsonv2.Unmarshalers) jsonv2.Options {
 	return jsonv2.JoinOptions(lenient, jsonv2.WithUnmarshalers(jsonv2.JoinUnmarshalers(values...)))
 }
 
-// Unmarshal reads what was stored. Every start reads the log with it, so it takes the slow way, which
-// looks at each number, only where a number may be too long for a float. A type that has room for
-// values of any type has a Normalize.
+// Unmarshal reads stored data. Every start reads the log with it, so it takes the slow way, which looks at each
+// number, only if a number may be too long for a float. A type with values of any type has a Normalize.
 func Unmarshal(data []byte, into any, mode Mode) error {
 	v, holdsAny := into.(interface{ Normalize() })
 	switch {
@@ -102,8 +101,8 @@ func Unmarshal(data []byte, into any, mode Mode) error {
 // exactDigits is how many digits a float keeps.
 const exactDigits = 15
 
-// holdsLongNumber looks for a run of more digits than that. Any such run holds a place that is a
-// multiple of its length, so it is enough to look around those.
+// holdsLongNumber looks for a run of more digits than that. Any such run covers an index that is a multiple of
+// its length, so it is enough to look around those.
 func holdsLongNumber(data []byte) bool {
 	digit := func(i int) bool { return data[i] >= '0' && data[i] <= '9' }
 	for i := exactDigits; i < len(data); i += exactDigits + 1 {
@@ -124,7 +123,7 @@ func holdsLongNumber(data []byte) bool {
 	return false
 }
 
-// Normalize gives the numbers of a part that was just read, and of its parts, the types that fields have.
+// Normalize converts the numbers of a part that was just read, and of its parts, to the types of fields.
 func (n *Part) Normalize() {
 	if n == nil {
 		return
@@ -137,7 +136,7 @@ func (n *Part) Normalize() {
 	}
 }
 
-// normalizeMap gives the numbers of values that were just read the types that fields have.
+// normalizeMap converts the numbers of values that were just read to the types of fields.
 func normalizeMap(m map[string]any) {
 	for key, v := range m {
 		switch v := v.(type) {
@@ -151,8 +150,8 @@ func normalizeMap(m map[string]any) {
 	}
 }
 
-// FieldValue gives a value the Go types that fields have: numbers become int64 when they are whole,
-// else float64. Values that come from elsewhere, such as a GraphQL argument, pass through here.
+// FieldValue converts a value to the Go types of fields: numbers become int64 if they are integers, else
+// float64. Values from elsewhere, such as a GraphQL argument, pass through here.
 func FieldValue(v any) any {
 	switch v := v.(type) {
 	case json.Number:
@@ -164,7 +163,7 @@ func FieldValue(v any) any {
 	case int:
 		return int64(v)
 	case float64:
-		// JSON does not tell 1.0 from 1, so neither do fields; 2^63 is the first float beyond int64.
+		// JSON does not distinguish 1.0 from 1, so neither do fields; 2^63 is the first float beyond int64.
 		if v == math.Trunc(v) && math.Abs(v) < 1<<63 {
 			return int64(v)
 		}

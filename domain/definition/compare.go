@@ -1,6 +1,6 @@
 package definition
 
-// PartDifference is what became of one part between two definitions.
+// PartDifference is the difference of one part between two definitions.
 type PartDifference struct {
 	ID      string // empty for the integration itself
 	Kind    string // integration, flow, step, branch, config variable or config page
@@ -9,7 +9,7 @@ type PartDifference struct {
 	New     bool
 	Deleted bool
 	Moved   bool
-	WasName string // the name before, if it was another
+	WasName string // the name before, if different
 	Fields  []FieldDifference
 }
 
@@ -18,15 +18,15 @@ type FieldDifference struct {
 	Path   []string // field key, or "inputs" and the input's name
 	Before any
 	After  any
-	Set    bool // it is there now
-	WasSet bool // it was there before
+	Set    bool // it exists now
+	WasSet bool // it existed before
 }
 
-// Modified tells whether a part that is on both sides says something else now.
+// Modified reports whether a part on both sides has changed.
 func (p PartDifference) Modified() bool { return len(p.Fields) > 0 && !p.New && !p.Deleted }
 
-// Compare tells what differs between two definitions for people that look at it: parts in the order of
-// the new one, then those that are gone. Parts are compared by id, as by [Diff].
+// Compare returns the differences of two definitions for people: parts in the order of the new one, then
+// removed ones. Parts are compared by id, as by [Diff].
 func Compare(old, new *Part) []PartDifference {
 	before, now := partsByID(old), partsByID(new)
 	found := map[string]*PartDifference{}
@@ -73,7 +73,7 @@ func (p PartDifference) of(k located) PartDifference {
 	return p
 }
 
-// label is what people call a part.
+// label is a part's name for people.
 func label(n *Part) string {
 	if key := n.Key(); key != "" {
 		return key
@@ -81,7 +81,7 @@ func label(n *Part) string {
 	return n.Name()
 }
 
-// Field gives what a part has at the path of a change.
+// Field returns the value of a part at the path of a change.
 func (n *Part) Field(path []string) (v any, there bool) {
 	if n == nil {
 		return nil, false

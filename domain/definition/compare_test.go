@@ -37,7 +37,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// Every part that is new, gone or says something else is told, once, and no other.
+// Every new, removed or changed part is reported once, and no other.
 func TestCompareTellsEveryPart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &maker{T: t, prefix: "n"}
@@ -70,7 +70,7 @@ func TestCompareTellsEveryPart(t *testing.T) {
 	})
 }
 
-// fieldsOf gives the fields of a part; that its inputs are there but empty says nothing.
+// fieldsOf returns the fields of a part; empty inputs count as none.
 func fieldsOf(n *Part) map[string]any {
 	all := map[string]any{}
 	for key, v := range n.Fields {

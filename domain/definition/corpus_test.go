@@ -13,7 +13,7 @@ import (
 
 var corpusDir = filepath.Join("..", "..", "..", "shared", "corpus")
 
-// corpus gives the real definitions, by file name, and skips the test where there are none.
+// corpus returns the real definitions, by file name, and skips the test if there are none.
 func corpus(t testing.TB) map[string][]byte {
 	t.Helper()
 	files := corpusFiles(t)
@@ -119,8 +119,8 @@ func holds(t *testing.T, at string, file, export any) {
 	}
 }
 
-// asExported says where the parts of a file of the first generation are in an export. It is written
-// apart from the code that it tests, and knows only what the files here have.
+// asExported maps the parts of a file of the first generation to those of an export. It is written apart from
+// the code under test, and knows only the contents of the files here.
 func asExported(file map[string]any) map[string]any {
 	if file["definitionVersion"] != nil {
 		return file

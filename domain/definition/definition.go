@@ -1,5 +1,6 @@
-// Package definition is the format of integrations, version 7: it reads and writes their YAML, checks them, gives their
-// parts ids, and compares, changes and merges them. It is pure. What happens to a definition is in package domain.
+// Package definition is the format of integrations, version 7: it reads and writes their YAML, checks them,
+// assigns ids to their parts, and compares, changes and merges them. It is pure and knows no aggregates, so
+// that every floor can use it. What happens to a definition is in package domain.
 package definition
 
 import (
@@ -12,20 +13,19 @@ import (
 	"strings"
 )
 
-// Part is an integration definition (the root), or a part of it that has an identity: a flow, step,
-// branch, config variable or config page. It is one generic tree, so that nothing a file holds is
-// lost and comparing, changing and merging need no code per field. A Node is never changed once
-// built; whatever changes a definition returns new nodes that share the unchanged ones.
+// Part is an integration definition (the root), or a part of it that has an identity: a flow, step, branch,
+// config variable or config page. It is one generic tree, so that nothing in a file is lost and comparing,
+// changing and merging need no code per field. A Part is never changed once built; changes return new parts
+// that share the unchanged ones.
 type Part struct {
-	// ID is given when the part first appears and survives renames and moves; it is never in the
-	// YAML. The root's is empty: the integration has its own.
+	// ID is assigned when the part first appears and survives renames and moves; it is never in the YAML. The
+	// root's is empty: the integration has its own.
 	ID string `json:"id,omitempty"`
 	// Fields holds every YAML key but the child lists. Values are nil, bool, int64, float64, string,
 	// []any and map[string]any. A field that is nil counts as not set.
 	Fields map[string]any `json:"fields,omitempty"`
-	// Children holds the child lists by YAML key: flows, requiredConfigVars and configPages of the
-	// root, steps of a flow, steps (a loop's) and branches of a step, steps of a branch. A list that
-	// is there and empty stays there.
+	// Children holds the child lists by YAML key: flows, requiredConfigVars and configPages of the root, steps
+	// of a flow, steps (a loop's) and branches of a step, steps of a branch. An empty list is kept.
 	Children map[string][]*Part `json:"children,omitempty"`
 
 	lines map[string]int // line by key path ("inputs/url"), "" for the node; nil if not read from text
@@ -39,14 +39,14 @@ type ActionRef struct {
 	Version   string // number, "LATEST", or "" when the file pins none
 }
 
-// Text gives a field that is text, or "".
+// Text returns a text field, or "".
 func (n *Part) Text(key string) string {
 	s, _ := n.Fields[key].(string)
 	return s
 }
 
-// Default gives the default value of a config variable, which is text. What is written as a number, a list or
-// the like is its JSON.
+// Default returns the default value of a config variable, which is text. Any other value is returned as its
+// JSON.
 func (n *Part) Default() string {
 	switch v := n.Fields["defaultValue"].(type) {
 	case nil:
@@ -54,18 +54,18 @@ func (n *Part) Default() string {
 	case string:
 		return v
 	default:
-		text, _ := json.Marshal(v) // what the file can hold has a JSON form
+		text, _ := json.Marshal(v) // every value of a file has a JSON form
 		return string(text)
 	}
 }
 
-// Flag gives a field that is true or false, false when it is not set.
+// Flag returns a boolean field, false if it is not set.
 func (n *Part) Flag(key string) bool {
 	b, _ := n.Fields[key].(bool)
 	return b
 }
 
-// Map gives a field that is a map, or nil. It must not be changed.
+// Map returns a field that is a map, or nil. The caller must not change it.
 func (n *Part) Map(key string) map[string]any {
 	m, _ := n.Fields[key].(map[string]any)
 	return m
@@ -77,10 +77,10 @@ func (n *Part) Name() string { return n.Text("name") }
 // Key gives the key of a config variable.
 func (n *Part) Key() string { return n.Text("key") }
 
-// Flows gives the root's flows.
+// Flows returns the root's flows.
 func (n *Part) Flows() []*Part { return n.Children[flowList] }
 
-// Flow gives the root's flow with this id, nil if there is none.
+// Flow returns the root's flow with this id, nil if there is none.
 func (n *Part) Flow(id string) *Part {
 	if i := slices.IndexFunc(n.Flows(), func(flow *Part) bool { return flow.ID == id }); i >= 0 {
 		return n.Flows()[i]
@@ -103,7 +103,7 @@ func (n *Part) Branches() []*Part { return n.Children[branchList] }
 // IsTrigger reports whether a step is its flow's trigger.
 func (n *Part) IsTrigger() bool { return n.Flag("isTrigger") }
 
-// Trigger gives the trigger step of a flow, nil if it has none.
+// Trigger returns the trigger step of a flow, nil if it has none.
 func (n *Part) Trigger() *Part {
 	if i := slices.IndexFunc(n.Steps(), (*Part).IsTrigger); i >= 0 {
 		return n.Steps()[i]
@@ -111,14 +111,14 @@ func (n *Part) Trigger() *Part {
 	return nil
 }
 
-// Inputs gives the inputs of a step or config variable by name, each a map with type and value. It
-// must not be changed.
+// Inputs returns the inputs of a step or config variable by name, each a map with type and value. The caller
+// must not change it.
 func (n *Part) Inputs() map[string]any { return n.Map("inputs") }
 
-// Action gives what a step runs.
+// Action returns the action that a step runs.
 func (n *Part) Action() ActionRef { return actionRef(n.Map("action")) }
 
-// Connection gives the connection that a config variable stands for, and whether it is one.
+// Connection returns the connection that a config variable stands for, and whether it is one.
 func (n *Part) Connection() (ActionRef, bool) {
 	m := n.Map("connection")
 	return actionRef(m), m != nil
@@ -130,7 +130,7 @@ func (n *Part) IsConnection() bool {
 	return is || n.Text("dataType") == "connection"
 }
 
-// DataSource gives the data source that fills a config variable, and whether it has one.
+// DataSource returns the data source that fills a config variable, and whether it has one.
 func (n *Part) DataSource() (ActionRef, bool) {
 	m := n.Map("dataSource")
 	return actionRef(m), m != nil
@@ -153,7 +153,7 @@ func actionRef(m map[string]any) ActionRef {
 	return ref
 }
 
-// Find gives the part with this id, nil if there is none.
+// Find returns the part with this id, nil if there is none.
 func (n *Part) Find(id string) *Part {
 	for part := range n.All() {
 		if part.ID == id {
@@ -182,7 +182,7 @@ func (n *Part) all(yield func(*Part) bool) bool {
 	return true
 }
 
-// keysOf gives the keys that any of the maps has, sorted.
+// keysOf returns the keys of the maps, sorted.
 func keysOf[V any](ms ...map[string]V) []string {
 	size := 0
 	for _, m := range ms {
@@ -210,7 +210,7 @@ func (n *Part) Equal(o *Part) bool {
 		})
 }
 
-// line gives the line of the longest known start of the path.
+// line returns the line of the longest known start of the path.
 func (n *Part) line(path ...string) int {
 	for ; len(path) > 0; path = path[:len(path)-1] {
 		if line := n.lines[strings.Join(path, "/")]; line > 0 {

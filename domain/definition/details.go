@@ -9,8 +9,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Details is what people say of an integration beside its flows. They are part of the definition, so
-// that a review, a version and a file hold them too. What is nil stays as it is.
+// Details is an integration's data besides its flows. It is part of the definition, so that a review, a version
+// and a file hold it too. Nil fields stay as they are.
 type Details struct {
 	Name          *string
 	Description   *string
@@ -19,7 +19,7 @@ type Details struct {
 	Labels        *[]string
 }
 
-// Changes gives the changes of a definition that say it.
+// Changes returns the changes of a definition that set the details.
 func (d Details) Changes() ([]Change, error) {
 	var changes []Change
 	for _, field := range []struct {
@@ -46,8 +46,8 @@ func (d Details) Changes() ([]Change, error) {
 
 const labelsField = "labels"
 
-// Tidy gives the definition with its labels trimmed, in lower case and each once, in the order in
-// which they stand, and the very same one where they are so already.
+// Tidy returns the definition with its labels trimmed, in lower case and each once, in their order. If they are
+// so already, it returns the definition itself.
 func Tidy(def *Part) *Part {
 	list, is := def.Fields[labelsField].([]any)
 	if !is {

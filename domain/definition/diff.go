@@ -1,6 +1,6 @@
 package definition
 
-// Diff gives the changes that make new of old. Parts are compared by id, so both must have come from
+// Diff returns the changes that make new of old. Parts are compared by id, so both must have come from
 // [Identify] or [Apply]; inputs are compared one by one, every other field as a whole.
 func Diff(old, new *Part) []Change {
 	d := &differ{old: siblingsByID(old), new: siblingsByID(new)}
@@ -9,14 +9,14 @@ func Diff(old, new *Part) []Change {
 	return append(d.changes, d.drops...)
 }
 
-// sibling is a part and where it is.
+// sibling is a part with its parent and list.
 type sibling struct {
 	node   *Part
 	parent string
 	list   string
 }
 
-// siblingsByID gives every part below the root by id.
+// siblingsByID returns every part below the root by id.
 func siblingsByID(root *Part) map[string]sibling {
 	all := map[string]sibling{}
 	for n := range root.All() {
@@ -37,9 +37,8 @@ type differ struct {
 
 func (d *differ) add(c Change) { d.changes = append(d.changes, c) }
 
-// node compares one part, then its lists from the first item to the last, parents before children:
-// whatever is moved or added finds its parent and the part before it already in place, so no
-// move can put a part into itself.
+// node compares one part, then its lists from the first item to the last, parents before children: a moved or
+// added part finds its parent and the part before it already in place, so no move can put a part into itself.
 func (d *differ) node(old, new *Part) {
 	d.fields(old, new)
 	for _, list := range keysOf(old.Children, new.Children) {
@@ -79,7 +78,7 @@ func (d *differ) list(parent, list string, before, children []*Part) {
 	}
 }
 
-// inside handles what an added part holds besides parts that are added with it: parts moved into it.
+// inside handles the parts that were moved into an added part.
 func (d *differ) inside(n *Part) {
 	for _, list := range keysOf(n.Children) {
 		after := ""
@@ -95,7 +94,7 @@ func (d *differ) inside(n *Part) {
 	}
 }
 
-// onlyNew gives an added part without the parts that are moved into it.
+// onlyNew returns an added part without the parts that are moved into it.
 func (d *differ) onlyNew(n *Part) *Part {
 	c := &Part{ID: n.ID, Fields: n.Fields}
 	if n.Children != nil {
@@ -112,7 +111,7 @@ func (d *differ) onlyNew(n *Part) *Part {
 	return c
 }
 
-// removals removes what is gone. Parts that live on have been moved away before.
+// removals removes the missing parts. Parts that live on have been moved away before.
 func (d *differ) removals(n *Part) {
 	for _, list := range keysOf(n.Children) {
 		for _, child := range n.Children[list] {

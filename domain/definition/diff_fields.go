@@ -24,7 +24,7 @@ func (d *differ) field(id string, path []string, a, b any, was, is bool) {
 	}
 }
 
-// inputs compares inputs one by one, if both sides are inputs or not there.
+// inputs compares inputs one by one, if each side is inputs or missing.
 func (d *differ) inputs(id string, a, b any, was, is bool) bool {
 	before, ok := a.(map[string]any)
 	after, ok2 := b.(map[string]any)

@@ -8,10 +8,10 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Edit makes changes that were put together by hand. It refuses one that addresses what is not there,
-// which [Apply] would skip, and what no definition can hold; whether references resolve is left to
-// [Check], as a definition under edit is often not yet whole. What is given another name takes along what
-// refers to it. The changes come back complete, and none for what is so already.
+// Edit makes changes that were put together by hand. It refuses changes of missing parts, which [Apply] would
+// skip, and values that no definition can hold. References are left to [Check], as a definition under edit is
+// often incomplete. References to a renamed part follow it. The changes are returned complete, without those
+// that have no effect.
 func Edit(def *Part, changes []Change, limits Limits) ([]Change, error) {
 	edited := def
 	for _, c := range changes {
@@ -75,7 +75,7 @@ func addressable(def *Part, c Change) error {
 	return refusal.ForField(refusal.Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
 }
 
-// CheckPlace refuses a place that no edit can set: that of a part, or of a field of it if there is a path.
+// CheckPlace refuses a place that no edit can set: that of a part or, with a path, of a field of it.
 func CheckPlace(def *Part, id string, path []string) error {
 	part, there := partsByID(def)[id]
 	if !there {
@@ -99,7 +99,7 @@ func settable(part located, c Change) error {
 		strings.Join(c.Path, "."), part.kind)
 }
 
-// receives refuses to put a part into a list that is not there.
+// receives refuses to put a part into a missing list.
 func receives(parts map[string]located, c Change) error {
 	parent, there := parts[c.Parent]
 	if !there {
@@ -114,14 +114,14 @@ func receives(parts map[string]located, c Change) error {
 	return nil
 }
 
-// located is a part and what it is.
+// located is a part with its kind and flow.
 type located struct {
 	node *Part
 	kind partKind
 	flow string // name of the flow that it is in
 }
 
-// partsByID gives every part by id, the root under "".
+// partsByID returns every part by id, the root under "".
 func partsByID(def *Part) map[string]located {
 	all := map[string]located{}
 	var walk func(k located)
@@ -141,8 +141,8 @@ func partsByID(def *Part) map[string]located {
 	return all
 }
 
-// NewPart makes a part for a list from what the format says of it, its own parts included. Each gets
-// an id from newID, the part itself the first.
+// NewPart makes a part for a list from its fields in the format, its own parts included. Each gets an id from
+// newID, the part itself the first.
 func NewPart(list string, said map[string]any, newID func() string) (*Part, error) {
 	for _, lists := range childLists {
 		if kind, known := lists[list]; known {
@@ -183,7 +183,7 @@ func newPart(kind partKind, said map[string]any, newID func() string) (*Part, er
 	return n, nil
 }
 
-// Place tells what a key of [Touches] names in a definition, for people.
+// Place describes a key of [Touches] for people.
 func Place(def *Part, key string) string {
 	id, path, _ := strings.Cut(key, "/")
 	part, there := partsByID(def)[id]

@@ -90,7 +90,7 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// Whatever leads from one definition to another is an edit that is accepted and complete.
+// The difference of any two definitions is an edit that is accepted and complete.
 func TestEditAcceptsEveryDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &maker{T: t, prefix: "n"}
@@ -148,7 +148,7 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// refused writes an error with its code.
+// refused returns an error with its code, as text.
 func refused(err error) string {
 	if err == nil {
 		return ""

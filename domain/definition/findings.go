@@ -8,10 +8,10 @@ import (
 	"heddle/domain/refusal"
 )
 
-// findings collects what is wrong with a definition, and what is only odd.
+// findings collects errors and warnings of a definition.
 type findings struct{ problems, warnings refusal.Problems }
 
-// location is a place in a definition with what is needed to tell it.
+// location is a place in a definition, as problems report it.
 type location struct {
 	flowStep
 	node *Part
@@ -27,7 +27,7 @@ func (s location) part(n *Part, kind partKind) location {
 	return location{flowStep: s.flowStep.of(kind, n.Name()), node: n}
 }
 
-// problem tells what is wrong, led by the key path, or by the key of the config variable it is in.
+// problem returns a problem, led by the key path, or by the key of the config variable it is in.
 func (s location) problem(format string, args ...any) refusal.Problem {
 	where := strings.Join(s.path, ".")
 	if key := s.node.Key(); key != "" && s.flow == "" {

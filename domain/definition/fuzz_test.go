@@ -9,7 +9,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// A reference that can be read is written so that it is read as the same.
+// A reference that parses is written so that it parses as the same.
 func FuzzPath(f *testing.F) {
 	for _, text := range []string{"fetchOrders.results.body.data[0].Id", `a.results["b.c"].d`, `a.results['b\\'c']`, "loop.currentItem", "loop.index", "a b-c.results.[x]", "a.results[", `a.results["`, "a..results", "a.error.[\"\"]"} {
 		f.Add(text)
@@ -48,7 +48,8 @@ func FuzzTemplate(f *testing.F) {
 	})
 }
 
-// Whatever changes somebody sends, they are refused, or give a definition that is written and read again.
+// Whatever changes somebody sends, they are refused, or result in a definition that can be written and read
+// again.
 func FuzzEdit(f *testing.F) {
 	for _, text := range []string{`[{"op":"set","path":["name"],"value":"N"}]`, `[{"op":"set","node":"p1","path":["inputs","a"],"value":{"type":"value","value":1}}]`,
 		`[{"op":"remove","node":"p2"},{"op":"unset","node":"p1","path":["description"]}]`, `[{"op":"move","node":"p3","parent":"p1","list":"steps","after":"p2"}]`,
@@ -63,7 +64,7 @@ func FuzzEdit(f *testing.F) {
 		}
 		for i, c := range changes {
 			if c.Part != nil && holes(c.Part) {
-				return // as nobody who makes parts can make one
+				return // no caller makes such parts
 			}
 			changes[i].Normalize()
 		}

@@ -23,7 +23,7 @@ func (m *maker) newID() string {
 
 func (m *maker) n(label string, below int) int { return rapid.IntRange(0, below-1).Draw(m.T, label) }
 
-// awkward texts are those that YAML writers get wrong.
+// awkward are texts that YAML writers get wrong.
 var awkward = []string{
 	"", " ", "\n", "\n\n", "a", " a", "a ", "a\n", "a\n\n", "a\n\n\nb", "\na", "\n\n a", "  a\nb", "a\n  b\n", "a\n \n", "a\n ",
 	"\ta\nb", "a\n\tb\t\n\t", "a\tb", "a: b", "a:", ": a", "a #b", "#a", "- a", "-", "?", "a\r\nb", "\r", "a\u2028b\nc", "\u0085",

@@ -5,13 +5,12 @@ import (
 	"maps"
 )
 
-// Identify gives every part of a definition its id. A part that stands for the same as a part of old
-// (nil if there is none) takes that one's id: the part with the same stableKey, else the one that
-// renameAttributes says it was, else the one of the same name — steps anywhere in the same flow, so
-// that a step moved into a branch is still the same. All else gets an id from newID. A trigger is
-// never the same as another step. The result no longer knows the lines of a text, as edits would soon
-// make them wrong: [Check] what was parsed before. Source: the format's stableKey and
-// renameAttributes; it has no ids of its own.
+// Identify assigns an id to every part of a definition. A part that matches one of old (nil if there is none)
+// takes its id: the part with the same stableKey, else the one that renameAttributes names, else the one of the
+// same name — steps anywhere in the same flow, so that a step moved into a branch is still the same. All other
+// parts get an id from newID. A trigger never matches another step. The result no longer knows the lines of a
+// text, as edits would soon make them wrong: [Check] a parsed definition before. Source: the format's stableKey
+// and renameAttributes; it has no ids of its own.
 func Identify(def, old *Part, newID func() string) *Part {
 	if old == nil {
 		old = &Part{}
@@ -59,7 +58,7 @@ func (i *matcher) flow(flow, was *Part) {
 	}
 }
 
-// stepsOf gives all steps of a flow, at any depth, triggers apart.
+// stepsOf returns all steps of a flow, at any depth, triggers apart.
 func stepsOf(flow *Part) (triggers, steps []*Part) {
 	for s := range walkSteps(flow) {
 		if s.IsTrigger() {
@@ -90,7 +89,7 @@ func walkSteps(n *Part) iter.Seq[*Part] {
 	return func(yield func(*Part) bool) { walk(n, yield) }
 }
 
-// match pairs parts by stableKey, then by rename, then by name; parts of one name go by their order.
+// match pairs parts by stableKey, then by rename, then by name; parts of one name by their order.
 func (i *matcher) match(parts, olds []*Part, name func(*Part) string, oldNames map[string]string) {
 	stableKey := func(n *Part) string { return n.Text("stableKey") }
 	i.by(stableKey, stableKey, parts, olds)
@@ -102,7 +101,7 @@ func (i *matcher) match(parts, olds []*Part, name func(*Part) string, oldNames m
 		before[name(o)] = true
 	}
 	i.by(func(p *Part) string {
-		// The old name back in use, or the new name there already, means that the rename is a past one.
+		// If the old name is in use again, or the new name existed already, the rename is a past one.
 		if from := oldNames[name(p)]; !present[from] && !before[name(p)] {
 			return from
 		}

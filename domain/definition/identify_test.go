@@ -21,7 +21,7 @@ func parse(t testing.TB, text string) *Part {
 	return def
 }
 
-// counter makes ids that tell apart what was given when.
+// counter makes ids that show when they were assigned.
 func counter(prefix string) func() string {
 	n := 0
 	return func() string {
@@ -90,7 +90,7 @@ func TestIdentifyKeepsIdentity(t *testing.T) {
 func TestIdentifyByStableKey(t *testing.T) {
 	text := strings.Replace(twoFlows, "- name: Import", "- name: Import\n    stableKey: s1", 1)
 	old := Identify(parse(t, text), nil, counter("old"))
-	// The key goes with the flow that has another name now; the old name is another flow's.
+	// The key goes with the renamed flow; the old name is another flow's.
 	text = strings.NewReplacer("name: Import", "name: Clean up", "name: Clean up", "name: Import").Replace(text)
 	new := Identify(parse(t, text), old, counter("new"))
 	if got := new.Flows()[0]; got.ID != old.Flows()[0].ID || got.Name() != "Clean up" {

@@ -9,8 +9,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// apiKeysField is where a definition has the API keys that the endpoint of a flow takes of everybody who calls for
-// the organization.
+// apiKeysField holds the API keys that the endpoint of a flow accepts from every caller of the organization.
 const apiKeysField = "organizationApiKeys"
 
 const (
@@ -19,8 +18,8 @@ const (
 	sealedEnd    = ")"
 )
 
-// SealedKey is how an API key stands in a definition: its end, by which people tell it from others, and the key
-// itself, sealed. As it is no secret, exports have it and imports take it back.
+// SealedKey is an API key in a definition: its end, by which people recognize it, and the sealed key itself. As
+// it is no secret, it is exported and imported.
 func SealedKey(plain string, sealed []byte) string {
 	letters := []rune(strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -32,7 +31,7 @@ func SealedKey(plain string, sealed []byte) string {
 	return sealedBegin + string(end) + sealedMiddle + base64.RawURLEncoding.EncodeToString(sealed) + sealedEnd
 }
 
-// ReadSealedKey gives what is sealed in a key of a definition; one that is not sealed is not ok.
+// ReadSealedKey returns the sealed form of a key of a definition; ok is false for a plain one.
 func ReadSealedKey(key string) (sealed []byte, ok bool) {
 	end, rest, ok := strings.Cut(key, sealedMiddle)
 	if !ok || !strings.HasPrefix(end, sealedBegin) || !strings.HasSuffix(rest, sealedEnd) {
@@ -42,7 +41,7 @@ func ReadSealedKey(key string) (sealed []byte, ok bool) {
 	return sealed, err == nil
 }
 
-// APIKeys gives the API keys of a flow as they stand there.
+// APIKeys returns the API keys of a flow as they stand there.
 func (n *Part) APIKeys() (keys []string) {
 	list, _ := n.Fields[apiKeysField].([]any)
 	for _, key := range list {
@@ -53,7 +52,7 @@ func (n *Part) APIKeys() (keys []string) {
 	return keys
 }
 
-// MapAPIKeys gives a definition or part in which each API key is what call makes of it; none for "".
+// MapAPIKeys returns a definition or part with each API key replaced by the result of call; "" removes it.
 func (n *Part) MapAPIKeys(call func(part *Part, key string) (string, error)) (*Part, error) {
 	mapped := n
 	own := func() {
@@ -110,7 +109,7 @@ func mapAPIKeys(part *Part, value any, call func(part *Part, key string) (string
 	return mapped, nil
 }
 
-// MapAPIKeysIn does the same in changes of a definition.
+// MapAPIKeysIn does the same for changes of a definition.
 func MapAPIKeysIn(def *Part, changes []Change, call func(part *Part, key string) (string, error)) (mapped []Change, err error) {
 	for _, c := range changes {
 		switch {

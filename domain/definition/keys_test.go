@@ -24,7 +24,7 @@ func TestSealedKeys(t *testing.T) {
 	}
 }
 
-// Every key is asked about, wherever it stands; the definition that they stand in stays as it is.
+// call gets every key, wherever it stands; the original definition does not change.
 func TestMapAPIKeys(t *testing.T) {
 	def := parse(t, strings.Replace(twoFlows, "    steps:", "    organizationApiKeys: [one, two]\n    steps:", 2))
 	n := 0

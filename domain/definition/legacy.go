@@ -7,9 +7,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// upgrade rewrites a file of the first generation, which was one flow, as version 7. The flow gets
-// the integration's name; the trigger becomes its first step; all else keeps its name and value.
-// Source: what changed between the generations, section 13 of the observed format.
+// upgrade rewrites a file of the first generation, which was one flow, as version 7. The flow gets the
+// integration's name; the trigger becomes its first step; all else keeps its name and value. Source: the
+// changes between the generations, section 13 of the observed format.
 func upgrade(root *yaml.Node) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode, Line: root.Line}
 	flow := &yaml.Node{Kind: yaml.MappingNode, Line: root.Line}
@@ -39,7 +39,7 @@ func upgrade(root *yaml.Node) *yaml.Node {
 		case "trigger":
 		case stepList:
 			if value.Kind != yaml.SequenceNode && value.ShortTag() != "!!null" {
-				*yamlEntry(flow, stepList) = *value // refused as any other list that is none
+				*yamlEntry(flow, stepList) = *value // refused like any other list that is none
 			}
 		case "isSynchronous":
 			flow.Content = append(flow.Content, key, value)
@@ -52,13 +52,13 @@ func upgrade(root *yaml.Node) *yaml.Node {
 	return m
 }
 
-// modernTrigger makes the step of a flow that the trigger of an integration once was.
+// modernTrigger returns the step for the trigger of an integration of the first generation.
 func modernTrigger(trigger *yaml.Node, line int) *yaml.Node {
 	step := &yaml.Node{Kind: yaml.MappingNode, Line: line}
 	component, key := "webhook-triggers", "webhook"
 	if trigger != nil && trigger.ShortTag() != "!!null" {
 		if trigger.Kind != yaml.MappingNode {
-			return trigger // refused as any other step that is no map
+			return trigger // refused like any other step that is no map
 		}
 		step.Line = trigger.Line
 		step.Content = slices.Clone(trigger.Content)
@@ -154,7 +154,7 @@ func modernReferences(n *yaml.Node, loops map[string]bool) {
 	}
 }
 
-// modernConfigVars makes a list of what was a map from key to default value.
+// modernConfigVars returns a list for a map from key to default value.
 func modernConfigVars(vars *yaml.Node) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode, Line: vars.Line}
 	if vars.Kind == yaml.SequenceNode {

@@ -2,7 +2,7 @@ package definition
 
 import "heddle/domain/refusal"
 
-// Limits bounds what a definition may cost.
+// Limits bounds the cost of a definition.
 type Limits struct {
 	Size    int // bytes of YAML, as given and as written out again
 	Encoded int // bytes of the JSON, room for ids included; one event holds it all
@@ -10,15 +10,15 @@ type Limits struct {
 	Values  int // scalars, lists and maps
 }
 
-// DefaultLimits fits definitions several times larger than any that we know of, and keeps each well
-// inside the 512 KiB that an event may have.
+// DefaultLimits fits definitions several times larger than any known one, and keeps each well below the 512 KiB
+// of an event.
 var DefaultLimits = Limits{Size: 256 << 10, Encoded: 448 << 10, Depth: 100, Values: 50_000}
 
-// idSize is what the JSON of a part grows by when it gets its id.
+// idSize is how many bytes an id adds to a part's JSON.
 const idSize = len(`"id":"00000000-0000-0000-0000-000000000000",`)
 
-// Allow refuses a definition that is beyond the limits, or that could not be read again once it is
-// written out. Parse asks it, and so must whoever lets people edit a definition.
+// Allow refuses a definition that exceeds the limits, or that could not be read again once it is written. Parse
+// calls it, and so must whoever lets people edit a definition.
 func (l Limits) Allow(def *Part) error {
 	m := measure{}
 	m.value(plain(def), 1)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Side is whose change stands where two have changed the same.
+// Side is the side whose change is taken when both have changed the same.
 type Side string
 
 // The sides of a merge.
@@ -15,18 +15,18 @@ const (
 	Theirs Side = "THEIRS"
 )
 
-// MergeConflict is what two have changed differently since the definition that both began with.
+// MergeConflict is a difference between the changes that two sides made to the same.
 type MergeConflict struct {
-	Key    string   // see [Touches]; by it a side is chosen
+	Key    string   // see [Touches]; names the conflict when choosing a side
 	Part   string   // id
 	Path   []string // of a field; none for the part's place
 	Mine   []Change
 	Theirs []Change
 }
 
-// Merge gives what becomes of a definition that two have changed, part by part and field by field. For
-// each conflict take names the side that stands; those that it does not name come back, and mine stands
-// for them in what is given. Parts that both put into the same place stay both, theirs first.
+// Merge merges two changed copies of a definition, part by part and field by field. For each conflict, take
+// names the side to take; the others are returned, and mine is taken for them in the result. If both put parts
+// into the same place, both stay, theirs first.
 func Merge(base, mine, theirs *Part, take map[string]Side) (merged *Part, conflicts []MergeConflict) {
 	m := merge{mine: changesOf(base, mine), theirs: changesOf(base, theirs), mineNow: mine, theirsNow: theirs}
 	m.mine.changes = slices.DeleteFunc(m.mine.changes, m.theirs.has)
@@ -50,7 +50,7 @@ func Merge(base, mine, theirs *Part, take map[string]Side) (merged *Part, confli
 	return merged, conflicts
 }
 
-// side is what one of the two has changed.
+// side is one side's changes.
 type side struct {
 	changes []Change
 	now     map[string]sibling
@@ -58,7 +58,7 @@ type side struct {
 
 func changesOf(base, now *Part) side { return side{Diff(base, now), siblingsByID(now)} }
 
-// has tells whether the side has made the very same change.
+// has reports whether the side has made the very same change.
 func (s side) has(c Change) bool {
 	return slices.ContainsFunc(s.changes, func(o Change) bool {
 		switch {
@@ -71,7 +71,7 @@ func (s side) has(c Change) bool {
 	})
 }
 
-// removes tells whether a change of the side takes a part away for good.
+// removes reports whether a change of the side removes a part for good.
 func (s side) removes(c Change, id string) bool {
 	if c.Op != RemoveOp || c.Node != id && !slices.Contains(c.Below, id) {
 		return false
@@ -110,7 +110,7 @@ type merge struct {
 	conflicts          map[string]*clash
 }
 
-// clash holds the places of the changes that are in each other's way.
+// clash holds the places of conflicting changes.
 type clash struct {
 	conflictPlace
 	mine, theirs []int
@@ -122,7 +122,7 @@ type conflictPlace struct {
 	path []string
 }
 
-// find looks for changes that are in each other's way and gives their keys in the order of mine.
+// find returns the keys of conflicting changes, in the order of mine.
 func (m *merge) find() (keys []string) {
 	m.conflicts = map[string]*clash{}
 	for i, x := range m.mine.changes {
@@ -152,7 +152,7 @@ func (m *merge) find() (keys []string) {
 	return keys
 }
 
-// clash tells whether two changes contradict each other, and about what.
+// clash reports whether two changes contradict each other, and returns the place.
 func (m *merge) clash(x, y Change) (at conflictPlace, clashes bool) {
 	switch {
 	case x.Op == RemoveOp && y.Op == RemoveOp:
@@ -171,7 +171,7 @@ func (m *merge) clash(x, y Change) (at conflictPlace, clashes bool) {
 
 func (c Change) setsField() bool { return (c.Op == SetOp || c.Op == UnsetOp) && len(c.Path) > 0 }
 
-// loses tells whether a removal of this side takes away what a change is about.
+// loses reports whether a removal of this side removes the subject of a change.
 func (s side) loses(removal, c Change) (at conflictPlace, clashes bool) {
 	switch {
 	case c.setsField():
@@ -184,13 +184,13 @@ func (s side) loses(removal, c Change) (at conflictPlace, clashes bool) {
 	return conflictPlace{}, false
 }
 
-// holds tells whether a part is another one or stands in it.
+// holds reports whether a part is another one or stands in it.
 func (n *Part) holds(part, inner string) bool {
 	p := n.Find(part)
 	return p != nil && p.Find(inner) != nil
 }
 
-// behind has a part put behind that one which is there still of those that stand before it.
+// behind re-anchors a change after the nearest preceding sibling that still exists.
 func behind(c Change, in, order *Part) Change {
 	if c.After == "" || c.Op != AddOp && c.Op != MoveOp {
 		return c

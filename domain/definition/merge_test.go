@@ -43,7 +43,7 @@ func TestMergeOfDisjointEditsCommutes(t *testing.T) {
 	})
 }
 
-// Whatever is not told as a conflict is done, of both; and of a conflict the side that is taken.
+// Every change that is not in a conflict is made, of both sides; and of a conflict that of the taken side.
 func TestMergeLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &maker{T: t, prefix: "n"}
@@ -69,7 +69,7 @@ func TestMergeLosesNothing(t *testing.T) {
 	})
 }
 
-// checkDone looks for the field changes and removals that are not lost in a definition.
+// checkDone looks in a definition for the field changes and removals that must not be lost.
 func checkDone(t *rapid.T, merged *Part, changes []Change, lost map[string]bool) {
 	parts := siblingsByID(merged)
 	parts[""] = sibling{node: merged}

@@ -38,7 +38,7 @@ func (p *mutable) leave() {
 	from.changed = true
 }
 
-// insert puts a part behind another one, or first; at the end if the other one is not there.
+// insert puts a part behind another one, or first; at the end if the other one is missing.
 func (p *mutable) insert(child *mutable, list, after string) {
 	at := 0
 	if after != "" {
@@ -79,7 +79,7 @@ func (p *mutable) drop(list string) {
 	}
 }
 
-// freeze gives the node of a part, the very same one where nothing changed.
+// freeze returns the node of a part, the original one if nothing changed.
 func (p *mutable) freeze() *Part {
 	changed := p.changed
 	lists := make(map[string][]*Part, len(p.lists))
@@ -103,7 +103,7 @@ func (p *mutable) freeze() *Part {
 	return n
 }
 
-// setAt gives a copy of m with a value at a path; maps on the way are copied, or made.
+// setAt returns a copy of m with a value at a path; maps on the way are copied, or made.
 func setAt(m map[string]any, path []string, v any) map[string]any {
 	c := make(map[string]any, len(m)+1)
 	maps.Copy(c, m)
@@ -115,7 +115,7 @@ func setAt(m map[string]any, path []string, v any) map[string]any {
 	return c
 }
 
-// unsetAt gives m without what is at a path.
+// unsetAt returns m without the value at a path.
 func unsetAt(m map[string]any, path []string) map[string]any {
 	below, isMap := m[path[0]].(map[string]any)
 	if len(path) > 1 && !isMap {

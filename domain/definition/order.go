@@ -24,7 +24,7 @@ func staying(before, children []*Part) map[string]bool {
 	return stay
 }
 
-// longestIncreasing gives the indices of a longest increasing subsequence, by patience sorting.
+// longestIncreasing returns the indices of a longest increasing subsequence, by patience sorting.
 func longestIncreasing(values []int) []int {
 	previous := make([]int, len(values))
 	var tails []int // index of the smallest last value of a run of each length

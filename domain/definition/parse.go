@@ -21,7 +21,7 @@ const (
 	branchList    = "branches"
 )
 
-// partKind is what a node is; the root is rootPart.
+// partKind is the kind of a node; the root is rootPart.
 type partKind string
 
 const (
@@ -33,7 +33,7 @@ const (
 	pagePart      partKind = "config page"
 )
 
-// childLists tells which keys of a part are lists of parts, and of what.
+// childLists names the keys of a part that are lists of parts, and their kinds.
 var childLists = map[partKind]map[string]partKind{
 	rootPart:   {flowList: flowPart, configVarList: configVarPart, pageList: pagePart},
 	flowPart:   {stepList: stepPart},
@@ -41,9 +41,9 @@ var childLists = map[partKind]map[string]partKind{
 	branchPart: {stepList: stepPart},
 }
 
-// Parse reads the YAML of an integration definition. It refuses what is no well-formed definition,
-// with everything that is wrong with it at once; warnings tell what was kept but not understood.
-// Whether references resolve is [Check]'s question. The parts have no ids yet: see [Identify].
+// Parse reads the YAML of an integration definition. It refuses a malformed definition, with all its problems
+// at once; warnings name what was kept but not understood. Whether references resolve is [Check]'s question.
+// The parts have no ids yet: see [Identify].
 func Parse(text []byte, limits Limits) (def *Part, warnings []refusal.Problem, err error) {
 	if len(text) > limits.Size {
 		return nil, nil, refusal.Problems{{Message: fmt.Sprintf("the definition has %d bytes; the limit is %d", len(text), limits.Size)}}
@@ -81,8 +81,8 @@ func Parse(text []byte, limits Limits) (def *Part, warnings []refusal.Problem, e
 	return def, f.warnings.ByLine(), nil
 }
 
-// generation refuses the versions and types that Heddle does not read, and tells whether the file is
-// of the first generation, which has no version.
+// generation refuses the versions and types that Heddle does not read, and reports whether the file is of the
+// first generation, which has no version.
 func generation(root *yaml.Node) (first bool, err error) {
 	refuse := func(n *yaml.Node, format string, args ...any) (bool, error) {
 		return false, refusal.Problems{{Line: n.Line, Message: fmt.Sprintf(format, args...)}}

@@ -70,7 +70,7 @@ func withoutIDs(n *Part) *Part {
 	return c
 }
 
-// oneFlow gives a definition with these lines on the top level and on its second step.
+// oneFlow returns a definition with these lines on the top level and on its second step.
 func oneFlow(top, step string) string {
 	return `definitionVersion: 7
 name: N
@@ -215,7 +215,7 @@ func TestParseKeepsValuesAsTheyAre(t *testing.T) {
 	}
 }
 
-// What the parser does not know of YAML 1.2 and of JSON is read nonetheless.
+// Forms of YAML 1.2 and of JSON that the parser does not know are read nonetheless.
 func TestParseReadsOtherDialects(t *testing.T) {
 	const flows = `, "flows": [{"name": "F", "steps": []}]}`
 	for text, want := range map[string]string{
@@ -233,7 +233,7 @@ func TestParseReadsOtherDialects(t *testing.T) {
 	}
 }
 
-// TestBombs shows that hostile files are refused soon, and told why.
+// TestBombs shows that hostile files are refused soon, with a reason.
 func TestBombs(t *testing.T) {
 	var laughs strings.Builder
 	laughs.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x]\n")

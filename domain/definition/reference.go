@@ -9,12 +9,11 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Identifier turns the display name of a step into the first segment of the references to it: every
-// run of other characters than ASCII letters and digits separates words; the first word is lower
-// case, each other word has only its first letter in upper case. Source: the one rule that resolves
-// every reference of the exported files that we know; it neither splits words at a change of case nor
-// at digits. Of a name without any, which the rule leaves nothing of, it has the letters and digits of
-// other scripts; without those, too, it is "".
+// Identifier returns the first segment of references to a step with the display name: every run of characters
+// other than ASCII letters and digits separates words; the first word is lower case, each other word has only
+// its first letter in upper case. Source: the one rule that resolves every reference of the known exported
+// files; it splits words neither at a change of case nor at digits. If the rule leaves nothing of a name, the
+// letters and digits of other scripts are used; without those, too, the identifier is "".
 func Identifier(name string) string {
 	identifier := make([]byte, 0, len(name))
 	within := false // a word
@@ -50,13 +49,13 @@ const (
 	KindResults     = "results"     // what the step returned
 	KindCurrentItem = "currentItem" // inside a loop: the element of this iteration
 	KindIndex       = "index"       // inside a loop: the number of this iteration, from 0
-	KindError       = "error"       // what went wrong in a step whose error was ignored
+	KindError       = "error"       // the error of a step whose error was ignored
 )
 
 var pathKinds = []string{KindResults, KindCurrentItem, KindIndex, KindError}
 
-// Path is a parsed reference to data of an earlier step. A segment of digits is an array index or a
-// property named by digits: only the data can tell.
+// Path is a parsed reference to data of an earlier step. A segment of digits is an array index or a property
+// named by digits: only the data decides.
 type Path struct {
 	Step string   // identifier of the step, see [Identifier]
 	Kind string   // one of KindResults, KindCurrentItem, KindIndex, KindError
@@ -101,7 +100,7 @@ var segmentEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 func quoteSegment(s string) string { return `"` + segmentEscapes.Replace(s) + `"` }
 
 func splitPath(text string) ([]string, error) {
-	segments := make([]string, 0, 8) // which few paths are longer than
+	segments := make([]string, 0, 8) // few paths are longer
 	for i := 0; ; {
 		var segment string
 		var err error
@@ -155,7 +154,7 @@ func bracket(text string, start int) (segment string, next int, err error) {
 	return text[i : i+end], i + end + 1, nil
 }
 
-// SegmentKind tells what a part of a template stands for.
+// SegmentKind is the kind of a part of a template.
 type SegmentKind int
 
 // The kinds of template parts.
@@ -165,17 +164,17 @@ const (
 	PathSegment                         // a reference, written {{$path}}; see [ParsePath]
 )
 
-// Segment is a piece of a template: literal text, or what stands inside a placeholder, untouched.
+// Segment is a piece of a template: literal text, or the content of a placeholder, untouched.
 type Segment struct {
 	Kind SegmentKind
 	Text string
 }
 
 // ParseTemplate splits a template into its parts. A placeholder ends at the first }}, on whichever line.
-// Everything that is no placeholder is literal, so any text is a template.
+// Everything else is literal, so any text is a template.
 func ParseTemplate(text string) []Segment {
 	var parts []Segment
-	literal := 0 // where what is not in a part yet begins
+	literal := 0 // start of the text that is in no part yet
 	for at := 0; ; {
 		open := strings.Index(text[at:], "{{")
 		if open < 0 {

@@ -111,7 +111,7 @@ func TestParseTemplate(t *testing.T) {
 	}
 }
 
-// What is a placeholder is said by a pattern in one line; only reading it is slow.
+// A pattern in one line describes placeholders; only matching it is slow.
 func TestTemplateIsReadLikeThePattern(t *testing.T) {
 	placeholder := regexp.MustCompile(`(?s)\{\{([#$])(.*?)\}\}`)
 	rapid.Check(t, func(t *rapid.T) {

@@ -13,8 +13,8 @@ type newNames struct {
 	vars  map[string]string
 }
 
-// followRenames has inputs go on referring to what was given another name since old: steps of their
-// flow and config variables. A name that something else has now is left to refer to that.
+// followRenames updates the references of inputs to steps of their flow and to config variables that were
+// renamed since old. If something else has the old name now, references keep referring to that.
 func followRenames(old, new *Part) *Part {
 	before := partsByID(old)
 	vars := newNamesOf(new.ConfigVars(), func(n *Part) (string, string) { return before[n.ID].key(), n.Key() })
@@ -52,7 +52,7 @@ func (k located) identifier() string {
 	return Identifier(k.node.Name())
 }
 
-// newNamesOf gives the new names by the old ones that nothing has any more.
+// newNamesOf returns the new names by the old ones that are no longer in use.
 func newNamesOf(parts []*Part, names func(*Part) (was, is string)) map[string]string {
 	all, taken := map[string]string{}, map[string]bool{}
 	for _, n := range parts {
@@ -65,7 +65,7 @@ func newNamesOf(parts []*Part, names func(*Part) (was, is string)) map[string]st
 	return all
 }
 
-// follow gives the changes of one part that names others.
+// follow returns the changes to the references of one part.
 func (r newNames) follow(n *Part) (changes []Change) {
 	set := func(v any, path ...string) {
 		if in, is := v.(map[string]any); is {
@@ -89,7 +89,7 @@ func (r newNames) follow(n *Part) (changes []Change) {
 	return changes
 }
 
-// input gives an input with the new names.
+// input returns an input with the new names.
 func (r newNames) input(in map[string]any) map[string]any {
 	now := maps.Clone(in)
 	if name, computed := in["name"].(map[string]any); computed {
@@ -126,7 +126,7 @@ func (r newNames) items(v any) any {
 	return now
 }
 
-// path gives a reference with the new name of its step; the rest of it stays as it was written.
+// path returns a reference with the new name of its step; the rest of it stays as it was written.
 func (r newNames) path(text string) string {
 	path, err := ParsePath(text)
 	if err != nil {
@@ -150,7 +150,7 @@ func (r newNames) template(text string) string {
 	return b.String()
 }
 
-// other gives the new name of what has one.
+// other returns the new name of a renamed part.
 func other(names map[string]string, name string) string {
 	if now, there := names[name]; there {
 		return now

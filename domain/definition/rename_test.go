@@ -43,7 +43,7 @@ flows:
           a: {type: reference, value: fetchOrders.results}
 `
 
-// An edit that gives a step or a config variable another name takes along what refers to it.
+// References follow a renamed step or config variable.
 func TestReferencesFollowRenames(t *testing.T) {
 	def := Identify(parse(t, referring), nil, counter("p"))
 	first, second := def.Flows()[0], def.Flows()[1]

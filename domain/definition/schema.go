@@ -3,13 +3,13 @@ package definition
 // latest is the version of a component reference that follows the newest published one.
 const latest = "LATEST"
 
-// shape tells what a field may hold. Anything may be null, which means not set.
+// shape describes the values of a field. Anything may be null, which means not set.
 type shape struct {
 	is   valueKind
 	keys map[string]shape // of a mapping: the known keys; nil if any key may be there
 	each *shape           // of a list: its items; of a mapping without keys: its values
 	enum []string         // of a text: the known values
-	must bool             // it must be there and, as text, not be empty
+	must bool             // it must exist and, if text, not be empty
 }
 
 type valueKind string
@@ -53,8 +53,8 @@ var (
 // inputKinds are the known types of inputs. Source: the observed format, section 4.
 var inputKinds = []string{"value", "reference", "configVar", "template", "complex", "dataSource", "scopedConfigVar"}
 
-// shapes tells the known fields of each kind of part. Source: the observed format, sections 2 to 4;
-// a key that is not here is kept with a warning.
+// shapes holds the known fields of each kind of part. Source: the observed format, sections 2 to 4; an unknown
+// key is kept with a warning.
 var shapes = map[partKind]map[string]shape{
 	rootPart: {
 		"name": someName, "description": someText, "documentation": someText, "category": someText,

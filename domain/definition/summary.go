@@ -7,8 +7,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Summary keeps of a definition what lists of integrations show, search and sort by, without its parts.
-// Folding changes over a summary is summing up again what Apply gives.
+// Summary keeps the fields of a definition that lists of integrations show, search and sort by, without its
+// parts. Folding changes over a summary equals summarizing the result of Apply.
 func Summary(def *Part) *Part {
 	fields := map[string]any{}
 	for _, key := range []string{"name", "description", "category", labelsField} {
@@ -19,8 +19,8 @@ func Summary(def *Part) *Part {
 	return &Part{ID: def.ID, Fields: fields}
 }
 
-// withoutParts reads of a definition only its own fields, and of changes only what they make of these: in
-// a log of edits most is about the parts.
+// withoutParts reads only a definition's own fields, and only the changes of these: in a log of edits most
+// changes concern the parts.
 var withoutParts = jsonv2.JoinUnmarshalers(
 	jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, n *Part) error {
 		var read struct {
@@ -57,7 +57,7 @@ var withoutParts = jsonv2.JoinUnmarshalers(
 	}),
 )
 
-// own gives the place for what a change says by a name, nil once it is known to be about a part.
+// own returns the field to decode into, or nil for changes of parts, which summaries skip.
 func (c *Change) own(name string) any {
 	switch {
 	case name == `"op"`:

@@ -9,9 +9,9 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Unsupported warns of what a definition asks for and no run does: each step whose action or trigger is
-// refused by inputs, which tells why, each input that is not among those that it lists (if it lists any), and
-// features of the format that have no effect here.
+// Unsupported warns of features that no run supports: each step whose action or trigger inputs refuses, with
+// the reason; each input that is not among those it lists (if it lists any); and features of the format that
+// have no effect here.
 func Unsupported(definition *Part, inputs func(ref ActionRef, trigger bool) ([]string, error)) []refusal.Problem {
 	f := findings{}
 	root := location{node: definition}
@@ -53,7 +53,7 @@ func (f *findings) actions(in location, list []*Part, inputs func(ref ActionRef,
 	}
 }
 
-// inputTypes looks for inputs, at any depth, that take their value from where no step can.
+// inputTypes looks, at any depth, for inputs whose values come from a source that no step has.
 func (f *findings) inputTypes(in location, inputs map[string]any) {
 	for _, key := range keysOf(inputs) {
 		s := in.below(key)

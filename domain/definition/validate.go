@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// structure checks that every field holds what its kind of field can hold.
+// structure checks that every field holds a value of its type.
 func structure(def *Part) *findings {
 	f := &findings{}
 	f.part(location{node: def}, rootPart)

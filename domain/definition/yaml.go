@@ -44,7 +44,7 @@ func yamlRename(m *yaml.Node, from, to string) {
 	}
 }
 
-// scalarValue gives a scalar its Go value. Dates stay the text that they are.
+// scalarValue returns the Go value of a scalar. Dates stay text.
 func scalarValue(n *yaml.Node) (any, error) {
 	switch tag := n.ShortTag(); tag {
 	case "!!str", "!!timestamp":
@@ -70,7 +70,7 @@ func scalarValue(n *yaml.Node) (any, error) {
 	}
 }
 
-// valueOf gives the plain value of a node that validate found nothing wrong with.
+// valueOf returns the plain value of a node that passed validate.
 func valueOf(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -90,7 +90,7 @@ func valueOf(n *yaml.Node) any {
 	return v
 }
 
-// yamlEntry gives the value of a mapping's key, nil if it lacks the key or is no mapping.
+// yamlEntry returns the value of a mapping's key, nil if it lacks the key or is no mapping.
 func yamlEntry(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil

@@ -50,7 +50,7 @@ func (b *builder) list(value *yaml.Node, key string, kind partKind, at flowStep)
 	return list
 }
 
-// of gives the place of a part within the place of its parent.
+// of returns the place of a part within the place of its parent.
 func (at flowStep) of(kind partKind, name string) flowStep {
 	switch kind {
 	case flowPart:

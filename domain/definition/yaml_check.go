@@ -23,10 +23,10 @@ const maxKey = 200
 // maxProblems ends the search for problems: nobody reads more, and a hostile file has many.
 const maxProblems = 1000
 
-// flowStep is where in a definition a problem is.
+// flowStep is the flow and step of a problem.
 type flowStep struct{ flow, step string }
 
-// reader checks a YAML tree for all that a definition must not hold, whatever its keys mean.
+// reader checks a YAML tree for everything that no definition may hold, whatever its keys mean.
 type reader struct {
 	limits   Limits
 	values   int
@@ -64,8 +64,8 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// readable writes as the parser knows it what it does not know as it stands: the directive of YAML 1.2, and in
-// JSON, which is YAML, the escapes of slashes and of characters beyond U+FFFF.
+// readable rewrites what yaml.v3 rejects: the %YAML 1.2 directive and JSON's escapes of slashes and of
+// characters beyond U+FFFF.
 func readable(text []byte) []byte {
 	if rest, is := bytes.CutPrefix(text, []byte("%YAML 1.2")); is {
 		return append([]byte("%YAML 1.1"), rest...)
@@ -75,7 +75,7 @@ func readable(text []byte) []byte {
 	}
 	return jsonEscapes.ReplaceAllFunc(text, func(escape []byte) []byte {
 		switch string(escape) {
-		case `\\`: // a backslash that stands for itself
+		case `\\`: // an escaped backslash
 			return escape
 		case `\/`:
 			return []byte("/")

@@ -76,8 +76,7 @@ func fold(s string) []string {
 	return append(lines, s[start:])
 }
 
-// isClean reports whether every character stands for itself in a block; more lists control
-// characters that do.
+// isClean reports whether every character stands for itself in a block; more lists control characters that do.
 func isClean(s, more string) bool {
 	for _, r := range s {
 		if !isPrintable(r) && !strings.ContainsRune(more, r) {

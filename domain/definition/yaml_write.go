@@ -31,7 +31,7 @@ func Export(def *Part, o ExportOptions) ([]byte, error) {
 	return []byte(w.b.String()), nil
 }
 
-// plain gives the node as one value, its children beside its fields.
+// plain returns the node as one value, its children beside its fields.
 func plain(n *Part) any {
 	m := make(map[string]any, len(n.Fields)+len(n.Children))
 	maps.Copy(m, n.Fields)
@@ -45,8 +45,8 @@ func plain(n *Part) any {
 	return m
 }
 
-// unpin makes the component references in a value follow the newest version. They stand under the
-// key component, and in the list supplementalComponents; what users wrote as literals is left alone.
+// unpin makes the component references in a value follow the newest version. They stand under the key
+// component, and in the list supplementalComponents; literals of users are left alone.
 func unpin(v any, under string) any {
 	switch v := v.(type) {
 	case []any:
@@ -75,7 +75,7 @@ func unpin(v any, under string) any {
 // yamlWriter writes the few YAML forms that read back exactly and alike everywhere.
 type yamlWriter struct {
 	b    strings.Builder
-	keys map[string]string // as written: the same few come again and again
+	keys map[string]string // as written: the same few repeat
 }
 
 func (w *yamlWriter) key(key string) string {

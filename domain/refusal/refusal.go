@@ -1,5 +1,5 @@
-// Package refusal has what every floor says no with: an expected error that tells what is wrong, where, and what to
-// do about it.
+// Package refusal is the one kind of expected error that every floor refuses with: it says what is wrong,
+// where, and what to do about it.
 package refusal
 
 import (
@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Code says what kind of refusal an [Error] is. Clients branch on it; messages are for people.
+// Code is the kind of refusal of an [Error]. Clients branch on it; messages are for people.
 type Code string
 
-// The codes of every expected refusal. An error that is none of them is internal: logged with an
-// id, shown to callers as that id only.
+// The codes of every expected refusal. Any other error is internal: logged with an id, shown to callers as that
+// id only.
 const (
 	Invalid         Code = "INVALID"
 	Conflict        Code = "CONFLICT"
@@ -23,7 +23,7 @@ const (
 	Unavailable     Code = "UNAVAILABLE"
 )
 
-// HTTPStatus returns the status of an HTTP answer to a refusal with the code, and 0 for errors that are none.
+// HTTPStatus returns the HTTP status of a refusal with the code, and 0 for any other code.
 func (c Code) HTTPStatus() int { return statuses[c] }
 
 // The numbers are those of RFC 9110; nothing of HTTP is known here.
@@ -32,9 +32,9 @@ var statuses = map[Code]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, 
 // Error is an expected refusal: what is wrong, where, and what to do about it.
 type Error struct {
 	Code    Code
-	Field   string // the input field at fault, empty when it is not one field
+	Field   string // the input field at fault, empty if it is not one field
 	Message string
-	Limit   string // the setting of the limit that was met, empty when it is none
+	Limit   string // the setting of the limit that was exceeded, empty if none was
 }
 
 func (e *Error) Error() string {
@@ -54,12 +54,12 @@ func ForField(code Code, field, format string, args ...any) *Error {
 	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
-// Exceed returns the refusal of what goes beyond a limit, which it names by its setting.
+// Exceed returns the refusal of a value beyond a limit, named by its setting.
 func Exceed(limit, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Message: fmt.Sprintf(format, args...) + " (" + limit + ")", Limit: limit}
 }
 
-// Count says how many there are of what has a plural in s: 1 place, 2 places.
+// Count returns a number with its noun, whose plural ends in s: 1 place, 2 places.
 func Count(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -67,7 +67,7 @@ func Count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// LimitOf gives the setting of the limit that a refusal in err's chain tells of, or "".
+// LimitOf returns the setting of the limit in err's chain, or "".
 func LimitOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Limit
@@ -75,7 +75,7 @@ func LimitOf(err error) string {
 	return ""
 }
 
-// CodeOf gives the code of the refusal in err's chain, or "" when err is not an expected one.
+// CodeOf returns the code of the refusal in err's chain, or "" if err is not an expected one.
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -86,7 +86,7 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-// Problem is one finding about a definition, told with its place so that it can be mended.
+// Problem is one finding about a definition, with its place.
 type Problem struct {
 	Line    int    // 1-based line of the YAML it was read from, 0 when it was not read from text
 	Flow    string // name of the flow, empty outside flows
@@ -120,7 +120,7 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// ByLine sorts the problems as a reader of the file meets them.
+// ByLine sorts the problems by line.
 func (ps Problems) ByLine() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
 	return ps
