@@ -110,9 +110,9 @@ type Step interface {
 	IdempotencyKey() string
 	// ID is the step's own, the same in every run and iteration.
 	ID() string
-	// Reach must be called before the step first reaches outside the run, unless its action is marked
+	// BeginEffect must be called before the step first reaches outside the run, unless its action is marked
 	// as one with an effect: it makes durable what came before, and the step's end as soon as it is there.
-	Reach() error
+	BeginEffect() error
 	// Log adds a line to the run's log. Levels: "trace", "debug", "info", "warn", "error", "fatal", "metric".
 	Log(level, message string)
 	// State gives access to the persisted values of one scope.
@@ -143,10 +143,10 @@ type ScriptCall struct {
 	Args []any
 	// Log gets what the script writes with console and with its context's logger.
 	Log func(level, message string)
-	// HTTP makes the requests of the script's fetch; nil if it may make none. Reach is called before
+	// HTTP makes the requests of the script's fetch; nil if it may make none. BeginEffect is called before
 	// each, see [Step].
-	HTTP  *http.Client
-	Reach func() error
+	HTTP        *http.Client
+	BeginEffect func() error
 	// Context, if not nil, says that the first argument is a step context: the script finds a logger
 	// in it, and the result is {"value": what the function gave, "context": {…}} with those of the
 	// context's properties that are named here as the function left them. This is how code that

@@ -66,7 +66,7 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	r.Queued = queued
 	queued.Answer = first.answer
 	ask.run = r
-	queued.Duplicate, queued.Request = ask.given(ctx, policy.duplicate, first), ask.given(ctx, request, first)
+	queued.Duplicate, queued.Request = ask.fromTrigger(ctx, policy.duplicate, first), ask.fromTrigger(ctx, request, first)
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
 	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued, first.steps...) })
 	if refusal.CodeOf(err) == refusal.NotFound { // its stream was removed; so is the payload that has just been kept

@@ -22,7 +22,7 @@ import (
 )
 
 func TestIdempotencyKey(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "body: {type: value, value: hello}", step("one", "effect", "")),
 		flow("Sync", "    isSynchronous: true\n", "", step("two", "effect", "")), flow("Other", "", "", "")))
 	h.start()
@@ -56,7 +56,7 @@ func TestIdempotencyKey(t *testing.T) {
 
 // What is handed to the worker of a run is what the log has of its delivery.
 func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 
 // Of many that come at once under one key one begins the run, and all hear of the same.
 func TestIdempotencyKeyAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 	h.start()
 	answers := make(chan string, 20)
@@ -141,7 +141,7 @@ func TestMultipart(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body")))))
 	h.start()
 	a := h.post(urls["Main"], w.FormDataContentType(), form.String())
@@ -167,7 +167,7 @@ func TestMultipart(t *testing.T) {
 }
 
 func TestMethods(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.method")))))
 	h.start()
 	for _, method := range methods {
@@ -180,8 +180,8 @@ func TestMethods(t *testing.T) {
 }
 
 // A run that calls another flow's trigger is named by what it started.
-func TestLineage(t *testing.T) {
-	h := newHouse(t)
+func TestInvokedBy(t *testing.T) {
+	h := newHarness(t)
 	server := httptest.NewServer(h.Worker)
 	defer server.Close()
 	h.PublicURL = server.URL
@@ -207,8 +207,8 @@ func TestLineage(t *testing.T) {
 	}
 	for name, headers := range map[string][]string{"no type": {ExecutionHeader, "x"}, "no id": {invokeTypeHeader, crossFlow},
 		"forged":        {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`},
-		"not so forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`, lineageHeader, h.signLineage(urls["Second"], first, `{"stepPath":"go","depth":1}`)},
-		"too long":      {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxLineage)}} {
+		"not so forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`, lineageHeader, h.signInvokedBy(urls["Second"], first, `{"stepPath":"go","depth":1}`)},
+		"too long":      {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxInvokedBy)}} {
 		run := h.ended(h.post(urls["Third"], "", "", headers...).Header().Get(ExecutionHeader))
 		if run.Queued.InvokedBy != nil || run.Queued.Invoke != domain.InvokedByWebhook {
 			t.Errorf("%s: %+v", name, run.Queued)
@@ -217,7 +217,7 @@ func TestLineage(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.MaxState, h.MaxOutput, h.MaxStepLog = 100, 2000, 10
 	h.start()
 	save := func(scope, value string) string {
@@ -240,13 +240,13 @@ func TestLimits(t *testing.T) {
 
 // A delivery that comes again after its execution was removed is told so, and leaves nothing.
 func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	body := strings.Repeat("x", 2*domain.MaxInline)
 	r := h.ended(h.post(urls["Main"], "text/plain", body, keyHeader, "k").Header().Get(ExecutionHeader))
 	for {
-		if n, err := h.RetainSince(h.ctx, time.Now().Add(time.Hour)); err != nil {
+		if n, err := h.RemoveFinishedBefore(h.ctx, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		} else if n == 1 {
 			break
@@ -267,7 +267,7 @@ func TestStepIgnoresTLSErrors(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("1")) }))
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	h := newHouse(t)
+	h := newHarness(t)
 	client, err := outbound.NewClient([]string{"127.0.0.1"}, outbound.Limits{Time: time.Minute, Response: 1 << 20})
 	if err != nil {
 		t.Fatal(err)

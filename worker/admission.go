@@ -12,9 +12,9 @@ import (
 	"heddle/worker/expression"
 )
 
-// policy says which runs of a flow in an instance may go on: the flow's queueConfig. The zero policy
+// queuePolicy says which runs of a flow in an instance may go on: the flow's queueConfig. The zero policy
 // lets all.
-type policy struct {
+type queuePolicy struct {
 	limit     int            // runs under way at once, 0 for any number
 	singleton bool           // a run that finds another is dropped
 	duplicate map[string]any // the input whose value no two waiting runs may have; nil for none
@@ -23,11 +23,11 @@ type policy struct {
 // waitingMost is how many waiting runs of a flow are compared with each other.
 const waitingMost = 1000
 
-func policyOf(flow *definition.Part) policy {
+func policyOf(flow *definition.Part) queuePolicy {
 	config := flow.Map("queueConfig")
-	var p policy
+	var p queuePolicy
 	fifo, _ := config["usesFifoQueue"].(bool)
-	if p.limit = min(whole(config["concurrencyLimit"]), definition.MaxConcurrencyLimit); p.limit == 0 && fifo {
+	if p.limit = min(wholeNumber(config["concurrencyLimit"]), definition.MaxConcurrencyLimit); p.limit == 0 && fifo {
 		p.limit = 1
 	}
 	if p.singleton, _ = config["singletonExecutions"].(bool); p.singleton {
@@ -37,7 +37,7 @@ func policyOf(flow *definition.Part) policy {
 	return p
 }
 
-func (p policy) all() bool { return p.limit == 0 && p.duplicate == nil }
+func (p queuePolicy) all() bool { return p.limit == 0 && p.duplicate == nil }
 
 // unfinished is a run as a policy sees it.
 type unfinished struct {
@@ -47,7 +47,7 @@ type unfinished struct {
 }
 
 // admit tells which unfinished runs of one flow, the oldest first, may go on and which are dropped.
-func (p policy) admit(runs []unfinished) (admitted, dropped []string) {
+func (p queuePolicy) admit(runs []unfinished) (admitted, dropped []string) {
 	seen := map[string]bool{}
 	for _, r := range runs {
 		twice := r.duplicate != "" && seen[r.duplicate]
@@ -68,9 +68,9 @@ type queueKey struct{ instance, flow string }
 
 // policyFor gives the policy of a run's flow: as it is deployed now, for a queue may hold runs of several
 // versions, or, where the flow is there no longer, as the run has it. Test runs have none.
-func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (policy, error) {
+func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (queuePolicy, error) {
 	if e.Version == "" {
-		return policy{}, nil
+		return queuePolicy{}, nil
 	}
 	instance, _ := d.w.View.Instances.Get(e.Organization, e.Instance)
 	integration, _ := d.w.View.Integrations.Get(e.Organization, e.Integration)
@@ -81,17 +81,17 @@ func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (po
 		}
 		definition, err := d.w.Definitions.Get(ctx, e.Organization, version.Definition)
 		if err != nil {
-			return policy{}, err
+			return queuePolicy{}, err
 		}
 		if flow := definition.Flow(e.Flow); flow != nil {
 			return policyOf(flow), nil
 		}
 	}
-	return policy{}, nil // the run will say so
+	return queuePolicy{}, nil // the run will say so
 }
 
 // admit offers those runs of a flow that its policy lets go on, as of a position, and drops duplicates.
-func (d *dispatcher) admit(ctx context.Context, key queueKey, p policy, asOf store.Position) error {
+func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asOf store.Position) error {
 	page, err := d.w.Runs.UnfinishedOf(ctx, key.instance, key.flow, asOf, waitingMost)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (d *dispatcher) admit(ctx context.Context, key queueKey, p policy, asOf sto
 	}
 	admitted, dropped := p.admit(runs)
 	for _, run := range dropped {
-		if err := d.w.endBeside(ctx, byID[run], domain.Run.Drop); err != nil {
+		if err := d.w.changeWhileRunning(ctx, byID[run], domain.Run.Drop); err != nil {
 			return err
 		}
 	}
@@ -138,7 +138,7 @@ func (x *attempt) wakeNext(ctx context.Context) {
 }
 
 // wake has the dispatcher look at a flow now and not at the next tick only.
-func (d *dispatcher) wake(key queueKey, p policy, asOf store.Position) {
+func (d *dispatcher) wake(key queueKey, p queuePolicy, asOf store.Position) {
 	d.mu.Lock()
 	d.woken[key] = woken{p, max(asOf, d.woken[key].asOf)}
 	d.mu.Unlock()
@@ -147,7 +147,7 @@ func (d *dispatcher) wake(key queueKey, p policy, asOf store.Position) {
 
 // woken is what the dispatcher is to look at.
 type woken struct {
-	policy policy
+	policy queuePolicy
 	asOf   store.Position
 }
 
@@ -164,9 +164,9 @@ func (d *dispatcher) admitWoken(ctx context.Context) error {
 	return nil
 }
 
-// given resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
+// fromTrigger resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
 // the run itself will say so.
-func (f preflight) given(ctx context.Context, input map[string]any, first performed) string {
+func (f preflight) fromTrigger(ctx context.Context, input map[string]any, first performed) string {
 	if input == nil {
 		return ""
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // redeploy gives an instance a second version of its definition, with flows that are the same by name.
-func (h *house) redeploy(instance, def string) {
+func (h *harness) redeploy(instance, def string) {
 	h.t.Helper()
 	at, _ := h.View.Instances.Find(instance)
 	integration, _ := h.View.Integrations.Find(at.Integration)
@@ -40,7 +40,7 @@ func (h *house) redeploy(instance, def string) {
 }
 
 // offers lists the runs that a sweep offers, of all that the log has by now.
-func (h *house) offers(runs ...string) (ids []string) {
+func (h *harness) offers(runs ...string) (ids []string) {
 	h.t.Helper()
 	_, pos, err := store.Change(h.ctx, h.Log, domain.Runs, runs[len(runs)-1], func(domain.Run) (domain.Changes[domain.Run], error) { return nil, nil })
 	if err == nil {
@@ -64,7 +64,7 @@ func (h *house) offers(runs ...string) (ids []string) {
 // The queue of a flow is what is deployed says, whichever versions the runs in it are of; when that
 // can't be read, they wait.
 func TestQueueConfigIsTheDeployedOne(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestQueueConfigIsTheDeployedOne(t *testing.T) {
 
 // A caller who waits for a run of a flow that runs once at a time does not lose it to the others.
 func TestSingletonKeepsSynchronousRuns(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}

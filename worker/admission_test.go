@@ -22,20 +22,20 @@ func TestAdmit(t *testing.T) {
 	waits := func(run string) unfinished { return unfinished{run: run} }
 	like := func(run, key string) unfinished { return unfinished{run: run, duplicate: key} }
 	for name, c := range map[string]struct {
-		policy
+		queuePolicy
 		runs              []unfinished
 		admitted, dropped string
 	}{
-		"no limit":                     {policy{}, []unfinished{waits("a"), began("b"), waits("c")}, "a b c", ""},
-		"one after another":            {policy{limit: 1}, []unfinished{waits("a"), waits("b")}, "a", ""},
-		"one is at it":                 {policy{limit: 1}, []unfinished{began("a"), waits("b")}, "a", ""},
-		"one was let in out of order":  {policy{limit: 1}, []unfinished{waits("a"), began("b"), waits("c")}, "a b", ""},
-		"a few at once":                {policy{limit: 2}, []unfinished{began("a"), waits("b"), waits("c")}, "a b", ""},
-		"no second":                    {policy{limit: 1, singleton: true}, []unfinished{began("a"), waits("b"), waits("c")}, "a", "b c"},
-		"duplicates":                   {policy{limit: 1}, []unfinished{began("a"), like("b", "k"), like("c", "k"), like("d", "l")}, "a", "c"},
-		"a duplicate of what began":    {policy{}, []unfinished{{"a", true, "k"}, like("b", "k")}, "a", "b"},
-		"what began is never a double": {policy{}, []unfinished{like("a", "k"), {"b", true, "k"}}, "a b", ""},
-		"nothing waits":                {policy{limit: 1}, nil, "", ""},
+		"no limit":                     {queuePolicy{}, []unfinished{waits("a"), began("b"), waits("c")}, "a b c", ""},
+		"one after another":            {queuePolicy{limit: 1}, []unfinished{waits("a"), waits("b")}, "a", ""},
+		"one is at it":                 {queuePolicy{limit: 1}, []unfinished{began("a"), waits("b")}, "a", ""},
+		"one was let in out of order":  {queuePolicy{limit: 1}, []unfinished{waits("a"), began("b"), waits("c")}, "a b", ""},
+		"a few at once":                {queuePolicy{limit: 2}, []unfinished{began("a"), waits("b"), waits("c")}, "a b", ""},
+		"no second":                    {queuePolicy{limit: 1, singleton: true}, []unfinished{began("a"), waits("b"), waits("c")}, "a", "b c"},
+		"duplicates":                   {queuePolicy{limit: 1}, []unfinished{began("a"), like("b", "k"), like("c", "k"), like("d", "l")}, "a", "c"},
+		"a duplicate of what began":    {queuePolicy{}, []unfinished{{"a", true, "k"}, like("b", "k")}, "a", "b"},
+		"what began is never a double": {queuePolicy{}, []unfinished{like("a", "k"), {"b", true, "k"}}, "a b", ""},
+		"nothing waits":                {queuePolicy{limit: 1}, nil, "", ""},
 	} {
 		admitted, dropped := c.admit(c.runs)
 		if got := strings.Join(admitted, " "); got != c.admitted || strings.Join(dropped, " ") != c.dropped {
@@ -46,7 +46,7 @@ func TestAdmit(t *testing.T) {
 
 // queued triggers a flow often, with bodies 0, 1, 2 …, while its first run is held until those that
 // are dropped have ended, and gives the runs and how many were under way at once.
-func (h *house) queued(settings string, times int, dropped ...int) (runs []domain.Run, most int) {
+func (h *harness) queued(settings string, times int, dropped ...int) (runs []domain.Run, most int) {
 	h.t.Helper()
 	h.probe.block["hold"] = make(chan struct{})
 	hold := step("hold", "effect", "")
@@ -81,18 +81,18 @@ func (h *house) queued(settings string, times int, dropped ...int) (runs []domai
 
 func TestQueueConfig(t *testing.T) {
 	t.Run("one after another", func(t *testing.T) {
-		runs, most := newHouse(t).queued("    queueConfig: {usesFifoQueue: true}\n", 8)
+		runs, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true}\n", 8)
 		if most != 1 || !slices.IsSortedFunc(runs, func(a, b domain.Run) int { return a.StartedAt.Compare(b.StartedAt) }) {
 			t.Errorf("%d at once, in the order %v", most, runs)
 		}
 	})
 	t.Run("two at once", func(t *testing.T) {
-		if _, most := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, concurrencyLimit: 2}\n", 8); most > 2 {
+		if _, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true, concurrencyLimit: 2}\n", 8); most > 2 {
 			t.Errorf("%d at once", most)
 		}
 	})
 	t.Run("no duplicates", func(t *testing.T) {
-		runs, _ := newHouse(t).queued("    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n", 6, 1, 3, 5)
+		runs, _ := newHarness(t).queued("    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n", 6, 1, 3, 5)
 		var results []string
 		for _, r := range runs {
 			results = append(results, string(r.Finished.Result))
@@ -102,7 +102,7 @@ func TestQueueConfig(t *testing.T) {
 		}
 	})
 	t.Run("only one", func(t *testing.T) {
-		runs, _ := newHouse(t).queued("    queueConfig: {singletonExecutions: true}\n", 3, 1, 2)
+		runs, _ := newHarness(t).queued("    queueConfig: {singletonExecutions: true}\n", 3, 1, 2)
 		if runs[0].Finished.Result != domain.Completed || runs[1].Finished.Result != domain.Duplicate || runs[2].Finished.Result != domain.Duplicate {
 			t.Errorf("ended %+v, %+v and %+v", runs[0].Finished, runs[1].Finished, runs[2].Finished)
 		}
@@ -111,7 +111,7 @@ func TestQueueConfig(t *testing.T) {
 
 // A run that is in the log is not refused because older ones could not be looked for: that is told.
 func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	var told bytes.Buffer
 	h.Logger = slog.New(slog.NewTextHandler(&told, nil))
 	file := filepath.Join(t.TempDir(), "runs.db")

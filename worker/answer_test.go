@@ -22,7 +22,7 @@ func TestSynchronousAnswers(t *testing.T) {
 	}
 	download := "      - name: Download\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpGet}\n" +
 		"        inputs: {url: {type: value, value: '" + file.URL + "'}, responseType: {type: value, value: binary}}\n"
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	for name, c := range map[string]struct {
 		steps             string
@@ -64,7 +64,7 @@ func TestSynchronousAnswers(t *testing.T) {
 
 // A flow speaks for its own answer, not for all that the server's origin has, and caches keep nothing unasked.
 func TestAnswersSpeakForThemselves(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	var asked []string
 	for _, name := range append(originWide, framing...) {
@@ -97,7 +97,7 @@ func TestAnswersSpeakForThemselves(t *testing.T) {
 
 // What an asynchronous caller gets where the trigger says only a part of it.
 func TestAsynchronousAnswers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	for inputs, want := range map[string]string{
 		"":                                     "200 application/json ID",

@@ -28,7 +28,7 @@ func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, end
 		case <-ended.there:
 		case <-look.C:
 			if !time.Now().Before(until) {
-				w.Told.limit(limit().Limit)
+				w.Observer.limit(limit().Limit)
 				return state, limit()
 			}
 			look.Reset(min(poll, time.Until(until)))

@@ -9,7 +9,7 @@ import (
 
 // More runs than the queue takes wait in the log, and all of them are done.
 func TestBacklog(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.queueOnly(urls["Main"]) // makes a queue; no worker takes from it
 	const more = 200

@@ -96,7 +96,7 @@ func TestBodyLimits(t *testing.T) {
 
 // A request that is too much is answered so, and leaves no run.
 func TestIngressBounds(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.MaxBodyMemory, h.MaxBodyParts, h.TriggerRate = 200, 2, 0
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.start()
@@ -170,7 +170,7 @@ func TestIntake(t *testing.T) {
 
 // Large bodies come in whole, with and without a length.
 func TestLargeBody(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body.data")))))
 	h.start()
 	for _, size := range []int{smallBody - 1, smallBody, smallBody + 1, 1 << 20} {
@@ -257,7 +257,7 @@ func namesOf(fields map[string]any) map[string]int {
 
 // A body that does not come, or not wholly, is no fault of the server, and keeps no place.
 func TestBodyThatDoesNotCome(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.BodyTime = 50 * time.Millisecond
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.start()

@@ -17,7 +17,7 @@ type cautious struct {
 }
 
 const (
-	leastStep  = 2 * retentionPause
+	leastStep  = 2 * pruneEvery
 	mostStep   = time.Hour
 	mostSettle = time.Hour
 )

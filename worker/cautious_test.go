@@ -28,7 +28,7 @@ func TestCautiousClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, begin := newCautious(kept), time.Now().Round(0)
 			c.trusted = begin.Add(-test.stopped)
-			for running := time.Duration(1); running <= test.runs; running += retentionPause {
+			for running := time.Duration(1); running <= test.runs; running += pruneEvery {
 				c.look(begin.Add(running+test.wrong), running)
 				if off := c.trusted.Sub(begin.Add(running)); off > max(0, test.most) {
 					t.Fatalf("after %s it is %s after the right time", running, off)
@@ -53,7 +53,7 @@ func TestCautiousClockJumps(t *testing.T) {
 		case 39:
 			wrong = 0
 		}
-		running := time.Duration(n+1) * retentionPause
+		running := time.Duration(n+1) * pruneEvery
 		c.look(begin.Add(running+wrong), running)
 		if off := c.trusted.Sub(begin.Add(running)); off != 0 || (c.ahead != 0) != (wrong != 0) {
 			t.Errorf("at look %d it is %s after the right time, and takes the clock to be %s ahead", n, off, c.ahead)

@@ -12,7 +12,7 @@ import (
 // A worker that takes over a run whose earlier claim is still at work, as when Redis forgets its sign of
 // life, knows of every step that was recorded before its own claim was.
 func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
 	run := h.queueOnly(urls["Main"])
 	first := domain.RunClaimed{Claim: 1, Worker: "another", At: now()}
@@ -43,7 +43,7 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 // A claim is seen to be held from before it is recorded until it is given up; one that is recorded with
 // the run's end need not be.
 func TestSignOfLife(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
 	for name, want := range map[string]bool{"Main": true, "Pure": false} {
 		run := h.queueOnly(urls[name])

@@ -15,7 +15,7 @@ func act(name, component, key, inputs string) string {
 }
 
 // answers runs steps in a synchronous flow whose trigger got a JSON body, and gives the answer.
-func (h *house) answers(steps, body string) (string, domain.Run) {
+func (h *harness) answers(steps, body string) (string, domain.Run) {
 	h.t.Helper()
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", steps)))
 	a := h.post(urls["Main"], "application/json", body)
@@ -25,7 +25,7 @@ func (h *house) answers(steps, body string) (string, domain.Run) {
 // What the format says of names, references, templates, branches and loops, as whole flows with the
 // components that definitions use.
 func TestFlowsAsTheFormatSays(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	give := func(expression string) string {
 		return codeStep("Last", "module.exports = async (context, r) => ({data: "+expression+"})")
@@ -106,7 +106,7 @@ func TestFlowsAsTheFormatSays(t *testing.T) {
 
 // What a flow sees of each kind of body, asked for its answer by a header.
 func TestBodiesAsTheFormatSays(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", act("Form", "change-data-format", "deserializeFormData", "data: {type: reference, value: hook.results.body}")+
 		"        errorConfig: {errorHandlerType: ignore}\n"+
 		codeStep("Last", `module.exports = async (c, {hook: {results: {body, rawBody, queryParameters, pathFragment}}, form}) => ({data:

@@ -76,7 +76,7 @@ func TestCorpusRuns(t *testing.T) {
 			if err := json.Unmarshal([]byte(cmp.Or(asked[filepath.Base(file)], "{}")), &wanted); err != nil {
 				t.Fatal(err)
 			}
-			h := newHouse(t)
+			h := newHarness(t)
 			h.RunTimeout = 30 * time.Second
 			instance, urls := h.deploy(string(text))
 			definition, _ := h.flows(instance)
@@ -94,7 +94,7 @@ func TestCorpusRuns(t *testing.T) {
 }
 
 // trigger starts a flow synchronously, so that what fails is not tried again in a minute.
-func (h *house) trigger(at string, payload *shape) *httptest.ResponseRecorder {
+func (h *harness) trigger(at string, payload *shape) *httptest.ResponseRecorder {
 	body := payload.at("body", "data").value()
 	text, plain := body.(string)
 	contentType := "text/plain"
@@ -113,7 +113,7 @@ func (h *house) trigger(at string, payload *shape) *httptest.ResponseRecorder {
 }
 
 // configure sets what has no default.
-func (h *house) configure(instance string, definition *definition.Part, asked map[string]any) {
+func (h *harness) configure(instance string, definition *definition.Part, asked map[string]any) {
 	var values []domain.ConfigValue
 	for _, v := range definition.ConfigVars() {
 		value := domain.ConfigValue{Variable: v.ID, Key: v.Key(), Value: stubURL}
@@ -134,7 +134,7 @@ func (h *house) configure(instance string, definition *definition.Part, asked ma
 
 // stub has an answer for each step of a component that is not built in and for each request, in the
 // shape that the references to it ask for. It gives the shapes by flow.
-func (h *house) stub(def *definition.Part, asked map[string]any) map[string]*shapes {
+func (h *harness) stub(def *definition.Part, asked map[string]any) map[string]*shapes {
 	all := map[string]*shapes{}
 	own := map[string]*shape{} // by step
 	actions := map[string]map[string]component.Action{"sleep": {}, "http": {}, "customHttp": {}}

@@ -37,7 +37,7 @@ func (q request) readDelivery(instance, rest string) (delivery *component.Delive
 	}
 	headers := map[string]any{}
 	for name, values := range r.Header {
-		if name != keyOfEndpoint && name != lineageHeader { // they open something, and are nobody's business after that
+		if name != apiKeyHeader && name != lineageHeader { // they open something, and are nobody's business after that
 			headers[name] = strings.Join(values, ", ")
 		}
 	}
@@ -94,7 +94,7 @@ func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger
 // payload of the format's SDK.
 func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery *component.Delivery, inputs map[string]any) (component.Result, error) {
 	x := s.x
-	payload := payloadOf(x.facts, delivery)
+	payload := payloadOf(x.runContext, delivery)
 	x.addOwn(payload)
 	if trigger.Raw {
 		result, err := trigger.Do(ctx, s, payload, inputs)

@@ -93,7 +93,7 @@ func (d *dispatcher) sweepOnce(ctx context.Context) error {
 		d.backlog.full.Store(room <= 0)
 		return nil
 	}
-	policies := map[queueKey]*policy{} // of flows that this sweep has met; nil for one that can't be read
+	policies := map[queueKey]*queuePolicy{} // of flows that this sweep has met; nil for one that can't be read
 	var after store.Position
 	for {
 		page, err := d.w.Runs.Unfinished(ctx, after, sweepPage)
@@ -123,7 +123,7 @@ func (d *dispatcher) sweepOnce(ctx context.Context) error {
 // sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on. A policy that
 // can't be read keeps the runs waiting: none could be executed without the definition that holds it.
 // made reports whether the run is new in the queue.
-func (d *dispatcher) sweepRun(ctx context.Context, policies map[queueKey]*policy, e projections.Execution) (made bool, err error) {
+func (d *dispatcher) sweepRun(ctx context.Context, policies map[queueKey]*queuePolicy, e projections.Execution) (made bool, err error) {
 	key := queueKey{e.Instance, e.Flow}
 	p, met := policies[key]
 	if !met {
@@ -186,7 +186,7 @@ func (d *dispatcher) enqueue(ctx context.Context, run string, claims int, a acce
 }
 
 // postpone keeps a run from being offered before it is due.
-func (d *dispatcher) postpone(run string, n *notYet) {
+func (d *dispatcher) postpone(run string, n *postponed) {
 	d.remember(queue.TaskID(run, n.claims), offered{until: n.due})
 }
 

@@ -39,26 +39,26 @@ type attempt struct {
 	run   domain.Run
 	claim domain.RunClaimed
 	// recorded says that the claim is in the log: that happens with the first outcome.
-	recorded bool
-	ctxRun   context.Context // of changes made for the run
-	span     trace.Span
-	flow     *definition.Part
-	done     map[string]domain.StepFinished // what earlier claims have finished, by path
-	pending  []domain.StepFinished          // finished, not yet in the log
-	gathered int                            // bytes of them, about
-	lost     error                          // why the run can't go on here, such as that what is done could not be recorded: no failure of the step
-	overruns int                            // scripts that could not be stopped
-	flushed  time.Time
-	count    int // steps done in this attempt of the flow
-	size     int // bytes of the result that was given last
-	scope    *expression.Scope
-	facts    map[string]any
-	config   map[string]any
-	flows    []*definition.Part // of the definition
-	secrets  *masker
-	keys     map[string]any             // API keys by flow, once they are opened
-	warned   bool                       // the run's log tells that a result holds a secret
-	own      map[string]json.RawMessage // persisted values of the execution's own scope
+	recorded   bool
+	ctxRun     context.Context // of changes made for the run
+	span       trace.Span
+	flow       *definition.Part
+	done       map[string]domain.StepFinished // what earlier claims have finished, by path
+	pending    []domain.StepFinished          // finished, not yet in the log
+	gathered   int                            // bytes of them, about
+	lost       error                          // why the run can't go on here, such as that what is done could not be recorded: no failure of the step
+	overruns   int                            // scripts that could not be stopped
+	flushed    time.Time
+	count      int // steps done in this attempt of the flow
+	size       int // bytes of the result that was given last
+	scope      *expression.Scope
+	runContext map[string]any
+	config     map[string]any
+	flows      []*definition.Part // of the definition
+	secrets    *masker
+	keys       map[string]any             // API keys by flow, once they are opened
+	warned     bool                       // the run's log tells that a result holds a secret
+	own        map[string]json.RawMessage // persisted values of the execution's own scope
 	// delivered is the digest of the delivery that the run is to be accepted for: another one may come
 	// under the same key, and must not write over its blobs.
 	delivered string
@@ -93,7 +93,7 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 		err = x.work(trace.ContextWithSpan(ctx, x.span))
 		x.span.End()
 	}
-	later, waits := errors.AsType[*notYet](err)
+	later, waits := errors.AsType[*postponed](err)
 	switch {
 	case err == nil, refusal.CodeOf(err) == refusal.Conflict, errors.Is(context.Cause(ctx), errCanceled):
 		return nil
@@ -107,13 +107,13 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	return &queue.Wait{After: againAfter, Reason: err}
 }
 
-// notYet says that a run is to be gone on with later, under the next claim.
-type notYet struct {
+// postponed says that a run is to be gone on with later, under the next claim.
+type postponed struct {
 	due    time.Time
 	claims int // made so far
 }
 
-func (n *notYet) Error() string { return "not before " + n.due.Format(time.RFC3339) }
+func (n *postponed) Error() string { return "not before " + n.due.Format(time.RFC3339) }
 
 var (
 	errStop       = errors.New("the flow was stopped by a step")
@@ -153,7 +153,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, e
 		return nil, err
 	}
 	if due := state.Due; now().Before(due) {
-		return nil, &notYet{due, claims}
+		return nil, &postponed{due, claims}
 	}
 	x := &attempt{w: w, accepted: taken, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
@@ -194,14 +194,14 @@ func (x *attempt) work(ctx context.Context) error {
 	case err == nil, errors.Is(err, errStop), errors.Is(err, errBreak):
 	case errors.As(err, &failed):
 		end.Result, end.Error = domain.Failed, value.Shorten(failed.Error(), maxLogLine)
-		x.w.Told.limit(refusal.LimitOf(failed.err))
+		x.w.Observer.limit(refusal.LimitOf(failed.err))
 		if restart, again := x.restart(end.Error); again {
 			return x.later(ctx, restart, restart.Due)
 		}
 	case errors.Is(context.Cause(ctx), errRunTimeout):
 		limit := refusal.Exceed("HEDDLE_RUN_TIMEOUT", "the execution took longer than %s", x.w.RunTimeout)
 		end.Result, end.Error = domain.Failed, limit.Error()
-		x.w.Told.limit(limit.Limit)
+		x.w.Observer.limit(limit.Limit)
 	default:
 		return x.release(ctx, err)
 	}
@@ -233,12 +233,12 @@ func (x *attempt) end(ctx context.Context, end domain.RunFinished) error {
 	if err != nil {
 		return err
 	}
-	return x.left(ctx, end)
+	return x.announceEnd(ctx, end)
 }
 
-// left tells those who wait for the run, or for its place, of its end.
-func (x *attempt) left(ctx context.Context, end domain.RunFinished) error {
-	x.w.Told.finish(x.run, end.Result)
+// announceEnd tells those who wait for the run, or for its place, of its end.
+func (x *attempt) announceEnd(ctx context.Context, end domain.RunFinished) error {
+	x.w.Observer.finish(x.run, end.Result)
 	if x.span.SetAttributes(attribute.String("heddle.result", string(end.Result))); end.Result == domain.Failed {
 		x.span.SetStatus(codes.Error, "")
 	}
@@ -270,7 +270,7 @@ func (x *attempt) prepare(ctx context.Context) error {
 	if err := x.enter(definition, instance); err != nil {
 		return err
 	}
-	return x.remember(ctx)
+	return x.loadFinished(ctx)
 }
 
 // flush makes what is done, and what follows from it, part of the log.
@@ -304,9 +304,9 @@ func (x *attempt) later(ctx context.Context, why domain.Event[domain.Run], due t
 		return err
 	}
 	if end := x.handle.State().Finished; end != nil {
-		return x.left(ctx, *end)
+		return x.announceEnd(ctx, *end)
 	}
-	return &notYet{due, x.claim.Claim}
+	return &postponed{due, x.claim.Claim}
 }
 
 // keep stores JSON for an event of a run, in a blob that goes with the run unless the event has room for it.

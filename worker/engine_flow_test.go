@@ -48,7 +48,7 @@ const (
 func echo(path string) string { return ", echo: {type: reference, value: " + path + "}" }
 
 // runs deploys one flow, triggers it and waits for its end.
-func (h *house) runs(settings, steps string) domain.Run {
+func (h *harness) runs(settings, steps string) domain.Run {
 	h.t.Helper()
 	_, urls := h.deploy(integrationOf(flow("Main", settings, "", steps)))
 	return h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
@@ -67,7 +67,7 @@ func outputs(t *testing.T, r domain.Run) map[string]string {
 }
 
 func TestLoops(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	nested := each("outer", threeItems, step("first", "call", echo("outer.index"))+
 		strings.TrimSuffix(each("inner", twoItems, step("leaf", "call", echo("inner.currentItem"))), "\n")+"\n") +
@@ -88,7 +88,7 @@ func TestLoops(t *testing.T) {
 }
 
 func TestLoopEdges(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.MaxSteps = 20
 	h.start()
 	leave := step("pick", "choose", echo("outer.currentItem")) +
@@ -120,7 +120,7 @@ func TestLoopEdges(t *testing.T) {
 
 // A loop that is cut off goes on at the iteration it was in.
 func TestLoopResumes(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.ShutdownTimeout = 10 * time.Millisecond
 	h.probe.block["hold"] = make(chan struct{})
 	hold := step("pick", "choose", echo("outer.currentItem")) + branches(map[string]string{"b": step("hold", "effect", "")}, "b", "Else")
@@ -139,7 +139,7 @@ func TestLoopResumes(t *testing.T) {
 }
 
 func TestErrorsIgnored(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	const ignore = "        errorConfig: {errorHandlerType: ignore}\n"
 	r := h.runs("", step("bad", "call", ", fail: {type: value, value: no luck}")+ignore+step("sees", "call", echo("bad.error"))+
@@ -152,7 +152,7 @@ func TestErrorsIgnored(t *testing.T) {
 }
 
 func TestStepRetries(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	retry := func(more string) string {
 		return "        errorConfig: {errorHandlerType: retry, delaySeconds: 0, " + more + "}\n"
@@ -179,7 +179,7 @@ func TestStepRetries(t *testing.T) {
 
 // An attempt that is due in some time hands the run back, and what was counted survives.
 func TestStepRetryHandsBack(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("a", "effect", ", fail: {type: value, value: no}, times: {type: value, value: '1'}")+
 		"        errorConfig: {errorHandlerType: retry, delaySeconds: 6, maxAttempts: 1}\n")))
 	h.start()
@@ -209,7 +209,7 @@ func TestBackoff(t *testing.T) {
 
 // A flow that is tried again begins at its first step, and says how often.
 func TestFlowRetries(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	const settings = "    retryConfig: {maxAttempts: 2, delayMinutes: 0}\n"
 	const fails = ", fail: {type: value, value: no}"
@@ -228,7 +228,7 @@ func TestFlowRetries(t *testing.T) {
 }
 
 // until follows a run until its state is as wanted.
-func (h *house) until(run string, wanted func(domain.Run) bool) domain.Run {
+func (h *harness) until(run string, wanted func(domain.Run) bool) domain.Run {
 	h.t.Helper()
 	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
 		if err != nil {
@@ -247,7 +247,7 @@ func (h *house) until(run string, wanted func(domain.Run) bool) domain.Run {
 }
 
 // cancel does what the API does.
-func (h *house) cancel(run string) {
+func (h *harness) cancel(run string) {
 	h.t.Helper()
 	if _, _, err := store.Change(h.ctx, h.Log, domain.Runs, run, domain.Run.Cancel); err != nil {
 		h.t.Fatal(err)
@@ -260,7 +260,7 @@ func (h *house) cancel(run string) {
 }
 
 func TestCancel(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.probe.block["hold"] = make(chan struct{})
 	const retry = "        errorConfig: {errorHandlerType: retry, delaySeconds: 60, maxAttempts: 1}\n"
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("hold", "effect", "")+step("after", "call", "")),
@@ -291,7 +291,7 @@ func TestCancel(t *testing.T) {
 
 // A synchronous caller of a run that is canceled hears so.
 func TestCancelAnswers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.probe.block["hold"] = make(chan struct{})
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("hold", "effect", ""))))
 	h.start()
@@ -317,7 +317,7 @@ func TestCancelAnswers(t *testing.T) {
 
 // What a step persisted and then failed does not keep its next attempt from persisting something else.
 func TestRetryPersistsAnew(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Components = h.Components.With(component.Component{Key: "counter", Label: "C", Description: "For tests.", Actions: []component.Action{
 		component.NewAction("save", "Save", "Saves another value each time and fails the first time.", func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
 			n := h.probe.count("saves")
@@ -341,7 +341,7 @@ func TestRetryPersistsAnew(t *testing.T) {
 }
 
 func TestFlowWithoutTrigger(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy("definitionVersion: 7\nname: Test\nflows:\n  - name: Main\n    steps:\n" + step("one", "call", ""))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Code != 404 || !strings.Contains(a.Body.String(), "no trigger yet") {
@@ -351,7 +351,7 @@ func TestFlowWithoutTrigger(t *testing.T) {
 
 // However many runs of a flow have not ended, the older one for a request is found among them.
 func TestNewerRequestAmongMany(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	const settings = "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n"
 	instance, urls := h.deploy(integrationOf(flow("Main", settings, "", "")))
 	first := h.queueOnly(urls["Main"]) // all ask for x
@@ -381,7 +381,7 @@ func TestNewerRequestAmongMany(t *testing.T) {
 // A newer request with the same id keeps older ones from beginning again: at once where they wait to, or
 // when they fail; one with another id does not.
 func TestNewerRequestEndsRetries(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	const settings = "    retryConfig: {maxAttempts: 1, delayMinutes: 60, uniqueRequestIdField: {type: reference, value: hook.results.body.data.id}}\n"
 	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect", ", fail: {type: value, value: no}"))))
 	h.start()

@@ -22,7 +22,7 @@ func (full) Append(context.Context, string, store.Revision, ...store.Event) (sto
 }
 
 // queue accepts a trigger while no worker runs.
-func (h *house) queueOnly(url string) string {
+func (h *harness) queueOnly(url string) string {
 	h.t.Helper()
 	if h.Worker.queue == nil {
 		q, err := queue.Open("embedded", 1, time.Second, h.Logger)
@@ -41,7 +41,7 @@ func (h *house) queueOnly(url string) string {
 
 // A run that was accepted and never offered, as when Redis lost everything, is found by the sweep.
 func TestSweepFindsWhatTheQueueLost(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	again := h.again() // an empty queue
@@ -53,7 +53,7 @@ func TestSweepFindsWhatTheQueueLost(t *testing.T) {
 
 // What has a StepFinished is not done again; what was in flight is, under the same key.
 func TestResume(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
 		codeStep("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
 	blocked := make(chan struct{})
@@ -77,12 +77,12 @@ func TestResume(t *testing.T) {
 
 // Two workers offered the same claim: the log lets one of them do it.
 func TestClaim(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	a, b := h.again(), h.again()
 	a.name, b.name = "a", "b"
-	for _, w := range []*house{a, b} {
+	for _, w := range []*harness{a, b} {
 		w.use(h.queue, maxQueuedEmbedded)
 	}
 	x, err := a.claim(h.ctx, run, 0)
@@ -115,7 +115,7 @@ func TestClaim(t *testing.T) {
 
 // The end comes whatever happens to a step, and says which one and why.
 func TestEnds(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.RunTimeout = 300 * time.Millisecond
 	h.probe.block["slow"] = make(chan struct{})
 	unknown := strings.Replace(step("none", "call", ""), "key: probe", "key: acme", 1)
@@ -145,7 +145,7 @@ func TestEnds(t *testing.T) {
 }
 
 func TestFailedStepsLogTheirError(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ", fail: {type: value, value: no luck}"))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
@@ -157,7 +157,7 @@ func TestFailedStepsLogTheirError(t *testing.T) {
 
 // A run whose log can't be written is tried again until it can: it is neither lost nor ended.
 func TestStoreFailureIsTriedAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	w := h.again()
@@ -178,7 +178,7 @@ func TestStoreFailureIsTriedAgain(t *testing.T) {
 
 // Long outputs and long logs go to blobs and come back.
 func TestLargeOutput(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
 		codeStep("Make", `module.exports = async (c) => { for (let i = 0; i < 300; i++) c.logger.info("line " + i + "x".repeat(100)); return {data: "y".repeat(20000)} }`)+
 			codeStep("Count", `module.exports = async (c, {make}) => ({data: make.results.length})`))))
@@ -196,7 +196,7 @@ func TestLargeOutput(t *testing.T) {
 
 // What a step's event can't hold goes to a blob or fails the step; it never repeats what was done.
 func TestLargeEvents(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	large := `"x".repeat(600000)`
 	_, urls := h.deploy(integrationOf(
 		flow("State", "    isSynchronous: true\n", "", step("one", "effect", "")+
@@ -225,7 +225,7 @@ func TestLargeEvents(t *testing.T) {
 
 // An outside effect that is done is in the log before the next step begins.
 func TestEffectsAreDurableAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.probe.block["two"] = make(chan struct{})
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "call", ""))))
 	h.start()
@@ -241,7 +241,7 @@ func TestEffectsAreDurableAtOnce(t *testing.T) {
 
 // A run that takes its worker down every time ends at last.
 func TestClaimsAreLimited(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
 	var claims []domain.Event[domain.Run]
@@ -258,7 +258,7 @@ func TestClaimsAreLimited(t *testing.T) {
 
 // A stop is no cut, and a run that was accepted before its process began may have ended the one before.
 func TestCutOffs(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.ShutdownTimeout = 1
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 	h.probe.block["one"] = make(chan struct{})
@@ -300,7 +300,7 @@ func TestLargeStateSnapshot(t *testing.T) {
 }
 
 func testLargeStateSnapshot(t *testing.T, keys int) {
-	h := newHouse(t)
+	h := newHarness(t)
 	x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
@@ -332,7 +332,7 @@ func testLargeStateSnapshot(t *testing.T, keys int) {
 }
 
 func TestState(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	code := `module.exports = async (c) => { c.crossFlowState.n = (c.crossFlowState.n || 0) + 1; c.executionState.own = 1; return {data: c.crossFlowState.n} }`
 	own := `module.exports = async (c) => ({data: [c.crossFlowState.n, c.executionState.own || 0]})`
 	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "", codeStep("Add", code)+codeStep("Read", own)),
@@ -350,7 +350,7 @@ func TestState(t *testing.T) {
 
 // A state stream is cut short by snapshots and keeps its values.
 func TestStateSnapshot(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 10 {

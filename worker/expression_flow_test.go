@@ -33,7 +33,7 @@ type flowRun struct {
 
 func (r *flowRun) IdempotencyKey() string                { return "run/step" }
 func (r *flowRun) ID() string                            { return "step" }
-func (r *flowRun) Reach() error                          { return nil }
+func (r *flowRun) BeginEffect() error                    { return nil }
 func (r *flowRun) Log(level, message string)             { r.lines = append(r.lines, level+": "+message) }
 func (r *flowRun) State(component.Scope) component.State { return r.kept }
 func (r *flowRun) HTTP() *http.Client                    { return r.client }

@@ -42,29 +42,29 @@ func handlingOf(step *definition.Part) handling {
 	case "retry":
 		ignores, _ := config["ignoreFinalError"].(bool)
 		exponential, _ := config["usesExponentialBackoff"].(bool)
-		return handling{retries: min(whole(config["maxAttempts"]), maxStepRetries), exponential: exponential, ignores: ignores,
+		return handling{retries: min(wholeNumber(config["maxAttempts"]), maxStepRetries), exponential: exponential, ignores: ignores,
 			delay: delayOf(config["delaySeconds"], time.Second, maxStepDelay)}
 	}
 	return handling{}
 }
 
-// mostWhole is more than any limit of the format, and few enough to be minutes.
-const mostWhole = 1_000_000
+// maxWhole is more than any limit of the format, and few enough to be minutes.
+const maxWhole = 1_000_000
 
-// whole gives a number of the definition, 0 for what is none or negative.
-func whole(v any) int {
+// wholeNumber gives a number of the definition, 0 for what is none or negative.
+func wholeNumber(v any) int {
 	switch n := v.(type) {
 	case int64:
-		return int(min(max(n, 0), mostWhole))
+		return int(min(max(n, 0), maxWhole))
 	case float64:
-		return int(min(max(n, 0), mostWhole))
+		return int(min(max(n, 0), maxWhole))
 	}
 	return 0
 }
 
 // delayOf gives a number of the definition as a time, the most for what is more.
 func delayOf(v any, unit, most time.Duration) time.Duration {
-	return min(time.Duration(whole(v))*unit, most)
+	return min(time.Duration(wholeNumber(v))*unit, most)
 }
 
 // backoff is how long to wait after so many failures, counted from 1.
@@ -115,7 +115,7 @@ func (x *attempt) restart(failure string) (domain.RunRestarted, bool) {
 		return domain.RunRestarted{}, false
 	}
 	config := x.flow.Map("retryConfig")
-	if x.run.Attempt >= min(whole(config["maxAttempts"]), maxFlowRetries) {
+	if x.run.Attempt >= min(wholeNumber(config["maxAttempts"]), maxFlowRetries) {
 		return domain.RunRestarted{}, false
 	}
 	exponential, _ := config["usesExponentialBackoff"].(bool)
@@ -135,7 +135,7 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 	older, err := w.Runs.Requested(ctx, by.Queued.Instance, by.Queued.Flow, by.Queued.Request, asOf)
 	for _, e := range older {
 		if e.ID != by.ID && err == nil {
-			err = w.endBeside(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Supersede(by.ID) })
+			err = w.changeWhileRunning(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Supersede(by.ID) })
 		}
 	}
 	if err != nil {
@@ -143,8 +143,8 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 	}
 }
 
-// endBeside makes a change to a run beside the work on it. If that ends the run, those who wait for it hear of it.
-func (w *Worker) endBeside(ctx context.Context, e projections.Execution, decide func(domain.Run) (domain.Changes[domain.Run], error)) error {
+// changeWhileRunning makes a change to a run beside the work on it. If that ends the run, those who wait for it hear of it.
+func (w *Worker) changeWhileRunning(ctx context.Context, e projections.Execution, decide func(domain.Run) (domain.Changes[domain.Run], error)) error {
 	var open bool
 	r, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {
 		open = r.Finished == nil
@@ -153,6 +153,6 @@ func (w *Worker) endBeside(ctx context.Context, e projections.Execution, decide 
 	if err != nil || !open || r.Finished == nil {
 		return err
 	}
-	w.Told.finish(r, r.Finished.Result)
+	w.Observer.finish(r, r.Finished.Result)
 	return w.waiters.announce(ctx, r)
 }

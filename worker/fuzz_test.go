@@ -15,7 +15,7 @@ func FuzzMask(f *testing.F) {
 	f.Add("nabcdef", `"x\nabcdef nabcdef \\nabcdef"`)
 	f.Add("u2028abc", `"\u2028abc"`)
 	f.Add("<secret", `"<secret <secret name 00>>"`)
-	h := &Worker{Vault: newHouseVault(f)}
+	h := &Worker{Vault: newHarnessVault(f)}
 	f.Fuzz(func(t *testing.T, secret, text string) {
 		var val any
 		if json.Unmarshal([]byte(text), &val) != nil {

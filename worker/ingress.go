@@ -211,7 +211,7 @@ var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HED
 func (q request) refuse(run string, err error) {
 	limit := refusal.LimitOf(err)
 	status := cmp.Or(tooMuch[limit], refusal.CodeOf(err).HTTPStatus())
-	q.w.Told.limit(limit)
+	q.w.Observer.limit(limit)
 	body := map[string]any{}
 	if refusal, ok := errors.AsType[*refusal.Error](err); ok {
 		body["error"] = refusal.Error() // what is wrapped around it names blobs and folders

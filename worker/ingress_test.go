@@ -39,7 +39,7 @@ func integrationOf(flows ...string) string {
 }
 
 func TestIngressAsynchronous(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	a := h.post(urls["Main"]+"/rest/of/it?a=1&a=2", "application/json", `{"x":[1]}`, "X-Thing", "v", "Api-Key", "hidden")
@@ -78,7 +78,7 @@ func TestIngressAsynchronous(t *testing.T) {
 
 // What integrations answer must not act as a page of the server, and only methods that trigger do.
 func TestIngressContains(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("Give",
 		`module.exports = async () => ({data: "<script>", contentType: "text/html", headers: {"Content-Security-Policy": "default-src *"}})`))))
 	h.start()
@@ -96,7 +96,7 @@ func TestIngressContains(t *testing.T) {
 }
 
 func TestIngressTriggersOwnAnswer(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", `statusCode: {type: value, value: '202'}, contentType: {type: value, value: text/x-thanks},
           body: {type: value, value: thanks}, headers: {type: complex, value: [{name: X-A, type: value, value: b}]}`, "")))
 	h.start()
@@ -108,7 +108,7 @@ func TestIngressTriggersOwnAnswer(t *testing.T) {
 }
 
 func TestIngressSynchronous(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(
 		flow("Object", "", "", codeStep("Give", `module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
 		flow("Text", "    isSynchronous: true\n", "", codeStep("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
@@ -139,7 +139,7 @@ func TestIngressSynchronous(t *testing.T) {
 }
 
 func TestIngressSynchronousTimeout(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.SyncTimeout = 50 * time.Millisecond
 	h.probe.block["slow"] = make(chan struct{})
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("slow", "call", ""))))
@@ -156,7 +156,7 @@ func TestIngressSynchronousTimeout(t *testing.T) {
 }
 
 func TestIngressRefuses(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.MaxBody = 10
 	_, keyed := h.deploy(integrationOf(flow("Keyed", "    endpointSecurityType: customer_required\n", "", "")))
@@ -205,7 +205,7 @@ func TestIngressRefuses(t *testing.T) {
 
 // What the log can't take is not accepted.
 func TestIngressUnavailable(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
 	h.Worker.Log = full{h.Log}
 	h.start()
@@ -216,7 +216,7 @@ func TestIngressUnavailable(t *testing.T) {
 }
 
 func TestBinaryBody(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("Give",
 		`module.exports = async (c, {hook}) => ({data: hook.results.rawBody.data.length})`))))
 	h.start()

@@ -22,7 +22,7 @@ func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, e
 		return nil, err
 	}
 	begin := start{target: to, run: domain.DeriveID("invoke", x.run.ID, s.writer(), to.flow.ID), invoke: domain.InvokedByFlow,
-		invokedBy: s.frame(), marks: x.payloadMarks(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
+		invokedBy: s.invokedBy(), marks: x.payloadMarks(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
 	if begin.delivery, err = invocation(data); err != nil {
 		return nil, err
 	}
@@ -33,8 +33,8 @@ func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, e
 	return map[string]any{"executionId": begin.run}, err
 }
 
-// frame names the step as what starts another run.
-func (s *stepContext) frame() *domain.InvokedBy {
+// invokedBy names the step as what starts another run.
+func (s *stepContext) invokedBy() *domain.InvokedBy {
 	by := &domain.InvokedBy{Execution: s.x.run.ID, Path: s.path, Depth: 1}
 	if above := s.x.run.Queued.InvokedBy; above != nil {
 		by.Depth += above.Depth

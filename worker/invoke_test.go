@@ -21,7 +21,7 @@ func recursive(name, key, inputs string) string {
 }
 
 func TestInvoke(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Later", "Apart", "")), flow("Apart", "", "", step("got", "call", echo("hook.results.body")))))
 	h.start()
 	first := h.ended(h.post(urls["Main"], "application/json", `{"a": [1, null]}`).Header().Get(ExecutionHeader))
@@ -40,7 +40,7 @@ func TestInvoke(t *testing.T) {
 
 // What a flow answers as JSON is a value to the one that asks it.
 func TestInvokeReadsAnswers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	stop := func(contentType, body string) string {
 		return act("Stop", "stop-execution", "stopExecution", "statusCode: {type: value, value: '201'}, contentType: {type: value, value: "+contentType+"}, jsonBody: {type: value, value: '"+body+"'}")
 	}
@@ -57,7 +57,7 @@ func TestInvokeReadsAnswers(t *testing.T) {
 
 // The one worker that there is does the called flow while the caller waits.
 func TestInvokeSynchronous(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Concurrency = 1
 	synchronous := "    isSynchronous: true\n"
 	ignore := "        errorConfig: {errorHandlerType: ignore}\n"
@@ -88,7 +88,7 @@ func TestInvokeSynchronous(t *testing.T) {
 
 // A caller that has waited long enough fails; what it called goes on.
 func TestInvokeTakesTooLong(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.SyncTimeout = 50 * time.Millisecond
 	blocked := make(chan struct{})
 	h.probe.block["slow"] = blocked
@@ -106,7 +106,7 @@ func TestInvokeTakesTooLong(t *testing.T) {
 
 // A step that is repeated since its worker stopped meets the run that it has started.
 func TestInvokeOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	blocked := make(chan struct{})
 	h.probe.block["slow"] = blocked
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Ask", "Slow", "")),
@@ -128,7 +128,7 @@ func TestInvokeOnce(t *testing.T) {
 
 // A recursive flow goes through its pages in a chain of executions, from the deploy on.
 func TestRecursiveFlow(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	stop := "      - name: Enough\n        action: {component: {key: branch, isPublic: true, version: LATEST}, key: branchOnExpression}\n" +
 		"        inputs: {conditions: {type: complex, value: [{name: Over, type: complex, value: [and, [greaterThan, {name: '', type: reference, value: cursor.results}, {name: '', type: value, value: '3'}]]}]}}\n" +
 		branches(map[string]string{"Over": "      - name: Stop\n        action: {component: {key: stop-execution, isPublic: true, version: LATEST}, key: stopExecution}\n"}, "Over", "Else")

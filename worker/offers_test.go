@@ -62,7 +62,7 @@ func TestOffersAreHeardElsewhere(t *testing.T) {
 // A process that executes nothing leaves what it accepts, and what its flows' policies admit, to others.
 func TestAcceptsOnly(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, redis *redistest.Server) {
-		h := newHouse(t)
+		h := newHarness(t)
 		h.Redis, h.AcceptsOnly = redis.Address, true
 		_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")),
 			flow("Queued", "    queueConfig: {usesFifoQueue: true}\n", "", step("two", "effect", ""))))

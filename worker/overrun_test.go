@@ -16,7 +16,7 @@ func TestRunGivenUp(t *testing.T) {
 	if underRace {
 		t.Skip("says nothing about races, and the times are not those of real runs")
 	}
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Options.Script.Time, h.Options.Script.Grace = 300*time.Millisecond, 50*time.Millisecond
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", codeStep("Bad", "module.exports = async () => "+endlessScript)+"        errorConfig: {errorHandlerType: ignore}\n"+
 		codeStep("Worse", "module.exports = async () => "+endlessScript)+"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))

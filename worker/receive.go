@@ -28,7 +28,7 @@ func (w *Worker) receive(ctx context.Context, r domain.Run, delivery *component.
 		return component.Result{}, err
 	}
 	if trigger.Perform != nil {
-		response, err := w.said(ctx, r)
+		response, err := w.keptResponse(ctx, r)
 		return component.Result{Response: response}, err
 	}
 	config, err := configValues(w.keeper(), definition, instance)
@@ -55,8 +55,8 @@ func (w *Worker) triggerOf(step *definition.Part) (component.Trigger, error) {
 	return w.Components.LookupTrigger(ref.Component, ref.Key)
 }
 
-// said gives the answer that a trigger has left in the run, nil for none.
-func (w *Worker) said(ctx context.Context, r domain.Run) (*component.Response, error) {
+// keptResponse gives the answer that a trigger has left in the run, nil for none.
+func (w *Worker) keptResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
 	a := r.Queued.Answer
 	if a == nil {
 		return nil, nil
@@ -178,10 +178,10 @@ func (f preflight) call(ctx context.Context) (p performed, err error) {
 	}
 	data, unfit := x.encode(p.result)
 	failure = cmp.Or(failure, unfit)
-	x.w.Told.step(step.Action().Component, failure, now().Sub(finished.Started))
+	x.w.Observer.step(step.Action().Component, failure, now().Sub(finished.Started))
 	if failure != nil {
 		p.result = component.Result{}
-		x.w.Told.limit(refusal.LimitOf(failure))
+		x.w.Observer.limit(refusal.LimitOf(failure))
 		failure = x.secrets.hide(failure)
 		handling := handlingOf(step)
 		if handling.retries > 0 {

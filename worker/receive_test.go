@@ -28,7 +28,7 @@ func TestCodeTrigger(t *testing.T) {
 		return { payload: { ...payload, n }, branch: "Big", crossFlowState: { n },
 			response: payload.body.data.quantity > 0 ? { statusCode: 201, contentType: "application/json", headers: { "X-A": stepId ? "b" : "" }, body: JSON.stringify({ status: payload.headers["X-B"] }) } : undefined };
 	}`
-	h := newHouse(t)
+	h := newHarness(t)
 	text := integrationOf(coded("Main", "", code, branches(map[string]string{"Big": codeStep("Inside", `module.exports = async (c, {hook}) => ({data: hook.results.body.data.quantity})`)}, "Big")+
 		codeStep("Last", `module.exports = async (c, {hook, inside}) => ({data: [hook.results.n, inside.results, Object.keys(hook.results.webhookUrls)]})`)))
 	_, urls := h.deploy(text)
@@ -58,7 +58,7 @@ func TestCodeTrigger(t *testing.T) {
 
 // A request's id may be in what the code makes of it, and code in a trigger reaches nothing.
 func TestCodeTriggerBounds(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(coded("Main", "    queueConfig: {dedupeIdField: {type: reference, value: hook.results.id}, usesFifoQueue: true}\n",
 		`module.exports = async (context, payload) => ({ payload: { id: "order " + payload.body.data.id } })`, ""),
 		coded("Reaches", "", `module.exports = async () => ({ payload: await fetch("http://heddle.test/") })`, "")))
@@ -75,7 +75,7 @@ func TestCodeTriggerBounds(t *testing.T) {
 
 // Who does not sign a request for a trigger that wants it signed is told so, and no step is run.
 func TestSignedTrigger(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(strings.Replace(flow("Main", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", step("one", "effect", "")),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)))
 	h.start()
@@ -97,7 +97,7 @@ func TestSignedTrigger(t *testing.T) {
 
 // Of a request that is not let in the body is never read as a value.
 func TestRefusedBodyIsNotRead(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, refuses := range []bool{true, false} {
 		var seen map[string]any
 		trigger := component.NewPerformedTrigger("raw", "Raw", "Looks at the body as it came.", func(_ context.Context, _ component.Step, payload map[string]any, _ struct{}) (component.Result, error) {
@@ -119,7 +119,7 @@ func TestRefusedBodyIsNotRead(t *testing.T) {
 
 // Who knows the key of a signed request does not therefore have its answer, nor what it is for.
 func TestSignedTriggerUnderAKey(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	signed := strings.Replace(flow("Signed", "", "body: {type: value, value: ours}, hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
 	checked := coded("Coded", "", `module.exports = async (c, p) => ({payload: 1, response: p.headers["X-Sign"] === "right" ? {statusCode: 200, body: "ours"} : {statusCode: 401}})`, "")
@@ -163,7 +163,7 @@ func TestTriggerPerformsOnce(t *testing.T) {
 			"200 {\"executionId\":\"%\"}", domain.Completed, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			_, urls := h.deploy(integrationOf(performing(c.settings, c.inputs, step("one", "call", ""))))
 			h.start()
 			for range 2 {
@@ -188,7 +188,7 @@ func TestTriggerPerformsOnce(t *testing.T) {
 
 // As many triggers perform at once as executions may run; a caller that goes meanwhile leaves nothing.
 func TestTriggersPerformInTurn(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Concurrency = 1
 	blocked := make(chan struct{})
 	h.probe.block["it"] = blocked
@@ -211,7 +211,7 @@ func TestTriggersPerformInTurn(t *testing.T) {
 
 // A trigger that performs and whose run nobody asked for does so in the run: what it refuses fails the run.
 func TestTriggerPerformsInTheRun(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	sibling := strings.Replace(flow("Signed", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", ""),
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: hash, isPublic: true, version: LATEST}, key: hmacWebhookTrigger}", 1)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "      - name: Call\n        action: {component: {key: cross-flow, isPublic: true, version: LATEST}, key: invokeFlow}\n"+

@@ -23,7 +23,7 @@ func lose(t *testing.T, w *Worker) {
 func TestRedisFlushed(t *testing.T) { redistest.Each(t, testRedisFlushed) }
 
 func testRedisFlushed(t *testing.T, redis *redistest.Server) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Redis, h.Lease = redis.Address, 300*time.Millisecond
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")+step("two", "effect", ""))))
 	h.start()
@@ -57,7 +57,7 @@ func testRedisFlushed(t *testing.T, redis *redistest.Server) {
 }
 
 // forgetAllOffers spares a test the time that an offer is trusted.
-func (h *house) forgetAllOffers() {
+func (h *harness) forgetAllOffers() {
 	h.dispatcher.mu.Lock()
 	defer h.dispatcher.mu.Unlock()
 	clear(h.dispatcher.offered)
@@ -69,7 +69,7 @@ func TestRedisKilled(t *testing.T) {
 		if redis.Embedded() {
 			t.Skip("the embedded Redis ends with its process only; cmd/heddle kills that")
 		}
-		h := newHouse(t)
+		h := newHarness(t)
 		h.Redis = redis.Address
 		_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", ""))))
 		h.start()
@@ -98,7 +98,7 @@ func TestRedisKilled(t *testing.T) {
 
 // The embedded Redis is replaced by an empty one: what it held is offered again, and it goes on.
 func TestEmbeddedReplaced(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", ""))))
 	h.start()
 	client := h.queue.NewClient()
@@ -122,7 +122,7 @@ func TestEmbeddedReplaced(t *testing.T) {
 
 // What the embedded Redis held when it was replaced is offered at once, not when the offers have grown old.
 func TestEmbeddedReplacedOffersAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}

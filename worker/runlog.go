@@ -12,18 +12,18 @@ import (
 
 // runLog gathers what one step writes to the run's log.
 type runLog struct {
-	mu    sync.Mutex
-	lines []domain.LogLine
-	limit int  // bytes that all messages may have
-	size  int  // bytes of all messages
-	full  bool // the rest is left out
-	told  Told
+	mu       sync.Mutex
+	lines    []domain.LogLine
+	limit    int  // bytes that all messages may have
+	size     int  // bytes of all messages
+	full     bool // the rest is left out
+	observer Observer
 	// secrets are masked in each line.
 	secrets *masker
 }
 
 func (x *attempt) newLog() *runLog {
-	return &runLog{limit: x.w.MaxStepLog, told: x.w.Told, secrets: x.secrets}
+	return &runLog{limit: x.w.MaxStepLog, observer: x.w.Observer, secrets: x.secrets}
 }
 
 // maxLogLine is how long a log line may be. Source: the format's documentation.
@@ -38,7 +38,7 @@ func (l *runLog) add(level, message string) {
 	message = l.secrets.text(message)
 	if l.size += len(message); l.size > l.limit {
 		l.full = true
-		l.told.limit("HEDDLE_MAX_STEP_LOG")
+		l.observer.limit("HEDDLE_MAX_STEP_LOG")
 		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes (HEDDLE_MAX_STEP_LOG); the rest is left out", l.limit)
 	}
 	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: value.Shorten(message, maxLogLine)})

@@ -16,7 +16,7 @@ import (
 const planted = `pl4nted-"sécret"/+& !~(*)`
 
 // connected deploys a definition whose connection "Their API" has a planted secret.
-func (h *house) connected(flows ...string) (instance string, urls map[string]string) {
+func (h *harness) connected(flows ...string) (instance string, urls map[string]string) {
 	h.t.Helper()
 	key, err := h.Vault.NewDataKey(domain.OrganizationKeyContext(h.organization))
 	if err != nil {
@@ -69,7 +69,7 @@ func TestSecretsOfARunAreMasked(t *testing.T) {
 		"headers": `module.exports = async (c) => { ` + open + `return {data: 1, headers: {'X-A': Buffer.from(s).toString('base64')}} }`,
 		"text":    `module.exports = async (c) => { ` + open + `return {data: JSON.stringify({s}), contentType: 'application/json'} }`,
 	} {
-		h := newHouse(t)
+		h := newHarness(t)
 		_, urls := h.connected(flow("Main", "    isSynchronous: true\n", "", codeStep("Give", code)))
 		h.start()
 		a := h.post(urls["Main"], "", "")
@@ -97,7 +97,7 @@ func TestSecretsOfARunAreMasked(t *testing.T) {
 
 // The next step has the value, in the same claim and after a crash.
 func TestSecretsAreReadBack(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.connected(flow("Main", "", "", codeStep("Give", `module.exports = async (c) => ({data: {s: c.configVars['Their API'].fields.password}, executionState: {k: [c.configVars['Their API'].fields.password]}})`)+
 		step("hold", "effect", "")+codeStep("Check", `module.exports = async (c, {give}) => ({data: give.results.s === c.configVars['Their API'].fields.password && c.executionState.k[0] === give.results.s})`)))
 	h.ShutdownTimeout = 1
@@ -123,7 +123,7 @@ func TestSecretsAreReadBack(t *testing.T) {
 
 // Nobody outside a run can make a mark that is read back as a secret.
 func TestSecretMarks(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	s, other := h.newSecrets("run"), h.newSecrets("other")
 	if s.tag == other.tag {
 		t.Fatal("two runs have one tag")
@@ -141,7 +141,7 @@ func TestSecretMarks(t *testing.T) {
 
 // What is marked stays the JSON that it was: only text is looked at, and binary data can still be read.
 func TestMarkedJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	s := h.newSecrets("run")
 	s.add("Key.pin", "987654")
 	s.add("Key.n", "n12345")
@@ -169,7 +169,7 @@ func TestSecretsAmongRuns(t *testing.T) {
 	same := `module.exports = async (c, r) => ({data: r.call.results.s === r.give.results.s && r.call.results.k === r.give.results.k && r.give.results.k.length})`
 	back := `module.exports = async (c, r) => ({data: r.hook.results.body.data})`
 	const synchronous = "    isSynchronous: true\n"
-	h := newHouse(t)
+	h := newHarness(t)
 	instance, urls := h.connected(flow("Main", synchronous, "", codeStep("Give", give)+call+codeStep("Check", same)), flow("Called", synchronous, "", codeStep("Back", back)),
 		flow("Load", synchronous, "", act("Load", "persist-data", "getCrossFlowValue", "keyInput: {type: value, value: d}")))
 	_, flows := h.flows(instance)

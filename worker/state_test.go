@@ -40,7 +40,7 @@ func (l *interrupted) Append(ctx context.Context, stream string, at store.Revisi
 func TestRepeatedWriteAfterOthers(t *testing.T) {
 	for name, writes := range map[string]int{"one run": 0, "a snapshot": domain.SnapshotEvery, "snapshots": 2 * domain.SnapshotEvery} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
+			h := newHarness(t)
 			cut := &interrupted{Log: h.Log}
 			h.Worker.Log = cut
 			instance, urls := h.deploy(integrationOf(flow("Main", "", "", persist("count", "incrementCrossFlowValue"))))
@@ -82,7 +82,7 @@ func TestRepeatedWriteAfterOthers(t *testing.T) {
 
 // A snapshot forgets what ended runs wrote, and those that are gone.
 func TestSnapshotForgetsEndedRuns(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
 	ended := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))

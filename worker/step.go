@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"heddle/component"
 	"heddle/domain"
@@ -87,12 +88,12 @@ func (s *stepContext) HTTP() *http.Client {
 	if client.Transport == nil {
 		client.Transport = http.DefaultTransport
 	}
-	client.Transport = lineage{client.Transport, s}
+	client.Transport = invokedByTransport{client.Transport, s}
 	return &client
 }
 
 // Facts implements [component.Step].
-func (s *stepContext) Facts() map[string]any { return s.x.context() }
+func (s *stepContext) Facts() map[string]any { return s.x.scriptContext() }
 
 // Results implements [component.Step].
 func (s *stepContext) Results() map[string]any { return s.x.scope.Results() }
@@ -100,4 +101,42 @@ func (s *stepContext) Results() map[string]any { return s.x.scope.Results() }
 // Payload implements [component.Step].
 func (s *stepContext) Payload() any {
 	return s.x.scope.Result(definition.Identifier(s.x.flow.Trigger().Name()))
+}
+
+// BeginEffect implements [component.Step]. All before the step is made durable, and so is its own end: after
+// a crash it is known that only this step may repeat what it did outside.
+func (s *stepContext) BeginEffect() error {
+	if s.durable {
+		return nil
+	}
+	if err := s.x.flush(nil); err != nil {
+		return err
+	}
+	s.durable = true
+	return nil
+}
+
+// ID implements [component.Step].
+func (s *stepContext) ID() string {
+	identifier := s.path[strings.LastIndex(s.path, "/")+1:]
+	return stepID(s.x.flow.Steps(), identifier)
+}
+
+// stepID finds the step with an identifier, which is unique within a flow.
+func stepID(list []*definition.Part, identifier string) string {
+	for _, step := range list {
+		if definition.Identifier(step.Name()) == identifier {
+			return step.ID
+		}
+		inner := [][]*definition.Part{step.Steps()}
+		for _, b := range step.Branches() {
+			inner = append(inner, b.Steps())
+		}
+		for _, steps := range inner {
+			if id := stepID(steps, identifier); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
 }

@@ -60,7 +60,7 @@ func (x *attempt) step(ctx context.Context, step *definition.Part, prefix string
 	path := prefix + identifier
 	finished, done := x.done[path]
 	if done {
-		value, err = x.recall(ctx, step, finished)
+		value, err = x.replay(ctx, step, finished)
 	} else {
 		finished, value, err = x.perform(ctx, step, identifier, path)
 	}
@@ -119,9 +119,9 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 		if failure == nil {
 			data, failure = x.encode(result)
 		}
-		x.w.Told.step(step.Action().Component, failure, time.Since(finished.Started))
+		x.w.Observer.step(step.Action().Component, failure, time.Since(finished.Started))
 		if failure != nil {
-			x.w.Told.limit(refusal.LimitOf(failure))
+			x.w.Observer.limit(refusal.LimitOf(failure))
 			failure = x.secrets.hide(failure)
 			if failed := x.failed(path); failed < handling.retries && !s.done {
 				if err := s.tryAgain(ctx, handling, finished, failed+1, failure); err != nil {

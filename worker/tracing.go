@@ -63,7 +63,7 @@ func (x *attempt) beginStep(ctx context.Context, component, action, path string)
 
 // beginRequest starts the span of a request of a step, and has the request carry it unless the step has
 // said otherwise. Of the address it tells the host only.
-func (l lineage) beginRequest(r *http.Request) (*http.Request, trace.Span) {
+func (l invokedByTransport) beginRequest(r *http.Request) (*http.Request, trace.Span) {
 	ctx, span := l.step.x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
 		attribute.String("server.address", r.URL.Hostname()))
 	if span.SpanContext().IsValid() {

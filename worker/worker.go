@@ -81,19 +81,19 @@ type Worker struct {
 	Components  *component.Registry
 	Client      *http.Client // the guarded client that steps use
 	Logger      *slog.Logger
-	Told        Told
+	Observer    Observer
 	Tracer      trace.Tracer // nil for no traces
 
-	name    string    // of this process, in RunClaimed
-	began   time.Time // of this process
-	queue   *queue.Queue
-	claims  claims
-	waiters waiters
-	places  places
-	intake  intake // of requests
-	outgo   intake // of synchronous answers
-	scripts script.Pool
-	asking  chan struct{} // one slot for each trigger that may perform at once before its run
+	name     string    // of this process, in RunClaimed
+	began    time.Time // of this process
+	queue    *queue.Queue
+	claims   claims
+	waiters  waiters
+	contexts contextCache
+	intake   intake // of requests
+	outgo    intake // of synchronous answers
+	scripts  script.Pool
+	asking   chan struct{} // one slot for each trigger that may perform at once before its run
 
 	dispatcher dispatcher
 }
@@ -141,7 +141,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		g.Go(func() error { return w.dispatcher.hearOffers(ctx) })
 		g.Go(func() error { return w.claims.keepAlive(ctx) })
 		g.Go(func() error { return w.claims.interrupt(ctx) })
-		g.Go(func() error { return newClockwork(w).run(ctx) })
+		g.Go(func() error { return newScheduler(w).run(ctx) })
 	}
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

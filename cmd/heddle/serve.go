@@ -193,7 +193,7 @@ func (v *server) build(address string) {
 	v.worker = &worker.Worker{Options: o, Log: v.log, Blobs: v.blobs, Vault: v.vault, Live: v.live, View: v.view,
 		Runs:        v.runs,
 		Definitions: definitions, Components: components, Logger: v.logger, Tracer: v.tracer,
-		Told: worker.Told{Finish: v.metrics.finish, Step: v.metrics.step, Limit: v.metrics.limit}}
+		Observer: worker.Observer{Finish: v.metrics.finish, Step: v.metrics.step, Limit: v.metrics.limit}}
 	v.metrics.watch(v)
 }
 

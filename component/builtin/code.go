@@ -46,7 +46,7 @@ var stateScopes = map[string]component.Scope{
 }
 
 func runCode(ctx context.Context, step component.Step, in runCodeInputs) (component.Result, error) {
-	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, step.Results()}, HTTP: step.HTTP(), Reach: step.Reach})
+	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, step.Results()}, HTTP: step.HTTP(), BeginEffect: step.BeginEffect})
 	if err != nil {
 		return component.Result{}, err
 	}

@@ -31,7 +31,7 @@ func newStep(t *testing.T) *step {
 func (s *step) IdempotencyKey() string    { return s.key }
 func (s *step) Log(level, message string) { s.lines = append(s.lines, level+": "+message) }
 func (s *step) ID() string                { return "step-1" }
-func (s *step) Reach() error              { s.reached++; return nil }
+func (s *step) BeginEffect() error        { s.reached++; return nil }
 func (s *step) HTTP() *http.Client        { return s.client }
 func (s *step) Facts() map[string]any     { return s.facts }
 func (s *step) Payload() any              { return s.payload }

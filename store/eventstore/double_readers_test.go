@@ -116,7 +116,7 @@ func TestReadersOnEventStoreDB(t *testing.T) {
 	}
 
 	w := &worker.Worker{Log: log, Blobs: memory(t), Runs: r.runs, Logger: slog.New(slog.DiscardHandler)}
-	if n, err := w.RetainSince(as(t), time.Now().Add(time.Hour)); n != 1 || err != nil {
+	if n, err := w.RemoveFinishedBefore(as(t), time.Now().Add(time.Hour)); n != 1 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
 	for range 2 { // what is removed is still told to who starts anew

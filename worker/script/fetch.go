@@ -29,16 +29,16 @@ const (
 
 // scriptFetch makes the requests of one script. Its goroutines end with the script.
 type scriptFetch struct {
-	client  *http.Client
-	reach   func() error
-	limit   int64 // bytes of an answer
-	ctx     context.Context
-	cancel  context.CancelFunc
-	slots   chan struct{}
-	answers chan fetchAnswer
-	group   sync.WaitGroup
-	made    int
-	open    int
+	client      *http.Client
+	beginEffect func() error
+	limit       int64 // bytes of an answer
+	ctx         context.Context
+	cancel      context.CancelFunc
+	slots       chan struct{}
+	answers     chan fetchAnswer
+	group       sync.WaitGroup
+	made        int
+	open        int
 }
 
 type fetchAnswer struct {
@@ -48,7 +48,7 @@ type fetchAnswer struct {
 
 func newScriptFetch(ctx context.Context, call component.ScriptCall, limits Limits, ends time.Time) *scriptFetch {
 	f := &scriptFetch{
-		client: call.HTTP, reach: call.Reach, limit: int64(limits.Memory / fetchShare),
+		client: call.HTTP, beginEffect: call.BeginEffect, limit: int64(limits.Memory / fetchShare),
 		slots: make(chan struct{}, fetchesAtOnce), answers: make(chan fetchAnswer),
 	}
 	f.ctx, f.cancel = context.WithDeadline(ctx, ends)
@@ -121,8 +121,8 @@ func (f *scriptFetch) request(description string) (*scriptRequest, error) {
 	if host := request.Header.Get("Host"); host != "" {
 		request.Host = host
 	}
-	if f.reach != nil {
-		if err := f.reach(); err != nil {
+	if f.beginEffect != nil {
+		if err := f.beginEffect(); err != nil {
 			return nil, err
 		}
 	}

@@ -52,7 +52,7 @@ func fetching(t *testing.T, allow bool, limits Limits, source string) (got any, 
 	}
 	call := component.ScriptCall{
 		Source: source, Args: []any{server.URL}, HTTP: client,
-		Reach: func() error { reached++; return nil },
+		BeginEffect: func() error { reached++; return nil },
 	}
 	defer client.CloseIdleConnections()
 	got, err = Run(t.Context(), call, limits)
@@ -138,14 +138,14 @@ func TestScriptFetchStops(t *testing.T) {
 	defer server.Close()
 	defer client.CloseIdleConnections()
 	boom := errors.New("the run is not mine any more")
-	call := component.ScriptCall{Source: `async (base) => { await fetch(base + "/echo"); }`, Args: []any{server.URL}, HTTP: client, Reach: func() error { return boom }}
+	call := component.ScriptCall{Source: `async (base) => { await fetch(base + "/echo"); }`, Args: []any{server.URL}, HTTP: client, BeginEffect: func() error { return boom }}
 	if _, err := Run(t.Context(), call, DefaultLimits); err == nil || !strings.Contains(err.Error(), boom.Error()) {
 		t.Errorf("got %v", err)
 	}
 	gone := errors.New("the run is over")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var reached atomic.Bool
-	call = component.ScriptCall{Source: `async (base) => { await fetch(base + "/slow"); }`, Args: []any{server.URL}, HTTP: client, Reach: func() error {
+	call = component.ScriptCall{Source: `async (base) => { await fetch(base + "/slow"); }`, Args: []any{server.URL}, HTTP: client, BeginEffect: func() error {
 		reached.Store(true)
 		time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
 		return nil

@@ -10,9 +10,9 @@ import (
 	"heddle/domain/definition"
 )
 
-// remember takes up what earlier claims have finished in this attempt of the flow, and the values of
+// loadFinished takes up what earlier claims have finished in this attempt of the flow, and the values of
 // the execution's own scope as they left them.
-func (x *attempt) remember(ctx context.Context) error {
+func (x *attempt) loadFinished(ctx context.Context) error {
 	for _, s := range x.run.Steps() {
 		if s.Attempt != x.run.Attempt {
 			continue
@@ -42,15 +42,15 @@ func (x *attempt) remember(ctx context.Context) error {
 	return nil
 }
 
-// recall makes the result of a step that an earlier claim finished visible to the following ones, and
+// replay makes the result of a step that an earlier claim finished visible to the following ones, and
 // with a loop what the last iteration of its body left. It gives the result.
-func (x *attempt) recall(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
+func (x *attempt) replay(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
 	value, err := x.load(ctx, finished.Output)
 	if err != nil {
 		return nil, fmt.Errorf("reading the result of %s: %w", finished.Path, err)
 	}
 	if results, ok := value.([]any); ok && len(step.Steps()) > 0 {
-		if err := x.recallBody(ctx, step, finished.Path, len(results)); err != nil {
+		if err := x.replayBody(ctx, step, finished.Path, len(results)); err != nil {
 			return nil, err
 		}
 	}
@@ -62,11 +62,11 @@ func (x *attempt) recall(ctx context.Context, step *definition.Part, finished do
 	return value, nil
 }
 
-// recallBody recalls the last iteration of a loop with so many results: one that was broken off has
+// replayBody recalls the last iteration of a loop with so many results: one that was broken off has
 // left none, and comes after them.
-func (x *attempt) recallBody(ctx context.Context, loop *definition.Part, path string, results int) error {
+func (x *attempt) replayBody(ctx context.Context, loop *definition.Part, path string, results int) error {
 	for i := results; i >= max(0, results-1); i-- {
-		some, err := x.recallSteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
+		some, err := x.replaySteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
 		if some || err != nil {
 			return err
 		}
@@ -74,19 +74,19 @@ func (x *attempt) recallBody(ctx context.Context, loop *definition.Part, path st
 	return nil
 }
 
-// recallSteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
-func (x *attempt) recallSteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
+// replaySteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
+func (x *attempt) replaySteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
 	for _, step := range list {
 		finished, done := x.done[prefix+definition.Identifier(step.Name())]
 		if !done {
 			continue
 		}
 		some = true
-		if _, err := x.recall(ctx, step, finished); err != nil {
+		if _, err := x.replay(ctx, step, finished); err != nil {
 			return some, err
 		}
 		for _, b := range step.Branches() {
-			if _, err := x.recallSteps(ctx, b.Steps(), prefix); err != nil {
+			if _, err := x.replaySteps(ctx, b.Steps(), prefix); err != nil {
 				return some, err
 			}
 		}

@@ -14,12 +14,12 @@ import (
 	"heddle/worker/cron"
 )
 
-// clockwork starts runs that nobody asks for: at the times of schedules and after deploys. Every
+// scheduler starts runs that nobody asks for: at the times of schedules and after deploys. Every
 // process with workers has one, and they need not know of each other: the id of a run is made from
 // the flow and the tick or deploy that it is for, and the log takes it once.
-type clockwork struct {
+type scheduler struct {
 	w         *Worker
-	plans     map[string]plan // by version
+	plans     map[string]startPlan // by version
 	instances map[string]*timetable
 	looked    time.Time // when all timetables were made last; what changes after that was not missed
 }
@@ -49,12 +49,12 @@ type pending struct {
 // clockStep is how late a tick may be for want of a look at the clock.
 const clockStep = time.Second
 
-func newClockwork(w *Worker) *clockwork {
-	return &clockwork{w: w, plans: map[string]plan{}, instances: map[string]*timetable{}}
+func newScheduler(w *Worker) *scheduler {
+	return &scheduler{w: w, plans: map[string]startPlan{}, instances: map[string]*timetable{}}
 }
 
 // run starts runs until ctx ends.
-func (c *clockwork) run(ctx context.Context) error {
+func (c *scheduler) run(ctx context.Context) error {
 	for _, ready := range []<-chan struct{}{c.w.View.CaughtUp(), c.w.Runs.CaughtUp()} {
 		select {
 		case <-ready:
@@ -76,7 +76,7 @@ func (c *clockwork) run(ctx context.Context) error {
 		if look {
 			look = !c.refresh(ctx, time.Now())
 		}
-		c.strike(ctx, time.Now())
+		c.fire(ctx, time.Now())
 		select {
 		case <-clock.C:
 		case <-ctx.Done():
@@ -86,7 +86,7 @@ func (c *clockwork) run(ctx context.Context) error {
 }
 
 // refresh makes the timetables of instances that have changed. It reports whether all could be made.
-func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
+func (c *scheduler) refresh(ctx context.Context, now time.Time) bool {
 	all := true
 	seen := map[string]bool{}
 	for instance := range c.w.View.Instances.All() {
@@ -114,7 +114,7 @@ func (c *clockwork) refresh(ctx context.Context, now time.Time) bool {
 		}
 		deployed[t.of.Deployed] = true
 	}
-	maps.DeleteFunc(c.plans, func(version string, _ plan) bool { return !deployed[version] })
+	maps.DeleteFunc(c.plans, func(version string, _ startPlan) bool { return !deployed[version] })
 	return all
 }
 
@@ -134,7 +134,7 @@ func (t *timetable) holds(instance domain.Instance) bool {
 	return t.of.RemovedAt.Equal(instance.RemovedAt) && t.of.Deployed == instance.Deployed && t.of.DeployedAt.Equal(instance.DeployedAt)
 }
 
-func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
+func (c *scheduler) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
 	t := &timetable{of: instance}
 	integration, ok := c.w.View.Integrations.Get(instance.Organization, instance.Integration)
 	if !ok {
@@ -180,7 +180,7 @@ func (c *clockwork) timetable(ctx context.Context, instance domain.Instance, now
 
 // missedSince is when ticks may have been missed: since the deploy, since the last look or, where this
 // is the first one, while no worker ran, as far back as MissedTicks.
-func (c *clockwork) missedSince(instance domain.Instance, now time.Time) time.Time {
+func (c *scheduler) missedSince(instance domain.Instance, now time.Time) time.Time {
 	from := c.looked
 	if from.IsZero() {
 		from = now.Add(-c.w.MissedTicks)
@@ -205,8 +205,8 @@ func firstDue(s cron.Schedule, from, now time.Time) time.Time {
 	return due
 }
 
-// strike starts what is due. What could not be started stays due.
-func (c *clockwork) strike(ctx context.Context, now time.Time) {
+// fire starts what is due. What could not be started stays due.
+func (c *scheduler) fire(ctx context.Context, now time.Time) {
 	for _, t := range c.instances {
 		for len(t.begins) > 0 && ctx.Err() == nil {
 			b := t.begins[0]
@@ -239,7 +239,7 @@ func (c *clockwork) strike(ctx context.Context, now time.Time) {
 }
 
 // launch starts a run unless it was started before, by whomever, even if its history has been removed since.
-func (c *clockwork) launch(ctx context.Context, t *timetable, b pending, scheduled string) error {
+func (c *scheduler) launch(ctx context.Context, t *timetable, b pending, scheduled string) error {
 	organization := t.of.Organization
 	if _, known, err := c.w.Runs.Execution(ctx, organization, b.run); err != nil || known {
 		return err

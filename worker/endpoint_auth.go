@@ -11,8 +11,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// keyOfEndpoint is the header with an endpoint's API key.
-const keyOfEndpoint = "Api-Key"
+// apiKeyHeader is the header with an endpoint's API key.
+const apiKeyHeader = "Api-Key"
 
 // authorize lets a caller of a flow's endpoint in, or says what is missing: by the flow's
 // endpointSecurityType. Source: execution-semantics, endpoint security.
@@ -29,14 +29,14 @@ func (q request) authorize(t target) error {
 		return err
 	}
 	needs := (security == "organization" || security == "customer_required") && !t.instance.System
-	given := q.r.Header.Get(keyOfEndpoint)
+	given := q.r.Header.Get(apiKeyHeader)
 	switch {
 	case len(keys) == 0 && needs:
 		return refusal.New(refusal.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key is set for it", security)
 	case len(keys) == 0:
 		return nil
 	case given == "":
-		return refusal.New(refusal.Unauthenticated, "this endpoint wants an API key in the header %s", keyOfEndpoint)
+		return refusal.New(refusal.Unauthenticated, "this endpoint wants an API key in the header %s", apiKeyHeader)
 	}
 	asked := sha256.Sum256([]byte(given))
 	for _, key := range keys {
@@ -44,7 +44,7 @@ func (q request) authorize(t target) error {
 			return nil
 		}
 	}
-	return refusal.New(refusal.Forbidden, "the API key in the header %s is not one of this endpoint's", keyOfEndpoint)
+	return refusal.New(refusal.Forbidden, "the API key in the header %s is not one of this endpoint's", apiKeyHeader)
 }
 
 // organizationKeys gives the API keys that a definition has for a flow's endpoint, in all its instances. Those of

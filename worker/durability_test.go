@@ -19,7 +19,7 @@ import (
 func TestScriptsThatFetchAreDurableAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	h := newHouse(t)
+	h := newHarness(t)
 	h.probe.block["two"] = make(chan struct{})
 	code := `module.exports = async () => { await fetch("` + server.URL + `"); }`
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", codeStep("One", code)+step("two", "call", ""))))
@@ -36,7 +36,7 @@ func TestScriptsThatFetchAreDurableAtOnce(t *testing.T) {
 
 // Code knows which step it is.
 func TestStepID(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	code := `module.exports = async (context) => ({ data: context.stepId })`
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("One", `() => 1`)+codeStep("Two", code))))
 	h.start()
@@ -55,7 +55,7 @@ func TestStepID(t *testing.T) {
 
 // Updates of several runs do not get lost, and one that is repeated changes nothing.
 func TestStateUpdate(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	in := func(run, path string) *stepContext {
 		x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 		x.run.ID, x.run.Queued.Instance, x.run.Queued.Flow = run, "i", "f"

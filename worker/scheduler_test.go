@@ -23,17 +23,17 @@ func cronFlow(name, cron, kind, zone string) string {
 	return timed(name, "schedule-triggers", "schedule", fmt.Sprintf("        schedule: {type: value, value: '%s', meta: {scheduleType: %s, timeZone: '%s'}}\n", cron, kind, zone))
 }
 
-// clockwork makes what Run makes, without a clock of its own.
-func (h *house) clockwork() *clockwork {
+// scheduler makes what Run makes, without a clock of its own.
+func (h *harness) scheduler() *scheduler {
 	h.t.Helper()
 	for _, ready := range []<-chan struct{}{h.View.CaughtUp(), h.Runs.CaughtUp()} {
 		<-ready
 	}
-	return newClockwork(h.Worker)
+	return newScheduler(h.Worker)
 }
 
 // started lists what runs were started, as flow names, in order.
-func (h *house) started() string {
+func (h *harness) started() string {
 	h.t.Helper()
 	var flows []string
 	for _, run := range h.accepted() {
@@ -43,25 +43,25 @@ func (h *house) started() string {
 	return strings.Join(flows, ", ")
 }
 
-func TestClockworkTicks(t *testing.T) {
-	h := newHouse(t)
+func TestSchedulerTicks(t *testing.T) {
+	h := newHarness(t)
 	instance, urls := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", ""), cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
 		flow("Hook", "", "", "")))
 	h.queueOnly(urls["Hook"]) // makes the queue
 	state, _ := h.View.Instances.Find(instance)
 	deployed := state.DeployedAt
 	due := deployed.Truncate(5 * time.Minute).Add(5 * time.Minute)
-	a, b := h.clockwork(), h.again().clockwork()
+	a, b := h.scheduler(), h.again().scheduler()
 	b.w.use(a.w.queue, maxQueuedEmbedded)
-	for _, c := range []*clockwork{a, b} { // two processes, each with its look at the same clock
+	for _, c := range []*scheduler{a, b} { // two processes, each with its look at the same clock
 		if !c.refresh(h.ctx, deployed) {
 			t.Fatal("the timetables could not be made")
 		}
 	}
 	for i := range 3 {
-		for _, c := range []*clockwork{a, b, a} {
-			c.strike(h.ctx, due.Add(time.Duration(i)*5*time.Minute))
-			c.strike(h.ctx, due.Add(time.Duration(i)*5*time.Minute+time.Second))
+		for _, c := range []*scheduler{a, b, a} {
+			c.fire(h.ctx, due.Add(time.Duration(i)*5*time.Minute))
+			c.fire(h.ctx, due.Add(time.Duration(i)*5*time.Minute+time.Second))
 		}
 	}
 	if got := h.started(); got != "Hook WEBHOOK, Often SCHEDULED, Often SCHEDULED, Often SCHEDULED" {
@@ -72,8 +72,8 @@ func TestClockworkTicks(t *testing.T) {
 // Of the times that were missed the newest is made up, unless it is too old or before the deploy.
 func TestFirstDue(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 7, 30, 0, time.UTC)
-	first := &clockwork{w: &Worker{Options: DefaultOptions()}}
-	later := &clockwork{w: first.w, looked: now.Add(-time.Minute)}
+	first := &scheduler{w: &Worker{Options: DefaultOptions()}}
+	later := &scheduler{w: first.w, looked: now.Add(-time.Minute)}
 	at := func(clock string) time.Time {
 		d, err := time.Parse("15:04:05", clock)
 		if err != nil {
@@ -84,7 +84,7 @@ func TestFirstDue(t *testing.T) {
 	for name, c := range map[string]struct {
 		cron           string
 		deployed, want time.Time
-		*clockwork
+		*scheduler
 	}{
 		"the newest of many":    {"*/5 * * * *", at("01:00:00"), at("12:05:00"), first},
 		"deployed since":        {"*/5 * * * *", at("12:06:00"), at("12:10:00"), first},
@@ -108,8 +108,8 @@ func TestFirstDue(t *testing.T) {
 }
 
 // Deploy flows run after each deploy and once-schedules a single time, whatever is started again.
-func TestClockworkDeploys(t *testing.T) {
-	h := newHouse(t)
+func TestSchedulerDeploys(t *testing.T) {
+	h := newHarness(t)
 	instance, _ := h.deploy(integrationOf(timed("Set up", "management-triggers", "instanceDeploy", ""), timed("Tear down", "management-triggers", "instanceRemove", ""),
 		cronFlow("First", "", "once", "")))
 	h.start()
@@ -130,7 +130,7 @@ func TestClockworkDeploys(t *testing.T) {
 
 // Whether a deploy starts a flow may be a config variable's to say, as it was when the deploy was made.
 func TestRunOnDeploy(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean", "defaultValue": "false"}}
 	deployed := domain.Instance{}
 	set := func(value string, later bool) domain.Instance {
@@ -161,8 +161,8 @@ func TestRunOnDeploy(t *testing.T) {
 		"an input of no kind":     {typed("magic", "true"), deployed, false, refusal.Invalid},
 		"what only a run can say": {typed("reference", "start.results.go"), deployed, false, ""},
 	} {
-		p := plan{variables: []*definition.Part{variable}}
-		got, err := p.deploys(planned{trigger: trigger, onDeploy: c.input}, c.instance)
+		p := startPlan{variables: []*definition.Part{variable}}
+		got, err := p.deploys(plannedStart{trigger: trigger, onDeploy: c.input}, c.instance)
 		if got != c.want || refusal.CodeOf(err) != c.code {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
@@ -197,7 +197,7 @@ func TestTimesOf(t *testing.T) {
 		"a variable with once": {fromVariable, variable, set(`{"value": "", "schedule_type": "once"}`), "once"},
 		"no such variable":     {fromVariable, nil, domain.Instance{}, "INVALID"},
 	} {
-		s, once, none, err := planned{schedule: c.schedule, variable: c.variable}.timesOf(c.instance)
+		s, once, none, err := plannedStart{schedule: c.schedule, variable: c.variable}.timesOf(c.instance)
 		got := string(refusal.CodeOf(err))
 		switch {
 		case err != nil:
@@ -215,19 +215,19 @@ func TestTimesOf(t *testing.T) {
 }
 
 // Of many ticks that nothing was started for, such as while a machine slept, one is made up.
-func TestClockworkMakesUpOne(t *testing.T) {
-	h := newHouse(t)
+func TestSchedulerMakesUpOne(t *testing.T) {
+	h := newHarness(t)
 	if err := h.Worker.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.queue.Close)
 	instance, _ := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", "")))
-	c := h.clockwork()
+	c := h.scheduler()
 	c.refresh(h.ctx, time.Now())
 	tick := c.instances[instance].ticks[0]
 	now := tick.due.Add(31 * time.Minute)
 	for range 10 {
-		c.strike(h.ctx, now)
+		c.fire(h.ctx, now)
 	}
 	if got := h.started(); got != "Often SCHEDULED" || !tick.due.After(now) {
 		t.Errorf("started %s, next at %v", got, tick.due)

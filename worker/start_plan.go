@@ -13,13 +13,13 @@ import (
 	"heddle/worker/expression"
 )
 
-// plan is which flows of a version start by themselves. It never changes.
-type plan struct {
-	flows     []planned
+// startPlan is which flows of a version start by themselves. It never changes.
+type startPlan struct {
+	flows     []plannedStart
 	variables []*definition.Part // config variables
 }
 
-type planned struct {
+type plannedStart struct {
 	flow     string // id
 	trigger  component.Trigger
 	onDeploy any              // the input that has each deploy start the flow, too; nil for none
@@ -28,15 +28,15 @@ type planned struct {
 }
 
 // planOf reads a version's definition. A schedule may stand beside any trigger, such as one that polls.
-func (c *clockwork) planOf(definition *definition.Part) plan {
-	p := plan{variables: definition.ConfigVars()}
+func (c *scheduler) planOf(definition *definition.Part) startPlan {
+	p := startPlan{variables: definition.ConfigVars()}
 	for _, flow := range definition.Flows() {
 		step := flow.Trigger()
 		if step == nil {
 			continue
 		}
 		ref := step.Action()
-		one := planned{flow: flow.ID, schedule: step.Map("schedule")}
+		one := plannedStart{flow: flow.ID, schedule: step.Map("schedule")}
 		if trigger, err := c.w.Components.LookupTrigger(ref.Component, ref.Key); err == nil {
 			one.trigger, one.onDeploy = trigger, step.Inputs()[trigger.StartInput]
 		}
@@ -56,7 +56,7 @@ func (c *clockwork) planOf(definition *definition.Part) plan {
 
 // deploys tells whether the last deploy of an instance starts a flow. What config variables say about it is
 // not what they said then if they have been set since: that counts from the next deploy on.
-func (p plan) deploys(f planned, instance domain.Instance) (bool, error) {
+func (p startPlan) deploys(f plannedStart, instance domain.Instance) (bool, error) {
 	if f.onDeploy == nil {
 		return f.trigger.Deploys(nil)
 	}
@@ -75,18 +75,18 @@ func (p plan) deploys(f planned, instance domain.Instance) (bool, error) {
 	return f.trigger.Deploys(value)
 }
 
-// plan gives the plan of a version, which is read once.
-func (c *clockwork) plan(ctx context.Context, integration domain.Integration, version string) (plan, error) {
+// startPlan gives the plan of a version, which is read once.
+func (c *scheduler) plan(ctx context.Context, integration domain.Integration, version string) (startPlan, error) {
 	if p, known := c.plans[version]; known {
 		return p, nil
 	}
 	v, ok := integration.Version(version)
 	if !ok {
-		return plan{}, fmt.Errorf("integration %s has no version %s", integration.ID, version)
+		return startPlan{}, fmt.Errorf("integration %s has no version %s", integration.ID, version)
 	}
 	definition, err := c.w.Definitions.Get(ctx, integration.Organization, v.Definition)
 	if err != nil {
-		return plan{}, err
+		return startPlan{}, err
 	}
 	c.plans[version] = c.planOf(definition)
 	return c.plans[version], nil
@@ -99,7 +99,7 @@ type times struct {
 
 // timesOf says when a flow of an instance is due. once is true for a flow that is due a single time;
 // the error says what is wrong with what was configured.
-func (p planned) timesOf(instance domain.Instance) (s cron.Schedule, once, none bool, err error) {
+func (p plannedStart) timesOf(instance domain.Instance) (s cron.Schedule, once, none bool, err error) {
 	meta, _ := p.schedule["meta"].(map[string]any)
 	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}
 	if p.schedule["type"] == "configVar" {

@@ -22,25 +22,25 @@ const (
 	lineageHeader = "Heddle-Lineage"
 )
 
-// frame is the header's content.
-type frame struct {
+// invokedByValue is the header's content.
+type invokedByValue struct {
 	Path  string `json:"stepPath"`
 	Depth int    `json:"depth"`
 }
 
-// lineage adds to requests that go to triggers of this server which step makes them.
-type lineage struct {
+// invokedByTransport adds to requests that go to triggers of this server which step makes them.
+type invokedByTransport struct {
 	next http.RoundTripper
 	step *stepContext
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l invokedByTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := l.step.x
 	r, span := l.beginRequest(r)
 	if strings.HasPrefix(r.URL.String(), x.w.PublicURL+"/trigger/") {
-		by := l.step.frame()
-		data, err := json.Marshal(frame{Path: by.Path, Depth: by.Depth})
+		by := l.step.invokedBy()
+		data, err := json.Marshal(invokedByValue{Path: by.Path, Depth: by.Depth})
 		if err != nil {
 			endSpan(span, err)
 			return nil, fmt.Errorf("encoding the lineage: %w", err)
@@ -49,7 +49,7 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header.Set(invokedByHeader, string(data))
 		r.Header.Set(invokeTypeHeader, crossFlow)
 		r.Header.Set(ExecutionHeader, x.run.ID)
-		r.Header.Set(lineageHeader, x.w.signLineage(r.URL.Path, x.run.ID, string(data)))
+		r.Header.Set(lineageHeader, x.w.signInvokedBy(r.URL.Path, x.run.ID, string(data)))
 	}
 	response, err := l.next.RoundTrip(r)
 	endRequest(span, response, err)
@@ -57,20 +57,20 @@ func (l lineage) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // InsecureTLS implements [component.InsecureTLS].
-func (l lineage) InsecureTLS() (http.RoundTripper, func(), bool) {
+func (l invokedByTransport) InsecureTLS() (http.RoundTripper, func(), bool) {
 	of, ok := l.next.(component.InsecureTLS)
 	if !ok {
 		return nil, nil, false
 	}
 	next, done, ok := of.InsecureTLS()
-	return lineage{next, l.step}, done, ok
+	return invokedByTransport{next, l.step}, done, ok
 }
 
-// maxLineage is how much of a header is believed to be a lineage.
-const maxLineage = 1024 // bytes
+// maxInvokedBy is how much of a header is believed to be a lineage.
+const maxInvokedBy = 1024 // bytes
 
-// signLineage proves that a run calls a path of this server.
-func (w *Worker) signLineage(path, execution, frame string) string {
+// signInvokedBy proves that a run calls a path of this server.
+func (w *Worker) signInvokedBy(path, execution, frame string) string {
 	return base64.RawURLEncoding.EncodeToString(w.Vault.MAC("lineage", fmt.Sprintf("%q %q %q", path, execution, frame)))
 }
 
@@ -78,13 +78,13 @@ func (w *Worker) signLineage(path, execution, frame string) string {
 func (q request) invokedBy() *domain.InvokedBy {
 	h := q.r.Header
 	execution, text := h.Get(ExecutionHeader), h.Get(invokedByHeader)
-	if h.Get(invokeTypeHeader) != crossFlow || execution == "" || len(execution)+len(text) > maxLineage {
+	if h.Get(invokeTypeHeader) != crossFlow || execution == "" || len(execution)+len(text) > maxInvokedBy {
 		return nil
 	}
-	if !hmac.Equal([]byte(h.Get(lineageHeader)), []byte(q.w.signLineage(q.r.URL.Path, execution, text))) {
+	if !hmac.Equal([]byte(h.Get(lineageHeader)), []byte(q.w.signInvokedBy(q.r.URL.Path, execution, text))) {
 		return nil
 	}
-	var f frame
+	var f invokedByValue
 	if json.Unmarshal([]byte(text), &f) != nil {
 		return nil
 	}

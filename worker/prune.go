@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	retentionPause  = time.Minute // between two looks for what has expired
-	retentionBatch  = 256         // executions that are forgotten together
-	retentionAtOnce = 16          // removals that may share one commit of the log
+	pruneEvery  = time.Minute // between two looks for what has expired
+	pruneBatch  = 256         // executions that are forgotten together
+	pruneAtOnce = 16          // removals that may share one commit of the log
 )
 
 // pruner removes runs that ended longer ago than they are kept.
@@ -36,7 +36,7 @@ func (p pruner) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	begin := time.Now()
-	tick := time.NewTicker(retentionPause)
+	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
 		n, err := p.once(ctx, time.Now(), time.Since(begin))
@@ -69,15 +69,15 @@ func (p pruner) once(ctx context.Context, wall time.Time, running time.Duration)
 	if err := w.Runs.Trust(ctx, clock.trusted); err != nil {
 		return 0, err
 	}
-	return w.RetainSince(ctx, clock.trusted.Add(-w.RunRetention))
+	return w.RemoveFinishedBefore(ctx, clock.trusted.Add(-w.RunRetention))
 }
 
-// RetainSince removes the executions that ended before a time, with all that they left, and tells how
+// RemoveFinishedBefore removes the executions that ended before a time, with all that they left, and tells how
 // many. The stream goes first: from then on nothing names the blobs, and the index, which names the
 // rest, goes last, so that what a crash leaves is found again.
-func (w *Worker) RetainSince(ctx context.Context, before time.Time) (removed int, err error) {
+func (w *Worker) RemoveFinishedBefore(ctx context.Context, before time.Time) (removed int, err error) {
 	for {
-		old, err := w.Runs.Expired(ctx, before, retentionBatch)
+		old, err := w.Runs.Expired(ctx, before, pruneBatch)
 		if err != nil {
 			return removed, err
 		}
@@ -100,7 +100,7 @@ func (w *Worker) RetainSince(ctx context.Context, before time.Time) (removed int
 
 func (w *Worker) removeRuns(ctx context.Context, old []projections.Execution) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(retentionAtOnce)
+	g.SetLimit(pruneAtOnce)
 	for _, e := range old {
 		g.Go(func() error {
 			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil && refusal.CodeOf(err) != refusal.NotFound {

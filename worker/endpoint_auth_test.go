@@ -13,7 +13,7 @@ import (
 )
 
 // withKey gives a flow of an instance an API key, sealed as the API does.
-func (h *house) withKey(instance, flow string, keys ...string) {
+func (h *harness) withKey(instance, flow string, keys ...string) {
 	h.t.Helper()
 	state, _ := h.View.Instances.Find(instance)
 	wrapped, place, ok := h.View.DataKey(state)
@@ -34,7 +34,7 @@ func (h *house) withKey(instance, flow string, keys ...string) {
 }
 
 func TestEndpointKeys(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	key, err := h.Vault.NewDataKey(domain.OrganizationKeyContext(h.organization))
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestEndpointKeys(t *testing.T) {
 	} {
 		var headers []string
 		if c.key != "" {
-			headers = []string{keyOfEndpoint, c.key}
+			headers = []string{apiKeyHeader, c.key}
 		}
 		a := h.post(urls[c.flow], "", "", headers...)
 		if a.Code != c.status || !strings.Contains(a.Body.String(), c.says) || c.status == 200 && strings.Contains(a.Body.String(), "key-one") {
@@ -92,7 +92,7 @@ func TestEndpointKeys(t *testing.T) {
 }
 
 // flows gives what an instance is deployed with, and the ids of its flows by name.
-func (h *house) flows(instance string) (definition *definition.Part, ids map[string]string) {
+func (h *harness) flows(instance string) (definition *definition.Part, ids map[string]string) {
 	h.t.Helper()
 	state, _ := h.View.Instances.Find(instance)
 	integration, _ := h.View.Integrations.Find(state.Integration)
@@ -109,8 +109,8 @@ func (h *house) flows(instance string) (definition *definition.Part, ids map[str
 }
 
 // Remove flows run once after the removal; nothing else does.
-func TestClockworkRemoves(t *testing.T) {
-	h := newHouse(t)
+func TestSchedulerRemoves(t *testing.T) {
+	h := newHarness(t)
 	instance, urls := h.deploy(integrationOf(timed("Tear down", "management-triggers", "instanceRemove", ""), cronFlow("Often", "* * * * *", "minute", ""), flow("Hook", "", "", "")))
 	h.start()
 	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceRemoved{})); err != nil {
@@ -127,9 +127,9 @@ func TestClockworkRemoves(t *testing.T) {
 	h.stop()
 	again := h.again()
 	again.start()
-	c := again.clockwork()
+	c := again.scheduler()
 	c.refresh(h.ctx, time.Now())
-	c.strike(h.ctx, time.Now().Add(time.Hour))
+	c.fire(h.ctx, time.Now().Add(time.Hour))
 	if got := h.started(); got != "Tear down TEAR_DOWN_FLOW" {
 		t.Errorf("started %s", got)
 	}
@@ -144,11 +144,11 @@ func TestClockworkRemoves(t *testing.T) {
 
 // A plan holds what starts by itself, and nothing else.
 func TestPlanOf(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	instance, _ := h.deploy(integrationOf(timed("Up", "management-triggers", "instanceDeploy", ""), timed("Down", "management-triggers", "instanceRemove", ""),
 		cronFlow("Tick", "0 0 * * *", "day", ""), flow("Hook", "", "", "")))
 	node, ids := h.flows(instance)
-	p := h.clockwork().planOf(node)
+	p := h.scheduler().planOf(node)
 	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"], p.flows[0].trigger.Start == component.StartDeploy, p.flows[1].trigger.Start == component.StartRemove, p.flows[2].schedule != nil})
 	if string(got) != "[true,true,true,true,true]" {
 		t.Errorf("the plan is %+v", p)

@@ -6,27 +6,27 @@ import (
 	"heddle/domain"
 )
 
-// Told is what hears of what happens, for metrics: each function may be nil.
-type Told struct {
+// Observer is what hears of what happens, for metrics: each function may be nil.
+type Observer struct {
 	Finish func(result domain.ResultType, took time.Duration)      // the end of a run, and how long after its queueing
 	Step   func(component string, failed bool, took time.Duration) // an attempt of a step
 	Limit  func(setting string)                                    // something was refused or cut off by that limit
 }
 
-func (t Told) finish(r domain.Run, result domain.ResultType) {
+func (t Observer) finish(r domain.Run, result domain.ResultType) {
 	if t.Finish != nil {
 		t.Finish(result, time.Since(r.QueuedAt))
 	}
 }
 
-func (t Told) step(component string, failure error, took time.Duration) {
+func (t Observer) step(component string, failure error, took time.Duration) {
 	if t.Step != nil {
 		t.Step(component, failure != nil, took)
 	}
 }
 
 // limit tells of the limit with that setting, "" for none.
-func (t Told) limit(setting string) {
+func (t Observer) limit(setting string) {
 	if t.Limit != nil && setting != "" {
 		t.Limit(setting)
 	}

@@ -32,7 +32,7 @@ func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 	} {
 		ends := map[bool]map[string]string{}
 		for _, crash := range []bool{false, true} {
-			h := newHouse(t)
+			h := newHarness(t)
 			h.ShutdownTimeout = 10 * time.Millisecond
 			_, urls := h.deploy(integrationOf(flow("Main", "", "", each("outer", threeItems, persist("count", "incrementExecutionValue")+body)+
 				step("hold", "effect", "")+persist("counted", "getExecutionValue")+step("seen", "call", echo("leaf.results")))))
@@ -61,7 +61,7 @@ func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 
 // A run that hands itself back to wait is not cut off, however often it does.
 func TestWaitingIsNoCutOff(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.MaxClaims = 2
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
@@ -80,7 +80,7 @@ func TestWaitingIsNoCutOff(t *testing.T) {
 // A run that takes its process down before anything is recorded is counted all the same, once it
 // has waited longer than a healthy queue lets it.
 func TestFirstClaimIsCounted(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.Lease = time.Millisecond
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	run := h.queueOnly(urls["Main"])
@@ -97,7 +97,7 @@ func TestFirstClaimIsCounted(t *testing.T) {
 
 // A component that panics fails its step, not the worker.
 func TestPanic(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	type none struct{}
 	h.Components = h.Components.With(component.Component{Key: "broken", Label: "B", Description: "For tests.", Actions: []component.Action{
 		component.NewAction("panic", "Panic", "Panics.", func(context.Context, component.Step, none) (component.Result, error) { panic("secret") })}})
@@ -110,7 +110,7 @@ func TestPanic(t *testing.T) {
 
 // A loop whose results do not fit has been done, so it is not done again.
 func TestLoopIsNotRepeated(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.MaxOutput = 1500
 	h.start()
 	const retry = "        errorConfig: {errorHandlerType: retry, maxAttempts: 2, delaySeconds: 0, ignoreFinalError: true}\n"
@@ -125,7 +125,7 @@ func TestLoopIsNotRepeated(t *testing.T) {
 // What a failed attempt set in the execution's own scope is not seen by the next one, whether or not
 // another worker makes it.
 func TestFailedAttemptLeavesNoValues(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	const retry = "        errorConfig: {errorHandlerType: retry, maxAttempts: 1, delaySeconds: 0}\n"
 	h.probe.sets = true
@@ -137,7 +137,7 @@ func TestFailedAttemptLeavesNoValues(t *testing.T) {
 
 // A step's change of a value is made again when the whole flow is, and is bounded like any other write.
 func TestUpdateInTheNextAttempt(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, scope := range []component.Scope{component.FlowScope, component.ExecutionScope} {
 		x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
 		x.run.ID, x.run.Queued.Instance = "run", "i"
@@ -166,7 +166,7 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 
 // A step that can't make durable what came before it is not to blame: it is done when the log is there again.
 func TestStepOutlivesALostLog(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	at := &flaky{Log: h.Log}
 	h.Worker.Log = at
 	h.start()
@@ -192,7 +192,7 @@ func (f *flaky) Append(ctx context.Context, stream string, at store.Revision, ev
 // What a number in the file says beyond the most counts as the most, however large it is.
 func TestHandlingIsBounded(t *testing.T) {
 	for _, large := range []any{int64(math.MaxInt64), 1e300} {
-		if got := whole(large); got < maxFlowRetries {
+		if got := wholeNumber(large); got < maxFlowRetries {
 			t.Errorf("%v counts as %d", large, got)
 		}
 		if got := delayOf(large, time.Minute, maxFlowDelay); got != maxFlowDelay {

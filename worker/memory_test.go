@@ -29,7 +29,7 @@ func longRun(t testing.TB, iterations, size int) (held int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHouseOver(t, log)
+	h := newHarnessOver(t, log)
 	h.MaxSteps = 3*iterations + 10
 	type none struct{}
 	says := strings.Repeat("x", size)

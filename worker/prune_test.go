@@ -136,7 +136,7 @@ func TestRetention(t *testing.T) {
 	log, index, blobs := a.sizes()
 	young := a.run(true)
 	a.must(a.Runs.Wait(a.ctx, a.last))
-	n, err := a.RetainSince(a.ctx, cut)
+	n, err := a.RemoveFinishedBefore(a.ctx, cut)
 	if n != many || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
@@ -166,7 +166,7 @@ func TestRetention(t *testing.T) {
 	if _, err := store.Verify(a.ctx, a.Log, &head); err != nil {
 		t.Errorf("the log does not verify: %v", err)
 	}
-	if n, err := a.RetainSince(a.ctx, cut); n != 0 || err != nil {
+	if n, err := a.RemoveFinishedBefore(a.ctx, cut); n != 0 || err != nil {
 		t.Errorf("a second time removed %d, %v", n, err)
 	}
 	a.smaller(log, index, blobs)
@@ -201,7 +201,7 @@ func TestRetentionLeavesNothing(t *testing.T) {
 	if all := strings.Join(words(), ", "); !strings.Contains(all, "log.db") || !strings.Contains(all, "runs.db") {
 		t.Fatalf("before the removal: %s", all)
 	}
-	n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour))
+	n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour))
 	if n != 300 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
@@ -242,7 +242,7 @@ func TestRetentionGoesOnAfterACrash(t *testing.T) {
 		a.must(a.Log.Remove(a.ctx, domain.Runs.Stream(id)))
 	}
 	a.must(a.Blobs.DeleteAll(a.ctx, "run/"+withoutBlobs+"/"))
-	n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour))
+	n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour))
 	if n != 2 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
@@ -259,11 +259,11 @@ func TestRetentionThatFails(t *testing.T) {
 	whole := a.Log
 	a.Log = store.NewMemory()
 	a.must(a.Log.Close())
-	if n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour)); n != 0 || refusal.CodeOf(err) != refusal.Unavailable {
+	if n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour)); n != 0 || refusal.CodeOf(err) != refusal.Unavailable {
 		t.Errorf("removed %d, %v", n, err)
 	}
 	a.Log = whole
-	if n, err := a.RetainSince(a.ctx, time.Now().Add(time.Hour)); n != 1 || err != nil {
+	if n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("removed %d of %s later, %v", n, id, err)
 	}
 }
@@ -279,7 +279,7 @@ func TestRetentionWithAWrongClock(t *testing.T) {
 	for range 3 {
 		clock := newCautious(a.RunRetention)
 		for running := range 10 {
-			running := time.Duration(running+1) * retentionPause
+			running := time.Duration(running+1) * pruneEvery
 			if n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running), running); n != 0 || err != nil {
 				t.Fatalf("removed %d, %v", n, err)
 			}
@@ -291,7 +291,7 @@ func TestRetentionWithAWrongClock(t *testing.T) {
 	clock := newCautious(a.RunRetention)
 	removed := 0
 	for looks := 1; removed == 0 && looks < 2000; looks++ { // the clock is right: the server was stopped for so long
-		running := time.Duration(looks) * retentionPause
+		running := time.Duration(looks) * pruneEvery
 		n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running), running)
 		a.must(err)
 		removed += n

@@ -46,7 +46,7 @@ func TestConfigData(t *testing.T) {
 
 // A value list from a config variable is a list where it is used.
 func TestConfigListIsLoopedOver(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
 		each("All", "{type: configVar, value: Names}", step("one", "call", echo("all.currentItem"))))) +
 		"requiredConfigVars:\n  - {key: Names, dataType: string, collectionType: valuelist, defaultValue: '[\"x\", \"y\"]'}\n")
@@ -58,7 +58,7 @@ func TestConfigListIsLoopedOver(t *testing.T) {
 
 // The fields of a connection may refer to config variables that are not connections.
 func TestConnectionDefaults(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", ", echo: {type: configVar, value: Conn}"))) + `requiredConfigVars:
   - key: Conn
     connection: {key: basic, component: {key: http, isPublic: true, version: LATEST}}
@@ -74,7 +74,7 @@ func TestConnectionDefaults(t *testing.T) {
 
 // Runs share what they know about where they run, until that is another: whoever is called, by whatever name.
 func TestFactsFollowTheirPlace(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	text := integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results"))))
 	first, urls := h.deploy(text)
 	second, others := h.deploy(text)
@@ -106,16 +106,16 @@ func TestFactsFollowTheirPlace(t *testing.T) {
 	}
 	see(urls["Main"], first, name)
 	see(others["Main"], second, "Test")
-	if h.stop(); len(h.places.known) != 3 {
-		t.Errorf("%d places are remembered, not 3", len(h.places.known))
+	if h.stop(); len(h.contexts.known) != 3 {
+		t.Errorf("%d places are remembered, not 3", len(h.contexts.known))
 	}
 }
 
 // Facts are not remembered without end.
 func TestPlacesAreBounded(t *testing.T) {
-	var p places
-	for n := range 2*maxPlaces + 1 {
-		p.facts(where{number: n}, func() map[string]any { return map[string]any{} })
+	var p contextCache
+	for n := range 2*maxContexts + 1 {
+		p.get(contextKey{number: n}, func() map[string]any { return map[string]any{} })
 	}
 	if len(p.known) != 1 {
 		t.Errorf("%d places are remembered", len(p.known))

@@ -14,8 +14,8 @@ import (
 	"heddle/worker/expression"
 )
 
-// where is all that follows what a run knows about where it runs, but for the instance's keys and values.
-type where struct {
+// contextKey is all that follows what a run knows about where it runs, but for the instance's keys and values.
+type contextKey struct {
 	definition                         string // hash
 	flow                               string // id
 	customer, externalID, customerName string
@@ -29,7 +29,7 @@ func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (
 	if x.config, err = configValues(x.w.keeper(), definition, instance); err != nil {
 		return err
 	}
-	x.flows, x.facts, x.scope, x.secrets = definition.Flows(), x.gatherFacts(definition, instance), expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
+	x.flows, x.runContext, x.scope, x.secrets = definition.Flows(), x.gatherContext(definition, instance), expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
 	x.scope.Limits.Output = x.w.MaxOutput
 	for _, v := range definition.ConfigVars() {
 		if connection, ok := x.config[v.Key()].(map[string]any); ok && v.IsConnection() {
@@ -43,23 +43,23 @@ func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (
 	return nil
 }
 
-// gatherFacts tells what a run knows about where it runs: the same for many runs, which share it and must
+// gatherContext tells what a run knows about where it runs: the same for many runs, which share it and must
 // not change it. Source: the context and trigger payload of the format's SDK.
-func (x *attempt) gatherFacts(definition *definition.Part, instance domain.Instance) map[string]any {
+func (x *attempt) gatherContext(definition *definition.Part, instance domain.Instance) map[string]any {
 	customer, _ := x.w.View.Customers.Get(x.run.Organization, instance.Customer)
-	of := where{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
+	of := contextKey{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
 		customerName: customer.Name, instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
 	if i, ok := x.w.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
 		if v, ok := i.Version(x.run.Queued.Version); ok {
 			of.version, of.number = v.ID, v.Number
 		}
 	}
-	return x.w.places.facts(of, func() map[string]any { return of.facts(x.w.PublicURL, definition, x.flow) })
+	return x.w.contexts.get(of, func() map[string]any { return of.runContext(x.w.PublicURL, definition, x.flow) })
 }
 
-// facts says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
+// get says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
 // recorded, and answered to callers. Code has them in its context.
-func (of where) facts(base string, definition, flow *definition.Part) map[string]any {
+func (of contextKey) runContext(base string, definition, flow *definition.Part) map[string]any {
 	urls := map[string]any{}
 	for _, flow := range definition.Flows() {
 		urls[flow.Name()] = domain.TriggerURL(base, of.instance, flow.ID)
@@ -85,10 +85,10 @@ func (x *attempt) addOwn(facts map[string]any) {
 	facts["executionId"], facts["startedAt"] = x.run.ID, x.run.StartedAt.Format(time.RFC3339Nano)
 }
 
-// context is what scripts get as theirs. The API keys are opened for those that ask for them only, and known
+// scriptContext is what scripts get as theirs. The API keys are opened for those that ask for them only, and known
 // as secrets from then on.
-func (x *attempt) context() map[string]any {
-	facts := maps.Clone(x.facts)
+func (x *attempt) scriptContext() map[string]any {
+	facts := maps.Clone(x.runContext)
 	x.addOwn(facts)
 	facts["configVars"], facts["webhookApiKeys"] = x.config, x.apiKeys()
 	return facts
@@ -117,21 +117,21 @@ func (x *attempt) apiKeys() map[string]any {
 	return keys
 }
 
-// places remembers the facts of so many places; when there are more, it begins again.
-type places struct {
+// contextCache remembers the facts of so many places; when there are more, it begins again.
+type contextCache struct {
 	mu    sync.Mutex
-	known map[where]map[string]any
+	known map[contextKey]map[string]any
 }
 
-const maxPlaces = 1024
+const maxContexts = 1024
 
-func (p *places) facts(of where, gather func() map[string]any) map[string]any {
+func (p *contextCache) get(of contextKey, gather func() map[string]any) map[string]any {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	facts, known := p.known[of]
 	if !known {
-		if p.known == nil || len(p.known) >= maxPlaces {
-			p.known = map[where]map[string]any{}
+		if p.known == nil || len(p.known) >= maxContexts {
+			p.known = map[contextKey]map[string]any{}
 		}
 		facts = gather()
 		p.known[of] = facts

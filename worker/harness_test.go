@@ -29,9 +29,9 @@ import (
 	"heddle/store/vault"
 )
 
-// house is a whole worker over a log in memory, with a component "probe" whose actions the test
+// harness is a whole worker over a log in memory, with a component "probe" whose actions the test
 // looks into.
-type house struct {
+type harness struct {
 	*Worker
 	t            testing.TB
 	ctx          context.Context // of the test's own changes
@@ -121,22 +121,22 @@ func (p *probe) count(name string) int {
 	return p.calls[name]
 }
 
-// newHouse builds everything but does not start the worker.
-func newHouse(t *testing.T) *house {
+// newHarness builds everything but does not start the worker.
+func newHarness(t *testing.T) *harness {
 	t.Helper()
-	return newHouseOver(t, store.NewMemory())
+	return newHarnessOver(t, store.NewMemory())
 }
 
-func newHouseOver(t testing.TB, log interface {
+func newHarnessOver(t testing.TB, log interface {
 	store.Log
 	io.Closer
-}) *house {
+}) *harness {
 	t.Helper()
 	kept, err := blobs.Open(t.Context(), "mem://")
 	if err != nil {
 		t.Fatal(err)
 	}
-	vault := newHouseVault(t)
+	vault := newHarnessVault(t)
 	quiet := slog.New(slog.DiscardHandler)
 	view := projections.NewView(log, quiet)
 	runs, err := projections.OpenRunIndex(t.Context(), filepath.Join(t.TempDir(), "runs.db"), log, quiet)
@@ -160,15 +160,15 @@ func newHouseOver(t testing.TB, log interface {
 	o := DefaultOptions()
 	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second, 100*time.Millisecond
 	organization := uuid.NewString()
-	h := &house{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: kept, Vault: vault,
+	h := &harness{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: kept, Vault: vault,
 		Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(kept, 1<<20),
 		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
-	t.Cleanup(h.seeFactsUnchanged)
+	t.Cleanup(h.seeContextsUnchanged)
 	return h
 }
 
-func newHouseVault(t testing.TB) *vault.Vault {
+func newHarnessVault(t testing.TB) *vault.Vault {
 	vault, err := vault.Open(make([]byte, vault.MasterKeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -176,22 +176,22 @@ func newHouseVault(t testing.TB) *vault.Vault {
 	return vault
 }
 
-// seeFactsUnchanged sees to it that no step has changed what runs share.
-func (h *house) seeFactsUnchanged() {
-	for of, facts := range h.places.known {
+// seeContextsUnchanged sees to it that no step has changed what runs share.
+func (h *harness) seeContextsUnchanged() {
+	for of, facts := range h.contexts.known {
 		definition, err := h.Definitions.Get(context.Background(), h.organization, of.definition)
 		if err != nil {
 			h.t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(of.facts(h.PublicURL, definition, definition.Flow(of.flow)), facts); diff != "" {
+		if diff := cmp.Diff(of.runContext(h.PublicURL, definition, definition.Flow(of.flow)), facts); diff != "" {
 			h.t.Errorf("what runs know about where they run was changed:\n%s", diff)
 		}
 	}
 }
 
 // start runs the worker until stop is called or the test ends.
-func (h *house) start() {
+func (h *harness) start() {
 	h.t.Helper()
 	if err := h.Worker.Start(); err != nil {
 		h.t.Fatal(err)
@@ -209,14 +209,14 @@ func (h *house) start() {
 }
 
 // again makes another worker over the same log, as after a restart: nothing but the log is shared.
-func (h *house) again() *house {
+func (h *harness) again() *harness {
 	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: live.NewMemory(), View: h.View, Runs: h.Runs,
 		Definitions: h.Definitions, Components: h.Components, Client: h.Client, Logger: h.Logger}
-	return &house{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
+	return &harness{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
 }
 
 // deploy imports a definition, publishes it and deploys it, and gives its flows' URLs by name.
-func (h *house) deploy(def string) (instance string, urls map[string]string) {
+func (h *harness) deploy(def string) (instance string, urls map[string]string) {
 	h.t.Helper()
 	parsed, _, err := definition.Parse([]byte(def), definition.DefaultLimits)
 	if err != nil {
@@ -241,7 +241,7 @@ func (h *house) deploy(def string) (instance string, urls map[string]string) {
 	return instance, urls
 }
 
-func changeAll[S any](h *house, c *domain.Category[S], id string, events ...domain.Event[S]) store.Position {
+func changeAll[S any](h *harness, c *domain.Category[S], id string, events ...domain.Event[S]) store.Position {
 	h.t.Helper()
 	_, pos, err := store.Change(h.ctx, h.Log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
 	if err != nil {
@@ -251,7 +251,7 @@ func changeAll[S any](h *house, c *domain.Category[S], id string, events ...doma
 }
 
 // post triggers a URL and gives the answer; headers are name, value pairs.
-func (h *house) post(url, contentType, body string, headers ...string) *httptest.ResponseRecorder {
+func (h *harness) post(url, contentType, body string, headers ...string) *httptest.ResponseRecorder {
 	h.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)
@@ -261,14 +261,14 @@ func (h *house) post(url, contentType, body string, headers ...string) *httptest
 	return h.do(r)
 }
 
-func (h *house) do(r *http.Request) *httptest.ResponseRecorder {
+func (h *harness) do(r *http.Request) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
 	return answer
 }
 
 // ended waits for a run's end.
-func (h *house) ended(run string) domain.Run {
+func (h *harness) ended(run string) domain.Run {
 	h.t.Helper()
 	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
 		if err != nil {
@@ -295,7 +295,7 @@ func paths(r domain.Run) string {
 }
 
 // accepted lists the runs that were accepted, in order.
-func (h *house) accepted() []domain.Run {
+func (h *harness) accepted() []domain.Run {
 	h.t.Helper()
 	var all []domain.Run
 	for record, err := range h.Log.Follow(h.ctx, 0, store.Filter{Categories: []string{domain.Runs.Name}}) {
