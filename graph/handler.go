@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"heddle/app/access"
+	"heddle/graph/explorer"
 )
 
 // Options are the door's limits; their names in the configuration are in cmd/heddle.
@@ -94,9 +95,9 @@ func NewHandler(r *Resolver, o Options) (*Handler, error) {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/api", "/api/{$}"} {
 		mux.Handle("POST "+path, server)
-		mux.Handle("GET "+path, executeOr(server, explorerPage()))
+		mux.Handle("GET "+path, executeOr(server, explorer.Page()))
 	}
-	exploreFiles(mux)
+	explorer.ServeFiles(mux)
 	mux.HandleFunc("GET "+auditPath, r.serveAudit)
 	mux.HandleFunc("GET "+payloadPath+"{run}/{what...}", r.servePayload)
 	mux.HandleFunc("PUT "+uploadPath+"{upload}", r.serveUpload)

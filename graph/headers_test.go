@@ -43,7 +43,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: answered %d, %v", name, a.status, a.header)
 		}
 		stored := "no-store"
-		if c.status == 200 && strings.HasPrefix(c.request.URL.Path, explorerFiles) {
+		if c.status == 200 && strings.HasPrefix(c.request.URL.Path, "/api/explorer/") {
 			stored = "no-cache"
 		}
 		policy := a.header.Get("Content-Security-Policy")

@@ -146,11 +146,11 @@ func (e envelope) with(content any) ([]byte, error) {
 
 // stepResult returns a step's output as MessagePack.
 func (p payloads) stepResult(ctx context.Context, s domain.StepFinished) ([]byte, error) {
-	value, err := p.value(ctx, s.Output)
+	val, err := p.value(ctx, s.Output)
 	if err != nil {
 		return nil, err
 	}
-	return appendMessagePack(nil, map[string]any{"data": value, "contentType": s.ContentType})
+	return value.AppendMessagePack(nil, map[string]any{"data": val, "contentType": s.ContentType})
 }
 
 // value reads content; that of a step that has failed is none.

@@ -128,16 +128,16 @@ func TestMessagePack(t *testing.T) {
 		"dc0010" + strings.Repeat("c0", 16):  long,
 		"da0100" + strings.Repeat("61", 256): strings.Repeat("a", 256), "81a16190": map[string]any{"a": []any{}},
 	} {
-		b, err := appendMessagePack(nil, v)
+		b, err := value.AppendMessagePack(nil, v)
 		if got := hex.EncodeToString(b); err != nil || got != want {
 			t.Errorf("%.50v is %.100s, want %.100s, %v", v, got, want, err)
 		}
 	}
-	if b, err := appendMessagePack(nil, wide); err != nil || hex.EncodeToString(b[:4]) != "de0010a1" {
+	if b, err := value.AppendMessagePack(nil, wide); err != nil || hex.EncodeToString(b[:4]) != "de0010a1" {
 		t.Errorf("a wide map begins %x, %v", b[:4], err)
 	}
 	for _, v := range []any{struct{}{}, []any{make(chan int)}, map[string]any{"a": func() {}}} {
-		if _, err := appendMessagePack(nil, v); err == nil {
+		if _, err := value.AppendMessagePack(nil, v); err == nil {
 			t.Errorf("%T is written", v)
 		}
 	}

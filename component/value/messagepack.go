@@ -1,4 +1,4 @@
-package graph
+package value
 
 import (
 	"encoding/binary"
@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// appendMessagePack writes one of the values that steps pass on. Whole numbers become integers, since
+// AppendMessagePack writes one of the values that steps pass on. Whole numbers become integers, since
 // clients tell them apart; keys are in order, so that the same value has the same bytes.
-func appendMessagePack(b []byte, v any) ([]byte, error) {
+func AppendMessagePack(b []byte, v any) ([]byte, error) {
 	switch x := v.(type) {
 	case nil:
 		return append(b, 0xc0), nil
@@ -29,15 +29,15 @@ func appendMessagePack(b []byte, v any) ([]byte, error) {
 		b = appendHead(b, len(x), 0x90, 16, 0xdb)
 		var err error
 		for i := 0; i < len(x) && err == nil; i++ {
-			b, err = appendMessagePack(b, x[i])
+			b, err = AppendMessagePack(b, x[i])
 		}
 		return b, err
 	case map[string]any:
 		b = appendHead(b, len(x), 0x80, 16, 0xdd)
 		for _, key := range slices.Sorted(maps.Keys(x)) {
 			var err error
-			if b, err = appendMessagePack(b, key); err == nil {
-				b, err = appendMessagePack(b, x[key])
+			if b, err = AppendMessagePack(b, key); err == nil {
+				b, err = AppendMessagePack(b, x[key])
 			}
 			if err != nil {
 				return b, err

@@ -1,4 +1,5 @@
-package graph
+// Package explorer is the page on which people try the API, GraphiQL.
+package explorer
 
 import (
 	"bytes"
@@ -6,24 +7,24 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
-	"io/fs"
 	"net/http"
+	"strconv"
 )
 
-// explorer holds GraphiQL and React as their packages ship them, so that the page works on a closed
+// shipped has GraphiQL and React as their packages ship them, so that the page works on a closed
 // network, and what starts them.
 //
-//go:embed explorer
-var explorer embed.FS
+//go:embed *.css *.js LICENSE.*
+var shipped embed.FS
 
-const explorerFiles = "/api/explorer/"
+const filesPath = "/api/explorer/"
 
-// explorerPolicy lets the page load what is this server's and call this server, and nobody frame it: it has
+// policy lets the page load what is this server's and call this server, and nobody frame it: it has
 // a token. GraphiQL makes styles as it runs.
-const explorerPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-var explorerTemplate = template.Must(template.New("explorer").Parse(`<!DOCTYPE html>
+var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -46,39 +47,37 @@ type asset struct{ Path, Hash string }
 
 func assets(names ...string) (all []asset) {
 	for _, name := range names {
-		data, err := explorer.ReadFile("explorer/" + name)
+		data, err := shipped.ReadFile(name)
 		if err != nil {
 			panic(err) // the names are those below
 		}
 		sum := sha256.Sum256(data)
-		all = append(all, asset{explorerFiles + name, "sha256-" + base64.StdEncoding.EncodeToString(sum[:])})
+		all = append(all, asset{filesPath + name, "sha256-" + base64.StdEncoding.EncodeToString(sum[:])})
 	}
 	return all
 }
 
-// explorerPage serves the page that a browser sees at GET /api.
-func explorerPage() http.Handler {
-	var page bytes.Buffer
-	if err := explorerTemplate.Execute(&page, map[string][]asset{
+// Page serves the page that a browser sees at GET /api.
+func Page() http.Handler {
+	var made bytes.Buffer
+	if err := page.Execute(&made, map[string][]asset{
 		"Styles":  assets("graphiql.min.css", "start.css"),
 		"Scripts": assets("react.production.min.js", "react-dom.production.min.js", "graphiql.min.js", "start.js"),
 	}); err != nil {
 		panic(err) // it has been tried
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Security-Policy", explorerPolicy)
-		deliver(w, "text/html; charset=utf-8", page.Bytes())
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(made.Len()))
+		_, _ = w.Write(made.Bytes()) // the caller has gone; nobody is left to tell
 	})
 }
 
-// exploreFiles serves the page's own files.
-func exploreFiles(mux *http.ServeMux) {
-	folder, err := fs.Sub(explorer, "explorer")
-	if err != nil {
-		panic(err) // the name is the one above
-	}
-	files := http.StripPrefix(explorerFiles, http.FileServerFS(folder))
-	mux.HandleFunc("GET "+explorerFiles, func(w http.ResponseWriter, r *http.Request) {
+// ServeFiles serves the page's own files.
+func ServeFiles(mux *http.ServeMux) {
+	files := http.StripPrefix(filesPath, http.FileServerFS(shipped))
+	mux.HandleFunc("GET "+filesPath, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache") // it is nobody's, and changes with this server only
 		files.ServeHTTP(w, r)
 	})
