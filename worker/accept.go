@@ -14,7 +14,7 @@ import (
 	"heddle/store"
 )
 
-// start is all that makes a run begin.
+// start is everything that makes a run begin.
 type start struct {
 	target
 	run         string              // its id: the same for the same delivery or tick, which begins it once
@@ -28,11 +28,11 @@ type start struct {
 	admits      bool    // the trigger is asked first whether it lets the caller in
 }
 
-// errRemoved says that what is to be started has been before, so long ago that its history is gone.
+// errRemoved refuses to start a run that ended so long ago that its history is gone.
 var errRemoved = refusal.New(refusal.NotFound, "the execution of this %s has been removed; use another key", keyHeader)
 
-// accept makes the run durable and offers it. That the offer fails is no reason to refuse: the
-// sweep makes it again. It gives the run as it stands, which may be older than this call.
+// accept makes the run durable and offers it. A failed offer is no reason to refuse: the sweep repeats it. accept
+// returns the run as it stands, which may be older than this call.
 func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	queued := domain.RunQueued{Instance: s.instance.ID, Integration: s.instance.Integration, Customer: s.instance.Customer,
 		Version: s.version, Definition: s.definition, Flow: s.flow.ID, FlowName: s.flow.Name(), Invoke: s.invoke,
@@ -117,7 +117,7 @@ func (q request) answerNow(ctx context.Context, r domain.Run) {
 	a.write(q.rw)
 }
 
-// ownResponse asks the flow's trigger whether it answers asynchronous callers itself.
+// ownResponse returns the flow's own answer to asynchronous callers, nil if its trigger has none.
 func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
 	delivery, err := w.deliveryOf(ctx, r.Queued.Payload, nil)
 	if err != nil {
@@ -127,7 +127,7 @@ func (w *Worker) ownResponse(ctx context.Context, r domain.Run) (*component.Resp
 	return result.Response, err
 }
 
-// deliveryOf reads what a run was started with, and the secrets that are marked in it.
+// deliveryOf reads the delivery that a run was started with, and puts the marked secrets back into it.
 func (w *Worker) deliveryOf(ctx context.Context, payload domain.Content, marks *masker) (*component.Delivery, error) {
 	data, err := w.Blobs.Load(ctx, payload)
 	if err != nil || len(data) == 0 {

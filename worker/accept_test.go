@@ -54,7 +54,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// What is handed to the worker of a run is what the log has of its delivery.
+// The worker of a run gets the delivery as the log has it.
 func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", "")))
@@ -238,7 +238,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A delivery that comes again after its execution was removed is told so, and leaves nothing.
+// A delivery that comes again after its execution was removed is refused, and leaves nothing.
 func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
 	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))

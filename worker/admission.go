@@ -12,8 +12,8 @@ import (
 	"heddle/worker/expression"
 )
 
-// queuePolicy says which runs of a flow in an instance may go on: the flow's queueConfig. The zero policy
-// lets all.
+// queuePolicy decides which runs of a flow in an instance may go on, by the flow's queueConfig. The zero policy
+// admits all.
 type queuePolicy struct {
 	limit     int            // runs under way at once, 0 for any number
 	singleton bool           // a run that finds another is dropped
@@ -46,7 +46,7 @@ type unfinished struct {
 	duplicate string
 }
 
-// admit tells which unfinished runs of one flow, the oldest first, may go on and which are dropped.
+// admit decides which unfinished runs of one flow, the oldest first, may go on and which are dropped.
 func (p queuePolicy) admit(runs []unfinished) (admitted, dropped []string) {
 	seen := map[string]bool{}
 	for _, r := range runs {
@@ -63,11 +63,11 @@ func (p queuePolicy) admit(runs []unfinished) (admitted, dropped []string) {
 	return admitted, dropped
 }
 
-// queueKey is a flow in an instance: what a policy is about.
+// queueKey identifies the queue of a policy: a flow in an instance.
 type queueKey struct{ instance, flow string }
 
-// policyFor gives the policy of a run's flow: as it is deployed now, for a queue may hold runs of several
-// versions, or, where the flow is there no longer, as the run has it. Test runs have none.
+// policyFor returns the policy of a run's flow as it is deployed now, since a queue may hold runs of several
+// versions; if the flow is no longer deployed, as the run's version has it. Test runs have none.
 func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (queuePolicy, error) {
 	if e.Version == "" {
 		return queuePolicy{}, nil
@@ -90,7 +90,7 @@ func (d *dispatcher) policyFor(ctx context.Context, e projections.Execution) (qu
 	return queuePolicy{}, nil // the run will say so
 }
 
-// admit offers those runs of a flow that its policy lets go on, as of a position, and drops duplicates.
+// admit offers the runs of a flow that its policy admits, as of a position, and drops duplicates.
 func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asOf store.Position) error {
 	page, err := d.w.Runs.UnfinishedOf(ctx, key.instance, key.flow, asOf, waitingMost)
 	if err != nil {
@@ -123,8 +123,8 @@ func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asO
 	return nil
 }
 
-// wakeNext has the dispatcher look for the next run of a flow whose queue one has left. Should that fail, the
-// sweep does it.
+// wakeNext has the dispatcher look for the next run of a flow when one has left its queue. If that fails, the sweep
+// does it.
 func (x *attempt) wakeNext(ctx context.Context) {
 	if x.flow == nil || policyOf(x.flow).all() {
 		return
@@ -137,7 +137,7 @@ func (x *attempt) wakeNext(ctx context.Context) {
 	}
 }
 
-// wake has the dispatcher look at a flow now and not at the next tick only.
+// wake has the dispatcher look at a flow now instead of at the next tick.
 func (d *dispatcher) wake(key queueKey, p queuePolicy, asOf store.Position) {
 	d.mu.Lock()
 	d.woken[key] = woken{p, max(asOf, d.woken[key].asOf)}
@@ -145,7 +145,7 @@ func (d *dispatcher) wake(key queueKey, p queuePolicy, asOf store.Position) {
 	signal(d.awake)
 }
 
-// woken is what the dispatcher is to look at.
+// woken is a flow's policy, and the position from which the dispatcher looks at its runs.
 type woken struct {
 	policy queuePolicy
 	asOf   store.Position
@@ -164,8 +164,7 @@ func (d *dispatcher) admitWoken(ctx context.Context) error {
 	return nil
 }
 
-// fromTrigger resolves an input that refers to what the trigger gives. One that can't be resolved is nothing:
-// the run itself will say so.
+// fromTrigger resolves an input against the trigger's result; an unresolvable one is "": the run itself reports it.
 func (f preflight) fromTrigger(ctx context.Context, input map[string]any, first performed) string {
 	if input == nil {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"heddle/worker/queue"
 )
 
-// redeploy gives an instance a second version of its definition, with flows that are the same by name.
+// redeploy deploys an instance with a second version of its definition, with flows that are the same by name.
 func (h *harness) redeploy(instance, def string) {
 	h.t.Helper()
 	at, _ := h.View.Instances.Find(instance)

@@ -45,7 +45,7 @@ func TestAdmit(t *testing.T) {
 }
 
 // queued triggers a flow often, with bodies 0, 1, 2 …, while its first run is held until those that
-// are dropped have ended, and gives the runs and how many were under way at once.
+// are dropped have ended, and returns the runs and how many were under way at once.
 func (h *harness) queued(settings string, times int, dropped ...int) (runs []domain.Run, most int) {
 	h.t.Helper()
 	h.probe.block["hold"] = make(chan struct{})
@@ -109,7 +109,7 @@ func TestQueueConfig(t *testing.T) {
 	})
 }
 
-// A run that is in the log is not refused because older ones could not be looked for: that is told.
+// A run that is in the log is not refused because older ones could not be looked for: that is logged.
 func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
 	h := newHarness(t)
 	var told bytes.Buffer

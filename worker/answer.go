@@ -10,8 +10,8 @@ import (
 	"heddle/component/value"
 )
 
-// contain keeps what integrations answer from acting as a page of this server: its origin is the
-// explorer's too, which keeps an administrator's token.
+// contain keeps integrations' answers from acting as pages of this server: its origin is also that of the explorer,
+// which keeps an administrator's token.
 func contain(h http.Header) {
 	h.Set("Content-Security-Policy", "sandbox")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -26,8 +26,8 @@ type answer struct {
 	body        []byte
 }
 
-// set makes the body from a step's output: bytes, files, and text where the step names a content type as
-// they are, everything else as JSON.
+// set makes the body from a step's output: bytes and files as they are, text too if the step names a content type,
+// and everything else as JSON.
 func (a *answer) set(output json.RawMessage) error {
 	if len(output) > 0 && (output[0] == '{' || output[0] == '[') && value.Unmarked(output) { // it is that JSON
 		a.typed("application/json")
@@ -61,7 +61,7 @@ func (a *answer) set(output json.RawMessage) error {
 	return err
 }
 
-// typed settles the content type: the one that was said, else that among the headers, else the one given.
+// typed sets the content type unless the step or its headers name one.
 func (a *answer) typed(contentType string) {
 	for name, value := range a.headers {
 		if strings.EqualFold(name, "Content-Type") {
@@ -71,19 +71,19 @@ func (a *answer) typed(contentType string) {
 	a.contentType = cmp.Or(a.contentType, contentType)
 }
 
-// framing are the headers that the server must write itself: a flow may have taken them from another answer.
+// framing are the headers that the server itself must write: a flow may have copied them from another answer.
 var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// originWide are headers that speak for all that this server's origin has, not for the one answer: what people
-// keep in their browsers, how they reach it, what its pages may do.
+// originWide are headers whose effect reaches beyond one answer to all of this server's origin: what people keep in
+// their browsers, how they reach it, what its pages may do.
 var originWide = []string{"Accept-Ch", "Alt-Svc", "Clear-Site-Data", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Critical-Ch",
 	"Expect-Ct", "Nel", "Origin-Agent-Cluster", "Origin-Trial", "Permissions-Policy", "Public-Key-Pins", "Report-To", "Reporting-Endpoints",
 	"Service-Worker-Allowed", "Set-Login", "Sourcemap", "Speculation-Rules", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"}
 
-// ownCookies is what names of this server's own cookies begin with.
+// ownCookies is the prefix of the names of this server's own cookies.
 const ownCookies = "heddle"
 
-// passes reports whether a flow may say a header to its caller.
+// passes reports whether a flow may send a header to its caller.
 func passes(name, value string) bool {
 	if slices.Contains(framing, name) || slices.Contains(originWide, name) {
 		return false
@@ -103,5 +103,5 @@ func (a *answer) write(rw http.ResponseWriter) {
 	}
 	rw.Header().Set("Content-Type", a.contentType)
 	rw.WriteHeader(a.status)
-	_, _ = rw.Write(a.body) // the caller has gone; nobody is left to tell
+	_, _ = rw.Write(a.body) // the caller has gone; nobody reads an error
 }

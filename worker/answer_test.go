@@ -9,7 +9,7 @@ import (
 	"heddle/domain"
 )
 
-// What a synchronous caller gets of what the last step gives.
+// The synchronous answer to each result of the last step.
 func TestSynchronousAnswers(t *testing.T) {
 	file := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/pdf")

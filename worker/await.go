@@ -11,10 +11,10 @@ import (
 	"heddle/store"
 )
 
-// poll is how often a run is looked for whose end is waited for: what Live tells may be lost.
+// poll is how often an awaited run is loaded: announcements through Live may be lost.
 const poll = time.Second
 
-// whenEnded waits until a time for a run's end, however the run came to it.
+// whenEnded waits until a time for the end of a run, in whichever process it ends.
 func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, ended waiter) (domain.Run, error) {
 	look := time.NewTimer(min(poll, time.Until(until)))
 	defer look.Stop()
@@ -46,7 +46,7 @@ func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, end
 	}
 }
 
-// answerWhenDone gives a synchronous caller the run's result.
+// answerWhenDone waits for the run's end and writes the synchronous answer.
 func (q request) answerWhenDone(ctx context.Context, run string, ended waiter) {
 	state, err := q.w.whenEnded(ctx, time.Now().Add(q.w.SyncTimeout), run, ended)
 	if err != nil {
@@ -56,7 +56,7 @@ func (q request) answerWhenDone(ctx context.Context, run string, ended waiter) {
 	q.answerEnded(ctx, state)
 }
 
-// answerEnded tells a synchronous caller how a run ended.
+// answerEnded writes the synchronous answer of a run that has ended.
 func (q request) answerEnded(ctx context.Context, r domain.Run) {
 	if r.Finished.Result != domain.Completed {
 		told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[r.Finished.Result]
@@ -77,8 +77,8 @@ func (q request) answerEnded(ctx context.Context, r domain.Run) {
 	a.write(q.rw)
 }
 
-// roomForAnswer waits, if a run's answer is large, until there is room for it among others: each is held until its
-// reader has taken it.
+// roomForAnswer waits for room for a run's answer if it is large: each is held in memory until its reader has taken
+// it.
 func (w *Worker) roomForAnswer(ctx context.Context, r domain.Run) (release func(), err error) {
 	last := r.Last()
 	if last == nil || last.Output.Size <= smallBody {

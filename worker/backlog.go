@@ -5,17 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// maxQueued is how many runs wait in the queue. What comes in beyond that waits in the log, where it
-// is safe anyway, and is offered by the sweep in its turn. The embedded Redis takes longer for each
-// task the more of them wait.
+// maxQueued is how many runs wait in the queue. Further runs wait in the log, where they are safe anyway, until the
+// sweep offers them. The embedded Redis takes longer for each task the more of them wait.
 const (
 	maxQueued         = 4096
 	maxQueuedEmbedded = 1024
 )
 
-// backlog knows whether the queue is full, as of the last sweep.
+// backlog is the state of the queue as of the last sweep.
 type backlog struct {
-	most  int // runs that are to wait in the queue
+	most  int // runs that may wait in the queue
 	full  atomic.Bool
 	taken atomic.Int64 // tasks that were taken here since
 

@@ -56,9 +56,9 @@ func BenchmarkEnqueue(b *testing.B) {
 	}
 }
 
-// BenchmarkBarePath is what a run costs at least: HTTP, a durable append, Asynq, another durable append,
+// BenchmarkBarePath measures the least that a run costs: HTTP, a durable append, Asynq, another durable append,
 // the answer; no engine, no views. "heddle bench run" is to be compared with it on the same machine, and
-// "redis=none" tells how much of it is the queue's. The processor time is that of the callers too, but
+// "redis=none" shows how much of it is the queue's. The processor time is that of the callers too, but
 // not that of a real Redis.
 func BenchmarkBarePath(b *testing.B) {
 	for _, kind := range []string{"none", "embedded", "real"} {
@@ -110,7 +110,8 @@ func benchmarkBarePath(b *testing.B, address string, callers int) {
 	b.ReportMetric(float64((processorTime()-before).Microseconds())/float64(b.N), "cpu-µs/run")
 }
 
-// bareQueue gives what has a task handled, through the queue on a Redis unless that is "none", and waits for it.
+// bareQueue returns a function that has a task handled, through the queue on a Redis unless that is "none", and
+// waits for it.
 func bareQueue(b *testing.B, address string, handle func(context.Context, string) error) (work func(context.Context, string) error, stop func()) {
 	if address == "none" {
 		return handle, func() {}
@@ -170,7 +171,7 @@ func callAll(b *testing.B, url string, callers int) {
 	group.Wait()
 }
 
-// processorTime is what this process has used of the processors.
+// processorTime returns the processor time that this process has used.
 func processorTime() time.Duration {
 	var used syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)

@@ -10,16 +10,15 @@ import (
 	"heddle/domain/refusal"
 )
 
-// bodyLimits bound what the parsed form of a body may take. Those of one body are for all parts of a form
-// together.
+// bodyLimits bound the memory of a body's parsed form. All parts of a form share them.
 type bodyLimits struct {
 	memory int // HEDDLE_MAX_BODY_MEMORY: bytes that JSON takes once it is read, as estimated
 	parts  int // HEDDLE_MAX_BODY_PARTS: of a multipart form
 }
 
-// parseBody returns a JSON body as a value, a multipart form by field, and any other as it came. A body that
-// is not what its content type says stays as it came, too: the flow may know better. It refuses a body that
-// exceeds a limit, before it holds more than the body.
+// parseBody returns a JSON body as a value, a multipart form by field, and any other as it came. A body that does
+// not match its content type also stays as it came: the flow may know better. It refuses a body that exceeds a
+// limit before it holds more than the body.
 func parseBody(data any, contentType string, limits bodyLimits) (any, error) {
 	switch media, params, _ := mime.ParseMediaType(contentType); {
 	case isJSON(media):
@@ -34,7 +33,7 @@ func parseBody(data any, contentType string, limits bodyLimits) (any, error) {
 	return data, nil
 }
 
-// checkBody reports as parseBody does whether a body exceeds a limit, without holding its parsed form.
+// checkBody reports an exceeded limit as parseBody does, without holding the parsed form.
 func checkBody(body []byte, contentType string, limits bodyLimits) error {
 	switch media, params, _ := mime.ParseMediaType(contentType); {
 	case isJSON(media):
@@ -51,7 +50,7 @@ func checkBody(body []byte, contentType string, limits bodyLimits) error {
 	return nil
 }
 
-// limitsOnly drops errors that say that a body is not of its type.
+// limitsOnly drops errors about a body that does not match its type.
 func limitsOnly(err error) error {
 	if errors.Is(err, errNoForm) {
 		return nil
@@ -70,8 +69,8 @@ func parseJSON(data any, body []byte, limits *bodyLimits) (any, error) {
 	return value, nil
 }
 
-// spend takes what the values of a JSON text will hold from what is left, and refuses one that will hold more or
-// is too deep to be kept.
+// spend books the estimated memory of a JSON text against the limit. It refuses a text that exceeds it or is nested
+// too deep to be stored.
 func (l *bodyLimits) spend(text []byte) error {
 	m := value.MeasureJSON(text)
 	if m.Depth > value.MaxDepth {
@@ -89,7 +88,7 @@ func isJSON(contentType string) bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// bytesOf returns the bytes of what was delivered.
+// bytesOf returns the bytes of delivered data.
 func bytesOf(data any) []byte {
 	switch d := data.(type) {
 	case string:
@@ -100,7 +99,7 @@ func bytesOf(data any) []byte {
 	return nil
 }
 
-// textOrBytes returns text where the bytes are some, nil for none.
+// textOrBytes returns a string if the bytes are text, and nil for an empty body.
 func textOrBytes(body []byte) any {
 	switch {
 	case len(body) == 0:

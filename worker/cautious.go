@@ -2,12 +2,12 @@ package worker
 
 import "time"
 
-// cautious is a clock for removing what is old. A clock that was set wrong must not remove everything, so that it goes
-// from the newest time that is known to be right, at most a step ahead of what has passed since. When the machine's clock
-// is further ahead, it stands still for a while, in which somebody can set that right, and then catches up in steps: a
-// server that was stopped for long has a right clock, too.
+// cautious is a clock for removing old data. A clock set wrong must not remove everything, so cautious starts at
+// the newest time known to be right and runs at most one step ahead of the time that has passed since. If the
+// machine's clock is further ahead, cautious stands still for a while, in which somebody can set that clock right,
+// and then catches up in steps: a server that was stopped for long has a right clock, too.
 type cautious struct {
-	step   time.Duration // how far it goes at one look, besides the time that has passed
+	step   time.Duration // how far one look may advance beyond the time that has passed
 	settle time.Duration // how long a clock that is further ahead must stay so
 
 	trusted time.Time     // now, as far as is known; the zero time until it is set
@@ -22,12 +22,12 @@ const (
 	mostSettle = time.Hour
 )
 
-// newCautious makes a clock for what is kept for some time.
+// newCautious returns a clock for data that is kept for a time.
 func newCautious(kept time.Duration) *cautious {
 	return &cautious{step: max(leastStep, min(mostStep, kept/10)), settle: min(mostSettle, kept)}
 }
 
-// look goes on to a time of the machine's clock. running is how long the process has run, by a clock that nobody sets.
+// look advances to a time of the machine's clock. running is how long the process has run, by a monotonic clock.
 func (c *cautious) look(wall time.Time, running time.Duration) {
 	if c.trusted.IsZero() {
 		c.trusted = wall

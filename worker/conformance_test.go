@@ -14,7 +14,7 @@ func act(name, component, key, inputs string) string {
 	return "      - name: " + string(quoted) + "\n        action: {component: {key: " + component + ", isPublic: true, version: LATEST}, key: " + key + "}\n        inputs: {" + inputs + "}\n"
 }
 
-// answers runs steps in a synchronous flow whose trigger got a JSON body, and gives the answer.
+// answers runs steps in a synchronous flow whose trigger got a JSON body, and returns the answer.
 func (h *harness) answers(steps, body string) (string, domain.Run) {
 	h.t.Helper()
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", steps)))

@@ -12,7 +12,7 @@ import (
 	"heddle/domain/definition"
 )
 
-// shape is what the references of a definition say of a value that only a vendor could give: which
+// shape is the form, by the references of a definition, of a value that only a vendor could return: which
 // fields it has, and what the steps that use it take.
 type shape struct {
 	fields map[string]*shape
@@ -37,7 +37,7 @@ func (s *shape) at(path ...string) *shape {
 	return s
 }
 
-// list makes a list of the value and gives its item.
+// list makes a list of the value and returns its item.
 func (s *shape) list() *shape {
 	if s.item == nil {
 		s.item = &shape{}
@@ -76,7 +76,7 @@ func (s *shape) value() any {
 	return "1"
 }
 
-// shapes gives the shape of each step's results by identifier, for one flow.
+// shapes returns the shape of each step's results by identifier, for one flow.
 type shapes struct {
 	steps map[string]*shape
 	items map[string]*shape // of loops

@@ -133,7 +133,7 @@ func (h *harness) configure(instance string, definition *definition.Part, asked 
 }
 
 // stub has an answer for each step of a component that is not built in and for each request, in the
-// shape that the references to it ask for. It gives the shapes by flow.
+// shape that the references to it ask for. It returns the shapes by flow.
 func (h *harness) stub(def *definition.Part, asked map[string]any) map[string]*shapes {
 	all := map[string]*shapes{}
 	own := map[string]*shape{} // by step

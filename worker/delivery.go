@@ -19,8 +19,8 @@ import (
 // maxQueryParameters is how many parameters a trigger's URL may have: real ones have some dozens.
 const maxQueryParameters = 1000
 
-// readDelivery reads what a trigger received, in the form that RunQueued keeps. What the flow sees besides is
-// added when it runs. release gives back the memory that the body is counted with.
+// readDelivery reads a request to a trigger, in the form that RunQueued keeps. The rest of what the flow sees is
+// added when it runs. release returns the memory that is booked for the body.
 func (q request) readDelivery(instance, rest string) (delivery *component.Delivery, release func(), err error) {
 	r := q.r
 	if strings.Count(r.URL.RawQuery, "&") >= maxQueryParameters {
@@ -49,12 +49,12 @@ func (q request) readDelivery(instance, rest string) (delivery *component.Delive
 		ContentType: contentType, Data: textOrBytes(body)}, release, nil
 }
 
-// passingHeaders may differ where a request is sent again, and say nothing of who sends it.
+// passingHeaders may differ when a request is sent again, and do not identify its sender.
 var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length", "Date", "Traceparent", "Tracestate", "User-Agent",
 	"Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id"}
 
-// digest tells whether a request that comes again is the same: its method, where it went and its body, and its
-// headers where the trigger may go by them, unless it is asked again.
+// digest identifies a request that may be repeated: its method, address and body, and its headers if the trigger
+// may depend on them and is not asked again.
 func (q request) digest(t target, delivery *component.Delivery) string {
 	h, r := sha256.New(), q.r
 	parts := []string{r.Method, r.URL.Path, r.URL.RawQuery, value.Text(delivery.Data)}
@@ -71,8 +71,8 @@ func (q request) digest(t target, delivery *component.Delivery) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// receiveStep has the run's trigger do its step with what was delivered. A limit that the body exceeds is the
-// step's failure; err is the worker's.
+// receiveStep has the run's trigger do its step with the delivery. A limit that the body exceeds is the step's
+// failure; err is the worker's.
 func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger, inputs map[string]any) (result component.Result, failure, err error) {
 	x := s.x
 	delivery := x.delivery
@@ -89,8 +89,8 @@ func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger
 	return result, failure, nil
 }
 
-// receiveWith gives a trigger what was delivered, and the facts. One that lets callers in by the body as it came
-// has it read as a value afterwards only: that costs many times what the request did. Source: the trigger
+// receiveWith calls a trigger with the delivery and the run's context. If the trigger authorizes callers by the raw
+// body, the body is parsed only afterwards: parsing costs many times what the request did. Source: the trigger
 // payload of the format's SDK.
 func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery *component.Delivery, inputs map[string]any) (component.Result, error) {
 	x := s.x
@@ -109,7 +109,7 @@ func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger
 	return trigger.Do(ctx, s, payload, inputs)
 }
 
-// payloadOf adds to what is known of a run what was delivered, but for the body as a value, see addBody.
+// payloadOf adds a delivery to the run context, without the parsed body, see addBody.
 func payloadOf(facts map[string]any, d *component.Delivery) map[string]any {
 	const more = 8 // see addOwn and addBody, too
 	p := make(map[string]any, len(facts)+more)
@@ -119,7 +119,7 @@ func payloadOf(facts map[string]any, d *component.Delivery) map[string]any {
 	return p
 }
 
-// addBody adds to a payload the body as a value.
+// addBody adds the parsed body to a payload.
 func (w *Worker) addBody(payload map[string]any) error {
 	raw, _ := payload["rawBody"].(map[string]any)
 	contentType, _ := raw["contentType"].(string)
@@ -130,7 +130,7 @@ func (w *Worker) addBody(payload map[string]any) error {
 
 func (w *Worker) bodyLimits() bodyLimits { return bodyLimits{w.MaxBodyMemory, w.MaxBodyParts} }
 
-// answerOf is what a synchronous caller gets from a run that has completed: what its last step left.
+// answerOf returns the synchronous answer of a completed run, made from its last step's result.
 func (w *Worker) answerOf(ctx context.Context, r domain.Run) (answer, error) {
 	last := r.Last()
 	if last == nil {

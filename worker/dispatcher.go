@@ -41,7 +41,7 @@ func (d *dispatcher) open(w *Worker, most int) {
 	d.drained, d.awake, d.offers = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
-// signal fills a channel's one slot. If it is full already, the receiver has been told.
+// signal fills a channel's one slot. If it is full, the receiver is going to look anyway.
 func signal(slot chan<- struct{}) {
 	select {
 	case slot <- struct{}{}:
@@ -158,7 +158,7 @@ func (d *dispatcher) offer(ctx context.Context, e projections.Execution) (made b
 	return true, d.enqueue(ctx, e.ID, e.Claims, accepted{})
 }
 
-// offered is what a process remembers of a run that needs no new offer.
+// offered is a run that this process need not offer again.
 type offered struct {
 	until time.Time // it is in the queue, or not due
 	accepted
@@ -170,7 +170,7 @@ type accepted struct {
 	delivery *component.Delivery       // what it was started with; nil where that is to be read
 }
 
-// enqueue offers a run. What this process has of it is handed to the worker of it that takes the run.
+// enqueue offers a run. The state that this process has of it is handed to its own worker if that takes the run.
 func (d *dispatcher) enqueue(ctx context.Context, run string, claims int, a accepted) error {
 	id := queue.TaskID(run, claims)
 	d.remember(id, offered{time.Now().Add(reoffer), a})
@@ -220,7 +220,7 @@ func (d *dispatcher) take(run string, claims int) (a accepted, known bool) {
 	return o.accepted, true
 }
 
-// offerAgain has the dispatcher offer all that nobody works on, because the queue was emptied.
+// offerAgain has the dispatcher offer every run that nobody works on, because the queue was emptied.
 func (d *dispatcher) offerAgain() {
 	d.mu.Lock()
 	for task, o := range d.offered {

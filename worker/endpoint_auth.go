@@ -14,8 +14,8 @@ import (
 // apiKeyHeader is the header with an endpoint's API key.
 const apiKeyHeader = "Api-Key"
 
-// authorize lets a caller of a flow's endpoint in, or says what is missing: by the flow's
-// endpointSecurityType. Source: execution-semantics, endpoint security.
+// authorize checks the caller of a flow's endpoint by the flow's endpointSecurityType, and says what is missing.
+// Source: execution-semantics, endpoint security.
 func (q request) authorize(t target) error {
 	security := t.flow.Text("endpointSecurityType")
 	if security == "unsecured" {
@@ -47,8 +47,8 @@ func (q request) authorize(t target) error {
 	return refusal.New(refusal.Forbidden, "the API key in the header %s is not one of this endpoint's", apiKeyHeader)
 }
 
-// organizationKeys gives the API keys that a definition has for a flow's endpoint, in all its instances. Those of
-// old definitions stand there as they are.
+// organizationKeys returns the API keys that a definition has for a flow's endpoint in all its instances. Old
+// definitions hold them unsealed.
 func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Part) (keys []string, err error) {
 	for _, key := range flow.APIKeys() {
 		if sealed, ok := definition.ReadSealedKey(key); ok {

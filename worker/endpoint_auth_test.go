@@ -12,7 +12,7 @@ import (
 	"heddle/projections"
 )
 
-// withKey gives a flow of an instance an API key, sealed as the API does.
+// withKey sets an API key for a flow of an instance, sealed as the API does.
 func (h *harness) withKey(instance, flow string, keys ...string) {
 	h.t.Helper()
 	state, _ := h.View.Instances.Find(instance)
@@ -91,7 +91,7 @@ func TestEndpointKeys(t *testing.T) {
 	}
 }
 
-// flows gives what an instance is deployed with, and the ids of its flows by name.
+// flows returns the deployed definition of an instance, and the ids of its flows by name.
 func (h *harness) flows(instance string) (definition *definition.Part, ids map[string]string) {
 	h.t.Helper()
 	state, _ := h.View.Instances.Find(instance)

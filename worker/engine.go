@@ -22,23 +22,23 @@ import (
 	"heddle/worker/queue"
 )
 
-// againAfter is when a run is offered again after the log or a blob could not be reached.
+// againAfter is how soon a run is offered again after the log or a blob could not be reached.
 const againAfter = time.Second
 
-// firstClaimAfter is how old a run is, in leases, whose first claim is recorded before anything is
-// done: one that takes its process down each time leaves no other trace.
+// firstClaimAfter is the age of a run, in leases, from which its first claim is recorded before anything is done: a
+// run that takes its process down each time leaves no other trace.
 const firstClaimAfter = 4
 
-// fewSteps are what many flows have no more of.
+// fewSteps is the most steps that many flows have.
 const fewSteps = 4
 
-// attempt is one worker's attempt at a run, under one claim.
+// attempt is one claim's work on a run.
 type attempt struct {
 	w *Worker
 	accepted
 	run   domain.Run
 	claim domain.RunClaimed
-	// recorded says that the claim is in the log: that happens with the first outcome.
+	// recorded reports whether the claim is in the log: it is written with the first outcome.
 	recorded   bool
 	ctxRun     context.Context // of changes made for the run
 	span       trace.Span
@@ -46,7 +46,7 @@ type attempt struct {
 	done       map[string]domain.StepFinished // what earlier claims have finished, by path
 	pending    []domain.StepFinished          // finished, not yet in the log
 	gathered   int                            // bytes of them, about
-	lost       error                          // why the run can't go on here, such as that what is done could not be recorded: no failure of the step
+	lost       error                          // error that ends the attempt, such as of a failed flush; the worker's, not the step's
 	overruns   int                            // scripts that could not be stopped
 	flushed    time.Time
 	count      int // steps done in this attempt of the flow
@@ -57,14 +57,14 @@ type attempt struct {
 	flows      []*definition.Part // of the definition
 	secrets    *masker
 	keys       map[string]any             // API keys by flow, once they are opened
-	warned     bool                       // the run's log tells that a result holds a secret
+	warned     bool                       // the run's log warns of a result that holds a secret
 	own        map[string]json.RawMessage // persisted values of the execution's own scope
-	// delivered is the digest of the delivery that the run is to be accepted for: another one may come
-	// under the same key, and must not write over its blobs.
+	// delivered is the digest of the delivery that is being accepted: another one may come under the same key,
+	// and must not overwrite its blobs.
 	delivered string
 }
 
-// execute does the task with an id.
+// execute handles a task of the queue.
 func (w *Worker) execute(ctx context.Context, task string) error {
 	enlargeStack()
 	run, claims, err := parseTask(task)
@@ -77,7 +77,7 @@ func (w *Worker) execute(ctx context.Context, task string) error {
 	return w.carryOut(ctx, run, claims)
 }
 
-// carryOut claims a run that has been claimed so many times, does what is not done yet and ends it.
+// carryOut claims a run that has had so many claims, does the remaining steps and ends it.
 func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -107,7 +107,7 @@ func (w *Worker) carryOut(ctx context.Context, run string, claims int) error {
 	return &queue.Wait{After: againAfter, Reason: err}
 }
 
-// postponed says that a run is to be gone on with later, under the next claim.
+// postponed reports a run to resume at due, under the next claim.
 type postponed struct {
 	due    time.Time
 	claims int // made so far
@@ -130,8 +130,8 @@ func parseTask(task string) (run string, claims int, err error) {
 	return run, claims, nil
 }
 
-// open returns a run that this process accepted as it was then, and any other as it is. What is not
-// the newest is found out by the first record.
+// open returns a run that this process accepted as it was then, and any other as it is. The first record fails if
+// that is outdated.
 func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, err error) {
 	if a, known := w.dispatcher.take(run, claims); known {
 		return a, nil
@@ -140,9 +140,9 @@ func (w *Worker) open(ctx context.Context, run string, claims int) (a accepted, 
 	return a, err
 }
 
-// claim makes this worker the only one whose records the run takes. The claim itself is recorded
-// with the first outcome, which is refused if somebody else was quicker: until then nothing has been
-// done that the run's stream alone would not undo.
+// claim makes this worker the only one whose records the run accepts. The claim itself is recorded with the first
+// outcome, which is refused if somebody else was quicker: until then nothing has been done outside the run's
+// stream.
 func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, error) {
 	taken, err := w.open(ctx, run, claims)
 	if err != nil {
@@ -173,8 +173,7 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, e
 	return x, nil
 }
 
-// work does the steps that are not done and ends the run. An error means that it has not ended and
-// is to be tried again.
+// work does the remaining steps and ends the run. An error means that it has not ended and is to be tried again.
 func (x *attempt) work(ctx context.Context) error {
 	deadline := x.run.ClaimedAt.Add(x.w.RunTimeout) // of this claim: time without a worker does not count
 	ctx, cancel := context.WithDeadlineCause(ctx, deadline, errRunTimeout)
@@ -208,11 +207,10 @@ func (x *attempt) work(ctx context.Context) error {
 	return x.end(ctx, end)
 }
 
-// longestAgain is the longest time between two attempts at a run that something else keeps from going on.
+// longestAgain is the longest time between attempts at a run that something outside it keeps from going on.
 const longestAgain = time.Minute
 
-// release hands the run back with what is done: that it is not done wholly is the run's doing only when its
-// process ends without a word.
+// release hands the run back with what is done. Only a process that ends without a word counts against the run.
 func (x *attempt) release(ctx context.Context, why error) error {
 	if ctx.Err() != nil {
 		return errors.Join(why, x.flush(domain.RunReleased{Claim: x.claim.Claim}))
@@ -222,7 +220,7 @@ func (x *attempt) release(ctx context.Context, why error) error {
 	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: value.Shorten(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
 }
 
-// end records the run's end and tells those who wait for it.
+// end records the run's end and announces it.
 func (x *attempt) end(ctx context.Context, end domain.RunFinished) error {
 	err := x.flush(end)
 	if refusal.CodeOf(err) == refusal.Invalid { // never for what the limits allow; else it would be tried for ever
@@ -236,7 +234,7 @@ func (x *attempt) end(ctx context.Context, end domain.RunFinished) error {
 	return x.announceEnd(ctx, end)
 }
 
-// announceEnd tells those who wait for the run, or for its place, of its end.
+// announceEnd wakes those who wait for the run, and the next run in its queue.
 func (x *attempt) announceEnd(ctx context.Context, end domain.RunFinished) error {
 	x.w.Observer.finish(x.run, end.Result)
 	if x.span.SetAttributes(attribute.String("heddle.result", string(end.Result))); end.Result == domain.Failed {
@@ -273,7 +271,7 @@ func (x *attempt) prepare(ctx context.Context) error {
 	return x.loadFinished(ctx)
 }
 
-// flush makes what is done, and what follows from it, part of the log.
+// flush appends the pending steps, and the event that follows from them, to the log.
 func (x *attempt) flush(then domain.Event[domain.Run]) error {
 	if len(x.pending) == 0 && then == nil && x.recorded {
 		return nil
@@ -297,8 +295,7 @@ func (x *attempt) flush(then domain.Event[domain.Run]) error {
 	return nil
 }
 
-// later records why the run goes on later, and hands it back until then, unless something has kept it
-// from that.
+// later records why the run resumes later, and hands it back until then, unless something has ended it meanwhile.
 func (x *attempt) later(ctx context.Context, why domain.Event[domain.Run], due time.Time) error {
 	if err := x.flush(why); err != nil {
 		return err
@@ -314,15 +311,15 @@ func (w *Worker) keep(ctx context.Context, run, name string, data json.RawMessag
 	return w.Blobs.Keep(ctx, runBlob(run, name), data)
 }
 
-// runBlob is the key of a blob that goes with a run.
+// runBlob returns the key of a blob that goes with a run.
 func runBlob(run, name string) string { return "run/" + run + "/" + domain.DeriveID(name) }
 
-// keepOf keeps what the step at a path has left.
+// keepOf stores the output of the step at a path.
 func (x *attempt) keepOf(ctx context.Context, kind, path string, data json.RawMessage) (domain.Content, error) {
 	return x.w.keep(ctx, x.run.ID, kind+x.place(path)+x.delivered, data)
 }
 
-// place names a step's place in this attempt of the flow, apart from those of the attempts before.
+// place identifies a step in this try of the flow, apart from earlier tries.
 func (x *attempt) place(path string) string {
 	if x.run.Attempt == 0 {
 		return path

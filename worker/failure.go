@@ -12,8 +12,8 @@ import (
 	"heddle/store"
 )
 
-// waitHere is the longest time that a worker keeps a run for which there is nothing to do; for longer
-// it is handed back, so that others can be done meanwhile.
+// waitHere is the longest time for which a worker keeps a run that only waits. For longer waits it hands the run
+// back, so that others can be done meanwhile.
 const waitHere = 5 * time.Second
 
 // The most that the format allows; what a file says beyond it counts as this. Source: the format's
@@ -26,7 +26,7 @@ const (
 	maxBackoff     = 24 * time.Hour
 )
 
-// handling is what is to be done when a step fails: its errorConfig.
+// handling says how to treat a step's failure: its errorConfig.
 type handling struct {
 	retries     int
 	delay       time.Duration
@@ -48,10 +48,10 @@ func handlingOf(step *definition.Part) handling {
 	return handling{}
 }
 
-// maxWhole is more than any limit of the format, and few enough to be minutes.
+// maxWhole exceeds every limit of the format, and is few enough to be minutes.
 const maxWhole = 1_000_000
 
-// wholeNumber gives a number of the definition, 0 for what is none or negative.
+// wholeNumber returns a number of the definition, 0 if there is none or it is negative.
 func wholeNumber(v any) int {
 	switch n := v.(type) {
 	case int64:
@@ -62,12 +62,12 @@ func wholeNumber(v any) int {
 	return 0
 }
 
-// delayOf gives a number of the definition as a time, the most for what is more.
+// delayOf returns a number of the definition as a duration of at most most.
 func delayOf(v any, unit, most time.Duration) time.Duration {
 	return min(time.Duration(wholeNumber(v))*unit, most)
 }
 
-// backoff is how long to wait after so many failures, counted from 1.
+// backoff returns how long to wait after so many failures, counted from 1.
 func backoff(delay time.Duration, exponential bool, failures int, most time.Duration) time.Duration {
 	if !exponential {
 		return delay
@@ -78,14 +78,14 @@ func backoff(delay time.Duration, exponential bool, failures int, most time.Dura
 	return delay
 }
 
-// failureValue is what later steps see of a failure that was ignored, as "<step>.error".
+// failureValue returns what later steps see of an ignored failure, as "<step>.error".
 func failureValue(message string) any { return map[string]any{"message": message} }
 
-// failed is how many attempts of the step at a path have failed so far.
+// failed returns how many calls of the step at a path have failed so far.
 func (x *attempt) failed(path string) int { return x.handle.State().Retried(path).Attempt }
 
-// tryAgain records a failed attempt of a step and waits until the next one is due, here or, when that
-// takes long, by handing the run back.
+// tryAgain records a failed call of a step and waits until the next one is due: here or, if that takes long, by
+// handing the run back.
 func (s *stepContext) tryAgain(ctx context.Context, h handling, step domain.StepFinished, failures int, failure error) error {
 	x := s.x
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
@@ -108,8 +108,8 @@ func (s *stepContext) tryAgain(ctx context.Context, h handling, step domain.Step
 	}
 }
 
-// restart tells whether a failed run begins again, and when: its flow's retryConfig. Nobody can wait
-// for that in a synchronous call.
+// restart reports whether a failed run begins again, and when, by its flow's retryConfig. A synchronous run does
+// not: its caller can't wait for that.
 func (x *attempt) restart(failure string) (domain.RunRestarted, bool) {
 	if x.flow == nil || x.run.Queued.Synchronous {
 		return domain.RunRestarted{}, false
@@ -125,9 +125,8 @@ func (x *attempt) restart(failure string) (domain.RunRestarted, bool) {
 		Due: now().Add(backoff(delay, exponential, failures, maxBackoff))}, true
 }
 
-// supersede keeps older runs of the flow that came for the same request from beginning again: its
-// retryConfig's uniqueRequestIdField. They are looked for as of a position. The newer run is in the log by
-// then, so what fails here is told and is no reason to refuse it.
+// supersede keeps older runs of the flow with the same value of its uniqueRequestIdField from beginning again, as
+// of a position. The newer run is in the log by then, so a failure here is logged and is no reason to refuse it.
 func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Position) {
 	if by.Queued.Request == "" {
 		return
@@ -143,7 +142,7 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 	}
 }
 
-// changeWhileRunning makes a change to a run beside the work on it. If that ends the run, those who wait for it hear of it.
+// changeWhileRunning changes a run without holding its claim and announces its end, if that ended it.
 func (w *Worker) changeWhileRunning(ctx context.Context, e projections.Execution, decide func(domain.Run) (domain.Changes[domain.Run], error)) error {
 	var open bool
 	r, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {

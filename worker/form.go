@@ -22,7 +22,7 @@ const (
 	maxPartHeaderBytes = 16 << 10
 )
 
-// formPart is one part of a multipart form. Its data is a piece of the body itself.
+// formPart is one part of a multipart form. Its data is a slice of the body.
 type formPart struct {
 	name, fileName string
 	contentType    string
@@ -32,9 +32,9 @@ type formPart struct {
 
 var errNoForm = errors.New("the body is not a multipart form with that boundary")
 
-// splitForm returns the parts of a multipart form without copying them. mime/multipart would do, but for
-// its buffers: it takes some hundred bytes for each part that is empty, of which a body has room for very
-// many. As there, lines end like that of the first delimiter. Source: RFC 2046, section 5.1, and RFC 7578.
+// splitForm returns the parts of a multipart form without copying them. mime/multipart would do but for its
+// buffers: it takes some hundred bytes for each empty part, of which a body has room for very many. As there, lines
+// end like that of the first delimiter. Source: RFC 2046, section 5.1, and RFC 7578.
 func splitForm(body []byte, boundary string, most int) (parts []formPart, err error) {
 	if boundary == "" {
 		return nil, errNoForm
@@ -71,8 +71,8 @@ type delimiters struct {
 	newline string // "" until the first delimiter has been found
 }
 
-// cut divides data at its first delimiter. A delimiter with nothing before it needs no line of its own to end: the
-// empty line behind headers is one.
+// cut divides data at its first delimiter. A delimiter at the very beginning needs no line end before it: the empty
+// line after the headers is one.
 func (d *delimiters) cut(data []byte) (before, after []byte, last, found bool) {
 	for from := 0; ; {
 		i := bytes.Index(data[from:], d.word)
@@ -135,7 +135,7 @@ func (p formPart) decode(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// cutHead divides what follows a delimiter at its first empty line.
+// cutHead divides the data after a delimiter at its first empty line.
 func cutHead(part []byte) (head, data []byte) {
 	for at := 0; at < len(part); {
 		line, _, _ := bytes.Cut(part[at:], []byte("\n"))
@@ -148,9 +148,8 @@ func cutHead(part []byte) (head, data []byte) {
 	return part, nil
 }
 
-// fieldsOf returns each field of a form as {data, contentType}, with the fileName of a file and a list for
-// a field that comes more than once. A part that is a form itself stays as it came. Source: the format's
-// documentation of triggers.
+// fieldsOf returns each field of a form as {data, contentType}, with the fileName of a file, and a list for a
+// repeated field. A part that is a form itself stays as it came. Source: the format's documentation of triggers.
 func fieldsOf(parts []formPart, limits *bodyLimits) (map[string]any, error) {
 	fields := make(map[string]any, len(parts))
 	for _, part := range parts {

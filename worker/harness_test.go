@@ -215,7 +215,7 @@ func (h *harness) again() *harness {
 	return &harness{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
 }
 
-// deploy imports a definition, publishes it and deploys it, and gives its flows' URLs by name.
+// deploy imports a definition, publishes it and deploys it, and returns its flows' URLs by name.
 func (h *harness) deploy(def string) (instance string, urls map[string]string) {
 	h.t.Helper()
 	parsed, _, err := definition.Parse([]byte(def), definition.DefaultLimits)
@@ -250,7 +250,7 @@ func changeAll[S any](h *harness, c *domain.Category[S], id string, events ...do
 	return pos
 }
 
-// post triggers a URL and gives the answer; headers are name, value pairs.
+// post triggers a URL and returns the answer; headers are name, value pairs.
 func (h *harness) post(url, contentType, body string, headers ...string) *httptest.ResponseRecorder {
 	h.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(body))

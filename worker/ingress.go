@@ -23,10 +23,10 @@ import (
 	"heddle/store"
 )
 
-// ExecutionHeader names, in every answer to a trigger, the execution that it started.
+// ExecutionHeader names the started execution in every answer to a trigger.
 const ExecutionHeader = "Prismatic-Executionid"
 
-// keyHeader makes a request that comes again the same delivery: one run, and the first one's answer.
+// keyHeader makes a repeated request the same delivery: one run, and the first one's answer.
 const keyHeader = "Idempotency-Key"
 
 // maxKey is how long an idempotency key may be.
@@ -38,7 +38,7 @@ const synchronousHeader = "Prismatic-Synchronous"
 // methods are those that trigger. Source: the format's documentation.
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// target is what a trigger's URL leads to.
+// target is the flow that a trigger's URL leads to.
 type target struct {
 	instance   domain.Instance
 	version    string // empty for the draft
@@ -87,7 +87,7 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	err = q.startAndAnswer(ctx, s)
 }
 
-// read reads what a request brings into what makes its run begin.
+// read returns the start of a run that the request asks for.
 func (q request) read(t target, rest string) (s start, release func(), err error) {
 	r := q.r
 	key := r.Header.Get(keyHeader)
@@ -115,7 +115,7 @@ func (q request) read(t target, rest string) (s start, release func(), err error
 	return s, release, nil
 }
 
-// startAndAnswer has the run begin and answers its caller. The error is the one that was answered with, if any.
+// startAndAnswer starts the run and answers the caller. It returns the error that it answered with, if any.
 func (q request) startAndAnswer(ctx context.Context, s start) error {
 	var ended waiter
 	if s.synchronous {
@@ -146,7 +146,7 @@ func (q request) startAndAnswer(ctx context.Context, s start) error {
 	return err
 }
 
-// target finds what a trigger's id stands for, or says why nothing runs there.
+// target finds the flow of a trigger's id, or refuses with the reason why nothing runs there.
 func (w *Worker) target(ctx context.Context, id string) (target, error) {
 	instanceID, flowID, ok := domain.ParsePartID(id)
 	if !ok {
@@ -156,7 +156,7 @@ func (w *Worker) target(ctx context.Context, id string) (target, error) {
 	return w.targetFlow(ctx, instance, flowID)
 }
 
-// targetFlow finds a flow in what is deployed, or says why nothing runs there.
+// targetFlow finds a flow of the deployed version, or refuses with the reason why nothing runs there.
 func (w *Worker) targetFlow(ctx context.Context, instance domain.Instance, flowID string) (target, error) {
 	if why, ok := instance.Runs(); !ok {
 		return target{}, refusal.New(refusal.NotFound, "nothing runs here: %s", why)
@@ -179,8 +179,8 @@ func (w *Worker) deployedFlow(ctx context.Context, instance domain.Instance, flo
 	return t, nil
 }
 
-// definition gives the deployed version's definition, or the draft's for the system instance, and
-// sees to it that it is there under its hash for as long as the run needs it.
+// definition returns the deployed version's definition, or the draft's for the system instance, and makes sure that
+// it stays stored under its hash for as long as the run needs it.
 func (w *Worker) definition(ctx context.Context, t *target) (*definition.Part, error) {
 	integration, ok := w.View.Integrations.Get(t.instance.Organization, t.instance.Integration)
 	if !ok {
@@ -203,11 +203,11 @@ func (w *Worker) definition(ctx context.Context, t *target) (*definition.Part, e
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
 }
 
-// tooMuch are the answers to requests that exceed a limit, by its setting.
+// tooMuch are the HTTP statuses of requests that exceed a limit, by its setting.
 var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
 
-// refuse tells why a trigger was not accepted. Internals stay inside.
+// refuse answers with the reason why a trigger was not accepted. Internals stay inside.
 func (q request) refuse(run string, err error) {
 	limit := refusal.LimitOf(err)
 	status := cmp.Or(tooMuch[limit], refusal.CodeOf(err).HTTPStatus())
@@ -235,5 +235,5 @@ func (q request) refuse(run string, err error) {
 func reply(rw http.ResponseWriter, status int, body map[string]any) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(status)
-	_ = json.NewEncoder(rw).Encode(body) // the caller has gone; nobody is left to tell
+	_ = json.NewEncoder(rw).Encode(body) // the caller has gone; nobody reads an error
 }

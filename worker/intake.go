@@ -13,7 +13,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// smallBody is what a body may have without a place for it: most are smaller, and never wait.
+// smallBody is the size up to which a body needs no reservation: most bodies are smaller, and never wait.
 const smallBody = 64 << 10 // bytes
 
 // errBusy refuses a request for now: its sender may try again soon.
@@ -25,8 +25,8 @@ type errBusy struct {
 func (e *errBusy) Error() string { return e.refusal.Error() }
 func (e *errBusy) Unwrap() error { return e.refusal }
 
-// readBody reads the body of a request to a trigger, within its time. A large one is read once there is room
-// among all that are being taken in, of which one instance has a share: release gives it back.
+// readBody reads the body of a request to a trigger, within its time. A large body is read once there is room among
+// all that are being taken in, of which one instance has a share; release returns the room.
 func (q request) readBody(instance string) (body []byte, release func(), err error) {
 	w, r := q.w, q.r
 	control := http.NewResponseController(q.rw)
@@ -52,7 +52,7 @@ func (q request) readBody(instance string) (body []byte, release func(), err err
 	return body, release, nil
 }
 
-// readRest reads what follows of a body that probably has so many bytes.
+// readRest reads the rest of a body of about the given size.
 func readRest(begin []byte, rest io.Reader, size int64) ([]byte, error) {
 	body := make([]byte, len(begin), max(size, int64(len(begin)))+1)
 	copy(body, begin)
@@ -71,11 +71,11 @@ func readRest(begin []byte, rest io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// intakeShare is the part of all large bodies at once that one instance may have.
+// intakeShare is the fraction of all large bodies at once, 1/intakeShare, that one instance may have.
 const intakeShare = 4
 
-// intake counts the large bodies that are being taken in, or answered with, so that many at once do not take
-// all memory.
+// intake counts the large bodies that are being read, or answered with, so that many at once do not take all
+// memory.
 type intake struct {
 	mu    sync.Mutex
 	held  int64            // bytes
@@ -84,8 +84,8 @@ type intake struct {
 	rates map[string]*rate.Limiter
 }
 
-// enter waits until there is room for a body, for at most so long. One larger than the share of an instance
-// counts as that.
+// enter waits until there is room for a body, for at most patience. A body larger than the share of an instance
+// counts as that share.
 func (in *intake) enter(ctx context.Context, instance string, size, most int64, patience time.Duration) (leave func(), err error) {
 	size = min(size, most/intakeShare)
 	timer := time.NewTimer(patience)
@@ -107,7 +107,7 @@ func (in *intake) enter(ctx context.Context, instance string, size, most int64, 
 	}
 }
 
-// try takes the room if there is some. A body that is alone always has it.
+// try reserves room if there is some. A single body always fits.
 func (in *intake) try(instance string, size, most int64) (freed <-chan struct{}, entered bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -133,10 +133,10 @@ func (in *intake) leave(instance string, size int64) {
 	in.freed = make(chan struct{})
 }
 
-// maxRates is how many instances' rates are remembered; when there are more, it begins again.
+// maxRates is how many instances' rates are remembered; when there are more, all are forgotten.
 const maxRates = 10_000
 
-// admit refuses a request of an instance that has more than so many in a second, 0 for any number.
+// admit refuses a request of an instance that sends more than so many a second, 0 for any number.
 func (in *intake) admit(instance string, perSecond int) error {
 	if perSecond == 0 {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Invoke implements [component.Step]. The run that it starts has an id made of the step's place, so
-// that a step repeated after a crash meets it again.
+// Invoke implements [component.Step]. The id of the run that it starts is derived from the step's place, so that a
+// step repeated after a crash meets the same run.
 func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, error) {
 	x := s.x
 	instance, _ := x.w.View.Instances.Get(x.run.Organization, x.run.Queued.Instance)
@@ -33,7 +33,7 @@ func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, e
 	return map[string]any{"executionId": begin.run}, err
 }
 
-// invokedBy names the step as what starts another run.
+// invokedBy names the step as the caller of another run.
 func (s *stepContext) invokedBy() *domain.InvokedBy {
 	by := &domain.InvokedBy{Execution: s.x.run.ID, Path: s.path, Depth: 1}
 	if above := s.x.run.Queued.InvokedBy; above != nil {
@@ -42,7 +42,7 @@ func (s *stepContext) invokedBy() *domain.InvokedBy {
 	return by
 }
 
-// flowNamed finds a flow of the instance as it is deployed now, the run's own for no name.
+// flowNamed finds a flow of the instance as it is deployed now; for no name it is the run's own.
 func (x *attempt) flowNamed(ctx context.Context, instance domain.Instance, name string) (target, error) {
 	if name == "" {
 		return x.w.targetFlow(ctx, instance, x.flow.ID)
@@ -61,7 +61,8 @@ func (x *attempt) flowNamed(ctx context.Context, instance domain.Instance, name 
 	return target{}, refusal.ForField(refusal.NotFound, "flowName", "the instance has no flow %q; it has %s", name, strings.Join(names, ", "))
 }
 
-// invocation is the delivery of a request that has the data as its body: bytes as they are, all else as JSON.
+// invocation returns the delivery of a request with the data as its body: bytes as they are, everything else as
+// JSON.
 func invocation(data any) (*component.Delivery, error) {
 	d := &component.Delivery{Method: "POST", Headers: map[string]any{}, QueryParameters: map[string]any{},
 		ContentType: "application/octet-stream", Data: data}
@@ -73,11 +74,11 @@ func invocation(data any) (*component.Delivery, error) {
 	return d, err
 }
 
-// nesting counts in a context the runs that wait for each other.
+// nesting is the context key of the number of runs that wait for each other.
 type nesting struct{}
 
-// invoke starts a run, does it here and gives its result. Were it only waited for, runs that wait could
-// keep every worker from the ones that they wait for.
+// invoke starts a run, executes it here and returns its result. If it only waited, runs that wait could keep every
+// worker from the runs that they wait for.
 func (x *attempt) invoke(ctx context.Context, begin start) (any, error) {
 	depth, _ := ctx.Value(nesting{}).(int)
 	if depth >= x.w.MaxNested {
@@ -124,8 +125,8 @@ func (x *attempt) invoke(ctx context.Context, begin start) (any, error) {
 	return val, err
 }
 
-// apart gives a context that ends when ctx does, but not for its reason: that its caller was canceled
-// or has run out of time is not the end of the run that it called.
+// apart returns a context that ends when ctx does, but without its reason: that its caller was canceled or has run
+// out of time does not end the run that it called.
 func apart(ctx context.Context) (context.Context, func()) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)

@@ -12,23 +12,23 @@ import (
 	"heddle/domain"
 )
 
-// Headers by which a run that calls a trigger of this server says which step of it calls. Source: the
-// format's SDK; what the frame holds is our own.
+// Headers that name the calling step when a run calls a trigger of this server. Source: the format's SDK;
+// the content of the first is our own.
 const (
 	invokedByHeader  = "Prismatic-Invoked-By"
 	invokeTypeHeader = "Prismatic-Invoke-Type"
 	crossFlow        = "Cross Flow"
-	// lineageHeader has what proves the others: without it anybody could say that a run of somebody else calls.
+	// lineageHeader holds the proof of the others: without it anybody could pose as a run of somebody else.
 	lineageHeader = "Heddle-Lineage"
 )
 
-// invokedByValue is the header's content.
+// invokedByValue is the content of invokedByHeader.
 type invokedByValue struct {
 	Path  string `json:"stepPath"`
 	Depth int    `json:"depth"`
 }
 
-// invokedByTransport adds to requests that go to triggers of this server which step makes them.
+// invokedByTransport adds the calling step to requests that go to triggers of this server.
 type invokedByTransport struct {
 	next http.RoundTripper
 	step *stepContext
@@ -66,15 +66,15 @@ func (l invokedByTransport) InsecureTLS() (http.RoundTripper, func(), bool) {
 	return invokedByTransport{next, l.step}, done, ok
 }
 
-// maxInvokedBy is how much of a header is believed to be a lineage.
+// maxInvokedBy is how long the headers that name a caller may be.
 const maxInvokedBy = 1024 // bytes
 
-// signInvokedBy proves that a run calls a path of this server.
+// signInvokedBy returns the proof that a run calls a path of this server.
 func (w *Worker) signInvokedBy(path, execution, frame string) string {
 	return base64.RawURLEncoding.EncodeToString(w.Vault.MAC("lineage", fmt.Sprintf("%q %q %q", path, execution, frame)))
 }
 
-// invokedBy reads who calls, nil if that is no run.
+// invokedBy returns the step that calls, nil if no run does.
 func (q request) invokedBy() *domain.InvokedBy {
 	h := q.r.Header
 	execution, text := h.Get(ExecutionHeader), h.Get(invokedByHeader)

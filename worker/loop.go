@@ -9,9 +9,9 @@ import (
 	"heddle/domain/definition"
 )
 
-// loop does a loop's own steps for each item and gives the result of the last of them for each. An
-// iteration that is broken off leaves no result. Source: the format leaves that open. Results that are
-// more than a step may give are let go at once, and fail the loop when it is over.
+// loop does a loop's own steps for each item and returns the last step's result for each. An iteration that is
+// broken off leaves no result. Source: the format leaves that open. Results beyond the limit of a step are dropped
+// at once, and fail the loop when it is over.
 func (x *attempt) loop(ctx context.Context, step *definition.Part, path string, items []any) (results []any, failure, err error) {
 	identifier, body := definition.Identifier(step.Name()), identifiers(step.Steps())
 	size := 0
@@ -46,7 +46,7 @@ func (x *attempt) loop(ctx context.Context, step *definition.Part, path string, 
 	return results, nil, nil
 }
 
-// identifiers lists the steps of a list and of all below it.
+// identifiers lists the steps of a list and of everything below it.
 func identifiers(list []*definition.Part) []string {
 	var all []string
 	for _, step := range list {

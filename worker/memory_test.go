@@ -22,8 +22,8 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// longRun does a loop of so many iterations, each with a step that gives and logs so many bytes, and then another one
-// whose result is small. It tells how much more is held at the end of the run than at its beginning.
+// longRun does a loop of so many iterations, each with a step that returns and logs so many bytes, and then another
+// step whose result is small. It returns how much more memory is held at the end of the run than at its beginning.
 func longRun(t testing.TB, iterations, size int) (held int) {
 	log, err := store.OpenSQLite(filepath.Join(t.TempDir(), "log.db"))
 	if err != nil {

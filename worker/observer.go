@@ -6,11 +6,11 @@ import (
 	"heddle/domain"
 )
 
-// Observer is what hears of what happens, for metrics: each function may be nil.
+// Observer receives callbacks for metrics; any may be nil.
 type Observer struct {
 	Finish func(result domain.ResultType, took time.Duration)      // the end of a run, and how long after its queueing
 	Step   func(component string, failed bool, took time.Duration) // an attempt of a step
-	Limit  func(setting string)                                    // something was refused or cut off by that limit
+	Limit  func(setting string)                                    // something was refused or cut off by the limit with that setting
 }
 
 func (t Observer) finish(r domain.Run, result domain.ResultType) {
@@ -25,14 +25,14 @@ func (t Observer) step(component string, failure error, took time.Duration) {
 	}
 }
 
-// limit tells of the limit with that setting, "" for none.
+// limit reports that the limit with that setting was hit, "" for none.
 func (t Observer) limit(setting string) {
 	if t.Limit != nil && setting != "" {
 		t.Limit(setting)
 	}
 }
 
-// Offered tells how many runs waited in the queue at the last sweep, and whether Redis could be asked.
+// Offered returns how many runs waited in the queue at the last sweep, and whether Redis could be asked.
 func (w *Worker) Offered() (waiting int, reachable bool) {
 	return int(w.dispatcher.backlog.waiting.Load()), w.dispatcher.backlog.reachable.Load()
 }
@@ -40,5 +40,5 @@ func (w *Worker) Offered() (waiting int, reachable bool) {
 // LostScripts returns how many scripts could not be stopped and still run.
 func (w *Worker) LostScripts() int { return int(w.scripts.Lost.Load()) }
 
-// Running tells how many runs this process executes.
+// Running returns how many runs this process executes.
 func (w *Worker) Running() int { return w.claims.count() }

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	pruneEvery  = time.Minute // between two looks for what has expired
-	pruneBatch  = 256         // executions that are forgotten together
+	pruneEvery  = time.Minute // between two looks for expired runs
+	pruneBatch  = 256         // executions that are removed together
 	pruneAtOnce = 16          // removals that may share one commit of the log
 )
 
@@ -72,9 +72,9 @@ func (p pruner) once(ctx context.Context, wall time.Time, running time.Duration)
 	return w.RemoveFinishedBefore(ctx, clock.trusted.Add(-w.RunRetention))
 }
 
-// RemoveFinishedBefore removes the executions that ended before a time, with all that they left, and tells how
-// many. The stream goes first: from then on nothing names the blobs, and the index, which names the
-// rest, goes last, so that what a crash leaves is found again.
+// RemoveFinishedBefore removes the executions that ended before a time, with everything that they left, and returns
+// how many. The stream goes first: from then on nothing names the blobs. The index, which names the rest, goes
+// last, so that what a crash leaves is found again.
 func (w *Worker) RemoveFinishedBefore(ctx context.Context, before time.Time) (removed int, err error) {
 	for {
 		old, err := w.Runs.Expired(ctx, before, pruneBatch)

@@ -268,7 +268,7 @@ func TestRetentionThatFails(t *testing.T) {
 	}
 }
 
-// A start with a clock that is set wrong removes nothing, and neither does the next one; the reason is told once.
+// A start with a clock that is set wrong removes nothing, and neither does the next one; the reason is logged once.
 func TestRetentionWithAWrongClock(t *testing.T) {
 	a := newArchive(t)
 	a.run(true)

@@ -13,9 +13,9 @@ import (
 	"heddle/worker/expression"
 )
 
-// receive asks a run's trigger what it makes of what was delivered. All it is given comes from the run, so that
-// a delivery that comes again is answered as the first time. Only what is wanted whole holds the body as a
-// value, which takes long to read. A trigger that performs is not asked: it has left its answer in the run.
+// receive asks a run's trigger what it makes of a delivery. All inputs come from the run, so that a repeated
+// delivery is answered as the first time. Only whole parses the body, which takes long. A trigger that performs is
+// not asked: it has left its answer in the run.
 func (w *Worker) receive(ctx context.Context, r domain.Run, delivery *component.Delivery, whole bool) (component.Result, error) {
 	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
@@ -55,7 +55,7 @@ func (w *Worker) triggerOf(step *definition.Part) (component.Trigger, error) {
 	return w.Components.LookupTrigger(ref.Component, ref.Key)
 }
 
-// keptResponse gives the answer that a trigger has left in the run, nil for none.
+// keptResponse returns the answer that a trigger has left in the run, nil for none.
 func (w *Worker) keptResponse(ctx context.Context, r domain.Run) (*component.Response, error) {
 	a := r.Queued.Answer
 	if a == nil {
@@ -69,15 +69,15 @@ func (w *Worker) keptResponse(ctx context.Context, r domain.Run) (*component.Res
 	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers, Body: value.Text(val)}, err
 }
 
-// performed is what a trigger that performs has left before its run is accepted.
+// performed is the outcome of a trigger that performs before its run is accepted.
 type performed struct {
 	asked  bool // the trigger is one that performs
 	result component.Result
 	answer *domain.Answer
-	steps  []domain.StepFinished // its step, none if it is to be tried again
+	steps  []domain.StepFinished // its step, none if the run is to do it
 }
 
-// preflight is what is asked of a trigger before its run is accepted.
+// preflight calls a trigger before its run is accepted.
 type preflight struct {
 	w     *Worker
 	run   domain.Run // as it is to be accepted
@@ -85,7 +85,8 @@ type preflight struct {
 }
 
 // perform runs a performing trigger before the run is accepted, when it authorizes the caller or its result is
-// wanted. It does nothing if the run already exists. Where it lets nobody in, the run itself reports a refusal.
+// wanted. It does nothing if the run already exists. If the trigger does not authorize anybody, the run itself
+// reports a refusal.
 func (f preflight) perform(ctx context.Context, wanted bool) (p performed, err error) {
 	w, r, s := f.w, f.run, f.start
 	trigger, err := w.triggerOf(s.flow.Trigger())
@@ -122,8 +123,8 @@ func (f preflight) perform(ctx context.Context, wanted bool) (p performed, err e
 	return p, err
 }
 
-// readmit has a trigger that only looks at what came say whether a caller is let in whose request came before:
-// who knows its key is not therefore to have its answer. Nothing else is made of it. Of one that may do more the
+// readmit has a trigger that only looks at the request authorize the caller of a repeated one: whoever knows its
+// key may not therefore have its answer. Nothing else is done with the result. For a trigger that may do more, the
 // request's headers are in the digest, see digest.
 func (f preflight) readmit(ctx context.Context) error {
 	step, err := f.step(ctx)
@@ -152,15 +153,15 @@ func (f preflight) step(ctx context.Context) (*stepContext, error) {
 	return &stepContext{x: x, path: definition.Identifier(f.start.flow.Trigger().Name()), log: x.newLog()}, nil
 }
 
-// refuses tells whether a trigger does not let a caller in.
+// refuses reports whether a trigger rejects its caller.
 func refuses(err error) bool {
 	code := refusal.CodeOf(err)
 	return code == refusal.Unauthenticated || code == refusal.Forbidden
 }
 
-// call has a run's trigger do its step before the run is accepted: so a caller that it does not let in
-// leaves no run, its answer is there when the caller is answered, and it runs once. What it persists it has
-// written under the name of the step. The error is such a refusal, or the worker's.
+// call has a run's trigger do its step before the run is accepted: so a caller that it rejects leaves no run, its
+// answer is there when the caller is answered, and it runs once. It persists values under the name of the step. The
+// error is such a rejection, or the worker's.
 func (f preflight) call(ctx context.Context) (p performed, err error) {
 	p.asked = true
 	run, err := f.step(ctx)
@@ -200,7 +201,7 @@ func (f preflight) call(ctx context.Context) (p performed, err error) {
 	return p, nil
 }
 
-// receiveFirst calls the trigger, and keeps in p what it gives and says to an asynchronous caller.
+// receiveFirst calls the trigger, and keeps in p its result and its answer to an asynchronous caller.
 func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery *component.Delivery, p *performed) (failure, err error) {
 	x := s.x
 	trigger, failure := x.w.triggerOf(step)

@@ -19,7 +19,7 @@ func coded(name, settings, code, steps string) string {
 		"      - name: Hook\n", "      - name: Hook\n        isTrigger: true\n", 1) + steps
 }
 
-// A trigger that is code answers its caller, gives the flow its payload and chooses a branch.
+// A trigger that is code answers its caller, makes the flow's payload and chooses a branch.
 func TestCodeTrigger(t *testing.T) {
 	const code = `module.exports = async ({ logger, configVars, crossFlowState, flow, stepId }, payload) => {
 		logger.info("seen " + flow.name);
@@ -73,7 +73,7 @@ func TestCodeTriggerBounds(t *testing.T) {
 	}
 }
 
-// Who does not sign a request for a trigger that wants it signed is told so, and no step is run.
+// An unsigned request to a trigger that wants it signed is refused, and no step is run.
 func TestSignedTrigger(t *testing.T) {
 	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(strings.Replace(flow("Main", "", "hmacHeaderName: {type: value, value: X-Sign}, secretKey: {type: value, value: Jefe}", step("one", "effect", "")),
@@ -145,7 +145,7 @@ func performing(settings, inputs, steps string) string {
 		"{key: webhook-triggers, isPublic: true, version: LATEST}, key: webhook}", "{key: probe, isPublic: true, version: LATEST}, key: asked}", 1)
 }
 
-// A trigger that performs does so once for each request, whatever is made of what it gives, and its word
+// A trigger that performs does so once for each request, whatever is made of its result, and its word
 // is repeated to a request that comes again.
 func TestTriggerPerformsOnce(t *testing.T) {
 	const fields = "    queueConfig: {dedupeIdField: {type: reference, value: hook.results.did}}\n" +

@@ -10,8 +10,8 @@ import (
 	"heddle/domain/definition"
 )
 
-// loadFinished takes up what earlier claims have finished in this attempt of the flow, and the values of
-// the execution's own scope as they left them.
+// loadFinished takes over what earlier claims have finished in this try of the flow, and the values of the
+// execution's own scope as they left them.
 func (x *attempt) loadFinished(ctx context.Context) error {
 	for _, s := range x.run.Steps() {
 		if s.Attempt != x.run.Attempt {
@@ -42,8 +42,8 @@ func (x *attempt) loadFinished(ctx context.Context) error {
 	return nil
 }
 
-// replay makes the result of a step that an earlier claim finished visible to the following ones, and
-// with a loop what the last iteration of its body left. It gives the result.
+// replay makes the result of a step that an earlier claim finished visible to later steps, and for a loop also what
+// the last iteration of its body left. It returns the result.
 func (x *attempt) replay(ctx context.Context, step *definition.Part, finished domain.StepFinished) (any, error) {
 	value, err := x.load(ctx, finished.Output)
 	if err != nil {
@@ -62,8 +62,8 @@ func (x *attempt) replay(ctx context.Context, step *definition.Part, finished do
 	return value, nil
 }
 
-// replayBody recalls the last iteration of a loop with so many results: one that was broken off has
-// left none, and comes after them.
+// replayBody replays the last iteration of a loop with so many results: one that was broken off has left none, and
+// comes after them.
 func (x *attempt) replayBody(ctx context.Context, loop *definition.Part, path string, results int) error {
 	for i := results; i >= max(0, results-1); i-- {
 		some, err := x.replaySteps(ctx, loop.Steps(), fmt.Sprintf("%s[%d]/", path, i))
@@ -74,7 +74,7 @@ func (x *attempt) replayBody(ctx context.Context, loop *definition.Part, path st
 	return nil
 }
 
-// replaySteps recalls those steps of a list, and of its branches, that are done, and tells whether there are any.
+// replaySteps replays the finished steps of a list, and of its branches, and reports whether there are any.
 func (x *attempt) replaySteps(ctx context.Context, list []*definition.Part, prefix string) (some bool, err error) {
 	for _, step := range list {
 		finished, done := x.done[prefix+definition.Identifier(step.Name())]

@@ -14,7 +14,7 @@ import (
 	"heddle/worker/expression"
 )
 
-// contextKey is all that follows what a run knows about where it runs, but for the instance's keys and values.
+// contextKey holds everything a run's context depends on, except the instance's keys and values.
 type contextKey struct {
 	definition                         string // hash
 	flow                               string // id
@@ -24,7 +24,7 @@ type contextKey struct {
 	number                             int    // of the version, 0 for none
 }
 
-// enter takes up what a run knows about where it runs.
+// enter loads the context of the run.
 func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (err error) {
 	if x.config, err = configValues(x.w.keeper(), definition, instance); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (
 	return nil
 }
 
-// gatherContext tells what a run knows about where it runs: the same for many runs, which share it and must
-// not change it. Source: the context and trigger payload of the format's SDK.
+// gatherContext returns the context of the run: the same for many runs, which share it and must not change it.
+// Source: the context and trigger payload of the format's SDK.
 func (x *attempt) gatherContext(definition *definition.Part, instance domain.Instance) map[string]any {
 	customer, _ := x.w.View.Customers.Get(x.run.Organization, instance.Customer)
 	of := contextKey{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
@@ -57,8 +57,8 @@ func (x *attempt) gatherContext(definition *definition.Part, instance domain.Ins
 	return x.w.contexts.get(of, func() map[string]any { return of.runContext(x.w.PublicURL, definition, x.flow) })
 }
 
-// get says it in the form of the format's SDK, but for the API keys of its flows: what a trigger is given is
-// recorded, and answered to callers. Code has them in its context.
+// runContext returns the context in the form of the format's SDK, without the API keys of its flows: a trigger's
+// payload is recorded, and answered to callers. Code has them in its context.
 func (of contextKey) runContext(base string, definition, flow *definition.Part) map[string]any {
 	urls := map[string]any{}
 	for _, flow := range definition.Flows() {
@@ -80,13 +80,13 @@ func (of contextKey) runContext(base string, definition, flow *definition.Part) 
 	}
 }
 
-// addOwn adds what is the run's alone.
+// addOwn adds the run's own entries.
 func (x *attempt) addOwn(facts map[string]any) {
 	facts["executionId"], facts["startedAt"] = x.run.ID, x.run.StartedAt.Format(time.RFC3339Nano)
 }
 
-// scriptContext is what scripts get as theirs. The API keys are opened for those that ask for them only, and known
-// as secrets from then on.
+// scriptContext returns the context of scripts. The API keys are opened only for scripts that ask for them, and are
+// masked as secrets from then on.
 func (x *attempt) scriptContext() map[string]any {
 	facts := maps.Clone(x.runContext)
 	x.addOwn(facts)
@@ -117,7 +117,7 @@ func (x *attempt) apiKeys() map[string]any {
 	return keys
 }
 
-// contextCache remembers the facts of so many places; when there are more, it begins again.
+// contextCache holds at most maxContexts run contexts; when there are more, it starts over.
 type contextCache struct {
 	mu    sync.Mutex
 	known map[contextKey]map[string]any
@@ -139,8 +139,8 @@ func (p *contextCache) get(of contextKey, gather func() map[string]any) map[stri
 	return facts
 }
 
-// configValues gives every config variable's value by key: its default where the instance sets none; a
-// connection's as an object with its fields, unsealed.
+// configValues returns every config variable's value by key: its default if the instance sets none; a connection's
+// as an object with its fields, unsealed.
 func configValues(keeper secrets.Keeper, def *definition.Part, instance domain.Instance) (map[string]any, error) {
 	values := map[string]any{}
 	var connections []*definition.Part
@@ -162,9 +162,9 @@ func configValues(keeper secrets.Keeper, def *definition.Part, instance domain.I
 	return values, nil
 }
 
-// configData gives the value of a plain config variable in the form that steps see: JSON by its data
-// type as what it says, lists as lists, schedules as objects, all else as text. Source: execution-semantics,
-// config variables at run time.
+// configData returns the value of a plain config variable in the form that steps see: by its data type as JSON,
+// lists as lists, schedules as objects, everything else as text. Source: execution-semantics, config variables at
+// run time.
 func configData(v *definition.Part, instance domain.Instance) any {
 	text := v.Default()
 	if set, isSet := instance.Config[v.ID]; isSet {
@@ -198,8 +198,8 @@ func configData(v *definition.Part, instance domain.Instance) any {
 	return data
 }
 
-// connectionFields gives the defaults that the definition has, which may refer to plain config variables, and
-// over them what the instance sets.
+// connectionFields returns the defaults of the definition, which may refer to plain config variables, overridden by
+// the values of the instance.
 func connectionFields(keeper secrets.Keeper, v *definition.Part, instance domain.Instance, plain *expression.Scope) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {

@@ -10,7 +10,7 @@ import (
 	"heddle/domain"
 )
 
-// runLog gathers what one step writes to the run's log.
+// runLog collects what one step writes to the run's log.
 type runLog struct {
 	mu       sync.Mutex
 	lines    []domain.LogLine
@@ -44,7 +44,7 @@ func (l *runLog) add(level, message string) {
 	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: value.Shorten(message, maxLogLine)})
 }
 
-// inline gives the newest lines that an event has room for.
+// inline returns the newest lines that fit into an event.
 func (l *runLog) inline() []domain.LogLine {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,7 +56,7 @@ func (l *runLog) inline() []domain.LogLine {
 	return l.lines[from:]
 }
 
-// into puts the lines into the step's event, or, when they are many, into a blob that it names.
+// into puts the lines into the step's event, or into a blob that it names if they are many.
 func (l *runLog) into(ctx context.Context, x *attempt, finished *domain.StepFinished) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

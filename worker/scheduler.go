@@ -14,9 +14,9 @@ import (
 	"heddle/worker/cron"
 )
 
-// scheduler starts runs that nobody asks for: at the times of schedules and after deploys. Every
-// process with workers has one, and they need not know of each other: the id of a run is made from
-// the flow and the tick or deploy that it is for, and the log takes it once.
+// scheduler starts the runs that nobody asks for: at the times of schedules, and after deploys. Every process with
+// workers has one, and they need not know of each other: the id of a run is derived from its flow and the tick or
+// deploy, and the log takes it once.
 type scheduler struct {
 	w         *Worker
 	plans     map[string]startPlan // by version
@@ -24,7 +24,7 @@ type scheduler struct {
 	looked    time.Time // when all timetables were made last; what changes after that was not missed
 }
 
-// timetable is what an instance has to be started for.
+// timetable lists the runs to start for an instance.
 type timetable struct {
 	of        domain.Instance // as it was when this was made
 	variables []string        // ids of the config variables that it rests on
@@ -39,14 +39,14 @@ type ticker struct {
 	due time.Time // zero for never again
 }
 
-// pending is a flow that is to be started a single time.
+// pending is a flow to start a single time.
 type pending struct {
 	flow   string
 	run    string
 	invoke domain.InvokeType
 }
 
-// clockStep is how late a tick may be for want of a look at the clock.
+// clockStep is how late a tick may be because nobody looked at the clock.
 const clockStep = time.Second
 
 func newScheduler(w *Worker) *scheduler {
@@ -118,13 +118,13 @@ func (c *scheduler) refresh(ctx context.Context, now time.Time) bool {
 	return all
 }
 
-// starts tells whether an instance may start runs: one that was removed does so a last time.
+// starts reports whether an instance may start runs: one that was removed does so a last time.
 func starts(instance domain.Instance) bool {
 	_, runs := instance.Runs()
 	return runs || !instance.RemovedAt.IsZero() && !instance.DeployedAt.IsZero()
 }
 
-// holds tells whether the instance is as it was when the timetable was made, as far as that rests on it.
+// holds reports whether the timetable still fits the instance.
 func (t *timetable) holds(instance domain.Instance) bool {
 	for _, v := range t.variables {
 		if t.of.Config[v].Value != instance.Config[v].Value {
@@ -178,8 +178,8 @@ func (c *scheduler) timetable(ctx context.Context, instance domain.Instance, now
 	return t, nil
 }
 
-// missedSince is when ticks may have been missed: since the deploy, since the last look or, where this
-// is the first one, while no worker ran, as far back as MissedTicks.
+// missedSince returns the time since which ticks may have been missed: the deploy, the last look or, at the first
+// look, MissedTicks ago, since no worker may have run.
 func (c *scheduler) missedSince(instance domain.Instance, now time.Time) time.Time {
 	from := c.looked
 	if from.IsZero() {
@@ -191,8 +191,8 @@ func (c *scheduler) missedSince(instance domain.Instance, now time.Time) time.Ti
 	return from
 }
 
-// firstDue is the newest time between from and now, or else the next: of many that were missed one is
-// made up.
+// firstDue returns the newest due time between from and now, or else the next one: of many missed ticks one is made
+// up.
 func firstDue(s cron.Schedule, from, now time.Time) time.Time {
 	due := s.Next(from)
 	for !due.IsZero() {
@@ -205,7 +205,7 @@ func firstDue(s cron.Schedule, from, now time.Time) time.Time {
 	return due
 }
 
-// fire starts what is due. What could not be started stays due.
+// fire starts the runs that are due. A run that could not be started stays due.
 func (c *scheduler) fire(ctx context.Context, now time.Time) {
 	for _, t := range c.instances {
 		for len(t.begins) > 0 && ctx.Err() == nil {
@@ -238,7 +238,7 @@ func (c *scheduler) fire(ctx context.Context, now time.Time) {
 	}
 }
 
-// launch starts a run unless it was started before, by whomever, even if its history has been removed since.
+// launch starts a run unless any process started it before, even if its history has been removed since.
 func (c *scheduler) launch(ctx context.Context, t *timetable, b pending, scheduled string) error {
 	organization := t.of.Organization
 	if _, known, err := c.w.Runs.Execution(ctx, organization, b.run); err != nil || known {
@@ -246,7 +246,7 @@ func (c *scheduler) launch(ctx context.Context, t *timetable, b pending, schedul
 	}
 	instance, _ := c.w.View.Instances.Get(organization, t.of.ID)
 	if !starts(instance) || !t.holds(instance) {
-		return nil // it is as it was no longer; the next look makes another timetable
+		return nil // the instance has changed; the next look makes another timetable
 	}
 	to, err := c.w.deployedFlow(ctx, instance, b.flow)
 	if err == nil {

@@ -23,16 +23,16 @@ const minSecret = 6 // bytes
 // maskedText stands for a secret in logs, errors and headers.
 const maskedText = "********"
 
-// publicFields are the fields of connections that are no secrets, in lower case: addresses and names, which
-// results have good reasons to hold. All others are.
+// publicFields are the fields of connections that are not secret, in lower case: addresses and names, which results
+// have good reasons to hold. All others are masked.
 var publicFields = []string{"account", "accountid", "apiversion", "audience", "authorizeurl", "authurl", "baseurl", "bucket",
 	"clientid", "client_id", "database", "domain", "email", "endpoint", "environment", "from", "granttype", "grant_type", "header",
 	"headerkey", "headername", "host", "hostname", "instanceurl", "name", "organization", "parametername", "path", "port", "protocol",
 	"realm", "redirecturi", "region", "revokeurl", "schema", "scope", "scopes", "server", "site", "subdomain", "tenant", "tenantid",
 	"tokenurl", "type", "url", "user", "username", "version"}
 
-// masker knows the values that a run has opened. In what is recorded of the run each is replaced: in results by a
-// mark, which later claims of the same run read back as the value, elsewhere by asterisks.
+// masker knows the secrets that a run has opened. In the records of the run each is replaced: in results by a mark,
+// which later claims of the same run turn back into the value, elsewhere by asterisks.
 type masker struct {
 	mu    sync.RWMutex
 	mac   func(message string) string // of the run
@@ -42,7 +42,7 @@ type masker struct {
 
 type secret struct{ value, inJSON, mark string }
 
-// newSecrets returns what knows a run's secrets, none yet.
+// newSecrets returns a masker for a run, without secrets yet.
 func (w *Worker) newSecrets(run string) *masker {
 	mac := func(message string) string {
 		return hex.EncodeToString(w.Vault.MAC("secret mark", run+" "+message)[:8])
@@ -50,7 +50,7 @@ func (w *Worker) newSecrets(run string) *masker {
 	return &masker{mac: mac, tag: mac("")}
 }
 
-// addConnection makes known a connection's secret fields, and what requests with a user name send for them.
+// addConnection adds a connection's secret fields, and their form in basic authentication.
 func (s *masker) addConnection(key string, fields map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := fields[name]
@@ -81,7 +81,8 @@ func (s *masker) addAny(name string, value any) {
 	}
 }
 
-// add makes a secret known, under the same marks in every claim of the run, in all forms that requests and texts have it in.
+// add adds a secret, in all forms in which requests and texts hold it, under the same marks in every claim of the
+// run.
 func (s *masker) add(name, value string) {
 	if len(value) < minSecret {
 		return
@@ -115,8 +116,8 @@ var (
 	likeForms = strings.NewReplacer("%2A", "*", "~", "%7E")
 )
 
-// insideBase64 returns what of a value's base64 does not depend on what is around it, where it begins so many
-// bytes behind a multiple of three.
+// insideBase64 returns the part of a value's base64 that does not depend on its surroundings, if the value begins
+// so many bytes after a multiple of three.
 func insideBase64(encoding *base64.Encoding, behind int, value string) string {
 	const bits = 6 // of a character
 	text := encoding.EncodeToString([]byte("\x00\x00"[:behind] + value))
@@ -132,7 +133,7 @@ func quoted(text string) string {
 	return string(data[1 : len(data)-1])
 }
 
-// plainName leaves of a name what JSON writes as it stands.
+// plainName keeps only characters that JSON writes as they are.
 func plainName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" .-_", r) {
@@ -142,8 +143,8 @@ func plainName(name string) string {
 	}, name)
 }
 
-// mask replaces the secrets in JSON by their marks, and names the first. What looks like a mark of the run in it
-// already came from outside, and is one no more.
+// mask replaces the secrets in JSON by their marks, and returns the first mark. Text that already looks like a mark
+// of the run came from outside, and is defused.
 func (s *masker) mask(data json.RawMessage) (masked json.RawMessage, first string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -176,8 +177,8 @@ func (s *masker) maskAll(values map[string]json.RawMessage) map[string]json.RawM
 	return masked
 }
 
-// replaceText replaces a piece of text in the strings of JSON, nil for nowhere. What follows a backslash is not
-// text as it stands: n after one is a line's end.
+// replaceText replaces a piece of text in the strings of JSON; it returns nil if there is none. The character after
+// a backslash is not text: the n of an escaped line end is not an n.
 func replaceText(data []byte, piece, by string) (replaced []byte) {
 	from, done, at, inside := 0, 0, 0, false
 	for {
@@ -209,7 +210,7 @@ func replaceText(data []byte, piece, by string) (replaced []byte) {
 // masked reports whether mask has replaced something in data.
 func (s *masker) masked(data []byte) bool { return bytes.Contains(data, []byte(s.tag)) }
 
-// reveal puts the secrets back into what mask made.
+// reveal puts the secrets back into masked data.
 func (s *masker) reveal(data []byte) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -219,7 +220,7 @@ func (s *masker) reveal(data []byte) []byte {
 	return data
 }
 
-// under returns what marks the same secrets as another run, or something else, does.
+// under returns a masker of the same secrets whose marks are those of another run, or of something else.
 func (s *masker) under(w *Worker, other string) *masker {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -231,13 +232,14 @@ func (s *masker) under(w *Worker, other string) *masker {
 	return o
 }
 
-// payloadMarks mark the secrets in what flows of an instance invoke each other with, which may be replayed.
+// payloadMarks masks the secrets in the payloads with which flows of an instance invoke each other, and which may
+// be replayed.
 func (x *attempt) payloadMarks() *masker {
 	x.apiKeys()
 	return x.secrets.under(x.w, "payloads of "+x.run.Queued.Instance)
 }
 
-// reveal reads back what mask has made in an earlier claim of the run.
+// reveal restores data that an earlier claim of the run has masked.
 func (x *attempt) reveal(data []byte) []byte {
 	if !x.secrets.masked(data) {
 		return data
@@ -259,7 +261,7 @@ func (s *masker) text(text string) string {
 	return text
 }
 
-// hide returns an error that does not tell the secrets.
+// hide returns an error without the secrets.
 func (s *masker) hide(err error) error {
 	if hidden := s.text(err.Error()); hidden != err.Error() {
 		return errors.New(hidden)
@@ -267,8 +269,8 @@ func (s *masker) hide(err error) error {
 	return err
 }
 
-// hideResult masks a step's result for the record: its data, which is encoded already, and its headers. It
-// warns in the step's log of what is masked.
+// hideResult masks a step's result for the record: its data, which is encoded already, and its headers. It warns in
+// the step's log of a masked secret.
 func (s *stepContext) hideResult(result *component.Result, data json.RawMessage) json.RawMessage {
 	x := s.x
 	data, mark := x.secrets.mask(data)

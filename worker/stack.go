@@ -2,7 +2,7 @@ package worker
 
 import "runtime"
 
-// runStack is about how much of a stack carrying out a run takes.
+// runStack is about how much of a stack executing a run takes.
 const runStack = 8 << 10 // bytes
 
 // enlargeStack makes the goroutine's stack as large as a run needs, at once and while there is little on it

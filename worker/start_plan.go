@@ -13,7 +13,7 @@ import (
 	"heddle/worker/expression"
 )
 
-// startPlan is which flows of a version start by themselves. It never changes.
+// startPlan lists the flows of a version that start by themselves. It never changes.
 type startPlan struct {
 	flows     []plannedStart
 	variables []*definition.Part // config variables
@@ -54,8 +54,8 @@ func (c *scheduler) planOf(definition *definition.Part) startPlan {
 	return p
 }
 
-// deploys tells whether the last deploy of an instance starts a flow. What config variables say about it is
-// not what they said then if they have been set since: that counts from the next deploy on.
+// deploys reports whether the last deploy of an instance starts a flow. Config variables that were set since then
+// do not count: they hold from the next deploy on.
 func (p startPlan) deploys(f plannedStart, instance domain.Instance) (bool, error) {
 	if f.onDeploy == nil {
 		return f.trigger.Deploys(nil)
@@ -75,7 +75,7 @@ func (p startPlan) deploys(f plannedStart, instance domain.Instance) (bool, erro
 	return f.trigger.Deploys(value)
 }
 
-// startPlan gives the plan of a version, which is read once.
+// plan returns the start plan of a version, which is read once.
 func (c *scheduler) plan(ctx context.Context, integration domain.Integration, version string) (startPlan, error) {
 	if p, known := c.plans[version]; known {
 		return p, nil
@@ -92,13 +92,13 @@ func (c *scheduler) plan(ctx context.Context, integration domain.Integration, ve
 	return c.plans[version], nil
 }
 
-// times are a schedule as the definition or a config variable says it.
+// times is a schedule as the definition or a config variable holds it.
 type times struct {
 	cron, kind, zone string
 }
 
-// timesOf says when a flow of an instance is due. once is true for a flow that is due a single time;
-// the error says what is wrong with what was configured.
+// timesOf returns when a flow of an instance is due. once is true for a flow that is due a single time; the error
+// says what is wrong with the configuration.
 func (p plannedStart) timesOf(instance domain.Instance) (s cron.Schedule, once, none bool, err error) {
 	meta, _ := p.schedule["meta"].(map[string]any)
 	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}

@@ -28,8 +28,8 @@ func (s *stepContext) State(name component.Scope) component.State {
 	return &sharedState{x: x, step: s, stream: x.run.Queued.Instance, scope: string(name)}
 }
 
-// sharedState is a scope kept in a state stream. It is read on use, so that runs see each other's
-// writes, and written per key, so that they do not undo them.
+// sharedState is a scope kept in a state stream. It is read on use, so that runs see each other's writes, and
+// written per key, so that they do not undo them.
 type sharedState struct {
 	x      *attempt
 	step   *stepContext
@@ -77,7 +77,7 @@ func (s *sharedState) Set(_ context.Context, key string, val any) error {
 	return s.change(func(st domain.State) (domain.Changes[domain.State], error) { return s.save(st, key, data) })
 }
 
-// save sets a key, within what may be persisted.
+// save sets a key, within the limit of persisted values.
 func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (domain.Changes[domain.State], error) {
 	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.writer()})
 	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.w.MaxState {
@@ -93,10 +93,10 @@ func (s *sharedState) Remove(_ context.Context, key string) error {
 	})
 }
 
-// change writes, and now and then puts a snapshot in the place of what is older.
+// change writes, and now and then replaces older records by a snapshot.
 func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.State], error)) error {
 	ctx := s.x.ctxRun
-	if err := s.x.flush(nil); err != nil { // what was read before is what this write rests on
+	if err := s.x.flush(nil); err != nil { // this write depends on what was read before
 		return err
 	}
 	s.step.durable = true
@@ -114,7 +114,7 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 	return nil
 }
 
-// snapshot puts the whole state in the place of what is older.
+// snapshot replaces older records by the whole state.
 func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 	ended, err := s.ended(handle.State().Writers())
 	if err != nil {
@@ -136,8 +136,8 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 	return s.x.w.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), first)
 }
 
-// largeSnapshot repeats the state in several appends and tells the first one's revision, -1 when somebody else makes a
-// snapshot.
+// largeSnapshot repeats the state in several appends and returns the first one's revision, -1 if somebody else
+// makes a snapshot.
 func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended map[string]bool) (first store.Revision, err error) {
 	first = store.NoStream
 	for at := (domain.SnapshotPlace{ID: uuid.NewString()}); !at.Closed; {
@@ -158,8 +158,8 @@ func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended ma
 	return first, nil
 }
 
-// ended tells which of the runs repeat no step any more: those that have ended, or whose history is gone.
-// One that has done so just now may be taken for one that has not: then it is told by the next snapshot.
+// ended returns which of the runs repeat no step any more: those that have ended, or whose history is gone. A run
+// that ended just now may be missed: the next snapshot catches it.
 func (s *sharedState) ended(runs map[string]bool) (map[string]bool, error) {
 	ctx, ended := s.x.ctxRun, map[string]bool{}
 	for run := range runs {
@@ -247,8 +247,7 @@ func (s *ownState) write(key string, data json.RawMessage) {
 	s.x.adopt(s.step.state)
 }
 
-// undo takes back what an attempt that is made again has set in the execution's own scope: nothing of
-// it will be in the log.
+// undo takes back what a call that is made again has set in the execution's own scope: the log will not have it.
 func (s *stepContext) undo() {
 	if s.state != nil {
 		s.x.own = s.before

@@ -15,15 +15,15 @@ import (
 	"heddle/worker/script"
 )
 
-// stepContext is the step that is being done, as its action sees it.
+// stepContext is the current step, as its action sees it.
 type stepContext struct {
 	x     *attempt
 	path  string
 	log   *runLog
 	stop  bool // ends the flow
 	leave bool // ends the innermost loop
-	done  bool // the component has done its part: what fails afterwards is no reason to have it do so again
-	// durable says that the step has done something outside the run: its end is to be recorded at once
+	done  bool // the component has succeeded: a later failure is no reason to call it again
+	// durable reports whether the step has done something outside the run: its end is recorded at once
 	durable bool
 	state   map[string]json.RawMessage // of the execution's own scope, as this step changed it
 	before  map[string]json.RawMessage // that scope before the step's first change
@@ -31,8 +31,8 @@ type stepContext struct {
 
 var _ component.Step = (*stepContext)(nil)
 
-// writer names this attempt of the step as the writer of persisted values: repeated after a crash it
-// is the same, tried again after a failure another.
+// writer identifies this call of the step as the writer of persisted values: the same when repeated after a crash,
+// another one when tried again after a failure.
 func (s *stepContext) writer() string {
 	place := s.x.place(s.path)
 	if s.x.handle == nil {
@@ -103,8 +103,8 @@ func (s *stepContext) Payload() any {
 	return s.x.scope.Result(definition.Identifier(s.x.flow.Trigger().Name()))
 }
 
-// BeginEffect implements [component.Step]. All before the step is made durable, and so is its own end: after
-// a crash it is known that only this step may repeat what it did outside.
+// BeginEffect implements [component.Step]. All before the step is made durable, and so is its own end: after a
+// crash only this step may repeat its outside effect.
 func (s *stepContext) BeginEffect() error {
 	if s.durable {
 		return nil

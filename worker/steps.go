@@ -20,16 +20,16 @@ import (
 	"heddle/worker/expression"
 )
 
-// flushAfter is how old finished steps get before others can see them, where nothing asks for it earlier.
+// flushAfter is the age at which finished steps become visible to others, if nothing asks for it earlier.
 const flushAfter = 200 * time.Millisecond
 
-// What of finished steps gathers before they are appended: well inside what an append may have.
+// Limits of the finished steps that wait to be appended together: well inside the limit of an append.
 const (
 	maxPending      = 32
 	maxPendingBytes = 256 << 10
 )
 
-// weight is about how many bytes a finished step takes in the log.
+// weight estimates the bytes of a finished step in the log.
 func weight(s *domain.StepFinished) int {
 	n := 1024 + len(s.Output.Inline)
 	for _, line := range s.Log {
@@ -44,7 +44,7 @@ func weight(s *domain.StepFinished) int {
 	return n
 }
 
-// steps does a list of steps, one after another, and gives the result of the last one.
+// steps does a list of steps, one after another, and returns the result of the last one.
 func (x *attempt) steps(ctx context.Context, list []*definition.Part, prefix string) (last any, err error) {
 	for _, step := range list {
 		if last, err = x.step(ctx, step, prefix); err != nil {
@@ -54,7 +54,7 @@ func (x *attempt) steps(ctx context.Context, list []*definition.Part, prefix str
 	return last, nil
 }
 
-// step does a step, unless it is done already, and the branch that it chooses. It gives the step's own result.
+// step does a step, unless it is done already, and the branch that it chooses. It returns the step's own result.
 func (x *attempt) step(ctx context.Context, step *definition.Part, prefix string) (value any, err error) {
 	identifier := definition.Identifier(step.Name())
 	path := prefix + identifier
@@ -79,7 +79,7 @@ func (x *attempt) step(ctx context.Context, step *definition.Part, prefix string
 	return value, err
 }
 
-// branch does the steps of the branch that a step chose.
+// branch does the steps of the chosen branch.
 func (x *attempt) branch(ctx context.Context, step *definition.Part, chosen, prefix string) error {
 	if chosen == "" {
 		return nil
@@ -93,8 +93,8 @@ func (x *attempt) branch(ctx context.Context, step *definition.Part, chosen, pre
 	return nil // the file lists no such branch, so there is nothing to do in it
 }
 
-// perform does one step, as often as its error handling wants, and notes what it left. The error is
-// not the step's but the worker's, or says how the flow goes on: the step is not done.
+// perform does one step, as often as its error handling wants, and records the result. The error is not the step's
+// but the worker's, or ends the flow: the step is not done.
 func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, val any, err error) {
 	if err := x.room(step); err != nil {
 		return finished, nil, err
@@ -145,7 +145,7 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 	}
 }
 
-// finish notes that a step is done, at once where it has reached outside the run.
+// finish records that a step is done, at once if it had an effect outside the run.
 func (s *stepContext) finish(ctx context.Context, finished *domain.StepFinished) error {
 	x := s.x
 	finished.Ended, finished.State = now(), x.secrets.maskAll(s.state)
@@ -177,7 +177,7 @@ func (x *attempt) room(step *definition.Part) error {
 	return nil
 }
 
-// encode gives the stored form of a step's result, or says why it can't be kept.
+// encode returns the stored form of a step's result, or an error if it can't be stored.
 func (x *attempt) encode(r component.Result) (json.RawMessage, error) {
 	if err := fits(r); err != nil {
 		return nil, err
@@ -185,10 +185,10 @@ func (x *attempt) encode(r component.Result) (json.RawMessage, error) {
 	return value.EncodeWithin(r.Data, x.w.MaxOutput)
 }
 
-// maxAnswer is how much a step may say of the answer besides its data: it stands in the event itself.
+// maxAnswer is how much a step may add to the answer besides its data: it stands in the event itself.
 const maxAnswer = 32 << 10 // bytes
 
-// fits refuses what a step's event could not hold.
+// fits refuses a result that the step's event could not hold.
 func fits(r component.Result) error {
 	size := len(r.ContentType) + len(r.Branch)
 	for name, value := range r.Headers {
@@ -200,7 +200,7 @@ func fits(r component.Result) error {
 	return nil
 }
 
-// keepState puts the execution's own values that a step has set into a blob when they are many.
+// keepState moves the values that a step has set in the execution's own scope into a blob if they are many.
 func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) error {
 	if len(finished.State) == 0 {
 		return nil
@@ -216,8 +216,8 @@ func (x *attempt) keepState(ctx context.Context, finished *domain.StepFinished) 
 	return err
 }
 
-// call finds the step's action or trigger, resolves its inputs and calls it. failure is the
-// step's own error; err the worker's.
+// call finds the step's action or trigger, resolves its inputs and calls it. failure is the step's own error; err
+// the worker's.
 func (s *stepContext) call(ctx context.Context, step *definition.Part) (result component.Result, failure, err error) {
 	x, ref := s.x, step.Action()
 	ctx, span := x.beginStep(x.w.limited(ctx), ref.Component, ref.Key, s.path)
@@ -251,7 +251,7 @@ func (s *stepContext) call(ctx context.Context, step *definition.Part) (result c
 	return result, failure, err
 }
 
-// guarded calls a component. Should it panic, that fails its step and not the worker.
+// guarded calls a component. A panic fails its step and not the worker.
 func (s *stepContext) guarded(call func() (component.Result, error)) (result component.Result, failure error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -280,7 +280,7 @@ func resolveInputs(step *definition.Part, scope *expression.Scope) (map[string]a
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// severity brings the level that a component gave into the form that clients know.
+// severity normalizes the level of a component to those that clients know.
 func severity(level string) string {
 	switch l := strings.ToUpper(level); l {
 	case "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "METRIC":

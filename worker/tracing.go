@@ -15,7 +15,7 @@ import (
 	"heddle/store"
 )
 
-// Spans tell ids, kinds and codes, never what customers send, configure or get as an error: that may be secret.
+// Spans hold ids, kinds and codes, never what customers send, configure or get as an error: that may be secret.
 
 // begin starts a span; without a tracer it costs next to nothing.
 func (w *Worker) begin(ctx context.Context, name string, kind trace.SpanKind, about ...attribute.KeyValue) (context.Context, trace.Span) {
@@ -25,7 +25,7 @@ func (w *Worker) begin(ctx context.Context, name string, kind trace.SpanKind, ab
 	return w.Tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(about...))
 }
 
-// endSpan ends a span. Of an error it tells the code.
+// endSpan ends a span. Of an error it records only the code.
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, string(refusal.CodeOf(err)))
@@ -33,8 +33,8 @@ func endSpan(span trace.Span, err error) {
 	span.End()
 }
 
-// beginRun goes on with the trace that a run was queued in, on whichever process: with the time that
-// the run has waited, and its execution.
+// beginRun continues, in whichever process, the trace that a run was queued in, with spans for its wait in the
+// queue and its execution.
 func (w *Worker) beginRun(ctx context.Context, r domain.Run, claim int) (context.Context, trace.Span) {
 	if w.Tracer == nil {
 		return ctx, noop.Span{}
@@ -49,7 +49,7 @@ func (w *Worker) beginRun(ctx context.Context, r domain.Run, claim int) (context
 	return w.Tracer.Start(ctx, "run", about, trace.WithSpanKind(trace.SpanKindConsumer))
 }
 
-// beginStep starts the span of an attempt of a step, named by its action where that is one of ours.
+// beginStep starts the span of a call of a step, named by its action if that is one of ours.
 func (x *attempt) beginStep(ctx context.Context, component, action, path string) (context.Context, trace.Span) {
 	if x.w.Tracer == nil {
 		return ctx, noop.Span{}
@@ -61,8 +61,8 @@ func (x *attempt) beginStep(ctx context.Context, component, action, path string)
 	return x.w.begin(ctx, name, trace.SpanKindInternal, attribute.String("heddle.step", path))
 }
 
-// beginRequest starts the span of a request of a step, and has the request carry it unless the step has
-// said otherwise. Of the address it tells the host only.
+// beginRequest starts the span of a step's request, and has the request carry it unless the step has set the
+// header. Of the address it records only the host.
 func (l invokedByTransport) beginRequest(r *http.Request) (*http.Request, trace.Span) {
 	ctx, span := l.step.x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
 		attribute.String("server.address", r.URL.Hostname()))

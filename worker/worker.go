@@ -1,5 +1,20 @@
-// Package worker is the door for machines: webhooks come in, become durable runs, are offered
-// through Asynq, and the engine executes them step by step, remembering each in the run's stream.
+// Package worker is the door for machines: webhooks come in, become durable runs, are offered through Asynq, and are
+// executed step by step, each step remembered in the run's stream.
+//
+// Its words:
+//
+//   - delivery: what starts a run, such as the request to a trigger.
+//   - offer: a task in the queue that names a run and how many claims it has had. Redis may lose offers.
+//   - sweep: a look through the unfinished runs that offers those that nobody works on.
+//   - lane: the Asynq queue that a run waits in. All runs share one.
+//   - gate: what holds an empty dequeue until a wake-up; see package queue.
+//   - claim: a worker's exclusive right to record outcomes of a run, numbered from 1. A newer claim ends the older one.
+//   - lease: how long a claim stands without a sign of life, a key in Live that its worker renews.
+//   - attempt: one claim's work on a run. Steps that earlier claims finished are replayed, not done again.
+//   - call: one try of a step; retried calls stay within the attempt unless the wait is long.
+//   - policy: a flow's queueConfig, which decides which of its runs are admitted, wait or are dropped.
+//   - tick: a time at which a schedule is due. The scheduler fires each one once.
+//   - mark: the text that stands for a secret in what is recorded of a run.
 package worker
 
 import (
@@ -54,7 +69,7 @@ type Options struct {
 	Script          script.Limits
 }
 
-// DefaultOptions are the settings that fit one machine.
+// DefaultOptions returns settings that fit one machine.
 func DefaultOptions() Options {
 	return Options{MaxBody: 6 << 20, MaxBodyMemory: 48 << 20, MaxBodyParts: 1000, MaxBodies: 64 << 20, BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
@@ -125,9 +140,8 @@ func (w *Worker) use(q *queue.Queue, most int) {
 	w.dispatcher.open(w, most)
 }
 
-// Run executes runs and offers those that nobody works on, until ctx ends; then what is running may
-// finish for the shutdown timeout, and what does not is handed back. Where AcceptsOnly is set it only
-// offers what it has accepted.
+// Run executes runs and offers those that nobody works on, until ctx ends; then running ones may finish within the
+// shutdown timeout, and the others are handed back. With AcceptsOnly it only offers what it has accepted.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.queue.Close()
 	engine, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -149,7 +163,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// as gives a context in which changes are the machine's own, on behalf of a run.
+// as returns a context for the machine's own changes, on behalf of a run.
 func (w *Worker) as(ctx context.Context, organization, run string) context.Context {
 	return store.As(ctx, store.Author{Organization: organization, Actor: "system", Correlation: run})
 }

@@ -1,4 +1,4 @@
-// Package cron tells when a schedule is due: cron fields on the clock of a time zone, whose changes it knows.
+// Package cron computes when a schedule is due: cron fields on the clock of a time zone, whose changes it knows.
 package cron
 
 import (
@@ -12,9 +12,9 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Schedule tells when a flow is due: five cron fields on the clock of a time zone.
+// Schedule is a set of due times: five cron fields on the clock of a time zone.
 //
-// Where that clock is changed it does as Vixie cron does. A job with one fixed minute and hour runs
+// When that clock is changed, it behaves as Vixie cron does. A job with one fixed minute and hour runs
 // once a day: at the first of two such times, and at the end of a gap that swallows its time, on the
 // same day. A job with several (a list, range, step or star) runs at both of two such times, and not
 // in a gap.
@@ -52,7 +52,7 @@ func single(field string) bool {
 	return err == nil
 }
 
-// sundays puts 0 for the 7 that many write, which the parser does not take: 5-7 becomes 5-6,0.
+// sundays writes 0 for the common 7, which the parser does not accept: 5-7 becomes 5-6,0.
 func sundays(field string) string {
 	parts := strings.Split(field, ",")
 	for i, part := range parts {
@@ -87,7 +87,7 @@ func stepsTo7(from, step, part string) string {
 	return strings.Join(slices.Compact(days), ",")
 }
 
-// Next is the first time after t at which the flow is due, zero if there is none within five years.
+// Next returns the first time after t at which the flow is due, zero if there is none within five years.
 func (s Schedule) Next(t time.Time) time.Time {
 	at := t.In(s.zone)
 	wall := wallOf(at)
@@ -114,12 +114,12 @@ func (s Schedule) Next(t time.Time) time.Time {
 	}
 }
 
-// wallOf gives what the clock shows, as if it were UTC.
+// wallOf returns the time that the clock shows, as if it were UTC.
 func wallOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
 }
 
-// repeated tells whether a clock that was put back at begin had shown a time before.
+// repeated reports whether a clock that was put back at begin had shown a time before.
 func repeated(wall, begin time.Time) bool {
 	if begin.IsZero() {
 		return false

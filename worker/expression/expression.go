@@ -8,10 +8,10 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Resolve gives the value of an input, which is a map of type and value as a definition holds it.
-// A value list gives []any, a key/value list []component.KeyValue, and a list of conditions
-// []component.KeyValue of branch name and condition, whose operands wait, see [value.Operand].
-// References to what is not there give nil; only an input that cannot be read is an error.
+// Resolve returns the value of an input, which is a map of type and value as a definition holds it. It returns a
+// value list as []any, a key/value list as []component.KeyValue, and a list of conditions as []component.KeyValue
+// of branch name and condition, whose operands wait, see [value.Operand]. A reference to something absent is nil;
+// only an input that cannot be read is an error.
 func Resolve(input any, scope *Scope) (any, error) {
 	in, ok := input.(map[string]any)
 	if !ok {
@@ -69,8 +69,8 @@ func render(text string, scope *Scope) (any, error) {
 	return out.Result()
 }
 
-// complexValue resolves a list. The file does not say of which kind it is, but elements of key/value
-// lists and of condition lists have names and those of value lists have none.
+// complexValue resolves a list. The file does not say of which kind it is, but elements of key/value lists and of
+// condition lists have names, and those of value lists have none.
 func complexValue(val any, scope *Scope) (any, error) {
 	list, ok := val.([]any)
 	if !ok && val != nil && val != "" {
@@ -100,7 +100,7 @@ func complexValue(val any, scope *Scope) (any, error) {
 	return values, nil
 }
 
-// elementName gives the name of a list's element, which can be an input of its own.
+// elementName returns the name of a list's element, which can be an input of its own.
 func elementName(element any, scope *Scope) (name string, ok bool, err error) {
 	in, _ := element.(map[string]any)
 	switch x := in["name"].(type) {
@@ -126,8 +126,8 @@ func elementValue(element any, scope *Scope) (any, error) {
 	return Resolve(element, scope)
 }
 
-// condition keeps a condition as it is, with operands that resolve themselves when asked: whoever
-// evaluates it stops early, and what it does not ask for must not fail.
+// condition returns a condition as it is, with operands that resolve themselves when asked: evaluation stops early,
+// and an operand that nobody asks for must not fail.
 func condition(list []any, scope *Scope) []any {
 	out := make([]any, len(list))
 	for i, part := range list {

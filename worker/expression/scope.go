@@ -1,5 +1,5 @@
-// Package expression resolves the inputs of steps: values, references, templates, config variables and what is made of
-// them. Source: the format's documentation of inputs.
+// Package expression resolves the inputs of steps: values, references, templates, config variables and
+// combinations of them. Source: the format's documentation of inputs.
 package expression
 
 import (
@@ -7,8 +7,8 @@ import (
 	"heddle/domain/definition"
 )
 
-// Scope is what the inputs of a step can refer to: what the steps before it left, by step
-// identifier, and the configuration, by key.
+// Scope holds the values that the inputs of a step can refer to: what the steps before it left, by step identifier,
+// and the configuration, by key.
 type Scope struct {
 	Limits value.Limits // of what templates return
 
@@ -16,7 +16,7 @@ type Scope struct {
 	steps  map[string]stepData
 }
 
-// stepData is what one step left behind.
+// stepData holds what one step left behind.
 type stepData struct {
 	results any
 	inLoop  bool // the step is a loop that is under way: item and index are set
@@ -30,29 +30,29 @@ func NewScope(config map[string]any) *Scope {
 	return &Scope{config: config, steps: map[string]stepData{}, Limits: value.DefaultLimits}
 }
 
-// Set keeps what a step returned. In a loop's body that replaces what the iteration before left.
+// Set stores what a step returned. In the body of a loop it replaces the value of the previous iteration.
 func (s *Scope) Set(identifier string, results any) {
 	s.steps[identifier] = stepData{results: results}
 }
 
-// SetLoop binds what the body of a loop sees of it. When the loop is over, Set ends that.
+// SetLoop binds the item and index that the body of a loop sees. Set ends that when the loop is over.
 func (s *Scope) SetLoop(identifier string, item any, index int) {
 	s.steps[identifier] = stepData{inLoop: true, item: item, index: index}
 }
 
-// SetError keeps what went wrong in a step that is configured to go on after an error.
+// SetError stores the failure of a step that is configured to go on after an error.
 func (s *Scope) SetError(identifier string, failure any) {
 	s.steps[identifier] = stepData{failure: failure}
 }
 
-// Forget removes what a step left, so that an iteration does not see the results of steps that ran
-// in an earlier one only.
+// Forget removes what a step left, so that an iteration does not see the results of steps that ran only in an
+// earlier one.
 func (s *Scope) Forget(identifier string) { delete(s.steps, identifier) }
 
 // Result returns what a step returned, nil if it did not run.
 func (s *Scope) Result(identifier string) any { return s.steps[identifier].results }
 
-// Results gives scripts what all steps so far left, in the form of a step of package component.
+// Results returns for scripts what all steps so far left, in the form of a step of package component.
 func (s *Scope) Results() map[string]any {
 	all := make(map[string]any, len(s.steps))
 	for identifier, step := range s.steps {
@@ -68,8 +68,8 @@ func (s *Scope) Results() map[string]any {
 	return all
 }
 
-// Lookup gives what a reference names. A step that did not run, and everything that is not there,
-// is nil: flows ask whether such things exist.
+// Lookup returns the value that a reference names. A step that did not run, and everything that is absent, is nil:
+// flows ask whether such things exist.
 func (s *Scope) Lookup(path definition.Path) any {
 	step, ran := s.steps[path.Step]
 	if !ran {

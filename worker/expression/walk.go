@@ -10,12 +10,11 @@ import (
 	"heddle/component/value"
 )
 
-// headersKey is the property whose own properties are HTTP headers, in a webhook's payload as well as
-// in a full HTTP response. Their names are found in any case, since senders and proxies write them as
-// they like. Nowhere else does case not matter.
+// headersKey is the property whose own properties are HTTP headers, in a webhook's payload as well as in a full HTTP
+// response. Their names match in any case, since senders and proxies write them as they like; elsewhere case matters.
 const headersKey = "headers"
 
-// walk follows the segments of a path into a value. It never fails: what is not there is nil.
+// walk follows the segments of a path into a value. It never fails: a missing value is nil.
 func walk(v any, segments []string) any {
 	parent := ""
 	for _, segment := range segments {

@@ -1,4 +1,4 @@
-// Package outbound has the client of all requests that integrations cause: it reaches public addresses only.
+// Package outbound has the client for all requests that integrations cause. It reaches only public addresses.
 package outbound
 
 import (
@@ -22,23 +22,22 @@ const (
 	maxHeaderBytes = 256 << 10 // of an answer; each short line of them is held many times as large
 )
 
-// Limits bound outgoing requests. A request that wants less says so itself.
+// Limits bound outgoing requests. A request may set lower ones itself.
 type Limits struct {
 	Time     time.Duration // HEDDLE_HTTP_TIMEOUT: of one attempt, reading its answer included
 	Response int64         // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
 }
 
-// DefaultLimits are the limits where the configuration says nothing.
+// DefaultLimits are the limits unless the configuration sets others.
 var DefaultLimits = Limits{Time: 2 * time.Minute, Response: 32 << 20}
 
-// NewClient makes the client for all requests that integrations cause. It reaches public
-// addresses only, and private ones that the operator allows: each entry is a host name, an address,
-// either of them with a port, or a CIDR. A name allows what is asked for under that name and nothing
-// else that has the same address.
+// NewClient makes the client for all requests that integrations cause. It reaches only public addresses, and
+// private ones that the operator allows: each entry is a host name, an address, either of them with a port, or a
+// CIDR. A name allows requests under that name and nothing else that has the same address.
 //
-// The check is made on the address that is dialled, after the name was resolved and at each redirect
-// again, so no spelling of an address and no change of a DNS answer gets around it. There is no
-// proxy: the check would see the proxy's address.
+// The check is made on the address that is dialled, after the name was resolved and again at each redirect, so no
+// spelling of an address and no change of a DNS answer gets around it. There is no proxy: the check would see the
+// proxy's address.
 func NewClient(allow []string, limits Limits) (*http.Client, error) {
 	g, err := newGuard(allow)
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// embeddedRedis is a Redis inside this process, reached through in-memory connections only; scripts,
-// which are nearly all that Asynq asks, are called without any.
+// embeddedRedis is a Redis inside this process. Its connections are in memory, and scripts, which are nearly all
+// that Asynq calls, need none.
 type embeddedRedis struct {
 	server  atomic.Pointer[scriptedRedis]
 	mu      sync.RWMutex // held for writing while the server is replaced, for reading during an offer
 	offered atomic.Int64 // tasks that the server has seen
-	lost    func()       // what the server held is to be offered again; may be nil
+	lost    func()       // called when the server has lost its tasks; may be nil
 }
 
-// replaceAfter is how many tasks the embedded Redis has seen when it is replaced by an empty one: it
-// remembers about 100 bytes of each for ever. That is done when it holds none, and at the latest
-// after replaceAtLast; what it held then is offered again, like all that a Redis may lose.
+// replaceAfter is the number of tasks after which an empty Redis replaces the embedded one, which remembers about
+// 100 bytes of each for ever. That happens when it holds no task, and at the latest after replaceAtLast; the tasks
+// that it holds then are offered again, as after any loss.
 const (
 	replaceAfter  = 25_000
 	replaceAtLast = 8 * replaceAfter
@@ -63,14 +63,14 @@ func embedded() *redisConn {
 	}
 }
 
-// dial makes a connection to the server that there is now.
+// dial connects to the current server.
 func (e *embeddedRedis) dial() (net.Conn, error) {
 	c, err := e.server.Load().Dial()
 	return embeddedConn{c}, err
 }
 
-// embeddedConn tells of a server that has gone as a network does, so that clients ask again on a new
-// connection, and do not take it for an error.
+// embeddedConn reports a server that has gone as a network does, so that clients retry on a new connection instead
+// of failing.
 type embeddedConn struct{ net.Conn }
 
 // Read implements [net.Conn].
@@ -98,7 +98,7 @@ func gone(err error) error {
 	return err
 }
 
-// tick moves the server's clock by hand: following the wall clock would cost more with every task that waits.
+// tick advances the server's clock by hand: following the wall clock would cost more with every waiting task.
 func (e *embeddedRedis) tick(done <-chan struct{}) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -115,7 +115,7 @@ func (e *embeddedRedis) tick(done <-chan struct{}) {
 	}
 }
 
-// empty tells whether no task waits or is worked on.
+// empty reports whether no task waits or is worked on.
 func (e *embeddedRedis) empty() bool {
 	for _, list := range []string{"pending", "active", "retry", "scheduled"} {
 		if e.server.Load().Exists("asynq:{" + Name + "}:" + list) {
@@ -125,7 +125,7 @@ func (e *embeddedRedis) empty() bool {
 	return true
 }
 
-// onLoss has a function called whenever the server is replaced.
+// onLoss sets a function to call whenever the server is replaced.
 func (e *embeddedRedis) onLoss(lost func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

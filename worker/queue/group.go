@@ -8,10 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// group is a go-redis hook that sends Asynq's scripts together: while some are under way, those that
-// come wait, and then go as one pipeline. One that comes alone goes alone, at once. A pipeline whose
-// connection is lost is sent again, as a script alone would be. The client's own AutoPipeline is
-// experimental, and its pipelines would pass by the gate.
+// group is a go-redis hook that sends Asynq's scripts together: while some are under way, further ones wait, and
+// then go as one pipeline. A single script goes alone, at once. A pipeline whose connection is lost is sent again,
+// as a script alone would be. The client's own AutoPipeline is experimental, and its pipelines would bypass the
+// gate.
 type group struct {
 	pipeline func() redis.Pipeliner
 
@@ -20,7 +20,7 @@ type group struct {
 	waiting *batch // nil for none
 }
 
-// batch is what goes as one pipeline. Its scripts are copies: who asked may have left meanwhile.
+// batch is a group of scripts that go as one pipeline. They are copies: their callers may have left meanwhile.
 type batch struct {
 	scripts  []*redis.Cmd
 	answered chan struct{} // closed when they are
@@ -57,7 +57,7 @@ func (g *group) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// join adds a copy of a script to those that wait; no batch means that it may go at once.
+// join adds a copy of a script to the waiting batch; it returns no batch if the script may go at once.
 func (g *group) join(script *redis.Cmd) (b *batch, own *redis.Cmd) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -73,7 +73,7 @@ func (g *group) join(script *redis.Cmd) (b *batch, own *redis.Cmd) {
 	return g.waiting, own
 }
 
-// sent lets go what has come while a script was under way, and what comes meanwhile.
+// sent sends the scripts that have come while one was under way, and those that come meanwhile.
 func (g *group) sent() {
 	b := g.next()
 	if b == nil {
@@ -87,7 +87,7 @@ func (g *group) sent() {
 	}()
 }
 
-// next takes the batch that waits; without one, nothing is under way any more.
+// next takes the waiting batch; if there is none, nothing is under way any more.
 func (g *group) next() *batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,7 +98,7 @@ func (g *group) next() *batch {
 
 func (b *batch) send(p redis.Pipeliner) {
 	defer close(b.answered)
-	ctx := context.Background() // no one's who asked: the others' answers depend on it
+	ctx := context.Background() // not a caller's: the others' answers depend on it
 	for _, script := range b.scripts {
 		_ = p.Process(ctx, script) // that only notes it
 	}

@@ -25,13 +25,13 @@ const (
 	serversReal     = 8
 )
 
-// Lookers is how many dequeues look for what others have offered; while they find tasks, they go on.
+// Lookers is how many dequeues look for the offers of other processes; as long as they find tasks, they continue.
 const Lookers = 2
 
 // neverArchive is more retries than a task ever makes: the engine ends runs, the queue never does.
 const neverArchive = 1 << 30
 
-// Wait is a handler's wish to be called again later. It is not a failure.
+// Wait is a handler's request to be called again later. It is not a failure.
 type Wait struct {
 	After  time.Duration
 	Reason error
@@ -66,7 +66,7 @@ func Open(address string, concurrency int, shutdown time.Duration, logger *slog.
 	}
 	q.config = asynq.Config{
 		Queues:                   map[string]int{Name: 1},
-		TaskCheckInterval:        time.Millisecond, // the gate holds what finds nothing
+		TaskCheckInterval:        time.Millisecond, // the gate holds dequeues that find nothing
 		DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout:          shutdown,
 		Logger:                   queueLogger{logger.With("part", "queue")},
@@ -91,7 +91,7 @@ func share(handlers, servers int) []int {
 	return shares
 }
 
-// waits tells which errors of a handler are no failures of the task.
+// waits reports whether an error of a handler is no failure of the task.
 func waits(err error) bool {
 	_, ok := errors.AsType[*Wait](err)
 	return ok || errors.Is(err, asynq.ErrLeaseExpired) || errors.Is(err, context.Canceled)
@@ -100,7 +100,7 @@ func waits(err error) bool {
 // TaskID names the task of a run at a claim.
 func TaskID(run string, claims int) string { return run + "/" + strconv.Itoa(claims) }
 
-// Enqueue offers a task, which is a run and the claim it stands at; one that is offered already stays so.
+// Enqueue offers a task, which names a run and the claim it stands at. A task that is offered already stays so.
 func (q *Queue) Enqueue(ctx context.Context, task string) error {
 	err := q.conn.enqueue(func() error {
 		err := q.put(ctx, task, task)
@@ -125,8 +125,8 @@ func (q *Queue) put(ctx context.Context, id, task string) error {
 // clockSkew is how far apart the clocks of processes on one Redis may be.
 const clockSkew = 5 * time.Second
 
-// replace offers a task under another id if its worker was killed: its lease, of 30 s, has run out. Asynq
-// itself would give it to another worker a minute or more after that.
+// replace offers a task under another id if its worker was killed: its lease, of 30 s, has run out. Asynq itself
+// would hand it to another worker a minute or more after that.
 func (q *Queue) replace(ctx context.Context, task string) error {
 	lease, err := q.redis.ZScore(ctx, "asynq:{"+Name+"}:lease", task).Result()
 	if errors.Is(err, redis.Nil) {
@@ -142,7 +142,7 @@ func (q *Queue) replace(ctx context.Context, task string) error {
 	return err
 }
 
-// Waiting tells how many tasks wait.
+// Waiting returns how many tasks wait.
 func (q *Queue) Waiting(ctx context.Context) (int, error) {
 	n, err := q.redis.LLen(ctx, "asynq:{"+Name+"}:pending").Result()
 	if err != nil {
@@ -151,7 +151,7 @@ func (q *Queue) Waiting(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// Shared tells whether other processes use the same Redis.
+// Shared reports whether other processes use the same Redis.
 func (q *Queue) Shared() bool { return q.conn.embedded == nil }
 
 // NewClient returns another client of the queue's Redis.
@@ -160,14 +160,15 @@ func (q *Queue) NewClient() redis.UniversalClient { return q.conn.make() }
 // Woken receives once for each dequeue that is to look for a task.
 func (q *Queue) Woken() <-chan struct{} { return q.conn.gate.offers }
 
-// OnLoss has a function called whenever an embedded Redis has lost what it held.
+// OnLoss sets a function to call whenever an embedded Redis has lost its tasks.
 func (q *Queue) OnLoss(lost func()) {
 	if e := q.conn.embedded; e != nil {
 		e.onLoss(lost)
 	}
 }
 
-// Replace puts an empty Redis into the place of an embedded one. It happens now and then: what it held is offered again.
+// Replace replaces an embedded Redis by an empty one. It happens now and then: the tasks of the old one are offered
+// again.
 func (q *Queue) Replace() {
 	if e := q.conn.embedded; e != nil {
 		e.replace()
@@ -185,7 +186,7 @@ func (q *Queue) Look() {
 // stop, which ends the engine's context, so that they hand back.
 func (q *Queue) Serve(ctx, engine context.Context, stop func(), handle func(context.Context, string) error) error {
 	q.config.BaseContext = func() context.Context { return engine }
-	var handling sync.RWMutex // read by each handler: Asynq does not wait for those that it gives up
+	var handling sync.RWMutex // read-locked by each handler: Asynq does not wait for those that it abandons
 	handler := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		handling.RLock()
 		defer handling.RUnlock()
@@ -223,7 +224,7 @@ func (q *Queue) Close() {
 	q.conn.close()
 }
 
-// queueLogger gives Asynq's own words to slog.
+// queueLogger passes Asynq's messages to slog.
 type queueLogger struct{ *slog.Logger }
 
 func (l queueLogger) Debug(args ...any) { l.Logger.Debug(fmt.Sprint(args...)) }

@@ -253,7 +253,7 @@ func TestGateHoldsAfterErrors(t *testing.T) {
 		g, calls := newGate(), 0
 		hook := g.ProcessHook(func(context.Context, redis.Cmder) error { calls++; return answer })
 		cmd := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
-		_ = hook(t.Context(), cmd) // gives answer
+		_ = hook(t.Context(), cmd) // fails with answer
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := hook(gone, cmd); (calls == 2) != again || !again && !errors.Is(err, context.Canceled) {

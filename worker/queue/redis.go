@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redisConn is where the queue's Redis is.
+// redisConn connects to the queue's Redis.
 type redisConn struct {
 	make     func() redis.UniversalClient
 	gate     *gate
@@ -23,19 +23,19 @@ type redisConn struct {
 	embedded *embeddedRedis // nil for a real one
 }
 
-// client makes the client that all of Asynq uses.
+// client makes the client for all of Asynq.
 func (c *redisConn) client() redis.UniversalClient {
 	client := c.make()
 	client.AddHook(c.gate)
 	if c.embedded != nil {
 		client.AddHook(c.embedded) // after the gate, which decides when scripts run
 	} else {
-		client.AddHook(&group{pipeline: client.Pipeline}) // after it too: what it holds must not hold others
+		client.AddHook(&group{pipeline: client.Pipeline}) // after the gate, too: a held dequeue must not hold others
 	}
 	return client
 }
 
-// SetLogger has what the Redis client says of its own accord go to the server's log.
+// SetLogger sends the Redis client's own messages to the server's log.
 func SetLogger(logger *slog.Logger) { redis.SetLogger(redisLogger{logger.With("part", "redis")}) }
 
 type redisLogger struct{ *slog.Logger }
@@ -54,7 +54,7 @@ func NewRedis(address string) (redis.UniversalClient, error) {
 	return conn.make(), nil
 }
 
-// connect understands "embedded" and the addresses that Asynq does.
+// connect parses "embedded" and the addresses that Asynq accepts.
 func connect(address string) (*redisConn, error) {
 	if address == "embedded" {
 		return embedded(), nil
@@ -68,7 +68,7 @@ func connect(address string) (*redisConn, error) {
 	}}, nil
 }
 
-// hold is how long a dequeue waits for a wake-up where the last one found nothing.
+// hold is how long a dequeue waits for a wake-up after one that found nothing.
 const hold = time.Second
 
 // gate is a go-redis hook that holds dequeues until something is enqueued, in place of Asynq's
@@ -81,7 +81,7 @@ type gate struct {
 	once   sync.Once
 }
 
-// maxOffers is more than there are dequeues: what does not fit need not be told.
+// maxOffers is more than there are dequeues: further offers need no wake-up.
 const maxOffers = 1024
 
 func newGate() *gate {

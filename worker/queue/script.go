@@ -46,7 +46,7 @@ func newScriptedRedis() *scriptedRedis {
 		_ = conn.Close()
 	}
 	s.server = s.Server()
-	// The server tells calls from within scripts by what it keeps with their peer: one script shows it to us.
+	// The server recognizes calls from within scripts by the context of their peer: one script reveals it to us.
 	_ = s.server.Register("HEDDLE.NESTED", func(c *server.Peer, _ string, _ []string) { s.peer.Ctx = c.Ctx; c.WriteOK() })
 	s.server.Dispatch(server.NewPeer(bufio.NewWriter(&bytes.Buffer{})), []string{"EVAL", `return redis.call("HEDDLE.NESTED")`, "0"})
 	return s
@@ -57,7 +57,7 @@ func refuseGlobal(l *lua.LState) int {
 	return 0
 }
 
-// redisError is what a script answers in place of a value.
+// redisError is the error that a script returns in place of a value.
 type redisError string
 
 func (e redisError) Error() string { return string(e) }
@@ -65,8 +65,8 @@ func (e redisError) Error() string { return string(e) }
 // RedisError implements [redis.Error].
 func (redisError) RedisError() {}
 
-// call runs the script that a command asks for; called is false for all that the server has to answer
-// itself: other commands, and scripts that it would refuse.
+// call runs the script that a command calls; called is false for everything that the server has to answer itself:
+// other commands, and scripts that it would refuse.
 func (s *scriptedRedis) call(cmd *redis.Cmd) (called bool, err error) {
 	args := cmd.Args()
 	if name := cmd.Name(); len(args) < 3 || name != "evalsha" && name != "eval" {
@@ -155,7 +155,7 @@ func luaList(l *lua.LState, values []lua.LValue) *lua.LTable {
 	return list
 }
 
-// command is redis.call, and, where it does not raise errors but gives them, redis.pcall.
+// command is redis.call, or redis.pcall, which returns errors instead of raising them.
 func (s *scriptedRedis) command(l *lua.LState, raise bool) int {
 	args := make([]string, 0, 8)
 	for i := 1; i <= l.GetTop(); i++ {
@@ -183,7 +183,7 @@ func (s *scriptedRedis) command(l *lua.LState, raise bool) int {
 	return 1
 }
 
-// pushReply gives the table that stands for an error or a status.
+// pushReply pushes the table that stands for an error or a status.
 func pushReply(l *lua.LState, field, text string) int {
 	if field == "err" && !strings.Contains(text, " ") {
 		text = "ERR " + text
@@ -200,7 +200,7 @@ func tableOf(l *lua.LState, field, text string) *lua.LTable {
 
 var errReply = errors.New("ERR a reply that can't be read")
 
-// luaReply reads a reply of the server, as a script sees it, and gives what follows it.
+// luaReply reads a reply of the server in the form that a script sees, and returns the rest.
 func luaReply(l *lua.LState, reply []byte) (value lua.LValue, rest []byte, err error) {
 	line, rest, whole := bytes.Cut(reply, []byte("\r\n"))
 	if !whole || len(line) == 0 {
@@ -236,7 +236,7 @@ func luaReply(l *lua.LState, reply []byte) (value lua.LValue, rest []byte, err e
 	return list, rest, nil
 }
 
-// goValue is what a script returned, as a client sees it.
+// goValue converts the value that a script returned to the form that a client sees.
 func goValue(value lua.LValue) any {
 	switch v := value.(type) {
 	case lua.LBool:

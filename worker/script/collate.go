@@ -7,7 +7,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// collation orders text for one script, by the tables that browsers use. It keeps what takes long to make.
+// collation orders text for one script, by the tables that browsers use. It caches collators, which take long to
+// make.
 type collation map[wordOrder]*collate.Collator
 
 // wordOrder is one of the ways to order text.
@@ -22,8 +23,8 @@ const (
 	maxTag       = 64 // bytes of a language tag; real ones are shorter
 )
 
-// compare is a host function of two texts, a language tag, whether digits count as numbers, and what is to
-// make a difference: "base", "accent", "case" or "variant".
+// compare is a host function of two texts, a language tag, whether digits count as numbers, and the sensitivity:
+// "base", "accent", "case" or "variant".
 func (c collation) compare(args []any) (any, error) {
 	by, difference := wordOrder{tag: fmt.Sprint(args[2]), numeric: args[3] == true}, args[4]
 	by.ignoresCase = difference == "base" || difference == "accent"
@@ -40,7 +41,7 @@ func (c collation) compare(args []any) (any, error) {
 	return c[by].CompareString(fmt.Sprint(args[0]), fmt.Sprint(args[1])), nil
 }
 
-// collator makes what orders so; a language that is not known is ordered like most.
+// collator makes the collator for an order; an unknown language is ordered like most.
 func (by wordOrder) collator() *collate.Collator {
 	tag, err := language.Parse(by.tag)
 	if err != nil {

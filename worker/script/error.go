@@ -14,13 +14,13 @@ import (
 	"heddle/domain/refusal"
 )
 
-// userFrame finds a place in the user's code in a stack. The prelude evaluates it, which gives its
-// frames this file name; frames of the prelude itself have another one.
+// userFrame finds a place in the user's code in a stack. The prelude evaluates that code under this file name;
+// frames of the prelude itself have another one.
 var userFrame = regexp.MustCompile(`<input>:(\d+)`)
 
 type scriptError struct{ Name, Message, Stack string }
 
-// outcome reads what the prelude's result function gives.
+// outcome reads the answer of the prelude's result function.
 func (r *execution) outcome(answer any) (any, error) {
 	var out struct {
 		Value    json.RawMessage
@@ -52,7 +52,7 @@ func (r *execution) explain(err error) error {
 		return fmt.Errorf("running code: %w", err)
 	}
 	if thrown.Name == "" && thrown.Error() == "null" {
-		return r.tooBig() // what the engine throws when it cannot even make an error
+		return r.tooBig() // thrown when the engine cannot even make an error
 	}
 	if thrown.Name == "InternalError" && thrown.Message == "interrupted" {
 		return r.interrupted()

@@ -66,7 +66,7 @@ type fetchRequest struct {
 	Body                  *string // base64
 }
 
-// start begins a request. It is a host function: what it refuses rejects the promise.
+// start begins a request. It is a host function: a refusal rejects the promise.
 func (f *scriptFetch) start(args []any) (any, error) {
 	id, _ := args[0].(int)
 	description, err := text(args[1:])
@@ -89,7 +89,7 @@ func (f *scriptFetch) start(args []any) (any, error) {
 	return nil, nil
 }
 
-// request makes sure that a request may be made, and says so to the run.
+// request makes sure that a request may be made, and has the run record that one begins.
 func (f *scriptFetch) request(description string) (*scriptRequest, error) {
 	if f.client == nil {
 		return nil, errors.New("this code may not make requests")
@@ -134,7 +134,7 @@ type scriptRequest struct {
 	redirect string
 }
 
-// answer sends a request and tells what came of it, as JSON for the prelude.
+// answer sends a request and returns the outcome as JSON for the prelude.
 func (f *scriptFetch) answer(r *scriptRequest) string {
 	select {
 	case f.slots <- struct{}{}:

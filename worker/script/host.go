@@ -17,7 +17,7 @@ import (
 	"heddle/component/value"
 )
 
-// load runs the prelude and keeps the functions that it gives; the part for the web only if it is asked for.
+// load runs the prelude and keeps its functions; the part for the web only on request.
 func (r *execution) load(withWeb bool) error {
 	limits := map[string]int{"logLine": r.limits.LogLine, "output": r.limits.Output}
 	names, err := r.registerHost(withWeb)
@@ -45,7 +45,7 @@ func (r *execution) load(withWeb bool) error {
 	return nil
 }
 
-// setUp evaluates compiled code, which is a function, calls that and keeps what it gives by name.
+// setUp evaluates compiled code, which is a function, calls that and keeps the functions that it returns, by name.
 func (r *execution) setUp(compiled func() ([]byte, error), names []string, args ...any) (quickjs.Value, error) {
 	code, err := compiled()
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *execution) property(of quickjs.Value, name string) (quickjs.Value, erro
 	return of.GetPropertyValue(atom)
 }
 
-// registerHost makes the Go functions that the prelude gets global, which it ends, and lists them. Each takes
+// registerHost makes the Go functions for the prelude global, which the prelude undoes, and lists them. Each takes
 // its time: those that only the part for the web uses come with it.
 func (r *execution) registerHost(withWeb bool) ([]string, error) {
 	functions := map[string]quickjs.HostFunc{"log": r.hostLog}
@@ -122,7 +122,7 @@ func text(args []any) (string, error) {
 	return "", errors.New("text expected")
 }
 
-// hostRandom gives so many random bytes, at most what the web's getRandomValues gives.
+// hostRandom returns so many random bytes, at most as many as the web's getRandomValues.
 func hostRandom(args []any) (any, error) {
 	n, ok := args[0].(int)
 	if !ok || n < 0 || n > 65536 {
@@ -148,7 +148,7 @@ func hostDecode(args []any) (any, error) {
 	return strings.ToValidUTF8(strings.TrimPrefix(string(b), "\uFEFF"), "\uFFFD"), err
 }
 
-// hostDigest gives the hash of base64 data, with a key its HMAC, as base64 text.
+// hostDigest returns the hash of base64 data, or with a key its HMAC, as base64 text.
 func hostDigest(args []any) (any, error) {
 	parts := make([][]byte, len(args))
 	for i, arg := range args {
@@ -166,7 +166,7 @@ func hostDigest(args []any) (any, error) {
 	return base64.StdEncoding.EncodeToString(sum), err
 }
 
-// hostURL takes a URL apart, as JSON for the prelude's class URL.
+// hostURL parses a URL into JSON for the prelude's class URL.
 func hostURL(args []any) (any, error) {
 	href := fmt.Sprint(args[0])
 	parts, ok := urlParts(href, fmt.Sprint(args[1]))

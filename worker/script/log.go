@@ -16,7 +16,7 @@ type scriptLog struct {
 	nobody  atomic.Bool // listens any more
 }
 
-// drop has nothing more passed on.
+// drop stops passing lines on.
 func (l *scriptLog) drop() { l.nobody.Store(true) }
 
 func (l *scriptLog) add(level, message string) {
@@ -31,7 +31,7 @@ func (l *scriptLog) add(level, message string) {
 	l.to(level, value.Shorten(message, l.limits.LogLine))
 }
 
-// end tells what is missing.
+// end reports how many lines are missing.
 func (l *scriptLog) end() {
 	if l.dropped > 0 && !l.nobody.Load() {
 		l.to("warn", fmt.Sprintf("%d more log lines were dropped; the limit for one call is %d", l.dropped, l.limits.LogLines))

@@ -20,8 +20,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Limits bound one call into the script engine. The names in the messages of what exceeds them
-// are those of the configuration.
+// Limits bound one call into the script engine. Messages about an exceeded limit use the names of the configuration.
 type Limits struct {
 	Time     time.Duration // HEDDLE_SCRIPT_TIME: from the start of the call, waiting included
 	Memory   int           // HEDDLE_SCRIPT_MEMORY, bytes of the engine's heap
@@ -33,7 +32,7 @@ type Limits struct {
 	Grace time.Duration
 }
 
-// DefaultLimits are the limits where the configuration says nothing.
+// DefaultLimits are the limits unless the configuration sets others.
 var DefaultLimits = Limits{
 	Time: 10 * time.Second, Memory: 64 << 20, Output: 16 << 20, LogLine: 4096, LogLines: 1000, Grace: time.Second,
 }
@@ -66,18 +65,17 @@ func compile(parameters, source string) ([]byte, error) {
 	return code, nil
 }
 
-// webNames tells by its text whether a script can need the functions of the web: half of the prelude,
-// which most scripts have no use for. Whoever looks for names in other ways gets them all, and so does who
-// gets binary data.
+// webNames matches a script that may need the functions of the web: half of the prelude, which most scripts do not
+// use. Scripts that look up names in other ways get them all, and so do those that receive binary data.
 var webNames = regexp.MustCompile(`btoa|require|localeCompare|Buffer|atob|Text(En|De)coder|crypto|structuredClone|URL|fetch|Headers|Request|Response|Abort|globalThis|eval|Function|constructor|\\[ux]`)
 
-// ErrGivenUp says that a call did not stop. It goes on in the background, for nobody.
+// ErrGivenUp reports a call that did not stop. It goes on in the background, for nobody.
 var ErrGivenUp = errors.New("the code could not be stopped")
 
-// Run runs a function in an engine of its own and gives its awaited result. Arguments and
-// result are plain values as in component/values.go; binary data is a Buffer in the script.
-// Beyond those, dates become ISO text, maps objects, sets lists; NaN and undefined become nil;
-// functions are left out. An error that the code is to blame for is a refusal that tells the line.
+// Run runs a function in an engine of its own and returns its awaited result. Arguments and result are plain values
+// as in package value; binary data is a Buffer in the script. Beyond those, dates become ISO text, maps objects,
+// sets lists; NaN and undefined become nil; functions are left out. An error that the code is to blame for is a
+// refusal that names the line.
 func Run(ctx context.Context, call component.ScriptCall, limits Limits) (any, error) {
 	return new(Pool).Run(ctx, call, limits)
 }
@@ -87,7 +85,7 @@ type Pool struct {
 	Lost atomic.Int64 // calls that were given up and have not ended
 }
 
-// Run is [RunScript], but that a call that does not stop is counted.
+// Run runs a function as [Run] does, and counts a call that does not stop.
 func (s *Pool) Run(ctx context.Context, call component.ScriptCall, limits Limits) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -128,7 +126,7 @@ func (s *Pool) Run(ctx context.Context, call component.ScriptCall, limits Limits
 	return nil, s.giveUp(run, done)
 }
 
-// giveUp leaves a call that does not stop to itself: what it still does reaches nobody.
+// giveUp abandons a call that does not stop: what it still does reaches nobody.
 func (s *Pool) giveUp(run *execution, done <-chan struct{}) error {
 	run.log.drop()
 	s.Lost.Add(1)
@@ -246,7 +244,7 @@ func (r *execution) wait() error {
 	}
 }
 
-// happen waits for the next timer, if there is one, or for the answer to a request, and tells the script.
+// happen waits for the next timer, if there is one, or for the answer to a request, and passes it to the script.
 func (r *execution) happen(pause time.Duration) error {
 	until := time.Until(r.ends)
 	if pause >= 0 {
@@ -282,8 +280,8 @@ func milliseconds(v any) time.Duration {
 	return -2 * time.Millisecond
 }
 
-// drain runs all jobs that are due. The engine stops after a million of them to ask; the answer is
-// to go on, since time is what is limited.
+// drain runs all jobs that are due. The engine stops after a million of them to ask whether to go on; it does,
+// since the limit is time.
 func (r *execution) drain() error {
 	for {
 		if err := r.arm(); err != nil {
@@ -299,7 +297,7 @@ func (r *execution) drain() error {
 	}
 }
 
-// arm gives the next call into the VM the time that is left.
+// arm limits the next call into the VM to the time that is left.
 func (r *execution) arm() error {
 	left := time.Until(r.ends)
 	if r.ctx.Err() != nil {
