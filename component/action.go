@@ -11,9 +11,9 @@ import (
 //
 //	key:"timeout" label:"Timeout" doc:"what it means" default:"30" required:"true" options:"a,b" type:"code"
 //
-// of which key, label and doc must be given. The field's Go type says what it takes: string, bool,
-// int, float64, any for data of any shape, []any for a value list, []KeyValue for a key/value list.
-// The tag type is for what Go's types do not tell apart (code, connection, conditions).
+// of which key, label and doc must be given. The field's Go type determines the input's: string, bool, int,
+// float64, any for data of any shape, []any for a value list, []KeyValue for a key/value list. The tag type is
+// for types that Go does not distinguish (code, connection, conditions).
 //
 // NewAction panics if I is no such struct: that is a mistake in a program, found when it starts.
 func NewAction[I any](key, label, description string, perform func(context.Context, Step, I) (Result, error)) Action {
@@ -45,7 +45,7 @@ func NewTrigger[I any](key, label, description string, receive func(ctx context.
 	}
 }
 
-// NewPerformedTrigger makes a trigger that needs what a step has, with inputs as with [NewAction].
+// NewPerformedTrigger makes a trigger that needs a [Step], with inputs as with [NewAction].
 func NewPerformedTrigger[I any](key, label, description string, perform func(ctx context.Context, step Step, payload map[string]any, inputs I) (Result, error)) Trigger {
 	fields := fieldsOf[I]()
 	return Trigger{
@@ -60,7 +60,7 @@ func NewPerformedTrigger[I any](key, label, description string, perform func(ctx
 	}
 }
 
-// Do has the trigger perform or receive, whichever it does.
+// Do calls the trigger's Perform or Receive, whichever it has.
 func (t Trigger) Do(ctx context.Context, step Step, payload, inputs map[string]any) (Result, error) {
 	if t.Perform != nil {
 		return t.Perform(ctx, step, payload, inputs)
@@ -68,50 +68,50 @@ func (t Trigger) Do(ctx context.Context, step Step, payload, inputs map[string]a
 	return t.Receive(ctx, payload, inputs)
 }
 
-// WithEffect gives a copy of the action that is marked as reaching outside the run.
+// WithEffect returns a copy of the action that is marked as reaching outside the run.
 func (a Action) WithEffect() Action {
 	a.Effect = true
 	return a
 }
 
-// WithBranches gives a copy of the action whose result chooses a branch.
+// WithBranches returns a copy of the action whose result chooses a branch.
 func (a Action) WithBranches() Action {
 	a.Branches = true
 	return a
 }
 
-// WithStop gives a copy of the action that ends the run as a success.
+// WithStop returns a copy of the action that ends the run as a success.
 func (a Action) WithStop() Action {
 	a.Stop = true
 	return a
 }
 
-// WithLoop gives a copy of the action whose result says what to run the step's own steps for.
+// WithLoop returns a copy of the action that runs the step's own steps for each item of its result.
 func (a Action) WithLoop() Action {
 	a.Loop = true
 	return a
 }
 
-// WithBreak gives a copy of the action that ends the innermost loop.
+// WithBreak returns a copy of the action that ends the innermost loop.
 func (a Action) WithBreak() Action {
 	a.Break = true
 	return a
 }
 
-// Starting gives a copy of the trigger that starts runs in another way than by webhook.
+// Starting returns a copy of the trigger that starts runs in another way than by webhook.
 func (t Trigger) Starting(by Start) Trigger {
 	t.Start = by
 	return t
 }
 
-// FromRaw returns a copy of the trigger that needs the body only as it came.
+// FromRaw returns a copy of the trigger that needs only the raw body.
 func (t Trigger) FromRaw() Trigger {
 	t.Raw = true
 	return t
 }
 
-// Deploys tells whether the trigger starts its flow at each deploy of the instance, by the resolved value
-// of its StartInput.
+// Deploys reports whether the trigger starts its flow at each deploy of the instance, by the resolved value of
+// its StartInput.
 func (t Trigger) Deploys(val any) (bool, error) {
 	for _, in := range t.Inputs {
 		if in.Key == t.StartInput {

@@ -1,5 +1,5 @@
-// Package component is what Heddle can do: the plug-in API of actions and triggers, their registry,
-// and, in builtin, one file for each component that comes with Heddle.
+// Package component is the plug-in API of actions and triggers, and their registry: everything that Heddle can
+// do in a step goes through it. Package builtin has one file for each component that comes with Heddle.
 package component
 
 import (
@@ -20,15 +20,15 @@ type Component struct {
 	stub *Result
 }
 
-// Action is one thing that a step can do. Make it with [NewAction], which reads the inputs off the
-// fields of a struct, and say what it is with [Action.WithEffect] and its kin.
+// Action is one kind of work of a step. Make it with [NewAction], which reads the inputs off the fields of a
+// struct, and set its properties with [Action.WithEffect] and its kin.
 type Action struct {
 	Key         string
 	Label       string
 	Description string
 	Inputs      []Input
-	// Effect says that performing it reaches outside the run's own stream, so that all before it
-	// must be durable first and it may be repeated after a crash under the same idempotency key.
+	// Effect says that performing it reaches outside the run's own stream: earlier results must be durable
+	// first, and it may be repeated after a crash under the same idempotency key.
 	Effect bool
 	// Branches says that the result's Branch names which of the step's branches to run.
 	Branches bool
@@ -38,27 +38,27 @@ type Action struct {
 	Loop bool
 	// Break ends the innermost loop that the step is in.
 	Break bool
-	// Perform does it. A [domain.Error] of a bad input names the input as its field.
+	// Perform does the work. A [refusal.Error] of a bad input names the input as its field.
 	Perform func(ctx context.Context, step Step, inputs map[string]any) (Result, error)
 }
 
-// Trigger is how a run of a flow begins. Make it with [NewTrigger] or [NewPerformedTrigger].
+// Trigger begins the runs of a flow. Make it with [NewTrigger] or [NewPerformedTrigger].
 type Trigger struct {
 	Key         string
 	Label       string
 	Description string
 	Inputs      []Input
 	Start       Start
-	// StartInput names the input that, if its value is true, has each deploy of the instance start the
-	// flow, too; see [Trigger.Deploys]. Empty for none.
+	// StartInput names the input that, if its value is true, makes each deploy of the instance start the flow,
+	// too; see [Trigger.Deploys]. Empty for none.
 	StartInput string
-	// Receive turns a delivery into the trigger step's result and, if its Response is set, into the
-	// answer that an asynchronous caller gets at once.
+	// Receive converts a delivery to the trigger step's result and, if its Response is set, to the immediate
+	// answer for an asynchronous caller.
 	Receive func(ctx context.Context, payload map[string]any, inputs map[string]any) (Result, error)
-	// Perform, if set, stands in for Receive where that needs what a step has. For a request it is called once,
-	// before the run is accepted: if it refuses as UNAUTHENTICATED or FORBIDDEN, there will be none.
+	// Perform, if set, replaces Receive if that needs a step. For a request it is called once, before the run
+	// is accepted: if it refuses as UNAUTHENTICATED or FORBIDDEN, there will be none.
 	Perform func(ctx context.Context, step Step, payload map[string]any, inputs map[string]any) (Result, error)
-	// Raw says that Perform lets callers in by what came alone: the payload has its body as a value only
+	// Raw says that Perform authorizes callers by the raw request: the payload has its body as a value only
 	// once Perform has returned.
 	Raw bool
 }
@@ -85,18 +85,18 @@ type Input struct {
 	Options     []string // the values allowed, empty for any
 }
 
-// Result is what a step leaves behind. Only Data is visible to later steps, as "<step>.results".
+// Result is the outcome of a step. Only Data is visible to later steps, as "<step>.results".
 type Result struct {
 	Data        any
-	ContentType string            // of Data, where it is to be answered to a synchronous caller
+	ContentType string            // of Data, if it is the answer to a synchronous caller
 	StatusCode  int               // HTTP status for a synchronous caller, 0 for the default
 	Headers     map[string]string // HTTP headers for a synchronous caller
 	Branch      string            // for actions with Branches and for triggers: the branch to run
-	Items       []any             // for actions with Loop: what to run the step's own steps for
-	Response    *Response         // for triggers: what an asynchronous caller is told, nil for the default
+	Items       []any             // for actions with Loop: the items to run the step's own steps for
+	Response    *Response         // for triggers: the answer to an asynchronous caller, nil for the default
 }
 
-// Response is the answer of a trigger to an asynchronous caller. What is empty is as by default.
+// Response is the answer of a trigger to an asynchronous caller. Empty fields mean the defaults.
 type Response struct {
 	StatusCode  int
 	ContentType string
@@ -110,28 +110,28 @@ type Step interface {
 	IdempotencyKey() string
 	// ID is the step's own, the same in every run and iteration.
 	ID() string
-	// BeginEffect must be called before the step first reaches outside the run, unless its action is marked
-	// as one with an effect: it makes durable what came before, and the step's end as soon as it is there.
+	// BeginEffect must be called before the step first reaches outside the run, unless its action is marked as one
+	// with an effect: it makes earlier results durable, and the step's own once there is one.
 	BeginEffect() error
 	// Log adds a line to the run's log. Levels: "trace", "debug", "info", "warn", "error", "fatal", "metric".
 	Log(level, message string)
-	// State gives access to the persisted values of one scope.
+	// State returns the persisted values of one scope.
 	State(scope Scope) State
-	// Script runs a JavaScript function value with arguments and gives its awaited result, as plain values.
+	// Script runs a JavaScript function value with arguments and returns its awaited result, as plain values.
 	Script(ctx context.Context, call ScriptCall) (any, error)
 	// HTTP is the guarded client: it refuses private addresses that the configuration does not allow.
 	HTTP() *http.Client
-	// Facts is what scripts get as their context: executionId, customer, instance, integration,
-	// flow, user, webhookUrls, configVars, startedAt and so on.
+	// Facts are the context of scripts: executionId, customer, instance, integration, flow, user, webhookUrls,
+	// configVars, startedAt and so on.
 	Facts() map[string]any
-	// Results is what scripts get as step results: by step identifier, {results, currentItem?, index?}.
+	// Results are the step results for scripts: by step identifier, {results, currentItem?, index?}.
 	Results() map[string]any
-	// Payload is what the flow's trigger left.
+	// Payload is the result of the flow's trigger.
 	Payload() any
-	// Invoke starts the flow of that name in the same instance, as a request to its trigger with the
-	// data as its JSON body would, and gives what that would be answered with: {"executionId": …}, or the
-	// result of a synchronous flow. Without a name it is the step's own flow, which is not waited for.
-	// A step that is repeated after a crash starts nothing twice.
+	// Invoke starts the flow of that name in the same instance, like a request to its trigger with the data as
+	// its JSON body, and returns the answer: {"executionId": …}, or the result of a synchronous flow. Without a
+	// name it is the step's own flow, which is not waited for. A step that is repeated after a crash starts
+	// nothing twice.
 	Invoke(ctx context.Context, flow string, data any) (any, error)
 }
 
@@ -139,18 +139,18 @@ type Step interface {
 type ScriptCall struct {
 	// Source is a module that assigns module.exports, or an expression that yields a function.
 	Source string
-	// Args are the arguments, plain values as in package documentation of values.go.
+	// Args are the arguments, plain values as in package value.
 	Args []any
-	// Log gets what the script writes with console and with its context's logger.
+	// Log receives the script's output from console and from its context's logger.
 	Log func(level, message string)
-	// HTTP makes the requests of the script's fetch; nil if it may make none. BeginEffect is called before
-	// each, see [Step].
+	// HTTP makes the requests of the script's fetch; nil if it may make none. BeginEffect is called before each, see
+	// [Step].
 	HTTP        *http.Client
 	BeginEffect func() error
-	// Context, if not nil, says that the first argument is a step context: the script finds a logger
-	// in it, and the result is {"value": what the function gave, "context": {…}} with those of the
-	// context's properties that are named here as the function left them. This is how code that
-	// changes the state objects of its context is heard. Without it the result is the value alone.
+	// Context, if not nil, says that the first argument is a step context: the script finds a logger in it, and
+	// the result is {"value": the function's result, "context": {…}}, whose context has the properties that are
+	// named here as the function left them. So code can change the state objects of its context. Without it the
+	// result is the value alone.
 	Context []string
 }
 
@@ -171,8 +171,8 @@ type State interface {
 	All(ctx context.Context) (map[string]any, error)
 	Set(ctx context.Context, key string, value any) error
 	Remove(ctx context.Context, key string) error
-	// Update sets a key to what change makes of the value that is there, so that no write by another
-	// run gets lost in between; change may be called more than once. A step that is repeated changes
-	// nothing and gets what it has set.
+	// Update sets a key to the result of change on the existing value, so that no write by another run gets
+	// lost in between; change may be called more than once. A repeated step changes nothing and gets the value
+	// that it has set.
 	Update(ctx context.Context, key string, change func(old any, found bool) (any, error)) (any, error)
 }

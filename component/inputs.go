@@ -11,7 +11,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// field is one input of a struct of inputs. It is read off by reflection once, when the action is made.
+// field is one input of a struct of inputs. It is read by reflection once, when the action is made.
 type field struct {
 	Input
 	index []int
@@ -63,7 +63,7 @@ func fieldOf(t reflect.Type, sf reflect.StructField) field {
 	return f
 }
 
-// describe gives the catalogue's view of the fields.
+// describe returns the catalogue's view of the fields.
 func describe(fields []field) []Input {
 	inputs := make([]Input, len(fields))
 	for i, f := range fields {
@@ -72,8 +72,8 @@ func describe(fields []field) []Input {
 	return inputs
 }
 
-// decode fills a struct of inputs from resolved values. Inputs that the struct does not have are
-// left alone: definitions outlive the components that they were written for.
+// decode fills a struct of inputs from resolved values. It ignores inputs that the struct does not have:
+// definitions outlive the components that they were written for.
 func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, error) {
 	var inputs I
 	budget := value.NewBudget(ctx)
@@ -90,8 +90,8 @@ func decode[I any](ctx context.Context, fields []field, raw map[string]any) (I, 
 	return inputs, nil
 }
 
-// coerce turns a resolved value into what the field takes. Literals always arrive as strings, and an
-// empty one means that the input was not set.
+// coerce converts a resolved value to the field's type. Literals always arrive as strings, and an empty one
+// means that the input was not set.
 func (f field) coerce(b *value.Budget, v any) (any, error) {
 	if v == nil || v == "" {
 		if f.Required {

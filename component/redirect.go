@@ -8,18 +8,17 @@ import (
 	"heddle/component/value"
 )
 
-// carried are the headers that a redirect to another origin takes along: what says how to read and answer the
-// request. All others are the flow's own, or hold who calls.
+// carried are the headers that a redirect to another origin keeps: those that say how to read and answer the
+// request. All others are the flow's own, or identify the caller.
 var carried = map[string]bool{
 	"Accept": true, "Accept-Charset": true, "Accept-Encoding": true, "Accept-Language": true, "Cache-Control": true,
 	"Content-Encoding": true, "Content-Language": true, "Content-Type": true, "Idempotency-Key": true, "Range": true,
 	"User-Agent": true,
 }
 
-// Redirected makes a redirected request fit to be sent: its address is escaped where the answer did not do so, and
-// what others than its first addressee must not see is taken out. That is the address before, and, once a redirect has
-// led to another scheme, host or port, all headers but those that every request has. It is for [http.Client]'s
-// CheckRedirect.
+// Redirected prepares a redirected request: it escapes the address if the answer did not, and removes data that
+// only the first addressee may see. That is the previous address and, once a redirect has led to another
+// scheme, host or port, all headers but those that every request has. It is for [http.Client]'s CheckRedirect.
 func Redirected(next *http.Request, via []*http.Request) {
 	next.URL.RawQuery = value.QueryText(next.URL.RawQuery)
 	next.Header.Del("Referer")

@@ -11,14 +11,14 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Registry is a fixed set of components. It never changes, so it may be shared; [Registry.With] gives
-// a new one.
+// Registry is a fixed set of components. It never changes, so it may be shared; [Registry.With] returns a new
+// one.
 type Registry struct {
 	components map[string]Component
 }
 
-// New makes a registry. It panics on a component, action or trigger without a key or with one that
-// is taken: that is a mistake in a program, found when it starts.
+// New makes a registry. It panics on a component, action or trigger without a key or with one that is taken:
+// that is a mistake in a program, found when it starts.
 func New(components ...Component) *Registry {
 	r := &Registry{components: make(map[string]Component, len(components))}
 	for _, c := range components {
@@ -31,7 +31,7 @@ func New(components ...Component) *Registry {
 	return r
 }
 
-// With gives a registry that has these components too. One with a key that exists replaces it.
+// With returns a registry that has these components too. One with an existing key replaces it.
 func (r *Registry) With(components ...Component) *Registry {
 	extended := New(components...)
 	for key, c := range r.components {
@@ -42,7 +42,7 @@ func (r *Registry) With(components ...Component) *Registry {
 	return extended
 }
 
-// Lookup finds an action. It refuses with NOT_FOUND, saying what there is instead.
+// Lookup finds an action. If there is none, it refuses with NOT_FOUND, naming the existing ones.
 func (r *Registry) Lookup(componentKey, actionKey string) (Action, error) {
 	c, err := r.find(componentKey)
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *Registry) Lookup(componentKey, actionKey string) (Action, error) {
 		componentKey, actionKey, keys(c.Actions, func(a Action) string { return a.Key }))
 }
 
-// LookupTrigger finds a trigger. It refuses with NOT_FOUND, saying what there is instead.
+// LookupTrigger finds a trigger. If there is none, it refuses with NOT_FOUND, naming the existing ones.
 func (r *Registry) LookupTrigger(componentKey, triggerKey string) (Trigger, error) {
 	c, err := r.find(componentKey)
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *Registry) LookupTrigger(componentKey, triggerKey string) (Trigger, erro
 		componentKey, triggerKey, keys(c.Triggers, func(t Trigger) string { return t.Key }))
 }
 
-// Inputs lists the keys of an action's or a trigger's inputs, nil where any may be given.
+// Inputs lists the keys of an action's or a trigger's inputs, nil if any may be given.
 func (r *Registry) Inputs(ref definition.ActionRef, trigger bool) ([]string, error) {
 	var inputs []Input
 	if trigger {
@@ -100,7 +100,7 @@ func (r *Registry) Inputs(ref definition.ActionRef, trigger bool) ([]string, err
 	return all, nil
 }
 
-// Component gives the component with that key.
+// Component returns the component with that key.
 func (r *Registry) Component(key string) (Component, bool) {
 	c, ok := r.components[key]
 	return c, ok

@@ -2,10 +2,10 @@ package component
 
 import "context"
 
-// Stub makes a component that stands in for one that is not there, such as a vendor's, so that
-// tests can run definitions that use it. Every action answers with the same result, apart from those
-// that are given (make them with [Answer] or [NewAction]); inputs are ignored. Every trigger passes
-// the delivery on as it came. It does no work and is never part of what Heddle offers.
+// Stub makes a component that stands in for a missing one, such as a vendor's, so that tests can run
+// definitions that use it. Every action returns the same result, except for the given ones (make them with
+// [Answer] or [NewAction]); inputs are ignored. Every trigger passes the delivery on as it came. It does no
+// work and is never part of Heddle's own components.
 func Stub(key string, answer Result, actions ...Action) Component {
 	return Component{
 		Key: key, Label: key, Category: "Stubs",
@@ -14,8 +14,8 @@ func Stub(key string, answer Result, actions ...Action) Component {
 	}
 }
 
-// Answer makes an action that ignores its inputs and gives always the same result. If that names a
-// branch, the action is one that branches.
+// Answer makes an action that ignores its inputs and always returns the same result. If that names a branch,
+// the action is one that branches.
 func Answer(key string, answer Result) Action {
 	return Action{
 		Key: key, Label: key, Description: "Answers with fixed data.", Branches: answer.Branch != "",

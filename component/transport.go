@@ -13,17 +13,18 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Transport is what the guarded client sends requests with. It bounds what is read of an answer.
+// Transport is the transport of the guarded client. It bounds how much of an answer is read.
 type Transport struct {
 	*http.Transport
 	MaxBody int64 // HEDDLE_HTTP_RESPONSE: bytes of an answer's body, after decompression
 }
 
-// RoundTrip implements [http.RoundTripper]. Reading more of the body than allowed is refused, and so is an answer
-// that is no HTTP from there on: nobody here asks for another protocol.
+// RoundTrip implements [http.RoundTripper]. It refuses to read more of the body than allowed, and a switch to
+// another protocol: nobody here asks for one.
 func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.Header["Accept-Encoding"] == nil && request.Header["Range"] == nil && request.Method != http.MethodHead {
-		// Else the transport would ask, and unpack the answer uncounted: it may stand for nothing at all for ever.
+		// Otherwise the transport would ask, and unpack the answer uncounted: it may unpack to nothing at all
+		// for ever.
 		request = request.Clone(request.Context())
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
@@ -32,7 +33,7 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
-		_ = response.Body.Close() // the connection is of no use; why it can't be closed is of no interest
+		_ = response.Body.Close() // the connection is of no use; why it can't be closed does not matter
 		return nil, refusal.New(refusal.Invalid,
 			"the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
@@ -50,7 +51,7 @@ func (t Transport) bounded(body io.ReadCloser) io.ReadCloser {
 	return &boundedBody{ReadCloser: body, left: t.MaxBody, limit: t.MaxBody}
 }
 
-// unpackedBody reads what a packed body stands for.
+// unpackedBody reads the content of a packed body.
 type unpackedBody struct {
 	body     io.ReadCloser
 	encoding string
@@ -93,14 +94,14 @@ func unpack(body io.Reader, encoding string) (io.Reader, error) {
 		"the answer is encoded as %.40q, which is not read: ask for gzip by the header Accept-Encoding", encoding)
 }
 
-// InsecureTLS is a transport that has a lenient twin. What wraps a transport passes it on.
+// InsecureTLS is a transport that has a twin without certificate checks. Wrapping transports implement it too.
 type InsecureTLS interface {
-	// InsecureTLS gives a transport that accepts any certificate, and what closes its idle connections; it is
-	// not ok if what is wrapped has none.
+	// InsecureTLS returns a transport that accepts any certificate, and a function that closes its idle
+	// connections; it is not ok if the wrapped transport has none.
 	InsecureTLS() (transport http.RoundTripper, done func(), ok bool)
 }
 
-// InsecureTLS implements [InsecureTLS]. The dialer is the same, and with it the check of addresses.
+// InsecureTLS implements the interface. The dialer is the same, and with it the check of addresses.
 func (t Transport) InsecureTLS() (http.RoundTripper, func(), bool) {
 	clone := t.Clone()
 	if clone.TLSClientConfig == nil {
@@ -110,7 +111,7 @@ func (t Transport) InsecureTLS() (http.RoundTripper, func(), bool) {
 	return Transport{clone, t.MaxBody}, clone.CloseIdleConnections, true
 }
 
-// boundedBody reads one byte more than is allowed to tell the limit from an end.
+// boundedBody reads one byte more than is allowed to distinguish the limit from an end.
 type boundedBody struct {
 	io.ReadCloser
 	left, limit int64

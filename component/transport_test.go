@@ -47,7 +47,7 @@ func TestTransportBoundsAnswers(t *testing.T) {
 	}
 }
 
-// endless repeats a text until the other side has had enough.
+// endless repeats a text until the other side stops reading.
 func endless(text string) func(io.Writer) {
 	return func(to io.Writer) {
 		for {
@@ -81,7 +81,7 @@ func hostile(t *testing.T, head string, follows func(io.Writer)) (url string) {
 	return "http://" + listener.Addr().String()
 }
 
-// Whatever a server answers, no more than the limits of it is held, and reading it ends.
+// Whatever a server answers, no more of it than the limits is held, and reading it ends.
 func TestTransportEndlessAnswers(t *testing.T) {
 	var empty bytes.Buffer
 	packed := gzip.NewWriter(&empty)
@@ -126,7 +126,7 @@ func TestTransportEndlessAnswers(t *testing.T) {
 	}
 }
 
-// A packed answer is read as what it stands for, also if the flow itself asked for it.
+// A packed answer is unpacked, even if the flow itself asked for it.
 func TestTransportUnpacks(t *testing.T) {
 	pack := func(to func(io.Writer) io.WriteCloser) string {
 		var packed bytes.Buffer

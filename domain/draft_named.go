@@ -8,7 +8,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// DraftRenamed gives a named draft another name.
+// DraftRenamed renames a named draft.
 type DraftRenamed struct {
 	Name string `json:"name"`
 }
@@ -61,7 +61,7 @@ func (e *DraftRebased) Normalize() {
 	}
 }
 
-// Touches returns the keys of the changes that the draft takes from the new base.
+// Touches returns the keys of the changes to the draft itself.
 func (e DraftRebased) Touches() []string { return definition.TouchedBy(e.Changes) }
 
 // Begin opens a named draft on a base, with other content if some is passed.
@@ -83,7 +83,7 @@ func (d Draft) Begin(base DraftOpened, def *definition.Part) (Changes[Draft], er
 	return changes, nil
 }
 
-// Rename gives a named draft another name.
+// Rename renames a named draft.
 func (d Draft) Rename(name string) (Changes[Draft], error) {
 	if err := d.editable(); err != nil {
 		return nil, err

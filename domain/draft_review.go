@@ -198,7 +198,7 @@ func (d Draft) Holds(v Verdict, p ReviewPolicy) bool {
 	return v.Digest == d.Digest && v.Dismissed == nil && (!v.Approves || p.SelfApproval || !d.Authored(v.By))
 }
 
-// Authored tells whether a user has edited the draft or asked for its review.
+// Authored reports whether a user has edited the draft or asked for its review.
 func (d Draft) Authored(user string) bool {
 	return slices.Contains(d.Authors, user) || d.Review != nil && d.Review.By == user
 }

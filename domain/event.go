@@ -100,7 +100,8 @@ type formerKind struct {
 	upcast func([]byte) ([]byte, error)
 }
 
-// Kind gives an event type its wire name. The name is never changed or used again for another meaning.
+// Kind is a table row with the wire name of an event type. The name is never changed or used again for another
+// meaning.
 func Kind[E Event[S], S any](name string) KindOf[S] {
 	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as definition.Mode) (Event[S], error) {
 		var e E

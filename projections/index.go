@@ -22,8 +22,8 @@ func (v *View) indexUser(_, u domain.User, _ applied[domain.User]) domain.User {
 	return u
 }
 
-// indexIntegration keeps versions and attachments findable. If a named draft became the newest version and
-// there is no main draft, lists show that draft.
+// indexIntegration keeps versions and attachments findable. While the main draft is closed, lists show a named
+// draft that became the newest version.
 func (v *View) indexIntegration(before, i domain.Integration, by applied[domain.Integration]) domain.Integration {
 	l := v.listing(i.ID)
 	if newest, ok := i.Newest(); ok && v.versions[newest.ID] == "" {

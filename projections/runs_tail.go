@@ -69,7 +69,7 @@ func enlist[T comparable](mu *sync.Mutex, told map[string]map[T]struct{}, key st
 	}
 }
 
-// announce tells the tails of instances which of their runs were written.
+// announce passes to the tails of instances which of their runs were written.
 func (x *RunIndex) announce(ctx context.Context, g *gathered) error {
 	t := &x.tails
 	t.mu.Lock()

@@ -16,7 +16,7 @@ func TestSQLiteLog(t *testing.T) {
 	storetest.Log(t, func(t *testing.T) store.Log { return storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db")) })
 }
 
-// The same without the newest records in memory: all that is followed is queried for.
+// The same without the newest records in memory: followers query for every record.
 func TestSQLiteLogQueried(t *testing.T) {
 	storetest.Log(t, func(t *testing.T) store.Log {
 		log := storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))

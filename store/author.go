@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Author is who acts, and because of what. It becomes part of every event's [domain.Meta].
+// Author is the actor of a change, and its cause. It becomes part of every event's [domain.Meta].
 type Author struct {
 	Organization string
 	Actor        string // user id, or "system"
@@ -29,7 +29,7 @@ func As(ctx context.Context, a Author) context.Context {
 	return context.WithValue(ctx, authorKey{}, a)
 }
 
-// AuthorOf tells who acts in a context; the zero Author is nobody.
+// AuthorOf returns the author in a context; the zero Author is nobody.
 func AuthorOf(ctx context.Context) Author {
 	a, _ := ctx.Value(authorKey{}).(Author)
 	return a
@@ -37,8 +37,8 @@ func AuthorOf(ctx context.Context) Author {
 
 var errNoOrganization = errors.New("a change without an author's organization")
 
-// meta is what is recorded with an event that the author makes now. Times have microseconds, so that
-// what was just decided equals what is read back.
+// meta returns the metadata of an event that the author makes now. Times have microseconds, so that a decided
+// event equals the event as read back.
 func (a Author) meta(previous string) (domain.Meta, error) {
 	id, err := uuid.NewV7()
 	if err != nil {

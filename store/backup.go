@@ -11,16 +11,16 @@ import (
 	"heddle/store/files"
 )
 
-// CopySQLite makes a whole copy of a log's file as of one moment, while a server may be appending to it.
-// It is for the caller to have it synced to the disk.
+// CopySQLite copies a log's file as of one moment, while a server may be appending to it. The caller syncs the
+// copy to the disk.
 func CopySQLite(ctx context.Context, from, to string) (err error) {
-	if _, err := os.Stat(from); err != nil { // opening it would make one
+	if _, err := os.Stat(from); err != nil { // opening it would create one
 		return fmt.Errorf("copying the event log: %w", err)
 	}
 	if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("copying the event log: %s is there already", to)
 	}
-	if err := files.MakePrivate(to); err != nil { // an empty file is taken
+	if err := files.MakePrivate(to); err != nil { // SQLite accepts an empty file
 		return fmt.Errorf("copying the event log: %w", err)
 	}
 	c, err := openConn(from, busyTimeout)

@@ -24,8 +24,8 @@ func blankEvents(n int) []store.Event {
 	return events
 }
 
-// BenchmarkAppend has one writer append to one stream, and compares with a bare write and fsync that
-// is measured in turns with it, since other load on the machine comes and goes.
+// BenchmarkAppend has one writer append to one stream. It alternates with a bare write and fsync for
+// comparison, since other load on the machine comes and goes.
 func BenchmarkAppend(b *testing.B) {
 	for _, n := range []int{1, 16, 64} {
 		b.Run(fmt.Sprint("events=", n), func(b *testing.B) {
@@ -55,7 +55,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendNewStreams is what queued runs do: every append makes a stream.
+// BenchmarkAppendNewStreams appends as queued runs do: every append makes a stream.
 func BenchmarkAppendNewStreams(b *testing.B) {
 	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 	before := storetest.ProcessorTime(b)
@@ -97,7 +97,7 @@ func BenchmarkAppendConcurrent(b *testing.B) {
 	}
 }
 
-// filledLog has streams of 20 events each, one in ten of them a draft.
+// filledLog returns a log with streams of 20 events each, one in ten of them a draft.
 func filledLog(b *testing.B, streams int) *store.SQLite {
 	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 	for i := range streams {
@@ -153,7 +153,7 @@ func caughtUpCount(b *testing.B, log store.Log, f store.Filter) (n int, mark sto
 	return n, 0
 }
 
-// BenchmarkFold is the whole way of a view's start: read, decode data and meta, fold.
+// BenchmarkFold measures all of a view's start: read, decode data and meta, fold.
 func BenchmarkFold(b *testing.B) {
 	log := storetest.SQLite(b, filepath.Join(b.TempDir(), "events.db"))
 	for i := range 500 {

@@ -12,17 +12,17 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Option changes how a change is made.
+// Option changes how [Change] works.
 type Option func(*options)
 
 type options struct {
 	ifRevision *Revision
 }
 
-// Change opens an aggregate, lets decide judge its state and appends the events it returns; after a
-// conflict it decides again on the newest state, until ctx ends. It returns the new state and the
-// position of its last record; a decision without events is a success too. An event kind unknown to
-// this version is a [domain.UnknownKindError].
+// Change opens an aggregate, passes its state to decide and appends the returned events; after a conflict it
+// decides again on the newest state, until ctx ends. It returns the new state and the position of its last
+// record; a decision without events is a success, too. An event kind unknown to this version is a
+// [domain.UnknownKindError].
 func Change[S any](ctx context.Context, log Log, category *domain.Category[S], id string,
 	decide func(S) (domain.Changes[S], error), opts ...Option,
 ) (S, Position, error) {
@@ -39,8 +39,8 @@ func Change[S any](ctx context.Context, log Log, category *domain.Category[S], i
 	return h.change(ctx, decide, true, opts)
 }
 
-// Change is like the function [Change], but begins with the state that the handle has, without
-// reading; only if that is refused or needs no event does it look for newer records first.
+// Change is like the function [Change], but begins with the handle's state, without reading; only if decide
+// refuses it or returns no event does it read newer records first.
 func (h *Handle[S]) Change(ctx context.Context, decide func(S) (domain.Changes[S], error), opts ...Option) (S, Position, error) {
 	leave, err := h.log.shared().changing.enter(ctx, h.stream())
 	if err != nil {
@@ -83,12 +83,12 @@ func (h *Handle[S]) change(ctx context.Context, decide func(S) (domain.Changes[S
 	}
 }
 
-// catchUp reads what is new, after a conflict or before a state is judged for good.
+// catchUp reads newer records, after a conflict or before a final refusal.
 func (h *Handle[S]) catchUp(ctx context.Context, conflict *ConflictError) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if conflict != nil && conflict.Actual < conflict.Expected { // the log was put back to an older one
+	if conflict != nil && conflict.Actual < conflict.Expected { // the log was restored to an older state
 		h.log.shared().folds.Remove(h.foldKey())
 		return fmt.Errorf("changing %s: the log is at revision %d, behind %d that was read from it", h.stream(), conflict.Actual, conflict.Expected)
 	}
@@ -96,8 +96,8 @@ func (h *Handle[S]) catchUp(ctx context.Context, conflict *ConflictError) error 
 	return err
 }
 
-// append adds the changes at the handle's revision. The state is folded from the stored form, so it
-// is what every later reader gets.
+// append adds the changes at the handle's revision. The state is folded from the stored form, so it equals that
+// of every later reader.
 func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error {
 	author := AuthorOf(ctx)
 	if author.Organization == "" {
@@ -132,7 +132,7 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 	return nil
 }
 
-// record is the change as it will be stored after at.
+// record returns the change as it will be stored after at.
 func (h *Handle[S]) record(author Author, at fold[S], change domain.Event[S]) (Recorded, error) {
 	encoded, err := h.category.Encode(change)
 	if err != nil {
@@ -148,7 +148,7 @@ func (h *Handle[S]) record(author Author, at fold[S], change domain.Event[S]) (R
 
 const deliverTries = 6 // about 2 s in all
 
-// deliver appends, and repeats with the same ids when it can't know whether the append came through.
+// deliver appends, and repeats with the same ids if it can't know whether the append came through.
 func deliver(ctx context.Context, log Log, stream string, expected Revision, events []Event) (Position, error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.Multiplier = 50*time.Millisecond, 2

@@ -223,8 +223,8 @@ func TestIfRevision(t *testing.T) {
 	})
 }
 
-// What a decision refuses because of what changed meanwhile is told as that; and a part stands for all
-// that is in it.
+// If a decision refuses because of what changed meanwhile, the change is reported; and a part includes
+// everything in it.
 func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 	bothLogs(t, func(t *testing.T, log store.Log) {
 		gone := refusal.New(refusal.NotFound, "it is not there")
@@ -253,7 +253,7 @@ func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 	})
 }
 
-// elsewhere is a log as another process has it.
+// elsewhere is a log as another process sees it.
 type elsewhere struct {
 	store.Shared
 	wrapped
@@ -263,8 +263,8 @@ type wrapped struct{ store.Log }
 
 func from(log store.Log) store.Log { return &elsewhere{wrapped: wrapped{log}} }
 
-// TestManyChangeOneStream has 50 writers in three lock domains change one stream: every change that
-// was answered with success must be there, once.
+// TestManyChangeOneStream has 50 writers in three lock domains change one stream: every change that succeeded
+// must be there, once.
 func TestManyChangeOneStream(t *testing.T) {
 	bothLogs(t, func(t *testing.T, log store.Log) {
 		processes := []store.Log{log, from(log), from(log)}
@@ -355,7 +355,7 @@ func TestUnknownOutcomeIsRepeated(t *testing.T) {
 	}
 }
 
-// counting tells how many records were read from a log.
+// counting counts the records read from a log.
 type counting struct {
 	store.Log
 	read int

@@ -21,7 +21,7 @@ import (
 	"heddle/store/storetest"
 )
 
-// runAndKill lets a child append for a time after its first line and returns what it promised.
+// runAndKill lets a child append for a time after its first line and returns the lines that it printed.
 func runAndKill(t *testing.T, path string, after time.Duration) map[string]store.Revision {
 	t.Helper()
 	cmd := storetest.Command(t, "append", path)
@@ -106,8 +106,8 @@ func fileSizeLimit(dir string) error {
 	return fillUp(dir, func() error { return limit(64 << 20) })
 }
 
-// fillUp appends and puts until there is no room, checks that nothing is there in part, has room
-// made and goes on.
+// fillUp appends and puts until the disk is full, checks that nothing is stored in part, has space freed and
+// continues.
 func fillUp(dir string, makeRoom func() error) error {
 	ctx := context.Background()
 	path := filepath.Join(dir, "events.db")

@@ -16,7 +16,7 @@ import (
 	"heddle/store/storetest"
 )
 
-// acknowledged is what an append was answered, and how far the write-ahead log went then.
+// acknowledged is the answer to an append, and the extent of the write-ahead log then.
 type acknowledged struct {
 	stream   string
 	revision store.Revision
@@ -27,7 +27,7 @@ type acknowledged struct {
 
 const walHeader, walFrame = 32, 24 + 4096
 
-// walEnd tells the WAL's salt and where its last valid frame ends. Source: sqlite.org/fileformat2, 4.1.
+// walEnd returns the WAL's salt and the end of its last valid frame. Source: sqlite.org/fileformat2, 4.1.
 func walEnd(wal []byte) (salt uint64, end int64) {
 	if len(wal) < walHeader {
 		return 0, 0
@@ -40,9 +40,9 @@ func walEnd(wal []byte) (salt uint64, end int64) {
 	return salt, end
 }
 
-// TestTornWrites takes what a crash can leave: the file and the WAL up to any byte, the rest missing
-// or garbage. What is read then is the log as it was at some moment, with all that was acknowledged
-// before the kept bytes end, and it can be appended to.
+// TestTornWrites tries the states that a crash can leave: the file and the WAL up to any byte, the rest missing
+// or garbage. The log must then be as it was at some moment, with everything acknowledged before the kept bytes
+// end, and accept appends.
 func TestTornWrites(t *testing.T) {
 	const checkpoint = 60 // frames; small, so that some moments are after checkpoints
 	random := rand.New(rand.NewPCG(1, 2))
@@ -96,7 +96,7 @@ func appendAcknowledged(t *testing.T, log store.Log, path string, random *rand.R
 	return a
 }
 
-// tear cuts the WAL, or leaves noise where what was not yet on disk would be.
+// tear cuts the WAL, or leaves noise where data was not yet on disk.
 func tear(random *rand.Rand, wal []byte, cut int64) []byte {
 	cut = min(cut, int64(len(wal)))
 	torn := bytes.Clone(wal[:cut])
@@ -108,8 +108,8 @@ func tear(random *rand.Rand, wal []byte, cut int64) []byte {
 	return torn
 }
 
-// wantPrefix opens a log after a crash. It must hold the acknowledged appends in order up to some
-// point, none of them in part, and at least those that must be there.
+// wantPrefix opens a log after a crash. It must hold the acknowledged appends in order up to some point, none
+// of them in part, and at least the required ones.
 func wantPrefix(t *testing.T, path string, acks []acknowledged, must func(acknowledged) bool) {
 	t.Helper()
 	log, err := store.OpenSQLite(path)
@@ -161,8 +161,8 @@ func writeFile(t *testing.T, path string, data []byte) {
 	}
 }
 
-// TestKilledProcess kills a process that appends, again and again on one file: what it said was
-// appended is there.
+// TestKilledProcess kills an appending process, again and again on one file: every append that it acknowledged
+// is there.
 func TestKilledProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
 	random := rand.New(rand.NewPCG(3, 4))
@@ -205,7 +205,7 @@ func TestKilledProcess(t *testing.T) {
 
 const childWriters = 4
 
-// appendForever is the process that gets killed: it prints a line for every change that is made.
+// appendForever runs in the process that gets killed: it prints a line for every change.
 func appendForever(path string) error {
 	log, err := store.OpenSQLite(path)
 	if err != nil {

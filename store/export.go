@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Exported is a record as one line of an export. Meta and data are texts, so that they stay the bytes
-// that the hash is over.
+// Exported is a record as one line of an export. Meta and data are strings, which keeps the hashed bytes as
+// they are.
 type Exported struct {
 	Position Position `json:"position"`
 	Stream   string   `json:"stream"`
@@ -19,21 +19,21 @@ type Exported struct {
 	Hash     string   `json:"hash"` // see [HashOf]
 }
 
-// Export makes the line of a record.
+// Export returns the line of a record.
 func Export(r Recorded) Exported {
 	return Exported{r.Position, r.Stream, r.Revision, r.Kind, string(r.Meta), string(r.Data), HashOf(r)}
 }
 
-// ExportHead says what an export holds.
+// ExportHead summarizes an export.
 type ExportHead struct {
 	Events  int `json:"events"`
 	Streams int `json:"streams"`
-	Linked  int `json:"linked"` // events that name the hash of the event before them, which is in the export
-	Gaps    int `json:"gaps"`   // events whose event before is not in the export, which a filter explains
+	Linked  int `json:"linked"` // events whose previous event is in the export, with the hash that they name
+	Gaps    int `json:"gaps"`   // events whose previous event is not in the export, which a filter explains
 }
 
-// VerifyExport checks an export by itself: that each event has the hash it tells, and that it names the
-// hash of the event before it wherever that is there. The error says which line does not.
+// VerifyExport checks an export by itself: each event must have the hash in its line, and name the hash of the
+// event before it if the export has that. The error says which line does not.
 func VerifyExport(from io.Reader) (head ExportHead, err error) {
 	type place struct {
 		revision Revision

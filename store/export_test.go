@@ -7,21 +7,21 @@ import (
 	"testing"
 )
 
-// What tests outside the package need of its inside.
+// Internals for tests outside the package.
 const (
 	DeliverTries = deliverTries
 	LongStream   = longStream
 )
 
-// KeepNothing has all that is followed queried for.
+// KeepNothing has followers query for every record.
 func (s *SQLite) KeepNothing() { s.tail.newest.most = 0 }
 
-// Pragma has the writer's connection begin with one.
+// Pragma adds a pragma to the writer's connection.
 func Pragma(statement string) SQLiteOption {
 	return func(w *writer) { w.pragmas = append(w.pragmas, statement) }
 }
 
-// FailCommit has the writer's next commit land and fail.
+// FailCommit makes the writer's next commit land and fail.
 func FailCommit(t *testing.T, log *SQLite) {
 	t.Helper()
 	change := func(w *writer, _ *request) (Position, error) {
@@ -33,7 +33,7 @@ func FailCommit(t *testing.T, log *SQLite) {
 	}
 }
 
-// landed is a COMMIT that does its work and then, some times, says that it failed.
+// landed is a COMMIT that does its work and then, some times, reports a failure.
 type landed struct {
 	driver.Stmt
 	fails int

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// pager reads the next records in (after, until] that match a filter, at most a page of them, and
+// pager reads the next records in (after, until] that match a filter, at most a page of them, and reports
 // whether that was all.
 type pager func(after, until Position, f Filter) (page []Recorded, all bool, err error)
 
-// follow is Follow for adapters that know when they grow: it reads pages up to the tail, yields a
-// mark and sleeps until the tail moves. Nothing is polled.
+// follow implements Follow for adapters that know when they grow: it reads pages up to the tail, yields a mark
+// and sleeps until the tail moves. Nothing is polled.
 func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, after Position, f Filter) iter.Seq2[Recorded, error] {
 	f.Categories = slices.Compact(slices.Sorted(slices.Values(f.Categories)))
 	return func(yield func(Recorded, error) bool) {
@@ -47,8 +47,8 @@ func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, a
 	}
 }
 
-// followPages yields the records in (*at, until] and moves at along; false ends the iteration. While
-// a page is with the caller, the next one is read: at a start, reading and folding share two cores.
+// followPages yields the records in (*at, until] and advances at; false ends the iteration. While the caller
+// handles a page, the next one is read: at a start, reading and folding share two cores.
 func followPages(ctx context.Context, closing <-chan struct{}, read pager, at *Position, until Position, f Filter, yield func(Recorded, error) bool) bool {
 	next := make(chan paged, 1)
 	fetch := func(after Position) {
@@ -68,7 +68,7 @@ func followPages(ctx context.Context, closing <-chan struct{}, read pager, at *P
 			*at = r.Position
 			if !yield(r, nil) {
 				if !p.all {
-					<-next // nobody is left behind
+					<-next // no goroutine is left behind
 				}
 				return false
 			}

@@ -7,8 +7,7 @@ import (
 	"heddle/domain"
 )
 
-// Handle is an aggregate as read from its stream: a state, and the place in the stream it holds for.
-// It is for one goroutine at a time.
+// Handle is an aggregate as read from its stream: a state and its revision. It is for one goroutine at a time.
 type Handle[S any] struct {
 	log      Log
 	category *domain.Category[S]
@@ -25,7 +24,7 @@ type fold[S any] struct {
 	read     int    // records folded
 }
 
-// Open reads an aggregate. One that does not exist has the zero state at [NoStream].
+// Open reads an aggregate. A missing one has the zero state at [NoStream].
 func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (*Handle[S], error) {
 	h := &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
 	if kept, ok := log.shared().folds.Get(h.foldKey()); ok {
@@ -37,22 +36,22 @@ func Open[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 	return h, nil
 }
 
-// Fresh is a handle on an aggregate that is believed not to exist, without looking: its first change
-// finds out, and decides again if it does.
+// Fresh returns a handle on an aggregate that is believed not to exist, without reading: its first change finds
+// out, and decides again if it does.
 func Fresh[S any](log Log, category *domain.Category[S], id string) *Handle[S] {
 	return &Handle[S]{log: log, category: category, id: id, at: fold[S]{revision: NoStream}}
 }
 
-// State is the aggregate's state as last read or changed through the handle.
+// State returns the aggregate's state as last read or changed through the handle.
 func (h *Handle[S]) State() S { return h.at.state }
 
-// Revision is the stream's revision that State holds for.
+// Revision returns the stream's revision of State.
 func (h *Handle[S]) Revision() Revision { return h.at.revision }
 
-// Position is the place in the log of the record at Revision, 0 when there is none.
+// Position returns the position of the record at Revision, 0 if there is none.
 func (h *Handle[S]) Position() Position { return h.at.position }
 
-// Shorten puts a state that stands for the same in the place of the one that the handle has.
+// Shorten replaces the handle's state by an equivalent one.
 func (h *Handle[S]) Shorten(shorten func(S) S) { h.at.state = shorten(h.at.state) }
 
 func (h *Handle[S]) stream() string { return h.category.Stream(h.id) }
@@ -61,7 +60,7 @@ func (h *Handle[S]) foldKey() foldKey {
 	return foldKey{h.stream(), h.category}
 }
 
-// refresh folds what has been appended since and tells how many records that were.
+// refresh folds newer records and returns how many there were.
 func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 	at, before := h.at, h.at.read
 	var last Recorded
@@ -73,7 +72,7 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 		at.revision, at.position = r.Revision, r.Position
 		at.read++
 		if !r.Own() {
-			continue // it takes a place in the stream, and none in its chain
+			continue // it counts in the stream, but not in its chain
 		}
 		event, meta, err := decode(h.category, r)
 		if err != nil {
@@ -91,8 +90,9 @@ func (h *Handle[S]) refresh(ctx context.Context) (int, error) {
 	return at.read - before, nil
 }
 
-// keep takes a newer fold, and remembers it for the next change if the stream is a long one that is changed again and
-// again, such as a draft under edit. States are never edited in place, so they can be shared; what is newer is always read.
+// keep stores a newer fold, and caches it for the next change if the stream is a long one that is changed again
+// and again, such as a draft under edit. States are never edited in place, so they can be shared; newer records
+// are always read.
 func (h *Handle[S]) keep(at fold[S]) {
 	h.at = at
 	if at.read >= longStream && h.keeps() {
@@ -100,11 +100,11 @@ func (h *Handle[S]) keep(at fold[S]) {
 	}
 }
 
-// keeps reports whether folds of the category may stay in memory. Those of runs may not: one worker changes a run, which
-// holds it itself, and its results may be large.
+// keeps reports whether folds of the category may be cached. Those of runs may not: one worker changes a run,
+// which holds it itself, and its results may be large.
 func (h *Handle[S]) keeps() bool { return !h.category.Brief }
 
-// decode turns a record into the event and the meta that it is folded with.
+// decode returns a record's event and meta for folding.
 func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], domain.Meta, error) {
 	event, err := category.Decode(r.Kind, r.Data)
 	if err != nil {

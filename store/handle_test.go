@@ -9,7 +9,7 @@ import (
 	"heddle/domain"
 )
 
-// A long run is not kept in memory after its worker has let go of it; what people edit is.
+// A long run is not cached after its worker has let go of it; what people edit is.
 func TestFoldsOfRunsAreNotKept(t *testing.T) {
 	log := NewMemory()
 	ctx := As(t.Context(), Author{Organization: "o", Actor: "test"})
@@ -33,7 +33,7 @@ func TestFoldsOfRunsAreNotKept(t *testing.T) {
 	}
 }
 
-// What is kept of a log in memory goes with it.
+// Cached folds of a log in memory go with it.
 func TestFoldsGoWithTheirLog(t *testing.T) {
 	gone := func() weak.Pointer[Memory] {
 		log := NewMemory()

@@ -6,15 +6,15 @@ import (
 	"encoding/hex"
 )
 
-// HashOf is the hash of a record, in hex: SHA-256 over stream, revision, kind, meta and data as
-// stored, each after its length. The stream's next event carries it as Meta.Previous.
+// HashOf returns the hash of a record, in hex: SHA-256 over stream, revision, kind, meta and data as stored,
+// each after its length. The stream's next event carries it as Meta.Previous.
 func HashOf(r Recorded) string {
 	sum := hashOf(r)
 	return hex.EncodeToString(sum[:])
 }
 
 func hashOf(r Recorded) [sha256.Size]byte {
-	b := make([]byte, 0, 2048) // on the stack, which few records are larger than
+	b := make([]byte, 0, 2048) // on the stack; few records are larger
 	if size := 5*8 + len(r.Stream) + len(r.Kind) + len(r.Meta) + len(r.Data); size > cap(b) {
 		b = make([]byte, 0, size)
 	}

@@ -13,7 +13,7 @@ import (
 
 var testDay = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// These are storetest's, which can't be imported from inside.
+// Copies of storetest's functions, which can't be imported from inside.
 
 func event1(kind string) Event {
 	id := uuid.Must(uuid.NewV7())

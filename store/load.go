@@ -6,18 +6,18 @@ import (
 	"heddle/domain"
 )
 
-// A change of what many look at makes all of them load it at once. They share the reading: whoever
-// comes while one is under way waits, together with all others who do, for the next one, since only that
-// is sure to see what was appended before he came.
+// When many watch an aggregate, a change makes all of them load it at once. They share the reads: a caller that
+// comes during a read waits, with all others who do, for the next one, since only that is sure to see what was
+// appended before the call.
 
-// load is one reading. All but sharers is for whoever has the turn.
+// load is one shared read. All fields but sharers belong to the caller that has the turn.
 type load struct {
 	sharers int
 	done    bool
 	fold    any
 }
 
-// Load reads an aggregate's state and revision; one that does not exist has the zero state at [NoStream].
+// Load returns an aggregate's state and revision; a missing one has the zero state at [NoStream].
 func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
 	var none S
 	shared, key := log.shared(), foldKey{category.Stream(id), category}
@@ -32,17 +32,17 @@ func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id 
 		sharers := shared.beginLoad(key, mine)
 		h, err := Open(ctx, log, category, id)
 		if err != nil {
-			return none, NoStream, err // another of those who share it tries
+			return none, NoStream, err // another of the sharers tries
 		}
 		if mine.fold, mine.done = h.at, true; sharers > 1 && h.keeps() {
-			shared.folds.Put(key, h.at) // the next reading begins there
+			shared.folds.Put(key, h.at) // the next read begins there
 		}
 	}
 	at := mine.fold.(fold[S])
 	return at.state, at.revision, nil
 }
 
-// joinLoad takes part in the next reading of a stream.
+// joinLoad joins the next read of a stream.
 func (s *Shared) joinLoad(key foldKey) *load {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *Shared) joinLoad(key foldKey) *load {
 	return mine
 }
 
-// leaveLoad gives up waiting for a reading.
+// leaveLoad gives up waiting for a read.
 func (s *Shared) leaveLoad(key foldKey, mine *load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *Shared) leaveLoad(key foldKey, mine *load) {
 	}
 }
 
-// beginLoad has those who come from now on wait for another reading, and tells how many share this one.
+// beginLoad makes later callers wait for another read, and returns how many share this one.
 func (s *Shared) beginLoad(key foldKey, mine *load) (sharers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

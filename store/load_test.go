@@ -13,13 +13,13 @@ import (
 	"heddle/domain"
 )
 
-// heldLog counts readings, and holds the first ones until it is let go.
+// heldLog counts reads, and holds the first ones until it is released.
 type heldLog struct {
 	Log
 	reads atomic.Int32
-	begun chan struct{} // tells of each that is held
+	begun chan struct{} // receives for each held one
 	hold  chan struct{}
-	fails atomic.Int32 // so many of those held fail
+	fails atomic.Int32 // so many of the held ones fail
 }
 
 func (l *heldLog) Read(ctx context.Context, stream string, from Revision) iter.Seq2[Recorded, error] {
@@ -41,7 +41,7 @@ func newHeldLog(t *testing.T, held int) *heldLog {
 	return l
 }
 
-// waitingLoads tells how many wait for a reading that has not begun.
+// waitingLoads returns how many wait for a read that has not begun.
 func waitingLoads(log Log) int {
 	shared, n := log.shared(), 0
 	shared.mu.Lock()
@@ -69,12 +69,12 @@ func customerNamed(t *testing.T, log Log, name string) {
 	}
 }
 
-// Whoever loads a stream while another reads it waits for the next reading, with all others who do, and sees
-// what had been appended before he came.
+// A caller that loads a stream during another read waits for the next read, with all others who do, and sees
+// everything appended before its call.
 func TestLoadsAreShared(t *testing.T) {
 	const callers = 100
 	log := newHeldLog(t, 1)
-	customerNamed(t, log.Log, "old") // straight into it: the change's own reading is not held
+	customerNamed(t, log.Log, "old") // straight into it: the change's own read is not held
 	names := make(chan string, callers+1)
 	var all sync.WaitGroup
 	load := func() {
@@ -106,7 +106,7 @@ func TestLoadsAreShared(t *testing.T) {
 	}
 }
 
-// One who gives up takes nobody along, and one whose reading fails leaves it to the others.
+// A caller that gives up takes nobody along, and one whose read fails leaves it to the others.
 func TestLoadsThatEndEarly(t *testing.T) {
 	log := newHeldLog(t, 2)
 	log.fails.Store(2)

@@ -123,7 +123,7 @@ func (m *Memory) Write(ctx context.Context, stream string, expected Revision, ev
 	return Written{Revision: s.next - 1, Position: m.last, Revived: revived}, nil
 }
 
-// repeated answers an append that was made before, and refuses any other.
+// repeated returns the result of an append that was made before, and refuses any other.
 func (s *memoryStream) repeated(stream string, expected Revision, events []Event) (Written, error) {
 	conflict := &ConflictError{Stream: stream, Expected: expected, Actual: s.next - 1}
 	at := sort.Search(len(s.records), func(i int) bool { return s.records[i].Revision > expected })

@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// MetaOf decodes a record's meta, with the id of the aggregate that its stream is named after. It is
-// called for every event that a view folds, so the form that this package itself writes is read
-// without reflection; whatever differs from it in the least goes through encoding/json.
+// MetaOf decodes a record's meta, with the id of the aggregate in its stream's name. It is called for every
+// event that a view folds, so the form that this package itself writes is read without reflection; any other
+// form goes through encoding/json.
 func MetaOf(r Recorded) (m domain.Meta, err error) {
 	m, ok := quickMeta(r.Meta)
 	if !ok {
@@ -26,7 +26,7 @@ func MetaOf(r Recorded) (m domain.Meta, err error) {
 	return m, err
 }
 
-// slowMeta is apart so that what it needs on the heap costs nobody else.
+// slowMeta is a function of its own, so that only its callers pay for its heap use.
 func slowMeta(r Recorded) (m domain.Meta, err error) {
 	if err := json.Unmarshal(r.Meta, &m); err != nil {
 		return m, fmt.Errorf("decoding the meta of %s at revision %d: %w", r.Stream, r.Revision, err)
@@ -38,7 +38,7 @@ func quickMeta(data []byte) (m domain.Meta, ok bool) {
 	if !plain(data) {
 		return m, false
 	}
-	// What was read from a log is never written to, so that the strings can be parts of it.
+	// Data read from a log is never written to, so that the strings can be parts of it.
 	rest, ok := strings.CutPrefix(unsafe.String(unsafe.SliceData(data), len(data)), `{`)
 	for ok && len(rest) > 0 {
 		var name, value string
@@ -85,7 +85,7 @@ func quickMeta(data []byte) (m domain.Meta, ok bool) {
 	return m, false
 }
 
-// quickString takes a JSON string without escapes from the front.
+// quickString cuts a JSON string without escapes from the front.
 func quickString(text string) (value, rest string, ok bool) {
 	if text == "" || text[0] != '"' {
 		return "", "", false
@@ -93,9 +93,9 @@ func quickString(text string) (value, rest string, ok bool) {
 	return strings.Cut(text[1:], `"`)
 }
 
-// plain tells whether a JSON text is printable ASCII without a backslash, so that its strings are what
-// stands between their quotes. It looks at eight bytes at a time, since every meta is read so: a byte
-// below n, or equal to zero, borrows from its highest bit when n, or one, is subtracted.
+// plain reports whether a JSON text is printable ASCII without a backslash, so that its strings are the bytes
+// between their quotes. It looks at eight bytes at a time, since every meta is read so: a byte below n, or
+// equal to zero, borrows from its highest bit when n, or one, is subtracted.
 func plain(text []byte) bool {
 	const each, highest = 0x0101010101010101, 0x8080808080808080
 	for ; len(text) >= 8; text = text[8:] {

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestMetaOf compares with encoding/json, for meta of any content and for text that is broken.
+// TestMetaOf compares with encoding/json, for meta of any content and for broken text.
 func TestMetaOf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.StringMatching(`[a-z0-9:.-]{0,12}`), rapid.String())
@@ -51,7 +51,7 @@ func TestMetaOf(t *testing.T) {
 	})
 }
 
-// FuzzMeta reads stored meta: by both ways alike, and of what Heddle wrote what it wrote.
+// FuzzMeta reads stored meta: both ways alike, and Heddle's own without loss.
 func FuzzMeta(f *testing.F) {
 	id := uuid.Must(uuid.NewV7())
 	for _, seed := range []string{"", "{}", "null", `{"id":"1"}`, `{"id":"` + id.String() + `"}`, string(domain.Meta{ID: id, Organization: "o", Actor: "a\"\\"}.Encode()),
@@ -75,7 +75,7 @@ func FuzzMeta(f *testing.F) {
 	})
 }
 
-// TestPlain puts each byte at each place of a word and of what is left after the last one.
+// TestPlain puts each byte at each index of a word and of the rest after the last one.
 func TestPlain(t *testing.T) {
 	for c := range 256 {
 		want := c >= ' ' && c < 0x80 && c != '\\'

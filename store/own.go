@@ -8,11 +8,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// A log may be shared: it then holds records of other programs, in streams of any name, and those that its server
-// keeps for itself, such as EventStoreDB's tombstones, whose kinds begin with $. They pass everywhere: readers leave
-// them out and go on behind them.
+// A log may be shared: it then holds records of other programs, in streams of any name, and those that its
+// server keeps for itself, such as EventStoreDB's tombstones, whose kinds begin with $. They are allowed
+// everywhere: readers skip them and continue after them.
 
-// ownMeta is what the meta of every event that Heddle appends begins with, before the event's own id.
+// ownMeta is the prefix of the meta of every event that Heddle appends, before the event's own id.
 const ownMeta = `{"id":"`
 
 // Own reports whether Heddle appended the record: its meta names its id, as no other program's does.
@@ -38,7 +38,7 @@ func Own(records iter.Seq2[Recorded, error]) iter.Seq2[Recorded, error] {
 	}
 }
 
-// TombstoneKind is that of the record by which EventStoreDB tells that its stream was removed.
+// TombstoneKind is the kind of the record by which EventStoreDB marks a removed stream.
 const TombstoneKind = "$streamDeleted"
 
 // IsSystem reports whether a stream, or a kind, is one that the store itself keeps.

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Peers counts what is open, in all and for each peer, so that one does not take the places of others.
+// Peers counts open resources, in all and for each peer, so that one peer does not use up the places of others.
 type Peers struct {
 	Most, Each int // open at once, in all and for one peer
 
@@ -15,7 +15,7 @@ type Peers struct {
 	from map[string]int
 }
 
-// Enter counts one in for whoever has a remote address, until leave is called. Where there are too many, leave is
+// Enter counts one for the peer at a remote address, until leave is called. If there are too many, leave is
 // nil, and alone reports whether that peer's own are.
 func (p *Peers) Enter(remote string) (leave func(), alone bool) {
 	peer := PeerOf(remote)
@@ -41,7 +41,7 @@ func (p *Peers) leave(peer string) {
 	}
 }
 
-// PeerOf returns who a remote address, with a port or without, belongs to: one host, and of IPv6 its network, since
+// PeerOf returns the peer of a remote address, with or without a port: one host, and of IPv6 its network, since
 // whoever has one address there has 2^64.
 func PeerOf(remote string) string {
 	host, _, err := net.SplitHostPort(remote)

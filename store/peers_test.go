@@ -2,7 +2,7 @@ package store
 
 import "testing"
 
-// A peer is what one caller is told from others by.
+// A peer is the unit by which callers are counted.
 func TestPeerOf(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:5": "192.0.2.1", "[::ffff:192.0.2.1]:5": "192.0.2.1", "[2001:db8:1:2:3::4]:5": "2001:db8:1:2::/64",

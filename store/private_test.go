@@ -14,7 +14,7 @@ import (
 	"heddle/store/vault"
 )
 
-// wantPrivate fails for what others may read in a folder, and for the folder.
+// wantPrivate fails for everything in a folder that others may read, and for the folder.
 func wantPrivate(t *testing.T, dir string) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -38,7 +38,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// Whatever is written is for its owner alone, also where something with more rights is there already.
+// Whatever is written is for its owner alone, even in the place of something with more rights.
 func TestFilesArePrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	must(t, os.MkdirAll(filepath.Join(dir, "blobs"), 0o755))

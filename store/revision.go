@@ -10,34 +10,34 @@ import (
 	"heddle/domain/refusal"
 )
 
-// IfRevision makes a change that was thought out on revision n. If the stream has moved past n, the
-// change is decided on the newest state and made only if nothing that it touches changed after n;
-// otherwise it is refused with a [ChangedError]. An event says what it touches by a method
-// Touches() []string, compared by [domain.OverlapKeys]; one without it touches everything. Where the
-// decision refuses the newest state and yet gives changes, what was changed meanwhile is told first.
+// IfRevision makes a change that was based on revision n. If the stream has moved past n, the change is decided
+// on the newest state and made only if nothing that it touches changed after n; otherwise it is refused with a
+// [ChangedError]. An event lists what it touches by a method Touches() []string, compared by
+// [domain.OverlapKeys]; one without it touches everything. If the decision refuses the newest state and yet
+// returns changes, a conflicting change is reported first.
 func IfRevision(n Revision) Option {
 	return func(o *options) { o.ifRevision = &n }
 }
 
-// ChangedError refuses a change of what was changed since the revision that it was thought out on. It
-// is a CONFLICT.
+// ChangedError refuses a change of something that was changed since the revision it was based on. It is a
+// CONFLICT.
 type ChangedError struct {
 	Actor   string
 	At      time.Time
 	Kind    string
-	Touched []string // keys that both touch; none when one of the two touches everything
+	Touched []string // keys that both touch; none if one of the two touches everything
 }
 
 func (e *ChangedError) Error() string { return e.Unwrap().Error() }
 
-// Unwrap is the refusal as callers see it.
+// Unwrap returns the refusal for callers.
 func (e *ChangedError) Unwrap() error {
 	return refusal.New(refusal.Conflict, "changed meanwhile by %s at %s: %s", e.Actor, e.At.Format(time.RFC3339), e.Kind)
 }
 
 type touching interface{ Touches() []string }
 
-// allow refuses changes to what was changed after the revision that the caller has seen.
+// allow refuses changes that conflict with a change after the revision that the caller has seen.
 func (h *Handle[S]) allow(ctx context.Context, changes domain.Changes[S], o options) error {
 	if o.ifRevision == nil || *o.ifRevision == h.at.revision {
 		return nil

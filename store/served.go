@@ -7,29 +7,29 @@ import (
 	"sort"
 )
 
-// What an append through the served log may expect besides a revision.
+// Expectations of an append through the served log besides a revision.
 const (
 	AnyRevision Revision = -2 // nothing
 	SomeStream  Revision = -4 // that the stream has records
 )
 
-// Written is where an append went, or had gone when it was made before.
+// Written is the place of an append, or of an earlier one that it repeats.
 type Written struct {
 	Revision Revision // of the last event
 	Position Position
 	Revived  bool // all records of the stream had been dropped
 }
 
-// ServedLog is what a log can do besides [Log], so that others may be served more than Heddle itself
-// needs: streams of any name, appends that expect little, reading backwards, dropping all records.
+// ServedLog is a log with the operations that other programs need besides Heddle's own [Log]: streams of any
+// name, appends that expect little, reading backwards, dropping all records.
 type ServedLog interface {
 	Log
 	// Write is Append for any stream name, any size and [AnyRevision] or [SomeStream].
 	Write(ctx context.Context, stream string, expected Revision, events []Event) (Written, error)
-	// Drop deletes the records before a revision, the last one too, if the stream is as expected; one
-	// that does not exist counts as empty.
+	// Drop deletes the records before a revision, even the last one, if the stream is as expected; a missing
+	// one counts as empty.
 	Drop(ctx context.Context, stream string, expected, before Revision) error
-	// Bury is Remove if the stream is as expected, for one that does not exist too.
+	// Bury is Remove if the stream is as expected; it works for a missing one, too.
 	Bury(ctx context.Context, stream string, expected Revision) error
 	// Page yields the next records in (after, until] that match a filter, and whether that was all.
 	Page(after, until Position, f Filter) (page []Recorded, all bool, err error)
@@ -37,9 +37,9 @@ type ServedLog interface {
 	PageBack(before Position, most int) ([]Recorded, error)
 	// PageDown yields the stream's records up to a revision, the newest first.
 	PageDown(stream string, from Revision, most int) ([]Recorded, error)
-	// SystemStreams are the names of the streams that begin with a prefix that itself begins with $.
+	// SystemStreams returns the names of the streams that begin with a prefix that itself begins with $.
 	SystemStreams(prefix string) ([]string, error)
-	// End is the log's last position.
+	// End returns the log's last position.
 	End() Position
 }
 

@@ -13,24 +13,24 @@ import (
 	"heddle/store/cache"
 )
 
-// SQLite is a [Log] in one file, with `-wal` and `-shm` files beside it while it is open. Every
-// append is on disk before it returns. One process at a time may have it open for writing; after
-// Close the one file is a whole backup, and `sqlite3 FILE .backup` makes one at any time.
+// SQLite is a [Log] in one file, with `-wal` and `-shm` files beside it while it is open. Every append is on
+// disk before it returns. One process at a time may have it open for writing; after Close the one file is a
+// complete backup, and `sqlite3 FILE .backup` makes one at any time.
 type SQLite struct {
 	Shared
 
 	path    string
 	tail    *tail
 	writer  *writer
-	readers chan *conn // a nil stands for a connection not opened yet
+	readers chan *conn // nil stands for a connection not opened yet
 	closing chan struct{}
 	once    sync.Once
 	closed  error
 }
 
-// Commit is one fsync of the SQLite log, told to [OnCommit].
+// Commit describes one fsync of the SQLite log, for [OnCommit].
 type Commit struct {
-	Appends int // appends that waited and went in together, the refused ones included
+	Appends int // appends that waited and went in together, including refused ones
 	Events  int
 	Took    time.Duration
 	Err     error // why nothing was written
@@ -39,19 +39,19 @@ type Commit struct {
 // SQLiteOption changes how OpenSQLite opens a log.
 type SQLiteOption func(*writer)
 
-// OnCommit has every commit reported, for metrics. It is called by the writer and must be quick.
+// OnCommit sets a callback for every commit, for metrics. The writer calls it, so it must be quick.
 func OnCommit(report func(Commit)) SQLiteOption {
 	return func(w *writer) { w.report = report }
 }
 
-// Logger has what no caller waits for (giving space back, closing a broken connection) logged.
+// Logger sets the logger of work that no caller waits for: returning space, closing a broken connection.
 func Logger(log *slog.Logger) SQLiteOption {
 	return func(w *writer) { w.log = log }
 }
 
 const readerCount = 4
 
-// OpenSQLite opens the log in a file and makes the file if there is none; its folder must exist.
+// OpenSQLite opens the log in a file and creates the file if there is none; its folder must exist.
 func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	s, err := openSQLite(path, opts...)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *SQLite) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		var errs []error
-		for range readerCount { // each is handed back after the page it reads
+		for range readerCount { // each is returned after the page it reads
 			if c := <-s.readers; c != nil {
 				errs = append(errs, c.close())
 			}

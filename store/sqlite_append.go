@@ -9,12 +9,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// head is what the writer knows about a stream.
+// head is the writer's knowledge of a stream.
 type head struct {
-	id       int64 // of its row, 0 when there is none
+	id       int64 // of its row, 0 if there is none
 	category int64
 	revision Revision
-	first    Revision // records before it are gone; the one after revision when all are
+	first    Revision // records before it are gone; the one after revision if all are
 	removed  bool
 }
 
@@ -37,7 +37,7 @@ var insertEvents = func() (sql [insertRows + 1]string) {
 	return sql
 }()
 
-// head reads what is known about a stream.
+// head reads the head of a stream.
 func (w *writer) head(stream string) (head, error) {
 	if h, ok := w.heads.Get(stream); ok {
 		return h, nil
@@ -105,9 +105,9 @@ func (w *writer) append(r *request) (Position, error) {
 	return w.last, nil
 }
 
-const remembered = 256 // records of a stream that is appended to for the first time since the start
+const remembered = 256 // records of a stream at its first append since the start
 
-// remember reads what an append without an expected revision may repeat.
+// remember reads the records that an append without an expected revision may repeat.
 func (w *writer) remember(h head) error {
 	return w.conn.query(`SELECT revision, id FROM events WHERE stream = ? AND revision > ?`, func(row []driver.Value) bool {
 		w.recent.Put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
@@ -115,17 +115,17 @@ func (w *writer) remember(h head) error {
 	}, h.id, int64(h.revision)-remembered)
 }
 
-// place is where an append went, to know it again when it is repeated by a caller who does not say.
+// place is where an append went, to recognize a repeat whose caller expects no revision.
 type place struct {
 	stream   int64
 	revision Revision
 }
 
-// empty tells that all records were dropped, or never were.
+// empty reports whether all records were dropped, or never existed.
 func (h head) empty() bool { return h.revision < h.first }
 
-// is tells whether the stream is as an append expects it. One whose records were all dropped may be
-// begun again.
+// is reports whether the stream is as an append expects it. One whose records were all dropped may be begun
+// again.
 func (h head) is(expected Revision) bool {
 	switch expected {
 	case AnyRevision:
@@ -138,7 +138,7 @@ func (h head) is(expected Revision) bool {
 	return h.revision == expected
 }
 
-// repeated answers an append that was made before, and refuses any other.
+// repeated returns the result of an append that was made before, and refuses any other.
 func (w *writer) repeated(h head, r *request) (Position, error) {
 	var ids []uuid.UUID
 	var last Position
@@ -166,7 +166,7 @@ func (w *writer) create(stream string) (head, error) {
 	return head{id: id, category: category, revision: NoStream}, err
 }
 
-// category gives the number that a category's records are indexed under.
+// category returns the number that a category's records are indexed under.
 func (w *writer) category(name string) (int64, error) {
 	if id, ok := w.categories[name]; ok {
 		return id, nil
@@ -182,7 +182,7 @@ func (w *writer) category(name string) (int64, error) {
 	return id, nil
 }
 
-// asRead is the event as it is read: an empty blob comes as nil.
+// asRead returns the event as it is read: an empty blob comes as nil.
 func (e Event) asRead() Event {
 	if len(e.Meta) == 0 {
 		e.Meta = nil
@@ -193,7 +193,7 @@ func (e Event) asRead() Event {
 	return e
 }
 
-// notNull keeps an empty slice apart from SQL's NULL.
+// notNull distinguishes an empty slice from SQL's NULL.
 func notNull(b []byte) []byte {
 	if b == nil {
 		return []byte{}

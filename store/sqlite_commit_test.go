@@ -10,9 +10,9 @@ import (
 	"heddle/store/storetest"
 )
 
-// TestSQLiteCommitLandsAndFails has a commit land that is told as failed. Its outcome is unknown, a
-// repeat succeeds with the first position, a change repeats it by itself, and a follower of the
-// category is not led past the record by what is appended to others.
+// TestSQLiteCommitLandsAndFails has a commit land that reports a failure. Its outcome is unknown, a repeat
+// succeeds with the first position, a change repeats it by itself, and appends to other streams do not lead a
+// follower of the category past the record.
 func TestSQLiteCommitLandsAndFails(t *testing.T) {
 	log := storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))
 	first := storetest.MustAppend(t, log, "draft-1", store.NoStream, storetest.Event("A"))

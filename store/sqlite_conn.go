@@ -13,8 +13,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// conn is one SQLite connection for one goroutine at a time. It speaks to the driver itself: on the
-// paths of every append and every record read, database/sql would cost as much as SQLite does.
+// conn is one SQLite connection for one goroutine at a time. It uses the driver directly: on the paths of every
+// append and every record read, database/sql would cost as much as SQLite does.
 type conn struct {
 	raw        driver.Conn
 	statements map[string]driver.Stmt
@@ -35,7 +35,7 @@ func openConn(path string, pragmas ...string) (*conn, error) {
 	return c, nil
 }
 
-// run executes a statement once, without keeping it.
+// run executes a statement once, without caching it.
 func (c *conn) run(sql string) error {
 	_, err := c.raw.(driver.ExecerContext).ExecContext(context.Background(), sql, nil)
 	return err
@@ -63,8 +63,8 @@ func (c *conn) result(sql string, args []any) (driver.Result, error) {
 	return s.(driver.StmtExecContext).ExecContext(context.Background(), c.named(args))
 }
 
-// query calls each with every row, until it returns false. The row's slice is used again for the
-// next row; the byte slices in it are not.
+// query calls each with every row, until it returns false. The row's slice is reused for the next row; the byte
+// slices in it are not.
 func (c *conn) query(sql string, each func(row []driver.Value) bool, args ...any) (err error) {
 	s, err := c.prepared(sql)
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *conn) query(sql string, each func(row []driver.Value) bool, args ...any
 	}
 }
 
-// number is query for a single integer, 0 when there is no row.
+// number is query for a single integer, 0 if there is no row.
 func (c *conn) number(sql string, args ...any) (int64, error) {
 	var n int64
 	err := c.query(sql, func(row []driver.Value) bool {
@@ -131,7 +131,7 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.raw.Close())...)
 }
 
-// uncertain marks the error of a commit that may have landed all the same; without room it never does.
+// uncertain marks the error of a commit that may have landed all the same; on a full disk it never does.
 func uncertain(err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if err == nil || ok && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code()&0xff == sqlite3.SQLITE_BUSY) {
@@ -140,8 +140,8 @@ func uncertain(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 }
 
-// unavailable turns what SQLite says when it can't write or read now into a refusal that an operator
-// understands; other errors stay as they are.
+// unavailable turns SQLite's errors about a write or read that is impossible now into a refusal that an
+// operator understands; other errors stay as they are.
 func unavailable(err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// selectStream finds the stream and a page of its records in one statement, so that the two can't
-// disagree; the first row tells a stream without records apart from none.
+// selectStream finds the stream and a page of its records in one statement, so that the two can't disagree; the
+// first row distinguishes a stream without records from a missing one.
 const selectStream = `SELECT s.removed, e.position, e.revision, e.id, e.kind, e.meta, e.data, e.created, e.binary
 	FROM streams s LEFT JOIN events e ON e.stream = s.id AND e.revision >= ?2
 	WHERE s.name = ?1 ORDER BY e.revision LIMIT 512`

@@ -8,10 +8,10 @@ import (
 
 const (
 	freelistKept = 1024 // pages of 4 KiB
-	vacuumStep   = 256  // pages given back between two commits
+	vacuumStep   = 256  // pages returned between two commits
 )
 
-// remove leaves the stream's row as a tombstone, even of a stream that never was if that is asked for.
+// remove leaves the stream's row as a tombstone, even of a stream that never existed if asked to.
 func (w *writer) remove(r *request) (Position, error) {
 	h, err := w.head(r.stream)
 	switch {
@@ -62,8 +62,8 @@ func (w *writer) truncate(r *request) (Position, error) {
 	return 0, w.drop(h, before)
 }
 
-// drop deletes a stream's records before a revision, and notes the last position, since the newest
-// record may be among them.
+// drop deletes a stream's records before a revision, and notes the last position, since the newest record may
+// be among them.
 func (w *writer) drop(h head, before Revision) error {
 	w.shrunk, w.dropped = true, true
 	if err := w.conn.exec(`UPDATE high_water SET position = ?`, int64(w.last)); err != nil {
@@ -72,7 +72,7 @@ func (w *writer) drop(h head, before Revision) error {
 	return w.conn.exec(`DELETE FROM events WHERE stream = ? AND revision < ?`, h.id, int64(before))
 }
 
-// idle is ready while there may be space to give back.
+// idle is ready while there may be space to return.
 func (w *writer) idle() <-chan struct{} {
 	if !w.shrunk || w.conn == nil {
 		return nil
@@ -86,8 +86,8 @@ var always = func() <-chan struct{} {
 	return c
 }()
 
-// giveBack returns some free pages to the file system, a step at a time so that appends go between; a few stay: new
-// records will want them. Then it empties the write-ahead log, which still has what was removed.
+// giveBack returns some free pages to the file system, a step at a time so that appends go between; a few stay
+// for new records. Then it empties the write-ahead log, which still has the removed records.
 func (w *writer) giveBack() {
 	keep := w.freelist
 	if w.fresh {
@@ -108,7 +108,7 @@ func (w *writer) giveBack() {
 	}
 }
 
-// emptyPause is how long the write-ahead log is left alone when somebody reads from it, such as a backup.
+// emptyPause is how long the write-ahead log is left alone if somebody reads from it, such as a backup.
 const emptyPause = time.Second
 
 // emptyWAL waits for nobody.

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	applicationID = 0x6864646c // "hddl", at a fixed place in the file so that file(1) can tell
+	applicationID = 0x6864646c // "hddl", at a fixed offset in the file, for file(1)
 	schemaVersion = 2
 )
 
-// The schema is meant to stay: what is stored is read by all later versions, and events are upcast
-// when they are read, never rewritten. Positions are given by the writer; high_water keeps them from
-// being given twice after the newest records were removed. The index by category holds 9 bytes a
-// record and lets the few events that people make be followed past the many that machines make.
+// The schema is meant to stay: all later versions read stored events, and events are upcast when they are read,
+// never rewritten. The writer assigns positions; high_water keeps them from being assigned twice after the
+// newest records were removed. The index by category takes 9 bytes a record and lets the few events that people
+// make be followed past the many that machines make.
 var schema = []string{
 	`CREATE TABLE streams (
 		id      INTEGER PRIMARY KEY,
@@ -45,7 +45,7 @@ var schema = []string{
 	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
 }
 
-// upgrade1 makes schema 2 of schema 1, which did not know when events were appended.
+// upgrade1 makes schema 2 of schema 1, which did not record when events were appended.
 var upgrade1 = []string{
 	`ALTER TABLE events ADD COLUMN created INTEGER NOT NULL DEFAULT 0`,
 	`ALTER TABLE events ADD COLUMN binary INTEGER NOT NULL DEFAULT 0`,
@@ -61,19 +61,19 @@ var writerPragmas = []string{
 	"auto_vacuum = INCREMENTAL",
 	"journal_mode = WAL",
 	"synchronous = FULL", // every commit is an fsync
-	"secure_delete = ON", // what is removed is overwritten: people may ask for that
+	"secure_delete = ON", // removed data is overwritten: people may require that
 	"wal_autocheckpoint = 4000",
 	"journal_size_limit = 67108864",
-	"cache_size = -4096", // KiB, and twice that in memory: what is appended goes to the ends of few trees
+	"cache_size = -4096", // KiB, and twice that in memory: appends go to the ends of few trees
 }
 
 var readerPragmas = []string{
 	busyTimeout,
 	"query_only = 1",
-	"cache_size = -1024", // the system keeps the file's pages, too
+	"cache_size = -1024", // the system caches the file's pages, too
 }
 
-// prepareSchema makes the tables in an empty file and refuses files that are not a log this version knows.
+// prepareSchema makes the tables in an empty file and refuses files that are not a log of a known version.
 func prepareSchema(c *conn) error {
 	application, err := c.number("PRAGMA application_id")
 	if err != nil {

@@ -103,8 +103,7 @@ func TestSQLiteGivesSpaceBack(t *testing.T) {
 	}
 }
 
-// TestSQLiteOpenTwice shares a file between two writers, as two processes would: neither may trust
-// what it remembers.
+// TestSQLiteOpenTwice shares a file between two writers, as two processes would: neither may trust its memory.
 func TestSQLiteOpenTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
 	logs := []store.Log{storetest.SQLite(t, path), storetest.SQLite(t, path)}

@@ -24,8 +24,8 @@ const (
 	recentCached = 1 << 15 // appends, in each of two generations
 )
 
-// writer owns the one connection that writes, and the goroutine that it is used by. All that wait
-// while it commits go into the next commit together: one fsync for all of them.
+// writer owns the one connection that writes, and its goroutine. All requests that wait while it commits go
+// into the next commit together: one fsync for all of them.
 type writer struct {
 	path     string
 	requests chan *request
@@ -37,23 +37,23 @@ type writer struct {
 	freelist int64    // free pages that are kept for reuse
 	pragmas  []string // besides writerPragmas, for tests
 
-	conn       *conn // nil after it broke, until it can be opened again
+	conn       *conn // nil after it broke, until it can be reopened
 	version    int64 // data_version: changes when somebody else has written to the file
 	last       Position
 	heads      *cache.Map[string, head]
-	recent     *cache.Map[uuid.UUID, place] // first ids of appends, and where they went
+	recent     *cache.Map[uuid.UUID, place] // first ids of appends, and their places
 	categories map[string]int64
-	row        []any               // used again by every insert
+	row        []any               // reused by every insert
 	grown      map[string]Position // by the group at work
 	appended   []Recorded          // by the group at work
 	dropped    bool                // the group at work has removed records
-	shrunk     bool                // records were removed since space was given back
-	fresh      bool                // free pages may be of a version that did not overwrite what it removed
-	again      <-chan time.Time    // when to try again what somebody who reads has kept from being done
+	shrunk     bool                // records were removed since space was returned
+	fresh      bool                // free pages may be of a version that did not overwrite removed data
+	again      <-chan time.Time    // when to retry emptying the WAL that a reader prevented
 }
 
-// request is something to do in a commit. do returns a refusal for what concerns this request only,
-// before it has written anything, and any other error when the whole commit has to be undone.
+// request is a piece of work in a commit. do returns a refusal that concerns this request only, before it has
+// written anything, and any other error if the whole commit has to be undone.
 type request struct {
 	do       func(*writer, *request) (Position, error)
 	stream   string
@@ -76,7 +76,7 @@ func (r *request) bytes() (n int) {
 	return n
 }
 
-// submit hands a request to the writer and waits for it: once handed over it can't be called back.
+// submit passes a request to the writer and waits for it: from then on it can't be cancelled.
 func (w *writer) submit(ctx context.Context, r *request) (Position, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -110,8 +110,8 @@ func (w *writer) loop() {
 	}
 }
 
-// gather adds to a request those that wait already. Whoever was just answered often comes at once
-// with the next request: letting them run first makes the groups of a few busy callers twice as large.
+// gather adds the requests that already wait. Callers that were just answered often come at once with the next
+// request: letting them run first makes the groups of a few busy callers twice as large.
 func (w *writer) gather(first *request) []*request {
 	runtime.Gosched()
 	group, size := []*request{first}, first.bytes()
@@ -127,8 +127,8 @@ func (w *writer) gather(first *request) []*request {
 	return group
 }
 
-// serve commits a group, or, if that fails, each of the group alone: what has no room must not keep
-// out what has.
+// serve commits a group, or, if that fails, each of the group alone: a request that does not fit on the disk
+// must not keep out one that does.
 func (w *writer) serve(group []*request) {
 	if err := w.commit(group); err != nil && len(group) > 1 {
 		for i := range group {
@@ -199,7 +199,7 @@ func (w *writer) transact(group []*request) error {
 	return err
 }
 
-// begin starts a transaction and forgets what it knows if the file was written to by somebody else.
+// begin starts a transaction and forgets the cached state if somebody else has written to the file.
 func (w *writer) begin() error {
 	if err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -212,8 +212,8 @@ func (w *writer) begin() error {
 	return w.load()
 }
 
-// load reads what the writer keeps in memory, at the start, after somebody else has written and after
-// a commit that failed: it may have landed, and then followers have to hear of it.
+// load reads the writer's cached state: at the start, after somebody else has written and after a failed
+// commit, which may have landed and which followers then have to hear of.
 func (w *writer) load() error {
 	w.heads.Clear()
 	clear(w.categories)
@@ -237,11 +237,11 @@ func (w *writer) load() error {
 	return err
 }
 
-// undo rolls back; a connection that can't even do that is given up and opened again later.
+// undo rolls back; a connection that can't even do that is dropped and reopened later.
 func (w *writer) undo() {
 	w.recent.Clear()
 	clear(w.categories)
-	w.version = -1 // what is in memory is read again: the file alone knows what has landed
+	w.version = -1 // the cache is read again: only the file knows what has landed
 	err := w.conn.exec("ROLLBACK")
 	if err == nil || w.conn.exec("BEGIN") == nil && w.conn.exec("ROLLBACK") == nil {
 		return // in the second case SQLite had rolled back by itself

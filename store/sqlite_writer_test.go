@@ -28,7 +28,7 @@ func TestSQLiteWriteAheadLogResets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The next page may be being read ahead just now, so the first try may meet it.
+			// The next page may be under read-ahead just now, so the first try may meet it.
 			for deadline := time.Now().Add(10 * time.Second); ; {
 				busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
 				if err == nil && busy == 0 && size(t, path+"-wal") == 0 {
@@ -47,7 +47,7 @@ func TestSQLiteWriteAheadLogResets(t *testing.T) {
 	}
 }
 
-// TestSQLiteGroup has one commit take appends that go and others that do not.
+// TestSQLiteGroup has one commit take appends that succeed and others that do not.
 func TestSQLiteGroup(t *testing.T) {
 	var commits []Commit
 	log := openIdleLog(t, OnCommit(func(c Commit) { commits = append(commits, c) }))

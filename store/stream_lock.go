@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// keyedLock lets one at a time have a key, such as a stream's name.
+// keyedLock is a lock per key, such as a stream's name.
 type keyedLock struct {
 	mu   sync.Mutex
-	held map[string]*turns // only keys that somebody has or waits for
+	held map[string]*turns // only keys in use
 }
 
 type turns struct {
@@ -16,7 +16,7 @@ type turns struct {
 	users int
 }
 
-// enter waits for the caller's turn and returns what ends it.
+// enter waits for the caller's turn and returns a function that ends it.
 func (l *keyedLock) enter(ctx context.Context, key string) (leave func(), err error) {
 	l.mu.Lock()
 	one := l.held[key]

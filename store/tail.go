@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// tail tells followers how far the log has come and wakes them when it grows.
+// tail is the end of the log; it wakes followers when the log grows.
 type tail struct {
 	mu         sync.Mutex
 	last       Position
@@ -18,8 +18,8 @@ func newTail(last Position) *tail {
 	return &tail{last: last, newest: newest{after: last, most: newestBytes}, categories: map[string]Position{}, grown: make(chan struct{})}
 }
 
-// publish announces records by the last position of each category that got some. Whoever has them
-// at hand gives them too.
+// publish announces records by the last position of each category that got some. A caller that has the records
+// passes them, too.
 func (t *tail) publish(categories map[string]Position, records ...Recorded) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,15 +32,15 @@ func (t *tail) publish(categories map[string]Position, records ...Recorded) {
 	t.grown = make(chan struct{})
 }
 
-// end is the log's last position.
+// end returns the log's last position.
 func (t *tail) end() Position {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
 }
 
-// look returns the log's last position, the last one that may match the filter among those published
-// since the log was opened, and a channel that is closed when there is more.
+// look returns the log's last position, the last one that may match the filter among those published since the
+// log was opened, and a channel that is closed when there is more.
 func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,7 +53,7 @@ func (t *tail) look(f Filter) (last, matching Position, grown <-chan struct{}) {
 	return t.last, matching, t.grown
 }
 
-// Takes reports whether the filter chooses a record.
+// Takes reports whether the filter matches a record.
 func (f Filter) Takes(r Recorded) bool {
 	if len(f.Categories) == 0 {
 		return f.System || !IsSystem(r.Stream)

@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	newestRecords = 2 * PageRecords // most records that are kept in memory
+	newestRecords = 2 * PageRecords // most records in memory
 	newestBytes   = 1 << 20         // and about how many bytes
 )
 
-// newest is the end of the log in memory: who follows the log as it grows need not query for each
-// record what has just been written.
+// newest is the end of the log in memory: a follower at the end need not query for records that have just been
+// written.
 type newest struct {
 	records []Recorded
 	after   Position // records are all that came after it
@@ -19,8 +19,7 @@ type newest struct {
 	most    int // bytes, about
 }
 
-// add takes what was appended. Without it, or where something came before it that is not here, what
-// is kept begins anew.
+// add adds appended records. Without them, or after a gap, the cache begins anew.
 func (n *newest) add(records []Recorded, last Position) {
 	if len(records) == 0 {
 		*n = newest{after: last, most: n.most}
@@ -44,7 +43,7 @@ func (n *newest) add(records []Recorded, last Position) {
 	n.records = slices.Delete(n.records, 0, gone)
 }
 
-// page is a pager, if it has all that came after a position.
+// page is a pager, if the cache has everything after a position.
 func (t *tail) page(after, until Position, f Filter) (page []Recorded, all, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,12 +70,12 @@ func (t *tail) page(after, until Position, f Filter) (page []Recorded, all, know
 	return page, true, true
 }
 
-// forget drops what is kept in memory, because records were removed.
+// forget empties the cache, because records were removed.
 func (t *tail) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.newest.add(nil, t.last)
 }
 
-// Size is about how many bytes the record takes.
+// Size returns the approximate size of the record in bytes.
 func (r Recorded) Size() int { return len(r.Stream) + len(r.Kind) + len(r.Meta) + len(r.Data) }

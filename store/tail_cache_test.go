@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is served from memory is what a query gives, whatever was kept, dropped, removed or written by others.
+// Pages from memory equal those from a query, whatever was cached, dropped, removed or written by others.
 func TestNewestIsWhatIsQueried(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
 	log := openTestLog(t, path)

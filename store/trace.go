@@ -7,11 +7,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A trace goes on where its events are read: each event names the span that it was made in.
+// A trace continues where its events are read: each event names the span that it was made in.
 
 const traceHeader = "traceparent"
 
-// traceParent names the span that a context is in, "" when nothing is traced.
+// traceParent returns the span of a context, "" if nothing is traced.
 func traceParent(ctx context.Context) string {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return ""

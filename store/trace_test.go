@@ -8,7 +8,7 @@ import (
 	"heddle/domain"
 )
 
-// An event names the trace that it was made in, if there was one, and whoever reads it can go on there.
+// An event names the trace that it was made in, if any, and its readers can continue it.
 func TestEventsNameTheirTrace(t *testing.T) {
 	log := NewMemory()
 	t.Cleanup(func() { _ = log.Close() })

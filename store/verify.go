@@ -15,18 +15,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Head says what a log holds up to a position. Kept elsewhere, it lets [Verify] prove later that
-// nothing of it was changed or cut off.
+// Head summarizes a log up to a position. Stored elsewhere, it lets [Verify] prove later that nothing of it was
+// changed or cut off.
 type Head struct {
 	Position   Position                `json:"position"`
 	Events     int                     `json:"events"`
 	Streams    int                     `json:"streams"`
 	Foreign    int                     `json:"foreign,omitempty"`    // records of other programs, which are not chained
-	Digest     string                  `json:"digest"`               // over the last record of every stream that lasts
-	Categories map[string]CategoryHead `json:"categories,omitempty"` // of the streams in Digest, to tell where a difference is
+	Digest     string                  `json:"digest"`               // over the last record of every lasting stream
+	Categories map[string]CategoryHead `json:"categories,omitempty"` // of the streams in Digest, to narrow down a difference
 }
 
-// CategoryHead is the part of a [Head] that one category makes.
+// CategoryHead is one category's part of a [Head].
 type CategoryHead struct {
 	Events  int    `json:"events"`
 	Streams int    `json:"streams"`
@@ -36,11 +36,11 @@ type CategoryHead struct {
 // truncated is the only category whose streams may begin after revision 0.
 const truncated = "state"
 
-// verifiedStream is a stream of Heddle's as far as it was read.
+// verifiedStream is one of Heddle's streams as far as it was read.
 type verifiedStream struct {
 	revision Revision
 	hash     [sha256.Size]byte
-	gap      bool // it did not begin where it should: its older records may go before its tombstone comes
+	gap      bool // it did not begin where it should: older records may go before its tombstone comes
 }
 
 // verifying is one walk through a log.
@@ -49,11 +49,10 @@ type verifying struct {
 	events, foreign int
 }
 
-// Verify reads the whole log and checks that the revisions of every stream follow each other and
-// that every record names the hash of the one before it; the error says which stream and revision
-// does not. Records of other programs are counted and not chained. With an earlier head it also proves
-// that all that the head told of is still there. What no head tells of, a change of a stream's last
-// record or the loss of its end can't be seen.
+// Verify reads the whole log and checks that the revisions of every stream are consecutive and that every
+// record names the hash of the one before it; the error says which stream and revision does not. Records of
+// other programs are counted and not chained. With an earlier head it also proves that everything in the head
+// is still there. Without a head, a change of a stream's last record or the loss of its end can't be seen.
 func Verify(ctx context.Context, log Log, since *Head) (Head, error) {
 	v := &verifying{streams: map[string]verifiedStream{}}
 	checked := since == nil
@@ -124,7 +123,7 @@ func (v *verifying) next(r Recorded) error {
 	return nil
 }
 
-// other takes a record that is not Heddle's. In a stream of Heddle's it takes a place, and none in the chain.
+// other handles a record that is not Heddle's. It counts in a stream of Heddle's, but not in its chain.
 func (v *verifying) other(r Recorded, before verifiedStream, known bool) error {
 	var meta domain.Meta
 	if json.Unmarshal(r.Meta, &meta) == nil && meta.ID != uuid.Nil && meta.Organization != "" && known {
@@ -178,8 +177,8 @@ func headOf(streams map[string]verifiedStream, events int, at Position) Head {
 	return head
 }
 
-// holds compares the head with what the log has up to the same position now. Counts over all streams
-// shrink as runs are removed, so only the digest must be the same.
+// holds compares the head with the log up to the same position. Counts over all streams shrink as runs are
+// removed, so only the digest must be the same.
 func (h *Head) holds(now Head) error {
 	if h.Digest == now.Digest {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"heddle/store/storetest"
 )
 
-// runsOfTest and statesOfTest are aggregates whose streams pass.
+// runsOfTest and statesOfTest are aggregates with passing streams.
 var (
 	runsOfTest   = domain.NewCategory("run", domain.Kind[counted]("Counted"))
 	statesOfTest = domain.NewCategory("state", domain.Kind[counted]("Counted"))

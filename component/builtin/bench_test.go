@@ -6,8 +6,8 @@ import (
 	"heddle/component"
 )
 
-// BenchmarkFormats reads and writes records, and what takes each format longest for its size. Bytes are those of the
-// input, so that memory and time can be compared with it.
+// BenchmarkFormats reads and writes records, and the input that takes each format longest for its size. Bytes
+// are those of the input, so that memory and time can be compared with it.
 func BenchmarkFormats(b *testing.B) {
 	const format = "change-data-format"
 	records := numbered("[", `{"id":%[1]d,"name":"Customer %[1]d","mail":"c%[1]d@example.test","city":"Berlin","active":true},`, 5000, `{"id":0}]`)

@@ -19,23 +19,23 @@ const (
 	memoryMax = "HEDDLE_MAX_STEP_MEMORY"
 )
 
-// small are the limits that the worst inputs are tried with.
+// small are the limits of the worst inputs.
 var small = value.Limits{Output: mega, Memory: 8 * mega}
 
-// worst is an input that once held or took far more than its size, and the limit that it meets now, or a part of
-// the error; nothing if it is read after all.
+// worst is an input that once held or took far more than its size, and the limit that it meets now, or a part
+// of the error; nothing if it is read after all.
 type worst struct {
 	component, action string
 	inputs            map[string]any
 	limit             string
 }
 
-// times repeats what stands in the middle.
+// times repeats the middle text.
 func times(before, middle string, n int, after string) string {
 	return before + strings.Repeat(middle, n) + after
 }
 
-// numbered joins a text for each number.
+// numbered concatenates a text for each number.
 func numbered(before, format string, n int, after string) string {
 	var b strings.Builder
 	b.WriteString(before)
@@ -150,7 +150,7 @@ func nested(depth int) any {
 	return condition
 }
 
-// What is beyond a limit is refused by that limit's name, and little is held before that shows.
+// A limit refuses larger inputs by its name, before much is held.
 func TestWorstInputs(t *testing.T) {
 	registry := component.New(Components()...)
 	for name, c := range worstInputs() {
@@ -180,7 +180,7 @@ func TestWorstInputs(t *testing.T) {
 	}
 }
 
-// ending is a context that ends when it has been asked so often.
+// ending is a context that ends after a number of checks.
 type ending struct {
 	context.Context
 	looks int
@@ -195,7 +195,7 @@ func (e *ending) Err() error {
 	return nil
 }
 
-// What takes long asks again and again whether the run still wants it.
+// Long computations ask again and again whether the run still wants them.
 func TestLongWorkEnds(t *testing.T) {
 	const format, text = "change-data-format", "text-manipulation"
 	long := times("", "a,b\n", mega, "")

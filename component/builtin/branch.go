@@ -8,7 +8,7 @@ import (
 	"heddle/component/value"
 )
 
-// elseBranch is the branch to take when nothing matches. The format fixes its name.
+// elseBranch is the branch to take if nothing matches. The format fixes its name.
 const elseBranch = "Else"
 
 func init() {
@@ -89,8 +89,8 @@ func selectExecutedStepResult(_ context.Context, _ component.Step, in selectResu
 	return component.Result{}, nil
 }
 
-// matches compares as JavaScript does and then by text, since the values in a definition are always
-// text: an object matches its JSON and true matches "true", which JavaScript denies.
+// matches compares as JavaScript does and then by text, since the values in a definition are always text: an
+// object matches its JSON and true matches "true", which JavaScript denies.
 func matches(budget *value.Budget, val any, text string, literal any) bool {
 	if value.LooseEqual(val, literal) {
 		return true

@@ -8,7 +8,7 @@ import (
 	"heddle/component"
 )
 
-// The catalogue is for people: everything in it says what it is.
+// The catalogue is for people: every entry has a description.
 func TestCatalogue(t *testing.T) {
 	effects := []string{"http", "customHttp", "cross-flow", "recursive-flow.invokeRecursive"}
 	for _, c := range component.New(Components()...).Components() {

@@ -18,7 +18,7 @@ func init() {
 	})
 }
 
-// readActions make values of what comes as text or bytes.
+// readActions parse text or bytes to values.
 func readActions() []component.Action {
 	return []component.Action{
 		component.NewAction("deserializeFormData", "Deserialize URL-encoded form data",
@@ -37,7 +37,7 @@ func readActions() []component.Action {
 	}
 }
 
-// writeActions make text, or simple values, of values.
+// writeActions render values as text, or as simple values.
 func writeActions() []component.Action {
 	return []component.Action{
 		component.NewAction("serializeFormData", "Serialize URL-encoded form data",
@@ -64,7 +64,7 @@ func deserializeFormData(budget *value.Budget, in dataInputs) (any, error) {
 	text, rest, isText := textOf(in.Data)
 	if !isText {
 		if _, isObject := rest.(map[string]any); isObject {
-			return rest, nil // a multipart form, taken apart on arrival
+			return rest, nil // a multipart form, parsed on arrival
 		}
 		return nil, refusal.ForField(refusal.Invalid, "data", "Data must be URL-encoded form data, not %s", shape(rest))
 	}
@@ -84,7 +84,7 @@ func deserializeFormData(budget *value.Budget, in dataInputs) (any, error) {
 	return form, nil
 }
 
-// unescaped reads a part of a form. What is escaped wrongly, such as the sign in 100%, stands for itself.
+// unescaped decodes a part of a form. An invalid escape, such as the sign in 100%, stands for itself.
 func unescaped(part string) string {
 	if !strings.ContainsAny(part, "+%") {
 		return part
@@ -95,7 +95,7 @@ func unescaped(part string) string {
 		case c == '+':
 			text = append(text, ' ')
 		case c == '%' && i+2 < len(part) && hexDigits[part[i+1]] && hexDigits[part[i+2]]:
-			text, _ = hex.AppendDecode(text, []byte(part[i+1:i+3])) // two digits always stand for a byte
+			text, _ = hex.AppendDecode(text, []byte(part[i+1:i+3])) // two hex digits are always a byte
 			i += 2
 		default:
 			text = append(text, c)
@@ -126,11 +126,11 @@ func deserializeFromJSON(budget *value.Budget, in dataInputs) (any, error) {
 	return value, nil
 }
 
-// byteOrderMark stands before the text in files that some programs write.
+// byteOrderMark precedes the text in files of some programs.
 const byteOrderMark = "\uFEFF"
 
-// textOf gives the text in v: v itself, binary data or the data of a body. If it is something else,
-// rest is that.
+// textOf returns the text in v: v itself, binary data or the data of a body. If it is something else, rest is
+// that.
 func textOf(v any) (text string, rest any, ok bool) {
 	if data, _, isBody := value.Body(v); isBody {
 		v = data
@@ -144,7 +144,7 @@ func textOf(v any) (text string, rest any, ok bool) {
 	return "", v, false
 }
 
-// excerpt cuts a text to at most n characters.
+// excerpt truncates a text to n characters.
 func excerpt(text string, n int) string {
 	count := 0
 	for i := range text {

@@ -99,7 +99,7 @@ func TestChangeDataFormat(t *testing.T) {
 	}, "deserializeFormData", "deserializeFromJson")
 }
 
-// What is written as XML, YAML or JSON is read back as it was.
+// XML, YAML and JSON are read back as they were written.
 func TestFormatsRoundTrip(t *testing.T) {
 	name := rapid.StringMatching(`[a-z_][a-z0-9.-]{0,5}`)
 	leaf := rapid.OneOf(rapid.Map(rapid.StringMatching(`[ -~éÀ€]{0,8}`), func(s string) any { return strings.TrimSpace(s) }),
@@ -132,7 +132,7 @@ func TestFormatsRoundTrip(t *testing.T) {
 	})
 }
 
-// texts makes text of all leaves, in a copy.
+// texts returns a copy with all leaves as text.
 func texts(v any) any {
 	object, ok := v.(map[string]any)
 	if !ok {

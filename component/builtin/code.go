@@ -37,7 +37,7 @@ type runCodeInputs struct {
 	Code string `key:"code" label:"Code" type:"code" required:"true" doc:"A function assigned to module.exports, such as: module.exports = async (context, stepResults) => ({ data: 1 })"`
 }
 
-// stateScopes names the persisted values of each scope as code sees them.
+// stateScopes names the persisted values of each scope in code.
 var stateScopes = map[string]component.Scope{
 	"executionState":   component.ExecutionScope,
 	"instanceState":    component.FlowScope,
@@ -57,8 +57,8 @@ func runCode(ctx context.Context, step component.Step, in runCodeInputs) (compon
 	return codeResult(step, returned)
 }
 
-// callCode calls a function with its context as the first argument, keeps the values that it changed in it
-// or returned, and gives what it returned.
+// callCode calls a function with its context as the first argument, persists the values that it changed there
+// or returned, and returns its result.
 func callCode(ctx context.Context, step component.Step, call component.ScriptCall) (any, error) {
 	names := slices.Sorted(maps.Keys(stateScopes))
 	facts := maps.Clone(step.Facts())
@@ -88,10 +88,10 @@ func callCode(ctx context.Context, step component.Step, call component.ScriptCal
 	return mapOf(answer)["value"], nil
 }
 
-// codeResult reads what the function returned.
+// codeResult converts the function's result.
 func codeResult(step component.Step, returned map[string]any) (component.Result, error) {
 	data, hasData := returned["data"]
-	if !hasData { // what the format's documentation of synchronous answers has in its place
+	if !hasData { // the format's documentation of synchronous answers has this form
 		data, hasData = returned["body"]
 	}
 	if !hasData && len(returned) > 0 {
@@ -104,7 +104,7 @@ func codeResult(step component.Step, returned map[string]any) (component.Result,
 	return result, err
 }
 
-// codeStatus gives the HTTP status among what a function returned, 0 for none.
+// codeStatus returns the HTTP status in a function's result, 0 for none.
 func codeStatus(returned map[string]any) (int, error) {
 	status := returned["statusCode"]
 	if status == nil {
@@ -129,12 +129,12 @@ func codeHeaders(returned map[string]any) map[string]string {
 	return headers
 }
 
-// keepState writes what the function changed in one scope: in the object of its context, where a
-// deleted key is removed, and in the object that it returned, which is merged and has the last word.
-// Keys with the value that they had before are not written: another run may have changed them since.
+// keepState persists the function's changes of one scope: in the object of its context, where a deleted key is
+// removed, and in the object that it returned, which is merged and takes precedence. Keys with their old values
+// are not written: another run may have changed them since.
 func keepState(ctx context.Context, state component.State, before map[string]any, after, returned any) error {
 	changed := maps.Clone(mapOf(after))
-	if changed == nil { // the code put something else in its place: that says nothing about the keys
+	if changed == nil { // the code replaced the object: that says nothing about the keys
 		changed = maps.Clone(before)
 	}
 	maps.Copy(changed, mapOf(returned))

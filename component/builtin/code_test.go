@@ -12,7 +12,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// answers makes a script that returns value and leaves the states of its context as change does.
+// answers returns a script that returns value and leaves the states of its context as change does.
 func answers(val any, change func(context map[string]any)) func(component.ScriptCall) (any, error) {
 	return func(call component.ScriptCall) (any, error) {
 		raw, err := value.Encode(call.Args[0]) // the engine works on a copy

@@ -44,8 +44,8 @@ func listCodeActions() []component.Action {
 	}
 }
 
-// The functions in inputs are evaluated apart, so that lines in errors are theirs. A function with a
-// semicolon behind it is no expression; it is evaluated as it stands.
+// The functions in inputs are evaluated separately, so that lines in errors are theirs. A function followed by
+// a semicolon is no expression; it is evaluated as it stands.
 const loadFunction = `const load = (source) => {
 	let f;
 	try { f = (0, eval)("(" + source + "\n)"); } catch (e) { f = (0, eval)(source); }
@@ -117,7 +117,7 @@ func aggregate(ctx context.Context, step component.Step, in aggregateInputs) (co
 	return component.Result{Data: aggregated(in.Function, all)}, nil
 }
 
-// floats reads numbers, and text that is one.
+// floats converts numbers, and text that is one.
 func floats(budget *value.Budget, field string, list []any) ([]float64, error) {
 	all := make([]float64, len(list))
 	for i, element := range list {
@@ -152,6 +152,6 @@ func aggregated(function string, all []float64) any {
 	case function == "MIN":
 		return slices.Min(all)
 	}
-	slices.Sort(all) // the median is all that is left
+	slices.Sort(all) // the median is left
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }

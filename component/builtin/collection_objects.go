@@ -91,7 +91,7 @@ func addKeys(budget *value.Budget, in addKeysInputs) (any, error) {
 	return withKeys(budget, in.Object, in.Path, added)
 }
 
-// withKeys copies what it changes: other steps hold the object, too.
+// withKeys copies the parts that it changes: other steps hold the object, too.
 func withKeys(budget *value.Budget, v any, path string, added map[string]any) (any, error) {
 	object, err := objectOf(budget, "object", v)
 	if err != nil {

@@ -25,7 +25,7 @@ func processActions() []component.Action {
 	}
 }
 
-// processInOrder keeps, under one key, the next index, what waits, and what it handed out last, so
+// processInOrder keeps, under one key, the next index, the waiting items, and the items handed out last, so
 // that a step repeated after a crash hands out the same.
 func processInOrder(ctx context.Context, step component.Step, in inOrderInputs) (component.Result, error) {
 	if in.Index < 0 || in.Index >= in.Length {

@@ -27,7 +27,7 @@ func (readsNothing) Load(string) (any, error) {
 }
 
 const (
-	findingBytes  = 250 // what is held of each value that does not fit, besides its place
+	findingBytes  = 250 // held for each invalid value, besides its place
 	findingsShown = 20
 )
 
@@ -61,7 +61,7 @@ func validateSchema(budget *value.Budget, in schemaInputs) (any, error) {
 	return unquoted(budget, in.JSON), nil
 }
 
-// validated tells where a value does not fit.
+// validated lists the places where a value is invalid.
 func validated(schema *jsonschema.Schema, value any) (err error) {
 	defer func() {
 		if p := recover(); p != nil && p != errWatched {
@@ -80,7 +80,7 @@ func validated(schema *jsonschema.Schema, value any) (err error) {
 		"the value does not fit the schema:\n%s", excerpt(findings, 2000))
 }
 
-// shorten leaves the first n findings, and returns how many more there may be.
+// shorten keeps the first n findings, and returns how many more there may be.
 func shorten(finding *jsonschema.ValidationError, n int) int {
 	if len(finding.Causes) == 0 {
 		return n - 1
@@ -98,8 +98,8 @@ func shorten(finding *jsonschema.ValidationError, n int) int {
 // errWatched ends a validation whose budget refuses.
 var errWatched = errors.New("the validation was ended")
 
-// watch is a vocabulary without words, by which the validator, which knows no context, is ended: each part of a
-// schema that is validated asks the budget. A schema that refers to itself twice can take longer than anybody waits.
+// watch is a vocabulary without words that ends the validator, which knows no context: each part of a schema
+// that is validated asks the budget. A schema that refers to itself twice can take longer than anybody waits.
 func watch(budget *value.Budget) *jsonschema.Vocabulary {
 	return &jsonschema.Vocabulary{
 		URL: "heddle:watch",
@@ -118,10 +118,10 @@ func (w watcher) Validate(*jsonschema.ValidatorContext, any) {
 	}
 }
 
-// watchCost is how many bytes one part of a schema takes as long as.
+// watchCost is the cost of one part of a schema in bytes of the budget.
 const watchCost = 256
 
-// plainJSON gives a value, or what text says as JSON, as the validator wants it: with numbers as written.
+// plainJSON returns a value, or the JSON in a text, in the validator's form: with numbers as written.
 func plainJSON(budget *value.Budget, field string, v any) (any, value.Measure, error) {
 	text, isText := v.(string)
 	if !isText || !json.Valid([]byte(text)) {
@@ -142,7 +142,7 @@ func plainJSON(budget *value.Budget, field string, v any) (any, value.Measure, e
 	return shortNumbers(val), value.MeasureJSON(raw), nil
 }
 
-// inField says in which field a value has no JSON.
+// inField adds the field whose value has no JSON to an error.
 func inField(budget *value.Budget, field string, err error) error {
 	if over := budget.Err(); over != nil {
 		return over
@@ -150,12 +150,12 @@ func inField(budget *value.Budget, field string, err error) error {
 	return refusal.ForField(refusal.Invalid, field, "%v", err)
 }
 
-// shortNumbers makes of numbers that no float64 holds what other steps make of them: the validator computes
-// exactly, and 1e999999 has a million digits.
+// shortNumbers converts numbers that no float64 holds as other steps do: the validator computes exactly, and
+// 1e999999 has a million digits.
 func shortNumbers(v any) any {
 	switch x := v.(type) {
 	case json.Number:
-		n, _ := strconv.ParseFloat(string(x), 64) // what is too large is infinite
+		n, _ := strconv.ParseFloat(string(x), 64) // too large a number is infinite
 		switch {
 		case math.IsInf(n, 0):
 			return json.Number(strconv.FormatFloat(math.Copysign(math.MaxFloat64, n), 'g', -1, 64))

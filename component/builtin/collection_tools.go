@@ -11,8 +11,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
-// the same manner.
+// The keys of actions and inputs that occur in definitions are as there; others follow the labels in the same
+// manner.
 func init() {
 	register(component.Component{
 		Key: "collection-tools", Label: "Collection tools", Category: "Data",
@@ -95,14 +95,14 @@ func (in listInputs) list(budget *value.Budget) ([]any, error) {
 	return listOf(budget, "listInput", in.List)
 }
 
-// ofList makes an action's function of one that works on a list.
+// ofList adapts a function of a list to an action's function.
 func ofList[I listed](do func(budget *value.Budget, list []any, in I) (any, error)) actionFunc[I] {
 	return pure(func(budget *value.Budget, in I) (any, error) {
 		list, err := in.list(budget)
 		if err != nil {
 			return nil, err
 		}
-		if err := budget.Hold(len(list) * value.SlotBytes); err != nil { // what most of them make
+		if err := budget.Hold(len(list) * value.SlotBytes); err != nil { // most of them make a list
 			return nil, err
 		}
 		return do(budget, list, in)
@@ -127,7 +127,8 @@ func createList(_ *value.Budget, in createListInputs) (any, error) {
 	return append([]any{}, onlyList(in.Items)...), nil
 }
 
-// onlyList gives the list that is the only element of one: a list of inputs may be a single reference to a list.
+// onlyList returns the list that is the only element of one: a list of inputs may be a single reference to a
+// list.
 func onlyList(list []any) []any {
 	if len(list) == 1 {
 		if inner, ok := list[0].([]any); ok {
@@ -137,7 +138,7 @@ func onlyList(list []any) []any {
 	return list
 }
 
-// deduplicate compares by stored form, in which lists and objects that hold the same are the same.
+// deduplicate compares by stored form, which is the same for equal lists and objects.
 func deduplicate(budget *value.Budget, list []any, _ listInputs) (any, error) {
 	seen := map[string]bool{}
 	kept := []any{}

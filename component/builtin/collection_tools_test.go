@@ -128,7 +128,7 @@ func TestProcessInOrder(t *testing.T) {
 	}
 }
 
-// The engine is the worker's; here only what reaches it counts. What the scripts do is tested there.
+// The engine is in package worker; here only its arguments matter. The scripts are tested there.
 func TestCollectionScripts(t *testing.T) {
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {

@@ -9,7 +9,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// arity is how many operands the operators of conditions take; -1 for and and or, which take conditions.
+// arity is the number of operands of the conditions' operators; -1 for and and or, which take conditions.
 var arity = map[string]int{
 	"and": -1, "or": -1,
 	"isTrue": 1, "isFalse": 1, "exists": 1, "doesNotExist": 1, "isEmpty": 1, "isNotEmpty": 1,
@@ -19,7 +19,7 @@ var arity = map[string]int{
 	"dateTimeAfter": 2, "dateTimeBefore": 2, "dateTimeSame": 2,
 }
 
-// checkCondition refuses what is no condition, also where it would never be looked at.
+// checkCondition refuses a malformed condition, even in parts that would never be evaluated.
 func checkCondition(condition any, depth int) error {
 	if depth > value.MaxDepth {
 		return refusal.ForField(refusal.Invalid, "conditions",
@@ -47,8 +47,8 @@ func checkCondition(condition any, depth int) error {
 	return nil
 }
 
-// holds evaluates a condition that was checked. and and or stop as soon as they know, and what they
-// do not ask for is not resolved.
+// holds evaluates a checked condition. and and or stop early, and operands that they do not need are not
+// resolved.
 func holds(ctx context.Context, condition any) (bool, error) {
 	list := condition.([]any)
 	operator := list[0].(string)
@@ -60,14 +60,14 @@ func holds(ctx context.Context, condition any) (bool, error) {
 		}
 		return operator == "and", nil
 	}
-	operands := make([]any, arity[operator]) // a unary operator may come with a second one, which says nothing
+	operands := make([]any, arity[operator]) // a unary operator may come with a second operand, which is ignored
 	for i := range operands {
 		var err error
 		if operands[i], err = operand(list[i+1]); err != nil {
 			return false, err
 		}
 	}
-	budget := value.NewBudget(ctx) // each test has its own: what it reads is gone when it ends
+	budget := value.NewBudget(ctx) // each test has its own: its memory is free when it ends
 	test := func() (bool, error) { return testOne(budget, operator, operands[0]) }
 	if len(operands) == 2 {
 		test = func() (bool, error) { return testTwo(budget, operator, operands[0], operands[1]) }
@@ -130,7 +130,7 @@ func isTrue(v any) bool {
 	return value.Truthy(v)
 }
 
-// negated names for each operator that says the opposite of another one that other one.
+// negated maps each negative operator to its positive one.
 var negated = map[string]string{
 	"notEqual": "equal", "doesNotExactlyMatch": "exactlyMatches", "notIn": "in",
 	"doesNotStartWith": "startsWith", "doesNotEndWith": "endsWith",
@@ -178,7 +178,8 @@ func contains(container, raw, read any) (bool, error) {
 	return false, refusal.ForField(refusal.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
 }
 
-// identical is how JavaScript looks for an element: a list or an object is none but itself.
+// identical compares as JavaScript does when it looks for an element: a list or an object is only identical to
+// itself.
 func identical(a, b any) bool {
 	switch a.(type) {
 	case []any, map[string]any, []value.KeyValue:

@@ -18,7 +18,7 @@ func branchOn(t *testing.T, condition any) (component.Result, error) {
 	return branchOnExpression(t.Context(), newStep(t), branchOnExpressionInputs{Conditions: []value.KeyValue{{Key: "Then", Value: condition}}})
 }
 
-// judge tells what a condition comes to, as the letters of the table do.
+// judge evaluates a condition to a letter of the table.
 func judge(t *testing.T, condition ...any) byte {
 	t.Helper()
 	result, err := branchOn(t, condition)
@@ -143,7 +143,7 @@ func TestBranchOnExpressionRefuses(t *testing.T) {
 	for want, condition := range map[string]any{
 		"a condition is a list that begins with an operator": "and",
 		"a condition is a list that begins":                  []any{},
-		`"xor" is no operator`:                               []any{"or", []any{"isTrue", true}, []any{"xor"}}, // though it is never looked at
+		`"xor" is no operator`:                               []any{"or", []any{"isTrue", true}, []any{"xor"}}, // though it is never evaluated
 		"equal takes 2 operands, not 1":                      []any{"equal", 1.0},
 		"isEmpty takes a list or text, not nothing":          []any{"isEmpty", nil},
 		"in looks into text, a list or an object, not":       []any{"in", "a", nil},

@@ -11,7 +11,7 @@ import (
 	"heddle/domain/definition"
 )
 
-// elsewhere are components of vendors and of the platform itself, which those in this package are not.
+// elsewhere are components of vendors and of the platform itself, which this package does not have.
 var elsewhere = []string{
 	"acme", "atlassian-jira", "aws-s3", "componentKey", "databricks", "dropbox", "google-cloud-pub-sub", "google-cloud-storage", "google-gmail",
 	"google-sheets", "ms-onedrive", "ms-sharepoint", "openai", "postgres", "progix-sig-check", "salesforce", "sftp", "slack",
@@ -21,7 +21,7 @@ var elsewhere = []string{
 // partlyWrong is a file whose steps have inputs that no action ever had.
 const partlyWrong = "synthetic-parse-only.yml"
 
-// Every action of the real definitions that needs no vendor's account is here, with all its inputs.
+// Every action of the real definitions that needs no vendor's account exists, with all its inputs.
 func TestCorpusActions(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "shared", "corpus")
 	yml, _ := filepath.Glob(filepath.Join(dir, "*.yml"))

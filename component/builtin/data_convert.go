@@ -20,7 +20,7 @@ type convertInputs struct {
 	Value any `key:"value" label:"Value" doc:"The value to convert."`
 }
 
-// conversionActions make one format of another. Their names are those of the two.
+// conversionActions convert one format to another. They are named after the two.
 func conversionActions() []component.Action {
 	return slices.Concat(
 		conversions("csv", "CSV", csvDoc, readCSV),
@@ -70,7 +70,7 @@ func writeJSON(budget *value.Budget, v any) (string, error) {
 	return string(b), nil
 }
 
-// requiredText gives the text of an input that must be text.
+// requiredText returns the text of an input that must be text.
 func requiredText(budget *value.Budget, v any, format string) (string, error) {
 	text, rest, isText := textOf(v)
 	if !isText {
@@ -80,7 +80,7 @@ func requiredText(budget *value.Budget, v any, format string) (string, error) {
 	return strings.TrimPrefix(fromUTF8OrType(budget, text, contentType), byteOrderMark), nil
 }
 
-// fromUTF8OrType reads what is no UTF-8 by the character set that a content type names, if it does.
+// fromUTF8OrType decodes non-UTF-8 bytes by the character set of a content type, if it names one.
 func fromUTF8OrType(budget *value.Budget, text, contentType string) string {
 	if utf8.ValidString(text) {
 		return text
@@ -192,10 +192,11 @@ func prettyPrint(budget *value.Budget, in dataInputs) (any, error) {
 // indents are the spaces before lines of JSON, at any depth that there is.
 var indents = "\n" + strings.Repeat("  ", value.MaxDepth+1)
 
-// indented puts compact JSON on several lines. Deep inside, each has many more bytes than in the compact form.
+// indented formats compact JSON on several lines. Deep inside, each has many more bytes than in the compact
+// form.
 func indented(budget *value.Budget, compact string) (any, error) {
 	out := budget.NewOutput()
-	depth, from := 0, 0 // from is what is not written yet
+	depth, from := 0, 0 // from is the start of the unwritten part
 	line := func(to int) error {
 		_, err := out.WriteString(compact[from:to])
 		if err == nil {
@@ -214,7 +215,7 @@ func indented(budget *value.Budget, compact string) (any, error) {
 				}
 			}
 		case '{', '[':
-			if compact[i+1] == c+2 { // an empty one: both closing brackets are two behind
+			if compact[i+1] == c+2 { // an empty one: both closing brackets follow at once
 				i++
 				break
 			}

@@ -34,10 +34,10 @@ func readCSV(budget *value.Budget, in csvInputs) (any, error) {
 	return csvObjects(budget, rows, in.Unflatten)
 }
 
-// cellBytes is what a cell holds besides its text: its place in a row, and its text's in the cell.
+// cellBytes is the size of a cell besides its text: its place in a row, and its string header.
 const cellBytes = value.SlotBytes + value.TextBytes
 
-// csvRows reads rows, which may differ in length. They are counted before they are held.
+// csvRows reads rows, which may differ in length. It counts them before it holds them.
 func csvRows(budget *value.Budget, field, text string, delimiter rune) ([]any, error) {
 	if err := budget.Hold(csvCells(text, delimiter)*cellBytes + len(text)); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func csvRows(budget *value.Budget, field, text string, delimiter rune) ([]any, e
 	}
 }
 
-// csvCells counts the cells of CSV, a line's end for one, too.
+// csvCells counts the cells of CSV, and each line's end as one.
 func csvCells(text string, delimiter rune) int {
 	cells, quoted := 1, false
 	var first [utf8.UTFMax]byte
@@ -102,10 +102,10 @@ func csvObjects(budget *value.Budget, rows []any, unflatten bool) ([]any, error)
 	return objects, nil
 }
 
-// maxCSVPath is how many objects may be inside each other by a column's name.
+// maxCSVPath is how deep a column's name may nest objects.
 const maxCSVPath = 100
 
-// csvPaths gives for each column the names that lead to its value.
+// csvPaths returns for each column the names that lead to its value.
 func csvPaths(names []any, unflatten bool) ([][]string, error) {
 	paths := make([][]string, len(names))
 	for i, name := range names {
@@ -173,7 +173,7 @@ func csvText(budget *value.Budget, field string, v any, delimiter rune, header b
 	return text, err
 }
 
-// table is what becomes CSV: objects, whose columns are all of their names, or lists.
+// table is the input of CSV: objects, with the columns of all, or lists.
 type table struct {
 	budget  *value.Budget
 	names   map[string]bool
@@ -208,8 +208,7 @@ func (t *table) flatten(flat map[string]string, prefix string, object map[string
 	return nil
 }
 
-// write writes row by row: where rows have few columns in common, all cells together are far more than what
-// came in.
+// write writes row by row: if rows have few columns in common, all cells together far exceed the input.
 func (t *table) write(delimiter rune, header bool) (string, error) {
 	out := t.budget.NewOutput()
 	writer := csv.NewWriter(out)

@@ -15,7 +15,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// xmlDoc is the convention for XML, which the format leaves open.
+// xmlDoc is the convention for XML, which the format does not define.
 const xmlDoc = "XML is an object with the root element's name as its key. An element is its text, or an object if it has attributes (keys that begin with @) " +
 	"or elements inside; its text then is under #text. Elements of one name are a list. Prefixes of names are kept, comments and doctypes are not. " +
 	"A value that is no object with a single key is written inside an element root, and elements of a list as item."
@@ -59,11 +59,11 @@ func readXML(budget *value.Budget, in xmlInputs) (any, error) {
 	}
 }
 
-// attributeBytes is what the decoder holds of each attribute of an element, with room to grow.
+// attributeBytes is the decoder's memory for each attribute of an element, with room to grow.
 const attributeBytes = 128
 
-// mostAttributes tells how many attributes any element has at most: the decoder reads an element whole. Neither
-// names nor values have a < in them.
+// mostAttributes returns an upper bound of the attributes of any element: the decoder reads an element whole.
+// Neither names nor values have a < in them.
 func mostAttributes(text string) (most int) {
 	for element := range strings.SplitSeq(text, "<") {
 		n := 0
@@ -82,15 +82,15 @@ func mostAttributes(text string) (most int) {
 	return most
 }
 
-// xmlReader reads raw tokens, so that prefixes stay as they are. No entity but XML's own is known, and
-// nothing outside the text is read.
+// xmlReader reads raw tokens, so that prefixes stay as they are. It knows only XML's own entities, and reads
+// nothing outside the text.
 type xmlReader struct {
 	budget  *value.Budget
 	decoder *xml.Decoder
 	strings bool
 }
 
-// fromCharset reads what declares an encoding other than UTF-8. Text says nothing of how it was encoded once.
+// fromCharset reads XML that declares an encoding other than UTF-8. Text keeps no trace of its former encoding.
 func fromCharset(charset, text string, rest io.Reader) (io.Reader, error) {
 	if utf8.ValidString(text) {
 		return rest, nil
@@ -161,7 +161,7 @@ func (r xmlReader) finished(object map[string]any, text string) (any, error) {
 	return object, nil
 }
 
-// value makes numbers of text that says nothing else: no leading zeros, no signs before, no loss.
+// value converts text that is just a number: no leading zeros, no signs before, no loss.
 func (r xmlReader) value(text string) any {
 	if n, err := strconv.ParseFloat(text, 64); err == nil && !r.strings && value.Text(n) == text {
 		return n
@@ -169,7 +169,7 @@ func (r xmlReader) value(text string) any {
 	return text
 }
 
-// put sets a key of an object that is being read.
+// put sets a key of an object under construction.
 func put(budget *value.Budget, object map[string]any, name string, val any) error {
 	keys := len(object)
 	object[name] = val

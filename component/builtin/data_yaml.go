@@ -18,7 +18,7 @@ const yamlDoc = "YAML is one document without aliases; dates are ISO text, and k
 const (
 	maxYAMLDepth  = 500
 	maxYAMLTags   = 100 // directives, each of which the library compares with every other one
-	yamlNodeBytes = 200 // what the library holds for each value or key while it reads
+	yamlNodeBytes = 200 // the library's memory for each value or key
 )
 
 func readYAML(budget *value.Budget, in dataInputs) (any, error) {
@@ -50,7 +50,8 @@ func readYAML(budget *value.Budget, in dataInputs) (any, error) {
 	return yamlReader{budget}.value(&document, 0)
 }
 
-// yamlNodes tells how many values and keys YAML has at most, about, by the characters that part them.
+// yamlNodes returns about the largest possible number of values and keys in YAML, by the characters that
+// separate them.
 func yamlNodes(text string) int {
 	nodes := 1
 	for i := range len(text) {
@@ -75,7 +76,7 @@ var plainAfter = func() (is [256]bool) {
 	return is
 }()
 
-// yamlReader makes values of nodes itself: the library compares each key of a mapping with every other one.
+// yamlReader converts nodes to values itself: the library compares each key of a mapping with every other one.
 type yamlReader struct{ budget *value.Budget }
 
 func (r yamlReader) value(n *yaml.Node, depth int) (any, error) {
@@ -141,7 +142,7 @@ func (r yamlReader) object(n *yaml.Node, depth int) (any, error) {
 	return object, nil
 }
 
-// merge adds what the key << stands for: an object, or a list of them, whose keys give way to those that are there.
+// merge adds the value of the key <<: an object, or a list of them, whose keys do not replace existing ones.
 func (r yamlReader) merge(object map[string]any, from *yaml.Node, depth int) error {
 	value, err := r.value(from, depth)
 	if err != nil {
@@ -210,7 +211,7 @@ func yamlScalar(n *yaml.Node) (any, error) {
 		"line %d: %q is of a kind that is not read", n.Line, excerpt(n.Value, 40))
 }
 
-// commonScalar reads what most scalars are, for each of which the library makes a decoder.
+// commonScalar reads the most frequent scalars without a decoder, which the library makes for each.
 func commonScalar(tag, text string) (any, bool) {
 	switch {
 	case tag == "!!null" && (text == "null" || text == "~" || text == ""):
@@ -226,14 +227,14 @@ func commonScalar(tag, text string) (any, bool) {
 	return nil, false
 }
 
-// leadingZero reports whether text is digits that begin with 0, such as a postal code: the library takes them for
-// an octal number.
+// leadingZero reports whether text is digits that begin with 0, such as a postal code: the library takes them
+// for an octal number.
 func leadingZero(text string) bool {
 	return len(text) > 1 && text[0] == '0' && strings.Trim(text, "0123456789") == ""
 }
 
 func writeYAML(budget *value.Budget, v any) (string, error) {
-	compact, err := writeJSON(budget, unquoted(budget, v)) // which leaves plain values only
+	compact, err := writeJSON(budget, unquoted(budget, v)) // only plain values are left
 	if err != nil {
 		return "", err
 	}
@@ -245,7 +246,7 @@ func writeYAML(budget *value.Budget, v any) (string, error) {
 	return out.Result()
 }
 
-// quoted puts text in quotes that the library would write as lines which it reads as other text.
+// quoted quotes text that the library would write as lines but read as other text.
 func quoted(v any) any {
 	switch x := v.(type) {
 	case string:

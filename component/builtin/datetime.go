@@ -13,8 +13,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
-// the same manner.
+// The keys of actions and inputs that occur in definitions are as there; others follow the labels in the same
+// manner.
 func init() {
 	register(component.Component{
 		Key: "datetime", Label: "Date/time", Category: "Data",
@@ -78,12 +78,12 @@ func (in zonedInputs) time(budget *value.Budget) (time.Time, error) {
 		return at, err
 	}
 	name := in.Zone
-	if strings.EqualFold(name, "etc/UTC") || strings.EqualFold(name, "local") { // the server's own zone is nobody's business
+	if strings.EqualFold(name, "etc/UTC") || strings.EqualFold(name, "local") { // the server's own zone is not exposed
 		name = "UTC"
 	}
 	zone, err := time.UTC, error(nil)
 	if name != "UTC" {
-		zone, err = time.LoadLocation(name[:min(len(name), longestTime)]) // no zone has so long a name
+		zone, err = time.LoadLocation(name[:min(len(name), longestTime)]) // no zone's name is longer
 	}
 	if err != nil {
 		return at, refusal.ForField(refusal.Invalid, "timezoneInput", "there is no time zone %q", excerpt(in.Zone, 40))
@@ -97,7 +97,7 @@ func adjustDateTime(budget *value.Budget, in adjustInputs) (any, error) {
 		return nil, err
 	}
 	seconds := in.Seconds + 60*(in.Minutes+60*(in.Hours+24*in.Days))
-	if math.Abs(seconds) > 8e9 { // about 250 years, what a duration can hold
+	if math.Abs(seconds) > 8e9 { // about 250 years, the range of a duration
 		return nil, refusal.ForField(refusal.Invalid, "daysInput", "a date can be moved by 250 years at most")
 	}
 	return at.Add(time.Duration(seconds * float64(time.Second))).Format(isoMillis), nil
@@ -145,7 +145,7 @@ func formatDateTime(budget *value.Budget, in formatInputs) (any, error) {
 // longestPattern is far more than a date needs.
 const longestPattern = 1000
 
-// datePattern finds the words of a pattern. Of those that begin alike, the longer ones come first.
+// datePattern matches the words of a pattern. Of words with a common beginning, the longer ones come first.
 var datePattern = regexp.MustCompile(`\[[^\]]*\]|YYYY|yyyy|YY|yy|MMMM|MMM|MM|M|DD|dddd|ddd|dd|D|HH|H|hh|h|mm|m|ss|SSS|s|A|a|Z`)
 
 var dateLayouts = map[string]string{

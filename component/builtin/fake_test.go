@@ -20,7 +20,7 @@ type step struct {
 	facts   map[string]any
 	payload any
 	invoked []any // flow, data, flow, data …
-	// script answers in place of the engine, which is the worker's.
+	// script answers in place of the engine, which is in package worker.
 	script func(component.ScriptCall) (any, error)
 }
 
@@ -54,7 +54,7 @@ func (s *step) Script(_ context.Context, call component.ScriptCall) (any, error)
 	return s.script(call)
 }
 
-// state keeps values and counts what is written.
+// state stores values and counts writes.
 type state struct {
 	values       map[string]any
 	set, removed []string

@@ -23,17 +23,17 @@ import (
 )
 
 const (
-	longestFuzz = 1 << 15  // bytes of an input: what grows faster than that shows with few bytes, too
+	longestFuzz = 1 << 15  // bytes of an input: growth beyond its size shows with few bytes, too
 	fuzzHeap    = 64 << 20 // bytes that may be allocated for it
 )
 
-// fuzzLimits are those of each try.
+// fuzzLimits are the limits of each try.
 var fuzzLimits = value.Limits{Output: 1 << 20, Memory: 8 << 20}
 
 var fuzzRegistry = sync.OnceValue(func() *component.Registry { return component.New(Components()...) })
 
-// fuzzed performs an action with an input from outside. It sees that what comes of it is within the limits, or a
-// refusal, that little was held for it, and that it ends where the context does.
+// fuzzed performs an action with an input from outside. It checks that the result is within the limits, or a
+// refusal, that little was held for it, and that it ends with the context.
 func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) {
 	t.Helper()
 	action, err := fuzzRegistry().Lookup(key, name)
@@ -105,7 +105,7 @@ func FuzzCSV(f *testing.F) {
 			t.Errorf("told %d cells of what has %d", told, cells)
 		}
 		written, err := fuzzed(t, "csv", "generateFromObject", in("inputArray", data))
-		if err != nil || written == "" || strings.ContainsAny(text, "\r\ufeff") { // which the reader changes, or leaves out, once more
+		if err != nil || written == "" || strings.ContainsAny(text, "\r\ufeff") { // which the reader changes or drops
 			return
 		}
 		back, err := fuzzed(t, "csv", "parse", in("csv", written))
@@ -179,7 +179,7 @@ func FuzzXML(f *testing.F) {
 	})
 }
 
-// attributes counts those of the element that has the most.
+// attributes returns the most attributes of any element.
 func attributes(v any) (most int) {
 	switch x := v.(type) {
 	case map[string]any:
@@ -335,7 +335,7 @@ func FuzzDate(f *testing.F) {
 	})
 }
 
-// words are what an expression may have letters in.
+// words are the words that an expression may contain.
 var words = regexp.MustCompile(`Math\.\w+|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|[0-9.][eE]`)
 
 func FuzzExpression(f *testing.F) {

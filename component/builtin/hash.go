@@ -58,7 +58,7 @@ type signedInputs struct {
 	Function string `key:"hashFunction" label:"HMAC hash function" default:"sha256" doc:"The hash function, such as sha256."`
 }
 
-// digest gives a message's hash as hexadecimal text, with a secret key its HMAC.
+// digest returns a message's hash as hexadecimal text, with a secret key its HMAC.
 func digest(budget *value.Budget, function string, of, secret any) (string, error) {
 	var key []byte
 	if secret != nil {

@@ -99,7 +99,7 @@ func sendHTTP(ctx context.Context, step component.Step, method string, in httpIn
 	return send(ctx, step, method, in, body, contentType)
 }
 
-// asForm tells whether the headers ask for a URL-encoded form.
+// asForm reports whether the headers ask for a URL-encoded form.
 func (in httpInputs) asForm() bool {
 	return slices.ContainsFunc(in.Headers, func(pair value.KeyValue) bool {
 		media, _, _ := strings.Cut(value.Text(pair.Value), ";")

@@ -21,7 +21,7 @@ import (
 
 const (
 	excerptLength  = 500              // characters of an answer's body in an error message
-	refusedBytes   = 64 << 10         // that are read of an answer with such a message
+	refusedBytes   = 64 << 10         // read of an answer with an error status
 	longestDelay   = 60 * time.Second // between two attempts, whatever the inputs or the answer ask for
 	firstDelay     = 500 * time.Millisecond
 	longestRetries = 10 * time.Minute // of all attempts together; the queue above has its own retries
@@ -42,7 +42,7 @@ func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error
 		delays = &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, MaxInterval: longestDelay}
 	}
 	attempts := 0
-	var last error // what backoff.Retry gives may be its own: to wait, or to give up
+	var last error // the error of backoff.Retry may be its own: to wait, or to give up
 	got, err := backoff.Retry(ctx, func() (answer, error) {
 		attempts++
 		got, err := c.try(ctx, client)
@@ -68,7 +68,7 @@ func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error
 	return answer{}, last
 }
 
-// retryAfter reads how long a server asks to be left alone: seconds, or the time until when.
+// retryAfter parses Retry-After: seconds, or the time until when.
 func retryAfter(text string, now time.Time) (time.Duration, bool) {
 	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
 		return time.Duration(min(seconds, int(longestDelay/time.Second))) * time.Second, true
@@ -80,7 +80,7 @@ func retryAfter(text string, now time.Time) (time.Duration, bool) {
 	return max(0, until.Sub(now).Truncate(time.Second)+time.Second), true // the whole second is over
 }
 
-// passing says whether the trouble is of the kind that passes by itself.
+// passing reports whether the trouble may pass by itself.
 func passing(status int, err error) bool {
 	if status == 0 {
 		return refusal.CodeOf(err) == refusal.Unavailable
@@ -108,7 +108,7 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	got := answer{status: response.StatusCode, reason: http.StatusText(response.StatusCode), header: response.Header}
 	body := io.Reader(response.Body)
 	if got.status < 200 || got.status > 299 {
-		body = io.LimitReader(body, refusedBytes) // of which no more than an excerpt is told
+		body = io.LimitReader(body, refusedBytes) // only an excerpt of it is reported
 	}
 	got.body, err = io.ReadAll(body)
 	if c.in.Debug {
@@ -124,7 +124,7 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	return got, nil
 }
 
-// unreachable tells why there is no answer, without the URL's query, which may hold secrets.
+// unreachable says why there is no answer, without the URL's query, which may hold secrets.
 func (c *call) unreachable(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err

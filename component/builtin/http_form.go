@@ -21,7 +21,7 @@ type httpFormInputs struct {
 	FileNames []value.KeyValue `key:"fileDataFileNames" label:"File data file names" doc:"For each file its name, under the same key; the key is the name of one that is not here."`
 }
 
-// sendForm makes the body once, so that every attempt sends the same.
+// sendForm encodes the body once, so that every attempt sends the same.
 func sendForm(ctx context.Context, step component.Step, in httpFormInputs) (component.Result, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)

@@ -69,7 +69,7 @@ func TestHTTPAnyMethod(t *testing.T) {
 	}
 }
 
-// A redirect is followed so often, and to another host without headers of the flow's own.
+// Redirects are bounded, and lose the flow's own headers on the way to another host.
 func TestHTTPRedirects(t *testing.T) {
 	elsewhere, last := echo(t, nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -60,7 +60,7 @@ func targetURL(in httpInputs) (*url.URL, error) {
 		// The URL itself stays out of the message: it may hold a secret, and logs are read by many.
 		return nil, refusal.ForField(refusal.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
 	}
-	// What the URL has already stays as it is written: services sign and compare it.
+	// The URL's own query stays as it is written: services sign and compare it.
 	target.RawQuery = value.QueryText(target.RawQuery)
 	added := url.Values{}
 	for _, pair := range in.QueryParams {
@@ -74,8 +74,8 @@ func targetURL(in httpInputs) (*url.URL, error) {
 	return target, nil
 }
 
-// encodeBody decides what is sent and under which content type. A webhook's body object goes out as
-// the bytes and content type that came in, so that a flow can pass a call on to another one.
+// encodeBody returns the body and its content type. A webhook's body object is sent with its original bytes and
+// content type, so that a flow can pass a call on.
 func encodeBody(budget *value.Budget, data any) (body []byte, contentType string, err error) {
 	if inner, declared, isBody := value.Body(data); isBody {
 		body, contentType, err = encodeBody(budget, inner)
@@ -103,7 +103,7 @@ func encodeBody(budget *value.Budget, data any) (body []byte, contentType string
 	return body, "application/json", nil
 }
 
-// authenticate uses what a connection holds: an OAuth 2.0 token, an API key, or name and password.
+// authenticate adds a connection's credentials: an OAuth 2.0 token, an API key, or name and password.
 func authenticate(header http.Header, connection any) {
 	fields := mapOf(mapOf(connection)["fields"])
 	token := value.Text(mapOf(mapOf(connection)["token"])["access_token"])
@@ -140,8 +140,8 @@ func (c *call) request(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
-// client gives the client to use and what to call when it is done with. The one that ignores TLS
-// errors keeps the dialer of the other one, and with it the check of the address.
+// client returns the client to use and a function that releases it. A client that ignores TLS errors keeps the
+// dialer of the other one, and with it the check of the address.
 func (c *call) client() (*http.Client, func(), error) {
 	client, done := *c.step.HTTP(), func() {}
 	client.CheckRedirect = c.redirected
@@ -157,7 +157,7 @@ func (c *call) client() (*http.Client, func(), error) {
 	return &client, done, nil
 }
 
-// redirected bounds redirects and keeps from other hosts what is none of their business.
+// redirected bounds redirects and removes headers that other hosts must not see.
 func (c *call) redirected(next *http.Request, via []*http.Request) error {
 	if len(via) > c.in.MaxRedirects {
 		return refusal.New(refusal.Invalid, "stopped after %s", refusal.Count(c.in.MaxRedirects, "redirect"))

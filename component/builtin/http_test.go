@@ -21,7 +21,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// seen is what a test server got.
+// seen is a request to a test server.
 type seen struct {
 	method, path, query, body string
 	header                    http.Header

@@ -8,7 +8,7 @@ import (
 	"heddle/component"
 )
 
-// The engine is the worker's, where templates are tested.
+// The engine is in package worker, which tests templates.
 func TestLiquidTemplate(t *testing.T) {
 	s := newStep(t)
 	s.script = func(call component.ScriptCall) (any, error) { return call.Args, nil }

@@ -143,7 +143,7 @@ func TestLoopNTimes(t *testing.T) {
 	}
 }
 
-// The engine goes by what an action or trigger says of itself.
+// The engine relies on the properties of actions and triggers.
 func TestWhatActionsAre(t *testing.T) {
 	registry := component.New(Components()...)
 	action := func(key, action string) component.Action {

@@ -39,7 +39,7 @@ type loopOverItemsInputs struct {
 
 func loopOverItems(_ context.Context, _ component.Step, in loopOverItemsInputs) (component.Result, error) {
 	items := []any{}
-	switch x := plain(in.Items).(type) { // text is left alone: what looks like a list in it was not meant as one
+	switch x := plain(in.Items).(type) { // text is left alone: a list in it was not meant as one
 	case []any:
 		items = append(items, x...)
 	case map[string]any:

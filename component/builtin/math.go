@@ -11,7 +11,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// The keys of actions and inputs that occur in definitions are theirs; others follow JavaScript's Math.
+// The keys of actions and inputs that occur in definitions are as there; others follow JavaScript's Math.
 func init() {
 	var actions []component.Action
 	for _, f := range mathFunctions {
@@ -136,7 +136,7 @@ func evaluate(ctx context.Context, step component.Step, in expressionInputs) (co
 	return component.Result{Data: value}, err
 }
 
-// finite makes null of what JSON has no number for.
+// finite returns null for a number that JSON does not have.
 func finite(n float64) any {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return nil

@@ -41,6 +41,6 @@ func TestMath(t *testing.T) {
 		{"randomInt", in("min", 7.5, "max", 8.0), nil, "whole numbers"},
 		{"randomInt", in("min", 2.0, "max", 1.0), nil, "Max must not be less"},
 		{"evaluate", in("expression", "Math.toMath.constructor"), nil, "may hold numbers"},
-		{"evaluate", in("expression", "process.exit()"), nil, "may hold numbers"}, // the rest is tested where the script engine is
+		{"evaluate", in("expression", "process.exit()"), nil, "may hold numbers"}, // the rest is tested with the script engine
 	})
 }

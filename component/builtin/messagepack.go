@@ -57,10 +57,10 @@ var errPackDepth = errors.New("it is nested too deep")
 type packReader struct {
 	rest   string
 	budget *value.Budget
-	owed   int // bytes that lists and objects which are being read have yet to come, at least
+	owed   int // bytes that lists and objects under construction still need, at least
 }
 
-// value reads one value; the first byte tells its kind, and often its size.
+// value reads one value; the first byte is its kind, and often its size.
 func (r *packReader) value(depth int) (any, error) {
 	first, err := r.take(1)
 	if err != nil {
@@ -126,7 +126,7 @@ func (r *packReader) sized(head byte, depth int) (any, error) {
 	return r.object(int(n), depth)
 }
 
-// packWidths are the bytes that tell the size of a value of each kind that has any size.
+// packWidths are the bytes of the size of a value of each kind that has any size.
 var packWidths = [256]int{
 	0xc4: 1, 0xc5: 2, 0xc6: 4, 0xc7: 1, 0xc8: 2, 0xc9: 4, 0xd9: 1, 0xda: 2, 0xdb: 4, 0xdc: 2, 0xdd: 4, 0xde: 2, 0xdf: 4,
 }
@@ -168,8 +168,8 @@ func (r *packReader) text(n int) (any, error) {
 	return taken, err
 }
 
-// owe notes that n values are to come, each of which takes a byte at least. Were each list to be believed on its
-// own, those inside each other could claim all that is left again and again.
+// owe notes that n values are to come, each of which takes a byte at least. If the size of each list were
+// believed on its own, nested ones could claim all the rest again and again.
 func (r *packReader) owe(n, bytes int) error {
 	if r.owed += n; r.owed > len(r.rest) {
 		return io.ErrUnexpectedEOF
@@ -204,7 +204,7 @@ func (r *packReader) object(n, depth int) (any, error) {
 			return nil, err
 		}
 		switch key.(type) {
-		case []any, map[string]any: // their text inside that of others would double at each level
+		case []any, map[string]any: // their text inside other text would double at each level
 			return nil, errors.New("a key is a list or an object; only text, numbers and the like can be keys")
 		}
 		r.owed--
@@ -215,7 +215,7 @@ func (r *packReader) object(n, depth int) (any, error) {
 	return object, nil
 }
 
-// packWriter writes values in the shortest form that each kind has, whole numbers as such.
+// packWriter writes values in the shortest form of each kind, integers as such.
 type packWriter struct {
 	budget *value.Budget
 	out    []byte

@@ -55,8 +55,8 @@ type removeValueInputs struct {
 	Keys []any  `key:"multipleKeys" label:"Multiple keys" doc:"Several names at once. If there are any, the key is ignored."`
 }
 
-// persistActions makes the actions of one scope. None is an effect in the engine's sense although
-// they write: a write names run and step, so repeating it after a crash changes nothing.
+// persistActions returns the actions of one scope. None is an effect in the engine's sense although they write:
+// a write names run and step, so repeating it after a crash changes nothing.
 func persistActions(scope component.Scope, infix, label, shared string) []component.Action {
 	about := fmt.Sprintf("The value %s.", shared)
 	return []component.Action{

@@ -11,7 +11,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Every verb exists for every scope; what each does is the same for all.
+// Every verb exists for every scope, with the same behaviour.
 func TestPersistDataVerbs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, p := range persisted {

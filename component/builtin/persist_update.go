@@ -31,7 +31,7 @@ type amountInputs struct {
 	Amount float64 `key:"amountInput" label:"Amount" default:"1" doc:"By how much."`
 }
 
-// updateActions makes the actions of one scope that change a value that is there.
+// updateActions returns the actions of one scope that change an existing value.
 func updateActions(scope component.Scope, infix, label, shared string) []component.Action {
 	about := fmt.Sprintf(" The value %s. The result is an object with the key and the new value.", shared)
 	return []component.Action{
@@ -64,7 +64,7 @@ type keyed interface{ key() string }
 
 func (in keyInputs) key() string { return in.Key }
 
-// ofValue makes an action's function of one that changes a list.
+// ofValue adapts a function that changes a list to an action's function.
 func ofValue[I keyed](
 	scope component.Scope, change func(budget *value.Budget, list []any, in I) ([]any, error),
 ) actionFunc[I] {

@@ -30,7 +30,7 @@ func init() {
 // cursorKey names the cursor in the trigger's body and result.
 const cursorKey = "cursor"
 
-// cursorState names it among the execution's own values, apart from what flows keep there themselves.
+// cursorState names it among the execution's own values, apart from those of flows.
 const cursorState = "recursive-flow.cursor"
 
 type recursiveTriggerInputs struct {

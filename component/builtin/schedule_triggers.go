@@ -18,7 +18,7 @@ func init() {
 	})
 }
 
-// passOn leaves the delivery as it is.
+// passOn returns the delivery as it is.
 func passOn(_ context.Context, payload map[string]any, _ struct{}) (component.Result, error) {
 	return component.Result{Data: payload}, nil
 }

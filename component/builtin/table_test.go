@@ -9,7 +9,7 @@ import (
 	"heddle/domain/refusal"
 )
 
-// row is one use of an action and what comes of it. If refusal is set, it is a part of the error.
+// row is one use of an action and its result. If refusal is set, it is a part of the error.
 type row struct {
 	action  string
 	inputs  map[string]any
@@ -17,7 +17,7 @@ type row struct {
 	refusal string
 }
 
-// in makes inputs of keys and values by turns.
+// in returns inputs of keys and values by turns.
 func in(pairs ...any) map[string]any {
 	inputs := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {

@@ -17,8 +17,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// The keys of actions and inputs that occur in definitions are theirs; others follow the labels in
-// the same manner.
+// The keys of actions and inputs that occur in definitions are as there; others follow the labels in the same
+// manner.
 func init() {
 	register(component.Component{
 		Key: "text-manipulation", Label: "Text manipulation", Category: "Data",
@@ -102,7 +102,7 @@ type splitInputs struct {
 	Separator string `key:"separator" label:"Separator" doc:"What stands between the parts."`
 }
 
-// ofText makes an action's function of one of text, whose result is at most so many times as long.
+// ofText adapts a function of a text, whose result is at most so many times as long, to an action's function.
 func ofText(times int, do func(string) string) actionFunc[textInputs] {
 	return pure(func(budget *value.Budget, in textInputs) (any, error) {
 		if err := budget.Hold(times * len(in.Text)); err != nil {
@@ -178,7 +178,7 @@ func replaceSeveral(budget *value.Budget, in replaceSeveralInputs) (any, error) 
 	return text, nil
 }
 
-// replaced counts what it makes before it makes it: with one in the place of another, a text can grow without end.
+// replaced computes the size of the result before it makes it: replacing can make a text grow without end.
 func replaced(budget *value.Budget, text, find, by string) (string, error) {
 	if find == "" {
 		return text, nil
@@ -192,7 +192,7 @@ func replaced(budget *value.Budget, text, find, by string) (string, error) {
 	return strings.ReplaceAll(text, find, by), budget.Spend(len(text))
 }
 
-// fits refuses a text that is made of so many bytes and of one text so many times.
+// fits refuses a result of so many bytes and so many times a text.
 func fits(budget *value.Budget, bytes, times, length int) error {
 	if length > 0 && times > (math.MaxInt-bytes)/length {
 		return budget.Room(math.MaxInt)

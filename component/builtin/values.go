@@ -12,8 +12,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// unquoted reads text that is JSON and leaves all else as it is: literals in a definition are always
-// text. Keys with values become the list of objects that they are.
+// unquoted parses text that is JSON and leaves all else as it is: literals in a definition are always text.
+// Key/value lists become lists of objects.
 func unquoted(budget *value.Budget, v any) any {
 	if text, isText := v.(string); isText {
 		if read, ok := readJSON(budget, text); ok {
@@ -23,7 +23,7 @@ func unquoted(budget *value.Budget, v any) any {
 	return plain(v)
 }
 
-// plain makes the list that they are of keys with values, and one kind of number of all.
+// plain converts key/value lists to lists of objects, and all numbers to one type.
 func plain(v any) any {
 	switch x := v.(type) {
 	case []value.KeyValue:
@@ -40,7 +40,7 @@ func plain(v any) any {
 	return v
 }
 
-// readJSON reads as JavaScript does: a number that is too large is infinite, not an error.
+// readJSON parses as JavaScript does: a number that is too large is infinite, not an error.
 func readJSON(budget *value.Budget, text string) (any, bool) {
 	if !maybeJSON(text) {
 		return nil, false
@@ -61,15 +61,15 @@ func readJSON(budget *value.Budget, text string) (any, bool) {
 	return numbers(value), true
 }
 
-// parsed reads JSON, which is refused before it is held if there is too much of it.
+// parsed parses JSON; too large a text is refused before it is held.
 func parsed(budget *value.Budget, raw []byte) (value any, err error) {
 	if json.Valid(raw) {
 		return budget.ParseJSON(raw)
 	}
-	return nil, json.Unmarshal(raw, &value) // which says where it is wrong
+	return nil, json.Unmarshal(raw, &value) // whose error has the place
 }
 
-// maybeJSON reports whether text begins as JSON does, so that what is plain text costs nothing.
+// maybeJSON reports whether text begins as JSON does, so that plain text costs nothing.
 func maybeJSON(text string) bool {
 	text = strings.TrimLeft(text, " \t\r\n")
 	return text != "" && strings.IndexByte(`{["-0123456789tfn`, text[0]) >= 0
@@ -92,7 +92,7 @@ func numbers(v any) any {
 	return v
 }
 
-// listOf reads a list: one, or text that is the JSON of one.
+// listOf converts to a list: from one, or from text that is the JSON of one.
 func listOf(budget *value.Budget, field string, v any) ([]any, error) {
 	if list, ok := unquoted(budget, v).([]any); ok {
 		return list, nil
@@ -103,7 +103,7 @@ func listOf(budget *value.Budget, field string, v any) ([]any, error) {
 	return nil, refusal.ForField(refusal.Invalid, field, "a list is needed, not %s", shape(v))
 }
 
-// objectOf reads an object: one, text that is the JSON of one, or nothing.
+// objectOf converts to an object: from one, from text that is the JSON of one, or from nothing.
 func objectOf(budget *value.Budget, field string, v any) (map[string]any, error) {
 	switch x := unquoted(budget, v).(type) {
 	case map[string]any:
@@ -121,7 +121,7 @@ func objectOf(budget *value.Budget, field string, v any) (map[string]any, error)
 	return nil, refusal.ForField(refusal.Invalid, field, "an object is needed, not %s", shape(v))
 }
 
-// objectFrom makes an object of keys with values; of a key that is there twice, the last one counts.
+// objectFrom converts a key/value list to an object; of a repeated key, the last one counts.
 func objectFrom(pairs []value.KeyValue) map[string]any {
 	object := make(map[string]any, len(pairs))
 	for _, pair := range pairs {
@@ -130,7 +130,7 @@ func objectFrom(pairs []value.KeyValue) map[string]any {
 	return object
 }
 
-// shape tells in a message what a value is, not what it holds.
+// shape names a value's type in a message, not its content.
 func shape(v any) string {
 	switch x := v.(type) {
 	case nil:
@@ -147,7 +147,7 @@ func shape(v any) string {
 	return "an object"
 }
 
-// timeLayouts are the forms of ISO 8601 that are read. Without a zone, UTC is meant.
+// timeLayouts are the accepted forms of ISO 8601. Without a zone, UTC is meant.
 var timeLayouts = func() (layouts []string) {
 	for _, date := range []string{"2006-01-02", "20060102"} {
 		for _, clock := range []string{"T15:04:05", "T15:04", "T150405", " 15:04:05", " 15:04", "T15"} {
@@ -160,17 +160,17 @@ var timeLayouts = func() (layouts []string) {
 	return append(layouts, "2006-01", "2006", time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC)
 }()
 
-// longestTime is more than any of them takes, so that other text is not tried by each.
+// longestTime is longer than any layout, so that other text is not tried with each.
 const longestTime = 64
 
-// isoMillis is how JavaScript writes a moment in UTC.
+// isoMillis is JavaScript's form of a time in UTC.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-// farOff is a number of seconds since 1970 that no date has which anybody means: the year 5138.
+// farOff is a number of seconds since 1970 that no real date has: the year 5138.
 const farOff = 1e11
 
-// timeOf reads a moment: ISO text, or a number of seconds since 1970, of milliseconds where it is so large.
-// Source: of the format's own conditions the code takes seconds, the documentation shows both.
+// timeOf parses a time: ISO text, or a number of seconds since 1970, of milliseconds if it is so large. Source:
+// of the format's own conditions the code takes seconds, the documentation shows both.
 func timeOf(field string, v any) (time.Time, error) {
 	switch x := v.(type) {
 	case float64:

@@ -27,8 +27,8 @@ type webhookInputs struct {
 	Body        string           `key:"body" label:"Response body" doc:"Body of the answer; if empty, a JSON object with the id of the execution."`
 }
 
-// receiveWebhook leaves the delivery as it is. Callers of synchronous flows are answered by the
-// flow's last step instead, so the inputs do not concern them.
+// receiveWebhook returns the delivery as it is. Callers of synchronous flows are answered by the flow's last
+// step instead, so the inputs do not concern them.
 func receiveWebhook(_ context.Context, payload map[string]any, in webhookInputs) (component.Result, error) {
 	result := component.Result{Data: payload}
 	if in.StatusCode == 0 && in.ContentType == "" && len(in.Headers) == 0 && in.Body == "" {

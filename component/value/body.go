@@ -1,7 +1,7 @@
 package value
 
-// Body takes apart what the format calls binary data and what a webhook's body is: an object with
-// exactly the keys data and contentType. ok is false if v is no such object.
+// Body splits the format's binary data, and a webhook's body: an object with exactly the keys data and
+// contentType. ok is false if v is no such object.
 func Body(v any) (data any, contentType string, ok bool) {
 	object, isObject := v.(map[string]any)
 	if !isObject || len(object) != 2 {

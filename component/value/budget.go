@@ -9,17 +9,17 @@ import (
 	"heddle/domain/refusal"
 )
 
-// Limits bound what a step holds while it reads and makes values, and what it leaves.
+// Limits bound the memory of a step while it reads and makes values, and its result.
 type Limits struct {
 	Output int // HEDDLE_MAX_STEP_OUTPUT: bytes of a step's result
 	Memory int // HEDDLE_MAX_STEP_MEMORY: bytes of what is read or made for it, as estimated
 }
 
-// DefaultLimits are the limits where nothing else is said.
+// DefaultLimits are the default limits.
 var DefaultLimits = Limits{Output: 64 << 20, Memory: 256 << 20}
 
-// MaxDepth is how deep lists and objects may be nested. It stops a value that contains itself, is far above
-// any sane nesting, and below the depth that encoding/json refuses.
+// MaxDepth is how deep lists and objects may be nested. It stops a value that contains itself, is far above any
+// sane nesting, and below the depth that encoding/json refuses.
 const MaxDepth = 1000
 
 type limitsKey struct{}
@@ -29,20 +29,20 @@ func WithLimits(ctx context.Context, limits Limits) context.Context {
 	return context.WithValue(ctx, limitsKey{}, limits)
 }
 
-// Budget is what one use of a component may take. Bytes from outside are counted against it before they are
+// Budget is the allowance of one use of a component. Bytes from outside are counted against it before they are
 // held. After the first refusal it refuses everything, so that a long computation needs to ask only once.
 type Budget struct {
 	ctx    context.Context
 	limits Limits
 	held   int
-	rest   int // of the bytes to look at before the context is asked again
+	rest   int // of the bytes to process before the context is checked again
 	err    error
 }
 
-// look is how many bytes are worked on between two looks at the context.
+// look is how many bytes are processed between two checks of the context.
 const look = 1 << 20
 
-// NewBudget returns a whole budget by the limits of the context, which also ends it.
+// NewBudget returns a full budget by the limits of the context, which also ends it.
 func NewBudget(ctx context.Context) *Budget {
 	limits, ok := ctx.Value(limitsKey{}).(Limits)
 	if !ok {
@@ -62,7 +62,7 @@ func (b *Budget) fail(err error) error {
 	return b.err
 }
 
-// Spend counts bytes that are looked at. It refuses when the context has ended.
+// Spend counts bytes that are processed. It refuses when the context has ended.
 func (b *Budget) Spend(n int) error {
 	if b.rest -= n; b.rest < 0 && b.err == nil {
 		b.rest = look
@@ -97,7 +97,7 @@ func TooLarge(limit int) error {
 		"the result is larger than %d bytes: make it in smaller parts, or ask for a higher limit", limit)
 }
 
-// Encode is [EncodeValue] within the size of a result.
+// Encode is the function [Encode] within the size of a result.
 func (b *Budget) Encode(v any) (json.RawMessage, error) { return b.written(v, true) }
 
 // JSON is the function [JSON] within the size of a result.
@@ -139,7 +139,7 @@ func (b *Budget) ParseJSON(raw []byte) (any, error) {
 	return parseJSON(raw)
 }
 
-// AllowJSON refuses JSON that would hold too much once it was read, or is nested too deep.
+// AllowJSON refuses JSON that would take too much memory once it was read, or is nested too deep.
 func (b *Budget) AllowJSON(raw []byte) error {
 	m := MeasureJSON(raw)
 	if m.Depth > MaxDepth {
@@ -149,7 +149,7 @@ func (b *Budget) AllowJSON(raw []byte) error {
 	return b.Hold(m.Bytes)
 }
 
-// Reader returns what reads a text until the context ends.
+// Reader returns a reader of a text that ends with the context.
 func (b *Budget) Reader(text string) io.Reader { return &budgetReader{b, strings.NewReader(text)} }
 
 type budgetReader struct {
@@ -165,8 +165,8 @@ func (r *budgetReader) Read(p []byte) (int, error) {
 	return r.text.Read(p)
 }
 
-// Output gathers a text no larger than a step's result may be. What goes beyond that is not written. It keeps
-// pieces, so that no more than the text is held until it is whole.
+// Output collects a text no larger than a step's result may be. It does not write anything beyond that. It
+// keeps pieces, so that no more than the text is held until it is complete.
 type Output struct {
 	budget *Budget
 	pieces [][]byte

@@ -14,16 +14,16 @@ type KeyValue struct {
 	Value any    `json:"value"`
 }
 
-// Operand is an operand of a condition. It is resolved when it is called and not before, since "and"
-// and "or" stop early and flows rely on it. A condition reaches its action as a [KeyValue] that
-// holds the branch's name and nested lists: []any{"and", []any{"equal", Operand, Operand}, …}.
+// Operand is an operand of a condition. It is resolved when it is called and not before, since "and" and "or"
+// stop early and flows rely on it. A condition reaches its action as a [KeyValue] that holds the branch's name
+// and nested lists: []any{"and", []any{"equal", Operand, Operand}, …}.
 type Operand func() (any, error)
 
 // Kind is a Go type that an input can have.
 type Kind struct {
 	Name  string // in the catalogue
-	Wants string // what it takes, in the words of an error message
-	// From converts a loosely typed value. It reports whether that can be done.
+	Wants string // accepted values, in the words of an error message
+	// From converts a loosely typed value. It reports whether it could.
 	From func(*Budget, any) (any, bool)
 }
 
@@ -106,8 +106,8 @@ func toList(_ *Budget, v any) (any, bool) {
 	return nil, false
 }
 
-// toKeyValues takes a list of keys and values, a list of {key, value} objects as config variables
-// hold them, or an object, whose keys are then in alphabetical order.
+// toKeyValues converts a list of keys and values, a list of {key, value} objects as in config variables, or an
+// object, whose keys are then in alphabetical order.
 func toKeyValues(b *Budget, v any) (any, bool) {
 	switch x := v.(type) {
 	case []KeyValue:

@@ -12,10 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// LooseEqual compares two values as branches do: by JavaScript's ==, so that "5" equals 5, true
-// equals 1, and nothing equals nothing only; and lists and objects with their like by what they hold,
-// element by element, each loosely again. JavaScript would compare those by identity, which values
-// that went through a log do not have.
+// LooseEqual compares two values as branches do: by JavaScript's ==, so that "5" equals 5, true equals 1, and
+// nothing equals nothing only; and lists and objects by their content, element by element, each loosely again.
+// JavaScript would compare those by identity, which values that went through a log do not have.
 func LooseEqual(a, b any) bool {
 	a, b = primitive(a), primitive(b)
 	if a == nil || b == nil {
@@ -33,7 +32,7 @@ func LooseEqual(a, b any) bool {
 	return looseNumber(a) == looseNumber(b)
 }
 
-// StrictEqual compares without conversion: "5" is not 5. Lists and objects are equal if they hold the same.
+// StrictEqual compares without conversion: "5" is not 5. Lists and objects are equal if their contents are.
 func StrictEqual(a, b any) bool {
 	a, b = primitive(a), primitive(b)
 	if isCompound(a) && isCompound(b) {
@@ -46,8 +45,8 @@ func StrictEqual(a, b any) bool {
 	return sameKind(a, b) && a == b || a == nil && b == nil
 }
 
-// LooseLess is JavaScript's a < b: two texts by their UTF-16 code units, all else by number. Where
-// one side has no number, neither is less than the other and ordered is false. Nothing counts as 0.
+// LooseLess is JavaScript's a < b: two texts by their UTF-16 code units, all else by number. If one side has no
+// number, neither is less than the other and ordered is false. Nothing counts as 0.
 func LooseLess(a, b any) (less, ordered bool) {
 	a, b = comparable(a), comparable(b)
 	left, isText := a.(string)
@@ -72,7 +71,7 @@ func lessUnits(a, b string) bool {
 	return b != ""
 }
 
-// comparable is what JavaScript compares in place of a value: lists and objects by their text.
+// comparable returns the value that JavaScript compares in place of another: lists and objects by their text.
 func comparable(v any) any {
 	if v = primitive(v); v == nil {
 		return 0.0
@@ -109,8 +108,8 @@ func Truthy(v any) bool {
 	return true
 }
 
-// primitive reduces the kinds of values: all numbers are float64, binary data is its text, and keys
-// with values are the list of objects that they are read back as.
+// primitive reduces the kinds of values: all numbers are float64, binary data is its text, and key/value lists
+// are the lists of objects that they are read back as.
 func primitive(v any) any {
 	switch x := v.(type) {
 	case int64:
@@ -162,7 +161,7 @@ func sameElements(a, b any, equal func(a, b any) bool) bool {
 	return false
 }
 
-// looseNumber is JavaScript's conversion of what comparable gives to a number.
+// looseNumber is JavaScript's conversion of the result of comparable to a number.
 func looseNumber(v any) float64 {
 	switch x := v.(type) {
 	case float64:
@@ -176,8 +175,8 @@ func looseNumber(v any) float64 {
 	return stringNumber(v.(string))
 }
 
-// TextNumber gives the number that JavaScript takes text for, such as 007, .5 or 0x1F. Text without any
-// digit is none, and neither is infinity.
+// TextNumber returns the number of a text in JavaScript, such as 007, .5 or 0x1F. Text without any digit is
+// none, and neither is infinity.
 func TextNumber(s string) (n float64, ok bool) {
 	n = stringNumber(s)
 	return n, !math.IsNaN(n) && !math.IsInf(n, 0) && strings.TrimFunc(s, IsSpace) != ""
@@ -205,7 +204,7 @@ func stringNumber(s string) float64 {
 	return orNaN(n, err)
 }
 
-// IsSpace tells what JavaScript trims: a byte order mark, and no NEL.
+// IsSpace reports whether JavaScript trims a character: a byte order mark, but no NEL.
 func IsSpace(r rune) bool { return unicode.IsSpace(r) && r != 0x85 || r == 0xFEFF }
 
 func orNaN(n float64, err error) float64 {

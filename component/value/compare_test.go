@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The expectations are what a JavaScript engine says, apart from lists and objects compared with
-// their like: JavaScript compares those by identity.
+// The expectations are those of a JavaScript engine, apart from lists and objects compared with their like:
+// JavaScript compares those by identity.
 func TestLooseEqual(t *testing.T) {
 	list, object := []any{1.0, []any{nil, "x"}}, map[string]any{"a": 1.0}
 	for _, c := range []struct {

@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// longestFuzz keeps inputs small: what grows faster than its input shows with few bytes, too.
+// longestFuzz keeps inputs small: growth beyond the input's size shows with few bytes, too.
 const longestFuzz = 1 << 16
 
-// FuzzMeasureJSON reads what is JSON, tells before what it will hold, and writes it as it was.
+// FuzzMeasureJSON parses JSON, measures it before, and writes it as it was.
 func FuzzMeasureJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,"x",null,true],"b":{"c":{}}}`, `[[[]]]`, `"\ud83d\ude00\u0000"`, `{"a":1,"a":2}`, `1e999`, `-0.0`,
 		"\"\xff\"", `{"$bytes":"AA=="}`, `8202522731445525542`, `[1,`, `]`, `"\`, `"a\"b":`, strings.Repeat("[", 1100)} {
@@ -43,7 +43,7 @@ func FuzzMeasureJSON(f *testing.F) {
 	})
 }
 
-// of measures a value that is there.
+// of measures an existing value.
 func (m *Measure) of(v any, depth int) {
 	m.Values++
 	m.Bytes += SlotBytes
@@ -68,7 +68,7 @@ func (m *Measure) of(v any, depth int) {
 	}
 }
 
-// FuzzLoose compares texts, and the values that they are as JSON, as a total order must be compared.
+// FuzzLoose compares texts, and the values of their JSON, as a total order must be compared.
 func FuzzLoose(f *testing.F) {
 	for _, seed := range [][2]string{{"a", "b"}, {"10", "9"}, {"\U0001f600", "\uffff"}, {"0x1F", "31"}, {"", "0"}, {"[1,[2,null]]", `"1,2,"`}, {"NaN", "Infinity"}, {"true", "1"}, {" \ufeff5", "5"}} {
 		f.Add(seed[0], seed[1])
@@ -105,7 +105,7 @@ func FuzzLoose(f *testing.F) {
 	})
 }
 
-// FuzzQueryText leaves nothing that does not belong into a query, and nothing to do a second time.
+// FuzzQueryText leaves no invalid character in a query, and is idempotent.
 func FuzzQueryText(f *testing.F) {
 	for _, seed := range []string{"a=b c&ü=1", "x=1%2B1", "<\"'`#>", "\x00\x7f", "%", "[1]{2}|^"} {
 		f.Add(seed)

@@ -15,8 +15,8 @@ import (
 	"heddle/domain/refusal"
 )
 
-// hashes are the functions that Go's own library has; the format has BLAKE2, MD4, MD5-SHA1, RIPEMD160, SM3
-// and whirlpool besides.
+// hashes are the functions of Go's own library; the format has BLAKE2, MD4, MD5-SHA1, RIPEMD160, SM3 and
+// whirlpool besides.
 var hashes = map[string]func() hash.Hash{
 	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
 	"sha512-224": sha512.New512_224, "sha512-256": sha512.New512_256,
@@ -27,7 +27,7 @@ var hashes = map[string]func() hash.Hash{
 // HashNames lists the hash functions that [Digest] knows.
 func HashNames() []string { return slices.Sorted(maps.Keys(hashes)) }
 
-// Digest gives a message's hash by a function, which is named in any case; with a key its HMAC.
+// Digest returns a message's hash by a function, which is named in any case; with a key its HMAC.
 func Digest(function string, message, key []byte) ([]byte, error) {
 	newHash, known := hashes[strings.ToLower(function)]
 	if !known {
@@ -37,6 +37,6 @@ func Digest(function string, message, key []byte) ([]byte, error) {
 	if key != nil {
 		h = hmac.New(newHash, key)
 	}
-	_, _ = h.Write(message) // a hash takes everything
+	_, _ = h.Write(message) // a hash's Write never fails
 	return h.Sum(nil), nil
 }

@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Measure is what a text stands for, told before any of it is held.
+// Measure is the size of a text's value, known before any of it is held.
 type Measure struct {
-	Bytes  int // that its values hold, about
-	Values int // those in lists and objects counted
+	Bytes  int // of its values in memory, about
+	Values int // including those in lists and objects
 	Depth  int // of lists and objects
 }
 
-// What values hold, about: that of Go's own maps and slices, with the room that they grow by.
+// The memory of values, about: that of Go's own maps and slices, with their room to grow.
 const (
 	SlotBytes = 24 // an element of a list
 	TextBytes = 16 // a text, besides its bytes
@@ -22,7 +22,7 @@ const (
 	mapMany   = 76  // each key of a larger one
 )
 
-// ObjectBytes tells what an object with so many keys holds, their texts apart.
+// ObjectBytes returns the memory of an object with so many keys, their texts apart.
 func ObjectBytes(keys int) int {
 	switch {
 	case keys == 0:
@@ -33,12 +33,12 @@ func ObjectBytes(keys int) int {
 	return mapBytes + keys*mapMany
 }
 
-// MeasureJSON measures JSON in one pass that holds nothing. What is no JSON is measured up to where that shows,
-// about, and left to the reader. It stops at the first value beyond [MaxDepth].
+// MeasureJSON measures JSON in one pass that holds nothing. Invalid JSON is measured up to about where it is
+// wrong, and left to the reader. It stops at the first value beyond [MaxDepth].
 func MeasureJSON(raw []byte) Measure { return measureJSON(raw, nil) }
 
-// measureJSON also notes, if it is given a place, how many elements or keys each list and object has, in the order in
-// which they begin.
+// measureJSON also notes, if sizes is not nil, how many elements or keys each list and object has, in the order
+// in which they begin.
 func measureJSON(raw []byte, sizes *[]int32) (m Measure) {
 	type frame struct {
 		place, size int
@@ -53,7 +53,7 @@ func measureJSON(raw []byte, sizes *[]int32) (m Measure) {
 		case ':':
 			if depth > 0 && !open[depth-1].list {
 				open[depth-1].size++
-				m.Values-- // what stood before was a key
+				m.Values-- // the string before was a key
 			}
 			continue
 		case '{', '[':
@@ -111,7 +111,7 @@ var ends = [256]bool{
 	' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, '{': true, '}': true, '[': true, ']': true, '"': true,
 }
 
-// stringEnd finds the quote that ends a string, or the end of all.
+// stringEnd finds the quote that ends a string, or the end of the text.
 func stringEnd(raw []byte, from int) int {
 	for {
 		n := bytes.IndexByte(raw[from:], '"')

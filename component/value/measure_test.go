@@ -101,7 +101,7 @@ func TestOutputPieces(t *testing.T) {
 	}
 }
 
-// A value whose parts are held by several places can be any size when it is written out.
+// A value whose parts are referenced several times can be any size when it is written out.
 func TestEncodeWithin(t *testing.T) {
 	var v any = "x"
 	for range 60 {
@@ -118,7 +118,7 @@ func TestEncodeWithin(t *testing.T) {
 	}
 }
 
-// What JSON is told to hold is what it does hold, within a factor, so that the limit means what it says.
+// The measured size of JSON is its real size, within a factor, so that the limit means what it says.
 func BenchmarkParseJSON(b *testing.B) {
 	for name, raw := range map[string]string{
 		"numbers": "[" + strings.Repeat("1,", 1<<20) + "1]",

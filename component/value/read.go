@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// jsonReader reads JSON into values of exactly the size that they have: it knows how many elements each list has
-// before it comes to them. Whatever is unusual it leaves to encoding/json: escapes of half a character, text that is
-// not UTF-8, numbers that are too large, and all that is no JSON.
+// jsonReader parses JSON into values of exactly the right size: it knows how many elements each list has before
+// it comes to them. It leaves unusual input to encoding/json: escapes of half a character, text that is not
+// UTF-8, numbers that are too large, and invalid JSON.
 type jsonReader struct {
 	raw   []byte
 	at    int
@@ -15,7 +15,7 @@ type jsonReader struct {
 	names [128]string
 }
 
-// readJSON reads a whole text. It is not ok if it is none that this reader knows.
+// readJSON reads a whole text. It is not ok if this reader does not support it.
 func readJSON(raw []byte, sizes []int32) (value any, ok bool) {
 	r := jsonReader{raw: raw, sizes: sizes}
 	if value, ok = r.value(); !ok {
@@ -63,7 +63,7 @@ func (r *jsonReader) word(word string) bool {
 	return true
 }
 
-// size takes the next list's or object's size.
+// size returns the next list's or object's size.
 func (r *jsonReader) size() (int, bool) {
 	if len(r.sizes) == 0 {
 		return 0, false
@@ -152,7 +152,7 @@ func (r *jsonReader) text(name bool) (string, bool) {
 	return *known, true
 }
 
-// unquoted reads a string that has more than plain ASCII from a place on, before which it has no more than that.
+// unquoted reads the rest of a string that is not plain ASCII; the part before from is.
 func (r *jsonReader) unquoted(from, at int) (string, bool) {
 	end := stringEnd(r.raw, at)
 	if end == len(r.raw) {
@@ -190,7 +190,7 @@ func (r *jsonReader) unquoted(from, at int) (string, bool) {
 // escapes are the characters that a letter behind a backslash stands for.
 var escapes = [256]rune{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// escaped reads what stands behind a backslash, and returns how many bytes that takes, 0 if it is unusual.
+// escaped decodes the escape behind a backslash, and returns how many bytes that takes, 0 if it is unusual.
 func escaped(raw []byte) (char rune, size int) {
 	if len(raw) == 0 {
 		return 0, 0
@@ -208,7 +208,7 @@ func escaped(raw []byte) (char rune, size int) {
 		}
 		char = char<<4 | n
 	}
-	if char >= 0xD800 && char < 0xE000 { // half a character: the other half is encoding/json's affair, too
+	if char >= 0xD800 && char < 0xE000 { // half a character: the other half is left to encoding/json, too
 		return 0, 0
 	}
 	return char, 5

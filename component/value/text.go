@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text is how a value is rendered into a template and into a text input: text as it is, binary data
-// as UTF-8, nothing as nothing, numbers as JavaScript prints them, lists and objects as compact JSON
-// with the keys in alphabetical order.
+// Text renders a value in a template and in a text input: text as it is, binary data as UTF-8, nothing as
+// nothing, numbers as JavaScript prints them, lists and objects as compact JSON with the keys in alphabetical
+// order.
 func Text(v any) string {
 	switch x := v.(type) {
 	case nil:
@@ -49,7 +49,7 @@ func numberText(x float64) string {
 	case x == 0:
 		return "0" // of either sign
 	}
-	var b [32]byte // which no number is longer than
+	var b [32]byte // no number is longer
 	w := writer{out: b[:0]}
 	_ = w.number(x) // cannot fail for a finite one
 	return string(w.out)
@@ -64,8 +64,8 @@ func textOrBase64(b []byte) string {
 
 const upperHex = "0123456789ABCDEF"
 
-// QueryText escapes what stands in a URL's query and must not, such as spaces, as browsers do. What is
-// escaped stays, and so does all else.
+// QueryText escapes characters that must not stand in a URL's query, such as spaces, as browsers do. Existing
+// escapes stay, and so does all else.
 func QueryText(query string) string {
 	var b strings.Builder
 	for i := range len(query) {
@@ -81,8 +81,8 @@ func QueryText(query string) string {
 // manyControls is how many control characters text must have to be taken for binary data.
 const manyControls = 4096
 
-// IsText reports whether bytes are text: UTF-8 of which no large part are control characters, each of which takes
-// six bytes in JSON.
+// IsText reports whether bytes are text: UTF-8 with few control characters, each of which takes six bytes in
+// JSON.
 func IsText(b []byte) bool {
 	if !utf8.Valid(b) {
 		return false
@@ -106,7 +106,7 @@ func Brief(v any) string {
 	case []byte:
 		return "binary data"
 	case string:
-		x = x[:min(len(x), 200)] // which has more than 40 characters for sure
+		x = x[:min(len(x), 200)] // which has surely more than 40 characters
 		if r := []rune(x); len(r) > 40 {
 			x = string(r[:40]) + "…"
 		}

@@ -1,5 +1,5 @@
-// Package value has the values that steps pass: what JSON has, and bytes. It reads, writes, measures, converts and
-// compares them as the format and JavaScript do, and bounds what that may take.
+// Package value is the model of the values that steps pass: JSON's, and bytes. It reads, writes, measures,
+// converts and compares them as the format and JavaScript do, and bounds the cost.
 package value
 
 import (
@@ -11,9 +11,9 @@ import (
 	"math"
 )
 
-// The values that steps pass to each other are plain: nil, bool, float64, string, []byte (binary),
-// []any and map[string]any. int64, int and [KeyValue] lists are understood too, but come back from
-// [DecodeValue] as float64 and as lists of {key, value} objects.
+// The values that steps pass to each other are plain: nil, bool, float64, string, []byte (binary), []any and
+// map[string]any. int64, int and [KeyValue] lists are accepted too, but come back from [Decode] as float64 and
+// as lists of {key, value} objects.
 //
 // JSON knows no binary. There, bytes are {"$bytes": "<base64>"}; an object that by itself has the one
 // key $bytes or $object is put into another one: {"$object": {"$bytes": …}}.
@@ -22,19 +22,19 @@ const (
 	objectKey = "$object"
 )
 
-// Encode writes a value as JSON that [DecodeValue] reads back, binary data included. It refuses
-// what is no value: NaN, infinities, channels, functions, structs and what contains itself. Bytes
-// that are not UTF-8 inside a string become U+FFFD; binary data belongs into []byte.
+// Encode writes a value as JSON that [Decode] reads back, binary data included. It refuses non-values: NaN,
+// infinities, channels, functions, structs and a value that contains itself. Bytes that are not UTF-8 inside a
+// string become U+FFFD; binary data belongs into []byte.
 func Encode(v any) (json.RawMessage, error) { return write(v, true, math.MaxInt) }
 
-// EncodeWithin is [EncodeValue] for a step's result, which is refused before more bytes than that are written.
+// EncodeWithin is [Encode] for a step's result, which is refused before more bytes than that are written.
 func EncodeWithin(v any, bytes int) (json.RawMessage, error) { return write(v, true, bytes) }
 
-// JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is
-// UTF-8 and base64 otherwise, and what JSON has no number for is null, as in JavaScript.
+// JSON writes a value as the JSON that others than Heddle expect: binary data is its text if it is UTF-8 and
+// base64 otherwise, and a number that JSON does not have is null, as in JavaScript.
 func JSON(v any) ([]byte, error) { return write(v, false, math.MaxInt) }
 
-// Decode reads a value that [EncodeValue] wrote.
+// Decode reads the output of [Encode].
 func Decode(raw json.RawMessage) (any, error) {
 	tree, err := parseJSON(raw)
 	if err != nil {
@@ -49,7 +49,7 @@ func Decode(raw json.RawMessage) (any, error) {
 // ParseJSON reads JSON by anyone as encoding/json does, within the default limits.
 func ParseJSON(raw []byte) (any, error) { return NewBudget(context.Background()).ParseJSON(raw) }
 
-// parseJSON leaves what the quicker reader does not know to encoding/json, and what is wrong for it to tell.
+// parseJSON leaves to encoding/json what the quicker reader does not support, and error messages.
 func parseJSON(raw []byte) (value any, err error) {
 	var sizes []int32
 	if measureJSON(raw, &sizes).Depth <= MaxDepth {
@@ -61,12 +61,12 @@ func parseJSON(raw []byte) (value any, err error) {
 	return value, err
 }
 
-// Unmarked tells that what [EncodeValue] wrote is what [JSON] writes, too: no mark of the codec is in it.
+// Unmarked reports whether the output of [Encode] equals that of [JSON]: no mark of the codec is in it.
 func Unmarked(raw json.RawMessage) bool {
 	return bytes.IndexByte(raw, '$') < 0 && !bytes.Contains(raw, []byte(`\u0024`))
 }
 
-// mark tells the one key of an object if it is one that the codec uses.
+// mark returns the one key of an object if it is one that the codec uses.
 func mark(object map[string]any) (key string, ok bool) {
 	if len(object) != 1 {
 		return "", false

@@ -55,7 +55,7 @@ func TestValuesRoundTrip(t *testing.T) {
 	})
 }
 
-func TestEncodeValue(t *testing.T) {
+func TestEncode(t *testing.T) {
 	for want, v := range map[string]any{
 		`{"$bytes":"AP8="}`:                         []byte{0, 255},
 		`{"$bytes":""}`:                             []byte(nil),
@@ -79,7 +79,7 @@ func TestEncodeValue(t *testing.T) {
 	}
 }
 
-func TestEncodeValueRefuses(t *testing.T) {
+func TestEncodeRefuses(t *testing.T) {
 	itself := map[string]any{}
 	itself["a"] = []any{itself}
 	for name, c := range map[string]struct {
@@ -102,7 +102,7 @@ func TestEncodeValueRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeValueRefuses(t *testing.T) {
+func TestDecodeRefuses(t *testing.T) {
 	for _, raw := range []string{``, `{`, `1 2`, `{"$bytes":1}`, `[{"$bytes":"*"}]`, `{"a":{"$object":1}}`, `{"$object":{"a":{"$bytes":null}}}`} {
 		if v, err := Decode(json.RawMessage(raw)); err == nil {
 			t.Errorf("%s: got %v, want an error", raw, v)
@@ -148,7 +148,7 @@ func TestBody(t *testing.T) {
 	}
 }
 
-// What is written is what encoding/json writes.
+// The output equals that of encoding/json.
 func TestJSONIsTheLibrarys(t *testing.T) {
 	text := rapid.Map(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.ByteRange(0, 0x7f))), func(b []byte) any { return string(b) })
 	rapid.Check(t, func(t *rapid.T) {
@@ -207,7 +207,7 @@ func FuzzParseJSON(f *testing.F) {
 	})
 }
 
-// What is not marked reads as it stands, and what is marked is seen.
+// Unmarked output reads as it stands, and marks are seen.
 func TestUnmarked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := values().Draw(t, "value")
@@ -230,8 +230,8 @@ func TestUnmarked(t *testing.T) {
 	})
 }
 
-// BenchmarkEncodeValue writes, and BenchmarkDecodeValue reads, what a trigger leaves.
-func BenchmarkEncodeValue(b *testing.B) {
+// BenchmarkEncode writes, and BenchmarkDecode reads, the result of a trigger.
+func BenchmarkEncode(b *testing.B) {
 	v := delivered()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -241,7 +241,7 @@ func BenchmarkEncodeValue(b *testing.B) {
 	}
 }
 
-func BenchmarkDecodeValue(b *testing.B) {
+func BenchmarkDecode(b *testing.B) {
 	raw, err := Encode(delivered())
 	if err != nil {
 		b.Fatal(err)

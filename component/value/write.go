@@ -19,7 +19,7 @@ type writer struct {
 	marked bool // binary data is marked so that it can be read back
 	limit  int  // bytes
 	out    json.RawMessage
-	keys   []string // of the objects that are being written, each object's after those of the one around it
+	keys   []string // of the objects under construction, each object's after those of the one around it
 }
 
 // writers keeps the memory of writers for the next values.
@@ -176,7 +176,7 @@ var plain = func() (is [256]bool) {
 func (w *writer) text(s string) {
 	const hex = "0123456789abcdef"
 	w.out = append(w.out, '"')
-	from := 0 // what is not written yet
+	from := 0 // start of the unwritten part
 	for i := 0; i < len(s); {
 		if plain[s[i]] {
 			i++

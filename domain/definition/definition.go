@@ -71,10 +71,10 @@ func (n *Part) Map(key string) map[string]any {
 	return m
 }
 
-// Name gives the name of an integration, flow, step, branch or page.
+// Name returns the name of an integration, flow, step, branch or page.
 func (n *Part) Name() string { return n.Text("name") }
 
-// Key gives the key of a config variable.
+// Key returns the key of a config variable.
 func (n *Part) Key() string { return n.Text("key") }
 
 // Flows returns the root's flows.
@@ -88,16 +88,16 @@ func (n *Part) Flow(id string) *Part {
 	return nil
 }
 
-// ConfigVars gives the root's config variables.
+// ConfigVars returns the root's config variables.
 func (n *Part) ConfigVars() []*Part { return n.Children[configVarList] }
 
-// Pages gives the root's config pages.
+// Pages returns the root's config pages.
 func (n *Part) Pages() []*Part { return n.Children[pageList] }
 
-// Steps gives the steps of a flow (the trigger first), of a branch, or of a loop's body.
+// Steps returns the steps of a flow (the trigger first), of a branch, or of a loop's body.
 func (n *Part) Steps() []*Part { return n.Children[stepList] }
 
-// Branches gives the branches of a step.
+// Branches returns the branches of a step.
 func (n *Part) Branches() []*Part { return n.Children[branchList] }
 
 // IsTrigger reports whether a step is its flow's trigger.

@@ -1,10 +1,10 @@
-// Package cache has a bounded map.
+// Package cache is a bounded map, which several packages need for different values.
 package cache
 
 import "sync"
 
-// Map is a bounded map that forgets what was not used lately: it keeps two generations and drops
-// the older one when the younger is full. Safe for use by several goroutines.
+// Map is a bounded map that drops entries that were not used lately: it keeps two generations and drops the
+// older one when the younger is full. It is safe for concurrent use.
 type Map[K comparable, V any] struct {
 	mu         sync.Mutex
 	size       int // of one generation
@@ -16,7 +16,7 @@ func New[K comparable, V any](size int) *Map[K, V] {
 	return &Map[K, V]{size: size, young: map[K]V{}}
 }
 
-// Get returns an entry and reports whether it is there.
+// Get returns an entry and reports whether it exists.
 func (c *Map[K, V]) Get(key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *Map[K, V]) putLocked(key K, value V) {
 	delete(c.old, key)
 }
 
-// Remove removes an entry, if it is there.
+// Remove removes an entry, if it exists.
 func (c *Map[K, V]) Remove(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

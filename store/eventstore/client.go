@@ -1,5 +1,6 @@
-// Package eventstore speaks EventStoreDB's protocol: a [Client] is a log on a server of it, and a [Server] serves an
-// embedded log to such clients. What lasts does not depend on it.
+// Package eventstore speaks EventStoreDB's protocol, so that a log can be on another machine and others can
+// read ours: a [Client] is a log on a server, and a [Server] serves an embedded log to such clients. Nothing
+// durable depends on it.
 package eventstore
 
 import (
@@ -33,7 +34,7 @@ type Client struct {
 	tries   time.Duration // for all tries of a call
 	closing chan struct{}
 	once    sync.Once
-	mu      sync.RWMutex // held for reading by what Close waits for
+	mu      sync.RWMutex // held for reading by calls that Close waits for
 }
 
 const (
@@ -42,9 +43,9 @@ const (
 	pageCall  = 60 * time.Second // for a page of records
 )
 
-// Open takes an address as EventStoreDB's clients do: esdb://user:password@host:2113 with
-// tls, tlsCAFile, tlsVerifyCert and so on as query, several hosts or esdb+discover:// for a cluster. It
-// does not wait for the server. User and password go over plain connections to loopback addresses only.
+// Open takes an address as EventStoreDB's clients do: esdb://user:password@host:2113 with tls, tlsCAFile,
+// tlsVerifyCert and so on as query, several hosts or esdb+discover:// for a cluster. It does not wait for the
+// server. It sends user and password over plain connections to loopback addresses only.
 func Open(address string, logger *slog.Logger) (*Client, error) {
 	e := &Client{tries: triesTime, closing: make(chan struct{})}
 	if err := e.link.configure(address, logger); err != nil {
@@ -80,7 +81,7 @@ func (e *Client) Read(ctx context.Context, stream string, from store.Revision) i
 	}
 }
 
-// again repeats what only asks while the connection is lost.
+// again repeats a read while the connection is lost.
 func (e *Client) again(ctx context.Context, call func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, e.tries, store.ErrUnreachable)
 	defer cancel()
@@ -94,7 +95,7 @@ func (e *Client) again(ctx context.Context, call func() error) error {
 	return finally(ctx, err)
 }
 
-// finally says what the end of tries means to the caller.
+// finally returns the caller's error when tries end.
 func finally(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), store.ErrUnreachable) && refusal.CodeOf(err) == "" {
 		return fmt.Errorf("%w (%w)", store.ErrUnreachable, err)
@@ -108,7 +109,7 @@ func retryWait() backoff.BackOff {
 	return wait
 }
 
-// call runs what Close waits for.
+// call runs a call that Close waits for.
 func (e *Client) call(do func() error) error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -127,8 +128,8 @@ func (e *Client) closed() bool {
 	}
 }
 
-// readPage reads some records of a stream from a revision on, or the newest ones downwards from
-// endOfStream; a stream that does not exist has none.
+// readPage reads some records of a stream from a revision on, or the newest ones downwards from endOfStream; a
+// missing stream has none.
 func (e *Client) readPage(ctx context.Context, stream string, from store.Revision, count int) (page []store.Recorded, all bool, err error) {
 	o := &streams.ReadReq_Options_StreamOptions{StreamIdentifier: identifier(stream)}
 	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_Stream{Stream: o}, UuidOption: structuredIDs,
@@ -176,7 +177,7 @@ func identifier(stream string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(stream)}
 }
 
-// recordOf takes a record from the wire. Links are not followed, and so none comes.
+// recordOf converts a record from the wire. Links are not followed, and so none comes.
 func recordOf(event *streams.ReadResp_ReadEvent) (store.Recorded, error) {
 	e := event.GetEvent()
 	id, err := idOf(e.GetId())
@@ -199,8 +200,8 @@ func recordOf(event *streams.ReadResp_ReadEvent) (store.Recorded, error) {
 	return r, nil
 }
 
-// Append implements [store.Log]. An outcome that is not known is asked for by repeating the append with the
-// same event ids, even if the caller has left.
+// Append implements [store.Log]. If the outcome is unknown, it repeats the append with the same event ids, even
+// if the caller has left.
 func (e *Client) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
 	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
@@ -238,7 +239,7 @@ func (e *Client) write(ctx context.Context, stream string, expected store.Revisi
 	return position, err
 }
 
-// writeOnce sends an append and takes the answer; conflict is filled in where that is the answer.
+// writeOnce sends an append and returns the answer; a conflict is stored in conflict.
 func writeOnce(call streams.Streams_AppendClient, messages []*streams.AppendReq, conflict *store.ConflictError) (store.Position, error) {
 	for _, m := range messages {
 		if err := call.Send(m); errors.Is(err, io.EOF) {
@@ -343,7 +344,7 @@ func (e *Client) Truncate(ctx context.Context, stream string, before store.Revis
 func (e *Client) Close() (err error) {
 	e.once.Do(func() {
 		close(e.closing)
-		e.mu.Lock() // what was handed over has been answered
+		e.mu.Lock() // all calls have ended
 		defer e.mu.Unlock()
 		err = e.link.close()
 	})

@@ -17,9 +17,9 @@ import (
 	"heddle/store"
 )
 
-// Follow implements [store.Log] by a filtered subscription to the whole log. After a lost connection, however long, it goes
-// on from where it was. Only a password that is refused before anything else was answered ends it, so that a start
-// with a wrong one is told.
+// Follow implements [store.Log] by a filtered subscription to the whole log. After a lost connection, however
+// long, it continues from where it was. Only a password that is refused before any other answer ends it, so
+// that a start with a wrong one fails.
 func (e *Client) Follow(ctx context.Context, after store.Position, filter store.Filter) iter.Seq2[store.Recorded, error] {
 	return func(yield func(store.Recorded, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -62,20 +62,20 @@ func (e *Client) Follow(ctx context.Context, after store.Position, filter store.
 type following struct {
 	*Client
 	filter    *streams.ReadReq_Options_FilterOptions
-	system    bool // records that the server keeps for itself are wanted, too
+	system    bool // the caller wants the server's own records, too
 	yield     func(store.Recorded, error) bool
-	at        store.Position // all up to here has been yielded
+	at        store.Position // everything up to here has been yielded
 	marked    bool
 	mark      store.Position // the last one yielded
 	left      bool           // the caller has
-	confirmed bool           // a server has taken the subscription, once
+	confirmed bool           // a server has accepted the subscription, once
 	live      bool           // the subscription has caught up
 }
 
-// final tells errors that no waiting mends.
+// final reports whether an error can't be mended by waiting.
 func (f *following) final(err error) bool {
 	if _, is := status.FromError(err); !is && !errors.Is(err, store.ErrUnknownOutcome) {
-		return true // what came is no record
+		return true // the message is no record
 	}
 	return errors.Is(err, store.ErrBehind) || !f.confirmed && errors.Is(err, errNotAccepted)
 }
@@ -123,14 +123,14 @@ func (f *following) run(ctx context.Context) error {
 	})
 }
 
-const answersAhead = 16 // messages that are received while the caller is at one
+const answersAhead = 16 // messages received ahead of the caller
 
 type answered struct {
 	*streams.ReadResp
 	err error
 }
 
-// receive hands on what a subscription sends, and its end last.
+// receive passes on a subscription's messages, and its end last.
 func receive(ctx context.Context, subscription streams.Streams_ReadClient, answers chan<- answered) {
 	defer close(answers)
 	for {
@@ -149,7 +149,7 @@ func receive(ctx context.Context, subscription streams.Streams_ReadClient, answe
 	}
 }
 
-// take yields what a message tells, if it is a record, and notes how far the subscription has come.
+// take yields a message's record, if it has one, and notes the position of the subscription.
 func (f *following) take(answer *streams.ReadResp) error {
 	switch {
 	case answer.GetConfirmation() != nil:
@@ -173,9 +173,9 @@ func (f *following) take(answer *streams.ReadResp) error {
 	return nil
 }
 
-// tell yields a mark where nothing else is to be yielded just now. It needs no checkpoint for that, which
-// EventStoreDB sends once in hundreds of records: once a subscription has caught up, all that matches up to the
-// last record has been yielded. Before that, it could not be told from the first mark.
+// tell yields a mark when nothing else is to be yielded. It needs no checkpoint, which EventStoreDB sends once
+// in hundreds of records: once a subscription has caught up, everything that matches up to the last record has
+// been yielded. An earlier mark could be taken for the first.
 func (f *following) tell() {
 	if f.left || !f.live || f.marked && f.at <= f.mark {
 		return
@@ -184,8 +184,8 @@ func (f *following) tell() {
 	f.left = !f.yield(store.Recorded{Position: f.at}, nil)
 }
 
-// wireFilter lets the server choose: categories are prefixes of streams, and without any all streams
-// but the store's own.
+// wireFilter lets the server filter: categories are prefixes of streams; without categories, all streams but
+// the store's own match.
 func wireFilter(f store.Filter) *streams.ReadReq_Options_FilterOptions {
 	chosen := &streams.ReadReq_Options_FilterOptions_Expression{}
 	for _, category := range slices.Compact(slices.Sorted(slices.Values(f.Categories))) {

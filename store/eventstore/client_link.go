@@ -29,25 +29,25 @@ import (
 	"heddle/store"
 )
 
-// link is the connection to the server. It takes the address and the protocol from EventStoreDB's Go
-// client, but not its client: that one ends for good when it finds no server once, then leaves those
-// who wait on it hanging whatever their context says, leaks a connection each time it finds another,
-// and can't be closed while somebody uses it without a data race.
+// link is the connection to the server. It takes the address and the protocol from EventStoreDB's Go client,
+// but not its client: that one ends for good after one failed discovery, then leaves its callers hanging
+// whatever their context says, leaks a connection at each rediscovery, and can't be closed while in use without
+// a data race.
 type link struct {
 	config *esdb.Configuration
 	logger *slog.Logger
 	dial   []grpc.DialOption
 
 	mu     sync.Mutex
-	conn   *grpc.ClientConn // reconnects by itself; given up when the cluster has another leader
-	lost   bool             // told in the log
+	conn   *grpc.ClientConn // reconnects by itself; dropped when the cluster has another leader
+	lost   bool             // logged as lost
 	closed bool
 }
 
 func (l *link) configure(address string, logger *slog.Logger) (err error) {
 	l.logger = logger
 	l.config, err = esdb.ParseConnectionString(address)
-	if err != nil && strings.Contains(address, "@") { // what the parser says may be a part of the password
+	if err != nil && strings.Contains(address, "@") { // the parser's error may quote a part of the password
 		err = errors.New("write it as esdb://user:password@host:2113?tls=true, with %2F, %3A and %40 for /, : and @ in user and password")
 	}
 	if err != nil {
@@ -107,14 +107,14 @@ func (b *basic) GetRequestMetadata(context.Context, ...string) (map[string]strin
 // RequireTransportSecurity implements [credentials.PerRPCCredentials].
 func (b *basic) RequireTransportSecurity() bool { return b.secure }
 
-// errNotAccepted is what a server answers that wants another password; one that starts may answer so, too.
+// errNotAccepted is the error for a refused password; a starting server may send it, too.
 var errNotAccepted = refusal.New(refusal.Unavailable, "the event log's server does not accept the user name and password in its address")
 
-// errPrecondition is a refusal because of what a call expected of a stream.
+// errPrecondition is a refusal because of a call's expected revision.
 var errPrecondition = errors.New("the stream is not as expected")
 
-// use calls and says what an error means: a refusal of the domain, errPrecondition, store.ErrUnknownOutcome for a
-// call that may be repeated, or an error as it is. A call passes trailer to gRPC.
+// use makes a call and translates its error: a refusal of the domain, errPrecondition, store.ErrUnknownOutcome
+// for a call that may be repeated, or the error itself. A call passes trailer to gRPC.
 func (l *link) use(ctx context.Context, stream string, do func(c streams.StreamsClient, trailer grpc.CallOption) error) error {
 	conn, err := l.connected(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func meaning(stream, exception string, err error) error {
 	case codes.OutOfRange:
 		return fmt.Errorf("%w (%w)", store.ErrBehind, err)
 	case codes.InvalidArgument:
-		if stream == "" { // all that a subscription gives is a position
+		if stream == "" { // subscriptions name only positions
 			return fmt.Errorf("%w (%w)", store.ErrBehind, err)
 		}
 		return fmt.Errorf("%w (%w)", refusal.New(refusal.Invalid, "the event log's server refuses what is written to %s", stream), err)
@@ -171,7 +171,7 @@ func meaning(stream, exception string, err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
 }
 
-// tell logs that the server is lost, or there again, once each.
+// tell logs that the server is lost, or back, once each.
 func (l *link) tell(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,7 +189,7 @@ func (l *link) tell(err error) {
 
 func (l *link) cluster() bool { return l.config.DnsDiscover || len(l.config.GossipSeeds) > 0 }
 
-// connected is the connection to the server, or to a cluster's leader, that all calls share.
+// connected returns the connection to the server, or to a cluster's leader, that all calls share.
 func (l *link) connected(ctx context.Context) (*grpc.ClientConn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -214,7 +214,7 @@ func (l *link) connected(ctx context.Context) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// leader asks the cluster's nodes which of them leads: only that one takes appends.
+// leader asks the cluster's nodes for their leader: only the leader takes appends.
 func (l *link) leader(ctx context.Context) (string, error) {
 	seeds := []string{l.config.Address}
 	if len(l.config.GossipSeeds) > 0 {
@@ -254,7 +254,7 @@ func (l *link) ask(ctx context.Context, seed string) (leader string, err error) 
 	return "", nil
 }
 
-// giveUp ends a connection to what leads no more; the next call finds the one that does.
+// giveUp closes a connection to a former leader; the next call finds the new one.
 func (l *link) giveUp(conn *grpc.ClientConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

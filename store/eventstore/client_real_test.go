@@ -29,8 +29,8 @@ func TestRealEventStoreDB(t *testing.T) {
 	})
 }
 
-// scoped is a part of a log that others use too: its streams have a suffix, it begins at a position,
-// and what was removed or truncated is out of sight as it would be after a scavenge.
+// scoped is a part of a log that others use too: its streams have a suffix, it begins at a position, and
+// removed or truncated records are invisible as they would be after a scavenge.
 type scoped struct {
 	*Client
 	scope string

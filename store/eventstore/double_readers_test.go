@@ -88,8 +88,8 @@ func ran(t *testing.T, log store.Log, id string) store.Position {
 		domain.RunFinished{Claim: 1, Result: domain.Completed})
 }
 
-// Readers on EventStoreDB, as its source says that it behaves: executions are removed, other programs write, processes
-// start anew, and nobody waits for a checkpoint.
+// Readers on EventStoreDB, behaving as its source says: executions are removed, other programs write, processes
+// restart, and nobody waits for a checkpoint.
 func TestReadersOnEventStoreDB(t *testing.T) {
 	double, dir := eventstore.NewDouble(t), t.TempDir()
 	log := double.Open(t)
@@ -119,7 +119,7 @@ func TestReadersOnEventStoreDB(t *testing.T) {
 	if n, err := w.RemoveFinishedBefore(as(t), time.Now().Add(time.Hour)); n != 1 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
-	for range 2 { // what is removed is still told to who starts anew
+	for range 2 { // new readers still see removed records
 		at = ran(t, log, uuid.NewString())
 		if err := r.runs.Wait(t.Context(), at); err != nil {
 			t.Fatal(err)
@@ -138,8 +138,8 @@ func TestReadersOnEventStoreDB(t *testing.T) {
 	}
 }
 
-// However long the log's server is away, and whatever its readers were at, they go on when it is back; meanwhile queries
-// are answered by what is known.
+// However long the log's server is away, whatever its readers were doing, they continue when it is back;
+// meanwhile queries are answered from what is known.
 func TestReadersOutliveTheirLog(t *testing.T) {
 	double, dir := eventstore.NewDouble(t), t.TempDir()
 	log := double.Open(t)
@@ -150,7 +150,7 @@ func TestReadersOutliveTheirLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.close()
-	r = read(t, log, dir) // to which the run began a while ago: it reads the stream
+	r = read(t, log, dir) // the run began before it: it reads the stream
 
 	h, err := store.Open(as(t), log, domain.Runs, "1")
 	if err != nil {
@@ -193,7 +193,7 @@ func TestReadersOutliveTheirLog(t *testing.T) {
 	}
 }
 
-// A change is never larger than what an EventStoreDB takes where nothing is configured: it is refused by itself.
+// A change never exceeds the limit of an EventStoreDB in its default configuration: Heddle refuses it.
 func TestChangesFitEveryLog(t *testing.T) {
 	for name, log := range map[string]store.Log{"memory": store.NewMemory(), "EventStoreDB": eventstore.NewDouble(t).Open(t)} {
 		for _, n := range []int{2, 4} {
@@ -219,8 +219,8 @@ func memory(t *testing.T) *blobs.Store {
 	return kept
 }
 
-// State of many times what EventStoreDB takes in one append is repeated in parts, what is older is dropped, and all of
-// it is there afterwards.
+// State of many times the largest append of EventStoreDB is repeated in parts, older events are dropped, and
+// all of it is there afterwards.
 func TestLargeStateOnEventStoreDB(t *testing.T) {
 	double := eventstore.NewDouble(t)
 	log := double.Open(t)

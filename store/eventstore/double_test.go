@@ -27,15 +27,15 @@ import (
 	"heddle/store"
 )
 
-// Double answers as EventStoreDB itself does where that differs from [Server]: it keeps records of its own among all
-// others, tells that a stream was removed by a record in it, shows what was removed or truncated to followers until it
-// is scavenged, sends a checkpoint only once in so many records, answers a repeat without a position, and refuses
-// appends over a size that is 1 MiB by default.
+// Double answers as EventStoreDB itself does where that differs from [Server]: it keeps records of its own
+// among all others, marks a removed stream by a record in it, shows removed or truncated records to followers
+// until a scavenge, sends a checkpoint only once in so many records, answers a repeat without a position, and
+// refuses appends over a size that is 1 MiB by default.
 type Double struct {
 	streams.UnimplementedStreamsServer
 	MaxAppend int
-	Scavenged bool          // what goes is gone at once
-	Refused   chan struct{} // while it is not nil, streams can't be read, and who tries is told here
+	Scavenged bool          // removed records vanish at once
+	Refused   chan struct{} // if not nil, streams can't be read, and each attempt is sent here
 	Address   string
 
 	t    testing.TB
@@ -49,7 +49,7 @@ type Double struct {
 	grown   chan struct{} // closed and replaced
 }
 
-// NewDouble makes a server that has what every server has at its first start.
+// NewDouble makes a server with the records of every server at its first start.
 func NewDouble(t testing.TB) *Double {
 	d := &Double{t: t, MaxAppend: 1 << 20, streams: map[string][]store.Recorded{}, removed: map[string]bool{}, grown: make(chan struct{})}
 	for _, stream := range []string{"$$$stats", "$$$settings", "$users"} {
@@ -94,7 +94,7 @@ func (d *Double) Stop() {
 	}
 }
 
-// Refuse has the server refuse to read streams, or do so again; refused tells that somebody has tried.
+// Refuse makes the server refuse to read streams, or stops that; refused receives after each attempt.
 func (d *Double) Refuse(yes bool) (refused <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +104,7 @@ func (d *Double) Refuse(yes bool) (refused <-chan struct{}) {
 	return d.Refused
 }
 
-// Hasty gives up calls after a short while that are given up late.
+// Hasty shortens long timeouts of calls.
 func Hasty(log *Client) { log.tries = 50 * time.Millisecond }
 
 // Open opens the log as Heddle does.
@@ -112,7 +112,7 @@ func (d *Double) Open(t testing.TB) *Client {
 	return openClient(t, "esdb://admin:changeit@"+d.Address+"?tls=false")
 }
 
-// Other appends what another program does: an event that is no JSON, without meta.
+// Other appends another program's event: no JSON, without meta.
 func (d *Double) Other(stream string) store.Position {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,7 +133,7 @@ func (d *Double) admitted(srv any, stream grpc.ServerStream, _ *grpc.StreamServe
 	return handle(srv, stream)
 }
 
-// put writes events; a position is a place in a file.
+// put writes events; a position is an offset in a file.
 func (d *Double) put(stream string, events ...store.Event) store.Position {
 	for _, e := range events {
 		next := store.Revision(0)
@@ -226,11 +226,11 @@ func (d *Double) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*str
 	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: &streams.TombstoneResp_Position{CommitPosition: p, PreparePosition: p}}}, nil
 }
 
-// first is the oldest revision of a stream that its metadata lets readers see.
+// first returns the oldest revision of a stream that its metadata shows to readers.
 func (d *Double) first(stream string) (first store.Revision, oldest int64) {
 	var m streamMetadata
 	if described := d.streams[metaPrefix+stream]; len(described) > 0 {
-		_ = json.Unmarshal(described[len(described)-1].Data, &m) // what is no JSON says nothing
+		_ = json.Unmarshal(described[len(described)-1].Data, &m) // ignore metadata that is no JSON
 	}
 	first = store.Revision(m.Before)
 	if records := d.streams[stream]; m.MaxCount > 0 && len(records) > 0 {
@@ -242,7 +242,7 @@ func (d *Double) first(stream string) (first store.Revision, oldest int64) {
 	return first, oldest
 }
 
-// scavenge drops what no reader of streams sees, if that is asked for; tombstones stay.
+// scavenge drops records that no reader of streams sees, if Scavenged is set; tombstones stay.
 func (d *Double) scavenge() {
 	if !d.Scavenged {
 		return
@@ -253,7 +253,7 @@ func (d *Double) scavenge() {
 	})
 }
 
-// Read implements the service, as far as Heddle asks for it.
+// Read implements the service, as far as Heddle uses it.
 func (d *Double) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error {
 	o := req.GetOptions()
 	if _, subscribes := o.GetCountOption().(*streams.ReadReq_Options_Subscription); subscribes {
@@ -300,8 +300,8 @@ func (d *Double) Read(req *streams.ReadReq, call streams.Streams_ReadServer) err
 	return nil
 }
 
-// subscribe sends what a filter takes, from a position on. Checkpoints come by how many records were looked at,
-// whatever they are; none comes at the end of what there is.
+// subscribe sends the records that a filter matches, from a position on. Checkpoints come by the number of
+// records looked at, whatever they are; none comes at the end of the log.
 func (d *Double) subscribe(o *streams.ReadReq_Options, call streams.Streams_ReadServer) error {
 	filter := o.GetFilter()
 	takes := wireTakes(filter.GetStreamIdentifier())

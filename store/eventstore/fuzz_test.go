@@ -44,8 +44,8 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-// FuzzStreamMetadata reads what others write about how long a stream's records are kept: no limit is negative, or so large
-// that it wraps.
+// FuzzStreamMetadata reads others' metadata about how long a stream's records are kept: no limit is negative,
+// or so large that it wraps.
 func FuzzStreamMetadata(f *testing.F) {
 	for _, seed := range []string{`{"$maxAge":86400,"$maxCount":3,"$tb":7}`, `{"$maxAge":-1,"$maxCount":-9223372036854775808}`, `{"$maxAge":9223372036854775807}`, `{"$tb":1e99}`, `[]`, ``} {
 		f.Add([]byte(seed))
@@ -86,7 +86,8 @@ func FuzzProposed(f *testing.F) {
 	})
 }
 
-// FuzzAddress takes addresses of an event log's server: one that can't be used is refused without the password in it.
+// FuzzAddress tries addresses of a log's server: an unusable one is refused without the password in the
+// message.
 func FuzzAddress(f *testing.F) {
 	for _, seed := range []string{"esdb://ann:hunter22@127.0.0.1:2113?tls=false", "esdb+discover://ann:hunter22@a,b,c:1", "esdb://ann:hunter22@[::1", "esdb://:@", "http://x",
 		"esdb://ann:hunter22@h:1?tls=x", "esdb://ann:hunter22@h:99999999", "esdb://ann:hunter22@%zz", "esdb://h?keepAliveInterval=-9"} {

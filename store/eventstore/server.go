@@ -25,14 +25,14 @@ import (
 	"heddle/store"
 )
 
-// MaxAppend is the most that one append through a [Server] may have, data and meta together.
+// MaxAppend is the size limit of one append through a [Server], data and meta together.
 const MaxAppend = 16 << 20 // bytes
 
 const (
 	maxMessage = MaxAppend + 1<<20 // bytes of one message, with what surrounds the events
 
-	// What callers may send before it is taken. Left to itself gRPC measures the connection for this, by a
-	// ping and its answer beside each append.
+	// How much callers may send before it is read. By default gRPC measures the connection for this, by a ping
+	// and its answer beside each append.
 	streamWindow, connWindow = 256 << 10, 4 << 20 // bytes
 
 	pingTime  = 10 * time.Second // after which a silent client is asked for a sign of life, and until it is given up
@@ -45,7 +45,7 @@ const (
 type Server struct {
 	log     store.ServedLog
 	logger  *slog.Logger
-	grant   string // the authorization header of those who may
+	grant   string // the authorization header that is accepted
 	tls     *tls.Config
 	limits  *limits
 	bounds  ServerLimits
@@ -56,7 +56,7 @@ type Server struct {
 	stopped sync.Once
 }
 
-// ServerOptions say who may use a [Server] and how.
+// ServerOptions are the credentials and limits of a [Server].
 type ServerOptions struct {
 	User, Password string
 	TLS            *tls.Config  // nil serves plain connections, on loopback addresses only
@@ -137,7 +137,7 @@ func (s *Server) until(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() { cancel(nil) }
 }
 
-// transport takes TLS connections, and plain ones too where that is allowed: the first byte tells.
+// transport accepts TLS connections, and plain ones if allowed: the first byte decides.
 type transport struct {
 	secure *tls.Config
 	plain  bool

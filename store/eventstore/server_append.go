@@ -28,16 +28,15 @@ const (
 	maxEvents     = 1 << 15          // events of one append
 )
 
-// incoming is an append as it came.
+// incoming is an append as it arrives.
 type incoming struct {
 	options *streams.AppendReq_Options
 	events  []store.Event
-	wrong   error // told only after all was received: a client that still sends would not hear it
+	wrong   error // returned only after all was received: a client that still sends would not see it
 	err     error
 }
 
-// receive takes an append in. Few are taken in at once, and none for long: until it is whole, nobody knows how much it
-// will be.
+// receive reads an append. Few are read at once, and none for long: until it is complete, its size is unknown.
 func (f *streamsService) receive(stream streams.Streams_AppendServer) incoming {
 	ctx := stream.Context()
 	select {
@@ -117,7 +116,7 @@ func (f *streamsService) Append(stream streams.Streams_AppendServer) error {
 	}}})
 }
 
-// proposed is what the events of both ways to append have in common.
+// proposed is the common form of the events of both ways to append.
 type proposed interface {
 	GetId() *shared.UUID
 	GetMetadata() map[string]string
@@ -152,7 +151,7 @@ func idOf(id *shared.UUID) (u uuid.UUID, err error) {
 	return u, nil
 }
 
-// expectedOf takes what a call expects of a stream; each call has its own types for the same choice.
+// expectedOf converts a call's expected revision; each call has its own types for the same choice.
 func expectedOf(option any) store.Revision {
 	switch o := option.(type) {
 	case *streams.AppendReq_Options_Revision:
@@ -279,7 +278,7 @@ func (f *streamsService) batched(ctx context.Context, waiting map[uuid.UUID]*bat
 	return send(answer)
 }
 
-// What one caller may have begun and not finished.
+// How much one caller may have begun and not finished.
 const (
 	maxBatches = 64            // appends
 	maxBegun   = 2 * MaxAppend // bytes

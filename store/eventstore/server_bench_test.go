@@ -18,10 +18,10 @@ import (
 	"heddle/store/storetest"
 )
 
-// BenchmarkServedAppend has callers append through EventStoreDB's own client to a log that another
-// process serves, each to a stream of its own, one event after another. As in store.BenchmarkAppend a bare
-// write and fsync is measured beside it: %raw is its share of the time of one append. To a log in memory
-// goes what the protocol alone takes of both processes, and with it the most that any log could reach.
+// BenchmarkServedAppend has callers append through EventStoreDB's own client to a log that another process
+// serves, each to a stream of its own, one event after another. As in store.BenchmarkAppend a bare write and
+// fsync is measured beside it: %raw is its share of the time of one append. A log in memory shows the cost of
+// the protocol alone in both processes, and so the most that any log could reach.
 func BenchmarkServedAppend(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
@@ -92,7 +92,7 @@ func benchClient(b *testing.B, address string) func(stream string, at int64) err
 	}
 }
 
-// plainGrant is what EventStoreDB's client does not send by itself over plain connections.
+// plainGrant sends the password over plain connections, which EventStoreDB's client does not.
 func plainGrant(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }

@@ -76,8 +76,8 @@ func proposals(kinds ...string) []esdb.EventData {
 	return all
 }
 
-// codeOf is the client's code of an error, -1 when it has none. Its own function for that tells the
-// reverse of what it found.
+// codeOf returns the client's code of an error, -1 if it has none. The client's own function for that returns
+// the opposite of its finding.
 func codeOf(err error) esdb.ErrorCode {
 	if e, ok := errors.AsType[*esdb.Error](err); ok {
 		return e.Code()
@@ -321,7 +321,7 @@ func TestOfficialClientMetadata(t *testing.T) {
 	})
 }
 
-// TestOfficialClientRepeats repeats an append that expects nothing after the server has begun anew.
+// TestOfficialClientRepeats repeats an append without an expected revision after a restart of the server.
 func TestOfficialClientRepeats(t *testing.T) {
 	path, events := filepath.Join(t.TempDir(), "events.db"), proposals("A", "B")
 	for round := range 2 {

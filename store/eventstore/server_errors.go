@@ -21,7 +21,7 @@ import (
 	"heddle/store"
 )
 
-// exception refuses a call the way EventStoreDB does: clients read what happened from the trailers.
+// exception refuses a call the way EventStoreDB does: clients read the reason from the trailers.
 func exception(ctx context.Context, c codes.Code, message, kind string, details ...string) error {
 	if err := grpc.SetTrailer(ctx, metadata.Pairs(append([]string{"exception", kind}, details...)...)); err != nil {
 		return status.Error(codes.Internal, err.Error())
@@ -29,7 +29,7 @@ func exception(ctx context.Context, c codes.Code, message, kind string, details 
 	return status.Error(c, message)
 }
 
-// refuse turns an error of the log about a stream into what clients understand.
+// refuse turns an error of the log about a stream into one that clients understand.
 func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 	if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
 		details := []string{"stream-name", stream, "expected-version", strconv.FormatInt(int64(conflict.Expected), 10)}
@@ -45,7 +45,7 @@ func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 		return status.Error(codes.OutOfRange, err.Error())
 	}
 	switch refusal.CodeOf(err) {
-	case refusal.NotFound: // no other call of the log says so than one for a removed stream
+	case refusal.NotFound: // only calls for a removed stream return it
 		return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted", "stream-name", stream)
 	case refusal.Invalid:
 		return status.Error(codes.InvalidArgument, err.Error())
@@ -117,5 +117,5 @@ func batchConflict(c *store.ConflictError) *shared.WrongExpectedVersion {
 	return w
 }
 
-// revisionOf takes a revision from the wire.
+// revisionOf converts a revision from the wire.
 func revisionOf(n uint64) store.Revision { return store.Revision(min(n, math.MaxInt64)) }

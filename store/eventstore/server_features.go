@@ -14,10 +14,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// servedVersion is the version of EventStoreDB whose behaviour is followed.
+// servedVersion is the version of EventStoreDB whose behaviour the server follows.
 const servedVersion = "24.10.0"
 
-// supported tells clients what they may call.
+// supported lists the calls for clients.
 func supported(context.Context) proto.Message {
 	all := &serverfeatures.SupportedMethods{EventStoreServerVersion: servedVersion}
 	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc, persistent.PersistentSubscriptions_ServiceDesc,

@@ -12,10 +12,10 @@ import (
 	"heddle/store"
 )
 
-// selection is a filter that a subscriber set: on the stream's name or on the kind of event, by
-// prefixes or by a regular expression. None, a nil one, takes everything.
+// selection is a subscriber's filter: on the stream's name or on the kind of event, by prefixes or by a regular
+// expression. A nil one matches everything.
 type selection struct {
-	Kind     bool     // look at the kind, not at the stream
+	Kind     bool     // match the kind, not the stream
 	Prefixes []string // any of them
 	Regex    string
 	compiled *regexp.Regexp
@@ -30,7 +30,7 @@ func newSelection(o *streams.ReadReq_Options_FilterOptions) (*selection, error) 
 	return s, s.compile()
 }
 
-// What a filter may have: it is tried on every record.
+// The limits of a filter: it is tried on every record.
 const (
 	maxPrefixes    = 256
 	maxFilterBytes = 4 << 10 // of all prefixes and the expression
@@ -69,8 +69,8 @@ func (s *selection) takes(r store.Recorded) bool {
 	return slices.ContainsFunc(s.Prefixes, func(p string) bool { return strings.HasPrefix(subject, p) })
 }
 
-// pushed is what of the selection the log itself can do: prefixes such as "draft-" are categories,
-// which it has an index for.
+// pushed returns the part of the selection that the log itself can filter: prefixes such as "draft-" are
+// categories, which are indexed.
 func (s *selection) pushed() store.Filter {
 	all := store.Filter{System: true}
 	if s == nil || s.Kind || s.compiled != nil {

@@ -10,7 +10,7 @@ import (
 	"heddle/store"
 )
 
-// confirm tells a subscriber that it is one.
+// confirm sends the confirmation of a subscription.
 func (r *reading) confirm() error {
 	return r.send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{
 		Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()}}})
@@ -20,8 +20,8 @@ func (r *reading) caughtUp() error {
 	return r.send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
 }
 
-// followAll sends what comes after a position, to a subscriber with a filter also checkpoints: the
-// log's marks, which come whenever it has grown and all that matches has been sent.
+// followAll sends the records after a position and, to a subscriber with a filter, checkpoints: the log's
+// marks, which come whenever it has grown and everything that matches has been sent.
 func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 	after := store.Position(0)
 	switch at := o.GetAllOption().(type) {
@@ -79,8 +79,8 @@ func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOpt
 	return r.tailStream(r.ctx, name, next, r.give, r.caughtUp)
 }
 
-// tailStream calls back for each record of a stream from a revision on, and once when there is no more
-// for now. It ends with the context or an error.
+// tailStream calls back for each record of a stream from a revision on, and once when it has caught up. It ends
+// with the context or an error.
 func (s *Server) tailStream(ctx context.Context, name string, next store.Revision, give func(store.Recorded) error, caughtUp func() error) error {
 	end, oldest := s.log.End(), s.oldest(name)
 	for record, err := range s.log.Read(ctx, name, next) {

@@ -18,28 +18,28 @@ import (
 
 // The streams that a group keeps its state in.
 const (
-	checkpointStream = "checkpoint" // the last record that all before it are dealt with
-	parkedStream     = "parked"     // links to records that nobody could deal with
+	checkpointStream = "checkpoint" // the last record such that all before it are handled
+	parkedStream     = "parked"     // links to records that no consumer could handle
 )
 
 const (
-	groupBuffer   = 500                    // records read ahead where the configuration says nothing
-	maxGroupBytes = 8 << 20                // of records read ahead, whatever it says
-	beatTime      = 100 * time.Millisecond // how exact timeouts of records and checkpoints are
+	groupBuffer   = 500                    // records read ahead by default
+	maxGroupBytes = 8 << 20                // of records read ahead, whatever the configuration
+	beatTime      = 100 * time.Millisecond // precision of timeouts of records and checkpoints
 )
 
-// item is a record that a group deals with.
+// item is a record in a group.
 type item struct {
 	store.Recorded
 	place   uint64 // its revision, or its position in the whole log
 	parked  store.Revision
-	replay  bool // it comes from the parked ones, under that revision
+	replay  bool // it was parked, at that revision
 	retries int
 	done    bool
 	due     time.Time // when its consumer has taken too long
 }
 
-// delivery is what a consumer is given: an item as it is at that moment.
+// delivery is an item as sent to a consumer at one moment.
 type delivery struct {
 	store.Recorded
 	retries int
@@ -54,8 +54,8 @@ type consumer struct {
 	total  int64
 }
 
-// group is one persistent subscription. All its state belongs to one goroutine; others hand it what to
-// do. Records are delivered at least once: after a stop those again that no checkpoint covers.
+// group is one persistent subscription. All its state belongs to one goroutine; others pass it functions to
+// run. Records are delivered at least once: after a stop those after the last checkpoint come again.
 type group struct {
 	server   *Server
 	config   groupConfig
@@ -67,21 +67,21 @@ type group struct {
 
 	consumers []*consumer
 	turn      int
-	waiting   []*item // to be given out, in order
-	held      int     // bytes of what is in order
-	order     []*item // what was read and is not covered by handled, in order
+	waiting   []*item // to be delivered, in order
+	held      int     // bytes of the records in order
+	order     []*item // read and not covered by handled, in order
 	flying    map[uuid.UUID]bool
-	handled   uint64 // all before this place has been dealt with
+	handled   uint64 // everything before this place has been handled
 	saved     uint64
 	savedAt   time.Time
 	unsaved   int
 	known     uint64                  // the newest place seen
-	replaying map[store.Revision]bool // parked records that are being tried again
+	replaying map[store.Revision]bool // parked records under retry
 	replayed  store.Revision          // all before it have been
 	total     int64
 }
 
-// startGroup starts a group from its checkpoint, or where its configuration says.
+// startGroup starts a group from its checkpoint, or from the start in its configuration.
 func startGroup(ctx context.Context, s *Server, c groupConfig) (*group, error) {
 	g := &group{server: s, config: c, commands: make(chan func()), done: make(chan struct{}), source: make(chan store.Recorded),
 		flying: map[uuid.UUID]bool{}, replaying: map[store.Revision]bool{}, handled: c.Start, savedAt: time.Now()}
@@ -108,7 +108,7 @@ func (g *group) end() {
 	<-g.done
 }
 
-// do has the group's goroutine do something and waits; false when the group has ended.
+// do runs a function in the group's goroutine and waits; it returns false if the group has ended.
 func (g *group) do(command func()) bool {
 	ready := make(chan struct{})
 	select {
@@ -196,7 +196,7 @@ func (g *group) pump(ctx context.Context, from uint64) {
 	}
 }
 
-// take adds what was read. A mark says that there is nothing of interest up to it.
+// take adds a record that was read. A mark says that nothing up to it matches.
 func (g *group) take(r store.Recorded) {
 	i := &item{Recorded: r, place: uint64(r.Revision), done: r.Mark()}
 	if g.config.all() {
@@ -215,7 +215,7 @@ func (g *group) take(r store.Recorded) {
 	g.waiting = append(g.waiting, i)
 }
 
-// dispatch gives out what waits, as far as there are consumers with room.
+// dispatch delivers waiting records as long as consumers have room.
 func (g *group) dispatch() {
 	kept := g.waiting[:0]
 	for n, i := range g.waiting {
@@ -266,7 +266,7 @@ func (g *group) choose(i *item) *consumer {
 
 func (c *consumer) room() bool { return len(c.flying) < cap(c.out) && len(c.out) < cap(c.out) }
 
-// join adds a consumer; false when there are as many as there may be.
+// join adds a consumer; false if the group is full.
 func (g *group) join(c *consumer) bool {
 	if g.config.Consumers > 0 && len(g.consumers) >= g.config.Consumers {
 		return false
@@ -275,7 +275,7 @@ func (g *group) join(c *consumer) bool {
 	return true
 }
 
-// leave takes a consumer out; what it holds goes to others.
+// leave removes a consumer; its records go to others.
 func (g *group) leave(c *consumer) {
 	at := slices.Index(g.consumers, c)
 	if at < 0 {
@@ -292,7 +292,7 @@ func (g *group) leave(c *consumer) {
 	g.waiting = append(back, g.waiting...)
 }
 
-// release takes a record back from a consumer, nil when the consumer does not hold it any more.
+// release takes a record back from a consumer, nil if the consumer does not hold it any more.
 func (g *group) release(c *consumer, id uuid.UUID) *item {
 	i := c.flying[id]
 	if i != nil {
@@ -302,7 +302,7 @@ func (g *group) release(c *consumer, id uuid.UUID) *item {
 	return i
 }
 
-// retry gives a record out again, or parks it when it was tried often enough.
+// retry delivers a record again, or parks it after too many tries.
 func (g *group) retry(i *item, reason string) {
 	if i.retries++; i.retries > g.config.Retries {
 		g.park(i, reason)
@@ -311,7 +311,7 @@ func (g *group) retry(i *item, reason string) {
 	g.waiting = append([]*item{i}, g.waiting...)
 }
 
-// expire takes records back whose consumers take too long, and writes a checkpoint in time.
+// expire takes records back from consumers that take too long, and writes a checkpoint in time.
 func (g *group) expire() {
 	now := time.Now()
 	for _, c := range g.consumers {
@@ -326,7 +326,7 @@ func (g *group) expire() {
 	}
 }
 
-// finish counts a record as dealt with.
+// finish counts a record as handled.
 func (g *group) finish(i *item) {
 	if i.replay {
 		g.unpark(i.parked)
@@ -351,7 +351,7 @@ func (g *group) advance() {
 	}
 }
 
-// save writes how far the group has come.
+// save writes the group's checkpoint.
 func (g *group) save() {
 	if g.saved == g.handled || g.unsaved == 0 {
 		return

@@ -14,14 +14,14 @@ import (
 
 const allStream = "$all"
 
-// How a group gives records to its consumers.
+// How a group distributes records to its consumers.
 const (
-	toSingle   = "DispatchToSingle" // the first that has room
+	toSingle   = "DispatchToSingle" // the first one with room
 	roundRobin = "RoundRobin"       // in turns
 	pinned     = "Pinned"           // the same for the same stream, as long as the consumers are the same
 )
 
-// groupConfig is a persistent subscription as its creator described it. It is kept as JSON.
+// groupConfig is a persistent subscription's configuration. It is stored as JSON.
 type groupConfig struct {
 	Source        string     `json:"stream"` // a stream, or $all
 	Name          string     `json:"group"`
@@ -46,7 +46,7 @@ func (c groupConfig) all() bool { return c.Source == allStream }
 
 func (c groupConfig) key() groupKey { return groupKey{c.Source, c.Name} }
 
-// stream is one of the streams that the group keeps its state in.
+// stream returns the name of one of the streams that hold the group's state.
 func (c groupConfig) stream(what string) string {
 	return groupPrefix + c.Source + "::" + c.Name + "-" + what
 }
@@ -55,7 +55,7 @@ const groupPrefix = "$persistentsubscription-"
 
 type groupKey struct{ source, name string }
 
-// groupSettings is what the settings of creating and of updating have in common.
+// groupSettings are the settings that calls to create and to update share.
 type groupSettings interface {
 	GetResolveLinks() bool
 	GetExtraStatistics() bool
@@ -101,7 +101,7 @@ func (c groupConfig) timeout() time.Duration {
 
 const never = 100 * 365 * 24 * time.Hour
 
-// startIn says where in a stream a group begins, in the form that clients read back.
+// startIn returns where a group begins in a stream, in the form that clients read back.
 func (c *groupConfig) startIn(s *Server, revision *uint64, end bool) error {
 	switch {
 	case revision != nil:
@@ -134,7 +134,7 @@ func (c *groupConfig) startInAll(s *Server, position *uint64, end bool) {
 
 func wirePosition(p uint64) string { return fmt.Sprintf("C:%d/P:%d", p, p) }
 
-// describe is the configuration that a call to create a group asks for.
+// describe returns the configuration in a call to create a group.
 func (s *Server) describe(o *persistent.CreateReq_Options) (c groupConfig, err error) {
 	c.Name = o.GetGroupName()
 	strategy := o.GetSettings().GetConsumerStrategy()
@@ -168,7 +168,7 @@ func (s *Server) describe(o *persistent.CreateReq_Options) (c groupConfig, err e
 	return c, c.startIn(s, at, o.GetStream().GetEnd() != nil)
 }
 
-// redescribe is the configuration after a call to update a group.
+// redescribe returns the configuration after a call to update a group.
 func (s *Server) redescribe(c groupConfig, o *persistent.UpdateReq_Options) (groupConfig, error) {
 	if err := c.set(o.GetSettings(), o.GetSettings().GetNamedConsumerStrategy().String()); err != nil {
 		return c, err
@@ -188,7 +188,7 @@ func (s *Server) redescribe(c groupConfig, o *persistent.UpdateReq_Options) (gro
 	return c, c.startIn(s, at, o.GetStream().GetEnd() != nil)
 }
 
-// sameFilter is a filter of the one service in the types of the other.
+// sameFilter converts a filter of one service to the types of the other.
 func sameFilter(f *persistent.CreateReq_AllOptions_FilterOptions) *streams.ReadReq_Options_FilterOptions {
 	same := &streams.ReadReq_Options_FilterOptions{}
 	if e := f.GetEventType(); e != nil {
@@ -202,7 +202,8 @@ func sameFilter(f *persistent.CreateReq_AllOptions_FilterOptions) *streams.ReadR
 	return same
 }
 
-// modernCreate puts a stream that is named the old way, as the client for Node does, where it belongs.
+// modernCreate moves a stream name from its deprecated field, which the client for Node uses, to the present
+// one.
 func modernCreate(o *persistent.CreateReq_Options) {
 	if o == nil || o.StreamOption != nil {
 		return

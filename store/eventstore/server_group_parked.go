@@ -13,8 +13,8 @@ import (
 	"heddle/store"
 )
 
-// park puts a record aside, to be tried again when somebody asks for it. If that can't be written, the
-// record goes on being tried.
+// park sets a record aside, to be retried on request. If that can't be written, the group keeps retrying the
+// record.
 func (g *group) park(i *item, reason string) {
 	meta, err := json.Marshal(map[string]any{"reason": reason, "added": time.Now().UTC(), "retries": i.retries})
 	if err == nil {
@@ -30,8 +30,7 @@ func (g *group) park(i *item, reason string) {
 	g.finish(i)
 }
 
-// replay gives out the parked records again, at most some of them. They stay parked until they are
-// dealt with.
+// replay delivers parked records again, up to a number. They stay parked until they are handled.
 func (g *group) replay(most int64) error {
 	for link, err := range g.server.log.Read(context.Background(), g.config.stream(parkedStream), g.replayed) {
 		if err != nil {
@@ -46,7 +45,7 @@ func (g *group) replay(most int64) error {
 		if err != nil {
 			return err
 		}
-		if r == nil { // what it leads to is gone
+		if r == nil { // the linked record is gone
 			g.unpark(link.Revision)
 			continue
 		}
@@ -68,7 +67,7 @@ func (g *group) linked(link store.Recorded) (*store.Recorded, error) {
 	return &page[0], nil
 }
 
-// unpark forgets a parked record that was dealt with, once all before it are.
+// unpark forgets a parked record that was handled, once all before it are.
 func (g *group) unpark(at store.Revision) {
 	delete(g.replaying, at)
 	before := g.replayed
@@ -80,7 +79,7 @@ func (g *group) unpark(at store.Revision) {
 	}
 }
 
-// parkedCount tells how many records are parked.
+// parkedCount returns how many records are parked.
 func (g *group) parkedCount() (n int64, err error) {
 	for _, err := range g.server.log.Read(context.Background(), g.config.stream(parkedStream), 0) {
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 
 const maxConsumerBuffer = 10_000 // records that one consumer may hold
 
-// Read implements the service: a consumer joins a group, is given records and says what became of them.
+// Read implements the service: a consumer joins a group, receives records and acknowledges or refuses them.
 func (f *groupsService) Read(stream persistent.PersistentSubscriptions_ReadServer) error {
 	ctx, cancel := f.until(stream.Context())
 	defer cancel()
@@ -73,7 +73,7 @@ func (f *groupsService) deliver(ctx context.Context, stream persistent.Persisten
 	}
 }
 
-// hear takes in what a consumer says until it says no more.
+// hear reads a consumer's messages until they end.
 func (g *group) hear(c *consumer, stream persistent.PersistentSubscriptions_ReadServer) error {
 	for {
 		req, err := stream.Recv()
@@ -111,7 +111,7 @@ func (g *group) hear(c *consumer, stream persistent.PersistentSubscriptions_Read
 	}
 }
 
-// refused does with a record what its consumer asks for.
+// refused does with a refused record what its consumer asks for.
 func (g *group) refused(i *item, action persistent.ReadReq_Nack_Action, reason string) {
 	switch action {
 	case persistent.ReadReq_Nack_Park:
@@ -142,7 +142,7 @@ func groupEvent(d delivery, plainID bool) *persistent.ReadResp_ReadEvent {
 	}
 }
 
-// info tells how a group is doing. Rates are not measured.
+// info returns the state of a group. Rates are not measured.
 func (g *group) info() (info *persistent.SubscriptionInfo, err error) {
 	c := g.config
 	info = &persistent.SubscriptionInfo{EventSource: c.Source, GroupName: c.Name, Status: "NotReady", ResolveLinkTos: c.ResolveLinks, StartFrom: c.StartShown,

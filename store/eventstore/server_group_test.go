@@ -34,7 +34,7 @@ func joined(t *testing.T, c *esdb.Client, stream, group string, buffer uint32) *
 	return s
 }
 
-// given takes the next record of a consumer, which must be of a kind.
+// given returns the next record of a consumer, which must be of a kind.
 func given(t *testing.T, s *esdb.PersistentSubscription, kind string, retries int) *esdb.ResolvedEvent {
 	t.Helper()
 	e := s.Recv()
@@ -206,7 +206,7 @@ func TestGroupIsManaged(t *testing.T) {
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
-		given(t, b, "A", 0) // what a consumer that left held goes to another
+		given(t, b, "A", 0) // a consumer's unhandled records go to another when it leaves
 		list, err := c.ListAllPersistentSubscriptions(ctx, esdb.ListPersistentSubscriptionsOptions{})
 		if err != nil || len(list) != 2 {
 			t.Errorf("%+v, %v", list, err)
@@ -231,8 +231,8 @@ func TestGroupIsManaged(t *testing.T) {
 	})
 }
 
-// TestGroupLasts has a server stop and another begin: the groups are there, go on where they were, and
-// what was parked is parked.
+// TestGroupLasts stops a server and starts another: the groups exist, continue where they were, and parked
+// records stay parked.
 func TestGroupLasts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.db")
 	t.Run("before", func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestGroupLasts(t *testing.T) {
 			t.Fatal(err)
 		}
 		given(t, s, "C", 0)
-		mustAck(t, s, given(t, s, "D", 0)) // out of turn: C is what the checkpoint waits for
+		mustAck(t, s, given(t, s, "D", 0)) // out of turn: the checkpoint waits for C
 		untilInfo(t, c, "s", "g", "the checkpoint", func(i *esdb.PersistentSubscriptionInfo) bool {
 			return i.Stats.LastCheckpointedEventRevision != nil && *i.Stats.LastCheckpointedEventRevision == 1
 		})
@@ -263,8 +263,8 @@ func TestGroupLasts(t *testing.T) {
 	})
 }
 
-// TestGroupShares has several consumers deal with many records, each with some at a time, one of which
-// comes and goes: every record is dealt with.
+// TestGroupShares has several consumers handle many records, each some at a time; one of them comes and goes:
+// every record is handled.
 func TestGroupShares(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
 		for n, strategy := range []esdb.ConsumerStrategy{esdb.ConsumerStrategyRoundRobin, esdb.ConsumerStrategyDispatchToSingle, esdb.ConsumerStrategyPinned} {

@@ -18,10 +18,10 @@ import (
 	"heddle/store"
 )
 
-// groupsStream holds the configuration of all persistent subscriptions, the newest record all of it.
+// groupsStream holds the configuration of all persistent subscriptions, complete in its newest record.
 const groupsStream = "$persistentSubscriptionConfig"
 
-// maxGroups is how many persistent subscriptions there may be.
+// maxGroups is the largest number of persistent subscriptions.
 const maxGroups = 256
 
 // groups are the persistent subscriptions of a server: groups of consumers that share the records of a
@@ -41,7 +41,7 @@ func newGroups(s *Server) *groups {
 	return g
 }
 
-// load starts the groups that there were.
+// load starts the stored groups.
 func (g *groups) load() error {
 	newest, err := g.server.log.PageDown(groupsStream, math.MaxInt64, 1)
 	if err != nil || len(newest) == 0 {
@@ -98,7 +98,7 @@ func (g *groups) find(key groupKey) *group {
 	return g.all[key]
 }
 
-// close ends all groups; their progress is kept.
+// close ends all groups; their progress is stored.
 func (g *groups) close() {
 	g.cancel()
 	g.mu.Lock()
@@ -215,7 +215,7 @@ func (f *groupsService) Delete(ctx context.Context, req *persistent.DeleteReq) (
 	return &persistent.DeleteResp{}, nil
 }
 
-// grouped are the requests that name a group.
+// grouped is a request that names a group.
 type grouped interface {
 	GetGroupName() string
 	GetStreamIdentifier() *shared.StreamIdentifier
@@ -291,7 +291,7 @@ func (f *groupsService) ReplayParked(ctx context.Context, req *persistent.Replay
 	return &persistent.ReplayParkedResp{}, nil
 }
 
-// RestartSubsystem implements the service: every group begins anew from what is kept of it.
+// RestartSubsystem implements the service: every group restarts from its stored state.
 func (f *groupsService) RestartSubsystem(ctx context.Context, _ *shared.Empty) (*shared.Empty, error) {
 	g := f.groups
 	g.mu.Lock()

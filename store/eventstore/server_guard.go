@@ -21,10 +21,10 @@ import (
 	"heddle/store"
 )
 
-// Whoever has not shown the password holds next to nothing: a connection for a moment, of few from one address, on
+// A caller without the password holds next to nothing: a connection for a moment, of few from one address, on
 // which no message is read.
 
-// ServerLimits bound what those who reach a [Server] can make it hold.
+// ServerLimits bound the resources that callers of a [Server] can hold.
 type ServerLimits struct {
 	Connections           int // at once
 	ConnectionsPerAddress int // of those, from one address
@@ -36,7 +36,7 @@ var DefaultServerLimits = ServerLimits{Connections: 512, ConnectionsPerAddress: 
 
 const (
 	handshakeTime = 10 * time.Second // for TLS and HTTP/2 to begin
-	strangerTime  = 10 * time.Second // for the password to come, after the connection did
+	strangerTime  = 10 * time.Second // between the connection and the password
 	strangerTries = 16               // calls that are refused before the connection is closed
 	maxHeaders    = 16 << 10         // bytes of one call's headers
 	callsEach     = 2048             // calls at once on one connection
@@ -47,7 +47,7 @@ type guard struct {
 	net.Listener
 	peers  store.Peers
 	logger *slog.Logger
-	told   time.Time // when it was last told that one was refused
+	told   time.Time // when the last refusal was logged
 }
 
 // Accept implements [net.Listener]: connections over the limits are closed at once.
@@ -60,7 +60,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		leave, alone := g.peers.Enter(raw.RemoteAddr().String())
 		if leave == nil {
 			g.tell(raw, alone)
-			_ = raw.Close() // nobody was told anything
+			_ = raw.Close() // the client was told nothing
 			continue
 		}
 		c := &guarded{Conn: raw, leave: leave}
@@ -98,7 +98,7 @@ func (c *guarded) Close() error {
 
 func (c *guarded) expire() {
 	if !c.admitted.Load() {
-		_ = c.Close() // whoever it is has been told nothing
+		_ = c.Close() // the client has been told nothing
 	}
 }
 
@@ -108,14 +108,14 @@ func (c *guarded) admit() {
 	}
 }
 
-// refuse closes the connection of somebody who tries again and again: of each call something stays in gRPC until then.
+// refuse closes a connection after too many refused calls: of each call something stays in gRPC until then.
 func (c *guarded) refuse() {
 	if c.refused.Add(1) == strangerTries && !c.admitted.Load() {
-		c.timer.Reset(time.Second) // so that the last answer is heard; whoever goes on gets no more time
+		c.timer.Reset(time.Second) // so that the last answer arrives; further calls get no more time
 	}
 }
 
-// connInfo finds the connection of a call.
+// connInfo returns the connection of a call.
 type connInfo struct {
 	credentials.CommonAuthInfo
 	conn *guarded
@@ -124,8 +124,8 @@ type connInfo struct {
 // AuthType implements [credentials.AuthInfo].
 func (connInfo) AuthType() string { return "plain or tls" }
 
-// open are the methods that need no password: clients ask for them before they send it. What is sent with such a call is
-// not read.
+// open are the methods that need no password: clients call them before they send it. The request of such a call
+// is not read.
 var open = map[string]bool{
 	serverfeatures.ServerFeatures_GetSupportedMethods_FullMethodName: true,
 	gossip.Gossip_Read_FullMethodName:                                true,
@@ -176,7 +176,7 @@ func (s *Server) countStream(srv any, stream grpc.ServerStream, _ *grpc.StreamSe
 	return handle(srv, stream)
 }
 
-// registerOpen serves a method whose request says nothing, without reading it.
+// registerOpen serves a method without reading its empty request.
 func registerOpen(server *grpc.Server, service, method string, answer func(context.Context) proto.Message) {
 	server.RegisterService(&grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
 		StreamName: method, ServerStreams: true,

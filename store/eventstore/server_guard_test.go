@@ -29,7 +29,7 @@ import (
 	"heddle/store/storetest"
 )
 
-// wire speaks HTTP/2 itself, as somebody does who means no good.
+// wire speaks raw HTTP/2, as a hostile client does.
 type wire struct {
 	*http2.Framer
 	t    *testing.T
@@ -82,7 +82,7 @@ func (w *wire) begin(method string, more ...string) (id uint32) {
 	return id
 }
 
-// status is how a call ends.
+// status returns the status that a call ends with.
 func (w *wire) status(id uint32) string {
 	w.t.Helper()
 	_ = w.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -110,7 +110,7 @@ func guardedLog(t *testing.T, limits ServerLimits) string {
 	return serveOn(t, server)
 }
 
-// Who has no password is answered without a byte of what he sends being waited for, let alone held.
+// A caller without the password is answered without waiting for a byte of its message, let alone holding it.
 func TestStrangersAreNotListenedTo(t *testing.T) {
 	address := guardedLog(t, ServerLimits{})
 	for method, want := range map[string]string{
@@ -133,7 +133,7 @@ func TestStrangersAreNotListenedTo(t *testing.T) {
 	}
 }
 
-// Every method of every service that keeps something is closed to every login but the one.
+// Every method of every stateful service refuses every login but the right one.
 func TestLoginsOfStrangers(t *testing.T) {
 	address := guardedLog(t, ServerLimits{Connections: 1000, ConnectionsPerAddress: 1000, Calls: 1000})
 	basic := func(login string) []string {
@@ -172,7 +172,7 @@ func TestLoginsOfStrangers(t *testing.T) {
 	}
 }
 
-// Who tries again and again loses the connection; who sends endless headers, too.
+// A caller that tries again and again loses the connection; so does one that sends endless headers.
 func TestStrangersAreCutOff(t *testing.T) {
 	address := guardedLog(t, ServerLimits{})
 	for name, annoy := range map[string]func(w *wire){
@@ -203,7 +203,7 @@ func TestStrangersAreCutOff(t *testing.T) {
 	}
 }
 
-// There are so many connections, of one address and in all, and so many calls; one that ends makes room.
+// The numbers of connections, of one address and in all, and of calls are bounded; one that ends makes room.
 func TestServedLogIsBounded(t *testing.T) {
 	address := guardedLog(t, ServerLimits{Connections: 3, ConnectionsPerAddress: 2, Calls: 1})
 	first, second := dialWire(t, address), dialWire(t, address)
@@ -243,7 +243,7 @@ func TestServedLogIsBounded(t *testing.T) {
 	}
 }
 
-// A connection on which no password comes is closed in time, one on which it came is not.
+// A connection without a password is closed in time, one with it is not.
 func TestStrangersAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, admitted := range []bool{false, true} {
@@ -269,7 +269,7 @@ func TestStrangersAreGivenUp(t *testing.T) {
 	})
 }
 
-// Whoever tries again and again is not given more time by it.
+// Repeated tries do not extend a connection's time.
 func TestStrangersGetNoMoreTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
@@ -289,13 +289,13 @@ func TestStrangersGetNoMoreTime(t *testing.T) {
 	})
 }
 
-// oneConn is a listener to whom one connection comes.
+// oneConn is a listener that accepts one connection.
 type oneConn struct{ net.Conn }
 
 func (l oneConn) Accept() (net.Conn, error) { return l.Conn, nil }
 func (l oneConn) Addr() net.Addr            { return l.LocalAddr() }
 
-// An append that does not come in is given up, and lets others in.
+// An append that does not arrive is given up, and lets others in.
 func TestSlowAppends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &streamsService{Server: &Server{appends: make(chan struct{}, 1)}}

@@ -20,7 +20,8 @@ import (
 	"heddle/store/storetest"
 )
 
-// serveForever is the process that gets killed: it serves a log, in memory if there is no path, and prints where.
+// serveForever runs in the process that gets killed: it serves a log, in memory if there is no path, and prints
+// its address.
 func serveForever(path string) error {
 	debug.SetGCPercent(400) // as heddle log serve does
 	log := store.Log(store.NewMemory())
@@ -69,9 +70,9 @@ func killServer(t testing.TB, cmd *exec.Cmd) {
 	_ = cmd.Wait() // it was killed
 }
 
-// TestKilledServer kills a process that serves a log, again and again, while clients append to it and
-// follow it: no append fails, what was acknowledged is there once, a repeat is answered with the first
-// position, and the follower has seen all of it in order.
+// TestKilledServer kills a process that serves a log, again and again, while clients append to it and follow
+// it: no append fails, acknowledged events are there once, a repeat is answered with the first position, and
+// the follower sees all of it in order.
 func TestKilledServer(t *testing.T) {
 	const writers, each = 6, 150
 	path := filepath.Join(t.TempDir(), "events.db")
@@ -107,7 +108,7 @@ func TestKilledServer(t *testing.T) {
 		case <-finished:
 			again = false
 		case <-time.After(time.Duration(1+random.IntN(20)) * time.Millisecond):
-			if acknowledged.Load() < next { // clients wait longer and longer for a server that never lives
+			if acknowledged.Load() < next { // clients back off for a server that never stays up
 				continue
 			}
 			next = acknowledged.Load() + int64(20+random.IntN(100))

@@ -16,7 +16,7 @@ import (
 // metaPrefix begins the name of the stream that holds another one's metadata.
 const metaPrefix = "$$"
 
-// limit is what a stream's metadata says about how long its records are kept.
+// limit is a stream's retention by its metadata.
 type limit struct {
 	count store.Revision
 	age   time.Duration
@@ -82,7 +82,7 @@ func (s *Server) writable(name string) error {
 
 const maxServedName = 1024 // bytes
 
-// put appends, and acts on what is metadata: it takes effect before the append is answered.
+// put appends, and applies metadata among the events: it takes effect before the append is answered.
 func (s *Server) put(ctx context.Context, name string, expected store.Revision, events []store.Event) (store.Written, error) {
 	if err := s.writable(name); err != nil {
 		return store.Written{}, err
@@ -120,7 +120,7 @@ func (s *Server) put(ctx context.Context, name string, expected store.Revision, 
 	return w, err
 }
 
-// nothing answers an append without events: only what it expects is judged.
+// nothing answers an append without events: it only checks the expected revision.
 func (s *Server) nothing(name string, expected store.Revision) (store.Written, error) {
 	newest, err := s.log.PageDown(name, math.MaxInt64, 1)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Server) nothing(name string, expected store.Revision) (store.Written, e
 	return store.Written{Revision: actual, Position: s.log.End()}, nil
 }
 
-// trim drops what a stream's limits do not let it keep.
+// trim drops the records beyond a stream's limits.
 func (s *Server) trim(ctx context.Context, name string) error {
 	l := s.limits.of(name)
 	if l == (limit{}) {
@@ -150,8 +150,8 @@ func (s *Server) trim(ctx context.Context, name string) error {
 	if l.count > 0 {
 		before = newest[0].Revision - l.count + 1
 	}
-	// A clock that is ahead hides records, which come back when it is set right. It must not have them dropped: those are
-	// old beside the stream's newest record, too.
+	// A clock that is ahead hides records, which come back when it is corrected. It must not drop them: dropped
+	// records must also be old compared with the stream's newest record.
 	if oldest := min(s.oldest(name), newest[0].Created-l.age.Microseconds()); oldest > 0 {
 		for r, err := range s.log.Read(ctx, name, before) {
 			if err != nil {
@@ -169,8 +169,8 @@ func (s *Server) trim(ctx context.Context, name string) error {
 	return s.log.Drop(ctx, name, store.AnyRevision, before)
 }
 
-// rememberTruncation writes into a stream's metadata what was dropped, as clients expect to find it,
-// and leaves the rest of it as it is.
+// rememberTruncation writes into a stream's metadata up to where it was dropped, as clients expect to find it,
+// and keeps the rest of it.
 func (s *Server) rememberTruncation(ctx context.Context, name string, before store.Revision) error {
 	if strings.HasPrefix(name, metaPrefix) {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"heddle/store"
 )
 
-// A clock that is ahead hides what is past a stream's $maxAge, and has nothing dropped; what is old beside newer
-// records goes.
+// A clock that is ahead hides records past a stream's $maxAge, and drops nothing; records that are old compared
+// with newer ones go.
 func TestAgesOfAWrongClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := store.NewMemory()

@@ -13,7 +13,7 @@ import (
 	"heddle/store/storetest"
 )
 
-// TestNodeClient has EventStoreDB's client for Node use a served log, where it is installed, with the
+// TestNodeClient has EventStoreDB's client for Node use a served log, if it is installed together with the
 // other clients for Node: see cmd/heddle/testdata/clients/package.json.
 func TestNodeClient(t *testing.T) {
 	if os.Getenv("HEDDLE_TEST_NODE") == "" {

@@ -33,8 +33,8 @@ type reading struct {
 	left     uint64 // records that may still be sent
 }
 
-// Read implements the service: a part of a stream or of the whole log in either direction, or all that
-// comes after a place.
+// Read implements the service: a part of a stream or of the whole log in either direction, or everything after
+// a place.
 func (f *streamsService) Read(req *streams.ReadReq, stream streams.Streams_ReadServer) error {
 	ctx, cancel := f.until(stream.Context())
 	defer cancel()
@@ -75,10 +75,10 @@ func (f *streamsService) Read(req *streams.ReadReq, stream streams.Streams_ReadS
 	return r.refuse(ctx, name, err)
 }
 
-// errEnough ends a reading that has sent what was asked for.
+// errEnough ends a read that has sent as many records as asked.
 var errEnough = errors.New("enough")
 
-// give sends a record, unless the filter is against it.
+// give sends a record, unless the filter excludes it.
 func (r *reading) give(record store.Recorded) error {
 	if !r.filter.takes(record) {
 		return nil
@@ -92,7 +92,7 @@ func (r *reading) give(record store.Recorded) error {
 	return nil
 }
 
-// stream reads a stream. What is too old by its metadata is passed over, and gone soon.
+// stream reads a stream. It skips records past the stream's age limit, which are gone soon.
 func (r *reading) stream(name string, o *streams.ReadReq_Options_StreamOptions, back bool) error {
 	from := store.Revision(0)
 	switch at := o.GetRevisionOption().(type) {
@@ -201,7 +201,7 @@ func (r *reading) allBack(o *streams.ReadReq_Options_AllOptions) error {
 	}
 }
 
-// readEvent is a record on the wire. A link, which only projections make, is shown as it is.
+// readEvent returns a record in wire form. A link, which only projections make, is shown as it is.
 func readEvent(r store.Recorded, plainID bool) *streams.ReadResp_ReadEvent {
 	return &streams.ReadResp_ReadEvent{
 		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
@@ -218,7 +218,7 @@ func readEvent(r store.Recorded, plainID bool) *streams.ReadResp_ReadEvent {
 	}
 }
 
-const ticksPerMicrosecond = 10 // EventStoreDB tells times in .NET's ticks of 100 ns, since 1970
+const ticksPerMicrosecond = 10 // EventStoreDB counts time in .NET's ticks of 100 ns, since 1970
 
 func wireMetadata(r store.Recorded) map[string]string {
 	content := jsonContent
@@ -243,7 +243,7 @@ func wireID(id uuid.UUID, plain bool) *shared.UUID {
 	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: most, LeastSignificantBits: least}}}
 }
 
-// oldest is the time before which a stream's records count as gone, 0 when it keeps them.
+// oldest returns the time before which a stream's records count as gone, 0 if it keeps them.
 func (s *Server) oldest(stream string) int64 {
 	if l := s.limits.of(stream); l.age > 0 {
 		return time.Now().Add(-l.age).UnixMicro()

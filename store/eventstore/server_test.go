@@ -86,7 +86,7 @@ func openClient(t testing.TB, address string) *Client {
 	return log
 }
 
-// TestServerStops has subscribers and a consumer on a server that stops: they are told at once, and and off
+// TestServerStops has subscribers and a consumer on a server that stops: they learn it at once, and off
 // loopback addresses a server without a certificate does not start.
 func TestServerStops(t *testing.T) {
 	server, err := NewServer(store.NewMemory(), ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)})
@@ -170,7 +170,7 @@ func TestUnreachable(t *testing.T) {
 	storetest.WantUnavailable(t, log.Truncate(context.Background(), "draft-1", 1))
 }
 
-// TestClusterAddress finds the node that leads by asking.
+// TestClusterAddress finds the leading node by asking.
 func TestClusterAddress(t *testing.T) {
 	address := strings.TrimSuffix(strings.TrimPrefix(serveTestLog(t, store.NewMemory()), "esdb://ann:p%40ss@"), "?tls=false")
 	log := openClient(t, "esdb://"+address+",127.0.0.1:1?tls=false&gossipTimeout=2")

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// WriteTemp writes a new file that only its owner may read, is on disk before it returns, and is
-// given its real name by the caller.
+// WriteTemp writes a new file that only its owner may read. It is on disk before WriteTemp returns; the caller
+// renames it.
 func WriteTemp(dir string, data []byte) (path string, err error) {
 	f, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {

@@ -14,7 +14,7 @@ func need(t *testing.T, err error) {
 	}
 }
 
-// A link where a secret is kept leads nowhere: neither is what it points to read nor written.
+// A link in the place of a secret leads nowhere: its target is neither read nor written.
 func TestLinksAreNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "log.password")

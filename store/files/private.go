@@ -1,5 +1,5 @@
-// Package files writes files that last and that only their owner may read.
-// Package files writes files that last and that only their owner may read.
+// Package files writes durable files that only their owner may read, since neither os nor SQLite does both by
+// itself.
 package files
 
 import (
@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// What is kept is for its owner alone, whatever the umask: folders are 0700 and files 0600. SQLite gives the files beside
-// its file the same mode.
+// Data is for its owner alone, whatever the umask: folders are 0700 and files 0600. SQLite gives the files
+// beside its file the same mode.
 
-// OthersMay are the bits of a mode that concern others.
+// OthersMay is the bits of a mode that concern others.
 const OthersMay = 0o077
 
-// MakePrivate sees to it that only the owner may read a file, and makes an empty one if there is none. The files that
-// SQLite keeps beside it are meant, too.
+// MakePrivate makes a file private to its owner, and creates an empty one if there is none. It includes the
+// files that SQLite keeps beside it.
 func MakePrivate(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -35,7 +35,7 @@ func MakePrivate(path string) error {
 	return nil
 }
 
-// Tighten takes the rights of others from a file or folder, and reports whether there were some.
+// Tighten removes the rights of others from a file or folder, and reports whether there were some.
 func Tighten(path string, mode fs.FileMode) (changed bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm()&OthersMay == 0 {
@@ -44,8 +44,7 @@ func Tighten(path string, mode fs.FileMode) (changed bool, err error) {
 	return true, os.Chmod(path, mode)
 }
 
-// WriteNew writes a file that only its owner may read in the place of what has that name, a link included: nothing that it
-// points to is written.
+// WriteNew writes a private file and replaces an existing one; a link of that name is replaced, not followed.
 func WriteNew(path string, data []byte) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -61,7 +60,7 @@ func WriteNew(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// ReadOwn reads a small file that holds a secret. One behind a link is refused: others may choose where it leads.
+// ReadOwn reads a small secret file. One behind a link is refused: others may choose where it leads.
 func ReadOwn(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, syscall.ELOOP) {

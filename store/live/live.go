@@ -1,4 +1,5 @@
-// Package live passes messages between processes and keeps values for a while. What it loses costs latency, never facts.
+// Package live passes messages between processes and keeps values for a while, for state that is not worth an
+// event. Losing it costs latency, never facts.
 package live
 
 import (
@@ -8,19 +9,19 @@ import (
 	"time"
 )
 
-// Live carries what may vanish: wake-ups, presence, answers, locks of a moment. Losing it costs
-// time, never facts.
+// Live carries data that may vanish: wake-ups, presence, answers, short locks. Losing it costs time, never
+// facts.
 type Live interface {
-	// Publish sends a message to those who subscribe to the topic now. It never waits for them.
+	// Publish sends a message to the present subscribers of the topic. It never waits for them.
 	Publish(ctx context.Context, topic string, message []byte) error
-	// Subscribe returns the topic's messages and what ends the subscription and closes the channel.
+	// Subscribe returns the topic's messages and a function that ends the subscription and closes the channel.
 	// A slow subscriber misses the oldest ones. Messages are shared: they must not be edited.
 	Subscribe(topic string) (messages <-chan []byte, stop func())
 	// Set keeps a value for a time.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
-	// Get returns a value that is still kept.
+	// Get returns a value that has not expired.
 	Get(ctx context.Context, key string) (value []byte, found bool, err error)
-	// Delete forgets a value; one that is not kept is forgotten already.
+	// Delete forgets a value, if there is one.
 	Delete(ctx context.Context, key string) error
 }
 

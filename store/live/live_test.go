@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// eachLive runs a test on a Live of one process, and on Redis if HEDDLE_TEST_REDIS says that redis-server
-// is installed: there publishers and subscribers are two processes' Lives.
+// eachLive runs a test on a Live of one process, and on Redis if HEDDLE_TEST_REDIS says that redis-server is
+// installed: there publishers and subscribers are two processes' Lives.
 func eachLive(t *testing.T, test func(t *testing.T, publisher, subscriber Live)) {
 	t.Run("memory", func(t *testing.T) {
 		l := NewMemory()

@@ -11,33 +11,33 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// livePrefix keeps our keys and channels apart from others' in the same Redis.
+// livePrefix separates our keys and channels from others' in the same Redis.
 const livePrefix = "heddle:"
 
-// subscribeWait is how long a Redis that is away holds up a subscription. It is made once that is back.
+// subscribeWait is how long Subscribe waits for an unreachable Redis. The subscription is made once it is back.
 const subscribeWait = 200 * time.Millisecond
 
-// Redis is a [Live] for all processes that use one Redis. All its subscriptions share one
-// connection, which is made again when it is lost; what was published meanwhile is missed.
+// Redis is a [Live] for all processes that use one Redis. All its subscriptions share one connection, which is
+// reopened when lost; messages published meanwhile are missed.
 type Redis struct {
 	client redis.UniversalClient
 	pubsub *redis.PubSub
-	here   *Memory // spreads what comes from Redis in this process
+	here   *Memory // distributes messages from Redis in this process
 
 	mu      sync.Mutex
-	topics  map[string]*liveTopic // by what Redis is asked for
-	changed []string              // those whose first subscriber has come or whose last has gone
+	topics  map[string]*liveTopic // by Redis channel or pattern
+	changed []string              // topics whose first subscriber has come or whose last has gone
 	change  chan struct{}         // one slot: there are changed topics
 
 	done    chan struct{}
 	working sync.WaitGroup
 }
 
-// allEnds is asked of Redis where somebody waits for the end of an execution, and from then on: to ask
-// for each end apart would be two commands for each of them, and a wait.
+// allEnds is the pattern that Redis is asked for once somebody waits for the end of an execution: a
+// subscription for each end would cost two commands each, and a wait.
 const allEnds = endTopics + "*"
 
-// asked is what Redis is asked for so that it sends a topic's messages.
+// asked returns the channel or pattern that makes Redis send a topic's messages.
 func asked(topic string) string {
 	if strings.HasPrefix(topic, endTopics) {
 		return allEnds
@@ -45,11 +45,11 @@ func asked(topic string) string {
 	return topic
 }
 
-// liveTopic is a topic, or all ends, that somebody in this process subscribes to.
+// liveTopic is a topic, or all ends, with subscribers in this process.
 type liveTopic struct {
 	subscribers int
 	confirm     func()        // closes confirmed
-	confirmed   chan struct{} // Redis has said that it sends this topic's messages
+	confirmed   chan struct{} // Redis has confirmed the subscription
 }
 
 // NewRedis returns a Live on a Redis, whose client it closes in the end.
@@ -70,7 +70,7 @@ func (l *Redis) Close() error {
 	return errors.Join(err, l.client.Close())
 }
 
-// receive hands on what comes from Redis until the connection is closed for good.
+// receive passes on messages from Redis until the connection is closed for good.
 func (l *Redis) receive(received <-chan any) {
 	for message := range received {
 		switch m := message.(type) {
@@ -86,8 +86,8 @@ func (l *Redis) receive(received <-chan any) {
 	}
 }
 
-// keepSubscribed tells Redis what this process wants to hear. One goroutine does, so that a
-// subscription and its end can't overtake each other, and nobody waits for a Redis that is away.
+// keepSubscribed tells Redis which topics this process wants. One goroutine does it, so that a subscription and
+// its end can't overtake each other, and nobody waits for an unreachable Redis.
 func (l *Redis) keepSubscribed() {
 	for {
 		select {
@@ -109,7 +109,7 @@ func (l *Redis) keepSubscribed() {
 			}
 		}
 		l.mu.Unlock()
-		// Errors are those of the connection; the next one is told all that was said here.
+		// Errors are those of the connection; the next one gets all subscriptions again.
 		if len(unwanted) > 0 {
 			_ = l.pubsub.Unsubscribe(context.Background(), unwanted...)
 		}
@@ -119,7 +119,7 @@ func (l *Redis) keepSubscribed() {
 	}
 }
 
-// tellChange is called with the lock held.
+// tellChange must be called with the lock held.
 func (l *Redis) tellChange(topic string) {
 	l.changed = append(l.changed, topic)
 	select {
@@ -133,7 +133,7 @@ func (l *Redis) Publish(ctx context.Context, topic string, message []byte) error
 	return told("publishing to", topic, l.client.Publish(ctx, livePrefix+topic, message).Err())
 }
 
-// Subscribe implements [Live]. What is published after it returns arrives, unless Redis is away.
+// Subscribe implements [Live]. Messages published after it returns arrive, unless Redis is unreachable.
 func (l *Redis) Subscribe(topic string) (<-chan []byte, func()) {
 	messages, stop := l.here.Subscribe(topic)
 	topic = asked(topic)

@@ -13,14 +13,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// testRedis is a redis-server of a test's own, which keeps nothing over its end.
+// testRedis is a test's own redis-server, which persists nothing.
 type testRedis struct {
 	*testing.T
 	socket string
 	server *exec.Cmd
 }
 
-// startRedis skips the test where redis-server may be missing.
+// startRedis skips the test if redis-server may be missing.
 func startRedis(t *testing.T) *testRedis {
 	t.Helper()
 	if os.Getenv("HEDDLE_TEST_REDIS") == "" {
@@ -64,7 +64,7 @@ func (r *testRedis) client() *redis.Client {
 	return redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket})
 }
 
-// live is a Live as another process has it.
+// live returns a Live as another process has it.
 func (r *testRedis) live() *Redis {
 	l := NewRedis(r.client())
 	r.Cleanup(func() {
@@ -75,8 +75,8 @@ func (r *testRedis) live() *Redis {
 	return l
 }
 
-// A Redis that is away refuses, holds nobody up for long, and is found again, with all that was
-// subscribed to before and meanwhile.
+// An unreachable Redis refuses, delays nobody for long, and is found again, with all earlier and later
+// subscriptions.
 func TestLiveRedisAway(t *testing.T) {
 	r := startRedis(t)
 	publisher, subscriber := r.live(), r.live()
@@ -122,7 +122,7 @@ func TestLiveRedisAway(t *testing.T) {
 	}
 }
 
-// Many may wait for an end each: Redis is asked for all ends once, also after it was away.
+// Many may wait for an end each: Redis is asked for all ends once, also after it was unreachable.
 func TestLiveRedisEnds(t *testing.T) {
 	r := startRedis(t)
 	publisher, subscriber := r.live(), r.live()

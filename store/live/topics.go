@@ -1,16 +1,16 @@
 package live
 
-// CancelTopic is where the ids of canceled executions are told to those who work on them.
+// CancelTopic carries the ids of canceled executions to their workers.
 const CancelTopic = "cancel"
 
-// OfferTopic is where the name of a process is told that has offered runs to all that execute them.
+// OfferTopic carries the name of a process that has offered runs to all workers.
 const OfferTopic = "offer"
 
-// EndTopic is where the end of an execution is told.
+// EndTopic announces the end of an execution.
 func EndTopic(run string) string { return endTopics + run }
 
 // endTopics begins the topics of all ends.
 const endTopics = "end/"
 
-// PresenceTopic is where processes tell each other who looks at a draft.
+// PresenceTopic carries who looks at a draft between processes.
 func PresenceTopic(draft string) string { return "presence/" + draft }

@@ -13,12 +13,12 @@ import (
 	"heddle/store"
 )
 
-// BlankEvent has 512 bytes of data and meta, about what an edit has.
+// BlankEvent has 512 bytes of data and meta, about as much as an edit.
 func BlankEvent() store.Event {
 	return store.Event{ID: uuid.Must(uuid.NewV7()), Kind: "StepFinished", Meta: bytes.Repeat([]byte("m"), 256), Data: bytes.Repeat([]byte("d"), 256)}
 }
 
-// RawSync is the least that a durable append can cost: writing the bytes to a file and fsync.
+// RawSync is the lower bound of a durable append: writing the bytes to a file and fsync.
 func RawSync(b *testing.B, events, rounds int) time.Duration {
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
 	if err != nil {
@@ -38,7 +38,7 @@ func RawSync(b *testing.B, events, rounds int) time.Duration {
 	return time.Since(start) / time.Duration(rounds)
 }
 
-// ProcessorTime is what this process has used so far. Beside other load it is the steadier figure.
+// ProcessorTime returns the processor time of this process so far. Under other load it is the steadier figure.
 func ProcessorTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -47,7 +47,7 @@ func ProcessorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Report tells how many things were done a second, and a second of processor time.
+// Report reports the number of operations a second, and a second of processor time.
 func Report(b *testing.B, things int, what string, before time.Duration) {
 	b.ReportMetric(float64(things)/b.Elapsed().Seconds(), what+"/s")
 	b.ReportMetric(float64(things)/(ProcessorTime(b)-before).Seconds(), what+"/cpu-s")

@@ -12,7 +12,7 @@ import (
 	"heddle/store"
 )
 
-// Follower collects what a follower is given, in the background.
+// Follower collects the records of a follower, in the background.
 type Follower struct {
 	records chan store.Recorded
 	end     chan error
@@ -47,7 +47,7 @@ func (w *Follower) Next(t *testing.T) store.Recorded {
 	}
 }
 
-// Record is the next one that is no mark.
+// Record returns the next record that is no mark.
 func (w *Follower) Record(t *testing.T) store.Recorded {
 	t.Helper()
 	for {
@@ -71,7 +71,7 @@ func (w *Follower) Marked(t *testing.T, at store.Position) {
 	}
 }
 
-// Stop ends the follower and returns what it ended with.
+// Stop ends the follower and returns its error.
 func (w *Follower) Stop(t *testing.T) error {
 	t.Helper()
 	w.cancel()
@@ -134,7 +134,7 @@ func testFollowFilter(t *testing.T, log store.Log) {
 	}
 	w := Follow(t, log, mark, f)
 	w.Marked(t, mark)
-	MustAppend(t, log, "run-other", store.NoStream, Event("R")) // how soon a mark comes for what does not match is not promised
+	MustAppend(t, log, "run-other", store.NoStream, Event("R")) // when a mark comes is not promised if nothing matches
 	match := MustAppend(t, log, "draft-0", 0, Event("D"))
 	if r := w.Record(t); r.Position != match {
 		t.Errorf("got %+v, want the record at %d", r, match)

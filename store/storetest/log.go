@@ -1,4 +1,5 @@
-// Package storetest has what tests of logs share: the suite that every adapter passes, and what it is made of.
+// Package storetest is the suite that every adapter of the log passes, so that all of them behave alike, with
+// helpers for tests of logs.
 package storetest
 
 import (
@@ -19,7 +20,7 @@ import (
 	"heddle/store"
 )
 
-// Log is what every adapter of [store.Log] has to pass.
+// Log tests an adapter of [store.Log].
 func Log(t *testing.T, open func(*testing.T) store.Log) {
 	for _, test := range []struct {
 		name string
@@ -49,13 +50,13 @@ func Log(t *testing.T, open func(*testing.T) store.Log) {
 	}
 }
 
-// Event is one that Heddle could have appended.
+// Event returns an event that Heddle could have appended.
 func Event(kind string) store.Event {
 	id := uuid.Must(uuid.NewV7())
 	return store.Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`), Data: []byte(`{"kind":"` + kind + `"}`)}
 }
 
-// Events are so many, all different.
+// Events returns so many events, all different.
 func Events(n int) []store.Event {
 	events := make([]store.Event, n)
 	for i := range events {
@@ -315,7 +316,7 @@ func testClosed(t *testing.T, log store.Log) {
 	ctx := context.Background()
 	MustAppend(t, log, "draft-1", store.NoStream, Event("A"))
 	var appending sync.WaitGroup
-	for i := range 8 { // whoever is handed over is waited for, whoever is late is told
+	for i := range 8 { // an append that was handed over is awaited, a late one is refused
 		appending.Go(func() {
 			if _, err := log.Append(ctx, fmt.Sprint("draft-x", i), store.NoStream, Event("A")); err != nil {
 				WantUnavailable(t, err)
@@ -339,7 +340,7 @@ func testClosed(t *testing.T, log store.Log) {
 	WantUnavailable(t, err)
 }
 
-// WantUnavailable tells that an error is not what a log answers that is closed or lost.
+// WantUnavailable fails unless the error is that of a closed or lost log.
 func WantUnavailable(t *testing.T, err error) {
 	t.Helper()
 	if refusal.CodeOf(err) != refusal.Unavailable {

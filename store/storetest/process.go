@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package, or in a process that [Command] made, what that is to do with a path.
+// Main runs the tests of a package or, in a process that [Command] made, its role with a path.
 func Main(m *testing.M, roles map[string]func(path string) error) {
 	role := os.Getenv("HEDDLE_STORE_TEST_CHILD")
 	if role == "" {
@@ -27,7 +27,7 @@ func Main(m *testing.M, roles map[string]func(path string) error) {
 	}
 }
 
-// Command is this very test program as another process, which has a role.
+// Command returns this very test program as another process, with a role.
 func Command(t testing.TB, role, path string) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {

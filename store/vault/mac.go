@@ -16,7 +16,7 @@ func macKey(masterKey []byte) ([]byte, error) {
 	return key, nil
 }
 
-// MAC authenticates a message for a purpose: only who holds the master key can make it.
+// MAC authenticates a message for a purpose: only a holder of the master key can make it.
 func (v *Vault) MAC(purpose, message string) []byte {
 	mac := hmac.New(sha256.New, v.mac)
 	fmt.Fprintf(mac, "%d %s%s", len(purpose), purpose, message)

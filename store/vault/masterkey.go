@@ -17,12 +17,12 @@ import (
 // MasterKeySize is the length of a master key in bytes.
 const MasterKeySize = 32
 
-// MasterKeyFile is the name of the file in a data folder that holds a master key that was made for it.
+// MasterKeyFile is the name of the file in a data folder that holds a generated master key.
 const MasterKeyFile = "master.key"
 
-// LoadMasterKey takes the master key from HEDDLE_MASTER_KEY's value, base64 of 32 bytes, or, if that
-// is empty, from the file master.key in dir, which it makes at the first start. created tells that
-// the operator has a new file to keep a copy of.
+// LoadMasterKey reads the master key from HEDDLE_MASTER_KEY's value, base64 of 32 bytes, or, if that is empty,
+// from the file master.key in dir, which it creates at the first start. created reports that the operator has a
+// new file to back up.
 func LoadMasterKey(configured, dir string) (key []byte, created bool, err error) {
 	if configured != "" {
 		key, err = parseMasterKey("HEDDLE_MASTER_KEY", configured)
@@ -50,8 +50,8 @@ func parseMasterKey(from, text string) ([]byte, error) {
 	return key, nil
 }
 
-// createMasterKey writes a new key so that the file is either whole or not there. If another process
-// is quicker, that one's key stands.
+// createMasterKey writes a new key so that the file is either complete or missing. If another process is
+// quicker, its key stands.
 func createMasterKey(path string) (created bool, err error) {
 	key := make([]byte, MasterKeySize)
 	if _, err := rand.Read(key); err != nil {

@@ -1,4 +1,5 @@
-// Package vault seals secrets: under data keys, which the master key wraps, each bound to its place.
+// Package vault seals secrets, so that neither the log nor a backup shows them: under data keys, which the
+// master key wraps, each bound to its context.
 package vault
 
 import (
@@ -14,9 +15,9 @@ import (
 	"heddle/store/cache"
 )
 
-// Vault seals secrets under data keys, one per customer, that are themselves wrapped by the master
-// key. A place (such as "connection-1/password") is bound to each sealed text and each wrapped key:
-// moved elsewhere, neither opens.
+// Vault seals secrets under data keys, one per customer, that are themselves wrapped by the master key. A
+// context (such as "connection-1/password") is bound to each sealed text and each wrapped key as associated
+// data: moved elsewhere, neither opens.
 type Vault struct {
 	master tink.AEAD
 	keys   *cache.Map[string, tink.AEAD] // by place and wrapped form
@@ -41,7 +42,7 @@ func Open(masterKey []byte) (*Vault, error) {
 	return &Vault{master: master, keys: cache.New[string, tink.AEAD](keysCached), mac: mac}, nil
 }
 
-// NewDataKey draws a data key and returns it wrapped for its place.
+// NewDataKey draws a data key and returns it wrapped for its context.
 func (v *Vault) NewDataKey(place string) ([]byte, error) {
 	// 192-bit nonces may be drawn at random for ever, so a data key has no limit of messages.
 	handle, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
@@ -55,7 +56,7 @@ func (v *Vault) NewDataKey(place string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Seal encrypts plain with a wrapped data key, for one place.
+// Seal encrypts plain with a wrapped data key, for one context.
 func (v *Vault) Seal(wrapped []byte, keyPlace, place string, plain []byte) ([]byte, error) {
 	key, err := v.unwrap(wrapped, keyPlace)
 	if err != nil {
@@ -68,7 +69,7 @@ func (v *Vault) Seal(wrapped []byte, keyPlace, place string, plain []byte) ([]by
 	return sealed, nil
 }
 
-// Open decrypts what was sealed with the same data key for the same place; anything else is an error.
+// Open decrypts a text sealed with the same data key for the same context; anything else is an error.
 func (v *Vault) Open(wrapped []byte, keyPlace, place string, sealed []byte) ([]byte, error) {
 	key, err := v.unwrap(wrapped, keyPlace)
 	if err != nil {
@@ -81,7 +82,7 @@ func (v *Vault) Open(wrapped []byte, keyPlace, place string, sealed []byte) ([]b
 	return plain, nil
 }
 
-// Check refuses with UNAVAILABLE if the data key was not wrapped for its place by this master key.
+// Check refuses with UNAVAILABLE if the data key was not wrapped for its context by this master key.
 func (v *Vault) Check(wrapped []byte, keyPlace string) error {
 	_, err := v.unwrap(wrapped, keyPlace)
 	return err
@@ -93,7 +94,7 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 		return key, nil
 	}
 	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master, []byte(place))
-	if err != nil { // tink does not tell a wrong key from a damaged text
+	if err != nil { // tink does not distinguish a wrong key from a damaged text
 		return nil, fmt.Errorf("%w (data key of %s: %w)", ErrMasterKey, place, err)
 	}
 	key, err := aead.New(handle)
@@ -104,5 +105,5 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	return key, nil
 }
 
-// ErrMasterKey says that what is sealed was sealed with another master key.
+// ErrMasterKey says that the secrets were sealed with another master key.
 var ErrMasterKey = refusal.New(refusal.Unavailable, "HEDDLE_MASTER_KEY is not the key this data was sealed with")
