@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
 	"heddle/domain/refusal"
 )
-
-var testDay = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Copies of storetest's functions, which can't be imported from inside.
 
