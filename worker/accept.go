@@ -34,8 +34,9 @@ var errRemoved = refusal.New(refusal.NotFound, "the execution of this %s has bee
 // accept makes the run durable and offers it. A failed offer is no reason to refuse: the sweep repeats it. accept
 // returns the run as it stands, which may be older than this call.
 func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
-	queued := domain.RunQueued{Instance: s.instance.ID, Integration: s.instance.Integration, Customer: s.instance.Customer,
-		Version: s.version, Definition: s.definition, Flow: s.flow.ID, FlowName: s.flow.Name(), Invoke: s.invoke,
+	queued := domain.RunQueued{Instance: s.instance.ID, Integration: s.instance.Integration,
+		Customer: s.instance.Customer, Version: s.version, Definition: s.definition,
+		Flow: s.flow.ID, FlowName: s.flow.Name(), Invoke: s.invoke,
 		Synchronous: s.synchronous, Digest: s.digest, InvokedBy: s.invokedBy}
 	if s.instance.System && s.invoke == domain.InvokedByWebhook {
 		queued.Invoke = domain.InvokedByFlowTest
@@ -66,9 +67,12 @@ func (w *Worker) accept(ctx context.Context, s start) (domain.Run, error) {
 	r.Queued = queued
 	queued.Answer = first.answer
 	ask.run = r
-	queued.Duplicate, queued.Request = ask.fromTrigger(ctx, policy.duplicate, first), ask.fromTrigger(ctx, request, first)
+	queued.Duplicate = ask.fromTrigger(ctx, policy.duplicate, first)
+	queued.Request = ask.fromTrigger(ctx, request, first)
 	handle := store.Fresh(w.Log, domain.Runs, s.run)
-	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Queue(queued, first.steps...) })
+	run, _, err := handle.Change(ctx, func(r domain.Run) (domain.Changes[domain.Run], error) {
+		return r.Queue(queued, first.steps...)
+	})
 	if refusal.CodeOf(err) == refusal.NotFound { // its stream was removed; so is the payload that has just been kept
 		return run, cmp.Or[error](w.Blobs.DeleteAll(ctx, "run/"+s.run+"/"), errRemoved)
 	}
@@ -103,7 +107,8 @@ func (q request) answerNow(ctx context.Context, r domain.Run) {
 	if response == nil {
 		response = &component.Response{}
 	}
-	a := answer{status: response.StatusCode, contentType: response.ContentType, headers: response.Headers, body: []byte(response.Body)}
+	a := answer{status: response.StatusCode, contentType: response.ContentType, headers: response.Headers,
+		body: []byte(response.Body)}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}

@@ -49,7 +49,8 @@ func TestIdempotencyKey(t *testing.T) {
 	if two := h.post(urls["Other"], "text/plain", "x", keyHeader, "k2").Header().Get(ExecutionHeader); one == two {
 		t.Error("two flows share a key")
 	}
-	if a := h.post(urls["Main"], "text/plain", "x", keyHeader, strings.Repeat("k", maxKey+1)); a.Code != http.StatusBadRequest {
+	if a := h.post(urls["Main"], "text/plain", "x", keyHeader,
+		strings.Repeat("k", maxKey+1)); a.Code != http.StatusBadRequest {
 		t.Errorf("a long key is answered %d", a.Code)
 	}
 }
@@ -74,7 +75,8 @@ func TestDeliveryIsHandedOverAsItReads(t *testing.T) {
 		"another one again": {"text", "1", "2", false},
 		"long":              {long, "1", "", false},
 	} {
-		run := h.post(urls["Main"], "text/plain", c.body, keyHeader, name, "X-Number", c.first).Header().Get(ExecutionHeader)
+		run := h.post(urls["Main"], "text/plain", c.body, keyHeader, name, "X-Number",
+			c.first).Header().Get(ExecutionHeader)
 		if c.second != "" {
 			h.post(urls["Main"], "text/plain", c.body, keyHeader, name, "X-Number", c.second)
 		}
@@ -120,7 +122,8 @@ func TestMultipart(t *testing.T) {
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
 	for _, part := range []struct{ name, file, contentType, data string }{
-		{"text", "", "", "plain"}, {"json", "", "application/json", `{"a":[1]}`}, {"file", "f.bin", "application/octet-stream", "\xff\x00"},
+		{"text", "", "", "plain"}, {"json", "", "application/json", `{"a":[1]}`},
+		{"file", "f.bin", "application/octet-stream", "\xff\x00"},
 		{"many", "", "", "1"}, {"many", "", "", "2"}, {"many", "", "", "3"},
 	} {
 		header := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + part.name + `"`}}
@@ -142,7 +145,8 @@ func TestMultipart(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
+		step("one", "call", echo("hook.results.body")))))
 	h.start()
 	a := h.post(urls["Main"], w.FormDataContentType(), form.String())
 	var got struct {
@@ -151,24 +155,28 @@ func TestMultipart(t *testing.T) {
 	if err := json.Unmarshal(a.Body.Bytes(), &got); err != nil {
 		t.Fatal(err, a.Body)
 	}
-	for name, want := range map[string]string{"text": `{"contentType":"text/plain","data":"plain"}`, "json": `{"contentType":"application/json","data":{"a":[1]}}`,
+	for name, want := range map[string]string{"text": `{"contentType":"text/plain","data":"plain"}`,
+		"json": `{"contentType":"application/json","data":{"a":[1]}}`,
 		"many": `[{"contentType":"text/plain","data":"1"},{"contentType":"text/plain","data":"2"},{"contentType":"text/plain","data":"3"}]`} {
 		if data, _ := json.Marshal(got.Data[name]); string(data) != want {
 			t.Errorf("%s gives %s", name, data)
 		}
 	}
-	if file, _ := got.Data["file"].(map[string]any); file["fileName"] != "f.bin" || file["contentType"] != "application/octet-stream" || file["data"] == nil {
+	if file, _ := got.Data["file"].(map[string]any); file["fileName"] != "f.bin" ||
+		file["contentType"] != "application/octet-stream" || file["data"] == nil {
 		t.Errorf("the file is %v", got.Data["file"])
 	}
 	// what is no form stays as it came
-	if a := h.post(urls["Main"], w.FormDataContentType(), "no form"); !strings.Contains(a.Body.String(), `"data":"no form"`) {
+	if a := h.post(urls["Main"], w.FormDataContentType(), "no form"); !strings.Contains(a.Body.String(),
+		`"data":"no form"`) {
 		t.Errorf("answered %s", a.Body)
 	}
 }
 
 func TestMethods(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.method")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
+		step("one", "call", echo("hook.results.method")))))
 	h.start()
 	for _, method := range methods {
 		answer := httptest.NewRecorder()
@@ -187,11 +195,15 @@ func TestInvokedBy(t *testing.T) {
 	h.PublicURL = server.URL
 	h.Client = server.Client()
 	call := func(name, path string) string {
-		return "      - name: " + name + "\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpPost}\n" +
-			"        inputs: {url: {type: reference, value: " + path + "}, data: {type: value, value: x}, responseType: {type: value, value: json}}\n"
+		return "      - name: " + name +
+			"\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpPost}\n" +
+			"        inputs: {url: {type: reference, value: " + path +
+			"}, data: {type: value, value: x}, responseType: {type: value, value: json}}\n"
 	}
-	_, urls := h.deploy(integrationOf(flow("First", "    isSynchronous: true\n", "", call("Go", "hook.results.webhookUrls.Second")),
-		flow("Second", "    isSynchronous: true\n", "", call("On", "hook.results.webhookUrls.Third")), flow("Third", "", "", "")))
+	_, urls := h.deploy(integrationOf(flow("First", "    isSynchronous: true\n", "",
+		call("Go", "hook.results.webhookUrls.Second")),
+		flow("Second", "    isSynchronous: true\n", "", call("On", "hook.results.webhookUrls.Third")),
+		flow("Third", "", "", "")))
 	h.start()
 	first := h.post(urls["First"], "", "").Header().Get(ExecutionHeader)
 	byDepth := map[int]domain.Run{}
@@ -201,14 +213,20 @@ func TestInvokedBy(t *testing.T) {
 		}
 	}
 	second, third := byDepth[1].Queued, byDepth[2].Queued
-	if second.InvokedBy == nil || second.InvokedBy.Execution != first || second.InvokedBy.Path != "go" || second.Invoke != domain.InvokedByFlow ||
+	if second.InvokedBy == nil || second.InvokedBy.Execution != first || second.InvokedBy.Path != "go" ||
+		second.Invoke != domain.InvokedByFlow ||
 		third.InvokedBy == nil || third.InvokedBy.Execution != byDepth[1].ID || third.FlowName != "Third" {
 		t.Errorf("second %+v, third %+v", second, third)
 	}
-	for name, headers := range map[string][]string{"no type": {ExecutionHeader, "x"}, "no id": {invokeTypeHeader, crossFlow},
-		"forged":        {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`},
-		"not so forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader, `{"stepPath":"go","depth":1}`, lineageHeader, h.signInvokedBy(urls["Second"], first, `{"stepPath":"go","depth":1}`)},
-		"too long":      {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader, strings.Repeat("x", maxInvokedBy)}} {
+	for name, headers := range map[string][]string{"no type": {ExecutionHeader, "x"},
+		"no id": {invokeTypeHeader, crossFlow},
+		"forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader,
+			`{"stepPath":"go","depth":1}`},
+		"not so forged": {invokeTypeHeader, crossFlow, ExecutionHeader, first, invokedByHeader,
+			`{"stepPath":"go","depth":1}`, lineageHeader,
+			h.signInvokedBy(urls["Second"], first, `{"stepPath":"go","depth":1}`)},
+		"too long": {invokeTypeHeader, crossFlow, ExecutionHeader, "x", invokedByHeader,
+			strings.Repeat("x", maxInvokedBy)}} {
 		run := h.ended(h.post(urls["Third"], "", "", headers...).Header().Get(ExecutionHeader))
 		if run.Queued.InvokedBy != nil || run.Queued.Invoke != domain.InvokedByWebhook {
 			t.Errorf("%s: %+v", name, run.Queued)
@@ -233,7 +251,8 @@ func TestLimits(t *testing.T) {
 			t.Errorf("ended %+v, want %s", r.Finished, want)
 		}
 	}
-	if r := h.runs("", step("a name that is long", "call", "")); len(r.Last().Log) != 1 || !strings.Contains(r.Last().Log[0].Message, "HEDDLE_MAX_STEP_LOG") {
+	if r := h.runs("", step("a name that is long", "call", "")); len(r.Last().Log) != 1 ||
+		!strings.Contains(r.Last().Log[0].Message, "HEDDLE_MAX_STEP_LOG") {
 		t.Errorf("logged %+v", r.Last().Log)
 	}
 }
@@ -254,17 +273,21 @@ func TestIdempotencyKeyOfARemovedExecution(t *testing.T) {
 		time.Sleep(time.Millisecond) // the index has not shown the end yet
 	}
 	a := h.post(urls["Main"], "text/plain", body, keyHeader, "k")
-	if a.Code != http.StatusGone || !strings.Contains(a.Body.String(), "use another key") || strings.Contains(a.Body.String(), "run-") {
+	if a.Code != http.StatusGone || !strings.Contains(a.Body.String(), "use another key") ||
+		strings.Contains(a.Body.String(), "run-") {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
-	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" || refusal.CodeOf(err) != refusal.NotFound {
+	if _, err := h.Blobs.Load(h.ctx, r.Queued.Payload); r.Queued.Payload.Blob == "" ||
+		refusal.CodeOf(err) != refusal.NotFound {
 		t.Errorf("the payload %+v is kept: %v", r.Queued.Payload, err)
 	}
 }
 
 // A step that ignores TLS errors does so through the very client that steps are given.
 func TestStepIgnoresTLSErrors(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("1")) }))
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("1"))
+	}))
 	defer server.Close()
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	h := newHarness(t)
@@ -276,7 +299,8 @@ func TestStepIgnoresTLSErrors(t *testing.T) {
 	h.start()
 	get := func(ignore string) domain.Run {
 		return h.runs("", "      - name: Get\n        action: {component: {key: http, isPublic: true, version: LATEST}, key: httpGet}\n"+
-			"        inputs: {url: {type: value, value: \""+server.URL+"\"}, ignoreSslErrors: {type: value, value: \""+ignore+"\"}}\n")
+			"        inputs: {url: {type: value, value: \""+server.URL+"\"}, ignoreSslErrors: {type: value, value: \""+
+			ignore+"\"}}\n")
 	}
 	if r := get("true"); r.Finished.Result != domain.Completed {
 		t.Errorf("ended %+v", r.Finished)

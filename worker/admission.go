@@ -130,8 +130,8 @@ func (x *attempt) wakeNext(ctx context.Context) {
 		return
 	}
 	of := x.run.Queued
-	p, err := x.w.dispatcher.policyFor(ctx, projections.Execution{Organization: x.run.Organization, Instance: of.Instance, Integration: of.Integration,
-		Version: of.Version, Flow: of.Flow})
+	p, err := x.w.dispatcher.policyFor(ctx, projections.Execution{Organization: x.run.Organization,
+		Instance: of.Instance, Integration: of.Integration, Version: of.Version, Flow: of.Flow})
 	if err == nil && !p.all() {
 		x.w.dispatcher.wake(queueKey{of.Instance, of.Flow}, p, x.handle.Position())
 	}

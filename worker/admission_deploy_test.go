@@ -32,7 +32,8 @@ func (h *harness) redeploy(instance, def string) {
 		h.t.Fatal(err)
 	}
 	next := uuid.NewString()
-	changeAll(h, domain.Integrations, integration.ID, domain.IntegrationPublished{Version: next, Number: 2, Definition: hash})
+	changeAll(h, domain.Integrations, integration.ID, domain.IntegrationPublished{Version: next,
+		Number: 2, Definition: hash})
 	pos := changeAll(h, domain.Instances, instance, domain.InstanceDeployed{Version: next})
 	if err := h.View.Wait(h.ctx, pos); err != nil {
 		h.t.Fatal(err)
@@ -42,7 +43,10 @@ func (h *harness) redeploy(instance, def string) {
 // offers lists the runs that a sweep offers, of all that the log has by now.
 func (h *harness) offers(runs ...string) (ids []string) {
 	h.t.Helper()
-	_, pos, err := store.Change(h.ctx, h.Log, domain.Runs, runs[len(runs)-1], func(domain.Run) (domain.Changes[domain.Run], error) { return nil, nil })
+	_, pos, err := store.Change(h.ctx, h.Log, domain.Runs, runs[len(runs)-1],
+		func(domain.Run) (domain.Changes[domain.Run], error) {
+			return nil, nil
+		})
 	if err == nil {
 		err = h.Runs.Wait(h.ctx, pos)
 	}
@@ -73,7 +77,8 @@ func TestQueueConfigIsTheDeployedOne(t *testing.T) {
 	trigger := func() string { return h.post(urls["Main"], "", "").Header().Get(ExecutionHeader) }
 	begun := trigger()
 	changeAll(h, domain.Runs, begun, domain.RunClaimed{Claim: 1, Worker: "other"})
-	h.redeploy(instance, integrationOf(flow("Main", "    queueConfig: {usesFifoQueue: true}\n", "", step("one", "call", ""))))
+	h.redeploy(instance, integrationOf(flow("Main", "    queueConfig: {usesFifoQueue: true}\n", "",
+		step("one", "call", ""))))
 	first, second := trigger(), trigger()
 	if got := h.offers(first, second); len(got) != 0 {
 		t.Errorf("%d runs of the new version go on beside one of the old", len(got))
@@ -105,7 +110,8 @@ func TestSingletonKeepsSynchronousRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.queue.Close)
-	_, urls := h.deploy(integrationOf(flow("Main", "    queueConfig: {singletonExecutions: true}\n", "", step("one", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    queueConfig: {singletonExecutions: true}\n", "",
+		step("one", "call", ""))))
 	h.SyncTimeout = 1
 	first := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	waited := h.post(urls["Main"], "", "", synchronousHeader, "true").Header().Get(ExecutionHeader)

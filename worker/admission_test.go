@@ -26,13 +26,17 @@ func TestAdmit(t *testing.T) {
 		runs              []unfinished
 		admitted, dropped string
 	}{
-		"no limit":                     {queuePolicy{}, []unfinished{waits("a"), began("b"), waits("c")}, "a b c", ""},
-		"one after another":            {queuePolicy{limit: 1}, []unfinished{waits("a"), waits("b")}, "a", ""},
-		"one is at it":                 {queuePolicy{limit: 1}, []unfinished{began("a"), waits("b")}, "a", ""},
-		"one was let in out of order":  {queuePolicy{limit: 1}, []unfinished{waits("a"), began("b"), waits("c")}, "a b", ""},
-		"a few at once":                {queuePolicy{limit: 2}, []unfinished{began("a"), waits("b"), waits("c")}, "a b", ""},
-		"no second":                    {queuePolicy{limit: 1, singleton: true}, []unfinished{began("a"), waits("b"), waits("c")}, "a", "b c"},
-		"duplicates":                   {queuePolicy{limit: 1}, []unfinished{began("a"), like("b", "k"), like("c", "k"), like("d", "l")}, "a", "c"},
+		"no limit":          {queuePolicy{}, []unfinished{waits("a"), began("b"), waits("c")}, "a b c", ""},
+		"one after another": {queuePolicy{limit: 1}, []unfinished{waits("a"), waits("b")}, "a", ""},
+		"one is at it":      {queuePolicy{limit: 1}, []unfinished{began("a"), waits("b")}, "a", ""},
+		"one was let in out of order": {queuePolicy{limit: 1}, []unfinished{waits("a"), began("b"), waits("c")}, "a b",
+			""},
+		"a few at once": {queuePolicy{limit: 2}, []unfinished{began("a"), waits("b"), waits("c")}, "a b",
+			""},
+		"no second": {queuePolicy{limit: 1, singleton: true},
+			[]unfinished{began("a"), waits("b"), waits("c")}, "a", "b c"},
+		"duplicates": {queuePolicy{limit: 1}, []unfinished{began("a"), like("b", "k"), like("c", "k"),
+			like("d", "l")}, "a", "c"},
 		"a duplicate of what began":    {queuePolicy{}, []unfinished{{"a", true, "k"}, like("b", "k")}, "a", "b"},
 		"what began is never a double": {queuePolicy{}, []unfinished{like("a", "k"), {"b", true, "k"}}, "a b", ""},
 		"nothing waits":                {queuePolicy{limit: 1}, nil, "", ""},
@@ -54,7 +58,8 @@ func (h *harness) queued(settings string, times int, dropped ...int) (runs []dom
 	h.start()
 	var ids []string
 	for i := range times {
-		ids = append(ids, h.post(urls["Main"], "application/json", fmt.Sprintf(`{"key": "k%d"}`, i/2)).Header().Get(ExecutionHeader))
+		ids = append(ids, h.post(urls["Main"], "application/json",
+			fmt.Sprintf(`{"key": "k%d"}`, i/2)).Header().Get(ExecutionHeader))
 	}
 	<-h.probe.began
 	for _, i := range dropped {
@@ -82,12 +87,15 @@ func (h *harness) queued(settings string, times int, dropped ...int) (runs []dom
 func TestQueueConfig(t *testing.T) {
 	t.Run("one after another", func(t *testing.T) {
 		runs, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true}\n", 8)
-		if most != 1 || !slices.IsSortedFunc(runs, func(a, b domain.Run) int { return a.StartedAt.Compare(b.StartedAt) }) {
+		if most != 1 || !slices.IsSortedFunc(runs, func(a, b domain.Run) int {
+			return a.StartedAt.Compare(b.StartedAt)
+		}) {
 			t.Errorf("%d at once, in the order %v", most, runs)
 		}
 	})
 	t.Run("two at once", func(t *testing.T) {
-		if _, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true, concurrencyLimit: 2}\n", 8); most > 2 {
+		if _, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true, concurrencyLimit: 2}\n",
+			8); most > 2 {
 			t.Errorf("%d at once", most)
 		}
 	})
@@ -103,7 +111,8 @@ func TestQueueConfig(t *testing.T) {
 	})
 	t.Run("only one", func(t *testing.T) {
 		runs, _ := newHarness(t).queued("    queueConfig: {singletonExecutions: true}\n", 3, 1, 2)
-		if runs[0].Finished.Result != domain.Completed || runs[1].Finished.Result != domain.Duplicate || runs[2].Finished.Result != domain.Duplicate {
+		if runs[0].Finished.Result != domain.Completed || runs[1].Finished.Result != domain.Duplicate ||
+			runs[2].Finished.Result != domain.Duplicate {
 			t.Errorf("ended %+v, %+v and %+v", runs[0].Finished, runs[1].Finished, runs[2].Finished)
 		}
 	})
@@ -139,12 +148,15 @@ func TestNewerRequestIsAcceptedWithoutTheIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Worker.Runs = runs
-	_, urls := h.deploy(integrationOf(flow("Main", "    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n", "", "")))
+	_, urls := h.deploy(integrationOf(flow("Main",
+		"    retryConfig: {maxAttempts: 1, uniqueRequestIdField: {type: reference, value: hook.results.body.data}}\n",
+		"", "")))
 	run := h.queueOnly(urls["Main"]) // answered 200
 	if state, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || state.Queued.Request != "x" {
 		t.Errorf("accepted %+v, %v", state.Queued, err)
 	}
-	if !strings.Contains(told.String(), "level=WARN") || !strings.Contains(told.String(), run) || !strings.Contains(told.String(), "requests_by_request") {
+	if !strings.Contains(told.String(), "level=WARN") || !strings.Contains(told.String(), run) ||
+		!strings.Contains(told.String(), "requests_by_request") {
 		t.Errorf("told %s", told.String())
 	}
 }

@@ -76,9 +76,12 @@ var framing = []string{"Connection", "Content-Length", "Keep-Alive", "Trailer", 
 
 // originWide are headers whose effect reaches beyond one answer to all of this server's origin: what people keep in
 // their browsers, how they reach it, what its pages may do.
-var originWide = []string{"Accept-Ch", "Alt-Svc", "Clear-Site-Data", "Content-Security-Policy", "Content-Security-Policy-Report-Only", "Critical-Ch",
-	"Expect-Ct", "Nel", "Origin-Agent-Cluster", "Origin-Trial", "Permissions-Policy", "Public-Key-Pins", "Report-To", "Reporting-Endpoints",
-	"Service-Worker-Allowed", "Set-Login", "Sourcemap", "Speculation-Rules", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"}
+var originWide = []string{
+	"Accept-Ch", "Alt-Svc", "Clear-Site-Data", "Content-Security-Policy", "Content-Security-Policy-Report-Only",
+	"Critical-Ch", "Expect-Ct", "Nel", "Origin-Agent-Cluster", "Origin-Trial", "Permissions-Policy",
+	"Public-Key-Pins", "Report-To", "Reporting-Endpoints", "Service-Worker-Allowed", "Set-Login", "Sourcemap",
+	"Speculation-Rules", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options",
+}
 
 // ownCookies is the prefix of the names of this server's own cookies.
 const ownCookies = "heddle"

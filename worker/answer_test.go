@@ -29,22 +29,36 @@ func TestSynchronousAnswers(t *testing.T) {
 		status            int
 		body, contentType string
 	}{
-		"text":               {codeStep("Give", `module.exports = async () => ({data: "a<b"})`), 200, `"a<b"`, "application/json"},
-		"text of a type":     {codeStep("Give", `module.exports = async () => ({data: "a<b", contentType: "text/csv"})`), 200, "a<b", "text/csv"},
-		"a type in a header": {codeStep("Give", `module.exports = async () => ({data: "<a/>", headers: {"content-type": "text/xml"}})`), 200, "<a/>", "text/xml"},
-		"a type over that of a header": {codeStep("Give", `module.exports = async () => ({data: "<a/>", contentType: "text/plain", headers: {"Content-Type": "text/xml"}})`),
+		"text": {codeStep("Give", `module.exports = async () => ({data: "a<b"})`), 200, `"a<b"`,
+			"application/json"},
+		"text of a type": {codeStep("Give",
+			`module.exports = async () => ({data: "a<b", contentType: "text/csv"})`), 200, "a<b", "text/csv"},
+		"a type in a header": {codeStep("Give",
+			`module.exports = async () => ({data: "<a/>", headers: {"content-type": "text/xml"}})`), 200,
+			"<a/>", "text/xml"},
+		"a type over that of a header": {codeStep("Give",
+			`module.exports = async () => ({data: "<a/>", contentType: "text/plain", headers: {"Content-Type": "text/xml"}})`),
 			200, "<a/>", "text/plain"},
 		"a body": {codeStep("Give", `module.exports = async () => ({statusCode: 202, contentType: "application/json", body: JSON.stringify({message: "ok"})})`),
 			202, `{"message":"ok"}`, "application/json"},
-		"bytes":             {codeStep("Give", `module.exports = async () => ({data: new Uint8Array([1, 255])})`), 200, "\x01\xff", "application/octet-stream"},
-		"bytes of a type":   {codeStep("Give", `module.exports = async () => ({data: new Uint8Array([1, 255]), contentType: "image/png"})`), 200, "\x01\xff", "image/png"},
-		"a file":            {download, 200, "%PDF\xff", "application/pdf"},
-		"a file, typed":     {download + stop("contentType: {type: value, value: x/y}, jsonBody: {type: reference, value: download.results}"), 200, "%PDF\xff", "x/y"},
-		"a file as JSON":    {download + stop("jsonBody: {type: reference, value: download.results}"), 200, `{"contentType":"application/pdf","data":"JVBERv8="}`, "application/json"},
-		"others' framing":   {codeStep("Give", `module.exports = async () => ({data: [1], headers: {"content-length": "1", "transfer-encoding": "chunked", "connection": "close"}})`), 200, "[1]", "application/json"},
-		"nothing":           {codeStep("Give", `module.exports = async () => undefined`), 200, "null", "application/json"},
-		"stopped":           {stop("statusCode: {type: value, value: '404'}, jsonBody: {type: value, value: '{\"a\":1}'}"), 404, `{"a":1}`, "application/json"},
-		"stopped in a loop": {each("outer", threeItems, strings.TrimSuffix(stop("jsonBody: {type: reference, value: outer.currentItem}"), "\n")), 200, "a", "application/json"},
+		"bytes": {codeStep("Give", `module.exports = async () => ({data: new Uint8Array([1, 255])})`), 200,
+			"\x01\xff", "application/octet-stream"},
+		"bytes of a type": {codeStep("Give",
+			`module.exports = async () => ({data: new Uint8Array([1, 255]), contentType: "image/png"})`), 200,
+			"\x01\xff", "image/png"},
+		"a file":        {download, 200, "%PDF\xff", "application/pdf"},
+		"a file, typed": {download + stop("contentType: {type: value, value: x/y}, jsonBody: {type: reference, value: download.results}"), 200, "%PDF\xff", "x/y"},
+		"a file as JSON": {download + stop("jsonBody: {type: reference, value: download.results}"), 200,
+			`{"contentType":"application/pdf","data":"JVBERv8="}`, "application/json"},
+		"others' framing": {codeStep("Give",
+			`module.exports = async () => ({data: [1], headers: {"content-length": "1", "transfer-encoding": "chunked", "connection": "close"}})`), 200, "[1]", "application/json"},
+		"nothing": {codeStep("Give", `module.exports = async () => undefined`), 200, "null",
+			"application/json"},
+		"stopped": {stop("statusCode: {type: value, value: '404'}, jsonBody: {type: value, value: '{\"a\":1}'}"), 404,
+			`{"a":1}`, "application/json"},
+		"stopped in a loop": {each("outer", threeItems,
+			strings.TrimSuffix(stop("jsonBody: {type: reference, value: outer.currentItem}"), "\n")), 200, "a",
+			"application/json"},
 	} {
 		_, urls := h.deploy(integrationOf(flow("Main", sync, "", c.steps)))
 		a := h.post(urls["Main"], "text/plain", "x")
@@ -71,20 +85,25 @@ func TestAnswersSpeakForThemselves(t *testing.T) {
 		asked = append(asked, `"`+strings.ToLower(name)+`": "*"`)
 	}
 	const sync = "    isSynchronous: true\n"
-	_, urls := h.deploy(integrationOf(flow("Wide", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
-		flow("Own", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
-		flow("Ours", sync, "", codeStep("Give", `module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
+	_, urls := h.deploy(integrationOf(flow("Wide", sync, "",
+		codeStep("Give", `module.exports = async () => ({data: 1, headers: {`+strings.Join(asked, ", ")+`}})`)),
+		flow("Own", sync, "", codeStep("Give",
+			`module.exports = async () => ({data: 1, headers: {"cache-control": "max-age=5", "Set-Cookie": "a=1", "X-A": "b"}})`)),
+		flow("Ours", sync, "", codeStep("Give",
+			`module.exports = async () => ({data: 1, headers: {"set-cookie": " __Host-Heddle-Session=1"}})`)),
 		flow("Failing", sync, "", codeStep("Give", `module.exports = async () => { throw new Error("no") }`))))
 	a := h.post(urls["Wide"], "", "")
 	for _, name := range originWide {
-		if got := a.Header().Get(name); got != map[string]string{"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}[name] {
+		if got := a.Header().Get(name); got != map[string]string{"Content-Security-Policy": "sandbox",
+			"X-Content-Type-Options": "nosniff"}[name] {
 			t.Errorf("answered with %s: %s", name, got)
 		}
 	}
 	if got := a.Header().Get("Cache-Control"); got != "no-store" {
 		t.Errorf("answered with Cache-Control: %s", got)
 	}
-	if got := h.post(urls["Own"], "", "").Header(); got.Get("Cache-Control") != "max-age=5" || got.Get("Set-Cookie") != "a=1" || got.Get("X-A") != "b" {
+	if got := h.post(urls["Own"], "", "").Header(); got.Get("Cache-Control") != "max-age=5" ||
+		got.Get("Set-Cookie") != "a=1" || got.Get("X-A") != "b" {
 		t.Errorf("answered with %v", got)
 	}
 	if got := h.post(urls["Ours"], "", "").Header().Get("Set-Cookie"); got != "" {
@@ -113,7 +132,8 @@ func TestAsynchronousAnswers(t *testing.T) {
 		run := a.Header().Get(ExecutionHeader)
 		h.ended(run)
 		body := strings.Replace(a.Body.String(), `{"executionId":"`+run+`"}`, "ID", 1)
-		if got := strings.Join([]string{http.StatusText(a.Code), a.Header().Get("Content-Type"), body}, " "); got != strings.Replace(strings.Replace(want, "200", "OK", 1), "202", "Accepted", 1) {
+		if got := strings.Join([]string{http.StatusText(a.Code), a.Header().Get("Content-Type"), body},
+			" "); got != strings.Replace(strings.Replace(want, "200", "OK", 1), "202", "Accepted", 1) {
 			t.Errorf("%s: answered %s", inputs, got)
 		}
 	}

@@ -19,7 +19,8 @@ func (w *Worker) whenEnded(ctx context.Context, until time.Time, run string, end
 	look := time.NewTimer(min(poll, time.Until(until)))
 	defer look.Stop()
 	limit := func() *refusal.Error {
-		return refusal.Exceed("HEDDLE_SYNC_TIMEOUT", "the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
+		return refusal.Exceed("HEDDLE_SYNC_TIMEOUT",
+			"the execution goes on, but took longer than a synchronous caller waits: %s", w.SyncTimeout)
 	}
 	for {
 		var state domain.Run
@@ -60,7 +61,8 @@ func (q request) answerWhenDone(ctx context.Context, run string, ended waiter) {
 func (q request) answerEnded(ctx context.Context, r domain.Run) {
 	if r.Finished.Result != domain.Completed {
 		told := map[domain.ResultType]string{domain.Canceled: "the execution was canceled"}[r.Finished.Result]
-		reply(q.rw, http.StatusInternalServerError, map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
+		reply(q.rw, http.StatusInternalServerError,
+			map[string]any{"executionId": r.ID, "error": cmp.Or(told, "the execution failed; see its result")})
 		return
 	}
 	release, err := q.w.roomForAnswer(ctx, r)

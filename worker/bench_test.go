@@ -84,7 +84,8 @@ func benchmarkBarePath(b *testing.B, address string, callers int) {
 	}
 	defer func() { _ = log.Close() }()
 	event := func() store.Event {
-		return store.Event{ID: uuid.Must(uuid.NewV7()), Kind: "E", Meta: []byte(strings.Repeat("m", 256)), Data: []byte(strings.Repeat("d", 256))}
+		return store.Event{ID: uuid.Must(uuid.NewV7()), Kind: "E", Meta: []byte(strings.Repeat("m", 256)),
+			Data: []byte(strings.Repeat("d", 256))}
 	}
 	work, stop := bareQueue(b, address, func(ctx context.Context, task string) error {
 		_, err := log.Append(ctx, "run-"+task, 0, event(), event())
@@ -112,7 +113,8 @@ func benchmarkBarePath(b *testing.B, address string, callers int) {
 
 // bareQueue returns a function that has a task handled, through the queue on a Redis unless that is "none", and
 // waits for it.
-func bareQueue(b *testing.B, address string, handle func(context.Context, string) error) (work func(context.Context, string) error, stop func()) {
+func bareQueue(b *testing.B, address string, handle func(context.Context, string) error) (work func(context.Context,
+	string) error, stop func()) {
 	if address == "none" {
 		return handle, func() {}
 	}

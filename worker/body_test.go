@@ -33,23 +33,33 @@ func TestParseBody(t *testing.T) {
 	named := func(name string) string { return `Content-Disposition: form-data; name="` + name + `"` }
 	inner := "--c\r\n" + named("deep") + "\r\n\r\nx\r\n--c--\r\n"
 	for name, c := range map[string]struct{ contentType, body, want string }{
-		"json":              {"application/json", `{"a":[1]}`, `{"a":[1]}`},
-		"json with a mark":  {"application/problem+json; charset=utf-8", "\uFEFF7", `7`},
-		"no json":           {"application/json", `{"a":`, `"{\"a\":"`},
-		"text":              {"text/plain", `{}`, `"{}"`},
-		"fields":            {formType, part(named("a"), "1") + part(named("a"), "2") + "--b--", `{"a":[{"contentType":"text/plain","data":"1"},{"contentType":"text/plain","data":"2"}]}`},
-		"empty field":       {formType, part(named("a"), "") + "--b--\r\n", `{"a":{"contentType":"text/plain","data":""}}`},
-		"json part":         {formType, part(named("a")+"\r\nContent-Type: application/json", `[1]`) + "--b--", `{"a":{"contentType":"application/json","data":[1]}}`},
-		"file":              {formType, part(named("a")+`; filename="../x/f.txt"`, "1") + "--b--", `{"a":{"contentType":"text/plain","data":"1","fileName":"f.txt"}}`},
-		"form in a form":    {formType, part(named("a")+"\r\nContent-Type: multipart/form-data; boundary=c", inner) + "--b--", "{\"a\":{\"contentType\":\"multipart/form-data; boundary=c\",\"data\":" + inQuotes(inner) + "}}"},
-		"preamble, padding": {formType, "hello\r\n--b \t\r\n" + named("a") + "\r\n\r\n--bb\r\n--b--", `{"a":{"contentType":"text/plain","data":"--bb"}}`},
-		"line feeds only":   {formType, "--b\n" + named("a") + "\n\n1\n--b--\n", `{"a":{"contentType":"text/plain","data":"1"}}`},
-		"quoted-printable":  {formType, part(named("a")+"\r\nContent-Transfer-Encoding: quoted-printable", "1=3D1") + "--b--", `{"a":{"contentType":"text/plain","data":"1=1"}}`},
-		"other newline":     {formType, part(named("a"), "1\n--b\nA: b") + "--b--", "{\"a\":{\"contentType\":\"text/plain\",\"data\":\"1\\n--b\\nA: b\"}}"},
-		"longer boundary":   {formType, "--b--x\r\n--bc\r\n" + part(named("a"), "--b--x") + "--b-- ", `{"a":{"contentType":"text/plain","data":"--b--x"}}`},
-		"cut off":           {formType, part(named("a"), "1"), inQuotes(part(named("a"), "1"))},
-		"no parts":          {formType, "--b--", `"--b--"`},
-		"no boundary":       {"multipart/form-data", "--b--", `"--b--"`},
+		"json":             {"application/json", `{"a":[1]}`, `{"a":[1]}`},
+		"json with a mark": {"application/problem+json; charset=utf-8", "\uFEFF7", `7`},
+		"no json":          {"application/json", `{"a":`, `"{\"a\":"`},
+		"text":             {"text/plain", `{}`, `"{}"`},
+		"fields": {formType, part(named("a"), "1") + part(named("a"), "2") + "--b--",
+			`{"a":[{"contentType":"text/plain","data":"1"},{"contentType":"text/plain","data":"2"}]}`},
+		"empty field": {formType, part(named("a"), "") + "--b--\r\n",
+			`{"a":{"contentType":"text/plain","data":""}}`},
+		"json part": {formType, part(named("a")+"\r\nContent-Type: application/json", `[1]`) + "--b--",
+			`{"a":{"contentType":"application/json","data":[1]}}`},
+		"file": {formType, part(named("a")+`; filename="../x/f.txt"`, "1") + "--b--",
+			`{"a":{"contentType":"text/plain","data":"1","fileName":"f.txt"}}`},
+		"form in a form": {formType, part(named("a")+"\r\nContent-Type: multipart/form-data; boundary=c", inner) +
+			"--b--", "{\"a\":{\"contentType\":\"multipart/form-data; boundary=c\",\"data\":" + inQuotes(inner) + "}}"},
+		"preamble, padding": {formType, "hello\r\n--b \t\r\n" + named("a") + "\r\n\r\n--bb\r\n--b--",
+			`{"a":{"contentType":"text/plain","data":"--bb"}}`},
+		"line feeds only": {formType, "--b\n" + named("a") + "\n\n1\n--b--\n",
+			`{"a":{"contentType":"text/plain","data":"1"}}`},
+		"quoted-printable": {formType, part(named("a")+"\r\nContent-Transfer-Encoding: quoted-printable", "1=3D1") +
+			"--b--", `{"a":{"contentType":"text/plain","data":"1=1"}}`},
+		"other newline": {formType, part(named("a"), "1\n--b\nA: b") + "--b--",
+			"{\"a\":{\"contentType\":\"text/plain\",\"data\":\"1\\n--b\\nA: b\"}}"},
+		"longer boundary": {formType, "--b--x\r\n--bc\r\n" + part(named("a"), "--b--x") + "--b-- ",
+			`{"a":{"contentType":"text/plain","data":"--b--x"}}`},
+		"cut off":     {formType, part(named("a"), "1"), inQuotes(part(named("a"), "1"))},
+		"no parts":    {formType, "--b--", `"--b--"`},
+		"no boundary": {"multipart/form-data", "--b--", `"--b--"`},
 	} {
 		got, err := parseBody(textOrBytes([]byte(c.body)), c.contentType, testLimits)
 		if err != nil || checkBody([]byte(c.body), c.contentType, testLimits) != nil {
@@ -69,16 +79,21 @@ func TestBodyLimits(t *testing.T) {
 	some := part("A: b", "")
 	jsonPart := part("Content-Type: application/json", list(100))
 	for name, c := range map[string]struct{ contentType, body, limit string }{
-		"as many values as may be":     {"application/json", list(150), ""},
-		"values":                       {"application/json", list(250), "HEDDLE_MAX_BODY_MEMORY"},
-		"objects":                      {"application/json", "[" + strings.Repeat("{},", 100) + "{}]", "HEDDLE_MAX_BODY_MEMORY"},
+		"as many values as may be": {"application/json", list(150), ""},
+		"values":                   {"application/json", list(250), "HEDDLE_MAX_BODY_MEMORY"},
+		"objects": {"application/json", "[" + strings.Repeat("{},", 100) + "{}]",
+			"HEDDLE_MAX_BODY_MEMORY"},
 		"commas in text are no values": {"application/json", `"` + strings.Repeat(`,[\"`, 200) + `"`, ""},
-		"depth":                        {"application/json", strings.Repeat("[", value.MaxDepth+1) + strings.Repeat("]", value.MaxDepth+1), "nested deeper"},
-		"as many parts as may be":      {formType, strings.Repeat(some, 5) + "--b--", ""},
-		"parts":                        {formType, strings.Repeat(some, 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
-		"empty parts":                  {formType, strings.Repeat("--b\r\n\r\n\r\n", 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
-		"headers":                      {formType, part(strings.Repeat("A: b\r\n", maxPartHeaders+1)+"B: c", "") + "--b--", "100 headers"},
-		"long headers":                 {formType, part("A: "+strings.Repeat("b", maxPartHeaderBytes), "") + "--b--", "16384 bytes"},
+		"depth": {"application/json", strings.Repeat("[", value.MaxDepth+1) + strings.Repeat("]",
+			value.MaxDepth+1), "nested deeper"},
+		"as many parts as may be": {formType, strings.Repeat(some, 5) + "--b--", ""},
+		"parts":                   {formType, strings.Repeat(some, 6) + "--b--", "HEDDLE_MAX_BODY_PARTS"},
+		"empty parts": {formType, strings.Repeat("--b\r\n\r\n\r\n", 6) + "--b--",
+			"HEDDLE_MAX_BODY_PARTS"},
+		"headers": {formType, part(strings.Repeat("A: b\r\n", maxPartHeaders+1)+"B: c", "") +
+			"--b--", "100 headers"},
+		"long headers": {formType, part("A: "+strings.Repeat("b", maxPartHeaderBytes), "") +
+			"--b--", "16384 bytes"},
 		"values of all parts together": {formType, jsonPart + jsonPart + "--b--", "HEDDLE_MAX_BODY_MEMORY"},
 	} {
 		limits := testLimits
@@ -87,7 +102,8 @@ func TestBodyLimits(t *testing.T) {
 		}
 		_, err := parseBody(c.body, c.contentType, limits)
 		for _, err := range []error{err, checkBody([]byte(c.body), c.contentType, limits)} {
-			if c.limit == "" && err != nil || c.limit != "" && (err == nil || !strings.Contains(err.Error(), c.limit) || refusal.CodeOf(err) != refusal.Invalid) {
+			if c.limit == "" && err != nil || c.limit != "" && (err == nil || !strings.Contains(err.Error(), c.limit) ||
+				refusal.CodeOf(err) != refusal.Invalid) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -110,7 +126,8 @@ func TestIngressBounds(t *testing.T) {
 		"parameters": {"?" + strings.Repeat("a=1&", 1000), "", "", http.StatusBadRequest},
 	} {
 		a := h.post(urls["Main"]+c.url, c.contentType, c.body)
-		if a.Code != c.status || !strings.Contains(a.Body.String(), `"error"`) || a.Header().Get(ExecutionHeader) != "" {
+		if a.Code != c.status || !strings.Contains(a.Body.String(), `"error"`) ||
+			a.Header().Get(ExecutionHeader) != "" {
 			t.Errorf("%s: answered %d %s", name, a.Code, a.Body)
 		}
 	}
@@ -137,7 +154,8 @@ func TestIntake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.enter(t.Context(), "a", 1, 80, 0); refusal.CodeOf(err) != refusal.Unavailable || refusal.LimitOf(err) != "HEDDLE_MAX_BODIES" {
+	if _, err := in.enter(t.Context(), "a", 1, 80, 0); refusal.CodeOf(err) != refusal.Unavailable ||
+		refusal.LimitOf(err) != "HEDDLE_MAX_BODIES" {
 		t.Errorf("beyond its share: %v", err)
 	}
 	others, err := in.enter(t.Context(), "b", 500, 80, 0) // counts as 20
@@ -171,7 +189,8 @@ func TestIntake(t *testing.T) {
 // Large bodies come in whole, with and without a length.
 func TestLargeBody(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "call", echo("hook.results.body.data")))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
+		step("one", "call", echo("hook.results.body.data")))))
 	h.start()
 	for _, size := range []int{smallBody - 1, smallBody, smallBody + 1, 1 << 20} {
 		for _, length := range []int64{-1, int64(size)} {
@@ -200,7 +219,8 @@ func FuzzParseBody(f *testing.F) {
 	f.Add(formType, "--b\r \n--b--")
 	f.Add(formType, part("", "x\n")+"--b\n--b--")
 	f.Add("multipart/form-data; boundary=b:", "--b:\r\n--b:\r\n\r\n\r\n--b:--")
-	f.Add(formType, part("Content-Type: application/json", `[1,2]`)+part("Content-Type: multipart/form-data; boundary=c", "--c")+"--b--")
+	f.Add(formType, part("Content-Type: application/json",
+		`[1,2]`)+part("Content-Type: multipart/form-data; boundary=c", "--c")+"--b--")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		limits := bodyLimits{memory: 10_000, parts: 10}
 		got, err := parseBody(textOrBytes([]byte(body)), contentType, limits)

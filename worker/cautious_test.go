@@ -18,12 +18,14 @@ func TestCautiousClock(t *testing.T) {
 	}{
 		"a right clock":                {runs: 3 * time.Hour},
 		"a right clock, after a night": {stopped: 12 * time.Hour, runs: 2 * time.Hour},
-		"after a night, at once":       {stopped: 12 * time.Hour, runs: 59 * time.Minute, least: -12 * time.Hour, most: -12*time.Hour + time.Minute},
-		"after half a year":            {stopped: 180 * 24 * time.Hour, runs: 75 * time.Hour},
-		"forty days ahead":             {wrong: 40 * 24 * time.Hour, runs: 59 * time.Minute},
-		"forty days ahead for long":    {wrong: 40 * 24 * time.Hour, runs: 70 * time.Minute, most: 12 * time.Hour},
-		"a little ahead":               {wrong: 10 * time.Minute, runs: time.Hour, least: 10 * time.Minute, most: 10 * time.Minute},
-		"behind":                       {wrong: -time.Hour, runs: time.Hour, least: -time.Hour, most: -time.Hour},
+		"after a night, at once": {stopped: 12 * time.Hour, runs: 59 * time.Minute, least: -12 * time.Hour,
+			most: -12*time.Hour + time.Minute},
+		"after half a year":         {stopped: 180 * 24 * time.Hour, runs: 75 * time.Hour},
+		"forty days ahead":          {wrong: 40 * 24 * time.Hour, runs: 59 * time.Minute},
+		"forty days ahead for long": {wrong: 40 * 24 * time.Hour, runs: 70 * time.Minute, most: 12 * time.Hour},
+		"a little ahead": {wrong: 10 * time.Minute, runs: time.Hour, least: 10 * time.Minute,
+			most: 10 * time.Minute},
+		"behind": {wrong: -time.Hour, runs: time.Hour, least: -time.Hour, most: -time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, begin := newCautious(kept), time.Now().Round(0)

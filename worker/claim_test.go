@@ -18,9 +18,10 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 	first := domain.RunClaimed{Claim: 1, Worker: "another", At: now()}
 	record := func(steps ...domain.StepFinished) {
 		t.Helper()
-		if _, _, err := store.Change(h.ctx, h.Log, domain.Runs, run, func(r domain.Run) (domain.Changes[domain.Run], error) {
-			return r.Record(first, steps, nil)
-		}); err != nil {
+		if _, _, err := store.Change(h.ctx, h.Log, domain.Runs, run,
+			func(r domain.Run) (domain.Changes[domain.Run], error) {
+				return r.Record(first, steps, nil)
+			}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,7 +45,8 @@ func TestClaimKnowsWhatWasDoneUntilThen(t *testing.T) {
 // the run's end need not be.
 func TestSignOfLife(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")), flow("Pure", "", "", step("two", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "effect", "")),
+		flow("Pure", "", "", step("two", "call", ""))))
 	for name, want := range map[string]bool{"Main": true, "Pure": false} {
 		run := h.queueOnly(urls[name])
 		x, err := h.claim(h.ctx, run, 0)

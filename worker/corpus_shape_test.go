@@ -220,7 +220,8 @@ func xmlText(v any) string {
 var used = regexp.MustCompile(`\b([a-z]\w*)\.(results|currentItem)((?:\??\.\w+|\[\d+\])*)`)
 
 // ofLists are what only lists have.
-var ofLists = []string{"map", "reduce", "filter", "forEach", "find", "some", "every", "length", "flatMap", "sort", "join", "slice"}
+var ofLists = []string{"map", "reduce", "filter", "forEach", "find", "some", "every", "length", "flatMap",
+	"sort", "join", "slice"}
 
 func (s *shapes) code(code string) {
 	for _, m := range used.FindAllStringSubmatch(code, -1) {
@@ -233,7 +234,8 @@ func (s *shapes) code(code string) {
 				at.list()
 				break
 			}
-			if slices.Contains([]string{"split", "toString", "replace", "toLowerCase", "trim", "includes", "startsWith"}, name) {
+			if slices.Contains([]string{"split", "toString", "replace", "toLowerCase", "trim", "includes",
+				"startsWith"}, name) {
 				break
 			}
 			at = at.at(name)

@@ -54,7 +54,8 @@ var asked = map[string]string{
 	"slack-incident-monitoring.yml": `{"createIncidentTrigger": {"body": {"data": {"assignee": {"id": "1"}}}}}`,
 	"slack-interactivity-router.yaml": `{"deserializeJson": {"channel": {"id": "1"}},
 		"integrationTrigger": {"body": {"data": {"event": "register", "instanceInteractivityWebhookUrl": "https://stub.example/"}}}}`,
-	"update-instances.yml": `{"listInstances": {"data": {"data": {"integration": {"instances": {"pageInfo": {"hasNextPage": false}}}}}}}`, // one of its 1,000 pages
+	// one of its 1,000 pages
+	"update-instances.yml": `{"listInstances": {"data": {"data": {"integration": {"instances": {"pageInfo": {"hasNextPage": false}}}}}}}`,
 }
 
 // Every flow of real definitions runs to its end, with the components of vendors stubbed.
@@ -127,7 +128,8 @@ func (h *harness) configure(instance string, definition *definition.Part, asked 
 	if len(values) == 0 {
 		return
 	}
-	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceConfigured{Values: values})); err != nil {
+	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance,
+		domain.InstanceConfigured{Values: values})); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -50,8 +50,10 @@ func (q request) readDelivery(instance, rest string) (delivery *component.Delive
 }
 
 // passingHeaders may differ when a request is sent again, and do not identify its sender.
-var passingHeaders = []string{"Accept-Encoding", "Connection", "Content-Length", "Date", "Traceparent", "Tracestate", "User-Agent",
-	"Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id"}
+var passingHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Length", "Date", "Traceparent", "Tracestate", "User-Agent", "Via",
+	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id",
+}
 
 // digest identifies a request that may be repeated: its method, address and body, and its headers if the trigger
 // may depend on them and is not asked again.
@@ -73,7 +75,8 @@ func (q request) digest(t target, delivery *component.Delivery) string {
 
 // receiveStep has the run's trigger do its step with the delivery. A limit that the body exceeds is the step's
 // failure; err is the worker's.
-func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger, inputs map[string]any) (result component.Result, failure, err error) {
+func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger, inputs map[string]any,
+) (result component.Result, failure, err error) {
 	x := s.x
 	delivery := x.delivery
 	if delivery == nil {
@@ -85,14 +88,18 @@ func (s *stepContext) receiveStep(ctx context.Context, trigger component.Trigger
 			return result, nil, fmt.Errorf("reading the payload: %w", err)
 		}
 	}
-	result, failure = s.guarded(func() (component.Result, error) { return s.receiveWith(ctx, trigger, delivery, inputs) })
+	result, failure = s.guarded(func() (component.Result, error) {
+		return s.receiveWith(ctx, trigger, delivery, inputs)
+	})
 	return result, failure, nil
 }
 
 // receiveWith calls a trigger with the delivery and the run's context. If the trigger authorizes callers by the raw
 // body, the body is parsed only afterwards: parsing costs many times what the request did. Source: the trigger
 // payload of the format's SDK.
-func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery *component.Delivery, inputs map[string]any) (component.Result, error) {
+func (s *stepContext) receiveWith(ctx context.Context, trigger component.Trigger, delivery *component.Delivery,
+	inputs map[string]any,
+) (component.Result, error) {
 	x := s.x
 	payload := payloadOf(x.runContext, delivery)
 	x.addOwn(payload)
@@ -114,7 +121,8 @@ func payloadOf(facts map[string]any, d *component.Delivery) map[string]any {
 	const more = 8 // see addOwn and addBody, too
 	p := make(map[string]any, len(facts)+more)
 	maps.Copy(p, facts)
-	p["headers"], p["queryParameters"], p["pathFragment"], p["method"] = d.Headers, d.QueryParameters, d.PathFragment, d.Method
+	p["headers"], p["queryParameters"] = d.Headers, d.QueryParameters
+	p["pathFragment"], p["method"] = d.PathFragment, d.Method
 	p["rawBody"] = map[string]any{"data": d.Data, "contentType": d.ContentType}
 	return p
 }

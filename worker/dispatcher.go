@@ -123,7 +123,8 @@ func (d *dispatcher) sweepOnce(ctx context.Context) error {
 // sweepRun offers a run, or, if its flow has a policy, those of its runs that may go on. A policy that
 // can't be read keeps the runs waiting: none could be executed without the definition that holds it.
 // made reports whether the run is new in the queue.
-func (d *dispatcher) sweepRun(ctx context.Context, policies map[queueKey]*queuePolicy, e projections.Execution) (made bool, err error) {
+func (d *dispatcher) sweepRun(ctx context.Context, policies map[queueKey]*queuePolicy, e projections.Execution,
+) (made bool, err error) {
 	key := queueKey{e.Instance, e.Flow}
 	p, met := policies[key]
 	if !met {

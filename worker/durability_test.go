@@ -38,7 +38,8 @@ func TestScriptsThatFetchAreDurableAtOnce(t *testing.T) {
 func TestStepID(t *testing.T) {
 	h := newHarness(t)
 	code := `module.exports = async (context) => ({ data: context.stepId })`
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("One", `() => 1`)+codeStep("Two", code))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
+		codeStep("One", `() => 1`)+codeStep("Two", code))))
 	h.start()
 	answer := h.post(urls["Main"], "", "")
 	id := strings.Trim(answer.Body.String(), `"`)
@@ -73,7 +74,8 @@ func TestStateUpdate(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			if _, err := in(fmt.Sprint("run", i), "step").State("flow").Update(h.ctx, "k", push(float64(i))); err != nil {
+			if _, err := in(fmt.Sprint("run", i), "step").State("flow").Update(h.ctx, "k",
+				push(float64(i))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -96,7 +98,9 @@ func TestStateUpdate(t *testing.T) {
 		if scope == "execution" {
 			state = own
 		}
-		if _, err := state.Update(h.ctx, "k", func(any, bool) (any, error) { return nil, boom }); !errors.Is(err, boom) {
+		if _, err := state.Update(h.ctx, "k", func(any, bool) (any, error) {
+			return nil, boom
+		}); !errors.Is(err, boom) {
 			t.Errorf("%s: got %v", scope, err)
 		}
 	}

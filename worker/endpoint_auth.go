@@ -32,7 +32,8 @@ func (q request) authorize(t target) error {
 	given := q.r.Header.Get(apiKeyHeader)
 	switch {
 	case len(keys) == 0 && needs:
-		return refusal.New(refusal.Unauthenticated, "the flow's endpointSecurityType is %s, and no API key is set for it", security)
+		return refusal.New(refusal.Unauthenticated,
+			"the flow's endpointSecurityType is %s, and no API key is set for it", security)
 	case len(keys) == 0:
 		return nil
 	case given == "":
@@ -62,7 +63,8 @@ func (w *Worker) organizationKeys(instance domain.Instance, flow *definition.Par
 }
 
 func (w *Worker) organizationKey(organization string, sealed []byte) (string, error) {
-	plain, err := w.keeper().Open(secrets.OfOrganization(organization), domain.OrganizationAPIKeyContext(organization), sealed)
+	plain, err := w.keeper().Open(secrets.OfOrganization(organization), domain.OrganizationAPIKeyContext(organization),
+		sealed)
 	if err != nil {
 		return "", fmt.Errorf("opening an API key of organization %s: %w", organization, err)
 	}

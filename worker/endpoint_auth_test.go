@@ -55,9 +55,12 @@ func TestEndpointKeys(t *testing.T) {
 		flow("Sealed", ours+"ours-ours, '"+kept+"']\n", "", ""),
 		flow("Moved", ours+"'"+definition.SealedKey("ours-moved", foreign)+"']\n", "", ""),
 		flow("Open", "    endpointSecurityType: unsecured\n", "", ""),
-		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "", codeStep("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
-		flow("Unset", "", "", ""), flow("Required", "    endpointSecurityType: customer_required\n", "", ""), flow("Bare", "    endpointSecurityType: customer_required\n", "", ""),
-		flow("Ours", "    endpointSecurityType: organization\n    organizationApiKeys: [ours-ours]\n", "", ""), flow("Nobody's", "    endpointSecurityType: organization\n", "", "")))
+		flow("Optional", "    endpointSecurityType: customer_optional\n    isSynchronous: true\n", "",
+			codeStep("Give", `module.exports = async (c, {hook}) => ({data: [c.webhookApiKeys.Optional.length, hook.results.webhookApiKeys, c.webhookApiKeys]})`)),
+		flow("Unset", "", "", ""), flow("Required", "    endpointSecurityType: customer_required\n", "", ""),
+		flow("Bare", "    endpointSecurityType: customer_required\n", "", ""),
+		flow("Ours", "    endpointSecurityType: organization\n    organizationApiKeys: [ours-ours]\n", "", ""),
+		flow("Nobody's", "    endpointSecurityType: organization\n", "", "")))
 	_, flowOf := h.flows(instance)
 	for _, name := range []string{"Open", "Optional", "Required", "Ours"} {
 		h.withKey(instance, flowOf[name], "key-one", "key-two")
@@ -69,19 +72,25 @@ func TestEndpointKeys(t *testing.T) {
 		says      string
 	}{
 		{"Open", "", 200, ""}, {"Open", "wrong", 200, ""},
-		{"Optional", "", 401, "wants an API key"}, {"Optional", "wrong", 403, "not one of this endpoint's"}, {"Optional", "key-two", 200, `[2,null,{"Bare":[],"Moved":[],"Nobody's":[],"Open":["<secret API key of Open `},
+		{"Optional", "", 401, "wants an API key"}, {"Optional", "wrong", 403, "not one of this endpoint's"},
+		{"Optional", "key-two", 200, `[2,null,{"Bare":[],"Moved":[],"Nobody's":[],"Open":["<secret API key of Open `},
 		{"Unset", "", 200, ""}, {"Unset", "any", 200, ""},
-		{"Required", "", 401, "wants an API key"}, {"Required", "key-one", 200, ""}, {"Bare", "", 401, "no API key is set for it"}, {"Bare", "any", 401, "no API key is set for it"},
-		{"Sealed", "ours-sealed", 200, ""}, {"Sealed", "ours-ours", 200, ""}, {"Sealed", "ours-moved", 403, "not one of"},
-		{"Sealed", kept, 403, "not one of"}, {"Sealed", "", 401, "wants an API key"}, {"Moved", "ours-moved", 500, "internal error"},
-		{"Ours", "key-one", 403, "not one of"}, {"Ours", "ours-ours", 200, ""}, {"Nobody's", "", 401, "no API key is set"},
+		{"Required", "", 401, "wants an API key"}, {"Required", "key-one", 200, ""},
+		{"Bare", "", 401, "no API key is set for it"}, {"Bare", "any", 401, "no API key is set for it"},
+		{"Sealed", "ours-sealed", 200, ""}, {"Sealed", "ours-ours", 200, ""},
+		{"Sealed", "ours-moved", 403, "not one of"},
+		{"Sealed", kept, 403, "not one of"}, {"Sealed", "", 401, "wants an API key"},
+		{"Moved", "ours-moved", 500, "internal error"},
+		{"Ours", "key-one", 403, "not one of"}, {"Ours", "ours-ours", 200, ""},
+		{"Nobody's", "", 401, "no API key is set"},
 	} {
 		var headers []string
 		if c.key != "" {
 			headers = []string{apiKeyHeader, c.key}
 		}
 		a := h.post(urls[c.flow], "", "", headers...)
-		if a.Code != c.status || !strings.Contains(a.Body.String(), c.says) || c.status == 200 && strings.Contains(a.Body.String(), "key-one") {
+		if a.Code != c.status || !strings.Contains(a.Body.String(), c.says) || c.status == 200 &&
+			strings.Contains(a.Body.String(), "key-one") {
 			t.Errorf("%s with %q: answered %d %s", c.flow, c.key, a.Code, a.Body)
 		}
 	}
@@ -111,7 +120,8 @@ func (h *harness) flows(instance string) (definition *definition.Part, ids map[s
 // Remove flows run once after the removal; nothing else does.
 func TestSchedulerRemoves(t *testing.T) {
 	h := newHarness(t)
-	instance, urls := h.deploy(integrationOf(timed("Tear down", "management-triggers", "instanceRemove", ""), cronFlow("Often", "* * * * *", "minute", ""), flow("Hook", "", "", "")))
+	instance, urls := h.deploy(integrationOf(timed("Tear down", "management-triggers", "instanceRemove", ""),
+		cronFlow("Often", "* * * * *", "minute", ""), flow("Hook", "", "", "")))
 	h.start()
 	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceRemoved{})); err != nil {
 		t.Fatal(err)
@@ -145,11 +155,14 @@ func TestSchedulerRemoves(t *testing.T) {
 // A plan holds what starts by itself, and nothing else.
 func TestPlanOf(t *testing.T) {
 	h := newHarness(t)
-	instance, _ := h.deploy(integrationOf(timed("Up", "management-triggers", "instanceDeploy", ""), timed("Down", "management-triggers", "instanceRemove", ""),
+	instance, _ := h.deploy(integrationOf(timed("Up", "management-triggers", "instanceDeploy", ""),
+		timed("Down", "management-triggers", "instanceRemove", ""),
 		cronFlow("Tick", "0 0 * * *", "day", ""), flow("Hook", "", "", "")))
 	node, ids := h.flows(instance)
 	p := h.scheduler().planOf(node)
-	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"], p.flows[0].trigger.Start == component.StartDeploy, p.flows[1].trigger.Start == component.StartRemove, p.flows[2].schedule != nil})
+	got, _ := json.Marshal([]bool{len(p.flows) == 3, p.flows[0].flow == ids["Up"],
+		p.flows[0].trigger.Start == component.StartDeploy, p.flows[1].trigger.Start == component.StartRemove,
+		p.flows[2].schedule != nil})
 	if string(got) != "[true,true,true,true,true]" {
 		t.Errorf("the plan is %+v", p)
 	}

@@ -39,15 +39,16 @@ type attempt struct {
 	run   domain.Run
 	claim domain.RunClaimed
 	// recorded reports whether the claim is in the log: it is written with the first outcome.
-	recorded   bool
-	ctxRun     context.Context // of changes made for the run
-	span       trace.Span
-	flow       *definition.Part
-	done       map[string]domain.StepFinished // what earlier claims have finished, by path
-	pending    []domain.StepFinished          // finished, not yet in the log
-	gathered   int                            // bytes of them, about
-	lost       error                          // error that ends the attempt, such as of a failed flush; the worker's, not the step's
-	overruns   int                            // scripts that could not be stopped
+	recorded bool
+	ctxRun   context.Context // of changes made for the run
+	span     trace.Span
+	flow     *definition.Part
+	done     map[string]domain.StepFinished // what earlier claims have finished, by path
+	pending  []domain.StepFinished          // finished, not yet in the log
+	gathered int                            // bytes of them, about
+	// error that ends the attempt, such as of a failed flush; the worker's, not the step's
+	lost       error
+	overruns   int // scripts that could not be stopped
 	flushed    time.Time
 	count      int // steps done in this attempt of the flow
 	size       int // bytes of the result that was given last
@@ -155,7 +156,8 @@ func (w *Worker) claim(ctx context.Context, run string, claims int) (*attempt, e
 	if due := state.Due; now().Before(due) {
 		return nil, &postponed{due, claims}
 	}
-	x := &attempt{w: w, accepted: taken, done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps), flushed: time.Now(),
+	x := &attempt{w: w, accepted: taken, flushed: time.Now(),
+		done: map[string]domain.StepFinished{}, pending: make([]domain.StepFinished, 0, fewSteps),
 		claim: domain.RunClaimed{Claim: claims + 1, Worker: w.name, At: now()}}
 	ctx, x.span = w.beginRun(ctx, state, x.claim.Claim)
 	x.ctxRun = w.as(context.WithoutCancel(ctx), state.Organization, run)
@@ -180,7 +182,9 @@ func (x *attempt) work(ctx context.Context) error {
 	defer cancel()
 	var err error
 	if x.run.CutOff >= x.w.MaxClaims {
-		err = &stepError{x.run.Queued.FlowName, refusal.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time", refusal.Count(x.w.MaxClaims, "time"))}
+		err = &stepError{x.run.Queued.FlowName,
+			refusal.Exceed("HEDDLE_MAX_CLAIMS", "the execution was begun %s and cut off each time",
+				refusal.Count(x.w.MaxClaims, "time"))}
 	} else {
 		err = x.prepare(ctx)
 	}
@@ -217,7 +221,8 @@ func (x *attempt) release(ctx context.Context, why error) error {
 	}
 	x.w.Logger.Warn("a run could not go on; trying again", "run", x.run.ID, "error", why)
 	due := now().Add(backoff(againAfter, true, x.run.Failing+1, longestAgain))
-	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: value.Shorten(x.secrets.text(why.Error()), maxLogLine), Due: due}, due)
+	reason := value.Shorten(x.secrets.text(why.Error()), maxLogLine)
+	return x.later(ctx, domain.RunReleased{Claim: x.claim.Claim, Error: reason, Due: due}, due)
 }
 
 // end records the run's end and announces it.
@@ -225,7 +230,8 @@ func (x *attempt) end(ctx context.Context, end domain.RunFinished) error {
 	err := x.flush(end)
 	if refusal.CodeOf(err) == refusal.Invalid { // never for what the limits allow; else it would be tried for ever
 		x.pending = nil
-		end.Result, end.Error = domain.Failed, value.Shorten("the steps' results could not be recorded: "+err.Error(), maxLogLine)
+		end.Result = domain.Failed
+		end.Error = value.Shorten("the steps' results could not be recorded: "+err.Error(), maxLogLine)
 		err = x.flush(end)
 	}
 	if err != nil {

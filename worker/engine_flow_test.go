@@ -35,7 +35,8 @@ func branches(names map[string]string, order ...string) string {
 			text += "            steps: []\n"
 			continue
 		}
-		text += "            steps:\n" + strings.TrimSuffix(strings.ReplaceAll("        "+names[name], "\n", "\n        "), "        ")
+		text += "            steps:\n" +
+			strings.TrimSuffix(strings.ReplaceAll("        "+names[name], "\n", "\n        "), "        ")
 	}
 	return text
 }
@@ -79,8 +80,9 @@ func TestLoops(t *testing.T) {
 		t.Fatalf("steps\n%s, want\n%s\n%s", got, want, r.Finished.Error)
 	}
 	got := outputs(t, r)
-	for path, value := range map[string]string{"outer[1]/first": "1", "outer[2]/inner[1]/leaf": `"y"`, "outer[0]/inner": `["x","y"]`,
-		"after": `[["x","y"],["x","y"],["x","y"]]`} {
+	for path, value := range map[string]string{"outer[1]/first": "1", "outer[2]/inner[1]/leaf": `"y"`,
+		"outer[0]/inner": `["x","y"]`,
+		"after":          `[["x","y"],["x","y"],["x","y"]]`} {
 		if got[path] != value {
 			t.Errorf("%s gives %s, want %s", path, got[path], value)
 		}
@@ -92,24 +94,32 @@ func TestLoopEdges(t *testing.T) {
 	h.MaxSteps = 20
 	h.start()
 	leave := step("pick", "choose", echo("outer.currentItem")) +
-		branches(map[string]string{"b": step("out", "leave", "")}, "a", "b", "Else") + step("tail", "call", echo("outer.currentItem"))
+		branches(map[string]string{"b": step("out", "leave", "")}, "a", "b", "Else") + step("tail", "call",
+		echo("outer.currentItem"))
 	for name, c := range map[string]struct{ steps, paths, outer, end string }{
 		"a break": {each("outer", threeItems, leave) + step("after", "call", ""),
 			"hook outer[0]/pick outer[0]/tail outer[1]/pick outer[1]/out outer after", `["a"]`, ""},
 		"a break of the inner loop": {each("outer", twoItems, each("inner", threeItems, step("out", "leave", ""))),
 			"hook outer[0]/inner[0]/out outer[0]/inner outer[1]/inner[0]/out outer[1]/inner outer", `[[],[]]`, ""},
-		"nothing to do":                          {each("outer", "{type: complex, value: []}", step("one", "call", "")), "hook outer", `[]`, ""},
-		"no break outside a loop":                {step("out", "leave", ""), "hook out", "", `step "out": there is no loop here to leave`},
-		"a failure inside":                       {each("outer", twoItems, step("one", "call", ", fail: {type: value, value: no}")), "hook outer[0]/one", "", `step "one": no`},
-		"a failure inside is not the loop's own": {each("outer", twoItems, step("one", "call", ", fail: {type: value, value: no}")) + "        errorConfig: {errorHandlerType: ignore}\n", "hook outer[0]/one", "", `step "one": no`},
-		"results of an earlier iteration are not seen": {each("outer", twoItems, step("seen", "call", echo("last.results"))+step("last", "call", echo("outer.currentItem"))),
+		"nothing to do": {each("outer", "{type: complex, value: []}", step("one", "call", "")),
+			"hook outer", `[]`, ""},
+		"no break outside a loop": {step("out", "leave", ""), "hook out", "",
+			`step "out": there is no loop here to leave`},
+		"a failure inside": {each("outer", twoItems,
+			step("one", "call", ", fail: {type: value, value: no}")), "hook outer[0]/one", "", `step "one": no`},
+		"a failure inside is not the loop's own": {each("outer", twoItems,
+			step("one", "call", ", fail: {type: value, value: no}")) +
+			"        errorConfig: {errorHandlerType: ignore}\n", "hook outer[0]/one", "", `step "one": no`},
+		"results of an earlier iteration are not seen": {each("outer", twoItems,
+			step("seen", "call", echo("last.results"))+step("last", "call", echo("outer.currentItem"))),
 			"hook outer[0]/seen outer[0]/last outer[1]/seen outer[1]/last outer", `["x","y"]`, ""},
 		"too many steps": {each("outer", threeItems, each("inner", threeItems, step("one", "call", ""))),
 			"", "", `an execution may do 20 steps, counting each iteration of a loop (HEDDLE_MAX_STEPS)`},
 	} {
 		r := h.runs("", c.steps)
 		got := outputs(t, r)
-		if c.paths != "" && paths(r) != c.paths || c.outer != "" && got["outer"] != c.outer || !strings.Contains(r.Finished.Error, c.end) || (c.end == "") != (r.Finished.Error == "") {
+		if c.paths != "" && paths(r) != c.paths || c.outer != "" && got["outer"] != c.outer ||
+			!strings.Contains(r.Finished.Error, c.end) || (c.end == "") != (r.Finished.Error == "") {
 			t.Errorf("%s: steps %q, outer %s, end %q", name, paths(r), got["outer"], r.Finished.Error)
 		}
 		if seen := got["outer[1]/seen"]; seen != "" && seen != `{"did":"seen"}` {
@@ -123,8 +133,10 @@ func TestLoopResumes(t *testing.T) {
 	h := newHarness(t)
 	h.ShutdownTimeout = 10 * time.Millisecond
 	h.probe.block["hold"] = make(chan struct{})
-	hold := step("pick", "choose", echo("outer.currentItem")) + branches(map[string]string{"b": step("hold", "effect", "")}, "b", "Else")
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", each("outer", threeItems, step("one", "effect", echo("outer.currentItem"))+hold))))
+	hold := step("pick", "choose", echo("outer.currentItem")) + branches(map[string]string{"b": step("hold",
+		"effect", "")}, "b", "Else")
+	_, urls := h.deploy(integrationOf(flow("Main", "", "",
+		each("outer", threeItems, step("one", "effect", echo("outer.currentItem"))+hold))))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	<-h.probe.began
@@ -133,8 +145,10 @@ func TestLoopResumes(t *testing.T) {
 	again := h.again()
 	again.start()
 	r := again.ended(run)
-	if got := outputs(t, r)["outer"]; got != `["a","b","c"]` || h.probe.count("one") != 3 || h.probe.count("hold") != 2 {
-		t.Errorf("gives %s after %d and %d calls: %s %s", got, h.probe.count("one"), h.probe.count("hold"), paths(r), r.Finished.Error)
+	if got := outputs(t, r)["outer"]; got != `["a","b","c"]` || h.probe.count("one") != 3 ||
+		h.probe.count("hold") != 2 {
+		t.Errorf("gives %s after %d and %d calls: %s %s", got, h.probe.count("one"), h.probe.count("hold"),
+			paths(r), r.Finished.Error)
 	}
 }
 
@@ -142,10 +156,12 @@ func TestErrorsIgnored(t *testing.T) {
 	h := newHarness(t)
 	h.start()
 	const ignore = "        errorConfig: {errorHandlerType: ignore}\n"
-	r := h.runs("", step("bad", "call", ", fail: {type: value, value: no luck}")+ignore+step("sees", "call", echo("bad.error"))+
+	r := h.runs("", step("bad", "call", ", fail: {type: value, value: no luck}")+ignore+step("sees", "call",
+		echo("bad.error"))+
 		step("too", "call", echo("bad.results.error.message"))+step("gone", "call", echo("bad.results")))
 	got := outputs(t, r)
-	if paths(r) != "hook bad sees too gone" || got["bad"] != "error no luck" || got["sees"] != `{"message":"no luck"}` || got["too"] != `"no luck"` ||
+	if paths(r) != "hook bad sees too gone" || got["bad"] != "error no luck" ||
+		got["sees"] != `{"message":"no luck"}` || got["too"] != `"no luck"` ||
 		got["gone"] != `{"did":"gone"}` || r.Finished.Result != domain.Completed {
 		t.Errorf("steps %s with %v, ended %+v", paths(r), got, r.Finished)
 	}
@@ -163,11 +179,13 @@ func TestStepRetries(t *testing.T) {
 		calls int
 		end   domain.ResultType
 	}{
-		"helps":              {step("a", "effect", fails+", times: {type: value, value: '2'}") + retry("maxAttempts: 3"), 3, domain.Completed},
-		"does not help":      {step("b", "effect", fails) + retry("maxAttempts: 2"), 3, domain.Failed},
-		"in the end ignored": {step("c", "effect", fails) + retry("maxAttempts: 1, ignoreFinalError: true"), 2, domain.Completed},
-		"more than allowed":  {step("d", "effect", fails) + retry("maxAttempts: 99"), 1 + maxStepRetries, domain.Failed},
-		"none":               {step("e", "effect", fails) + retry("maxAttempts: 0"), 1, domain.Failed},
+		"helps": {step("a", "effect", fails+
+			", times: {type: value, value: '2'}") + retry("maxAttempts: 3"), 3, domain.Completed},
+		"does not help": {step("b", "effect", fails) + retry("maxAttempts: 2"), 3, domain.Failed},
+		"in the end ignored": {step("c", "effect", fails) + retry("maxAttempts: 1, ignoreFinalError: true"),
+			2, domain.Completed},
+		"more than allowed": {step("d", "effect", fails) + retry("maxAttempts: 99"), 1 + maxStepRetries, domain.Failed},
+		"none":              {step("e", "effect", fails) + retry("maxAttempts: 0"), 1, domain.Failed},
 	} {
 		r := h.runs("", c.steps)
 		last := r.Last()
@@ -180,8 +198,9 @@ func TestStepRetries(t *testing.T) {
 // An attempt that is due in some time hands the run back, and what was counted survives.
 func TestStepRetryHandsBack(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("a", "effect", ", fail: {type: value, value: no}, times: {type: value, value: '1'}")+
-		"        errorConfig: {errorHandlerType: retry, delaySeconds: 6, maxAttempts: 1}\n")))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "",
+		step("a", "effect", ", fail: {type: value, value: no}, times: {type: value, value: '1'}")+
+			"        errorConfig: {errorHandlerType: retry, delaySeconds: 6, maxAttempts: 1}\n")))
 	h.start()
 	run := h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)
 	r := h.until(run, func(r domain.Run) bool { return r.Retried("a").Attempt == 1 })
@@ -214,7 +233,8 @@ func TestFlowRetries(t *testing.T) {
 	const settings = "    retryConfig: {maxAttempts: 2, delayMinutes: 0}\n"
 	const fails = ", fail: {type: value, value: no}"
 	r := h.runs(settings, step("one", "effect", "")+step("two", "effect", fails+", times: {type: value, value: '1'}"))
-	if paths(r) != "hook one two hook one two" || r.Attempt != 1 || r.Finished.Result != domain.Completed || h.probe.count("one") != 2 {
+	if paths(r) != "hook one two hook one two" || r.Attempt != 1 || r.Finished.Result != domain.Completed ||
+		h.probe.count("one") != 2 {
 		t.Errorf("steps %s, attempt %d, ended %+v", paths(r), r.Attempt, r.Finished)
 	}
 	r = h.runs(settings, step("three", "effect", fails))
@@ -222,7 +242,8 @@ func TestFlowRetries(t *testing.T) {
 		t.Errorf("attempt %d, ended %+v", r.Attempt, r.Finished)
 	}
 	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("four", "effect", fails))))
-	if answer := h.post(urls["Main"], "", "", "prismatic-synchronous", "true"); answer.Code != 500 || h.probe.count("four") != 1 {
+	if answer := h.post(urls["Main"], "", "", "prismatic-synchronous", "true"); answer.Code != 500 ||
+		h.probe.count("four") != 1 {
 		t.Errorf("a synchronous call is tried %d times", h.probe.count("four"))
 	}
 }
@@ -265,7 +286,8 @@ func TestCancel(t *testing.T) {
 	const retry = "        errorConfig: {errorHandlerType: retry, delaySeconds: 60, maxAttempts: 1}\n"
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("hold", "effect", "")+step("after", "call", "")),
 		flow("Retried", "", "", step("bad", "effect", ", fail: {type: value, value: no}")+retry),
-		flow("Restarted", "    retryConfig: {maxAttempts: 2, delayMinutes: 1}\n", "", step("bad", "effect", ", fail: {type: value, value: no}"))))
+		flow("Restarted", "    retryConfig: {maxAttempts: 2, delayMinutes: 1}\n", "",
+			step("bad", "effect", ", fail: {type: value, value: no}"))))
 	waiting := h.queueOnly(urls["Main"])
 	h.cancel(waiting)
 	h.start()
@@ -310,7 +332,8 @@ func TestCancelAnswers(t *testing.T) {
 	h.cancel(run)
 	var body map[string]string
 	got := <-answered
-	if !strings.HasPrefix(got, "500") || json.Unmarshal([]byte(got[3:]), &body) != nil || body["error"] != "the execution was canceled" || body["executionId"] != run {
+	if !strings.HasPrefix(got, "500") || json.Unmarshal([]byte(got[3:]), &body) != nil ||
+		body["error"] != "the execution was canceled" || body["executionId"] != run {
 		t.Errorf("answered %s", got)
 	}
 }
@@ -318,23 +341,26 @@ func TestCancelAnswers(t *testing.T) {
 // What a step persisted and then failed does not keep its next attempt from persisting something else.
 func TestRetryPersistsAnew(t *testing.T) {
 	h := newHarness(t)
-	h.Components = h.Components.With(component.Component{Key: "counter", Label: "C", Description: "For tests.", Actions: []component.Action{
-		component.NewAction("save", "Save", "Saves another value each time and fails the first time.", func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
-			n := h.probe.count("saves")
-			h.probe.mu.Lock()
-			h.probe.calls["saves"]++
-			h.probe.mu.Unlock()
-			if err := step.State(component.FlowScope).Set(ctx, "k", float64(n)); err != nil {
-				return component.Result{}, err
-			}
-			if n == 0 {
-				return component.Result{}, errors.New("no luck")
-			}
-			value, _, err := step.State(component.FlowScope).Get(ctx, "k")
-			return component.Result{Data: value}, err
-		})}})
+	h.Components = h.Components.With(component.Component{Key: "counter", Label: "C", Description: "For tests.",
+		Actions: []component.Action{
+			component.NewAction("save", "Save", "Saves another value each time and fails the first time.",
+				func(ctx context.Context, step component.Step, _ struct{}) (component.Result, error) {
+					n := h.probe.count("saves")
+					h.probe.mu.Lock()
+					h.probe.calls["saves"]++
+					h.probe.mu.Unlock()
+					if err := step.State(component.FlowScope).Set(ctx, "k", float64(n)); err != nil {
+						return component.Result{}, err
+					}
+					if n == 0 {
+						return component.Result{}, errors.New("no luck")
+					}
+					value, _, err := step.State(component.FlowScope).Get(ctx, "k")
+					return component.Result{Data: value}, err
+				})}})
 	h.start()
-	r := h.runs("", strings.Replace(step("save", "save", ""), "key: probe", "key: counter", 1)+"        errorConfig: {errorHandlerType: retry, delaySeconds: 0, maxAttempts: 1}\n")
+	r := h.runs("", strings.Replace(step("save", "save", ""), "key: probe", "key: counter", 1)+
+		"        errorConfig: {errorHandlerType: retry, delaySeconds: 0, maxAttempts: 1}\n")
 	if got := outputs(t, r)["save"]; got != "1" {
 		t.Errorf("the second attempt reads %s: %+v", got, r.Finished)
 	}
@@ -342,7 +368,8 @@ func TestRetryPersistsAnew(t *testing.T) {
 
 func TestFlowWithoutTrigger(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy("definitionVersion: 7\nname: Test\nflows:\n  - name: Main\n    steps:\n" + step("one", "call", ""))
+	_, urls := h.deploy("definitionVersion: 7\nname: Test\nflows:\n  - name: Main\n    steps:\n" +
+		step("one", "call", ""))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); a.Code != 404 || !strings.Contains(a.Body.String(), "no trigger yet") {
 		t.Errorf("answered %d %s", a.Code, a.Body)
@@ -383,7 +410,8 @@ func TestNewerRequestAmongMany(t *testing.T) {
 func TestNewerRequestEndsRetries(t *testing.T) {
 	h := newHarness(t)
 	const settings = "    retryConfig: {maxAttempts: 1, delayMinutes: 60, uniqueRequestIdField: {type: reference, value: hook.results.body.data.id}}\n"
-	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect", ", fail: {type: value, value: no}"))))
+	_, urls := h.deploy(integrationOf(flow("Main", settings, "", step("slow", "call", "")+step("bad", "effect",
+		", fail: {type: value, value: no}"))))
 	h.start()
 	post := func(id string) string {
 		return h.post(urls["Main"], "application/json", `{"id": "`+id+`"}`).Header().Get(ExecutionHeader)
@@ -398,7 +426,8 @@ func TestNewerRequestEndsRetries(t *testing.T) {
 	h.probe.mu.Unlock()
 	second := post("a")
 	<-h.probe.began
-	if r := h.ended(first); r.SupersededBy != second || r.Finished.Result != domain.Failed || r.Finished.Error != `step "bad": no` || r.Claims != 1 {
+	if r := h.ended(first); r.SupersededBy != second || r.Finished.Result != domain.Failed ||
+		r.Finished.Error != `step "bad": no` || r.Claims != 1 {
 		t.Errorf("the first is superseded by %s and ended %+v", r.SupersededBy, r.Finished)
 	}
 	third := post("a")
@@ -410,7 +439,8 @@ func TestNewerRequestEndsRetries(t *testing.T) {
 	if r := h.until(third, waits); r.Finished != nil || r.SupersededBy != "" {
 		t.Errorf("the third does not wait: %+v", r.Finished)
 	}
-	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, other); err != nil || r.Finished != nil || r.SupersededBy != "" {
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, other); err != nil || r.Finished != nil ||
+		r.SupersededBy != "" {
 		t.Errorf("the one with another id does not wait: %+v, %v", r.Finished, err)
 	}
 }

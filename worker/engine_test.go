@@ -54,8 +54,9 @@ func TestSweepFindsWhatTheQueueLost(t *testing.T) {
 // What has a StepFinished is not done again; what was in flight is, under the same key.
 func TestResume(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", step("one", "effect", "")+step("two", "effect", "")+
-		codeStep("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
+	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "",
+		step("one", "effect", "")+step("two", "effect", "")+
+			codeStep("Give", `module.exports = async (c, {one, two}) => ({data: [one.results.did, two.results.did]})`))))
 	blocked := make(chan struct{})
 	h.probe.block["two"] = blocked
 	h.start()
@@ -71,7 +72,8 @@ func TestResume(t *testing.T) {
 		t.Errorf("answered %s", got)
 	}
 	if h.probe.count("one") != 1 || h.probe.count("two") != 2 || h.probe.keys["two"] != first {
-		t.Errorf("one was called %d times, two %d times, keys %s and %s", h.probe.count("one"), h.probe.count("two"), first, h.probe.keys["two"])
+		t.Errorf("one was called %d times, two %d times, keys %s and %s", h.probe.count("one"), h.probe.count("two"),
+			first, h.probe.keys["two"])
 	}
 }
 
@@ -108,7 +110,8 @@ func TestClaim(t *testing.T) {
 	if err := x.work(h.ctx); refusal.CodeOf(err) != refusal.Conflict {
 		t.Errorf("a worker with an old claim records: %v", err)
 	}
-	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.Finished != nil || len(r.Steps()) != 0 || r.Claims != 2 {
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.Finished != nil ||
+		len(r.Steps()) != 0 || r.Claims != 2 {
 		t.Errorf("the run is %+v, %v", r, err)
 	}
 }
@@ -146,11 +149,13 @@ func TestEnds(t *testing.T) {
 
 func TestFailedStepsLogTheirError(t *testing.T) {
 	h := newHarness(t)
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ", fail: {type: value, value: no luck}"))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "",
+		step("one", "call", ", fail: {type: value, value: no luck}"))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	last := r.Last()
-	if last.Error != "no luck" || len(last.Log) != 2 || last.Log[1].Severity != "ERROR" || last.Log[1].Message != "no luck" {
+	if last.Error != "no luck" || len(last.Log) != 2 || last.Log[1].Severity != "ERROR" ||
+		last.Log[1].Message != "no luck" {
 		t.Errorf("the step is %+v", last)
 	}
 }
@@ -204,7 +209,8 @@ func TestLargeEvents(t *testing.T) {
 			codeStep("Count", `module.exports = async (c) => ({data: c.executionState.big.length})`)),
 		flow("Headers", "", "", step("two", "effect", "")+
 			codeStep("Big", `module.exports = async () => ({data: 1, headers: {"X-A": `+large+`}})`)),
-		flow("Message", "", "", step("three", "effect", "")+codeStep("Big", `module.exports = async () => { throw new Error(`+large+`) }`)),
+		flow("Message", "", "", step("three", "effect", "")+codeStep("Big",
+			`module.exports = async () => { throw new Error(`+large+`) }`)),
 	))
 	h.start()
 	if a := h.post(urls["State"], "", ""); a.Body.String() != "600000" {
@@ -212,7 +218,8 @@ func TestLargeEvents(t *testing.T) {
 	}
 	for name, want := range map[string]string{"Headers": "may have 32768 bytes", "Message": "xxxx"} {
 		r := h.ended(h.post(urls[name], "", "").Header().Get(ExecutionHeader))
-		if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, want) || len(r.Finished.Error) > 2*maxLogLine {
+		if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, want) ||
+			len(r.Finished.Error) > 2*maxLogLine {
 			t.Errorf("%s ended with %.300s", name, r.Finished.Error)
 		}
 	}
@@ -251,7 +258,8 @@ func TestClaimsAreLimited(t *testing.T) {
 	changeAll(h, domain.Runs, run, claims...)
 	again := h.again()
 	again.start()
-	if r := again.ended(run); r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "cut off each time") || h.probe.count("one") != 0 {
+	if r := again.ended(run); r.Finished.Result != domain.Failed ||
+		!strings.Contains(r.Finished.Error, "cut off each time") || h.probe.count("one") != 0 {
 		t.Errorf("ended %+v", r.Finished)
 	}
 }
@@ -272,7 +280,8 @@ func TestCutOffs(t *testing.T) {
 		<-h.probe.began
 	}
 	h.stop()
-	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.CutOff != 0 || r.Claims != h.MaxClaims+2 || r.Finished != nil {
+	if r, _, err := store.Load(h.ctx, h.Log, domain.Runs, run); err != nil || r.CutOff != 0 ||
+		r.Claims != h.MaxClaims+2 || r.Finished != nil {
 		t.Errorf("after stops %d of %d claims were cut off, ended %+v, %v", r.CutOff, r.Claims, r.Finished, err)
 	}
 	waiting := h.queueOnly(urls["Main"])
@@ -305,7 +314,8 @@ func testLargeStateSnapshot(t *testing.T, keys int) {
 	x.run.ID, x.run.Queued.Instance = "run", "i"
 	for i := range domain.SnapshotEvery + 20 {
 		s := &stepContext{x: x, path: fmt.Sprint("step", i)}
-		if err := s.State("crossFlow").Set(h.ctx, fmt.Sprint("key", i%keys), strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
+		if err := s.State("crossFlow").Set(h.ctx, fmt.Sprint("key", i%keys),
+			strings.Repeat("v", 100<<10)+fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -335,7 +345,8 @@ func TestState(t *testing.T) {
 	h := newHarness(t)
 	code := `module.exports = async (c) => { c.crossFlowState.n = (c.crossFlowState.n || 0) + 1; c.executionState.own = 1; return {data: c.crossFlowState.n} }`
 	own := `module.exports = async (c) => ({data: [c.crossFlowState.n, c.executionState.own || 0]})`
-	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "", codeStep("Add", code)+codeStep("Read", own)),
+	_, urls := h.deploy(integrationOf(flow("Count", "    isSynchronous: true\n", "",
+		codeStep("Add", code)+codeStep("Read", own)),
 		flow("Read", "    isSynchronous: true\n", "", codeStep("Read", own))))
 	h.start()
 	for _, want := range []string{"[1,1]", "[2,1]"} {

@@ -93,7 +93,8 @@ func (r *flowRun) steps(steps []*definition.Part, payload map[string]any) error 
 	return nil
 }
 
-func (r *flowRun) do(registry *component.Registry, step *definition.Part, payload, inputs map[string]any) (component.Result, error) {
+func (r *flowRun) do(registry *component.Registry, step *definition.Part, payload,
+	inputs map[string]any) (component.Result, error) {
 	ref := step.Action()
 	if step.IsTrigger() {
 		trigger, err := registry.LookupTrigger(ref.Component, ref.Key)
@@ -139,12 +140,15 @@ func TestFlowsOfDefinition(t *testing.T) {
 		return r, r.steps(def.Flows()[flow].Steps(), payload)
 	}
 	event := func(name string) map[string]any {
-		return body(map[string]any{"event": name, "channel": "C1", "channelId": "C1", "url": receiver.URL, "instanceInteractivityWebhookUrl": receiver.URL}, "application/json")
+		return body(map[string]any{"event": name, "channel": "C1", "channelId": "C1", "url": receiver.URL,
+			"instanceInteractivityWebhookUrl": receiver.URL}, "application/json")
 	}
 	form := url.Values{"payload": {`{"channel":{"id":"C1"}}`}}.Encode()
 
 	r, err := run(0, event("register"))
-	if err != nil || len(r.lines) != 1 || r.scope.Lookup(definition.Path{Step: "keep", Kind: definition.KindResults, Rest: []string{"value"}}) != receiver.URL {
+	if err != nil || len(r.lines) != 1 ||
+		r.scope.Lookup(definition.Path{Step: "keep", Kind: definition.KindResults,
+			Rest: []string{"value"}}) != receiver.URL {
 		t.Fatalf("registering: %v, %v", err, r.lines)
 	}
 	if diff := cmp.Diff([]string{`info: Channel "C1" goes to ` + receiver.URL}, r.lines); diff != "" {
@@ -153,7 +157,8 @@ func TestFlowsOfDefinition(t *testing.T) {
 	if r, err = run(1, body(form, "application/x-www-form-urlencoded")); err != nil {
 		t.Fatalf("routing: %v", err)
 	}
-	if got != form || contentType != "application/x-www-form-urlencoded" || !cmp.Equal(r.last.Data, any(map[string]any{"executionId": "other"})) {
+	if got != form || contentType != "application/x-www-form-urlencoded" ||
+		!cmp.Equal(r.last.Data, any(map[string]any{"executionId": "other"})) {
 		t.Errorf("the receiver got %q as %q, the step %v", got, contentType, r.last.Data)
 	}
 	if r, err = run(2, body(nil, "")); err != nil || !cmp.Equal(r.last.Data, any(map[string]any{"C1": receiver.URL})) {

@@ -42,8 +42,9 @@ func handlingOf(step *definition.Part) handling {
 	case "retry":
 		ignores, _ := config["ignoreFinalError"].(bool)
 		exponential, _ := config["usesExponentialBackoff"].(bool)
-		return handling{retries: min(wholeNumber(config["maxAttempts"]), maxStepRetries), exponential: exponential, ignores: ignores,
-			delay: delayOf(config["delaySeconds"], time.Second, maxStepDelay)}
+		return handling{exponential: exponential, ignores: ignores,
+			retries: min(wholeNumber(config["maxAttempts"]), maxStepRetries),
+			delay:   delayOf(config["delaySeconds"], time.Second, maxStepDelay)}
 	}
 	return handling{}
 }
@@ -86,7 +87,8 @@ func (x *attempt) failed(path string) int { return x.handle.State().Retried(path
 
 // tryAgain records a failed call of a step and waits until the next one is due: here or, if that takes long, by
 // handing the run back.
-func (s *stepContext) tryAgain(ctx context.Context, h handling, step domain.StepFinished, failures int, failure error) error {
+func (s *stepContext) tryAgain(ctx context.Context, h handling, step domain.StepFinished, failures int, failure error,
+) error {
 	x := s.x
 	s.Log("warn", fmt.Sprintf("attempt %d failed and is made again: %v", failures, failure))
 	wait := backoff(h.delay, h.exponential, failures, maxBackoff)
@@ -134,21 +136,27 @@ func (w *Worker) supersede(ctx context.Context, by domain.Run, asOf store.Positi
 	older, err := w.Runs.Requested(ctx, by.Queued.Instance, by.Queued.Flow, by.Queued.Request, asOf)
 	for _, e := range older {
 		if e.ID != by.ID && err == nil {
-			err = w.changeWhileRunning(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) { return r.Supersede(by.ID) })
+			err = w.changeWhileRunning(ctx, e, func(r domain.Run) (domain.Changes[domain.Run], error) {
+				return r.Supersede(by.ID)
+			})
 		}
 	}
 	if err != nil {
-		w.Logger.Warn("keeping older runs for the same request from being tried again failed", "run", by.ID, "error", err)
+		w.Logger.Warn("keeping older runs for the same request from being tried again failed", "run",
+			by.ID, "error", err)
 	}
 }
 
 // changeWhileRunning changes a run without holding its claim and announces its end, if that ended it.
-func (w *Worker) changeWhileRunning(ctx context.Context, e projections.Execution, decide func(domain.Run) (domain.Changes[domain.Run], error)) error {
+func (w *Worker) changeWhileRunning(ctx context.Context, e projections.Execution,
+	decide func(domain.Run) (domain.Changes[domain.Run], error),
+) error {
 	var open bool
-	r, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID, func(r domain.Run) (domain.Changes[domain.Run], error) {
-		open = r.Finished == nil
-		return decide(r)
-	})
+	r, _, err := store.Change(w.as(ctx, e.Organization, e.ID), w.Log, domain.Runs, e.ID,
+		func(r domain.Run) (domain.Changes[domain.Run], error) {
+			open = r.Finished == nil
+			return decide(r)
+		})
 	if err != nil || !open || r.Finished == nil {
 		return err
 	}

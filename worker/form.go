@@ -44,7 +44,8 @@ func splitForm(body []byte, boundary string, most int) (parts []formPart, err er
 	headers := bufio.NewReaderSize(nil, 512)
 	for found && !last {
 		if len(parts) == most {
-			return nil, refusal.Exceed("HEDDLE_MAX_BODY_PARTS", "the form has more than %s", refusal.Count(most, "part"))
+			return nil, refusal.Exceed("HEDDLE_MAX_BODY_PARTS", "the form has more than %s",
+				refusal.Count(most, "part"))
 		}
 		head, data := cutHead(rest)
 		part, err := readHead(head, headers)
@@ -105,7 +106,8 @@ func (d *delimiters) cut(data []byte) (before, after []byte, last, found bool) {
 // readHead reads a part's headers.
 func readHead(head []byte, headers *bufio.Reader) (formPart, error) {
 	if bytes.Count(head, []byte("\n")) > maxPartHeaders || len(head) > maxPartHeaderBytes {
-		return formPart{}, refusal.New(refusal.Invalid, "a part of the form has more than %d headers or %d bytes of them", maxPartHeaders, maxPartHeaderBytes)
+		return formPart{}, refusal.New(refusal.Invalid,
+			"a part of the form has more than %d headers or %d bytes of them", maxPartHeaders, maxPartHeaderBytes)
 	}
 	headers.Reset(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n")))
 	header, err := textproto.NewReader(headers).ReadMIMEHeader()
@@ -113,7 +115,8 @@ func readHead(head []byte, headers *bufio.Reader) (formPart, error) {
 		return formPart{}, errNoForm
 	}
 	disposition, params, _ := mime.ParseMediaType(header.Get("Content-Disposition"))
-	p := formPart{contentType: cmp.Or(header.Get("Content-Type"), "text/plain"), encoding: header.Get("Content-Transfer-Encoding")}
+	p := formPart{contentType: cmp.Or(header.Get("Content-Type"), "text/plain"),
+		encoding: header.Get("Content-Transfer-Encoding")}
 	if disposition == "form-data" {
 		p.name = params["name"]
 	}

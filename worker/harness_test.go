@@ -95,23 +95,27 @@ func (p *probe) component() component.Component {
 	type list struct {
 		Items []any `key:"items" label:"Items" doc:"What to loop over."`
 	}
-	each := component.NewAction("each", "Each", "Loops.", func(_ context.Context, _ component.Step, in list) (component.Result, error) {
+	each := component.NewAction("each", "Each", "Loops.", func(_ context.Context, _ component.Step,
+		in list) (component.Result, error) {
 		return component.Result{Items: in.Items}, nil
 	}).WithLoop()
 	leave := component.NewAction("leave", "Leave", "Leaves the loop.", perform).WithBreak()
-	choose := component.NewAction("choose", "Choose", "Takes the branch that echo names.", func(_ context.Context, _ component.Step, in inputs) (component.Result, error) {
-		return component.Result{Data: in.Echo, Branch: value.Text(in.Echo)}, nil
-	}).WithBranches()
-	asked := component.NewPerformedTrigger("asked", "Asked", "Counts the requests.", func(ctx context.Context, step component.Step, payload map[string]any, in inputs) (component.Result, error) {
-		n, err := step.State(component.CrossFlowScope).Update(ctx, "asked", func(old any, _ bool) (any, error) {
-			n, _ := old.(float64)
-			return n + 1, nil
+	choose := component.NewAction("choose", "Choose", "Takes the branch that echo names.",
+		func(_ context.Context, _ component.Step, in inputs) (component.Result, error) {
+			return component.Result{Data: in.Echo, Branch: value.Text(in.Echo)}, nil
+		}).WithBranches()
+	asked := component.NewPerformedTrigger("asked", "Asked", "Counts the requests.",
+		func(ctx context.Context, step component.Step, payload map[string]any, in inputs) (component.Result, error) {
+			n, err := step.State(component.CrossFlowScope).Update(ctx, "asked", func(old any, _ bool) (any, error) {
+				n, _ := old.(float64)
+				return n + 1, nil
+			})
+			result, failure := perform(ctx, step, in)
+			result.Response = &component.Response{StatusCode: 202, Body: in.Name + " " + value.Text(n)}
+			return result, errors.Join(err, failure)
 		})
-		result, failure := perform(ctx, step, in)
-		result.Response = &component.Response{StatusCode: 202, Body: in.Name + " " + value.Text(n)}
-		return result, errors.Join(err, failure)
-	})
-	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.", Actions: []component.Action{call, effect, each, leave, choose},
+	return component.Component{Key: "probe", Label: "Probe", Description: "For tests.",
+		Actions:  []component.Action{call, effect, each, leave, choose},
 		Triggers: []component.Trigger{asked}}
 }
 
@@ -156,13 +160,17 @@ func newHarnessOver(t testing.TB, log interface {
 			}
 		}
 	})
-	p := &probe{calls: map[string]int{}, keys: map[string]string{}, block: map[string]chan struct{}{}, began: make(chan string, 10)}
+	p := &probe{calls: map[string]int{}, keys: map[string]string{}, block: map[string]chan struct{}{},
+		began: make(chan string, 10)}
 	o := DefaultOptions()
-	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second, 100*time.Millisecond
+	o.PublicURL, o.Sweep, o.Lease, o.ShutdownTimeout = "http://heddle.test", 20*time.Millisecond, time.Second,
+		100*time.Millisecond
 	organization := uuid.NewString()
-	h := &harness{t: t, organization: organization, probe: p, stop: func() {}, Worker: &Worker{Options: o, Log: log, Blobs: kept, Vault: vault,
-		Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(kept, 1<<20),
-		Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient, Logger: quiet}}
+	h := &harness{t: t, organization: organization, probe: p, stop: func() {},
+		Worker: &Worker{Options: o, Log: log, Blobs: kept, Vault: vault,
+			Live: live.NewMemory(), View: view, Runs: runs, Definitions: projections.NewDefinitions(kept, 1<<20),
+			Components: component.New(append(builtin.Components(), p.component())...), Client: http.DefaultClient,
+			Logger: quiet}}
 	h.ctx = store.As(t.Context(), store.Author{Organization: organization, Actor: "test"})
 	t.Cleanup(h.seeContextsUnchanged)
 	return h
@@ -210,7 +218,8 @@ func (h *harness) start() {
 
 // again makes another worker over the same log, as after a restart: nothing but the log is shared.
 func (h *harness) again() *harness {
-	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: live.NewMemory(), View: h.View, Runs: h.Runs,
+	w := &Worker{Options: h.Options, Log: h.Log, Blobs: h.Blobs, Vault: h.Vault, Live: live.NewMemory(), View: h.View,
+		Runs:        h.Runs,
 		Definitions: h.Definitions, Components: h.Components, Client: h.Client, Logger: h.Logger}
 	return &harness{Worker: w, t: h.t, ctx: h.ctx, organization: h.organization, probe: h.probe, stop: func() {}}
 }
@@ -228,8 +237,10 @@ func (h *harness) deploy(def string) (instance string, urls map[string]string) {
 		h.t.Fatal(err)
 	}
 	integration, instance, version := uuid.NewString(), uuid.NewString(), uuid.NewString()
-	changeAll(h, domain.Integrations, integration, domain.IntegrationCreated{}, domain.IntegrationPublished{Version: version, Number: 1, Definition: hash})
-	pos := changeAll(h, domain.Instances, instance, domain.InstanceCreated{Name: "Test", Integration: integration, Version: version},
+	changeAll(h, domain.Integrations, integration, domain.IntegrationCreated{},
+		domain.IntegrationPublished{Version: version, Number: 1, Definition: hash})
+	pos := changeAll(h, domain.Instances, instance, domain.InstanceCreated{Name: "Test", Integration: integration,
+		Version: version},
 		domain.InstanceDeployed{Version: version})
 	if err := h.View.Wait(h.ctx, pos); err != nil {
 		h.t.Fatal(err)

@@ -58,7 +58,8 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	contain(rw.Header())
 	if !slices.Contains(methods, r.Method) {
 		rw.Header().Set("Allow", strings.Join(methods, ", "))
-		reply(rw, http.StatusMethodNotAllowed, map[string]any{"error": "a trigger takes " + strings.Join(methods, ", ")})
+		reply(rw, http.StatusMethodNotAllowed, map[string]any{"error": "a trigger takes " +
+			strings.Join(methods, ", ")})
 		return
 	}
 	q := request{w, rw, r}
@@ -74,7 +75,8 @@ func (w *Worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		q.refuse("", err)
 		return
 	}
-	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer, attribute.String("heddle.instance", t.instance.ID))
+	ctx, span := w.begin(r.Context(), "trigger", trace.SpanKindServer,
+		attribute.String("heddle.instance", t.instance.ID))
 	defer func() { endSpan(span, err) }()
 	s, release, err := q.read(t, rest)
 	if err != nil {
@@ -104,7 +106,8 @@ func (q request) read(t target, rest string) (s start, release func(), err error
 	} else if err != nil {
 		return s, nil, err
 	}
-	s = start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true, run: uuid.Must(uuid.NewV7()).String(),
+	s = start{target: t, delivery: delivery, invoke: domain.InvokedByWebhook, admits: true,
+		run:         uuid.Must(uuid.NewV7()).String(),
 		synchronous: t.flow.Flag("isSynchronous") || strings.EqualFold(r.Header.Get(synchronousHeader), "true")}
 	if key != "" {
 		s.run, s.digest = domain.DeriveID("delivery", t.instance.ID, t.flow.ID, key), q.digest(t, delivery)
@@ -128,7 +131,8 @@ func (q request) startAndAnswer(ctx context.Context, s start) error {
 	s.delivery = nil // it may be large, and the caller may wait long
 	switch {
 	case refusal.CodeOf(err) == refusal.Conflict:
-		reply(q.rw, http.StatusUnprocessableEntity, map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
+		reply(q.rw, http.StatusUnprocessableEntity,
+			map[string]any{"executionId": s.run, "error": "another request came with this " + keyHeader + " before"})
 	case errors.Is(err, errRemoved):
 		reply(q.rw, http.StatusGone, map[string]any{"error": errRemoved.Error()})
 	case refuses(err): // there is no execution
@@ -197,14 +201,16 @@ func (w *Worker) definition(ctx context.Context, t *target) (*definition.Part, e
 	}
 	version, ok := integration.Version(t.version)
 	if !ok {
-		return nil, fmt.Errorf("instance %s is deployed with version %s, which integration %s does not have", t.instance.ID, t.version, integration.ID)
+		return nil, fmt.Errorf("instance %s is deployed with version %s, which integration %s does not have",
+			t.instance.ID, t.version, integration.ID)
 	}
 	t.definition = version.Definition
 	return w.Definitions.Get(ctx, t.instance.Organization, version.Definition)
 }
 
 // tooMuch are the HTTP statuses of requests that exceed a limit, by its setting.
-var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout, "HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
+var tooMuch = map[string]int{"HEDDLE_BODY_TIME": http.StatusRequestTimeout,
+	"HEDDLE_MAX_BODY": http.StatusRequestEntityTooLarge, "HEDDLE_MAX_BODY_MEMORY": http.StatusRequestEntityTooLarge,
 	"HEDDLE_MAX_BODY_PARTS": http.StatusRequestEntityTooLarge, "HEDDLE_TRIGGER_RATE": http.StatusTooManyRequests}
 
 // refuse answers with the reason why a trigger was not accepted. Internals stay inside.

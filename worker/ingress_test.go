@@ -42,7 +42,8 @@ func TestIngressAsynchronous(t *testing.T) {
 	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(flow("Main", "", "", step("one", "call", ""))))
 	h.start()
-	a := h.post(urls["Main"]+"/rest/of/it?a=1&a=2", "application/json", `{"x":[1]}`, "X-Thing", "v", "Api-Key", "hidden")
+	a := h.post(urls["Main"]+"/rest/of/it?a=1&a=2", "application/json", `{"x":[1]}`, "X-Thing", "v",
+		"Api-Key", "hidden")
 	run := a.Header().Get(ExecutionHeader)
 	if a.Code != http.StatusOK || a.Body.String() != `{"executionId":"`+run+`"}` {
 		t.Fatalf("answered %d %s", a.Code, a.Body)
@@ -64,8 +65,10 @@ func TestIngressAsynchronous(t *testing.T) {
 	if err := json.Unmarshal(r.Steps()[0].Output.Inline, &trigger); err != nil {
 		t.Fatal(err)
 	}
-	if trigger.PathFragment != "rest/of/it" || trigger.QueryParameters["a"] != "2" || trigger.Headers["X-Thing"] != "v" ||
-		trigger.RawBody.Data != `{"x":[1]}` || trigger.ExecutionID != run || trigger.WebhookURLs["Main"] != "http://heddle.test"+urls["Main"] {
+	if trigger.PathFragment != "rest/of/it" || trigger.QueryParameters["a"] != "2" ||
+		trigger.Headers["X-Thing"] != "v" ||
+		trigger.RawBody.Data != `{"x":[1]}` || trigger.ExecutionID != run ||
+		trigger.WebhookURLs["Main"] != "http://heddle.test"+urls["Main"] {
 		t.Errorf("the trigger gave %+v", trigger)
 	}
 	if body, _ := trigger.Body.Data.(map[string]any); body["x"] == nil {
@@ -82,14 +85,16 @@ func TestIngressContains(t *testing.T) {
 	_, urls := h.deploy(integrationOf(flow("Main", "    isSynchronous: true\n", "", codeStep("Give",
 		`module.exports = async () => ({data: "<script>", contentType: "text/html", headers: {"Content-Security-Policy": "default-src *"}})`))))
 	h.start()
-	if a := h.post(urls["Main"], "", ""); a.Body.String() != "<script>" || a.Header().Get("Content-Security-Policy") != "sandbox" ||
+	if a := h.post(urls["Main"], "", ""); a.Body.String() != "<script>" ||
+		a.Header().Get("Content-Security-Policy") != "sandbox" ||
 		a.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("answered %s with %v", a.Body, a.Header())
 	}
 	for _, method := range []string{http.MethodHead, http.MethodOptions, http.MethodTrace} {
 		a := httptest.NewRecorder()
 		h.ServeHTTP(a, httptest.NewRequest(method, urls["Main"], nil))
-		if a.Code != http.StatusMethodNotAllowed || a.Header().Get(ExecutionHeader) != "" || a.Header().Get("Allow") == "" {
+		if a.Code != http.StatusMethodNotAllowed || a.Header().Get(ExecutionHeader) != "" ||
+			a.Header().Get("Allow") == "" {
 			t.Errorf("%s answers %d %v", method, a.Code, a.Header())
 		}
 	}
@@ -101,7 +106,8 @@ func TestIngressTriggersOwnAnswer(t *testing.T) {
           body: {type: value, value: thanks}, headers: {type: complex, value: [{name: X-A, type: value, value: b}]}`, "")))
 	h.start()
 	a := h.post(urls["Main"], "text/plain", "hi")
-	if a.Code != 202 || a.Body.String() != "thanks" || a.Header().Get("Content-Type") != "text/x-thanks" || a.Header().Get("X-A") != "b" {
+	if a.Code != 202 || a.Body.String() != "thanks" || a.Header().Get("Content-Type") != "text/x-thanks" ||
+		a.Header().Get("X-A") != "b" {
 		t.Errorf("answered %d %s %v", a.Code, a.Body, a.Header())
 	}
 	h.ended(a.Header().Get(ExecutionHeader))
@@ -110,9 +116,12 @@ func TestIngressTriggersOwnAnswer(t *testing.T) {
 func TestIngressSynchronous(t *testing.T) {
 	h := newHarness(t)
 	_, urls := h.deploy(integrationOf(
-		flow("Object", "", "", codeStep("Give", `module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
-		flow("Text", "    isSynchronous: true\n", "", codeStep("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
-		flow("Failing", "    isSynchronous: true\n", "", step("bad", "call", ", fail: {type: value, value: inside story}")),
+		flow("Object", "", "", codeStep("Give",
+			`module.exports = async (c, {hook}) => ({data: {got: hook.results.body.data}})`)),
+		flow("Text", "    isSynchronous: true\n", "",
+			codeStep("Give", `module.exports = async () => ({data: "plain", contentType: "text/plain", statusCode: 201, headers: {"X-A": "b"}})`)),
+		flow("Failing", "    isSynchronous: true\n", "",
+			step("bad", "call", ", fail: {type: value, value: inside story}")),
 		flow("Empty", "    isSynchronous: true\n", "", codeStep("Give", `module.exports = async () => {}`)),
 	))
 	h.start()
@@ -121,7 +130,8 @@ func TestIngressSynchronous(t *testing.T) {
 		t.Errorf("answered %d %s %v", a.Code, a.Body, a.Header())
 	}
 	a = h.post(urls["Text"], "", "")
-	if a.Code != 201 || a.Body.String() != "plain" || a.Header().Get("Content-Type") != "text/plain" || a.Header().Get("X-A") != "b" {
+	if a.Code != 201 || a.Body.String() != "plain" || a.Header().Get("Content-Type") != "text/plain" ||
+		a.Header().Get("X-A") != "b" {
 		t.Errorf("answered %d %s %v", a.Code, a.Body, a.Header())
 	}
 	a = h.post(urls["Empty"], "", "")
@@ -146,7 +156,8 @@ func TestIngressSynchronousTimeout(t *testing.T) {
 	h.start()
 	a := h.post(urls["Main"], "", "")
 	run := a.Header().Get(ExecutionHeader)
-	if a.Code != http.StatusGatewayTimeout || !strings.Contains(a.Body.String(), run) || !strings.Contains(a.Body.String(), "HEDDLE_SYNC_TIMEOUT") {
+	if a.Code != http.StatusGatewayTimeout || !strings.Contains(a.Body.String(), run) ||
+		!strings.Contains(a.Body.String(), "HEDDLE_SYNC_TIMEOUT") {
 		t.Errorf("answered %d %s", a.Code, a.Body)
 	}
 	close(h.probe.block["slow"])
@@ -166,7 +177,8 @@ func TestIngressRefuses(t *testing.T) {
 	changeAll(h, domain.Instances, removed, domain.InstanceRemoved{})
 	waiting, orphan := uuid.NewString(), uuid.NewString()
 	changeAll(h, domain.Instances, waiting, domain.InstanceCreated{Name: "Waiting"})
-	pos := changeAll(h, domain.Instances, orphan, domain.InstanceCreated{Name: "x", Integration: "gone"}, domain.InstanceDeployed{Version: "v"})
+	pos := changeAll(h, domain.Instances, orphan, domain.InstanceCreated{Name: "x", Integration: "gone"},
+		domain.InstanceDeployed{Version: "v"})
 	if err := h.View.Wait(h.ctx, pos); err != nil {
 		t.Fatal(err)
 	}
@@ -176,11 +188,12 @@ func TestIngressRefuses(t *testing.T) {
 		status    int
 		want      string
 	}{
-		"no id":               {"/trigger/", "", 404, "no trigger has this URL"},
-		"bad id":              {"/trigger/xyz", "", 404, "no trigger has this URL"},
-		"needs a key":         {keyed["Keyed"], "", 401, "no API key is set for it"},
-		"unknown instance":    {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
-		"unknown flow":        {"/trigger/" + domain.PartID(instance, instance), "", 404, "the flow is not in what is deployed"},
+		"no id":            {"/trigger/", "", 404, "no trigger has this URL"},
+		"bad id":           {"/trigger/xyz", "", 404, "no trigger has this URL"},
+		"needs a key":      {keyed["Keyed"], "", 401, "no API key is set for it"},
+		"unknown instance": {"/trigger/" + strings.Repeat("a", 64), "", 404, "no such instance"},
+		"unknown flow": {"/trigger/" + domain.PartID(instance, instance), "", 404,
+			"the flow is not in what is deployed"},
 		"not deployed":        {"/trigger/" + domain.PartID(waiting, instance), "", 404, "has not been deployed"},
 		"disabled":            {closed["Closed"], "", 404, "the instance is disabled"},
 		"removed":             {gone["Gone"], "", 404, "the instance has been removed"},
@@ -190,7 +203,8 @@ func TestIngressRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := h.post(c.url, "text/plain", c.body)
 			var answer struct{ Error string }
-			if err := json.Unmarshal(a.Body.Bytes(), &answer); err != nil || a.Code != c.status || !strings.Contains(answer.Error, c.want) {
+			if err := json.Unmarshal(a.Body.Bytes(), &answer); err != nil || a.Code != c.status ||
+				!strings.Contains(answer.Error, c.want) {
 				t.Errorf("answered %d %s", a.Code, a.Body)
 			}
 		})

@@ -86,7 +86,8 @@ type intake struct {
 
 // enter waits until there is room for a body, for at most patience. A body larger than the share of an instance
 // counts as that share.
-func (in *intake) enter(ctx context.Context, instance string, size, most int64, patience time.Duration) (leave func(), err error) {
+func (in *intake) enter(ctx context.Context, instance string, size, most int64, patience time.Duration,
+) (leave func(), err error) {
 	size = min(size, most/intakeShare)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -98,7 +99,8 @@ func (in *intake) enter(ctx context.Context, instance string, size, most int64, 
 		select {
 		case <-freed:
 		case <-timer.C:
-			refused := refusal.Exceed("HEDDLE_MAX_BODIES", "too many large bodies are being taken in or answered with; try again")
+			refused := refusal.Exceed("HEDDLE_MAX_BODIES",
+				"too many large bodies are being taken in or answered with; try again")
 			refused.Code = refusal.Unavailable
 			return nil, &errBusy{refused, time.Second}
 		case <-ctx.Done():

@@ -21,7 +21,8 @@ func (s *stepContext) Invoke(ctx context.Context, flow string, data any) (any, e
 	if err != nil {
 		return nil, err
 	}
-	begin := start{target: to, run: domain.DeriveID("invoke", x.run.ID, s.writer(), to.flow.ID), invoke: domain.InvokedByFlow,
+	begin := start{target: to, run: domain.DeriveID("invoke", x.run.ID, s.writer(), to.flow.ID),
+		invoke:    domain.InvokedByFlow,
 		invokedBy: s.invokedBy(), marks: x.payloadMarks(), synchronous: flow != "" && to.flow.Flag("isSynchronous")}
 	if begin.delivery, err = invocation(data); err != nil {
 		return nil, err
@@ -58,7 +59,8 @@ func (x *attempt) flowNamed(ctx context.Context, instance domain.Instance, name 
 		}
 		names = append(names, fmt.Sprintf("%q", flow.Name()))
 	}
-	return target{}, refusal.ForField(refusal.NotFound, "flowName", "the instance has no flow %q; it has %s", name, strings.Join(names, ", "))
+	return target{}, refusal.ForField(refusal.NotFound, "flowName", "the instance has no flow %q; it has %s", name,
+		strings.Join(names, ", "))
 }
 
 // invocation returns the delivery of a request with the data as its body: bytes as they are, everything else as

@@ -12,7 +12,8 @@ import (
 // invoke makes a step that starts a flow with the body that its own flow was started with.
 func invoke(name, flow, settings string) string {
 	return "      - name: " + name + "\n        action: {component: {key: cross-flow, isPublic: true, version: LATEST}, key: invokeFlow}\n" +
-		"        inputs: {flowName: {type: value, value: " + flow + "}, data: {type: reference, value: hook.results.body.data}}\n" + settings
+		"        inputs: {flowName: {type: value, value: " + flow +
+		"}, data: {type: reference, value: hook.results.body.data}}\n" + settings
 }
 
 // recursive makes a step of the recursive-flow component.
@@ -22,7 +23,8 @@ func recursive(name, key, inputs string) string {
 
 func TestInvoke(t *testing.T) {
 	h := newHarness(t)
-	instance, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Later", "Apart", "")), flow("Apart", "", "", step("got", "call", echo("hook.results.body")))))
+	instance, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Later", "Apart", "")),
+		flow("Apart", "", "", step("got", "call", echo("hook.results.body")))))
 	h.start()
 	first := h.ended(h.post(urls["Main"], "application/json", `{"a": [1, null]}`).Header().Get(ExecutionHeader))
 	second := h.accepted()[1]
@@ -30,7 +32,8 @@ func TestInvoke(t *testing.T) {
 		t.Errorf("the step gives %s", got)
 	}
 	by := domain.InvokedBy{Execution: first.ID, Path: "later", Depth: 1}
-	if q := second.Queued; q.Invoke != domain.InvokedByFlow || q.InvokedBy == nil || *q.InvokedBy != by || q.Instance != instance || q.FlowName != "Apart" {
+	if q := second.Queued; q.Invoke != domain.InvokedByFlow || q.InvokedBy == nil || *q.InvokedBy != by ||
+		q.Instance != instance || q.FlowName != "Apart" {
 		t.Errorf("queued %+v", q)
 	}
 	if got := outputs(t, h.ended(second.ID))["got"]; got != `{"contentType":"application/json","data":{"a":[1,null]}}` {
@@ -42,13 +45,17 @@ func TestInvoke(t *testing.T) {
 func TestInvokeReadsAnswers(t *testing.T) {
 	h := newHarness(t)
 	stop := func(contentType, body string) string {
-		return act("Stop", "stop-execution", "stopExecution", "statusCode: {type: value, value: '201'}, contentType: {type: value, value: "+contentType+"}, jsonBody: {type: value, value: '"+body+"'}")
+		return act("Stop", "stop-execution", "stopExecution",
+			"statusCode: {type: value, value: '201'}, contentType: {type: value, value: "+contentType+
+				"}, jsonBody: {type: value, value: '"+body+"'}")
 	}
 	synchronous := "    isSynchronous: true\n"
 	_, urls := h.deploy(integrationOf(
 		flow("Main", synchronous, "", invoke("JSON", "A", "")+invoke("No JSON", "B", "")+invoke("Text", "C", "")+
 			codeStep("Last", "module.exports = async (c, r) => ({data: [r.json.results, r.noJson.results, r.text.results]})")),
-		flow("A", synchronous, "", stop("''", `{"ok": [true]}`)), flow("B", synchronous, "", stop("application/json", "{")), flow("C", synchronous, "", stop("text/plain", "[1]"))))
+		flow("A", synchronous, "", stop("''", `{"ok": [true]}`)),
+		flow("B", synchronous, "", stop("application/json", "{")),
+		flow("C", synchronous, "", stop("text/plain", "[1]"))))
 	h.start()
 	if a := h.post(urls["Main"], "", ""); strings.TrimSpace(a.Body.String()) != `[{"ok":[true]},"{","[1]"]` {
 		t.Errorf("answered %d %s", a.Code, a.Body)
@@ -62,7 +69,8 @@ func TestInvokeSynchronous(t *testing.T) {
 	synchronous := "    isSynchronous: true\n"
 	ignore := "        errorConfig: {errorHandlerType: ignore}\n"
 	_, urls := h.deploy(integrationOf(
-		flow("Main", "", "", invoke("Ask", "Answer", "")+invoke("Try", "Fails", ignore)+step("after", "call", echo("ask.results"))),
+		flow("Main", "", "", invoke("Ask", "Answer", "")+invoke("Try", "Fails", ignore)+step("after", "call",
+			echo("ask.results"))),
 		flow("Answer", synchronous, "", step("given", "call", echo("hook.results.body.data.a"))),
 		flow("Fails", synchronous, "", step("bad", "call", ", fail: {type: value, value: no luck}")),
 		flow("Endless", synchronous, "", invoke("Again", "Endless", "")),
@@ -92,7 +100,8 @@ func TestInvokeTakesTooLong(t *testing.T) {
 	h.SyncTimeout = 50 * time.Millisecond
 	blocked := make(chan struct{})
 	h.probe.block["slow"] = blocked
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Ask", "Slow", "")), flow("Slow", "    isSynchronous: true\n", "", step("slow", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", invoke("Ask", "Slow", "")),
+		flow("Slow", "    isSynchronous: true\n", "", step("slow", "call", ""))))
 	h.start()
 	caller := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	if !strings.Contains(caller.Finished.Error, "HEDDLE_SYNC_TIMEOUT") {
@@ -137,10 +146,12 @@ func TestRecursiveFlow(t *testing.T) {
 	h.deploy(integrationOf("  - name: Pages\n    steps:\n      - name: Start\n        isTrigger: true\n" +
 		"        action: {component: {key: recursive-flow, isPublic: true, version: LATEST}, key: recursiveTrigger}\n" +
 		"        inputs: {defaultCursor: {type: value, value: '1'}, runOnDeploy: {type: value, value: 'true'}}\n" +
-		recursive("Cursor", "getCursor", "") + stop + next + recursive("Keep", "setCursor", "cursor: {type: reference, value: next.results}") + recursive("On", "invokeRecursive", "")))
+		recursive("Cursor", "getCursor", "") + stop + next + recursive("Keep", "setCursor",
+		"cursor: {type: reference, value: next.results}") + recursive("On", "invokeRecursive", "")))
 	h.start()
 	var last domain.Run
-	for deadline := time.Now().Add(20 * time.Second); last.Finished == nil || len(h.accepted()) < 4; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); last.Finished == nil ||
+		len(h.accepted()) < 4; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("there are %d executions", len(h.accepted()))
 		}

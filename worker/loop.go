@@ -12,7 +12,8 @@ import (
 // loop does a loop's own steps for each item and returns the last step's result for each. An iteration that is
 // broken off leaves no result. Source: the format leaves that open. Results beyond the limit of a step are dropped
 // at once, and fail the loop when it is over.
-func (x *attempt) loop(ctx context.Context, step *definition.Part, path string, items []any) (results []any, failure, err error) {
+func (x *attempt) loop(ctx context.Context, step *definition.Part, path string, items []any,
+) (results []any, failure, err error) {
 	identifier, body := definition.Identifier(step.Name()), identifiers(step.Steps())
 	size := 0
 	results = make([]any, 0, min(len(items), x.w.MaxSteps))

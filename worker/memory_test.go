@@ -33,31 +33,38 @@ func longRun(t testing.TB, iterations, size int) (held int) {
 	h.MaxSteps = 3*iterations + 10
 	type none struct{}
 	says := strings.Repeat("x", size)
-	many := component.NewAction("many", "Many", "Gives what to loop over.", func(context.Context, component.Step, none) (component.Result, error) {
-		return component.Result{Items: make([]any, iterations)}, nil
-	}).WithLoop()
-	large := component.NewAction("large", "Large", "Gives and logs a text.", func(_ context.Context, step component.Step, _ none) (component.Result, error) {
-		step.Log("info", says)
-		return component.Result{Data: strings.Clone(says)}, nil
-	})
-	small := component.NewAction("small", "Small", "Gives nothing.", func(context.Context, component.Step, none) (component.Result, error) {
-		return component.Result{}, nil
-	})
+	many := component.NewAction("many", "Many", "Gives what to loop over.",
+		func(context.Context, component.Step, none) (component.Result, error) {
+			return component.Result{Items: make([]any, iterations)}, nil
+		}).WithLoop()
+	large := component.NewAction("large", "Large", "Gives and logs a text.",
+		func(_ context.Context, step component.Step, _ none) (component.Result, error) {
+			step.Log("info", says)
+			return component.Result{Data: strings.Clone(says)}, nil
+		})
+	small := component.NewAction("small", "Small", "Gives nothing.",
+		func(context.Context, component.Step, none) (component.Result, error) {
+			return component.Result{}, nil
+		})
 	before := 0
-	measure := component.NewAction("measure", "Measure", "Looks at what is held.", func(ctx context.Context, _ component.Step, _ none) (component.Result, error) {
-		if err := h.Runs.Wait(ctx, h.Runs.Seen()); err != nil {
-			return component.Result{}, err
-		}
-		held, before = heap()-before, heap()
-		return component.Result{}, nil
-	}).WithEffect()
-	h.Components = component.New(append(builtin.Components(), component.Component{Key: "long", Label: "Long", Description: "For tests.",
-		Actions: []component.Action{many, large, small, measure}})...)
+	measure := component.NewAction("measure", "Measure", "Looks at what is held.",
+		func(ctx context.Context, _ component.Step, _ none) (component.Result, error) {
+			if err := h.Runs.Wait(ctx, h.Runs.Seen()); err != nil {
+				return component.Result{}, err
+			}
+			held, before = heap()-before, heap()
+			return component.Result{}, nil
+		}).WithEffect()
+	h.Components = component.New(append(builtin.Components(), component.Component{Key: "long", Label: "Long",
+		Description: "For tests.",
+		Actions:     []component.Action{many, large, small, measure}})...)
 	one := func(name string) string {
-		return "      - name: " + name + "\n        action: {component: {key: long, isPublic: true, version: LATEST}, key: " + name + "}\n"
+		return "      - name: " + name +
+			"\n        action: {component: {key: long, isPublic: true, version: LATEST}, key: " + name + "}\n"
 	}
 	loop := one("many") + indented("steps", one("large")+one("small"))
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", one("measure")+loop+strings.Replace(one("measure"), "name: measure", "name: after", 1))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", one("measure")+loop+strings.Replace(one("measure"),
+		"name: measure", "name: after", 1))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
 	if len(r.Steps()) != 2*iterations+4 || r.Finished.Result != domain.Completed {
@@ -72,7 +79,8 @@ func TestLongRunIsNotHeldInMemory(t *testing.T) {
 	held := longRun(t, iterations, size)
 	t.Logf("held %d KiB", held>>10)
 	if held > iterations*size/10 {
-		t.Errorf("%d KiB are held at the end of a run with %d KiB of results and as many of log lines", held>>10, iterations*size>>10)
+		t.Errorf("%d KiB are held at the end of a run with %d KiB of results and as many of log lines", held>>10,
+			iterations*size>>10)
 	}
 }
 

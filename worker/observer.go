@@ -10,7 +10,8 @@ import (
 type Observer struct {
 	Finish func(result domain.ResultType, took time.Duration)      // the end of a run, and how long after its queueing
 	Step   func(component string, failed bool, took time.Duration) // an attempt of a step
-	Limit  func(setting string)                                    // something was refused or cut off by the limit with that setting
+	// something was refused or cut off by the limit with that setting
+	Limit func(setting string)
 }
 
 func (t Observer) finish(r domain.Run, result domain.ResultType) {

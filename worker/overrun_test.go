@@ -18,11 +18,14 @@ func TestRunGivenUp(t *testing.T) {
 	}
 	h := newHarness(t)
 	h.Options.Script.Time, h.Options.Script.Grace = 300*time.Millisecond, 50*time.Millisecond
-	_, urls := h.deploy(integrationOf(flow("Main", "", "", codeStep("Bad", "module.exports = async () => "+endlessScript)+"        errorConfig: {errorHandlerType: ignore}\n"+
-		codeStep("Worse", "module.exports = async () => "+endlessScript)+"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))
+	_, urls := h.deploy(integrationOf(flow("Main", "", "", codeStep("Bad", "module.exports = async () => "+
+		endlessScript)+"        errorConfig: {errorHandlerType: ignore}\n"+
+		codeStep("Worse", "module.exports = async () => "+endlessScript)+
+		"        errorConfig: {errorHandlerType: ignore}\n"+step("last", "call", ""))))
 	h.start()
 	r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader))
-	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "could not be stopped") || h.probe.count("last") != 0 || paths(r) != "hook bad" {
+	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, "could not be stopped") ||
+		h.probe.count("last") != 0 || paths(r) != "hook bad" {
 		t.Errorf("ended %+v after %s", r.Finished, paths(r))
 	}
 	h.scripts.Lost.Add(int64(h.Concurrency))

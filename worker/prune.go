@@ -64,7 +64,8 @@ func (p pruner) once(ctx context.Context, wall time.Time, running time.Duration)
 	before := clock.ahead
 	if clock.look(wall, running); clock.ahead > 0 && before == 0 {
 		w.Logger.Warn("the clock is far ahead of all that is known of the time: old executions are removed later and little by little; set the clock right, or leave it if the server was stopped for so long",
-			"clock", wall.UTC(), "known", clock.trusted.UTC(), "ahead", clock.ahead.Round(time.Second).String(), "removal_waits", clock.settle.String())
+			"clock", wall.UTC(), "known", clock.trusted.UTC(), "ahead", clock.ahead.Round(time.Second).String(),
+			"removal_waits", clock.settle.String())
 	}
 	if err := w.Runs.Trust(ctx, clock.trusted); err != nil {
 		return 0, err
@@ -103,7 +104,8 @@ func (w *Worker) removeRuns(ctx context.Context, old []projections.Execution) er
 	g.SetLimit(pruneAtOnce)
 	for _, e := range old {
 		g.Go(func() error {
-			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil && refusal.CodeOf(err) != refusal.NotFound {
+			if err := w.Log.Remove(ctx, domain.Runs.Stream(e.ID)); err != nil &&
+				refusal.CodeOf(err) != refusal.NotFound {
 				return err
 			}
 			return w.Blobs.DeleteAll(ctx, "run/"+e.ID+"/")

@@ -36,7 +36,8 @@ type archive struct {
 
 func newArchive(t *testing.T) *archive {
 	t.Helper()
-	a := &archive{t: t, dir: t.TempDir(), ctx: store.As(t.Context(), store.Author{Organization: uuid.NewString(), Actor: "test"})}
+	a := &archive{t: t, dir: t.TempDir(),
+		ctx: store.As(t.Context(), store.Author{Organization: uuid.NewString(), Actor: "test"})}
 	quiet := slog.New(slog.DiscardHandler)
 	log, err := store.OpenSQLite(filepath.Join(a.dir, "log.db"))
 	a.must(err)
@@ -77,13 +78,17 @@ func (a *archive) run(ended bool) string {
 	for range 60 {
 		line.WriteString(uuid.NewString() + " ")
 	}
-	events := domain.Changes[domain.Run]{domain.RunQueued{Instance: "n", Flow: "f", Version: "v", Payload: payload}, domain.RunClaimed{Claim: 1},
-		domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: payload, Log: []domain.LogLine{{Severity: "INFO", Message: line.String()}}},
+	events := domain.Changes[domain.Run]{domain.RunQueued{Instance: "n", Flow: "f", Version: "v", Payload: payload},
+		domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Claim: 1, Path: "a", Name: "A", Output: payload,
+			Log: []domain.LogLine{{Severity: "INFO", Message: line.String()}}},
 		domain.StepFinished{Claim: 1, Path: "b", Name: "B", Output: domain.Content{Blob: blob, Size: 9 << 10}}}
 	if ended {
 		events = append(events, domain.RunFinished{Claim: 1, Result: domain.Completed})
 	}
-	_, pos, err := store.Change(a.ctx, a.Log, domain.Runs, id, func(domain.Run) (domain.Changes[domain.Run], error) { return events, nil })
+	_, pos, err := store.Change(a.ctx, a.Log, domain.Runs, id, func(domain.Run) (domain.Changes[domain.Run], error) {
+		return events, nil
+	})
 	a.must(err)
 	a.last = pos
 	return id
@@ -120,9 +125,10 @@ func (a *archive) sizes() (log, index, blobs int64) {
 func TestRetention(t *testing.T) {
 	a := newArchive(t)
 	goesOn := a.run(false)
-	_, _, err := store.Change(a.ctx, a.Log, domain.Organizations, "o", func(domain.Organization) (domain.Changes[domain.Organization], error) {
-		return domain.Changes[domain.Organization]{domain.OrganizationCreated{Name: "Weavers"}}, nil
-	})
+	_, _, err := store.Change(a.ctx, a.Log, domain.Organizations, "o",
+		func(domain.Organization) (domain.Changes[domain.Organization], error) {
+			return domain.Changes[domain.Organization]{domain.OrganizationCreated{Name: "Weavers"}}, nil
+		})
 	a.must(err)
 	const many = 800
 	var old []string
@@ -160,7 +166,8 @@ func TestRetention(t *testing.T) {
 			t.Errorf("a blob of %s is gone: %v", id, err)
 		}
 	}
-	if count, err := a.Runs.Count(a.ctx, projections.ExecutionQuery{Organization: organization}); count != 2 || err != nil {
+	if count, err := a.Runs.Count(a.ctx, projections.ExecutionQuery{Organization: organization}); count != 2 ||
+		err != nil {
 		t.Errorf("the index counts %d, %v", count, err)
 	}
 	if _, err := store.Verify(a.ctx, a.Log, &head); err != nil {
@@ -205,7 +212,8 @@ func TestRetentionLeavesNothing(t *testing.T) {
 	if n != 300 || err != nil {
 		t.Fatalf("removed %d, %v", n, err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); len(words()) > 0; time.Sleep(20 * time.Millisecond) { // the log does it when it is idle
+	// the log does it when it is idle
+	for deadline := time.Now().Add(20 * time.Second); len(words()) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after the removal: %v", words())
 		}
@@ -223,11 +231,13 @@ func (a *archive) smaller(log, index, blobs int64) {
 	for {
 		nowLog, nowIndex, nowBlobs := a.sizes()
 		if nowLog < kept && log > 2*kept && nowIndex < index/2 && nowBlobs < blobs/100 {
-			a.t.Logf("log %d KiB, before %d; index %d KiB, before %d; blobs %d KiB, before %d", nowLog>>10, log>>10, nowIndex>>10, index>>10, nowBlobs>>10, blobs>>10)
+			a.t.Logf("log %d KiB, before %d; index %d KiB, before %d; blobs %d KiB, before %d", nowLog>>10, log>>10,
+				nowIndex>>10, index>>10, nowBlobs>>10, blobs>>10)
 			return
 		}
 		if time.Now().After(deadline) {
-			a.t.Fatalf("log %d, before %d; index %d, before %d; blobs %d, before %d", nowLog, log, nowIndex, index, nowBlobs, blobs)
+			a.t.Fatalf("log %d, before %d; index %d, before %d; blobs %d, before %d", nowLog, log, nowIndex,
+				index, nowBlobs, blobs)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -259,7 +269,8 @@ func TestRetentionThatFails(t *testing.T) {
 	whole := a.Log
 	a.Log = store.NewMemory()
 	a.must(a.Log.Close())
-	if n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour)); n != 0 || refusal.CodeOf(err) != refusal.Unavailable {
+	if n, err := a.RemoveFinishedBefore(a.ctx, time.Now().Add(time.Hour)); n != 0 ||
+		refusal.CodeOf(err) != refusal.Unavailable {
 		t.Errorf("removed %d, %v", n, err)
 	}
 	a.Log = whole
@@ -280,7 +291,8 @@ func TestRetentionWithAWrongClock(t *testing.T) {
 		clock := newCautious(a.RunRetention)
 		for running := range 10 {
 			running := time.Duration(running+1) * pruneEvery
-			if n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running), running); n != 0 || err != nil {
+			if n, err := (pruner{a.Worker, clock}).once(a.ctx, time.Now().Add(40*24*time.Hour+running),
+				running); n != 0 || err != nil {
 				t.Fatalf("removed %d, %v", n, err)
 			}
 		}

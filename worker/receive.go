@@ -16,7 +16,8 @@ import (
 // receive asks a run's trigger what it makes of a delivery. All inputs come from the run, so that a repeated
 // delivery is answered as the first time. Only whole parses the body, which takes long. A trigger that performs is
 // not asked: it has left its answer in the run.
-func (w *Worker) receive(ctx context.Context, r domain.Run, delivery *component.Delivery, whole bool) (component.Result, error) {
+func (w *Worker) receive(ctx context.Context, r domain.Run, delivery *component.Delivery, whole bool,
+) (component.Result, error) {
 	definition, err := w.Definitions.Get(ctx, r.Organization, r.Queued.Definition)
 	if err != nil {
 		return component.Result{}, err
@@ -66,7 +67,8 @@ func (w *Worker) keptResponse(ctx context.Context, r domain.Run) (*component.Res
 		return nil, err
 	}
 	val, err := value.Decode(body)
-	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers, Body: value.Text(val)}, err
+	return &component.Response{StatusCode: a.StatusCode, ContentType: a.ContentType, Headers: a.Headers,
+		Body: value.Text(val)}, err
 }
 
 // performed is the outcome of a trigger that performs before its run is accepted.
@@ -145,7 +147,8 @@ func (f preflight) step(ctx context.Context) (*stepContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &attempt{w: w, run: r, flow: f.start.flow, recorded: true, ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID), delivered: f.start.digest}
+	x := &attempt{w: w, run: r, flow: f.start.flow, recorded: true, delivered: f.start.digest,
+		ctxRun: w.as(context.WithoutCancel(ctx), r.Organization, r.ID)}
 	x.run.StartedAt = r.QueuedAt
 	if err := x.enter(def, f.start.instance); err != nil {
 		return nil, err
@@ -202,7 +205,9 @@ func (f preflight) call(ctx context.Context) (p performed, err error) {
 }
 
 // receiveFirst calls the trigger, and keeps in p its result and its answer to an asynchronous caller.
-func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery *component.Delivery, p *performed) (failure, err error) {
+func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, delivery *component.Delivery,
+	p *performed,
+) (failure, err error) {
 	x := s.x
 	trigger, failure := x.w.triggerOf(step)
 	if failure != nil {
@@ -215,7 +220,9 @@ func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, d
 	if failure != nil {
 		return failure, nil
 	}
-	result, failure := s.guarded(func() (component.Result, error) { return s.receiveWith(ctx, trigger, delivery, inputs) })
+	result, failure := s.guarded(func() (component.Result, error) {
+		return s.receiveWith(ctx, trigger, delivery, inputs)
+	})
 	if p == nil {
 		return failure, nil
 	}
@@ -230,7 +237,8 @@ func (s *stepContext) receiveFirst(ctx context.Context, step *definition.Part, d
 	for name, value := range response.Headers {
 		response.Headers[name] = x.secrets.text(value)
 	}
-	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: x.secrets.text(response.ContentType), Headers: response.Headers}
+	p.answer = &domain.Answer{StatusCode: response.StatusCode, ContentType: x.secrets.text(response.ContentType),
+		Headers: response.Headers}
 	body, err := value.Encode(x.secrets.text(response.Body))
 	if err == nil {
 		p.answer.Body, err = x.keepOf(ctx, "answer/", s.path, body)

@@ -25,8 +25,10 @@ func persist(name, action string) string {
 func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 	inner := each("inner", twoItems, step("leaf", "call", echo("inner.currentItem"))+step("out", "leave", ""))
 	for name, body := range map[string]string{
-		"plain":  step("leaf", "call", echo("outer.currentItem")),
-		"branch": step("pick", "choose", echo("outer.currentItem")) + branches(map[string]string{"b": step("leaf", "call", echo("outer.index"))}, "b", "Else"),
+		"plain": step("leaf", "call", echo("outer.currentItem")),
+		"branch": step("pick", "choose",
+			echo("outer.currentItem")) + branches(map[string]string{"b": step("leaf", "call", echo("outer.index"))},
+			"b", "Else"),
 		"break":  step("leaf", "call", echo("outer.currentItem")) + step("out", "leave", ""),
 		"nested": inner,
 	} {
@@ -34,8 +36,10 @@ func TestFinishedLoopIsRecalledWhole(t *testing.T) {
 		for _, crash := range []bool{false, true} {
 			h := newHarness(t)
 			h.ShutdownTimeout = 10 * time.Millisecond
-			_, urls := h.deploy(integrationOf(flow("Main", "", "", each("outer", threeItems, persist("count", "incrementExecutionValue")+body)+
-				step("hold", "effect", "")+persist("counted", "getExecutionValue")+step("seen", "call", echo("leaf.results")))))
+			_, urls := h.deploy(integrationOf(flow("Main", "", "",
+				each("outer", threeItems, persist("count", "incrementExecutionValue")+body)+
+					step("hold", "effect", "")+persist("counted", "getExecutionValue")+step("seen", "call",
+					echo("leaf.results")))))
 			last := h
 			if crash {
 				h.probe.block["hold"] = make(chan struct{})
@@ -67,7 +71,8 @@ func TestWaitingIsNoCutOff(t *testing.T) {
 	run := h.queueOnly(urls["Main"])
 	var events []domain.Event[domain.Run]
 	for n := range 5 {
-		events = append(events, domain.RunClaimed{Claim: n + 1, Worker: "gone"}, domain.StepRetried{Claim: n + 1, Path: "one", Attempt: 1})
+		events = append(events, domain.RunClaimed{Claim: n + 1, Worker: "gone"},
+			domain.StepRetried{Claim: n + 1, Path: "one", Attempt: 1})
 	}
 	changeAll(h, domain.Runs, run, events...)
 	again := h.again()
@@ -99,11 +104,16 @@ func TestFirstClaimIsCounted(t *testing.T) {
 func TestPanic(t *testing.T) {
 	h := newHarness(t)
 	type none struct{}
-	h.Components = h.Components.With(component.Component{Key: "broken", Label: "B", Description: "For tests.", Actions: []component.Action{
-		component.NewAction("panic", "Panic", "Panics.", func(context.Context, component.Step, none) (component.Result, error) { panic("secret") })}})
+	h.Components = h.Components.With(component.Component{Key: "broken", Label: "B", Description: "For tests.",
+		Actions: []component.Action{
+			component.NewAction("panic", "Panic", "Panics.",
+				func(context.Context, component.Step, none) (component.Result, error) {
+					panic("secret")
+				})}})
 	h.start()
 	r := h.runs("", strings.ReplaceAll(step("bad", "panic", ""), "key: probe", "key: broken"))
-	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, `step "bad": the component failed`) || strings.Contains(r.Finished.Error, "secret") {
+	if r.Finished.Result != domain.Failed || !strings.Contains(r.Finished.Error, `step "bad": the component failed`) ||
+		strings.Contains(r.Finished.Error, "secret") {
 		t.Errorf("ended %+v", r.Finished)
 	}
 }
@@ -115,9 +125,11 @@ func TestLoopIsNotRepeated(t *testing.T) {
 	h.start()
 	const retry = "        errorConfig: {errorHandlerType: retry, maxAttempts: 2, delaySeconds: 0, ignoreFinalError: true}\n"
 	large := strings.Repeat("x", 600)
-	r := h.runs("", step("list", "each", ", items: "+threeItems)+retry+indented("steps", step("one", "effect", ", echo: {type: value, value: "+large+"}"))+
+	r := h.runs("", step("list", "each", ", items: "+threeItems)+retry+indented("steps",
+		step("one", "effect", ", echo: {type: value, value: "+large+"}"))+
 		step("after", "call", ""))
-	if got := outputs(t, r); h.probe.count("one") != 3 || !strings.Contains(got["list"], "HEDDLE_MAX_STEP_OUTPUT") || h.probe.count("after") != 1 {
+	if got := outputs(t, r); h.probe.count("one") != 3 || !strings.Contains(got["list"], "HEDDLE_MAX_STEP_OUTPUT") ||
+		h.probe.count("after") != 1 {
 		t.Errorf("one was done %d times: %s, %+v", h.probe.count("one"), got["list"], r.Finished)
 	}
 }
@@ -158,7 +170,8 @@ func TestUpdateInTheNextAttempt(t *testing.T) {
 		}
 		x.w.MaxState = 100
 		long := func(any, bool) (any, error) { return strings.Repeat("v", 100), nil }
-		if _, err := (&stepContext{x: x, path: "long"}).State(scope).Update(h.ctx, "k", long); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := (&stepContext{x: x, path: "long"}).State(scope).Update(h.ctx, "k",
+			long); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: a value over the limit gives %v", scope, err)
 		}
 	}
@@ -171,7 +184,8 @@ func TestStepOutlivesALostLog(t *testing.T) {
 	h.Worker.Log = at
 	h.start()
 	r := h.runs("", persist("first", "incrementInstanceValue")+persist("again", "incrementInstanceValue"))
-	if got := outputs(t, r); r.Finished.Result != domain.Completed || got["again"] != `{"key":"n","value":2}` || !at.refused.Load() {
+	if got := outputs(t, r); r.Finished.Result != domain.Completed || got["again"] != `{"key":"n","value":2}` ||
+		!at.refused.Load() {
 		t.Errorf("ended %+v with %v", r.Finished, got)
 	}
 }
@@ -182,7 +196,8 @@ type flaky struct {
 	refused atomic.Bool
 }
 
-func (f *flaky) Append(ctx context.Context, stream string, at store.Revision, events ...store.Event) (store.Position, error) {
+func (f *flaky) Append(ctx context.Context, stream string, at store.Revision, events ...store.Event) (store.Position,
+	error) {
 	if strings.HasPrefix(stream, "run-") && at >= 0 && f.refused.CompareAndSwap(false, true) {
 		return 0, refusal.New(refusal.Unavailable, "the disk is full")
 	}

@@ -29,7 +29,8 @@ func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (
 	if x.config, err = configValues(x.w.keeper(), definition, instance); err != nil {
 		return err
 	}
-	x.flows, x.runContext, x.scope, x.secrets = definition.Flows(), x.gatherContext(definition, instance), expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
+	x.flows, x.runContext = definition.Flows(), x.gatherContext(definition, instance)
+	x.scope, x.secrets = expression.NewScope(x.config), x.w.newSecrets(x.run.ID)
 	x.scope.Limits.Output = x.w.MaxOutput
 	for _, v := range definition.ConfigVars() {
 		if connection, ok := x.config[v.Key()].(map[string]any); ok && v.IsConnection() {
@@ -47,8 +48,9 @@ func (x *attempt) enter(definition *definition.Part, instance domain.Instance) (
 // Source: the context and trigger payload of the format's SDK.
 func (x *attempt) gatherContext(definition *definition.Part, instance domain.Instance) map[string]any {
 	customer, _ := x.w.View.Customers.Get(x.run.Organization, instance.Customer)
-	of := contextKey{definition: x.run.Queued.Definition, flow: x.flow.ID, customer: customer.ID, externalID: customer.ExternalID,
-		customerName: customer.Name, instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
+	of := contextKey{definition: x.run.Queued.Definition, flow: x.flow.ID,
+		customer: customer.ID, externalID: customer.ExternalID, customerName: customer.Name,
+		instance: instance.ID, instanceName: instance.Name, integration: x.run.Queued.Integration}
 	if i, ok := x.w.View.Integrations.Get(x.run.Organization, x.run.Queued.Integration); ok {
 		if v, ok := i.Version(x.run.Queued.Version); ok {
 			of.version, of.number = v.ID, v.Number
@@ -64,7 +66,8 @@ func (of contextKey) runContext(base string, definition, flow *definition.Part) 
 	for _, flow := range definition.Flows() {
 		urls[flow.Name()] = domain.TriggerURL(base, of.instance, flow.ID)
 	}
-	version := map[string]any{"id": of.integration, "name": definition.Name(), "versionSequenceId": of.integration, "externalVersion": ""}
+	version := map[string]any{"id": of.integration, "name": definition.Name(), "versionSequenceId": of.integration,
+		"externalVersion": ""}
 	if of.number > 0 {
 		version["id"], version["externalVersion"] = of.version, fmt.Sprint(of.number)
 	}
@@ -200,7 +203,8 @@ func configData(v *definition.Part, instance domain.Instance) any {
 
 // connectionFields returns the defaults of the definition, which may refer to plain config variables, overridden by
 // the values of the instance.
-func connectionFields(keeper secrets.Keeper, v *definition.Part, instance domain.Instance, plain *expression.Scope) (map[string]any, error) {
+func connectionFields(keeper secrets.Keeper, v *definition.Part, instance domain.Instance, plain *expression.Scope,
+) (map[string]any, error) {
 	fields := map[string]any{}
 	for name, input := range v.Inputs() {
 		if value, err := expression.Resolve(input, plain); err == nil { // else of a kind that steps can't use

@@ -20,18 +20,24 @@ func TestConfigData(t *testing.T) {
 		{map[string]any{"dataType": "boolean", "defaultValue": "true"}, "", `""`},
 		{map[string]any{"dataType": "number", "defaultValue": int64(5)}, "-", `"5"`}, // not in quotes in the file
 		{map[string]any{"dataType": "boolean", "defaultValue": false}, "-", `"false"`},
-		{map[string]any{"dataType": "string", "collectionType": "valuelist", "defaultValue": []any{"a", int64(1)}}, "-", `["a","1"]`},
+		{map[string]any{"dataType": "string", "collectionType": "valuelist", "defaultValue": []any{"a", int64(1)}}, "-",
+			`["a","1"]`},
 		{map[string]any{"dataType": "jsonForm", "defaultValue": map[string]any{"a": 1.5}}, "-", `{"a":1.5}`},
 		{map[string]any{"dataType": "string", "defaultValue": nil}, "-", `""`},
 		{map[string]any{"dataType": "jsonForm", "defaultValue": ""}, "-", `""`},
 		{map[string]any{"dataType": "jsonForm"}, `[{"source": "a", "n": 1}]`, `[{"n":1,"source":"a"}]`},
 		{map[string]any{"dataType": "objectSelection"}, `{"a": [1]}`, `{"a":[1]}`},
 		{map[string]any{"dataType": "objectFieldMap"}, `no JSON`, `"no JSON"`},
-		{map[string]any{"dataType": "string", "collectionType": "valuelist", "defaultValue": `["a", 1, true]`}, "-", `["a","1","true"]`},
+		{map[string]any{"dataType": "string", "collectionType": "valuelist", "defaultValue": `["a", 1, true]`}, "-",
+			`["a","1","true"]`},
 		{map[string]any{"dataType": "string", "collectionType": "valuelist"}, "-", `[]`},
-		{map[string]any{"dataType": "string", "collectionType": "keyvaluelist"}, `[{"key": "k", "value": "v"}]`, `[{"key":"k","value":"v"}]`},
-		{map[string]any{"dataType": "schedule", "defaultValue": "5 * * * *", "scheduleType": "hour"}, "-", `{"schedule_type":"hour","time_zone":"","value":"5 * * * *"}`},
-		{map[string]any{"dataType": "schedule"}, `{"value": "0 1 * * *", "schedule_type": "day", "time_zone": "Asia/Tokyo"}`, `{"schedule_type":"day","time_zone":"Asia/Tokyo","value":"0 1 * * *"}`},
+		{map[string]any{"dataType": "string", "collectionType": "keyvaluelist"}, `[{"key": "k", "value": "v"}]`,
+			`[{"key":"k","value":"v"}]`},
+		{map[string]any{"dataType": "schedule", "defaultValue": "5 * * * *", "scheduleType": "hour"}, "-",
+			`{"schedule_type":"hour","time_zone":"","value":"5 * * * *"}`},
+		{map[string]any{"dataType": "schedule"},
+			`{"value": "0 1 * * *", "schedule_type": "day", "time_zone": "Asia/Tokyo"}`,
+			`{"schedule_type":"day","time_zone":"Asia/Tokyo","value":"0 1 * * *"}`},
 	} {
 		instance := domain.Instance{Config: map[string]domain.ConfigValue{}}
 		if c.set != "-" {
@@ -101,7 +107,8 @@ func TestFactsFollowTheirPlace(t *testing.T) {
 		see(others["Main"], second, "Test")
 	}
 	name := "Renamed"
-	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, first, domain.InstanceUpdated{Name: &name})); err != nil {
+	if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, first,
+		domain.InstanceUpdated{Name: &name})); err != nil {
 		t.Fatal(err)
 	}
 	see(urls["Main"], first, name)

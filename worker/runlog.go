@@ -41,7 +41,8 @@ func (l *runLog) add(level, message string) {
 		l.observer.limit("HEDDLE_MAX_STEP_LOG")
 		level, message = "warn", fmt.Sprintf("the step logged more than %d bytes (HEDDLE_MAX_STEP_LOG); the rest is left out", l.limit)
 	}
-	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level), Message: value.Shorten(message, maxLogLine)})
+	l.lines = append(l.lines, domain.LogLine{Time: now(), Severity: severity(level),
+		Message: value.Shorten(message, maxLogLine)})
 }
 
 // inline returns the newest lines that fit into an event.

@@ -100,7 +100,8 @@ func (c *scheduler) refresh(ctx context.Context, now time.Time) bool {
 		}
 		t, err := c.timetable(ctx, instance, now)
 		if err != nil {
-			c.w.Logger.Warn("reading what an instance is to be started for failed; trying again", "instance", instance.ID, "error", err)
+			c.w.Logger.Warn("reading what an instance is to be started for failed; trying again", "instance",
+				instance.ID, "error", err)
 			all = false
 			continue
 		}
@@ -131,7 +132,8 @@ func (t *timetable) holds(instance domain.Instance) bool {
 			return false
 		}
 	}
-	return t.of.RemovedAt.Equal(instance.RemovedAt) && t.of.Deployed == instance.Deployed && t.of.DeployedAt.Equal(instance.DeployedAt)
+	return t.of.RemovedAt.Equal(instance.RemovedAt) && t.of.Deployed == instance.Deployed &&
+		t.of.DeployedAt.Equal(instance.DeployedAt)
 }
 
 func (c *scheduler) timetable(ctx context.Context, instance domain.Instance, now time.Time) (*timetable, error) {
@@ -147,16 +149,19 @@ func (c *scheduler) timetable(ctx context.Context, instance domain.Instance, now
 	for _, f := range p.flows {
 		if !instance.RemovedAt.IsZero() {
 			if f.trigger.Start == component.StartRemove {
-				t.begins = append(t.begins, pending{f.flow, domain.DeriveID("remove", instance.ID, f.flow), domain.InvokedByRemoval})
+				t.begins = append(t.begins, pending{f.flow, domain.DeriveID("remove", instance.ID, f.flow),
+					domain.InvokedByRemoval})
 			}
 			continue
 		}
 		deploys, err := p.deploys(f, instance)
 		if err != nil {
-			c.w.Logger.Warn("whether a deploy starts a flow is unclear; it does not", "instance", instance.ID, "flow", f.flow, "error", err)
+			c.w.Logger.Warn("whether a deploy starts a flow is unclear; it does not", "instance", instance.ID, "flow",
+				f.flow, "error", err)
 		}
 		if deploys {
-			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow, instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
+			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("deploy", instance.ID, f.flow,
+				instance.DeployedAt.Format(time.RFC3339Nano)), domain.InvokedByDeploy})
 		}
 		if f.schedule == nil {
 			continue
@@ -170,9 +175,11 @@ func (c *scheduler) timetable(ctx context.Context, instance domain.Instance, now
 			c.w.Logger.Warn("a flow's schedule is left out", "instance", instance.ID, "flow", f.flow, "error", err)
 		case none:
 		case once:
-			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow), domain.InvokedBySchedule})
+			t.begins = append(t.begins, pending{f.flow, domain.DeriveID("once", instance.ID, f.flow),
+				domain.InvokedBySchedule})
 		default:
-			t.ticks = append(t.ticks, &ticker{flow: f.flow, Schedule: s, due: firstDue(s, c.missedSince(instance, now), now)})
+			t.ticks = append(t.ticks, &ticker{flow: f.flow, Schedule: s,
+				due: firstDue(s, c.missedSince(instance, now), now)})
 		}
 	}
 	return t, nil
@@ -211,7 +218,8 @@ func (c *scheduler) fire(ctx context.Context, now time.Time) {
 		for len(t.begins) > 0 && ctx.Err() == nil {
 			b := t.begins[0]
 			if err := c.launch(ctx, t, b, ""); err != nil {
-				c.w.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow", b.flow, "error", err)
+				c.w.Logger.Warn("starting a flow failed; trying again", "instance", t.of.ID, "flow",
+					b.flow, "error", err)
 				break
 			}
 			t.begins = t.begins[1:]
@@ -230,7 +238,8 @@ func (c *scheduler) fire(ctx context.Context, now time.Time) {
 			at := tick.due.UTC().Format(time.RFC3339)
 			run := pending{tick.flow, domain.DeriveID("tick", t.of.ID, tick.flow, at), domain.InvokedBySchedule}
 			if err := c.launch(ctx, t, run, at); err != nil {
-				c.w.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow", tick.flow, "error", err)
+				c.w.Logger.Warn("starting a scheduled flow failed; trying again", "instance", t.of.ID, "flow",
+					tick.flow, "error", err)
 				continue
 			}
 			tick.due = tick.Next(tick.due)
@@ -250,9 +259,12 @@ func (c *scheduler) launch(ctx context.Context, t *timetable, b pending, schedul
 	}
 	to, err := c.w.deployedFlow(ctx, instance, b.flow)
 	if err == nil {
-		delivery := &component.Delivery{Headers: map[string]any{}, QueryParameters: map[string]any{}, ScheduledAt: scheduled}
-		ctx, span := c.w.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run), attribute.String("heddle.instance", t.of.ID))
-		_, err = c.w.accept(c.w.as(ctx, organization, b.run), start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
+		delivery := &component.Delivery{Headers: map[string]any{}, QueryParameters: map[string]any{},
+			ScheduledAt: scheduled}
+		ctx, span := c.w.begin(ctx, "schedule", trace.SpanKindInternal, attribute.String("heddle.execution", b.run),
+			attribute.String("heddle.instance", t.of.ID))
+		_, err = c.w.accept(c.w.as(ctx, organization, b.run),
+			start{target: to, run: b.run, delivery: delivery, invoke: b.invoke})
 		endSpan(span, err)
 	}
 	if refusal.CodeOf(err) == refusal.NotFound {

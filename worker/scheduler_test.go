@@ -20,7 +20,9 @@ func timed(name, component, trigger, more string) string {
 }
 
 func cronFlow(name, cron, kind, zone string) string {
-	return timed(name, "schedule-triggers", "schedule", fmt.Sprintf("        schedule: {type: value, value: '%s', meta: {scheduleType: %s, timeZone: '%s'}}\n", cron, kind, zone))
+	return timed(name, "schedule-triggers", "schedule",
+		fmt.Sprintf("        schedule: {type: value, value: '%s', meta: {scheduleType: %s, timeZone: '%s'}}\n", cron,
+			kind, zone))
 }
 
 // scheduler makes what Run makes, without a clock of its own.
@@ -45,7 +47,8 @@ func (h *harness) started() string {
 
 func TestSchedulerTicks(t *testing.T) {
 	h := newHarness(t)
-	instance, urls := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", ""), cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
+	instance, urls := h.deploy(integrationOf(cronFlow("Often", "*/5 * * * *", "minute", ""),
+		cronFlow("Never", "", "none", ""), cronFlow("Bad", "61 * * * *", "custom", ""),
 		flow("Hook", "", "", "")))
 	h.queueOnly(urls["Hook"]) // makes the queue
 	state, _ := h.View.Instances.Find(instance)
@@ -110,10 +113,12 @@ func TestFirstDue(t *testing.T) {
 // Deploy flows run after each deploy and once-schedules a single time, whatever is started again.
 func TestSchedulerDeploys(t *testing.T) {
 	h := newHarness(t)
-	instance, _ := h.deploy(integrationOf(timed("Set up", "management-triggers", "instanceDeploy", ""), timed("Tear down", "management-triggers", "instanceRemove", ""),
+	instance, _ := h.deploy(integrationOf(timed("Set up", "management-triggers", "instanceDeploy", ""),
+		timed("Tear down", "management-triggers", "instanceRemove", ""),
 		cronFlow("First", "", "once", "")))
 	h.start()
-	for _, want := range []string{"First SCHEDULED, Set up DEPLOY_FLOW", "First SCHEDULED, Set up DEPLOY_FLOW, Set up DEPLOY_FLOW"} {
+	for _, want := range []string{"First SCHEDULED, Set up DEPLOY_FLOW",
+		"First SCHEDULED, Set up DEPLOY_FLOW, Set up DEPLOY_FLOW"} {
 		for deadline := time.Now().Add(10 * time.Second); h.started() != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("started %s, want %s", h.started(), want)
@@ -121,7 +126,8 @@ func TestSchedulerDeploys(t *testing.T) {
 		}
 		h.stop()
 		state, _ := h.View.Instances.Find(instance)
-		if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance, domain.InstanceDeployed{Version: state.Deployed})); err != nil {
+		if err := h.View.Wait(h.ctx, changeAll(h, domain.Instances, instance,
+			domain.InstanceDeployed{Version: state.Deployed})); err != nil {
 			t.Fatal(err)
 		}
 		h.start()
@@ -131,10 +137,12 @@ func TestSchedulerDeploys(t *testing.T) {
 // Whether a deploy starts a flow may be a config variable's to say, as it was when the deploy was made.
 func TestRunOnDeploy(t *testing.T) {
 	h := newHarness(t)
-	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean", "defaultValue": "false"}}
+	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "Begin", "dataType": "boolean",
+		"defaultValue": "false"}}
 	deployed := domain.Instance{}
 	set := func(value string, later bool) domain.Instance {
-		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}, NeedsDeploy: later}
+		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}},
+			NeedsDeploy: later}
 	}
 	trigger, err := h.Components.LookupTrigger("recursive-flow", "recursiveTrigger")
 	if err != nil {
@@ -170,14 +178,17 @@ func TestRunOnDeploy(t *testing.T) {
 }
 
 func TestTimesOf(t *testing.T) {
-	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *", "scheduleType": "day", "timeZone": "Europe/Berlin"}}
+	variable := &definition.Part{ID: "v", Fields: map[string]any{"key": "When", "defaultValue": "0 1 * * *",
+		"scheduleType": "day", "timeZone": "Europe/Berlin"}}
 	set := func(value string) domain.Instance {
 		return domain.Instance{Config: map[string]domain.ConfigValue{"v": {Variable: "v", Value: value}}}
 	}
 	value := func(cron, kind, zone string) map[string]any {
-		return map[string]any{"type": "value", "value": cron, "meta": map[string]any{"scheduleType": kind, "timeZone": zone}}
+		return map[string]any{"type": "value", "value": cron,
+			"meta": map[string]any{"scheduleType": kind, "timeZone": zone}}
 	}
-	fromVariable := map[string]any{"type": "configVar", "value": "When", "meta": map[string]any{"scheduleType": "custom"}}
+	fromVariable := map[string]any{"type": "configVar", "value": "When",
+		"meta": map[string]any{"scheduleType": "custom"}}
 	from := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		schedule map[string]any
@@ -185,15 +196,18 @@ func TestTimesOf(t *testing.T) {
 		instance domain.Instance
 		want     string
 	}{
-		"cron":                 {value("00 00 */1 * *", "day", ""), nil, domain.Instance{}, "2026-01-02T00:00:00Z"},
-		"cron in a zone":       {value("0 9 * * *", "custom", "America/New_York"), nil, domain.Instance{}, "2026-01-01T14:00:00Z"},
+		"cron": {value("00 00 */1 * *", "day", ""), nil, domain.Instance{}, "2026-01-02T00:00:00Z"},
+		"cron in a zone": {value("0 9 * * *", "custom", "America/New_York"), nil, domain.Instance{},
+			"2026-01-01T14:00:00Z"},
 		"none":                 {value("", "none", ""), nil, domain.Instance{}, "none"},
 		"empty":                {value("", "custom", ""), nil, domain.Instance{}, "none"},
 		"once":                 {value("", "once", ""), nil, domain.Instance{}, "once"},
 		"bad":                  {value("x", "custom", ""), nil, domain.Instance{}, "INVALID"},
 		"a variable's default": {fromVariable, variable, domain.Instance{}, "2026-01-02T00:00:00Z"},
 		"a variable":           {fromVariable, variable, set("30 12 * * *"), "2026-01-02T11:30:00Z"},
-		"a variable's object":  {fromVariable, variable, set(`{"value": "30 12 * * *", "schedule_type": "custom", "time_zone": "Asia/Kolkata"}`), "2026-01-02T07:00:00Z"},
+		"a variable's object": {fromVariable, variable,
+			set(`{"value": "30 12 * * *", "schedule_type": "custom", "time_zone": "Asia/Kolkata"}`),
+			"2026-01-02T07:00:00Z"},
 		"a variable with once": {fromVariable, variable, set(`{"value": "", "schedule_type": "once"}`), "once"},
 		"no such variable":     {fromVariable, nil, domain.Instance{}, "INVALID"},
 	} {

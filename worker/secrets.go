@@ -25,11 +25,13 @@ const maskedText = "********"
 
 // publicFields are the fields of connections that are not secret, in lower case: addresses and names, which results
 // have good reasons to hold. All others are masked.
-var publicFields = []string{"account", "accountid", "apiversion", "audience", "authorizeurl", "authurl", "baseurl", "bucket",
-	"clientid", "client_id", "database", "domain", "email", "endpoint", "environment", "from", "granttype", "grant_type", "header",
-	"headerkey", "headername", "host", "hostname", "instanceurl", "name", "organization", "parametername", "path", "port", "protocol",
-	"realm", "redirecturi", "region", "revokeurl", "schema", "scope", "scopes", "server", "site", "subdomain", "tenant", "tenantid",
-	"tokenurl", "type", "url", "user", "username", "version"}
+var publicFields = []string{
+	"account", "accountid", "apiversion", "audience", "authorizeurl", "authurl", "baseurl", "bucket", "clientid",
+	"client_id", "database", "domain", "email", "endpoint", "environment", "from", "granttype", "grant_type",
+	"header", "headerkey", "headername", "host", "hostname", "instanceurl", "name", "organization", "parametername",
+	"path", "port", "protocol", "realm", "redirecturi", "region", "revokeurl", "schema", "scope", "scopes", "server",
+	"site", "subdomain", "tenant", "tenantid", "tokenurl", "type", "url", "user", "username", "version",
+}
 
 // masker knows the secrets that a run has opened. In the records of the run each is replaced: in results by a mark,
 // which later claims of the same run turn back into the value, elsewhere by asterisks.
@@ -90,7 +92,8 @@ func (s *masker) add(name, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	query := url.QueryEscape(value)
-	forms := []string{value, quoted(value), query, url.PathEscape(value), likeCode.Replace(query), likeForms.Replace(query)}
+	forms := []string{value, quoted(value), query, url.PathEscape(value), likeCode.Replace(query),
+		likeForms.Replace(query)}
 	for i, form := range []string{"", " quoted", " query", " path", " component", " form"} {
 		s.addForm(forms[i], "<secret "+plainName(name)+form+" "+s.tag+s.mac(forms[i])+">")
 	}

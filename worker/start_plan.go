@@ -47,7 +47,8 @@ func (c *scheduler) planOf(definition *definition.Part) startPlan {
 				}
 			}
 		}
-		if one.schedule != nil || one.onDeploy != nil || one.trigger.Start == component.StartDeploy || one.trigger.Start == component.StartRemove {
+		if one.schedule != nil || one.onDeploy != nil || one.trigger.Start == component.StartDeploy ||
+			one.trigger.Start == component.StartRemove {
 			p.flows = append(p.flows, one)
 		}
 	}
@@ -104,7 +105,8 @@ func (p plannedStart) timesOf(instance domain.Instance) (s cron.Schedule, once, 
 	t := times{cron: textOf(p.schedule["value"]), kind: textOf(meta["scheduleType"]), zone: textOf(meta["timeZone"])}
 	if p.schedule["type"] == "configVar" {
 		if p.variable == nil {
-			return s, false, false, refusal.New(refusal.Invalid, "there is no config variable %q for the schedule", t.cron)
+			return s, false, false, refusal.New(refusal.Invalid, "there is no config variable %q for the schedule",
+				t.cron)
 		}
 		t = variableTimes(p.variable, instance)
 	}

@@ -79,7 +79,8 @@ func (s *sharedState) Set(_ context.Context, key string, val any) error {
 
 // save sets a key, within the limit of persisted values.
 func (s *sharedState) save(st domain.State, key string, data json.RawMessage) (domain.Changes[domain.State], error) {
-	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID, Path: s.step.writer()})
+	changes, err := st.Save(domain.ValueSaved{Scope: s.scope, Key: key, Value: data, Run: s.x.run.ID,
+		Path: s.step.writer()})
 	if size := st.Size() + len(key) + len(data); err == nil && len(changes) > 0 && size > s.x.w.MaxState {
 		return nil, tooMuchState(key, size, s.x.w.MaxState)
 	}
@@ -109,7 +110,8 @@ func (s *sharedState) change(decide func(domain.State) (domain.Changes[domain.St
 		return err
 	}
 	if err := s.snapshot(handle); err != nil { // the write is done; the next one tries again
-		s.x.w.Logger.Warn("a snapshot of persisted values failed", "stream", domain.States.Stream(s.stream), "error", err)
+		s.x.w.Logger.Warn("a snapshot of persisted values failed", "stream", domain.States.Stream(s.stream), "error",
+			err)
 	}
 	return nil
 }
@@ -138,7 +140,8 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 
 // largeSnapshot repeats the state in several appends and returns the first one's revision, -1 if somebody else
 // makes a snapshot.
-func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended map[string]bool) (first store.Revision, err error) {
+func (s *sharedState) largeSnapshot(handle *store.Handle[domain.State], ended map[string]bool,
+) (first store.Revision, err error) {
 	first = store.NoStream
 	for at := (domain.SnapshotPlace{ID: uuid.NewString()}); !at.Closed; {
 		next, made := at, 0
@@ -228,7 +231,8 @@ func (s *ownState) Set(_ context.Context, key string, val any) error {
 }
 
 func tooMuchState(key string, size, limit int) error {
-	refusal := refusal.Exceed("HEDDLE_MAX_STATE", "with this value %d bytes would be persisted, more than %d", size, limit)
+	refusal := refusal.Exceed("HEDDLE_MAX_STATE", "with this value %d bytes would be persisted, more than %d", size,
+		limit)
 	refusal.Field = key
 	return refusal
 }

@@ -21,8 +21,10 @@ type interrupted struct {
 	before  func()
 }
 
-func (l *interrupted) Append(ctx context.Context, stream string, at store.Revision, events ...store.Event) (store.Position, error) {
-	if last := events[len(events)-1]; last.Kind == "StepFinished" && strings.Contains(string(last.Data), `"path":"count"`) {
+func (l *interrupted) Append(ctx context.Context, stream string, at store.Revision,
+	events ...store.Event) (store.Position, error) {
+	if last := events[len(events)-1]; last.Kind == "StepFinished" &&
+		strings.Contains(string(last.Data), `"path":"count"`) {
 		switch try := l.tries.Add(1); {
 		case try == 1:
 			l.cut = stream
@@ -38,14 +40,16 @@ func (l *interrupted) Append(ctx context.Context, stream string, at store.Revisi
 // A step that is cut off after its write makes none when it is repeated, whatever other runs have written to
 // the key since, and however often a snapshot has taken the place of what it wrote.
 func TestRepeatedWriteAfterOthers(t *testing.T) {
-	for name, writes := range map[string]int{"one run": 0, "a snapshot": domain.SnapshotEvery, "snapshots": 2 * domain.SnapshotEvery} {
+	for name, writes := range map[string]int{"one run": 0, "a snapshot": domain.SnapshotEvery,
+		"snapshots": 2 * domain.SnapshotEvery} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			cut := &interrupted{Log: h.Log}
 			h.Worker.Log = cut
 			instance, urls := h.deploy(integrationOf(flow("Main", "", "", persist("count", "incrementCrossFlowValue"))))
 			cut.before = func() {
-				if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); outputs(t, r)["count"] != `{"key":"n","value":2}` {
+				if r := h.ended(h.post(urls["Main"], "", "").Header().Get(ExecutionHeader)); outputs(t,
+					r)["count"] != `{"key":"n","value":2}` {
 					t.Errorf("another run leaves %v", outputs(t, r))
 				}
 				x := &attempt{w: h.Worker, recorded: true, ctxRun: h.ctx}
@@ -100,13 +104,15 @@ func TestSnapshotForgetsEndedRuns(t *testing.T) {
 	for i, run := range []string{ended.ID, "gone", open} {
 		x.run.ID, x.run.Organization, x.run.Queued.Instance = run, h.organization, "i"
 		for n := range domain.SnapshotEvery / 3 {
-			if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx, fmt.Sprint(i, n), n); err != nil {
+			if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx,
+				fmt.Sprint(i, n), n); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for n := range 2 {
-		if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx, fmt.Sprint("more", n), n); err != nil {
+		if err := (&stepContext{x: x, path: "step"}).State("crossFlow").Set(h.ctx, fmt.Sprint("more", n),
+			n); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // Update implements [component.State].
-func (s *sharedState) Update(_ context.Context, key string, change func(old any, found bool) (any, error)) (val any, err error) {
+func (s *sharedState) Update(_ context.Context, key string, change func(old any, found bool) (any, error),
+) (val any, err error) {
 	err = s.change(func(st domain.State) (domain.Changes[domain.State], error) {
 		val = nil
 		kept, found := st.Scopes[s.scope][key]

@@ -59,7 +59,9 @@ func (s *stepContext) Script(ctx context.Context, call component.ScriptCall) (an
 	}
 	x := s.x
 	if x.w.scripts.Lost.Load() >= int64(max(1, x.w.Concurrency)) {
-		return nil, refusal.New(refusal.Unavailable, "%d scripts could not be stopped and take this process's time; it is to be started again", x.w.scripts.Lost.Load())
+		return nil, refusal.New(refusal.Unavailable,
+			"%d scripts could not be stopped and take this process's time; it is to be started again",
+			x.w.scripts.Lost.Load())
 	}
 	result, err := x.w.scripts.Run(ctx, call, x.w.Options.Script)
 	if errors.Is(err, script.ErrGivenUp) {
@@ -75,10 +77,11 @@ const maxOverruns = 2
 func (s *stepContext) giveUp() {
 	x := s.x
 	x.overruns++
-	x.w.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step", s.path,
-		"lost", x.w.scripts.Lost.Load())
+	x.w.Logger.Error("a script could not be stopped", "run", x.run.ID, "instance", x.run.Queued.Instance, "step",
+		s.path, "lost", x.w.scripts.Lost.Load())
 	if x.overruns >= maxOverruns {
-		x.lost = &stepError{s.path, refusal.Exceed("HEDDLE_SCRIPT_TIME", "%d scripts of the execution could not be stopped", x.overruns)}
+		x.lost = &stepError{s.path, refusal.Exceed("HEDDLE_SCRIPT_TIME",
+			"%d scripts of the execution could not be stopped", x.overruns)}
 	}
 }
 

@@ -95,7 +95,8 @@ func (x *attempt) branch(ctx context.Context, step *definition.Part, chosen, pre
 
 // perform does one step, as often as its error handling wants, and records the result. The error is not the step's
 // but the worker's, or ends the flow: the step is not done.
-func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier, path string) (finished domain.StepFinished, val any, err error) {
+func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier, path string,
+) (finished domain.StepFinished, val any, err error) {
 	if err := x.room(step); err != nil {
 		return finished, nil, err
 	}
@@ -139,7 +140,8 @@ func (x *attempt) perform(ctx context.Context, step *definition.Part, identifier
 			return finished, nil, err
 		}
 		x.scope.Set(identifier, result.Data)
-		finished.ContentType, finished.StatusCode, finished.Headers = result.ContentType, result.StatusCode, result.Headers
+		finished.ContentType, finished.StatusCode = result.ContentType, result.StatusCode
+		finished.Headers = result.Headers
 		finished.Branch, finished.Stop, finished.Break = result.Branch, s.stop, s.leave
 		return finished, result.Data, s.finish(ctx, &finished)
 	}
@@ -172,7 +174,8 @@ func (s *stepContext) finish(ctx context.Context, finished *domain.StepFinished)
 // room refuses a step when the run has done as many as it may.
 func (x *attempt) room(step *definition.Part) error {
 	if x.count++; x.count > x.w.MaxSteps {
-		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS", "an execution may do %s, counting each iteration of a loop", refusal.Count(x.w.MaxSteps, "step"))}
+		return &stepError{step.Name(), refusal.Exceed("HEDDLE_MAX_STEPS",
+			"an execution may do %s, counting each iteration of a loop", refusal.Count(x.w.MaxSteps, "step"))}
 	}
 	return nil
 }
@@ -195,7 +198,8 @@ func fits(r component.Result) error {
 		size += len(name) + len(value)
 	}
 	if size > maxAnswer {
-		return refusal.New(refusal.Invalid, "the headers, content type and branch of a step's result may have %d bytes; these have %d", maxAnswer, size)
+		return refusal.New(refusal.Invalid,
+			"the headers, content type and branch of a step's result may have %d bytes; these have %d", maxAnswer, size)
 	}
 	return nil
 }
@@ -256,7 +260,8 @@ func (s *stepContext) guarded(call func() (component.Result, error)) (result com
 	defer func() {
 		if p := recover(); p != nil {
 			id := uuid.NewString()
-			s.x.w.Logger.Error("a component panicked", "id", id, "run", s.x.run.ID, "step", s.path, "panic", p, "stack", string(debug.Stack()))
+			s.x.w.Logger.Error("a component panicked", "id", id, "run", s.x.run.ID, "step", s.path, "panic", p, "stack",
+				string(debug.Stack()))
 			failure = fmt.Errorf("the component failed: internal error %s", id)
 		}
 	}()

@@ -18,7 +18,8 @@ import (
 // Spans hold ids, kinds and codes, never what customers send, configure or get as an error: that may be secret.
 
 // begin starts a span; without a tracer it costs next to nothing.
-func (w *Worker) begin(ctx context.Context, name string, kind trace.SpanKind, about ...attribute.KeyValue) (context.Context, trace.Span) {
+func (w *Worker) begin(ctx context.Context, name string, kind trace.SpanKind, about ...attribute.KeyValue,
+) (context.Context, trace.Span) {
 	if w.Tracer == nil {
 		return ctx, noop.Span{}
 	}
@@ -40,7 +41,8 @@ func (w *Worker) beginRun(ctx context.Context, r domain.Run, claim int) (context
 		return ctx, noop.Span{}
 	}
 	ctx = store.InTrace(ctx, r.Trace)
-	about := trace.WithAttributes(attribute.String("heddle.execution", r.ID), attribute.String("heddle.instance", r.Queued.Instance),
+	about := trace.WithAttributes(attribute.String("heddle.execution", r.ID),
+		attribute.String("heddle.instance", r.Queued.Instance),
 		attribute.String("heddle.invoke", string(r.Queued.Invoke)), attribute.Int("heddle.claim", claim))
 	if r.Claims == 0 {
 		_, queue := w.Tracer.Start(ctx, "queue", about, trace.WithTimestamp(r.QueuedAt))
@@ -64,7 +66,8 @@ func (x *attempt) beginStep(ctx context.Context, component, action, path string)
 // beginRequest starts the span of a step's request, and has the request carry it unless the step has set the
 // header. Of the address it records only the host.
 func (l invokedByTransport) beginRequest(r *http.Request) (*http.Request, trace.Span) {
-	ctx, span := l.step.x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient, attribute.String("http.request.method", r.Method),
+	ctx, span := l.step.x.w.begin(r.Context(), "HTTP "+r.Method, trace.SpanKindClient,
+		attribute.String("http.request.method", r.Method),
 		attribute.String("server.address", r.URL.Hostname()))
 	if span.SpanContext().IsValid() {
 		if r = r.Clone(ctx); r.Header.Get("Traceparent") == "" {

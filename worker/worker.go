@@ -42,11 +42,12 @@ import (
 
 // Options are the worker's settings; their names in the configuration are in cmd/heddle.
 type Options struct {
-	PublicURL       string        // where triggers are reached, without a trailing slash
-	MaxBody         int64         // bytes of a webhook request's body
-	MaxBodyMemory   int           // bytes that the JSON of a webhook request's body takes once it is read, as estimated
-	MaxBodyParts    int           // parts of a webhook request's multipart form
-	MaxBodies       int64         // bytes of all large bodies that are being taken in at once, and of those answered with
+	PublicURL     string // where triggers are reached, without a trailing slash
+	MaxBody       int64  // bytes of a webhook request's body
+	MaxBodyMemory int    // bytes that the JSON of a webhook request's body takes once it is read, as estimated
+	MaxBodyParts  int    // parts of a webhook request's multipart form
+	// bytes of all large bodies that are being taken in at once, and of those answered with
+	MaxBodies       int64
 	BodyTime        time.Duration // how long a body may take to come, and one waits for room
 	TriggerRate     int           // requests a second that an instance takes, 0 for any number
 	SyncTimeout     time.Duration // how long a synchronous caller waits
@@ -71,10 +72,12 @@ type Options struct {
 
 // DefaultOptions returns settings that fit one machine.
 func DefaultOptions() Options {
-	return Options{MaxBody: 6 << 20, MaxBodyMemory: 48 << 20, MaxBodyParts: 1000, MaxBodies: 64 << 20, BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
+	return Options{MaxBody: 6 << 20, MaxBodyMemory: 48 << 20, MaxBodyParts: 1000, MaxBodies: 64 << 20,
+		BodyTime: 30 * time.Second, SyncTimeout: 30 * time.Second, RunTimeout: 15 * time.Minute, Concurrency: 32,
 		Redis: "embedded", Sweep: time.Second, Lease: 15 * time.Second, ShutdownTimeout: 7 * time.Second,
-		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: value.DefaultLimits.Output, MaxMemory: value.DefaultLimits.Memory,
-		MaxState: 64 << 20, MaxStepLog: 1 << 20,
+		MissedTicks: time.Hour, MaxNested: 10, MaxClaims: 3, MaxSteps: 100_000, MaxOutput: value.DefaultLimits.Output,
+		MaxMemory: value.DefaultLimits.Memory,
+		MaxState:  64 << 20, MaxStepLog: 1 << 20,
 		Script: script.DefaultLimits}
 }
 

@@ -31,11 +31,13 @@ var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month 
 func Parse(expression, zone string) (Schedule, error) {
 	fields := strings.Fields(expression)
 	if len(fields) != 5 {
-		return Schedule{}, refusal.New(refusal.Invalid, "the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
+		return Schedule{}, refusal.New(refusal.Invalid,
+			"the schedule %q has not the five fields minute, hour, day of month, month and day of week", expression)
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
-		return Schedule{}, refusal.New(refusal.Invalid, "there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
+		return Schedule{}, refusal.New(refusal.Invalid,
+			"there is no time zone %q; give an IANA name such as Europe/Berlin", zone)
 	}
 	fields[4] = sundays(fields[4])
 	parsed, err := cronFields.Parse(strings.Join(fields, " "))
@@ -106,7 +108,8 @@ func (s Schedule) Next(t time.Time) time.Time {
 			wall = due // its first time was before the clock was put back
 			continue
 		}
-		if after := wallOf(end.In(s.zone)); s.fixed && due.Before(after) && due.YearDay() == after.YearDay() && end.After(t) {
+		if after := wallOf(end.In(s.zone)); s.fixed && due.Before(after) && due.YearDay() == after.YearDay() &&
+			end.After(t) {
 			return end
 		}
 		at = end.In(s.zone)

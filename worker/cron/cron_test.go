@@ -33,7 +33,8 @@ func TestScheduleAsCroner(t *testing.T) {
 		for i, want := range c.Next {
 			next := s.Next(at)
 			if next.Unix() != want {
-				t.Errorf("%q in %s: time %d after %s is %s, want %s", c.Cron, c.Zone, i, at.In(s.zone), next.In(s.zone), time.Unix(want, 0).In(s.zone))
+				t.Errorf("%q in %s: time %d after %s is %s, want %s", c.Cron, c.Zone, i, at.In(s.zone), next.In(s.zone),
+					time.Unix(want, 0).In(s.zone))
 				break
 			}
 			at = next
@@ -43,8 +44,10 @@ func TestScheduleAsCroner(t *testing.T) {
 
 func TestScheduleRefuses(t *testing.T) {
 	for expression, want := range map[string]string{
-		"": "five fields", "* * * *": "five fields", "* * * * * *": "five fields", "60 * * * *": "can't be read", "* 24 * * *": "can't be read",
-		"* * 0 * *": "can't be read", "* * * 13 *": "can't be read", "* * * * 8": "can't be read", "x * * * *": "can't be read",
+		"": "five fields", "* * * *": "five fields", "* * * * * *": "five fields", "60 * * * *": "can't be read",
+		"* 24 * * *": "can't be read",
+		"* * 0 * *":  "can't be read", "* * * 13 *": "can't be read", "* * * * 8": "can't be read",
+		"x * * * *":   "can't be read",
 		"*/0 * * * *": "can't be read", "* * * * x-7/2": "can't be read", "@daily": "five fields",
 	} {
 		if _, err := Parse(expression, ""); err == nil || !strings.Contains(err.Error(), want) {
@@ -63,7 +66,8 @@ func TestScheduleRefuses(t *testing.T) {
 }
 
 func TestScheduleSundays(t *testing.T) {
-	for field, want := range map[string]string{"7": "0", "5-7": "5-6,0", "0,7": "0,0", "1-7/3": "0,1,4", "1-7/2": "0,1,3,5", "7-7": "0", "MON-FRI": "MON-FRI", "*/7": "*/7"} {
+	for field, want := range map[string]string{"7": "0", "5-7": "5-6,0", "0,7": "0,0", "1-7/3": "0,1,4",
+		"1-7/2": "0,1,3,5", "7-7": "0", "MON-FRI": "MON-FRI", "*/7": "*/7"} {
 		if got := sundays(field); got != want {
 			t.Errorf("%s becomes %s, want %s", field, got, want)
 		}
@@ -72,7 +76,8 @@ func TestScheduleSundays(t *testing.T) {
 
 // What reads as a schedule has times that come one after another, each on its minute, or none.
 func FuzzSchedule(f *testing.F) {
-	for _, cron := range []string{"* * * * *", "0 2,14 * * 1-7/2", "*/5 0-23 L * *", "61 * * * *", "0 25 * * *", "@daily", "0 0 31 2 *", "1-99999999999999999999 * * * *", "*/0 * * * *"} {
+	for _, cron := range []string{"* * * * *", "0 2,14 * * 1-7/2", "*/5 0-23 L * *", "61 * * * *", "0 25 * * *",
+		"@daily", "0 0 31 2 *", "1-99999999999999999999 * * * *", "*/0 * * * *"} {
 		for _, zone := range []string{"", "Europe/Berlin", "../etc/passwd", "Local"} {
 			f.Add(cron, zone, int64(1_700_000_000))
 		}

@@ -20,7 +20,8 @@ func Resolve(input any, scope *Scope) (any, error) {
 	text, isText := in["value"].(string)
 	kind, _ := in["type"].(string)
 	if kind != "value" && kind != "complex" && !isText && in["value"] != nil {
-		return nil, refusal.New(refusal.Invalid, "the value of an input of type %s must be text, not %s", kind, value.Text(in["value"]))
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type %s must be text, not %s", kind,
+			value.Text(in["value"]))
 	}
 	switch kind {
 	case "value":
@@ -34,7 +35,8 @@ func Resolve(input any, scope *Scope) (any, error) {
 	case "complex":
 		return complexValue(in["value"], scope)
 	}
-	return nil, refusal.New(refusal.Invalid, "an input is of type value, reference, configVar, template or complex, not %q", kind)
+	return nil, refusal.New(refusal.Invalid,
+		"an input is of type value, reference, configVar, template or complex, not %q", kind)
 }
 
 func reference(text string, scope *Scope) (any, error) {
@@ -74,7 +76,8 @@ func render(text string, scope *Scope) (any, error) {
 func complexValue(val any, scope *Scope) (any, error) {
 	list, ok := val.([]any)
 	if !ok && val != nil && val != "" {
-		return nil, refusal.New(refusal.Invalid, "the value of an input of type complex must be a list, not %s", value.Text(val))
+		return nil, refusal.New(refusal.Invalid, "the value of an input of type complex must be a list, not %s",
+			value.Text(val))
 	}
 	pairs := make([]value.KeyValue, 0, len(list))
 	named := false

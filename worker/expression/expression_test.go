@@ -92,27 +92,33 @@ func TestResolve(t *testing.T) {
 		input map[string]any
 		want  any
 	}{
-		"value":             {in("value", "text {{#no template}}"), "text {{#no template}}"},
-		"number":            {in("value", 7.0), 7.0},
-		"null":              {in("value", nil), nil},
-		"config variable":   {in("configVar", "Base URL"), "https://api.example.com"},
-		"no connection":     {in("configVar", ""), nil},
-		"unset":             {in("configVar", "Unknown"), nil},
-		"template":          {in("template", "{{#Base URL}}/c/{{$trigger.results.body.data.items.0.id}}?ok={{$trigger.results.body.data.ok}}&x=${y}"), "https://api.example.com/c/7?ok=true&x=${y}"},
+		"value":           {in("value", "text {{#no template}}"), "text {{#no template}}"},
+		"number":          {in("value", 7.0), 7.0},
+		"null":            {in("value", nil), nil},
+		"config variable": {in("configVar", "Base URL"), "https://api.example.com"},
+		"no connection":   {in("configVar", ""), nil},
+		"unset":           {in("configVar", "Unknown"), nil},
+		"template": {in("template",
+			"{{#Base URL}}/c/{{$trigger.results.body.data.items.0.id}}?ok={{$trigger.results.body.data.ok}}&x=${y}"),
+			"https://api.example.com/c/7?ok=true&x=${y}"},
 		"template, missing": {in("template", "[{{$trigger.results.missing.deep}}{{#None}}]"), "[]"},
-		"template, object":  {in("template", "{{$trigger.results.body.data.items}}"), `[{"id":7,"tags":["x","y"]},"second"]`},
-		"template, binary":  {in("template", "{{$trigger.results.rawBody.data}}"), "raw"},
-		"template, text":    {in("template", "no placeholder"), "no placeholder"},
-		"template, empty":   {in("template", nil), ""},
-		"empty list":        {in("complex", []any{}), []any{}},
-		"no list":           {in("complex", nil), []any{}},
-		"empty text":        {in("complex", ""), []any{}},
-		"value list": {in("complex", []any{in("value", "a"), in("reference", "plain.results"), in("configVar", "Retries"), in("template", "{{#Retries}}!")}),
+		"template, object": {in("template", "{{$trigger.results.body.data.items}}"),
+			`[{"id":7,"tags":["x","y"]},"second"]`},
+		"template, binary": {in("template", "{{$trigger.results.rawBody.data}}"), "raw"},
+		"template, text":   {in("template", "no placeholder"), "no placeholder"},
+		"template, empty":  {in("template", nil), ""},
+		"empty list":       {in("complex", []any{}), []any{}},
+		"no list":          {in("complex", nil), []any{}},
+		"empty text":       {in("complex", ""), []any{}},
+		"value list": {in("complex", []any{in("value", "a"), in("reference", "plain.results"),
+			in("configVar", "Retries"), in("template", "{{#Retries}}!")}),
 			[]any{"a", "just text", "3", "3!"}},
 		"nested list": {in("complex", []any{in("complex", []any{in("value", "a")})}), []any{[]any{"a"}}},
-		"key/value list": {in("complex", []any{named("Accept", "value", "text/plain"), named("X-Id", "reference", "loopOverItems.currentItem.id")}),
+		"key/value list": {in("complex", []any{named("Accept", "value", "text/plain"),
+			named("X-Id", "reference", "loopOverItems.currentItem.id")}),
 			[]value.KeyValue{{Key: "Accept", Value: "text/plain"}, {Key: "X-Id", Value: 5.0}}},
-		"computed names": {in("complex", []any{named(in("reference", "plain.results"), "value", "1"), named(in("value", "k"), "value", "2"), named(in("reference", "nothing.results"), "value", "3")}),
+		"computed names": {in("complex", []any{named(in("reference", "plain.results"), "value", "1"),
+			named(in("value", "k"), "value", "2"), named(in("reference", "nothing.results"), "value", "3")}),
 			[]value.KeyValue{{Key: "just text", Value: "1"}, {Key: "k", Value: "2"}, {Key: "", Value: "3"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,15 +135,21 @@ func TestResolveErrors(t *testing.T) {
 		input any
 		want  string
 	}{
-		"no map":         {"text", "an input must be a map of type and value, not text"},
-		"unknown kind":   {in("magic", "x"), `an input is of type value, reference, configVar, template or complex, not "magic"`},
-		"no kind":        {map[string]any{}, `an input is of type value, reference, configVar, template or complex, not ""`},
-		"bad reference":  {in("reference", "trigger"), `reference "trigger" must name a step and then one of results, currentItem, index, error, as in trigger.results`},
-		"no text":        {in("reference", 5.0), "the value of an input of type reference must be text, not 5"},
-		"in a template":  {in("template", "{{$oops}}"), `reference "oops" must name a step and then one of results, currentItem, index, error, as in oops.results`},
-		"no list":        {in("complex", "text"), "the value of an input of type complex must be a list, not text"},
-		"in a list":      {in("complex", []any{in("magic", "")}), `an input is of type value, reference, configVar, template or complex, not "magic"`},
-		"in a name":      {in("complex", []any{named(in("reference", "x"), "value", "")}), `reference "x" must name a step and then one of results, currentItem, index, error, as in x.results`},
+		"no map": {"text", "an input must be a map of type and value, not text"},
+		"unknown kind": {in("magic", "x"),
+			`an input is of type value, reference, configVar, template or complex, not "magic"`},
+		"no kind": {map[string]any{},
+			`an input is of type value, reference, configVar, template or complex, not ""`},
+		"bad reference": {in("reference", "trigger"),
+			`reference "trigger" must name a step and then one of results, currentItem, index, error, as in trigger.results`},
+		"no text": {in("reference", 5.0), "the value of an input of type reference must be text, not 5"},
+		"in a template": {in("template", "{{$oops}}"),
+			`reference "oops" must name a step and then one of results, currentItem, index, error, as in oops.results`},
+		"no list": {in("complex", "text"), "the value of an input of type complex must be a list, not text"},
+		"in a list": {in("complex", []any{in("magic", "")}),
+			`an input is of type value, reference, configVar, template or complex, not "magic"`},
+		"in a name": {in("complex", []any{named(in("reference", "x"), "value", "")}),
+			`reference "x" must name a step and then one of results, currentItem, index, error, as in x.results`},
 		"element no map": {in("complex", []any{"x"}), "an input must be a map of type and value, not x"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +167,8 @@ func TestResolveConditions(t *testing.T) {
 	got, err := Resolve(in("complex", []any{
 		named("Yes", "complex", []any{"and",
 			[]any{"exists", named("", "reference", "plain.results")},
-			[]any{"or", []any{"equal", named("", "configVar", "Retries"), named("", "value", "3")}, []any{"isEmpty", named("", "reference", "broken")}}}),
+			[]any{"or", []any{"equal", named("", "configVar", "Retries"), named("", "value", "3")},
+				[]any{"isEmpty", named("", "reference", "broken")}}}),
 	}), scope)
 	if err != nil {
 		t.Fatal(err)
@@ -183,10 +196,11 @@ func TestScopeResults(t *testing.T) {
 	s := testScope()
 	s.Forget("trigger")
 	want := map[string]any{
-		"plain":         map[string]any{"results": "just text"},
-		"nothing":       map[string]any{"results": nil},
-		"loopOverItems": map[string]any{"results": nil, "currentItem": map[string]any{".tag": "folder", "id": 5.0}, "index": 2.0},
-		"flaky":         map[string]any{"results": nil, "error": map[string]any{"message": "no answer"}},
+		"plain":   map[string]any{"results": "just text"},
+		"nothing": map[string]any{"results": nil},
+		"loopOverItems": map[string]any{"results": nil, "currentItem": map[string]any{".tag": "folder", "id": 5.0},
+			"index": 2.0},
+		"flaky": map[string]any{"results": nil, "error": map[string]any{"message": "no answer"}},
 	}
 	if diff := cmp.Diff(want, s.Results()); diff != "" {
 		t.Error(diff)

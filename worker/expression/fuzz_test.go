@@ -8,7 +8,9 @@ import (
 
 // Any text of an input resolves to a value that can be stored, or is refused.
 func FuzzResolve(f *testing.F) {
-	for _, text := range []string{"hook.results.body.data", "hook.results.body.data.0", "{{$hook.results.body}} and {{#Key}}", "{{", "a[", `a["b"].c`, "hook.results.list.length", "hook.results.__proto__.constructor", "9.results"} {
+	for _, text := range []string{"hook.results.body.data", "hook.results.body.data.0",
+		"{{$hook.results.body}} and {{#Key}}", "{{", "a[", `a["b"].c`, "hook.results.list.length",
+		"hook.results.__proto__.constructor", "9.results"} {
 		for _, kind := range []string{"reference", "template", "configVar", "value"} {
 			f.Add(kind, text)
 		}

@@ -109,7 +109,8 @@ func (g *guard) allow(entry string) error {
 		host, port = entry, ""
 	}
 	if host == "" || strings.ContainsAny(host, "/:*@[] ") || strings.Trim(port, "0123456789") != "" {
-		return refusal.ForField(refusal.Invalid, "HEDDLE_ALLOW_HOSTS", "%q is no host, host:port, address or CIDR", entry)
+		return refusal.ForField(refusal.Invalid, "HEDDLE_ALLOW_HOSTS", "%q is no host, host:port, address or CIDR",
+			entry)
 	}
 	g.names[joinPort(host, port)] = true
 	return nil

@@ -16,12 +16,18 @@ import (
 
 // spellings are other words for the host of a server on loopback, at its port.
 var spellings = []string{
-	"127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0x7f.1", "127.000.000.001",
-	"0", "0.0.0.0", "00000000", "0x0", "127.0.0.1.", "localhost", "LOCALHOST", "localhost.", "LocalHost.", "ip6-localhost",
-	"[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]",
-	"[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[::1%25lo]", "[fe80::1%25lo]", "[fe80::1%25eth0]",
-	"user@127.0.0.1", "user:password@127.0.0.1", "public.example@127.0.0.1", "127.0.0.1%00.public.example", "127.0.0.1%2f.public.example",
-	"①②⑦.⓪.⓪.①", "127。0。0。1", "127．0．0．1", "ⓛocalhost", "localhost%E3%80%82", "%31%32%37.0.0.1", "127.0.0.1%09", "127.0.0.1%0d%0a", " 127.0.0.1",
+	"127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001",
+	"0x7f.1", "127.000.000.001",
+	"0", "0.0.0.0", "00000000", "0x0", "127.0.0.1.", "localhost", "LOCALHOST", "localhost.",
+	"LocalHost.", "ip6-localhost",
+	"[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
+	"[::127.0.0.1]", "[::ffff:0:127.0.0.1]",
+	"[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[::1%25lo]", "[fe80::1%25lo]",
+	"[fe80::1%25eth0]",
+	"user@127.0.0.1", "user:password@127.0.0.1", "public.example@127.0.0.1", "127.0.0.1%00.public.example",
+	"127.0.0.1%2f.public.example",
+	"①②⑦.⓪.⓪.①", "127。0。0。1", "127．0．0．1", "ⓛocalhost", "localhost%E3%80%82", "%31%32%37.0.0.1", "127.0.0.1%09",
+	"127.0.0.1%0d%0a", " 127.0.0.1",
 }
 
 // No spelling of a private address is reached, asked for or redirected to, by any scheme.
@@ -130,15 +136,19 @@ func (a answers) answer(query []byte) []byte {
 // operator allows allows no other.
 func TestGuardNames(t *testing.T) {
 	answers{
-		"one.test": {"127.0.0.1"}, "six.test": {"::1"}, "mixed.test": {"10.0.0.1", "127.0.0.1", "::1", "169.254.169.254"},
-		"mapped.test": {"::ffff:127.0.0.1"}, "translated.test": {"64:ff9b::7f00:1", "2002:7f00:1::"}, "friend.test": {"127.0.0.1"},
+		"one.test": {"127.0.0.1"}, "six.test": {"::1"}, "mixed.test": {"10.0.0.1", "127.0.0.1", "::1",
+			"169.254.169.254"},
+		"mapped.test": {"::ffff:127.0.0.1"}, "translated.test": {"64:ff9b::7f00:1", "2002:7f00:1::"},
+		"friend.test": {"127.0.0.1"},
 	}.stand(t)
 	server, hits := private(t, nil)
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
 	client := guarded(t, "friend.test")
-	for _, name := range []string{"one.test", "ONE.test", "one.test.", "six.test", "mixed.test", "mapped.test", "translated.test", "none.test", "sub.friend.test", "friend.test.one.test", "friend-test"} {
+	for _, name := range []string{"one.test", "ONE.test", "one.test.", "six.test", "mixed.test", "mapped.test",
+		"translated.test", "none.test", "sub.friend.test", "friend.test.one.test", "friend-test"} {
 		err := get(t, client, "http://"+name+":"+port)
-		if err == nil || name != "none.test" && !strings.Contains(name, "friend") && refusal.CodeOf(err) != refusal.Forbidden {
+		if err == nil || name != "none.test" && !strings.Contains(name, "friend") &&
+			refusal.CodeOf(err) != refusal.Forbidden {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -60,10 +60,12 @@ func TestGuardRefusesPrivateAddresses(t *testing.T) {
 		"127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.5.5", "192.168.1.1", "100.64.0.1",
 		"169.254.1.1", "169.254.169.254", "192.0.2.1", "224.0.0.1", "255.255.255.255",
 		"[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]",
-		"[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]", "[ff02::1]", "localhost",
+		"[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]",
+		"[ff02::1]", "localhost",
 	} {
 		err := get(t, client, "http://"+host+":9/")
-		if refusal.CodeOf(err) != refusal.Forbidden || !strings.Contains(err.Error(), "add it to HEDDLE_ALLOW_HOSTS to allow it") {
+		if refusal.CodeOf(err) != refusal.Forbidden ||
+			!strings.Contains(err.Error(), "add it to HEDDLE_ALLOW_HOSTS to allow it") {
 			t.Errorf("%s: got %v", host, err)
 		}
 	}
@@ -75,7 +77,8 @@ func TestGuardMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = g.control("tcp4", "127.0.0.1:80", nil)
-	if want := "address 127.0.0.1 is private; add it to HEDDLE_ALLOW_HOSTS to allow it"; err == nil || err.Error() != want {
+	if want := "address 127.0.0.1 is private; add it to HEDDLE_ALLOW_HOSTS to allow it"; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if err := g.control("tcp4", "not an address", nil); refusal.CodeOf(err) != refusal.Forbidden {
@@ -105,7 +108,8 @@ func TestGuardOddSpellings(t *testing.T) {
 	server, hits := private(t, nil)
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	client := guarded(t)
-	for _, host := range []string{"2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "127.0.0.1.", "①②⑦.0.0.1", "localhost."} {
+	for _, host := range []string{"2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "127.0.0.1.",
+		"①②⑦.0.0.1", "localhost."} {
 		if err := get(t, client, "http://"+host+":"+port+"/"); err == nil {
 			t.Errorf("%s got through", host)
 		}
@@ -151,8 +155,10 @@ func TestGuardAllowList(t *testing.T) {
 }
 
 func TestGuardRefusesBadEntries(t *testing.T) {
-	for _, entry := range []string{"http://localhost", "*.internal", "10.0.0.0/33", "a b", "host:http", ":80", "user@host", "[::1"} {
-		if _, err := NewClient([]string{entry}, DefaultLimits); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
+	for _, entry := range []string{"http://localhost", "*.internal", "10.0.0.0/33", "a b", "host:http", ":80",
+		"user@host", "[::1"} {
+		if _, err := NewClient([]string{entry}, DefaultLimits); refusal.CodeOf(err) != refusal.Invalid ||
+			!strings.Contains(err.Error(), "HEDDLE_ALLOW_HOSTS") {
 			t.Errorf("%s: got %v", entry, err)
 		}
 	}
@@ -160,7 +166,9 @@ func TestGuardRefusesBadEntries(t *testing.T) {
 
 func TestGuardChecksRedirects(t *testing.T) {
 	inner, innerHits := private(t, nil)
-	outer, _ := private(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inner.URL, http.StatusFound) })
+	outer, _ := private(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, inner.URL, http.StatusFound)
+	})
 	client := guarded(t, outer.Listener.Addr().String())
 	if err := get(t, client, outer.URL); refusal.CodeOf(err) != refusal.Forbidden {
 		t.Errorf("got %v", err)
@@ -171,7 +179,9 @@ func TestGuardChecksRedirects(t *testing.T) {
 }
 
 func TestGuardBoundsRedirects(t *testing.T) {
-	server, hits := private(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) })
+	server, hits := private(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/again", http.StatusFound)
+	})
 	err := get(t, guarded(t, "127.0.0.1"), server.URL)
 	if err == nil || !strings.Contains(err.Error(), "stopped after 10 redirects") || hits.Load() != maxRedirects {
 		t.Errorf("got %v after %d requests", err, hits.Load())
@@ -182,7 +192,9 @@ func TestGuardBoundsRedirects(t *testing.T) {
 func TestGuardKeepsHeadersFromOthers(t *testing.T) {
 	var got http.Header
 	other, _ := private(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
-	server, _ := private(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) })
+	server, _ := private(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusFound)
+	})
 	request, _ := http.NewRequest(http.MethodGet, server.URL+"/?key=secret", nil)
 	request.Header.Set("X-Api-Key", "k")
 	request.Header.Set("Authorization", "a")

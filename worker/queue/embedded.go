@@ -53,7 +53,8 @@ func embedded() *redisConn {
 		make: func() redis.UniversalClient {
 			pool := 10 * runtime.GOMAXPROCS(0)
 			return redis.NewClient(&redis.Options{
-				PoolSize: pool, MaxRetries: pool + 1, MinRetryBackoff: -1, // when the server is replaced, each connection has to fail
+				// when the server is replaced, each connection has to fail
+				PoolSize: pool, MaxRetries: pool + 1, MinRetryBackoff: -1,
 				Dialer:                   func(context.Context, string, string) (net.Conn, error) { return e.dial() },
 				Protocol:                 2,
 				DisableIdentity:          true,

@@ -74,7 +74,8 @@ func (g *group) wait(t *testing.T, scripts int) {
 func TestGroup(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, r *redistest.Server) {
 		_, client, g := groupedClient(t, r.Address)
-		echo, fails, nothing := redis.NewScript("return ARGV[1]"), redis.NewScript("return redis.error_reply('NO luck')"), redis.NewScript("return nil")
+		echo, fails, nothing := redis.NewScript("return ARGV[1]"),
+			redis.NewScript("return redis.error_reply('NO luck')"), redis.NewScript("return nil")
 		for _, s := range []*redis.Script{echo, fails, nothing} {
 			if err := s.Load(t.Context(), client).Err(); err != nil {
 				t.Fatal(err)
@@ -86,7 +87,8 @@ func TestGroup(t *testing.T) {
 		ask := func(ctx context.Context, s *redis.Script, arg, want string, is error) {
 			asking.Go(func() {
 				got, err := s.EvalSha(ctx, client, []string{"key"}, arg).Text()
-				if got != want || (is == nil) != (err == nil) || err != nil && !errors.Is(err, is) && err.Error() != is.Error() {
+				if got != want || (is == nil) != (err == nil) || err != nil && !errors.Is(err, is) &&
+					err.Error() != is.Error() {
 					t.Errorf("%s: %q, %v", arg, got, err)
 				}
 			})
@@ -130,7 +132,8 @@ func TestGroupLosesRedis(t *testing.T) {
 		conn, client, _ := groupedClient(t, r.Address)
 		echo := redis.NewScript("return ARGV[1]")
 		ask := func(arg string, mayFail bool) {
-			if got, err := echo.Run(t.Context(), client, nil, arg).Text(); err == nil && got != arg || err != nil && !mayFail {
+			if got, err := echo.Run(t.Context(), client, nil, arg).Text(); err == nil && got != arg ||
+				err != nil && !mayFail {
 				t.Errorf("%s: %q, %v", arg, got, err)
 			}
 		}

@@ -94,12 +94,14 @@ func testQueueReplacesWhatIsLost(t *testing.T, redis *redistest.Server) {
 	}
 	leased := func(until time.Duration) {
 		t.Helper()
-		if err := q.redis.Do(t.Context(), "ZADD", "asynq:{runs}:lease", time.Now().Add(until).Unix(), "run/0").Err(); err != nil {
+		if err := q.redis.Do(t.Context(), "ZADD", "asynq:{runs}:lease", time.Now().Add(until).Unix(),
+			"run/0").Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	offer(1)
-	for _, command := range [][]any{{"RPOPLPUSH", "asynq:{runs}:pending", "asynq:{runs}:active"}, {"HSET", "asynq:{runs}:t:run/0", "state", "active"}} {
+	for _, command := range [][]any{{"RPOPLPUSH", "asynq:{runs}:pending", "asynq:{runs}:active"},
+		{"HSET", "asynq:{runs}:t:run/0", "state", "active"}} {
 		if err := q.redis.Do(t.Context(), command...).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +149,8 @@ func testQueueWaits(t *testing.T, redis *redistest.Server) {
 
 func TestWaits(t *testing.T) {
 	for err, want := range map[error]bool{
-		&Wait{0, errors.New("x")}: true, asynq.ErrLeaseExpired: true, fmt.Errorf("handling: %w", asynq.ErrLeaseExpired): true,
+		&Wait{0, errors.New("x")}: true, asynq.ErrLeaseExpired: true,
+		fmt.Errorf("handling: %w", asynq.ErrLeaseExpired): true,
 		context.Canceled: true, errors.New("a failure"): false,
 	} {
 		if waits(err) != want {
@@ -197,7 +200,8 @@ func TestGate(t *testing.T) {
 		}
 		return redis.Nil
 	})
-	dequeue := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
+	dequeue := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused",
+		"asynq:{runs}:active", "asynq:{runs}:lease")
 	other := redis.NewCmd(t.Context(), "evalsha", "sha", 1, "asynq:{runs}:pending")
 	if err := process(t.Context(), dequeue); !errors.Is(err, redis.Nil) {
 		t.Fatalf("the first dequeue gives %v", err)
@@ -236,7 +240,9 @@ func TestGate(t *testing.T) {
 	cancel()
 	held := newGate()
 	held.empty.Store(true)
-	if err := held.ProcessHook(func(context.Context, redis.Cmder) error { return redis.Nil })(ctx, dequeue); !errors.Is(err, context.Canceled) {
+	if err := held.ProcessHook(func(context.Context, redis.Cmder) error {
+		return redis.Nil
+	})(ctx, dequeue); !errors.Is(err, context.Canceled) {
 		t.Errorf("a held dequeue whose caller leaves gives %v", err)
 	}
 }
@@ -249,10 +255,12 @@ func TestConnectRefuses(t *testing.T) {
 
 // While Redis is away, dequeues wait as they do for work, and do not wear out a core.
 func TestGateHoldsAfterErrors(t *testing.T) {
-	for answer, again := range map[error]bool{errors.New("connection refused"): false, redis.Nil: false, proto("NOSCRIPT No matching script"): true, nil: true} {
+	for answer, again := range map[error]bool{errors.New("connection refused"): false, redis.Nil: false,
+		proto("NOSCRIPT No matching script"): true, nil: true} {
 		g, calls := newGate(), 0
 		hook := g.ProcessHook(func(context.Context, redis.Cmder) error { calls++; return answer })
-		cmd := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused", "asynq:{runs}:active", "asynq:{runs}:lease")
+		cmd := redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{runs}:pending", "asynq:{runs}:paused",
+			"asynq:{runs}:active", "asynq:{runs}:lease")
 		_ = hook(t.Context(), cmd) // fails with answer
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()

@@ -63,9 +63,11 @@ func connect(address string) (*redisConn, error) {
 	if err != nil { // neither the address nor the error is shown: there may be a password in them
 		return nil, errors.New("HEDDLE_REDIS is no Redis address; give embedded, redis://, rediss://, redis-socket:// or redis-sentinel://")
 	}
-	return &redisConn{gate: newGate(), close: func() {}, enqueue: func(offer func() error) error { return offer() }, make: func() redis.UniversalClient {
-		return opt.MakeRedisClient().(redis.UniversalClient)
-	}}, nil
+	return &redisConn{gate: newGate(), close: func() {},
+		enqueue: func(offer func() error) error { return offer() },
+		make: func() redis.UniversalClient {
+			return opt.MakeRedisClient().(redis.UniversalClient)
+		}}, nil
 }
 
 // hold is how long a dequeue waits for a wake-up after one that found nothing.
@@ -153,5 +155,6 @@ func isDequeue(cmd redis.Cmder) bool {
 	pending, _ := args[3].(string)
 	paused, _ := args[4].(string)
 	lease, _ := args[6].(string)
-	return strings.HasSuffix(pending, ":pending") && strings.HasSuffix(paused, ":paused") && strings.HasSuffix(lease, ":lease")
+	return strings.HasSuffix(pending, ":pending") && strings.HasSuffix(paused, ":paused") &&
+		strings.HasSuffix(lease, ":lease")
 }

@@ -40,15 +40,20 @@ func newScriptedRedis() *scriptedRedis {
 		"error_reply":  func(l *lua.LState) int { return pushReply(l, "err", l.CheckString(1)) },
 		"status_reply": func(l *lua.LState) int { return pushReply(l, "ok", l.CheckString(1)) },
 	}))
-	s.lua.SetMetatable(s.lua.G.Global, s.lua.SetFuncs(s.lua.NewTable(), map[string]lua.LGFunction{"__newindex": refuseGlobal}))
+	s.lua.SetMetatable(s.lua.G.Global, s.lua.SetFuncs(s.lua.NewTable(),
+		map[string]lua.LGFunction{"__newindex": refuseGlobal}))
 	s.peer = server.NewPeer(bufio.NewWriter(&s.reply))
 	if conn, err := s.Dial(); err == nil { // that starts it
 		_ = conn.Close()
 	}
 	s.server = s.Server()
 	// The server recognizes calls from within scripts by the context of their peer: one script reveals it to us.
-	_ = s.server.Register("HEDDLE.NESTED", func(c *server.Peer, _ string, _ []string) { s.peer.Ctx = c.Ctx; c.WriteOK() })
-	s.server.Dispatch(server.NewPeer(bufio.NewWriter(&bytes.Buffer{})), []string{"EVAL", `return redis.call("HEDDLE.NESTED")`, "0"})
+	_ = s.server.Register("HEDDLE.NESTED", func(c *server.Peer, _ string, _ []string) {
+		s.peer.Ctx = c.Ctx
+		c.WriteOK()
+	})
+	s.server.Dispatch(server.NewPeer(bufio.NewWriter(&bytes.Buffer{})),
+		[]string{"EVAL", `return redis.call("HEDDLE.NESTED")`, "0"})
 	return s
 }
 

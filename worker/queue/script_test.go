@@ -45,7 +45,8 @@ func testScriptAnswers(t *testing.T, r *redistest.Server) {
 		{`return redis.call("INCR", KEYS[1]) + 1`, int64(14)},
 		{`return tostring(redis.call("GET", "{k}none"))`, "false"},
 		{`return redis.call("set", KEYS[1], "x").ok`, "OK"},
-		{`redis.call("RPUSH", "{k}list", unpack({1, 2, 3})) return redis.call("LRANGE", "{k}list", 0, -1)`, []any{"1", "2", "3"}},
+		{`redis.call("RPUSH", "{k}list", unpack({1, 2, 3})) return redis.call("LRANGE", "{k}list", 0, -1)`,
+			[]any{"1", "2", "3"}},
 		{`return redis.call("LRANGE", "{k}nolist", 0, -1)`, []any{}},
 		{`local all = {} for _, id in ipairs(redis.call("LRANGE", "{k}list", 0, -1)) do table.insert(all, tonumber(id)) end return table.getn(all)`, int64(3)},
 		{`return string.sub(redis.pcall("LPOP", KEYS[1]).err, 1, 9)`, "WRONGTYPE"},
@@ -96,7 +97,8 @@ func testScriptRefusals(t *testing.T, r *redistest.Server) {
 	if got, err := client.Eval(t.Context(), `return redis.call("GET", "k")`, nil).Text(); err != nil || got != "1" {
 		t.Errorf("after an error what was set is %q, %v", got, err)
 	}
-	if got, err := client.Eval(t.Context(), `return ARGV[1]`, nil, true).Text(); err != nil || got != "1" { // the server's own way
+	// the server's own way
+	if got, err := client.Eval(t.Context(), `return ARGV[1]`, nil, true).Text(); err != nil || got != "1" {
 		t.Errorf("an argument of another type is seen as %q, %v", got, err)
 	}
 }

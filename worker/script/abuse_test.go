@@ -18,34 +18,43 @@ import (
 // the limit, or says what stopped it, within the time and memory allowed. Where two limits are near
 // each other, a busy machine decides which one is met first.
 var abuse = map[string]struct{ source, want string }{
-	"endless loop":       {"() => { for (;;); }", "HEDDLE_SCRIPT_TIME"},
-	"string repeat":      {"() => 'x'.repeat(2 ** 29).length", "HEDDLE_SCRIPT_MEMORY"},
-	"growing arrays":     {"() => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); }", "HEDDLE_SCRIPT_"},
+	"endless loop":  {"() => { for (;;); }", "HEDDLE_SCRIPT_TIME"},
+	"string repeat": {"() => 'x'.repeat(2 ** 29).length", "HEDDLE_SCRIPT_MEMORY"},
+	"growing arrays": {"() => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)); }",
+		"HEDDLE_SCRIPT_"},
 	"string doubling":    {"() => { let s = 'x'; for (;;) s += s; }", "string too long"},
 	"backtracking regex": {"() => /(a+)+$/.test('a'.repeat(40) + 'b')", "HEDDLE_SCRIPT_TIME"},
 	"recursion":          {"() => { const f = () => f() + 1; return f(); }", "stack overflow|HEDDLE_SCRIPT_TIME"},
 	"deep JSON":          {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return JSON.stringify(o).length; }", "stack overflow|HEDDLE_SCRIPT_TIME"},
 	"huge fill":          {"() => new Array(1e9).fill(0).length", "HEDDLE_SCRIPT_"},
 	"endless comparator": {"() => [3, 2, 1].sort(() => { for (;;); })", "HEDDLE_SCRIPT_TIME"},
-	"promise chain":      {"() => { const again = () => Promise.resolve().then(again); return again(); }", "HEDDLE_SCRIPT_TIME|HEDDLE_SCRIPT_MEMORY"},
-	"2 GiB buffer":       {"() => new ArrayBuffer(2 ** 31 - 1).byteLength", "HEDDLE_SCRIPT_MEMORY"},
-	"reaching out":       {"() => [].constructor.constructor('return process')().exit(1)", "'process' is not defined"},
+	"promise chain": {"() => { const again = () => Promise.resolve().then(again); return again(); }",
+		"HEDDLE_SCRIPT_TIME|HEDDLE_SCRIPT_MEMORY"},
+	"2 GiB buffer": {"() => new ArrayBuffer(2 ** 31 - 1).byteLength", "HEDDLE_SCRIPT_MEMORY"},
+	"reaching out": {"() => [].constructor.constructor('return process')().exit(1)", "'process' is not defined"},
 
 	// More of our own: what the prelude adds must hold as well.
-	"deep result":         {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return o; }", "nested deeper than|HEDDLE_SCRIPT_TIME"},
-	"endless getter":      {"() => ({ get a() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
-	"endless proxy":       {"() => new Proxy({}, { ownKeys() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
-	"caught and again":    {"() => { for (;;) { try { for (;;); } catch {} finally { for (;;); } } }", "HEDDLE_SCRIPT_TIME"},
-	"caught memory":       {"() => { const a = []; for (;;) { try { for (;;) a.push('x'.repeat(1e5) + a.length); } catch {} } }", "HEDDLE_SCRIPT_"},
-	"endless timers":      {"() => new Promise(() => { const again = () => setTimeout(again, 0); again(); })", "HEDDLE_SCRIPT_TIME"},
-	"long timer":          {"() => new Promise((done) => setTimeout(done, 1e9))", "HEDDLE_SCRIPT_TIME"},
-	"endless log":         {"() => { for (;;) console.log('x'.repeat(1e4)); }", "HEDDLE_SCRIPT_TIME"},
-	"rope into the log":   {"() => { let s = 'x'; for (let i = 0; i < 29; i++) s += s; console.log(s); }", "HEDDLE_SCRIPT_MEMORY"},
-	"rope as the result":  {"() => { let s = 'x'; for (let i = 0; i < 29; i++) s += s; return s; }", "HEDDLE_SCRIPT_MEMORY"},
-	"wide result":         {"() => { const a = 'x'.repeat(1e6); return new Array(1e5).fill(a); }", "HEDDLE_SCRIPT_"},
-	"toString of thrown":  {"() => { throw { toString() { for (;;); }, toJSON() { for (;;); } }; }", "HEDDLE_SCRIPT_TIME"},
-	"thenable":            {"() => ({ then() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
-	"deep source":         {"() => " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000), "stack overflow|HEDDLE_SCRIPT_TIME"},
+	"deep result": {"() => { let o = {}; for (let i = 0; i < 1e5; i++) o = { o }; return o; }",
+		"nested deeper than|HEDDLE_SCRIPT_TIME"},
+	"endless getter": {"() => ({ get a() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
+	"endless proxy":  {"() => new Proxy({}, { ownKeys() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
+	"caught and again": {"() => { for (;;) { try { for (;;); } catch {} finally { for (;;); } } }",
+		"HEDDLE_SCRIPT_TIME"},
+	"caught memory": {"() => { const a = []; for (;;) { try { for (;;) a.push('x'.repeat(1e5) + a.length); } catch {} } }", "HEDDLE_SCRIPT_"},
+	"endless timers": {"() => new Promise(() => { const again = () => setTimeout(again, 0); again(); })",
+		"HEDDLE_SCRIPT_TIME"},
+	"long timer":  {"() => new Promise((done) => setTimeout(done, 1e9))", "HEDDLE_SCRIPT_TIME"},
+	"endless log": {"() => { for (;;) console.log('x'.repeat(1e4)); }", "HEDDLE_SCRIPT_TIME"},
+	"rope into the log": {"() => { let s = 'x'; for (let i = 0; i < 29; i++) s += s; console.log(s); }",
+		"HEDDLE_SCRIPT_MEMORY"},
+	"rope as the result": {"() => { let s = 'x'; for (let i = 0; i < 29; i++) s += s; return s; }",
+		"HEDDLE_SCRIPT_MEMORY"},
+	"wide result": {"() => { const a = 'x'.repeat(1e6); return new Array(1e5).fill(a); }", "HEDDLE_SCRIPT_"},
+	"toString of thrown": {"() => { throw { toString() { for (;;); }, toJSON() { for (;;); } }; }",
+		"HEDDLE_SCRIPT_TIME"},
+	"thenable": {"() => ({ then() { for (;;); } })", "HEDDLE_SCRIPT_TIME"},
+	"deep source": {"() => " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000),
+		"stack overflow|HEDDLE_SCRIPT_TIME"},
 	"random bytes":        {"() => crypto.getRandomValues(new Uint8Array(1e6))", "at most 65536 bytes"},
 	"syntax that escapes": {"1); }); for (;;); (() => { (0", "HEDDLE_SCRIPT_TIME"},
 }
@@ -70,7 +79,8 @@ func TestScriptAbuse(t *testing.T) {
 			if !slices.ContainsFunc(strings.Split(c.want, "|"), wanted) {
 				t.Errorf("got %.60v and %v, want an error with %q", got, err, c.want)
 			}
-			t.Logf("%v, %d MiB of Go memory allocated", took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20)
+			t.Logf("%v, %d MiB of Go memory allocated", took.Round(time.Millisecond),
+				(after.TotalAlloc-before.TotalAlloc)>>20)
 			if took > 10*limits.Time {
 				t.Errorf("took %v with a limit of %v", took, limits.Time)
 			}
@@ -96,7 +106,8 @@ func TestScriptGivenUp(t *testing.T) {
 			limits.Time = time.Hour
 		}
 		var heard []string
-		_, err := s.Run(ctx, component.ScriptCall{Source: "() => { console.log('began'); " + endless + "; console.log('late'); }", Log: func(_, line string) {
+		_, err := s.Run(ctx, component.ScriptCall{Source: "() => { console.log('began'); " + endless +
+			"; console.log('late'); }", Log: func(_, line string) {
 			heard = append(heard, line)
 			if name == "a cancel" {
 				cancel()

@@ -27,7 +27,8 @@ func (r *execution) outcome(answer any) (any, error) {
 		Error    *scriptError
 		TooLarge int
 	}
-	unreadable := refusal.New(refusal.Invalid, "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read")
+	unreadable := refusal.New(refusal.Invalid,
+		"the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read")
 	text, _ := answer.(string)
 	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		return nil, unreadable
@@ -36,7 +37,8 @@ func (r *execution) outcome(answer any) (any, error) {
 	case out.Error != nil:
 		return nil, r.refusal(*out.Error)
 	case out.TooLarge > 0:
-		return nil, refusal.Exceed("HEDDLE_SCRIPT_OUTPUT", "the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
+		return nil, refusal.Exceed("HEDDLE_SCRIPT_OUTPUT",
+			"the code's result has %d characters as JSON; the limit is %d", out.TooLarge, r.limits.Output)
 	}
 	value, err := value.Decode(out.Value)
 	if err != nil {

@@ -162,7 +162,9 @@ func (f *scriptFetch) send(r *scriptRequest) (map[string]any, error) {
 	case "manual":
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	case "error":
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("the answer is a redirect") }
+		client.CheckRedirect = func(*http.Request, []*http.Request) error {
+			return errors.New("the answer is a redirect")
+		}
 	}
 	response, err := client.Do(r.Request)
 	if err != nil {
@@ -174,7 +176,8 @@ func (f *scriptFetch) send(r *scriptRequest) (map[string]any, error) {
 		return nil, err
 	}
 	if int64(len(body)) > f.limit {
-		return nil, refusal.Exceed("HEDDLE_SCRIPT_MEMORY", "the answer is larger than %d MiB, a quarter of what code may hold", f.limit>>20)
+		return nil, refusal.Exceed("HEDDLE_SCRIPT_MEMORY",
+			"the answer is larger than %d MiB, a quarter of what code may hold", f.limit>>20)
 	}
 	headers := [][2]string{}
 	for name, values := range response.Header {

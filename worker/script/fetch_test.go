@@ -29,13 +29,20 @@ func fetchServer(t *testing.T) *httptest.Server {
 		w.Header().Add("X-Twice", "a")
 		w.Header().Add("X-Twice", "b")
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"method":"`+r.Method+`","type":"`+r.Header.Get("Content-Type")+`","mine":"`+r.Header.Get("X-Mine")+
+		_, _ = io.WriteString(w, `{"method":"`+r.Method+`","type":"`+r.Header.Get("Content-Type")+`","mine":"`+
+			r.Header.Get("X-Mine")+
 			`","body":"`+base64.StdEncoding.EncodeToString(body)+`"}`)
 	})
-	mux.HandleFunc("/missing", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such thing", http.StatusNotFound) })
-	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/bytes", http.StatusFound) })
+	mux.HandleFunc("/missing", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such thing", http.StatusNotFound)
+	})
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/bytes", http.StatusFound)
+	})
 	mux.HandleFunc("/bytes", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0, 255, 16}) })
-	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<20)) })
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
+	})
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	return httptest.NewServer(mux)
 }
@@ -66,7 +73,8 @@ func TestScriptFetch(t *testing.T) {
 	}{
 		"JSON": {`async (base) => { const r = await fetch(base + "/echo"); const b = await r.json(); return [r.ok, r.status, r.statusText, r.url === base + "/echo", r.headers.get("Content-Type"), r.headers.get("x-twice"), r.headers.get("x-none"), b.method, b.body]; }`,
 			[]any{true, 200.0, "OK", true, "application/json", "a, b", nil, "GET", ""}},
-		"spaces in the query": {`async (base) => (await fetch(base + "/echo?q=a b&r=c+d%20e")).url.replace(base, "")`, "/echo?q=a%20b&r=c+d%20e"},
+		"spaces in the query": {`async (base) => (await fetch(base + "/echo?q=a b&r=c+d%20e")).url.replace(base, "")`,
+			"/echo?q=a%20b&r=c+d%20e"},
 		"text sent": {`async (base) => (await (await fetch(base + "/echo", { method: "post", headers: { "X-Mine": "m" }, body: "é" })).json())`,
 			map[string]any{"method": "POST", "type": "text/plain;charset=UTF-8", "mine": "m", "body": "w6k="}},
 		"JSON sent": {`async (base) => (await (await fetch(new URL("/echo", base), { method: "PUT", headers: [["content-type", "application/json"]], body: JSON.stringify({}) })).json()).type`, "application/json"},
@@ -74,7 +82,8 @@ func TestScriptFetch(t *testing.T) {
 			[]any{"application/x-www-form-urlencoded;charset=UTF-8", "a=b+c"}},
 		"bytes sent": {`async (base) => (await (await fetch(new Request(base + "/echo", { method: "PATCH", body: new Uint8Array([0, 255]) }))).json())`,
 			map[string]any{"method": "PATCH", "type": "", "mine": "", "body": "AP8="}},
-		"bytes":      {`async (base) => new Uint8Array(await (await fetch(base + "/bytes")).arrayBuffer())`, []byte{0, 255, 16}},
+		"bytes": {`async (base) => new Uint8Array(await (await fetch(base + "/bytes")).arrayBuffer())`,
+			[]byte{0, 255, 16}},
 		"not found":  {`async (base) => { const r = await fetch(base + "/missing"); return [r.ok, r.status, await r.text()]; }`, []any{false, 404.0, "no such thing\n"}},
 		"redirect":   {`async (base) => { const r = await fetch(base + "/away"); return [r.redirected, r.url === base + "/bytes"]; }`, []any{true, true}},
 		"manual":     {`async (base) => { const r = await fetch(base + "/away", { redirect: "manual" }); return [r.status, r.headers.get("location")]; }`, []any{302.0, "/bytes"}},
@@ -87,9 +96,10 @@ func TestScriptFetch(t *testing.T) {
 		"no waiting": {`(base) => { fetch(base + "/slow"); return 1; }`, 1.0},
 		"no address": {`async () => { const s = []; for (const u of ["nowhere", "ftp://example.com/", "file:///etc/passwd"]) try { await fetch(u); } catch (e) { s.push(e.name); } return s; }`, []any{"TypeError", "TypeError", "TypeError"}},
 		"bad header": {`async (base) => { try { await fetch(base, { headers: { "x": "a\r\nb" } }); } catch (e) { return e.message; } }`, "the header x has a line break in its value"},
-		"GET body":   {`async (base) => { try { await fetch(base, { body: "x" }); } catch (e) { return e.message; } }`, "a GET request has no body"},
-		"Response":   {`async () => { const r = Response.json({ a: 1 }, { status: 201 }); return [r.status, r.headers.get("content-type"), (await r.json()).a]; }`, []any{201.0, "application/json", 1.0}},
-		"Headers":    {`() => [...new Headers({ B: " 2 ", a: 1 })]`, []any{[]any{"a", "1"}, []any{"b", "2"}}},
+		"GET body": {`async (base) => { try { await fetch(base, { body: "x" }); } catch (e) { return e.message; } }`,
+			"a GET request has no body"},
+		"Response": {`async () => { const r = Response.json({ a: 1 }, { status: 201 }); return [r.status, r.headers.get("content-type"), (await r.json()).a]; }`, []any{201.0, "application/json", 1.0}},
+		"Headers":  {`() => [...new Headers({ B: " 2 ", a: 1 })]`, []any{[]any{"a", "1"}, []any{"b", "2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _, err := fetching(t, true, DefaultLimits, c.source)
@@ -101,8 +111,11 @@ func TestScriptFetch(t *testing.T) {
 }
 
 func TestScriptFetchGuarded(t *testing.T) {
-	got, reached, err := fetching(t, false, DefaultLimits, `async (base) => { try { await fetch(base + "/echo?key=secret"); } catch (e) { return e.message; } }`)
-	if message, _ := got.(string); err != nil || !strings.Contains(message, "is private; add it to HEDDLE_ALLOW_HOSTS") || strings.Contains(message, "secret") || reached != 1 {
+	got, reached, err := fetching(t, false, DefaultLimits,
+		`async (base) => { try { await fetch(base + "/echo?key=secret"); } catch (e) { return e.message; } }`)
+	if message, _ := got.(string); err != nil ||
+		!strings.Contains(message, "is private; add it to HEDDLE_ALLOW_HOSTS") || strings.Contains(message, "secret") ||
+		reached != 1 {
 		t.Errorf("got %v, %v, reached %d", got, err, reached)
 	}
 	_, _, err = fetching(t, false, DefaultLimits, "async () => {\n  await fetch('http://169.254.169.254/latest');\n}")
@@ -121,11 +134,13 @@ func TestScriptFetchLimits(t *testing.T) {
 	}
 	limits = DefaultLimits
 	limits.Memory = 3 << 20
-	got, _, err := fetching(t, true, limits, `async (base) => { try { await fetch(base + "/large"); } catch (e) { return e.message; } }`)
+	got, _, err := fetching(t, true, limits,
+		`async (base) => { try { await fetch(base + "/large"); } catch (e) { return e.message; } }`)
 	if message, _ := got.(string); err != nil || !strings.Contains(message, "HEDDLE_SCRIPT_MEMORY") {
 		t.Errorf("got %v, %v", got, err)
 	}
-	_, reached, err := fetching(t, true, DefaultLimits, `async (base) => { for (let i = 0; i <= 1000; i++) fetch(base + "/slow").catch((e) => { throw e; }); await fetch(base); }`)
+	_, reached, err := fetching(t, true, DefaultLimits,
+		`async (base) => { for (let i = 0; i <= 1000; i++) fetch(base + "/slow").catch((e) => { throw e; }); await fetch(base); }`)
 	if err == nil || !strings.Contains(err.Error(), "1000 requests") || reached != 1000 {
 		t.Errorf("got %v, reached %d", err, reached)
 	}
@@ -138,18 +153,22 @@ func TestScriptFetchStops(t *testing.T) {
 	defer server.Close()
 	defer client.CloseIdleConnections()
 	boom := errors.New("the run is not mine any more")
-	call := component.ScriptCall{Source: `async (base) => { await fetch(base + "/echo"); }`, Args: []any{server.URL}, HTTP: client, BeginEffect: func() error { return boom }}
+	call := component.ScriptCall{Source: `async (base) => { await fetch(base + "/echo"); }`, Args: []any{server.URL},
+		HTTP: client, BeginEffect: func() error {
+			return boom
+		}}
 	if _, err := Run(t.Context(), call, DefaultLimits); err == nil || !strings.Contains(err.Error(), boom.Error()) {
 		t.Errorf("got %v", err)
 	}
 	gone := errors.New("the run is over")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var reached atomic.Bool
-	call = component.ScriptCall{Source: `async (base) => { await fetch(base + "/slow"); }`, Args: []any{server.URL}, HTTP: client, BeginEffect: func() error {
-		reached.Store(true)
-		time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
-		return nil
-	}}
+	call = component.ScriptCall{Source: `async (base) => { await fetch(base + "/slow"); }`, Args: []any{server.URL},
+		HTTP: client, BeginEffect: func() error {
+			reached.Store(true)
+			time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
+			return nil
+		}}
 	if _, err := Run(ctx, call, DefaultLimits); !errors.Is(err, gone) || !reached.Load() {
 		t.Errorf("got %v", err)
 	}

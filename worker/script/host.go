@@ -191,7 +191,8 @@ func urlParts(href, base string) (map[string]string, bool) {
 	password, _ := u.User.Password()
 	parts := map[string]string{
 		"protocol": u.Scheme + ":", "username": url.PathEscape(u.User.Username()), "password": url.PathEscape(password),
-		"hostname": strings.ToLower(u.Hostname()), "port": u.Port(), "pathname": u.EscapedPath(), "query": value.QueryText(u.RawQuery), "hash": "",
+		"hostname": strings.ToLower(u.Hostname()), "port": u.Port(), "pathname": u.EscapedPath(),
+		"query": value.QueryText(u.RawQuery), "hash": "",
 	}
 	if strings.Contains(parts["hostname"], ":") {
 		parts["hostname"] = "[" + parts["hostname"] + "]"

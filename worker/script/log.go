@@ -34,6 +34,7 @@ func (l *scriptLog) add(level, message string) {
 // end reports how many lines are missing.
 func (l *scriptLog) end() {
 	if l.dropped > 0 && !l.nobody.Load() {
-		l.to("warn", fmt.Sprintf("%d more log lines were dropped; the limit for one call is %d", l.dropped, l.limits.LogLines))
+		l.to("warn", fmt.Sprintf("%d more log lines were dropped; the limit for one call is %d", l.dropped,
+			l.limits.LogLines))
 	}
 }

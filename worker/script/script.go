@@ -49,7 +49,9 @@ var (
 
 	// They are compiled once: parsing takes longer than most scripts run.
 	prelude = sync.OnceValues(func() ([]byte, error) { return compile("hostNames, limits", preludeSource) })
-	web     = sync.OnceValues(func() ([]byte, error) { return compile("host, limits", webSource+bufferSource+fetchSource) })
+	web     = sync.OnceValues(func() ([]byte, error) {
+		return compile("host, limits", webSource+bufferSource+fetchSource)
+	})
 )
 
 func compile(parameters, source string) ([]byte, error) {

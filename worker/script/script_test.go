@@ -28,9 +28,13 @@ func TestScriptResult(t *testing.T) {
 		args   []any
 		want   any
 	}{
-		"module":                 {"module.exports = async (a) => ({ data: a.n + 1 });", []any{map[string]any{"n": 1.0}}, map[string]any{"data": 2.0}},
-		"module of lines":        {"const add = 2;\nmodule.exports = function (n) { return n + add; };\n", []any{3.0}, 5.0},
-		"folded to one line":     {"module.exports = async ({ crossFlowState }) => ({ data:\ncrossFlowState })", []any{map[string]any{"crossFlowState": map[string]any{"a": "b"}}}, map[string]any{"data": map[string]any{"a": "b"}}},
+		"module": {"module.exports = async (a) => ({ data: a.n + 1 });",
+			[]any{map[string]any{"n": 1.0}}, map[string]any{"data": 2.0}},
+		"module of lines": {"const add = 2;\nmodule.exports = function (n) { return n + add; };\n", []any{3.0},
+			5.0},
+		"folded to one line": {"module.exports = async ({ crossFlowState }) => ({ data:\ncrossFlowState })",
+			[]any{map[string]any{"crossFlowState": map[string]any{"a": "b"}}},
+			map[string]any{"data": map[string]any{"a": "b"}}},
 		"exports default":        {"'use strict'; exports.default = (n) => n * 2;", []any{4.0}, 8.0},
 		"expression":             {"(item, index) => item.id + index", []any{map[string]any{"id": 1.0}, 2.0}, 3.0},
 		"function":               {"function (x) { return x; }", []any{"x"}, "x"},
@@ -41,21 +45,25 @@ func TestScriptResult(t *testing.T) {
 		"words in order":         {"() => ['b', 'a', 'C', 'A', 'ä', 'z', 'item 10', 'item 9', 'résumé', 'resume'].sort((a, b) => a.localeCompare(b)).join()", nil, "a,A,ä,b,C,item 10,item 9,resume,résumé,z"},
 		"words in an order": {"() => ['a'.localeCompare('A', 'en', { sensitivity: 'base' }), 'ä'.localeCompare('a', undefined, { sensitivity: 'base' }), 'ä'.localeCompare('a', 'de', { sensitivity: 'accent' }), '9'.localeCompare('10', [], { numeric: true }), 'ä'.localeCompare('z', 'sv'), 'a'.localeCompare('b', 'no such')]",
 			nil, []any{0.0, 0.0, 1.0, -1.0, 1.0, -1.0}},
-		"undefined":        {"() => {}", nil, nil},
-		"left out":         {"() => ({ a: undefined, b() {}, c: [undefined, NaN, Infinity], d: null })", nil, map[string]any{"c": []any{nil, nil, nil}, "d": nil}},
-		"bytes both ways":  {"(b) => ({ ok: b instanceof Uint8Array, b, buffer: b.buffer, part: new Uint8Array(b.buffer, 1, 1) })", []any{bytes}, map[string]any{"ok": true, "b": bytes, "buffer": bytes, "part": bytes[1:2]}},
-		"date":             {"() => new Date(0)", nil, "1970-01-01T00:00:00.000Z"},
-		"bad date":         {"() => new Date(NaN)", nil, nil},
-		"small BigInt":     {"() => 12n", nil, 12.0},
-		"map and set":      {"() => [new Map([['a', 1]]), new Set([1, 2])]", nil, []any{map[string]any{"a": 1.0}, []any{1.0, 2.0}}},
+		"undefined": {"() => {}", nil, nil},
+		"left out": {"() => ({ a: undefined, b() {}, c: [undefined, NaN, Infinity], d: null })", nil,
+			map[string]any{"c": []any{nil, nil, nil}, "d": nil}},
+		"bytes both ways": {"(b) => ({ ok: b instanceof Uint8Array, b, buffer: b.buffer, part: new Uint8Array(b.buffer, 1, 1) })", []any{bytes}, map[string]any{"ok": true, "b": bytes, "buffer": bytes, "part": bytes[1:2]}},
+		"date":            {"() => new Date(0)", nil, "1970-01-01T00:00:00.000Z"},
+		"bad date":        {"() => new Date(NaN)", nil, nil},
+		"small BigInt":    {"() => 12n", nil, 12.0},
+		"map and set": {"() => [new Map([['a', 1]]), new Set([1, 2])]", nil,
+			[]any{map[string]any{"a": 1.0}, []any{1.0, 2.0}}},
 		"error as a value": {"() => new TypeError('no')", nil, map[string]any{"name": "TypeError", "message": "no"}},
 		"toJSON":           {"() => ({ toJSON: () => 5 })", nil, 5.0},
-		"the same twice":   {"() => { const o = { a: 1 }; return [o, o]; }", nil, []any{map[string]any{"a": 1.0}, map[string]any{"a": 1.0}}},
-		"key $bytes":       {"(o) => [o, { $object: 1 }]", []any{map[string]any{"$bytes": "x"}}, []any{map[string]any{"$bytes": "x"}, map[string]any{"$object": 1.0}}},
-		"key __proto__":    {"() => JSON.parse('{\"__proto__\": 1}')", nil, map[string]any{"__proto__": 1.0}},
-		"lone surrogate":   {"() => '\\ud800'", nil, "\uFFFD"},
-		"NUL and emoji":    {"(s) => s + '\\u0000' + s.length", []any{"😀"}, "😀\x002"},
-		"a changed JSON":   {"() => { JSON.stringify = null; Array.isArray = null; Object.entries = null; return [{ a: 1 }]; }", nil, []any{map[string]any{"a": 1.0}}},
+		"the same twice": {"() => { const o = { a: 1 }; return [o, o]; }", nil,
+			[]any{map[string]any{"a": 1.0}, map[string]any{"a": 1.0}}},
+		"key $bytes": {"(o) => [o, { $object: 1 }]", []any{map[string]any{"$bytes": "x"}},
+			[]any{map[string]any{"$bytes": "x"}, map[string]any{"$object": 1.0}}},
+		"key __proto__":  {"() => JSON.parse('{\"__proto__\": 1}')", nil, map[string]any{"__proto__": 1.0}},
+		"lone surrogate": {"() => '\\ud800'", nil, "\uFFFD"},
+		"NUL and emoji":  {"(s) => s + '\\u0000' + s.length", []any{"😀"}, "😀\x002"},
+		"a changed JSON": {"() => { JSON.stringify = null; Array.isArray = null; Object.entries = null; return [{ a: 1 }]; }", nil, []any{map[string]any{"a": 1.0}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := runScript(t, c.source, c.args...)
@@ -71,28 +79,43 @@ func TestScriptResult(t *testing.T) {
 
 func TestScriptErrors(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
-		"thrown":            {"module.exports = () => {\n  throw new Error('no such customer');\n};", "no such customer (line 2)"},
-		"thrown when async": {"module.exports = async () => {\n\n  null.x;\n};", "TypeError: cannot read property 'x' of null (line 3)"},
-		"in an expression":  {"(x) =>\n  x.y.z", "TypeError: cannot read property 'y' of undefined (line 2)"},
-		"text":              {"() => { throw 'just text'; }", "just text"},
-		"object":            {"() => { throw { code: 5 }; }", `{"code":5}`},
-		"null":              {"() => { throw null; }", "the code threw null, which can also mean that it needs more memory than 64 MiB (HEDDLE_SCRIPT_MEMORY)"},
-		"rejected later":    {"() => new Promise((_, no) => setTimeout(() => no(new RangeError('late')), 1))", "RangeError: late (line 1)"},
-		"thrown in a timer": {"() => new Promise(() => setTimeout(() => { throw new Error('in a timer'); }, 1))", "in a timer (line 1)"},
-		"syntax":            {"module.exports = () => {\n  return 1 +;\n};", "SyntaxError: unexpected token in expression: ';' (line 2)"},
-		"ES module":         {"export default () => 1", "SyntaxError: unsupported keyword: export (line 1)"},
-		"no function":       {"module.exports = 5;", "TypeError: the code must assign a function to module.exports or be a function"},
-		"empty":             {"", "TypeError: the code must assign a function to module.exports or be a function"},
-		"while loading":     {"const x = missing;\nmodule.exports = () => 1;", "ReferenceError: 'missing' is not defined (line 1)"},
-		"cycle":             {"() => { const a = { b: [{}] }; a.b[0].c = a; return a; }", "TypeError: result.b[0].c contains itself"},
-		"deep":              {"() => { let a = {}; for (let i = 0; i < 600; i++) a = { a }; return a; }", "TypeError: the value is nested deeper than 500 levels"},
-		"large BigInt":      {"() => ({ n: 2n ** 64n })", "TypeError: result.n is a BigInt that no number can hold; return it as text"},
-		"not awaited":       {"() => ({ data: Promise.resolve(1) })", "TypeError: result.data is a promise: await it"},
-		"never settled":     {"() => new Promise(() => {})", "the code waits for a promise that nothing is left to settle"},
-		"fetch":             {"async () => {\n  await fetch(\"http://example.com\");\n}", "TypeError: fetch failed: this code may not make requests (line 2)"},
-		"require":           {"const fs = require('fs');\nmodule.exports = () => fs;", `require("fs") is not available: of modules there are buffer, crypto, url (line 1)`},
-		"import":            {"async () => (await import('fs')).default", "ReferenceError: could not load module 'fs'"},
-		"toJSON of all":     {"() => { Object.prototype.toJSON = () => 'x'; return [1]; }", "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read"},
+		"thrown": {"module.exports = () => {\n  throw new Error('no such customer');\n};",
+			"no such customer (line 2)"},
+		"thrown when async": {"module.exports = async () => {\n\n  null.x;\n};",
+			"TypeError: cannot read property 'x' of null (line 3)"},
+		"in an expression": {"(x) =>\n  x.y.z", "TypeError: cannot read property 'y' of undefined (line 2)"},
+		"text":             {"() => { throw 'just text'; }", "just text"},
+		"object":           {"() => { throw { code: 5 }; }", `{"code":5}`},
+		"null": {"() => { throw null; }",
+			"the code threw null, which can also mean that it needs more memory than 64 MiB (HEDDLE_SCRIPT_MEMORY)"},
+		"rejected later": {"() => new Promise((_, no) => setTimeout(() => no(new RangeError('late')), 1))",
+			"RangeError: late (line 1)"},
+		"thrown in a timer": {"() => new Promise(() => setTimeout(() => { throw new Error('in a timer'); }, 1))",
+			"in a timer (line 1)"},
+		"syntax": {"module.exports = () => {\n  return 1 +;\n};",
+			"SyntaxError: unexpected token in expression: ';' (line 2)"},
+		"ES module": {"export default () => 1", "SyntaxError: unsupported keyword: export (line 1)"},
+		"no function": {"module.exports = 5;",
+			"TypeError: the code must assign a function to module.exports or be a function"},
+		"empty": {"", "TypeError: the code must assign a function to module.exports or be a function"},
+		"while loading": {"const x = missing;\nmodule.exports = () => 1;",
+			"ReferenceError: 'missing' is not defined (line 1)"},
+		"cycle": {"() => { const a = { b: [{}] }; a.b[0].c = a; return a; }",
+			"TypeError: result.b[0].c contains itself"},
+		"deep": {"() => { let a = {}; for (let i = 0; i < 600; i++) a = { a }; return a; }",
+			"TypeError: the value is nested deeper than 500 levels"},
+		"large BigInt": {"() => ({ n: 2n ** 64n })",
+			"TypeError: result.n is a BigInt that no number can hold; return it as text"},
+		"not awaited": {"() => ({ data: Promise.resolve(1) })", "TypeError: result.data is a promise: await it"},
+		"never settled": {"() => new Promise(() => {})",
+			"the code waits for a promise that nothing is left to settle"},
+		"fetch": {"async () => {\n  await fetch(\"http://example.com\");\n}",
+			"TypeError: fetch failed: this code may not make requests (line 2)"},
+		"require": {"const fs = require('fs');\nmodule.exports = () => fs;",
+			`require("fs") is not available: of modules there are buffer, crypto, url (line 1)`},
+		"import": {"async () => (await import('fs')).default", "ReferenceError: could not load module 'fs'"},
+		"toJSON of all": {"() => { Object.prototype.toJSON = () => 'x'; return [1]; }",
+			"the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read"},
 		"forged result":     {"() => { const bare = (o) => Object.assign(Object.create(null), o); Object.prototype.toJSON = () => bare({ Value: bare({ $bytes: 5 }) }); return [1]; }", "the code changed how objects are written, such as by toJSON of Object.prototype; its result can't be read"},
 		"set of elements":   {"() => { Object.defineProperty(Array.prototype, 0, { set(v) { throw new Error('mine'); } }); return [1]; }", "mine (line 1)"},
 		"a throw in errors": {"() => { Object.defineProperty(Array.prototype, 0, { set(v) { throw 4; } }); throw new Error('own'); }", "the code threw what has no message"},
@@ -132,7 +155,8 @@ func TestScriptContext(t *testing.T) {
 			return { data: stepResults.first.results };
 		}`,
 		Args: []any{
-			map[string]any{"flowState": map[string]any{"count": 1.0, "old": 2.0}, "otherState": map[string]any{}, "executionId": "e"},
+			map[string]any{"flowState": map[string]any{"count": 1.0, "old": 2.0}, "otherState": map[string]any{},
+				"executionId": "e"},
 			map[string]any{"first": map[string]any{"results": "r"}},
 		},
 		Context: []string{"flowState", "otherState"},
@@ -142,13 +166,15 @@ func TestScriptContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"value":   map[string]any{"data": "r"},
-		"context": map[string]any{"flowState": map[string]any{"count": 2.0}, "otherState": map[string]any{"fresh": true}},
+		"value": map[string]any{"data": "r"},
+		"context": map[string]any{"flowState": map[string]any{"count": 2.0},
+			"otherState": map[string]any{"fresh": true}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{`info: hello {"a":[1]}`, "metric: m", `info: {"a":1}`, "info: g", "warn: careful"}, lines); diff != "" {
+	if diff := cmp.Diff([]string{`info: hello {"a":[1]}`, "metric: m", `info: {"a":1}`, "info: g", "warn: careful"},
+		lines); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -164,7 +190,8 @@ func TestScriptLogLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"info: 0123…", "info: 0123…", "warn: 9 more log lines were dropped; the limit for one call is 2"}, lines); diff != "" {
+	if diff := cmp.Diff([]string{"info: 0123…", "info: 0123…",
+		"warn: 9 more log lines were dropped; the limit for one call is 2"}, lines); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -214,7 +241,8 @@ func TestScriptsAreApart(t *testing.T) {
 }
 
 func BenchmarkScript(b *testing.B) {
-	call := component.ScriptCall{Source: "module.exports = async (a) => ({ data: a.n + 1 });", Args: []any{map[string]any{"n": 1.0}}}
+	call := component.ScriptCall{Source: "module.exports = async (a) => ({ data: a.n + 1 });",
+		Args: []any{map[string]any{"n": 1.0}}}
 	for b.Loop() {
 		if _, err := Run(b.Context(), call, DefaultLimits); err != nil {
 			b.Fatal(err)
