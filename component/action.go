@@ -31,7 +31,8 @@ func NewAction[I any](key, label, description string, perform func(context.Conte
 }
 
 // NewTrigger makes a trigger whose inputs are the fields of the struct I, as with [NewAction].
-func NewTrigger[I any](key, label, description string, receive func(ctx context.Context, payload map[string]any, inputs I) (Result, error)) Trigger {
+func NewTrigger[I any](key, label, description string, receive func(ctx context.Context, payload map[string]any,
+	inputs I) (Result, error)) Trigger {
 	fields := fieldsOf[I]()
 	return Trigger{
 		Key: key, Label: label, Description: description, Inputs: describe(fields),
@@ -46,7 +47,8 @@ func NewTrigger[I any](key, label, description string, receive func(ctx context.
 }
 
 // NewPerformedTrigger makes a trigger that needs a [Step], with inputs as with [NewAction].
-func NewPerformedTrigger[I any](key, label, description string, perform func(ctx context.Context, step Step, payload map[string]any, inputs I) (Result, error)) Trigger {
+func NewPerformedTrigger[I any](key, label, description string,
+	perform func(ctx context.Context, step Step, payload map[string]any, inputs I) (Result, error)) Trigger {
 	fields := fieldsOf[I]()
 	return Trigger{
 		Key: key, Label: label, Description: description, Inputs: describe(fields),

@@ -47,7 +47,8 @@ func fieldOf(t reflect.Type, sf reflect.StructField) field {
 		Type: sf.Tag.Get("type"), Default: sf.Tag.Get("default"), Required: sf.Tag.Get("required") == "true",
 	}}
 	if !ok || !sf.IsExported() || f.Key == "" || f.Label == "" || f.Description == "" {
-		panic(fmt.Sprintf("component: field %s of %s needs a type that inputs can have and the tags key, label and doc", sf.Name, t))
+		panic(fmt.Sprintf("component: field %s of %s needs a type that inputs can have and the tags key, label and doc",
+			sf.Name, t))
 	}
 	if f.Type == "" {
 		f.Type = k.Name
@@ -109,13 +110,15 @@ func (f field) coerce(b *value.Budget, v any) (any, error) {
 		return nil, b.Err()
 	}
 	if !ok {
-		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.Wants, value.Brief(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be %s, not %s", f.Label, f.kind.Wants,
+			value.Brief(v))
 	}
 	if s, isText := out.(string); isText && s != "" && f.Options != nil && !slices.Contains(f.Options, s) {
 		if i := slices.IndexFunc(f.Options, func(option string) bool { return strings.EqualFold(option, s) }); i >= 0 {
 			return f.Options[i], nil // values come from elsewhere, too
 		}
-		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be one of %s, not %s", f.Label, strings.Join(f.Options, ", "), value.Brief(v))
+		return nil, refusal.ForField(refusal.Invalid, f.Key, "%s must be one of %s, not %s", f.Label,
+			strings.Join(f.Options, ", "), value.Brief(v))
 	}
 	return out, nil
 }

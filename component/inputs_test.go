@@ -30,15 +30,19 @@ type everything struct {
 }
 
 func TestInputsOfAction(t *testing.T) {
-	action := NewAction("k", "L", "D", func(context.Context, Step, everything) (Result, error) { return Result{}, nil }).
+	action := NewAction("k", "L", "D", func(context.Context, Step, everything) (Result, error) {
+		return Result{}, nil
+	}).
 		WithEffect().WithBranches().WithStop()
-	if !action.Effect || !action.Branches || !action.Stop || action.Key != "k" || action.Label != "L" || action.Description != "D" {
+	if !action.Effect || !action.Branches || !action.Stop || action.Key != "k" || action.Label != "L" ||
+		action.Description != "D" {
 		t.Errorf("got %+v", action)
 	}
 	want := []Input{
 		{Key: "url", Label: "URL", Description: "Where.", Type: "string", Required: true},
 		{Key: "text", Label: "Text", Description: "Some text.", Type: "string"},
-		{Key: "kind", Label: "Kind", Description: "One of some.", Type: "string", Default: "a", Options: []string{"a", "b"}},
+		{Key: "kind", Label: "Kind", Description: "One of some.", Type: "string", Default: "a",
+			Options: []string{"a", "b"}},
 		{Key: "flag", Label: "Flag", Description: "Yes or no.", Type: "boolean", Default: "true"},
 		{Key: "number", Label: "Number", Description: "A number.", Type: "number", Default: "1.5"},
 		{Key: "count", Label: "Count", Description: "A whole number.", Type: "number"},
@@ -60,9 +64,11 @@ func TestDecode(t *testing.T) {
 	}{
 		"defaults":                  {map[string]any{}, everything{Kind: "a", Flag: true, Number: 1.5}},
 		"an option in another case": {map[string]any{"kind": "B"}, everything{Kind: "b", Flag: true, Number: 1.5}},
-		"empty text is the default": {map[string]any{"kind": "", "flag": "", "number": "", "count": "", "list": "", "pairs": "", "data": ""},
+		"empty text is the default": {map[string]any{"kind": "", "flag": "", "number": "", "count": "", "list": "",
+			"pairs": "", "data": ""},
 			everything{Kind: "a", Flag: true, Number: 1.5, Data: ""}},
-		"text": {map[string]any{"text": " x ", "kind": "b", "flag": "false", "number": "-2e3", "count": "10", "data": "d"},
+		"text": {map[string]any{"text": " x ", "kind": "b", "flag": "false", "number": "-2e3", "count": "10",
+			"data": "d"},
 			everything{Text: " x ", Kind: "b", Number: -2000, Count: 10, Data: "d"}},
 		"typed": {map[string]any{"text": 5.0, "flag": true, "number": int64(3), "count": 4.0, "data": []any{1.0}},
 			everything{Text: "5", Kind: "a", Flag: true, Number: 3, Count: 4, Data: []any{1.0}}},
@@ -70,12 +76,17 @@ func TestDecode(t *testing.T) {
 			everything{Text: `{"a":1}`, Kind: "a", Flag: true, Number: 7, Count: 4}},
 		"number as flag": {map[string]any{"flag": 0.0}, everything{Kind: "a", Number: 1.5}},
 		"lists": {map[string]any{"list": []any{"a", nil}, "pairs": []value.KeyValue{{Key: "k", Value: 1.0}}},
-			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{"a", nil}, Pairs: []value.KeyValue{{Key: "k", Value: 1.0}}}},
-		"pairs as a list": {map[string]any{"list": []value.KeyValue{{Key: "k", Value: 1.0}}, "pairs": []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": 1.0}}},
-			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{map[string]any{"key": "k", "value": 1.0}}, Pairs: []value.KeyValue{{Key: "k", Value: "v"}, {Key: "1"}}}},
+			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{"a", nil},
+				Pairs: []value.KeyValue{{Key: "k", Value: 1.0}}}},
+		"pairs as a list": {map[string]any{"list": []value.KeyValue{{Key: "k", Value: 1.0}},
+			"pairs": []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": 1.0}}},
+			everything{Kind: "a", Flag: true, Number: 1.5, List: []any{map[string]any{"key": "k", "value": 1.0}},
+				Pairs: []value.KeyValue{{Key: "k", Value: "v"}, {Key: "1"}}}},
 		"pairs as an object": {map[string]any{"pairs": map[string]any{"b": 2.0, "a": 1.0}},
-			everything{Kind: "a", Flag: true, Number: 1.5, Pairs: []value.KeyValue{{Key: "a", Value: 1.0}, {Key: "b", Value: 2.0}}}},
-		"unknown inputs are ignored": {map[string]any{"other": make(chan int)}, everything{Kind: "a", Flag: true, Number: 1.5}},
+			everything{Kind: "a", Flag: true, Number: 1.5, Pairs: []value.KeyValue{{Key: "a", Value: 1.0},
+				{Key: "b", Value: 2.0}}}},
+		"unknown inputs are ignored": {map[string]any{"other": make(chan int)},
+			everything{Kind: "a", Flag: true, Number: 1.5}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.raw["url"], c.want.URL = "u", "u"
@@ -98,23 +109,25 @@ func TestDecodeRefuses(t *testing.T) {
 		value any
 		want  string
 	}{
-		"missing":           {"url", nil, "url: URL is required"},
-		"empty":             {"url", "", "url: URL is required"},
-		"flag":              {"flag", "maybe", `flag: Flag must be true or false, not "maybe"`},
-		"flag of number":    {"flag", 2.0, "flag: Flag must be true or false, not 2"},
-		"flag of list":      {"flag", []any{}, "flag: Flag must be true or false, not a list"},
-		"number":            {"number", "ten", `number: Number must be a number, not "ten"`},
-		"number NaN":        {"number", "NaN", `number: Number must be a number, not "NaN"`},
-		"number of flag":    {"number", true, "number: Number must be a number, not true"},
-		"number of object":  {"number", map[string]any{}, "number: Number must be a number, not an object"},
-		"number of bytes":   {"number", []byte("1"), "number: Number must be a number, not binary data"},
-		"fraction":          {"count", "1.5", `count: Count must be a whole number, not "1.5"`},
-		"too large":         {"count", 1e300, "count: Count must be a whole number, not 1e+300"},
-		"list":              {"list", "a,b", `list: List must be a list, not "a,b"`},
-		"list of object":    {"list", map[string]any{}, "list: List must be a list, not an object"},
-		"pairs":             {"pairs", long, `pairs: Pairs must be a list of keys and values or an object, not "` + strings.Repeat("ä", 40) + `…"`},
-		"pairs without key": {"pairs", []any{map[string]any{"name": "x"}}, "pairs: Pairs must be a list of keys and values or an object, not a list"},
-		"option":            {"kind", "c", `kind: Kind must be one of a, b, not "c"`},
+		"missing":          {"url", nil, "url: URL is required"},
+		"empty":            {"url", "", "url: URL is required"},
+		"flag":             {"flag", "maybe", `flag: Flag must be true or false, not "maybe"`},
+		"flag of number":   {"flag", 2.0, "flag: Flag must be true or false, not 2"},
+		"flag of list":     {"flag", []any{}, "flag: Flag must be true or false, not a list"},
+		"number":           {"number", "ten", `number: Number must be a number, not "ten"`},
+		"number NaN":       {"number", "NaN", `number: Number must be a number, not "NaN"`},
+		"number of flag":   {"number", true, "number: Number must be a number, not true"},
+		"number of object": {"number", map[string]any{}, "number: Number must be a number, not an object"},
+		"number of bytes":  {"number", []byte("1"), "number: Number must be a number, not binary data"},
+		"fraction":         {"count", "1.5", `count: Count must be a whole number, not "1.5"`},
+		"too large":        {"count", 1e300, "count: Count must be a whole number, not 1e+300"},
+		"list":             {"list", "a,b", `list: List must be a list, not "a,b"`},
+		"list of object":   {"list", map[string]any{}, "list: List must be a list, not an object"},
+		"pairs": {"pairs", long, `pairs: Pairs must be a list of keys and values or an object, not "` +
+			strings.Repeat("ä", 40) + `…"`},
+		"pairs without key": {"pairs", []any{map[string]any{"name": "x"}},
+			"pairs: Pairs must be a list of keys and values or an object, not a list"},
+		"option": {"kind", "c", `kind: Kind must be one of a, b, not "c"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := decode[everything](t.Context(), fields, map[string]any{"url": "u", c.key: c.value})
@@ -128,7 +141,9 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestPerformAndReceiveDecode(t *testing.T) {
 	boom := errors.New("boom")
-	action := NewAction("k", "L", "D", func(_ context.Context, _ Step, in base) (Result, error) { return Result{Data: in.URL}, boom })
+	action := NewAction("k", "L", "D", func(_ context.Context, _ Step, in base) (Result, error) {
+		return Result{Data: in.URL}, boom
+	})
 	got, err := action.Perform(t.Context(), nil, map[string]any{"url": 5.0})
 	if got.Data != "5" || !errors.Is(err, boom) {
 		t.Errorf("got %v, %v", got, err)

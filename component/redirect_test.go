@@ -11,8 +11,9 @@ import (
 
 // Once a redirect has led to another origin, headers that are the flow's own stay behind, also on the way back.
 func TestRedirected(t *testing.T) {
-	own := http.Header{"Authorization": {"a"}, "Cookie": {"c"}, "Proxy-Authorization": {"p"}, "X-Api-Key": {"k"}, "x-raw": {"r"},
-		"Referer": {"http://first.test/?key=secret"}, "Accept": {"text/csv"}, "Content-Type": {"text/plain"}, "Idempotency-Key": {"i"}, "User-Agent": {"u"}}
+	own := http.Header{"Authorization": {"a"}, "Cookie": {"c"}, "Proxy-Authorization": {"p"}, "X-Api-Key": {"k"},
+		"x-raw": {"r"}, "Referer": {"http://first.test/?key=secret"}, "Accept": {"text/csv"},
+		"Content-Type": {"text/plain"}, "Idempotency-Key": {"i"}, "User-Agent": {"u"}}
 	harmless := []string{"Accept", "Content-Type", "Idempotency-Key", "User-Agent"}
 	all := append(slices.Clone(harmless), "Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "x-raw")
 	for name, c := range map[string]struct {
@@ -26,7 +27,8 @@ func TestRedirected(t *testing.T) {
 		"other port":      {[]string{"https://first.test/a", "https://first.test:8443/a"}, harmless},
 		"downgrade":       {[]string{"https://first.test/a", "http://first.test/a"}, harmless},
 		"upgrade":         {[]string{"http://first.test/a", "https://first.test/a"}, harmless},
-		"there and back":  {[]string{"https://first.test/a", "https://second.test/a", "https://first.test/b"}, harmless},
+		"there and back": {[]string{"https://first.test/a", "https://second.test/a", "https://first.test/b"},
+			harmless},
 	} {
 		var via []*http.Request
 		for _, place := range c.places {

@@ -125,7 +125,8 @@ func TestRegistryInputs(t *testing.T) {
 	}
 	perform := func(context.Context, Step, inputs) (Result, error) { return Result{}, nil }
 	receive := func(context.Context, map[string]any, struct{}) (Result, error) { return Result{}, nil }
-	r := New(Component{Key: "c", Actions: []Action{NewAction("do", "Do", "Does.", perform)}, Triggers: []Trigger{NewTrigger("on", "On", "Starts.", receive)}},
+	r := New(Component{Key: "c", Actions: []Action{NewAction("do", "Do", "Does.", perform)},
+		Triggers: []Trigger{NewTrigger("on", "On", "Starts.", receive)}},
 		Stub("s", Result{}))
 	for _, c := range []struct {
 		component, key string
@@ -133,7 +134,8 @@ func TestRegistryInputs(t *testing.T) {
 		want           []string
 		code           refusal.Code
 	}{
-		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""}, {"c", "do", true, nil, refusal.NotFound}, {"c", "on", false, nil, refusal.NotFound},
+		{"c", "do", false, []string{"a", "b"}, ""}, {"c", "on", true, []string{}, ""},
+		{"c", "do", true, nil, refusal.NotFound}, {"c", "on", false, nil, refusal.NotFound},
 		{"s", "any", false, nil, ""}, {"s", "any", true, nil, ""}, {"x", "do", false, nil, refusal.NotFound},
 	} {
 		got, err := r.Inputs(definition.ActionRef{Component: c.component, Key: c.key}, c.trigger)

@@ -37,7 +37,8 @@ func (t Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, refusal.New(refusal.Invalid,
 			"the server answered 101, to go on in another protocol than HTTP, which was not asked for")
 	}
-	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && response.StatusCode != http.StatusPartialContent {
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "" &&
+		response.StatusCode != http.StatusPartialContent {
 		response.Body = &unpackedBody{body: t.bounded(response.Body), encoding: strings.ToLower(encoding)}
 		response.Header.Del("Content-Encoding")
 		response.Header.Del("Content-Length")

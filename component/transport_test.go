@@ -38,7 +38,8 @@ func TestTransportBoundsAnswers(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
 		if length > 4 {
-			if refusal.CodeOf(err) != refusal.Invalid || len(body) != 4 || !strings.Contains(err.Error(), "HEDDLE_HTTP_RESPONSE") {
+			if refusal.CodeOf(err) != refusal.Invalid || len(body) != 4 ||
+				!strings.Contains(err.Error(), "HEDDLE_HTTP_RESPONSE") {
 				t.Errorf("%d: got %q, %v", length, body, err)
 			}
 		} else if string(body) != want || err != nil {
@@ -90,25 +91,27 @@ func TestTransportEndlessAnswers(t *testing.T) {
 	packed = gzip.NewWriter(&zeros)
 	_, _ = packed.Write(make([]byte, 8<<20))
 	_ = packed.Close()
-	const ok, chunked, zipped = "HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n\r\n", "Content-Encoding: gzip\r\n\r\n"
+	const ok, chunked, zipped = "HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n\r\n",
+		"Content-Encoding: gzip\r\n\r\n"
 	for name, c := range map[string]struct {
 		head    string
 		follows func(io.Writer)
 		want    string
 	}{
-		"another protocol": {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n", endless("x"), "answered 101"},
-		"informational":    {"", endless("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), "exceeded"},
-		"header":           {ok, endless("X-More: more\r\n"), "exceeded"},
-		"header line":      {ok + "X-More: ", endless("more"), "exceeded"},
-		"status line":      {"HTTP/1.1 200 ", endless("fine "), "exceeded"},
-		"body":             {ok + "\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
-		"error":            {"HTTP/1.1 500 No\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
-		"length":           {ok + "Content-Length: 9223372036854775807\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
-		"chunks":           {ok + chunked, endless("1\r\nx\r\n"), ""},
-		"chunk extension":  {ok + chunked + "1;", endless("x"), "line too long"},
-		"trailers":         {ok + chunked + "0\r\n", endless("X-More: more\r\n"), "suspiciously long trailer"},
-		"packed":           {ok + zipped, func(to io.Writer) { _, _ = to.Write(zeros.Bytes()) }, "HEDDLE_HTTP_RESPONSE"},
-		"packed nothing":   {ok + zipped, endless(empty.String()), "HEDDLE_HTTP_RESPONSE"},
+		"another protocol": {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n",
+			endless("x"), "answered 101"},
+		"informational":   {"", endless("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), "exceeded"},
+		"header":          {ok, endless("X-More: more\r\n"), "exceeded"},
+		"header line":     {ok + "X-More: ", endless("more"), "exceeded"},
+		"status line":     {"HTTP/1.1 200 ", endless("fine "), "exceeded"},
+		"body":            {ok + "\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"error":           {"HTTP/1.1 500 No\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"length":          {ok + "Content-Length: 9223372036854775807\r\n\r\n", endless("x"), "HEDDLE_HTTP_RESPONSE"},
+		"chunks":          {ok + chunked, endless("1\r\nx\r\n"), ""},
+		"chunk extension": {ok + chunked + "1;", endless("x"), "line too long"},
+		"trailers":        {ok + chunked + "0\r\n", endless("X-More: more\r\n"), "suspiciously long trailer"},
+		"packed":          {ok + zipped, func(to io.Writer) { _, _ = to.Write(zeros.Bytes()) }, "HEDDLE_HTTP_RESPONSE"},
+		"packed nothing":  {ok + zipped, endless(empty.String()), "HEDDLE_HTTP_RESPONSE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			transport := Transport{&http.Transport{MaxResponseHeaderBytes: 1 << 16}, 1 << 20}
@@ -180,7 +183,8 @@ func TestTransportUnpacks(t *testing.T) {
 			body, err := io.ReadAll(response.Body)
 			response.Body.Close()
 			failed := err != nil && strings.Contains(err.Error(), c.failure)
-			if !strings.HasPrefix(c.want, string(body)) || c.failure == "" && string(body) != c.want || failed != (c.failure != "") {
+			if !strings.HasPrefix(c.want, string(body)) || c.failure == "" && string(body) != c.want ||
+				failed != (c.failure != "") {
 				t.Errorf("%s: got %q, %v", name, body, err)
 			}
 		}

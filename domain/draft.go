@@ -19,17 +19,18 @@ type Draft struct {
 	Base         string           // id of the version it was made from; empty before the first
 	Origin       *definition.Part // the base's definition, without parts where there is no base; nil in the View
 	Definition   *definition.Part // in the View a summary of it
-	Authors      []string         // authors of its changes since the base: editors, and whose suggestions or drafts came in
-	Digest       string           // see [Draft.ChangeDigest]; set while under review
-	Review       *Review          // nil until one is asked for
-	Threads      []Thread         // in the View their ids and speakers
-	Schedule     *Schedule        // nil unless its publishing is planned
-	Closed       *DraftClosed     // set once it has become a version, or is about to
-	RemovedAt    time.Time        // zero while the draft exists
-	OpenedAt     time.Time
-	OpenedBy     string
-	UpdatedAt    time.Time
-	UpdatedBy    string
+	// authors of its changes since the base: editors, and whose suggestions or drafts came in
+	Authors   []string
+	Digest    string       // see [Draft.ChangeDigest]; set while under review
+	Review    *Review      // nil until one is asked for
+	Threads   []Thread     // in the View their ids and speakers
+	Schedule  *Schedule    // nil unless its publishing is planned
+	Closed    *DraftClosed // set once it has become a version, or is about to
+	RemovedAt time.Time    // zero while the draft exists
+	OpenedAt  time.Time
+	OpenedBy  string
+	UpdatedAt time.Time
+	UpdatedBy string
 }
 
 // Drafts is the category of [Draft].
@@ -77,8 +78,9 @@ type DraftOpened struct {
 
 // Evolve implements [Event].
 func (e DraftOpened) Evolve(_ Draft, m Meta) Draft {
-	d := Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Name: e.Name, Main: e.Main, Base: e.Base,
-		Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor, UpdatedAt: m.Time, UpdatedBy: m.Actor}
+	d := Draft{ID: m.Aggregate, Organization: m.Organization, Integration: e.Integration, Name: e.Name, Main: e.Main,
+		Base: e.Base, Origin: e.Definition, Definition: e.Definition, OpenedAt: m.Time, OpenedBy: m.Actor,
+		UpdatedAt: m.Time, UpdatedBy: m.Actor}
 	if e.Base == "" { // all of it is new
 		d.Origin = &definition.Part{}
 		d = withAuthor(d, m.Actor)
@@ -224,7 +226,8 @@ func (d Draft) Edit(base DraftOpened, changes []definition.Change, limits DraftL
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return d.edited(opening, DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, definition.Apply(before, edits))}), nil
+	return d.edited(opening,
+		DraftEdited{Changes: edits, Digest: digestOf(d, d.Origin, definition.Apply(before, edits))}), nil
 }
 
 // Undo takes the last n edits back; changes undo them.
@@ -243,7 +246,8 @@ func (d Draft) Undo(edits int, changes []definition.Change, limits DraftLimits) 
 func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 	switch {
 	case base.Definition == nil:
-		return nil, refusal.New(refusal.Conflict, "there is no version yet to go back to; undo single edits, or delete the integration")
+		return nil, refusal.New(refusal.Conflict,
+			"there is no version yet to go back to; undo single edits, or delete the integration")
 	case d.ID == "":
 		return nil, nil
 	}
@@ -261,7 +265,8 @@ func (d Draft) Discard(base DraftOpened) (Changes[Draft], error) {
 }
 
 // ErrEditedMeanwhile refuses to publish a state that the caller has not seen.
-var ErrEditedMeanwhile = refusal.New(refusal.Conflict, "the draft was edited meanwhile; look at it again before publishing")
+var ErrEditedMeanwhile = refusal.New(refusal.Conflict,
+	"the draft was edited meanwhile; look at it again before publishing")
 
 // Close ends editing for a version. The draft must still equal saved, which was found free of errors and stored
 // under the hash in the closing, and the policy must allow publishing; to bypass it, the actor states a reason.
@@ -295,8 +300,9 @@ func (d Draft) editable() error {
 	case d.ID == "" || !d.RemovedAt.IsZero():
 		return refusal.ForField(refusal.NotFound, "id", "Record not found: draft")
 	case d.Closed != nil:
-		return refusal.New(refusal.Conflict, "the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft",
-			d.UpdatedBy, d.UpdatedAt.Format(time.RFC3339))
+		return refusal.New(refusal.Conflict,
+			"the draft is closed: it is being published, or was, by %s at %s; edits go to the next draft", d.UpdatedBy,
+			d.UpdatedAt.Format(time.RFC3339))
 	}
 	return nil
 }

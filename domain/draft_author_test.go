@@ -13,7 +13,8 @@ func TestAuthors(t *testing.T) {
 	start := example(t, "", nil, "p")
 	suggest := func(thread string, edit []definition.Change) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.OpenThread(DraftOpened{}, ThreadOpened{Thread: thread, Text: "So.", Suggestion: edit}, DefaultDraftLimits)
+			return d.OpenThread(DraftOpened{}, ThreadOpened{Thread: thread, Text: "So.", Suggestion: edit},
+				DefaultDraftLimits)
 		}
 	}
 	apply := func(thread string) func(Draft) (Changes[Draft], error) {
@@ -52,18 +53,22 @@ func TestAuthors(t *testing.T) {
 		"another's suggestion": {based, with(act{"bob", apply("t")}), "ann bob"},
 		"one's own suggestion": {based, with(act{"ann", apply("t")}), "ann"},
 		"replies are no work":  {based, with(act{"eve", reply("t")}, act{"bob", apply("t")}), "ann bob"},
-		"several suggestions": {based, with(act{"eve", suggest("u", rename)}, act{"bob", apply("t")}, act{"bob", apply("u")}),
+		"several suggestions": {based, with(act{"eve", suggest("u", rename)}, act{"bob", apply("t")},
+			act{"bob", apply("u")}),
 			"ann bob eve"},
-		"a suggestion that was undone": {based, with(act{"bob", apply("t")}, act{"bob", func(d Draft) (Changes[Draft], error) {
-			return d.Undo(1, definition.Diff(d.Definition, start), DefaultDraftLimits)
-		}}), "ann bob"},
-		"a suggestion that was discarded": {based, with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
-			return d.Discard(based)
-		}}), "ann bob eve"},
-		"a suggestion that was rebased": {based, with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
-			changes, _, err := d.Rebase(DraftOpened{Base: "v2", Definition: definition.Apply(start, rename)}, nil)
-			return changes, err
-		}}), "ann bob"},
+		"a suggestion that was undone": {based,
+			with(act{"bob", apply("t")}, act{"bob", func(d Draft) (Changes[Draft], error) {
+				return d.Undo(1, definition.Diff(d.Definition, start), DefaultDraftLimits)
+			}}), "ann bob"},
+		"a suggestion that was discarded": {based,
+			with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
+				return d.Discard(based)
+			}}), "ann bob eve"},
+		"a suggestion that was rebased": {based,
+			with(act{"bob", apply("t")}, act{"eve", func(d Draft) (Changes[Draft], error) {
+				changes, _, err := d.Rebase(DraftOpened{Base: "v2", Definition: definition.Apply(start, rename)}, nil)
+				return changes, err
+			}}), "ann bob"},
 	} {
 		history := []said{{"zoe", c.opened}}
 		for _, a := range c.acts {

@@ -38,7 +38,8 @@ type DraftRebased struct {
 	Upstream []definition.Change `json:"upstream"`           // from the former base to this one
 	Changes  []definition.Change `json:"changes"`            // of the draft itself
 	Resolved bool                `json:"resolved,omitempty"` // somebody resolved conflicts
-	Digest   string              `json:"digest,omitempty"`   // digest of all changes of the draft; set while under review
+	// digest of all changes of the draft; set while under review
+	Digest string `json:"digest,omitempty"`
 }
 
 // Evolve implements [Event].
@@ -89,7 +90,8 @@ func (d Draft) Rename(name string) (Changes[Draft], error) {
 		return nil, err
 	}
 	if d.Main {
-		return nil, refusal.ForField(refusal.Invalid, "id", "the main draft has no name of its own; its definition has the integration's")
+		return nil, refusal.ForField(refusal.Invalid, "id",
+			"the main draft has no name of its own; its definition has the integration's")
 	}
 	name, err := draftName(name)
 	if err != nil || name == d.Name {
@@ -122,7 +124,8 @@ func (d Draft) Remove() (Changes[Draft], error) {
 
 // Rebase moves the draft to the newest version and merges the changes of both, see [Merge]. Conflicts that take
 // does not settle are returned with a refusal.
-func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Changes[Draft], []definition.MergeConflict, error) {
+func (d Draft) Rebase(onto DraftOpened,
+	take map[string]definition.Side) (Changes[Draft], []definition.MergeConflict, error) {
 	if err := d.editable(); err != nil {
 		return nil, nil, err
 	}
@@ -131,7 +134,9 @@ func (d Draft) Rebase(onto DraftOpened, take map[string]definition.Side) (Change
 	}
 	merged, conflicts := definition.Merge(d.Origin, d.Definition, onto.Definition, take)
 	if len(conflicts) > 0 {
-		return nil, conflicts, refusal.ForField(refusal.Conflict, "take", "the draft and the newest version have changed the same in %s; say for each which stands", refusal.Count(len(conflicts), "place"))
+		return nil, conflicts, refusal.ForField(refusal.Conflict, "take",
+			"the draft and the newest version have changed the same in %s; say for each which stands",
+			refusal.Count(len(conflicts), "place"))
 	}
 	return d.rebased(onto, definition.Tidy(merged), len(take) > 0), nil, nil
 }

@@ -246,7 +246,8 @@ func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Dra
 		return nil, err
 	}
 	if len(definition.Diff(d.Origin, d.Definition)) == 0 {
-		return nil, refusal.ForField(refusal.Conflict, "id", "the draft changes nothing; edit it before you ask for a review")
+		return nil, refusal.ForField(refusal.Conflict, "id",
+			"the draft changes nothing; edit it before you ask for a review")
 	}
 	if err := limits.allowComment("note", e.Note); err != nil {
 		return nil, err
@@ -254,7 +255,8 @@ func (d Draft) RequestReview(e ReviewRequested, limits DraftLimits) (Changes[Dra
 	e.Digest = d.ChangeDigest()
 	if d.UnderReview() {
 		r := d.Review
-		if e.Review = r.ID; slices.Equal(r.Reviewers, e.Reviewers) && r.Note == e.Note && r.Link == e.Link && d.Digest == e.Digest {
+		if e.Review = r.ID; slices.Equal(r.Reviewers, e.Reviewers) && r.Note == e.Note && r.Link == e.Link &&
+			d.Digest == e.Digest {
 			return nil, nil
 		}
 	}
@@ -278,7 +280,8 @@ func (d Draft) WithdrawReview(reason string) (Changes[Draft], error) {
 
 // GiveVerdict records a user's verdict. seen is the digest of the changes that they looked at: if the draft's
 // changes differ by now, the verdict is refused.
-func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limits DraftLimits) (Changes[Draft], error) {
+func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy,
+	limits DraftLimits) (Changes[Draft], error) {
 	if err := d.reviewable(); err != nil {
 		return nil, err
 	}
@@ -289,12 +292,15 @@ func (d Draft) GiveVerdict(e VerdictGiven, by, seen string, p ReviewPolicy, limi
 	case seen != "" && seen != e.Digest:
 		return nil, refusal.ForField(refusal.Conflict, "changeHash", "the draft has changed since; look at it again")
 	case !e.Approves && strings.TrimSpace(e.Comment) == "":
-		return nil, refusal.ForField(refusal.Invalid, "comment", "say what has to change, so that the authors can act on it")
+		return nil, refusal.ForField(refusal.Invalid, "comment",
+			"say what has to change, so that the authors can act on it")
 	case e.Approves && !p.SelfApproval && d.Authored(by):
-		return nil, refusal.ForField(refusal.Forbidden, "id", "you have edited this draft or asked for its review yourself; somebody else must approve it")
+		return nil, refusal.ForField(refusal.Forbidden, "id",
+			"you have edited this draft or asked for its review yourself; somebody else must approve it")
 	}
 	for _, v := range d.Review.Verdicts {
-		if v.By == by && v.Approves == e.Approves && v.Comment == e.Comment && v.Digest == e.Digest && v.Dismissed == nil {
+		if v.By == by && v.Approves == e.Approves && v.Comment == e.Comment && v.Digest == e.Digest &&
+			v.Dismissed == nil {
 			return nil, nil
 		}
 	}

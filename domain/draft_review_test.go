@@ -77,7 +77,8 @@ func (r *reviewOf) edit(who, text string) {
 func (r *reviewOf) verdict(who string, approves bool) {
 	r.Helper()
 	r.does(who, func(d Draft) (Changes[Draft], error) {
-		return d.GiveVerdict(VerdictGiven{Verdict: who + "'s", Approves: approves, Comment: "c"}, who, "", DefaultReviewPolicy, DefaultDraftLimits)
+		return d.GiveVerdict(VerdictGiven{Verdict: who + "'s", Approves: approves, Comment: "c"}, who, "",
+			DefaultReviewPolicy, DefaultDraftLimits)
 	})
 }
 
@@ -120,14 +121,18 @@ func TestReviewStates(t *testing.T) {
 
 func TestARebaseWithoutEffectKeepsVerdicts(t *testing.T) {
 	elsewhere := func(def *definition.Part) *definition.Part {
-		return definition.Apply(def, []definition.Change{{Op: definition.SetOp, Node: def.Flows()[1].ID, Path: []string{"description"}, Value: "upstream"}})
+		return definition.Apply(def,
+			[]definition.Change{{Op: definition.SetOp, Node: def.Flows()[1].ID, Path: []string{"description"},
+				Value: "upstream"}})
 	}
 	for name, c := range map[string]struct {
 		onto func(def *definition.Part) *definition.Part
 		want ReviewState
 	}{
 		"what it does not touch": {elsewhere, ReviewApproved},
-		"the very same":          {func(def *definition.Part) *definition.Part { return definition.Apply(def, describing("first")) }, PendingReview},
+		"the very same": {func(def *definition.Part) *definition.Part {
+			return definition.Apply(def, describing("first"))
+		}, PendingReview},
 	} {
 		r := newReview(t)
 		r.verdict("bob", true)
@@ -135,7 +140,8 @@ func TestARebaseWithoutEffectKeepsVerdicts(t *testing.T) {
 			changes, _, err := d.Rebase(DraftOpened{Base: "v2", Definition: c.onto(r.def)}, nil)
 			return changes, err
 		})
-		if d := r.draft(); d.ReviewState(DefaultReviewPolicy) != c.want || d.Base != "v2" || d.Digest != d.ChangeDigest() {
+		if d := r.draft(); d.ReviewState(DefaultReviewPolicy) != c.want || d.Base != "v2" ||
+			d.Digest != d.ChangeDigest() {
 			t.Errorf("%s: the review is %s", name, d.ReviewState(DefaultReviewPolicy))
 		}
 		if slices.Contains(r.draft().Authors, "bob") || !slices.Equal(r.draft().Authors, []string{"ann"}) {
@@ -147,7 +153,8 @@ func TestARebaseWithoutEffectKeepsVerdicts(t *testing.T) {
 func TestVerdictRefusals(t *testing.T) {
 	give := func(by, seen string, approves bool, comment string, p ReviewPolicy) func(Draft) (Changes[Draft], error) {
 		return func(d Draft) (Changes[Draft], error) {
-			return d.GiveVerdict(VerdictGiven{Verdict: "v", Approves: approves, Comment: comment}, by, seen, p, DefaultDraftLimits)
+			return d.GiveVerdict(VerdictGiven{Verdict: "v", Approves: approves, Comment: comment}, by, seen, p,
+				DefaultDraftLimits)
 		}
 	}
 	r := newReview(t)
@@ -155,10 +162,14 @@ func TestVerdictRefusals(t *testing.T) {
 		decide func(Draft) (Changes[Draft], error)
 		want   string
 	}{
-		"an author's":        {give("ann", "", true, "", DefaultReviewPolicy), "FORBIDDEN id: you have edited this draft or asked for its review yourself; somebody else must approve it"},
-		"of something else":  {give("bob", "hash", true, "", DefaultReviewPolicy), "CONFLICT changeHash: the draft has changed since; look at it again"},
-		"without feedback":   {give("bob", "", false, " ", DefaultReviewPolicy), "INVALID comment: say what has to change, so that the authors can act on it"},
-		"that says too much": {give("bob", "", false, strings.Repeat("x", DefaultDraftLimits.Comment+1), DefaultReviewPolicy), "INVALID comment: has 16385 bytes; the limit is 16384"},
+		"an author's": {give("ann", "", true, "", DefaultReviewPolicy),
+			"FORBIDDEN id: you have edited this draft or asked for its review yourself; somebody else must approve it"},
+		"of something else": {give("bob", "hash", true, "", DefaultReviewPolicy),
+			"CONFLICT changeHash: the draft has changed since; look at it again"},
+		"without feedback": {give("bob", "", false, " ", DefaultReviewPolicy),
+			"INVALID comment: say what has to change, so that the authors can act on it"},
+		"that says too much": {give("bob", "", false, strings.Repeat("x", DefaultDraftLimits.Comment+1),
+			DefaultReviewPolicy), "INVALID comment: has 16385 bytes; the limit is 16384"},
 		"dismissed by any": {func(d Draft) (Changes[Draft], error) {
 			return d.DismissVerdict(VerdictDismissed{Reviewer: "bob", Reason: "r"}, Collaborator, DefaultReviewPolicy)
 		}, "FORBIDDEN the review policy does not let your role dismiss verdicts"},
@@ -191,17 +202,21 @@ func TestVerdictRefusals(t *testing.T) {
 		t.Errorf("%d approvals by an author hold", n)
 	}
 	none := Draft{ID: "d", Origin: &definition.Part{}, Definition: r.def}
-	if _, err := give("bob", "", true, "", DefaultReviewPolicy)(none); told(err) != "CONFLICT id: the draft is not under review; ask for one first" {
+	if _, err := give("bob", "", true, "",
+		DefaultReviewPolicy)(none); told(err) != "CONFLICT id: the draft is not under review; ask for one first" {
 		t.Errorf("without a review: %q", told(err))
 	}
-	if _, err := (Draft{ID: "d", Origin: r.def, Definition: r.def}).RequestReview(ReviewRequested{}, DefaultDraftLimits); told(err) != "CONFLICT id: the draft changes nothing; edit it before you ask for a review" {
+	if _, err := (Draft{ID: "d", Origin: r.def, Definition: r.def}).RequestReview(ReviewRequested{},
+		DefaultDraftLimits); told(err) !=
+		"CONFLICT id: the draft changes nothing; edit it before you ask for a review" {
 		t.Errorf("of nothing: %q", told(err))
 	}
 }
 
 func TestPolicyDecidesWhoPublishes(t *testing.T) {
 	close := func(d Draft, p ReviewPolicy, role Role, bypass string) (Changes[Draft], error) {
-		return d.Close(DraftClosed{Version: "v2", Definition: definition.Hash(d.Definition)}, d.Definition, Publishing{Policy: p, Role: role, Bypass: bypass})
+		return d.Close(DraftClosed{Version: "v2", Definition: definition.Hash(d.Definition)}, d.Definition,
+			Publishing{Policy: p, Role: role, Bypass: bypass})
 	}
 	one := ReviewPolicy{Approvals: 1, Bypass: []Role{Admin}}
 	pending := newReview(t)
@@ -220,14 +235,17 @@ func TestPolicyDecidesWhoPublishes(t *testing.T) {
 		refused string
 		events  int
 	}{
-		"free":                   {withdrawn.draft(), DefaultReviewPolicy, Collaborator, "", "", 1},
-		"needs a review":         {withdrawn.draft(), one, Admin, "", needs, 0},
-		"approved":               {approved.draft(), one, Collaborator, "", "", 1},
-		"approved, more needed":  {approved.draft(), ReviewPolicy{Approvals: 2}, Admin, "", strings.Replace(waits, "0 approvals and needs 1", "1 approval and needs 2", 1), 0},
-		"pending":                {pending.draft(), DefaultReviewPolicy, Admin, "", waits, 0},
-		"rejected":               {rejected.draft(), DefaultReviewPolicy, Admin, "", rejecting, 0},
-		"bypassed":               {rejected.draft(), one, Admin, "an outage", "", 2},
-		"bypassed without right": {pending.draft(), one, Collaborator, "an outage", "FORBIDDEN bypassReason: the review policy does not let your role publish without it: id: " + waits[len("CONFLICT id: "):], 0},
+		"free":           {withdrawn.draft(), DefaultReviewPolicy, Collaborator, "", "", 1},
+		"needs a review": {withdrawn.draft(), one, Admin, "", needs, 0},
+		"approved":       {approved.draft(), one, Collaborator, "", "", 1},
+		"approved, more needed": {approved.draft(), ReviewPolicy{Approvals: 2}, Admin, "",
+			strings.Replace(waits, "0 approvals and needs 1", "1 approval and needs 2", 1), 0},
+		"pending":  {pending.draft(), DefaultReviewPolicy, Admin, "", waits, 0},
+		"rejected": {rejected.draft(), DefaultReviewPolicy, Admin, "", rejecting, 0},
+		"bypassed": {rejected.draft(), one, Admin, "an outage", "", 2},
+		"bypassed without right": {pending.draft(), one, Collaborator, "an outage",
+			"FORBIDDEN bypassReason: the review policy does not let your role publish without it: id: " +
+				waits[len("CONFLICT id: "):], 0},
 		"bypassed for no reason": {pending.draft(), one, Admin, "  ", waits, 0},
 		"bypassed needlessly":    {approved.draft(), one, Admin, "an outage", "", 1},
 	} {
@@ -275,14 +293,18 @@ func TestPlans(t *testing.T) {
 			if hash == "another" {
 				saved = definition.Blank("Another")
 			}
-			return d.SchedulePublish(PublishScheduled{Version: "v2", At: at, Definition: hash}, saved, start, Publishing{Policy: DefaultReviewPolicy, Role: Admin, Bypass: "so"})
+			return d.SchedulePublish(PublishScheduled{Version: "v2", At: at, Definition: hash}, saved, start,
+				Publishing{Policy: DefaultReviewPolicy, Role: Admin, Bypass: "so"})
 		}
 	}
 	hash := definition.Hash(r.draft().Definition)
 	for want, decide := range map[string]func(Draft) (Changes[Draft], error){
-		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now":                     plan(start, hash),
-		"CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait": plan(start.Add(time.Hour), hash),
-		"CONFLICT the draft was edited meanwhile; look at it again before publishing":                          plan(start.Add(time.Hour), "another"),
+		"INVALID at: 2026-01-02T03:04:05Z has passed; give a time to come, or publish now": plan(
+			start, hash),
+		"CONFLICT id: the draft is under review and has 0 approvals and needs 1; withdraw the review, or wait": plan(
+			start.Add(time.Hour), hash),
+		"CONFLICT the draft was edited meanwhile; look at it again before publishing": plan(start.Add(time.Hour),
+			"another"),
 	} {
 		if _, err := r.tries(decide); told(err) != want {
 			t.Errorf("refused with %q, want %q", told(err), want)
@@ -297,8 +319,12 @@ func TestPlans(t *testing.T) {
 				return c, err
 			})
 		},
-		"withdrawing":       func() { r.does("ann", func(d Draft) (Changes[Draft], error) { return d.WithdrawReview("") }) },
-		"giving it up":      func() { r.does("ann", func(d Draft) (Changes[Draft], error) { return d.UnschedulePublish("") }) },
+		"withdrawing": func() {
+			r.does("ann", func(d Draft) (Changes[Draft], error) { return d.WithdrawReview("") })
+		},
+		"giving it up": func() {
+			r.does("ann", func(d Draft) (Changes[Draft], error) { return d.UnschedulePublish("") })
+		},
 		"closing, and then": func() { r.does("ann", Draft.Remove) },
 	} {
 		before := slices.Clone(r.history)

@@ -47,10 +47,12 @@ func (PublishUnscheduled) Touches() []string { return nil }
 
 // SchedulePublish schedules the draft, exactly as it is, for publishing. A draft that may not be published now
 // may not be scheduled.
-func (d Draft) SchedulePublish(e PublishScheduled, saved *definition.Part, now time.Time, rules Publishing) (Changes[Draft], error) {
+func (d Draft) SchedulePublish(e PublishScheduled, saved *definition.Part, now time.Time,
+	rules Publishing) (Changes[Draft], error) {
 	rules.Bypass = ""
 	if !e.At.After(now) {
-		return nil, refusal.ForField(refusal.Invalid, "at", "%s has passed; give a time to come, or publish now", e.At.Format(time.RFC3339))
+		return nil, refusal.ForField(refusal.Invalid, "at", "%s has passed; give a time to come, or publish now",
+			e.At.Format(time.RFC3339))
 	}
 	if _, err := d.Close(DraftClosed{Version: e.Version, Definition: e.Definition}, saved, rules); err != nil {
 		return nil, err

@@ -49,8 +49,10 @@ type ThreadOpened struct {
 
 // Evolve implements [Event].
 func (e ThreadOpened) Evolve(d Draft, m Meta) Draft {
-	d.Threads = append(slices.Clip(d.Threads), Thread{ID: e.Thread, Part: e.Part, Path: e.Path, Place: e.Place, Suggestion: e.Suggestion,
-		OpenedBy: m.Actor, OpenedAt: m.Time, Comments: []Comment{{ID: e.Thread, By: m.Actor, At: m.Time, Text: e.Text}}, Speakers: []string{m.Actor}, on: d.Definition})
+	d.Threads = append(slices.Clip(d.Threads), Thread{ID: e.Thread, Part: e.Part, Path: e.Path, Place: e.Place,
+		Suggestion: e.Suggestion, OpenedBy: m.Actor, OpenedAt: m.Time,
+		Comments: []Comment{{ID: e.Thread, By: m.Actor, At: m.Time, Text: e.Text}}, Speakers: []string{m.Actor},
+		on: d.Definition})
 	return d
 }
 
@@ -125,7 +127,9 @@ type SuggestionApplied struct {
 // Evolve implements [Event].
 func (e SuggestionApplied) Evolve(d Draft, m Meta) Draft {
 	by := ""
-	d = withThread(d, e.Thread, func(t *Thread) { by, t.AppliedBy, t.ResolvedBy, t.ResolvedAt = t.OpenedBy, m.Actor, m.Actor, m.Time })
+	d = withThread(d, e.Thread, func(t *Thread) {
+		by, t.AppliedBy, t.ResolvedBy, t.ResolvedAt = t.OpenedBy, m.Actor, m.Actor, m.Time
+	})
 	return withAuthor(d, by)
 }
 
@@ -248,7 +252,8 @@ func (d Draft) ApplySuggestion(thread string, limits DraftLimits) (Changes[Draft
 		return nil, nil
 	}
 	if overlap := definition.Overlap(definition.Diff(t.on, d.Definition), t.Suggestion); len(overlap) > 0 {
-		return nil, refusal.ForField(refusal.Conflict, "thread", "%s was changed since this was suggested; edit it by hand", definition.Place(d.Definition, overlap[0]))
+		return nil, refusal.ForField(refusal.Conflict, "thread",
+			"%s was changed since this was suggested; edit it by hand", definition.Place(d.Definition, overlap[0]))
 	}
 	changes, err := d.Edit(DraftOpened{}, t.Suggestion, limits)
 	if err != nil {

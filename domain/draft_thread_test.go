@@ -16,24 +16,29 @@ func TestThreads(t *testing.T) {
 	}
 	edits := func(changes ...definition.Change) {
 		t.Helper()
-		r.does("ann", func(d Draft) (Changes[Draft], error) { return d.Edit(DraftOpened{}, changes, DefaultDraftLimits) })
+		r.does("ann", func(d Draft) (Changes[Draft], error) {
+			return d.Edit(DraftOpened{}, changes, DefaultDraftLimits)
+		})
 	}
 	r.does("bob", open(ThreadOpened{Thread: "t", Part: fetch.ID, Text: "Why?"}))
 	r.does("bob", open(ThreadOpened{Thread: "all", Text: "Nice."}))
 	r.does("bob", open(ThreadOpened{Thread: "name", Part: fetch.ID, Path: []string{"name"}, Text: "Better.",
-		Suggestion: []definition.Change{{Op: definition.SetOp, Node: fetch.ID, Path: []string{"name"}, Value: "Load"}}}))
+		Suggestion: []definition.Change{{Op: definition.SetOp, Node: fetch.ID, Path: []string{"name"},
+			Value: "Load"}}}))
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
 		return d.Reply(CommentAdded{Thread: "t", Comment: "c", Text: "Because."}, DefaultDraftLimits)
 	})
 	r.does("ann", func(d Draft) (Changes[Draft], error) {
 		return d.EditComment(CommentEdited{Thread: "t", Comment: "c", Text: "So."}, "ann", DefaultDraftLimits)
 	})
-	edits(definition.Change{Op: definition.MoveOp, Node: fetch.ID, Parent: flow.ID, List: "steps", After: flow.Steps()[2].ID},
+	edits(definition.Change{Op: definition.MoveOp, Node: fetch.ID, Parent: flow.ID, List: "steps",
+		After: flow.Steps()[2].ID},
 		definition.Change{Op: definition.SetOp, Node: fetch.ID, Path: []string{"description"}, Value: "moved"})
 
 	d := r.draft()
 	if got := d.Threads[0]; got.Orphaned(d.Definition) || got.Place != `step "Fetch" of flow "Import"` ||
-		len(got.Comments) != 2 || got.Comments[1].Text != "So." || got.Comments[1].EditedAt.IsZero() || got.Comments[0].By != "bob" {
+		len(got.Comments) != 2 || got.Comments[1].Text != "So." || got.Comments[1].EditedAt.IsZero() ||
+		got.Comments[0].By != "bob" {
 		t.Errorf("after a move the thread is %+v", got)
 	}
 	if d.Approvals(DefaultReviewPolicy) != 0 || d.Threads[1].Orphaned(d.Definition) {
@@ -41,10 +46,13 @@ func TestThreads(t *testing.T) {
 	}
 	r.does("ann", func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultDraftLimits) })
 	d = r.draft()
-	if applied := d.Threads[2]; d.Definition.Find(fetch.ID).Name() != "Load" || applied.AppliedBy != "ann" || applied.ResolvedBy != "ann" {
+	if applied := d.Threads[2]; d.Definition.Find(fetch.ID).Name() != "Load" || applied.AppliedBy != "ann" ||
+		applied.ResolvedBy != "ann" {
 		t.Errorf("applied as %+v", applied)
 	}
-	if changes, err := r.tries(func(d Draft) (Changes[Draft], error) { return d.ApplySuggestion("name", DefaultDraftLimits) }); len(changes) > 0 || err != nil {
+	if changes, err := r.tries(func(d Draft) (Changes[Draft], error) {
+		return d.ApplySuggestion("name", DefaultDraftLimits)
+	}); len(changes) > 0 || err != nil {
 		t.Errorf("applying it again gives %v, %v", changes, err)
 	}
 	for _, resolved := range []bool{true, true, false} {
@@ -54,7 +62,8 @@ func TestThreads(t *testing.T) {
 		}
 	}
 	edits(definition.Change{Op: definition.RemoveOp, Node: fetch.ID})
-	if d = r.draft(); !d.Threads[0].Orphaned(d.Definition) || !d.Threads[2].Orphaned(d.Definition) || d.Threads[1].Orphaned(d.Definition) {
+	if d = r.draft(); !d.Threads[0].Orphaned(d.Definition) || !d.Threads[2].Orphaned(d.Definition) ||
+		d.Threads[1].Orphaned(d.Definition) {
 		t.Error("what a thread is about is gone, and it does not say so")
 	}
 }

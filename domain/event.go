@@ -37,7 +37,8 @@ type Meta struct {
 	Correlation  string    `json:"correlation,omitempty"` // id shared by all that one request caused
 	Causation    string    `json:"causation,omitempty"`   // id of the event or request that caused this one
 	Trace        string    `json:"trace,omitempty"`       // trace that it was made in, as in W3C's header traceparent
-	Previous     string    `json:"previous,omitempty"`    // hash of the stream's previous event, hex; empty at revision 0
+	// hash of the stream's previous event, hex; empty at revision 0
+	Previous string `json:"previous,omitempty"`
 
 	// Aggregate is the id of the aggregate that the event belongs to. It comes from the stream's
 	// name when an event is folded and is not stored a second time.
@@ -103,13 +104,14 @@ type formerKind struct {
 // Kind is a table row with the wire name of an event type. The name is never changed or used again for another
 // meaning.
 func Kind[E Event[S], S any](name string) KindOf[S] {
-	return KindOf[S]{name: name, typ: reflect.TypeFor[E](), decode: func(data []byte, as definition.Mode) (Event[S], error) {
-		var e E
-		if err := definition.Unmarshal(data, &e, as); err != nil {
-			return nil, fmt.Errorf("decoding %s: %w", name, err)
-		}
-		return e, nil
-	}}
+	return KindOf[S]{name: name, typ: reflect.TypeFor[E](),
+		decode: func(data []byte, as definition.Mode) (Event[S], error) {
+			var e E
+			if err := definition.Unmarshal(data, &e, as); err != nil {
+				return nil, fmt.Errorf("decoding %s: %w", name, err)
+			}
+			return e, nil
+		}}
 }
 
 // Was says that events stored under an older name are read as this kind, after upcast has rewritten

@@ -60,9 +60,11 @@ func (c codedOf[S]) zero(kind string) (any, bool) {
 }
 
 var categories = map[string]coded{
-	"organization": codedOf[Organization]{Organizations}, "user": codedOf[User]{Users}, "customer": codedOf[Customer]{Customers},
-	"claim": codedOf[Claim]{Claims}, "notices": codedOf[NotificationsOut]{NotificationsOuts}, "integration": codedOf[Integration]{Integrations}, "draft": codedOf[Draft]{Drafts},
-	"instance": codedOf[Instance]{Instances}, "run": codedOf[Run]{Runs}, "state": codedOf[State]{States},
+	"organization": codedOf[Organization]{Organizations}, "user": codedOf[User]{Users},
+	"customer": codedOf[Customer]{Customers}, "claim": codedOf[Claim]{Claims},
+	"notices": codedOf[NotificationsOut]{NotificationsOuts}, "integration": codedOf[Integration]{Integrations},
+	"draft": codedOf[Draft]{Drafts}, "instance": codedOf[Instance]{Instances}, "run": codedOf[Run]{Runs},
+	"state": codedOf[State]{States},
 }
 
 // Each kind is pinned by a golden file with every field set: a stored event must be readable for ever.
@@ -137,8 +139,10 @@ func fill(event any) any {
 func fillValue(v reflect.Value, name string, depth int) {
 	switch x := v.Addr().Interface().(type) {
 	case **definition.Part:
-		*x = &definition.Part{ID: "id", Fields: map[string]any{"name": "Fetch", "n": int64(1), "inputs": map[string]any{"url": nil}},
-			Children: map[string][]*definition.Part{"steps": {{ID: "child", Fields: map[string]any{"name": "Child"}}}, "branches": {}}}
+		*x = &definition.Part{ID: "id", Fields: map[string]any{"name": "Fetch", "n": int64(1),
+			"inputs": map[string]any{"url": nil}},
+			Children: map[string][]*definition.Part{"steps": {{ID: "child", Fields: map[string]any{"name": "Child"}}},
+				"branches": {}}}
 		return
 	case *time.Time:
 		*x = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
@@ -225,7 +229,9 @@ func TestCategory(t *testing.T) {
 }
 
 func TestCategoryRefuses(t *testing.T) {
-	c := NewCategory("test", Kind[testEvent]("Said").Was("Shouted", func([]byte) ([]byte, error) { return nil, errors.New("too loud") }))
+	c := NewCategory("test", Kind[testEvent]("Said").Was("Shouted", func([]byte) ([]byte, error) {
+		return nil, errors.New("too loud")
+	}))
 	_, err := c.Decode("Whispered", nil)
 	if unknown, ok := errors.AsType[*UnknownKindError](err); !ok || unknown.Kind != "Whispered" {
 		t.Errorf("an unknown kind gives %v", err)

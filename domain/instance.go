@@ -214,7 +214,8 @@ func (i Instance) Create(e InstanceCreated, config []ConfigValue) (Changes[Insta
 
 // Update changes the instance: its description, the version to deploy next, its config variables and
 // the API keys of its flows, all or nothing.
-func (i Instance) Update(e InstanceUpdated, enabled *bool, config *InstanceConfigured, keys []FlowKeysSet) (Changes[Instance], error) {
+func (i Instance) Update(e InstanceUpdated, enabled *bool, config *InstanceConfigured,
+	keys []FlowKeysSet) (Changes[Instance], error) {
 	if err := i.there(); err != nil {
 		return nil, err
 	}
@@ -282,7 +283,8 @@ func (i Instance) Deploy() (Changes[Instance], error) {
 		return nil, err
 	}
 	if i.System {
-		return nil, refusal.ForField(refusal.Invalid, "id", "the system instance always runs the draft and is never deployed")
+		return nil, refusal.ForField(refusal.Invalid, "id",
+			"the system instance always runs the draft and is never deployed")
 	}
 	return Changes[Instance]{InstanceDeployed{Version: i.Version}}, nil
 }

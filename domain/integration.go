@@ -63,7 +63,8 @@ type IntegrationCreated struct {
 
 // Evolve implements [Event].
 func (e IntegrationCreated) Evolve(_ Integration, m Meta) Integration {
-	return Integration{ID: m.Aggregate, Organization: m.Organization, Parent: e.Parent, Icon: e.Icon, CreatedAt: m.Time, CreatedBy: m.Actor}
+	return Integration{ID: m.Aggregate, Organization: m.Organization, Parent: e.Parent, Icon: e.Icon, CreatedAt: m.Time,
+		CreatedBy: m.Actor}
 }
 
 // IntegrationPublished adds a version.
@@ -110,7 +111,8 @@ func (i Integration) Publish(draft, base string, c DraftClosed) (Changes[Integra
 // UpToDate refuses a draft whose base is no longer the newest version.
 func (i Integration) UpToDate(base string) error {
 	if newest, ok := i.Newest(); ok && newest.ID != base {
-		return refusal.ForField(refusal.Conflict, "id", "version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
+		return refusal.ForField(refusal.Conflict, "id",
+			"version %d was published since the draft was begun; rebase the draft onto it first", newest.Number)
 	}
 	return nil
 }

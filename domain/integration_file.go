@@ -53,8 +53,8 @@ type AttachmentAdded struct {
 
 // Evolve implements [Event].
 func (e AttachmentAdded) Evolve(i Integration, m Meta) Integration {
-	i.Attachments = append(slices.Clip(i.Attachments), Attachment{ID: e.Attachment, Name: e.Name, Hash: e.Hash, Size: e.Size,
-		AddedAt: m.Time, AddedBy: m.Actor})
+	i.Attachments = append(slices.Clip(i.Attachments), Attachment{ID: e.Attachment, Name: e.Name, Hash: e.Hash,
+		Size: e.Size, AddedAt: m.Time, AddedBy: m.Actor})
 	return i
 }
 
@@ -65,7 +65,9 @@ type AttachmentRemoved struct {
 
 // Evolve implements [Event].
 func (e AttachmentRemoved) Evolve(i Integration, _ Meta) Integration {
-	i.Attachments = slices.DeleteFunc(slices.Clone(i.Attachments), func(a Attachment) bool { return a.ID == e.Attachment })
+	i.Attachments = slices.DeleteFunc(slices.Clone(i.Attachments), func(a Attachment) bool {
+		return a.ID == e.Attachment
+	})
 	return i
 }
 
@@ -90,7 +92,9 @@ func (i Integration) AddAttachment(e AttachmentAdded, limits FileLimits) (Change
 		return nil, nil
 	}
 	if len(i.Attachments) >= limits.Attachments {
-		return nil, refusal.New(refusal.Invalid, "the integration has %s and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first", refusal.Count(len(i.Attachments), "attachment"))
+		return nil, refusal.New(refusal.Invalid,
+			"the integration has %s and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first",
+			refusal.Count(len(i.Attachments), "attachment"))
 	}
 	if err := limits.CheckName(e.Name); err != nil {
 		return nil, err

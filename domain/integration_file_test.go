@@ -22,7 +22,8 @@ func TestFilesDecide(t *testing.T) {
 	}
 	limits := DefaultFileLimits
 	limits.Attachments = 2
-	a, b, c := AttachmentAdded{Attachment: "a", Name: "A.pdf", Hash: "h", Size: 1}, AttachmentAdded{Attachment: "b", Name: "A.pdf"}, AttachmentAdded{Attachment: "c", Name: "c.txt"}
+	a, b, c := AttachmentAdded{Attachment: "a", Name: "A.pdf", Hash: "h", Size: 1}, AttachmentAdded{Attachment: "b",
+		Name: "A.pdf"}, AttachmentAdded{Attachment: "c", Name: "c.txt"}
 	add := func(e AttachmentAdded) func(Integration) (Changes[Integration], error) {
 		return func(s Integration) (Changes[Integration], error) { return s.AddAttachment(e, limits) }
 	}
@@ -31,29 +32,36 @@ func TestFilesDecide(t *testing.T) {
 	}
 	const gone = "NOT_FOUND id: Record not found: integration"
 	decides(t, Integrations, map[string]row[Integration]{
-		"an icon":                {given: there, when: icon(&first), then: events[Integration](IconSet{first})},
-		"the same icon":          {given: after(IconSet{first}), when: icon(&first)},
-		"another icon":           {given: after(IconSet{first}), when: icon(&second), then: events[Integration](IconSet{second})},
-		"no icon":                {given: after(IconSet{first}), when: icon(nil), then: events[Integration](IconRemoved{})},
+		"an icon":       {given: there, when: icon(&first), then: events[Integration](IconSet{first})},
+		"the same icon": {given: after(IconSet{first}), when: icon(&first)},
+		"another icon": {given: after(IconSet{first}), when: icon(&second),
+			then: events[Integration](IconSet{second})},
+		"no icon": {given: after(IconSet{first}), when: icon(nil),
+			then: events[Integration](IconRemoved{})},
 		"still no icon":          {given: after(IconSet{first}, IconRemoved{}), when: icon(nil)},
 		"an icon of nothing":     {when: icon(&first), refused: gone},
 		"an icon of what's gone": {given: after(IntegrationRemoved{}), when: icon(nil), refused: gone},
 		"a copy's icon":          {given: events[Integration](IntegrationCreated{Icon: &first}), when: icon(&first)},
 
-		"a file":                {given: there, when: add(a), then: events[Integration](a)},
-		"a file again":          {given: after(a, b), when: add(a)},
-		"a file of that name":   {given: after(a), when: add(b), then: events[Integration](b)},
-		"one too many":          {given: after(a, b), when: add(c), refused: "INVALID the integration has 2 attachments and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first"},
-		"after one was taken":   {given: after(a, b, AttachmentRemoved{Attachment: "a"}), when: add(c), then: events[Integration](c)},
+		"a file":              {given: there, when: add(a), then: events[Integration](a)},
+		"a file again":        {given: after(a, b), when: add(a)},
+		"a file of that name": {given: after(a), when: add(b), then: events[Integration](b)},
+		"one too many": {given: after(a, b), when: add(c),
+			refused: "INVALID the integration has 2 attachments and can't have more (HEDDLE_MAX_ATTACHMENTS); remove one first"},
+		"after one was taken": {given: after(a, b, AttachmentRemoved{Attachment: "a"}), when: add(c),
+			then: events[Integration](c)},
 		"a file of nothing":     {when: add(a), refused: gone},
 		"a file of what's gone": {given: after(IntegrationRemoved{}), when: add(a), refused: gone},
-		"taken away":            {given: after(a, b), when: remove("b"), then: events[Integration](AttachmentRemoved{Attachment: "b"})},
-		"taken away twice":      {given: after(a, AttachmentRemoved{Attachment: "a"}), when: remove("a"), refused: "NOT_FOUND attachment: Record not found: attachment"},
-		"taken from nothing":    {when: remove("a"), refused: gone},
-		"taken when it's gone":  {given: after(a, IntegrationRemoved{}), when: remove("a"), refused: gone},
+		"taken away": {given: after(a, b), when: remove("b"),
+			then: events[Integration](AttachmentRemoved{Attachment: "b"})},
+		"taken away twice": {given: after(a, AttachmentRemoved{Attachment: "a"}), when: remove("a"),
+			refused: "NOT_FOUND attachment: Record not found: attachment"},
+		"taken from nothing":   {when: remove("a"), refused: gone},
+		"taken when it's gone": {given: after(a, IntegrationRemoved{}), when: remove("a"), refused: gone},
 	})
 	i := folded(t, Integrations, after(a, b, AttachmentRemoved{Attachment: "a"}))
-	if kept, ok := i.Attachment("b"); !ok || len(i.Attachments) != 1 || kept.Name != "A.pdf" || kept.AddedBy != "actor" || kept.AddedAt.IsZero() {
+	if kept, ok := i.Attachment("b"); !ok || len(i.Attachments) != 1 || kept.Name != "A.pdf" ||
+		kept.AddedBy != "actor" || kept.AddedAt.IsZero() {
 		t.Errorf("kept %+v", i.Attachments)
 	}
 }
@@ -65,12 +73,15 @@ func TestAttachmentNames(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"": "the name of a file", "a/b.pdf": "the name of a file", `a\b.pdf`: "the name of a file", "a\x00.pdf": "the name of a file", "a\r\n.pdf": "the name of a file",
-		" a.pdf": "the name of a file", "a.pdf ": "the name of a file", "a\u202efdp.exe.pdf": "the name of a file", "\xff.pdf": "the name of a file",
-		strings.Repeat("x", 252) + ".pdf": "the name of a file",
-		"a":                               "must end in one of csv,", "a.": "must end in", "a.pdf.html": "must end in", "a.HTM": "must end in", "a.svg": "must end in", "a.exe": "must end in", "pdf": "must end in",
+		"": "the name of a file", "a/b.pdf": "the name of a file", `a\b.pdf`: "the name of a file",
+		"a\x00.pdf": "the name of a file", "a\r\n.pdf": "the name of a file", " a.pdf": "the name of a file",
+		"a.pdf ": "the name of a file", "a\u202efdp.exe.pdf": "the name of a file", "\xff.pdf": "the name of a file",
+		strings.Repeat("x", 252) + ".pdf": "the name of a file", "a": "must end in one of csv,", "a.": "must end in",
+		"a.pdf.html": "must end in", "a.HTM": "must end in", "a.svg": "must end in", "a.exe": "must end in",
+		"pdf": "must end in",
 	} {
-		if err := DefaultFileLimits.CheckName(name); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), want) {
+		if err := DefaultFileLimits.CheckName(name); refusal.CodeOf(err) != refusal.Invalid ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -110,7 +121,8 @@ func TestIcons(t *testing.T) {
 		"cut off":           {good[:len(good)-30], "is damaged"},
 		"a bit turned over": {broken, "is damaged"},
 	} {
-		if _, err := DefaultFileLimits.Redraw(c.data); refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), c.want) {
+		if _, err := DefaultFileLimits.Redraw(c.data); refusal.CodeOf(err) != refusal.Invalid ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

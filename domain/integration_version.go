@@ -115,11 +115,13 @@ func (i Integration) VersionToDeploy(version string) (Version, error) {
 		case version == "" && !v.Unavailable, version == v.ID && !v.Unavailable:
 			return v, nil
 		case version == v.ID:
-			return v, refusal.ForField(refusal.Invalid, "integration", "version %d is not available; make it available, or choose another", v.Number)
+			return v, refusal.ForField(refusal.Invalid, "integration",
+				"version %d is not available; make it available, or choose another", v.Number)
 		}
 	}
 	if version == "" && len(i.Versions) > 0 {
-		return Version{}, refusal.ForField(refusal.Invalid, "integration", "has no available version; make one available first")
+		return Version{}, refusal.ForField(refusal.Invalid, "integration",
+			"has no available version; make one available first")
 	}
 	return Version{}, refusal.ForField(refusal.Invalid, "integration", "has no published version; publish it first")
 }

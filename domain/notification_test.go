@@ -31,34 +31,38 @@ func TestWhoIsTold(t *testing.T) {
 		acts []any
 		want string
 	}{
-		"request":                    {asked, "author r1 r2"},
-		"request again, of others":   {with(asked, "author", ReviewRequested{Reviewers: []string{"r3"}}), "asker r3"},
-		"request by a reviewer":      {[]any{"r1", ReviewRequested{Reviewers: []string{"r1", "r2"}}}, "author r2"},
-		"withdrawal":                 {with(asked, "author", ReviewWithdrawn{}), "asker r1 r2"},
-		"verdict":                    {with(asked, "r1", VerdictGiven{}), "author asker r2"},
-		"verdict of one not asked":   {with(asked, "x", VerdictGiven{}, "r1", VerdictGiven{}), "author asker r2 x"},
-		"verdict withdrawn":          {with(asked, "r1", VerdictGiven{}, "r1", VerdictWithdrawn{}), "author asker r2"},
-		"dismissal":                  {with(asked, "x", VerdictGiven{}, "admin", VerdictDismissed{Reviewer: "x"}), "author asker r1 r2 x"},
-		"bypass":                     {with(asked, "admin", ReviewBypassed{}), "author asker r1 r2"},
-		"bypass without a review":    {[]any{"admin", ReviewBypassed{}}, "author"},
-		"comment":                    {with(asked, "r1", ThreadOpened{Thread: "t"}), "author asker r2"},
-		"comment without a review":   {[]any{"r1", ThreadOpened{Thread: "t"}}, "author"},
-		"comment after a withdrawal": {with(asked, "asker", ReviewWithdrawn{}, "r1", ThreadOpened{Thread: "t"}), "author"},
-		"reply":                      {with(spoken, "r1", CommentAdded{Thread: "t"}), "author asker r2 guest other"},
-		"reply in another thread":    {with(spoken, "r1", ThreadOpened{Thread: "u"}, "r2", CommentAdded{Thread: "u"}), "author asker r1"},
-		"suggestion applied":         {with(spoken, "author", SuggestionApplied{Thread: "t"}), "guest asker r1 r2 other"},
-		"plan given up":              {[]any{"planner", PublishScheduled{}, "x", PublishUnscheduled{}}, "planner"},
-		"own plan given up":          {[]any{"planner", PublishScheduled{}, "planner", PublishUnscheduled{}}, ""},
-		"resolved":                   {with(spoken, "r1", ThreadResolved{Thread: "t"}), ""},
-		"comment edited":             {with(spoken, "guest", CommentEdited{Thread: "t"}), ""},
-		"edit":                       {with(asked, "x", DraftEdited{}), ""},
-		"opened":                     {[]any{"x", DraftOpened{Definition: def}}, ""},
+		"request":                  {asked, "author r1 r2"},
+		"request again, of others": {with(asked, "author", ReviewRequested{Reviewers: []string{"r3"}}), "asker r3"},
+		"request by a reviewer":    {[]any{"r1", ReviewRequested{Reviewers: []string{"r1", "r2"}}}, "author r2"},
+		"withdrawal":               {with(asked, "author", ReviewWithdrawn{}), "asker r1 r2"},
+		"verdict":                  {with(asked, "r1", VerdictGiven{}), "author asker r2"},
+		"verdict of one not asked": {with(asked, "x", VerdictGiven{}, "r1", VerdictGiven{}), "author asker r2 x"},
+		"verdict withdrawn":        {with(asked, "r1", VerdictGiven{}, "r1", VerdictWithdrawn{}), "author asker r2"},
+		"dismissal": {with(asked, "x", VerdictGiven{}, "admin", VerdictDismissed{Reviewer: "x"}),
+			"author asker r1 r2 x"},
+		"bypass":                   {with(asked, "admin", ReviewBypassed{}), "author asker r1 r2"},
+		"bypass without a review":  {[]any{"admin", ReviewBypassed{}}, "author"},
+		"comment":                  {with(asked, "r1", ThreadOpened{Thread: "t"}), "author asker r2"},
+		"comment without a review": {[]any{"r1", ThreadOpened{Thread: "t"}}, "author"},
+		"comment after a withdrawal": {with(asked, "asker", ReviewWithdrawn{}, "r1", ThreadOpened{Thread: "t"}),
+			"author"},
+		"reply": {with(spoken, "r1", CommentAdded{Thread: "t"}), "author asker r2 guest other"},
+		"reply in another thread": {with(spoken, "r1", ThreadOpened{Thread: "u"}, "r2", CommentAdded{Thread: "u"}),
+			"author asker r1"},
+		"suggestion applied": {with(spoken, "author", SuggestionApplied{Thread: "t"}), "guest asker r1 r2 other"},
+		"plan given up":      {[]any{"planner", PublishScheduled{}, "x", PublishUnscheduled{}}, "planner"},
+		"own plan given up":  {[]any{"planner", PublishScheduled{}, "planner", PublishUnscheduled{}}, ""},
+		"resolved":           {with(spoken, "r1", ThreadResolved{Thread: "t"}), ""},
+		"comment edited":     {with(spoken, "guest", CommentEdited{Thread: "t"}), ""},
+		"edit":               {with(asked, "x", DraftEdited{}), ""},
+		"opened":             {[]any{"x", DraftOpened{Definition: def}}, ""},
 	} {
 		if got := toldOf("", c.acts...); got != c.want {
 			t.Errorf("%s: told %q, want %q", name, got, c.want)
 		}
 	}
-	if got := toldOf(ScheduleCausation, "planner", PublishScheduled{}, "planner", PublishUnscheduled{}); got != "planner" {
+	if got := toldOf(ScheduleCausation, "planner", PublishScheduled{}, "planner",
+		PublishUnscheduled{}); got != "planner" {
 		t.Errorf("a plan that the clock gave up is told to %q", got)
 	}
 }

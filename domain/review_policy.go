@@ -9,9 +9,10 @@ import (
 
 // ReviewPolicy is the set of conditions for publishing a draft.
 type ReviewPolicy struct {
-	Approvals    int    `json:"approvals"`              // how many, 0 for none
-	SelfApproval bool   `json:"selfApproval,omitempty"` // whether authors, administrators too, may approve their own edits
-	Bypass       []Role `json:"bypass"`                 // roles that may publish all the same, and dismiss verdicts
+	Approvals int `json:"approvals"` // how many, 0 for none
+	// whether authors, administrators too, may approve their own edits
+	SelfApproval bool   `json:"selfApproval,omitempty"`
+	Bypass       []Role `json:"bypass"` // roles that may publish all the same, and dismiss verdicts
 }
 
 // DefaultReviewPolicy applies where nobody has set another.
@@ -26,7 +27,8 @@ func (p ReviewPolicy) check() error {
 	}
 	for _, r := range p.Bypass {
 		if r != Admin && r != Collaborator {
-			return refusal.ForField(refusal.Invalid, "bypass", "%s can't publish; those who can are %s and %s", r, Admin, Collaborator)
+			return refusal.ForField(refusal.Invalid, "bypass", "%s can't publish; those who can are %s and %s", r,
+				Admin, Collaborator)
 		}
 	}
 	return nil
@@ -115,7 +117,8 @@ func (d Draft) allowed(rules Publishing) (Changes[Draft], error) {
 	case err == nil || reason == "":
 		return nil, err
 	case !slices.Contains(rules.Policy.Bypass, rules.Role):
-		return nil, refusal.ForField(refusal.Forbidden, "bypassReason", "the review policy does not let your role publish without it: %s", err)
+		return nil, refusal.ForField(refusal.Forbidden, "bypassReason",
+			"the review policy does not let your role publish without it: %s", err)
 	}
 	return Changes[Draft]{ReviewBypassed{Reason: reason}}, nil
 }
@@ -126,9 +129,13 @@ func passed(d Draft, p ReviewPolicy) error {
 	case state == ReviewApproved, p.Approvals == 0 && !d.UnderReview():
 		return nil
 	case state == ReviewRejected:
-		return refusal.ForField(refusal.Conflict, "id", "the draft was rejected in review; change it, or have the review withdrawn")
+		return refusal.ForField(refusal.Conflict, "id",
+			"the draft was rejected in review; change it, or have the review withdrawn")
 	case d.UnderReview():
-		return refusal.ForField(refusal.Conflict, "id", "the draft is under review and has %s and needs %d; withdraw the review, or wait", refusal.Count(d.Approvals(p), "approval"), max(1, p.Approvals))
+		return refusal.ForField(refusal.Conflict, "id",
+			"the draft is under review and has %s and needs %d; withdraw the review, or wait",
+			refusal.Count(d.Approvals(p), "approval"), max(1, p.Approvals))
 	}
-	return refusal.ForField(refusal.Conflict, "id", "the draft needs %s to be published; ask for a review", refusal.Count(p.Approvals, "approval"))
+	return refusal.ForField(refusal.Conflict, "id", "the draft needs %s to be published; ask for a review",
+		refusal.Count(p.Approvals, "approval"))
 }

@@ -113,13 +113,16 @@ type RunQueued struct {
 	Invoke      InvokeType `json:"invoke"`
 	Synchronous bool       `json:"synchronous,omitempty"`
 	Payload     Content    `json:"payload"`
-	Marked      bool       `json:"marked,omitempty"`    // the payload has marks in place of secrets
-	Digest      string     `json:"digest,omitempty"`    // of the request, if a repeated one must be the same
-	Duplicate   string     `json:"duplicate,omitempty"` // no other waiting run of the flow may have the same, empty for none
-	Request     string     `json:"request,omitempty"`   // value of uniqueRequestIdField: a newer run with the same value stops this one's retries
-	Answer      *Answer    `json:"answer,omitempty"`    // the trigger's answer to an asynchronous caller, if it was asked first
-	InvokedBy   *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
-	ReplayOf    string     `json:"replayOf,omitempty"`  // the execution whose payload is replayed
+	Marked      bool       `json:"marked,omitempty"` // the payload has marks in place of secrets
+	Digest      string     `json:"digest,omitempty"` // of the request, if a repeated one must be the same
+	// no other waiting run of the flow may have the same, empty for none
+	Duplicate string `json:"duplicate,omitempty"`
+	// value of uniqueRequestIdField: a newer run with the same value stops this one's retries
+	Request string `json:"request,omitempty"`
+	// the trigger's answer to an asynchronous caller, if it was asked first
+	Answer    *Answer    `json:"answer,omitempty"`
+	InvokedBy *InvokedBy `json:"invokedBy,omitempty"` // the step that started it
+	ReplayOf  string     `json:"replayOf,omitempty"`  // the execution whose payload is replayed
 }
 
 // Answer is a trigger's answer to an asynchronous caller. Empty fields mean the defaults.
@@ -244,7 +247,8 @@ func (e RunRestarted) Evolve(r Run, m Meta) Run {
 
 // Failure returns the event as the execution's log shows it.
 func (e RunRestarted) Failure(at time.Time) Failure {
-	line := LogLine{Time: at, Severity: "WARN", Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
+	line := LogLine{Time: at, Severity: "WARN",
+		Message: fmt.Sprintf("attempt %d of the flow failed and it begins again: %s", e.Attempt, e.Error)}
 	return Failure{Time: at, Log: []LogLine{line}}
 }
 
@@ -407,7 +411,9 @@ func (r Run) Record(by RunClaimed, steps []StepFinished, then Event[Run]) (Chang
 		return nil, refusal.New(refusal.Conflict, "the execution has ended")
 	}
 	for i, s := range steps {
-		if r.done(s.Path) || slices.ContainsFunc(steps[:i], func(before StepFinished) bool { return before.Path == s.Path }) {
+		if r.done(s.Path) || slices.ContainsFunc(steps[:i], func(before StepFinished) bool {
+			return before.Path == s.Path
+		}) {
 			return nil, refusal.New(refusal.Conflict, "step %s has a result already", s.Path)
 		}
 		s.Claim, s.Attempt = by.Claim, r.Attempt
@@ -441,7 +447,8 @@ func (r Run) Drop() (Changes[Run], error) {
 	if r.ID == "" || r.Claims > 0 || r.Finished != nil || r.Queued.Synchronous {
 		return nil, nil
 	}
-	return Changes[Run]{RunFinished{Result: Duplicate, Error: "another execution of the flow was waiting or running already"}}, nil
+	return Changes[Run]{RunFinished{Result: Duplicate,
+		Error: "another execution of the flow was waiting or running already"}}, nil
 }
 
 // Cancel ends the run, whatever its state. A worker on it learns so with its next record.

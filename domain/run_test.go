@@ -113,7 +113,8 @@ func TestBriefRunDecidesTheSame(t *testing.T) {
 		}
 		for _, path := range []int{i, i + 1, i - recentSteps + 1} {
 			_, long := whole.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil)
-			if _, short := brief.Record(by, []StepFinished{{Path: fmt.Sprint(path)}}, nil); refusal.CodeOf(long) != refusal.CodeOf(short) {
+			if _, short := brief.Record(by, []StepFinished{{Path: fmt.Sprint(path)}},
+				nil); refusal.CodeOf(long) != refusal.CodeOf(short) {
 				t.Fatalf("after %d steps, recording %d gives %v, and whole %v", i, path, short, long)
 			}
 		}
@@ -136,8 +137,10 @@ func TestStateDecides(t *testing.T) {
 	for i := range SnapshotEvery {
 		full = append(full, save("k", fmt.Sprint(i), "p"))
 	}
-	snapshot := StateSnapshot{Scopes: map[string]map[string]StateValue{"flow": {"k": {Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}}}
-	snapshot.Writes = []StateWrite{{Scope: "flow", Key: "k", Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}
+	snapshot := StateSnapshot{Scopes: map[string]map[string]StateValue{"flow": {"k": {Value: json.RawMessage(
+		fmt.Sprint(SnapshotEvery - 1)), Run: "r", Path: "p"}}}}
+	snapshot.Writes = []StateWrite{{Scope: "flow", Key: "k", Value: json.RawMessage(fmt.Sprint(SnapshotEvery - 1)),
+		Run: "r", Path: "p"}}
 	given := events[State]
 	elsewhere := save("k", "1", "p")
 	elsewhere.Scope = "crossFlow"
@@ -147,34 +150,44 @@ func TestStateDecides(t *testing.T) {
 	mine.Path, others.Run = "p", "b"
 	snap := func(s State) (Changes[State], error) { changes, _ := s.Snapshot(nil); return changes, nil }
 	decides(t, States, map[string]row[State]{
-		"again after another run":       {given: given(saved, other), when: saving(saved)},
-		"the next step after another":   {given: given(saved, other), when: saving(save("k", "3", "q")), then: given(save("k", "3", "q"))},
-		"another key after another run": {given: given(saved, other), when: saving(save("j", "1", "p")), then: given(save("j", "1", "p"))},
+		"again after another run": {given: given(saved, other), when: saving(saved)},
+		"the next step after another": {given: given(saved, other), when: saving(save("k", "3", "q")),
+			then: given(save("k", "3", "q"))},
+		"another key after another run": {given: given(saved, other), when: saving(save("j", "1", "p")),
+			then: given(save("j", "1", "p"))},
 		"again after another's removal": {given: given(saved, others), when: saving(saved)},
-		"removing again after another":  {given: given(saved, mine, other), when: func(s State) (Changes[State], error) { return s.Remove(mine) }},
-		"saving after removing":         {given: given(other, mine), when: saving(saved), then: given(saved)},
-		"again after a snapshot":        {given: given(StateSnapshot{Writes: []StateWrite{{Scope: "flow", Key: "k", Run: "r", Path: "p"}}}, other), when: saving(saved)},
-		"a new value":                   {when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
-		"the same step again":           {given: given(save("k", "1", "p")), when: saving(save("k", "1", "p"))},
-		"the same value, other step":    {given: given(save("k", "1", "p")), when: saving(save("k", "1", "q")), then: given(save("k", "1", "q"))},
-		"the same step, other value":    {given: given(save("k", "1", "p")), when: saving(save("k", "2", "p"))}, // the first write stands
-		"another scope":                 {given: given(save("k", "1", "p")), when: saving(elsewhere), then: given(elsewhere)},
-		"a value after removing":        {given: given(save("k", "1", "p"), removed), when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
-		"no key":                        {when: saving(save("", "1", "p")), refused: "INVALID key: must not be empty"},
-		"removing":                      {given: given(save("k", "1", "p")), when: remove, then: given(removed)},
-		"removing what is not there":    {when: remove},
-		"removing again":                {given: given(save("k", "1", "p"), removed), when: remove},
-		"removing from another scope":   {given: given(elsewhere), when: remove},
-		"a snapshot too early":          {given: full[1:], when: snap},
-		"a snapshot":                    {given: full, when: snap, then: given(snapshot)},
-		"a snapshot again":              {given: given(snapshot), when: snap},
+		"removing again after another": {given: given(saved, mine, other),
+			when: func(s State) (Changes[State], error) { return s.Remove(mine) }},
+		"saving after removing": {given: given(other, mine), when: saving(saved), then: given(saved)},
+		"again after a snapshot": {given: given(
+			StateSnapshot{Writes: []StateWrite{{Scope: "flow", Key: "k", Run: "r", Path: "p"}}}, other),
+			when: saving(saved)},
+		"a new value":         {when: saving(save("k", "1", "p")), then: given(save("k", "1", "p"))},
+		"the same step again": {given: given(save("k", "1", "p")), when: saving(save("k", "1", "p"))},
+		"the same value, other step": {given: given(save("k", "1", "p")), when: saving(save("k", "1", "q")),
+			then: given(save("k", "1", "q"))},
+		// the first write stands
+		"the same step, other value": {given: given(save("k", "1", "p")), when: saving(save("k", "2", "p"))},
+		"another scope": {given: given(save("k", "1", "p")), when: saving(elsewhere),
+			then: given(elsewhere)},
+		"a value after removing": {given: given(save("k", "1", "p"), removed), when: saving(save("k", "1", "p")),
+			then: given(save("k", "1", "p"))},
+		"no key":                      {when: saving(save("", "1", "p")), refused: "INVALID key: must not be empty"},
+		"removing":                    {given: given(save("k", "1", "p")), when: remove, then: given(removed)},
+		"removing what is not there":  {when: remove},
+		"removing again":              {given: given(save("k", "1", "p"), removed), when: remove},
+		"removing from another scope": {given: given(elsewhere), when: remove},
+		"a snapshot too early":        {given: full[1:], when: snap},
+		"a snapshot":                  {given: full, when: snap, then: given(snapshot)},
+		"a snapshot again":            {given: given(snapshot), when: snap},
 	})
 	s := folded(t, States, append(full, snapshot, save("j", "2", "p"), removed))
 	if len(s.Writers()) != 1 {
 		t.Errorf("writers are %v", s.Writers())
 	}
 	s.writes = nil
-	want := State{Since: 2, Scopes: map[string]map[string]StateValue{"flow": {"j": {Value: json.RawMessage("2"), Run: "r", Path: "p"}}}}
+	want := State{Since: 2,
+		Scopes: map[string]map[string]StateValue{"flow": {"j": {Value: json.RawMessage("2"), Run: "r", Path: "p"}}}}
 	if diff := cmp.Diff(want, s, cmp.AllowUnexported(State{}, parts{})); diff != "" {
 		t.Error(diff)
 	}
@@ -263,7 +276,8 @@ func TestLargeSnapshotsChangeNothing(t *testing.T) {
 		}
 		big := json.RawMessage(`"` + strings.Repeat("v", snapshotPart/2) + `"`)
 		for n := range rapid.IntRange(50, 150).Draw(t, "actions") {
-			key, run := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t, "key"), rapid.SampledFrom([]string{"r", "s"}).Draw(t, "run")
+			key, run := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(t,
+				"key"), rapid.SampledFrom([]string{"r", "s"}).Draw(t, "run")
 			path := fmt.Sprint("step", n/10)
 			switch by := rapid.SampledFrom([]string{"", "", "-", "one", "one", "two"}).Draw(t, "action"); by {
 			case "":
@@ -302,7 +316,8 @@ func TestLargeSnapshotsChangeNothing(t *testing.T) {
 					short = e.Evolve(short, Meta{})
 				}
 				short.Since = all.Since
-				if len(plain.Scopes["x"])+len(short.Scopes["x"]) > 0 && !reflect.DeepEqual(plain.Scopes["x"], short.Scopes["x"]) || !reflect.DeepEqual(plain.repeatable(nil), short.repeatable(nil)) {
+				if len(plain.Scopes["x"])+len(short.Scopes["x"]) > 0 && !reflect.DeepEqual(plain.Scopes["x"],
+					short.Scopes["x"]) || !reflect.DeepEqual(plain.repeatable(nil), short.repeatable(nil)) {
 					t.Fatalf("%d events tell something else than all", len(log))
 				}
 				all = short
@@ -316,7 +331,8 @@ func TestSnapshotsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var whole, short State
 		for n := range rapid.IntRange(0, 30).Draw(t, "events") {
-			key, scope := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "scope")
+			key, scope := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t,
+				"key"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "scope")
 			var e Event[State] = ValueSaved{Scope: scope, Key: key, Value: json.RawMessage(fmt.Sprint(n))}
 			if rapid.Bool().Draw(t, "remove") {
 				e = ValueRemoved{Scope: scope, Key: key}
@@ -345,12 +361,14 @@ func TestPartIDs(t *testing.T) {
 	})
 	// An id that parses has one spelling only, so that one trigger never has two addresses.
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9a-fA-F]{64}`), rapid.StringMatching(`[0-9a-f-]{64}`), rapid.StringMatching(`[{]?[0-9a-f]{30,66}[}]?`)).Draw(t, "text")
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9a-fA-F]{64}`),
+			rapid.StringMatching(`[0-9a-f-]{64}`), rapid.StringMatching(`[{]?[0-9a-f]{30,66}[}]?`)).Draw(t, "text")
 		if instance, flow, ok := ParsePartID(text); ok && PartID(instance, flow) != text {
 			t.Fatalf("%q is read as %s and %s", text, instance, flow)
 		}
 	})
-	for _, bad := range []string{"", "x", strings.Repeat("0", 63), strings.Repeat("0", 65), strings.Repeat("g", 64), strings.Repeat("A", 64), PartID(uuid.NewString(), "")} {
+	for _, bad := range []string{"", "x", strings.Repeat("0", 63), strings.Repeat("0", 65), strings.Repeat("g", 64),
+		strings.Repeat("A", 64), PartID(uuid.NewString(), "")} {
 		if _, _, ok := ParsePartID(bad); ok {
 			t.Errorf("%q is read", bad)
 		}
@@ -364,15 +382,17 @@ func TestPartIDs(t *testing.T) {
 // attempts.
 func TestRunClaimsCutOff(t *testing.T) {
 	var r Run
-	for _, e := range []Event[Run]{RunQueued{}, RunClaimed{Claim: 1}, StepRetried{Path: "a", Attempt: 1}, RunClaimed{Claim: 2},
-		StepFinished{Path: "a"}, RunClaimed{Claim: 3}, RunClaimed{Claim: 4}, RunRestarted{Attempt: 1}, RunClaimed{Claim: 5}} {
+	for _, e := range []Event[Run]{RunQueued{}, RunClaimed{Claim: 1}, StepRetried{Path: "a", Attempt: 1},
+		RunClaimed{Claim: 2}, StepFinished{Path: "a"}, RunClaimed{Claim: 3}, RunClaimed{Claim: 4},
+		RunRestarted{Attempt: 1}, RunClaimed{Claim: 5}} {
 		r = e.Evolve(r, Meta{Aggregate: "r"})
 	}
 	if r.CutOff != 2 || len(r.retried) != 0 {
 		t.Errorf("%d claims were cut off, %d failed attempts are kept", r.CutOff, len(r.retried))
 	}
 	before := StepRetried{Path: "b", Attempt: 2}.Evolve(r, Meta{})
-	if after := (StepFinished{Path: "b"}).Evolve(before, Meta{}); after.Retried("b").Attempt != 0 || before.Retried("b").Attempt != 2 {
+	if after := (StepFinished{Path: "b"}).Evolve(before, Meta{}); after.Retried("b").Attempt != 0 ||
+		before.Retried("b").Attempt != 2 {
 		t.Error("finishing a step edits the state before it")
 	}
 }
@@ -399,8 +419,10 @@ func TestSupersede(t *testing.T) {
 			t.Errorf("%s: %v %s", name, err, diff)
 		}
 	}
-	got, err := superseded.Evolve(claimed, Meta{}).Record(RunClaimed{Claim: 1, Worker: "w"}, nil, RunRestarted{Claim: 1, Attempt: 1, Error: "no"})
-	if diff := cmp.Diff(Changes[Run]{RunFinished{Claim: 1, Result: Failed, Error: "no"}}, got); diff != "" || err != nil {
+	got, err := superseded.Evolve(claimed, Meta{}).Record(RunClaimed{Claim: 1, Worker: "w"}, nil,
+		RunRestarted{Claim: 1, Attempt: 1, Error: "no"})
+	if diff := cmp.Diff(Changes[Run]{RunFinished{Claim: 1, Result: Failed, Error: "no"}}, got); diff != "" ||
+		err != nil {
 		t.Errorf("a failure afterwards: %v %s", err, diff)
 	}
 }
@@ -417,7 +439,8 @@ func TestRunCutOffsWithoutProgress(t *testing.T) {
 	if r.CutOff != 2 {
 		t.Errorf("%d claims were cut off since the step finished", r.CutOff)
 	}
-	if r = (RunReleased{}).Evolve(r, Meta{}); (RunClaimed{Claim: 6}).Evolve(r, Meta{}).CutOff != 2 || (RunClaimed{Claim: 6, Again: true}).Evolve(r, Meta{}).CutOff != 3 {
+	if r = (RunReleased{}).Evolve(r, Meta{}); (RunClaimed{Claim: 6}).Evolve(r, Meta{}).CutOff != 2 ||
+		(RunClaimed{Claim: 6, Again: true}).Evolve(r, Meta{}).CutOff != 3 {
 		t.Error("what is handed back counts, or what may have been begun before does not")
 	}
 }

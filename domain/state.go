@@ -122,7 +122,8 @@ func (s State) Save(e ValueSaved) (Changes[State], error) {
 		return nil, refusal.ForField(refusal.Invalid, "key", "must not be empty")
 	}
 	if size := len(e.Key) + len(e.Value); size > maxStateValue {
-		return nil, refusal.ForField(refusal.Invalid, "key", "its value has %d bytes with it, more than the %d that one persisted value may have", size, maxStateValue)
+		return nil, refusal.ForField(refusal.Invalid, "key",
+			"its value has %d bytes with it, more than the %d that one persisted value may have", size, maxStateValue)
 	}
 	if _, saved := s.Saved(e); saved {
 		return nil, nil

@@ -12,7 +12,8 @@ func TestTraits(t *testing.T) {
 		has  func(Traits) bool
 		want []string
 	}{
-		"all":         {func(Traits) bool { return true }, append([]string{"claim", "notices", "run", "state"}, people...)},
+		"all": {func(Traits) bool { return true }, append([]string{"claim", "notices", "run", "state"},
+			people...)},
 		"passing":     {func(t Traits) bool { return t.Passing }, []string{"run", "state"}},
 		"truncatable": {func(t Traits) bool { return t.Truncatable }, []string{"state"}},
 		"brief":       {func(t Traits) bool { return t.Brief }, []string{"run"}},

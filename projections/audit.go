@@ -70,7 +70,8 @@ func (t *transaction) putAuditRecords(acts []auditRecord) error {
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(t.ctx, a.Position, organization, micro(a.meta.Time), a.meta.Actor, a.Kind, a.Stream, a.Revision); err != nil {
+		if _, err := insert.ExecContext(t.ctx, a.Position, organization, micro(a.meta.Time), a.meta.Actor, a.Kind,
+			a.Stream, a.Revision); err != nil {
 			return err
 		}
 	}
@@ -106,7 +107,8 @@ func (x *RunIndex) AuditEntries(ctx context.Context, q AuditQuery) (list []Audit
 	if q.Limit > 0 {
 		where, args = where+` LIMIT ?`, append(args, q.Limit)
 	}
-	rows, err := x.db.QueryContext(ctx, `SELECT position, stream, revision, kind, actor, at FROM acts WHERE `+where, args...)
+	rows, err := x.db.QueryContext(ctx, `SELECT position, stream, revision, kind, actor, at FROM acts WHERE `+where,
+		args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing acts: %w", err)
 	}

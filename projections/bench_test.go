@@ -25,9 +25,9 @@ func encode[S any](b *testing.B, c *domain.Category[S], e domain.Event[S]) store
 		b.Fatal(err)
 	}
 	id := uuid.Must(uuid.NewV7())
-	meta, err := json.Marshal(domain.Meta{ID: id, Organization: "019b0a3e-7c00-7000-8000-000000000001", Actor: "019b0a3e-7c00-7000-8000-000000000002",
-		Token: "019b0a3e-7c00-7000-8000-000000000003", Remote: "192.0.2.1", Time: time.Now().UTC(), Correlation: id.String(),
-		Previous: strings.Repeat("0", 64)})
+	meta, err := json.Marshal(domain.Meta{ID: id, Organization: "019b0a3e-7c00-7000-8000-000000000001",
+		Actor: "019b0a3e-7c00-7000-8000-000000000002", Token: "019b0a3e-7c00-7000-8000-000000000003",
+		Remote: "192.0.2.1", Time: time.Now().UTC(), Correlation: id.String(), Previous: strings.Repeat("0", 64)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -52,10 +52,14 @@ func BenchmarkReplay(b *testing.B) {
 	total := 0
 	for n := range 1000 {
 		id := uuid.NewString()
-		edits := []store.Event{encode(b, domain.Drafts, domain.DraftOpened{Integration: id, Main: true, Definition: node("Draft")})}
+		edits := []store.Event{encode(b, domain.Drafts, domain.DraftOpened{Integration: id, Main: true,
+			Definition: node("Draft")})}
 		for range 99 {
-			edits = append(edits, encode(b, domain.Drafts, domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Node: "send",
-				Path: []string{"inputs", "message"}, Value: map[string]any{"type": "value", "value": strings.Repeat("x", 400)}}}}))
+			edits = append(edits,
+				encode(b, domain.Drafts,
+					domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Node: "send",
+						Path:  []string{"inputs", "message"},
+						Value: map[string]any{"type": "value", "value": strings.Repeat("x", 400)}}}}))
 		}
 		appendAll(b, log, domain.Drafts.Stream(id), store.NoStream, edits...)
 		config := []store.Event{encode(b, domain.Instances, domain.InstanceCreated{Name: "Instance", Integration: id})}
@@ -66,7 +70,9 @@ func BenchmarkReplay(b *testing.B) {
 		appendAll(b, log, domain.Instances.Stream(id), store.NoStream, config...)
 		for m := range 50 {
 			appendAll(b, log, domain.Customers.Stream(fmt.Sprintf("%s-%d-%d", id, n, m)), store.NoStream,
-				encode(b, domain.Customers, domain.CustomerCreated{Name: "Customer", Description: strings.Repeat("d", 400), ExternalID: "x", Key: make([]byte, 32)}))
+				encode(b, domain.Customers,
+					domain.CustomerCreated{Name: "Customer", Description: strings.Repeat("d", 400), ExternalID: "x",
+						Key: make([]byte, 32)}))
 		}
 		total += 200
 	}
@@ -81,7 +87,8 @@ func BenchmarkReplay(b *testing.B) {
 		<-done
 	}
 	b.ReportMetric(float64(total)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-	b.ReportMetric(float64(total)*float64(b.N)/(processorTime(b)-before).Seconds(), "events/cpu-s") // steadier where cores are shared
+	// steadier where cores are shared
+	b.ReportMetric(float64(total)*float64(b.N)/(processorTime(b)-before).Seconds(), "events/cpu-s")
 }
 
 func processorTime(b *testing.B) time.Duration {

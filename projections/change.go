@@ -13,7 +13,8 @@ import (
 const settleTime = 2 * time.Second
 
 // Change makes a change and waits until the view shows it.
-func Change[S any](ctx context.Context, log store.Log, v *View, c *domain.Category[S], id string, decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
+func Change[S any](ctx context.Context, log store.Log, v *View, c *domain.Category[S], id string,
+	decide func(S) (domain.Changes[S], error), opts ...store.Option) (S, error) {
 	state, pos, err := store.Change(ctx, log, c, id, decide, opts...)
 	if err == nil {
 		v.Settle(ctx, pos)

@@ -96,7 +96,8 @@ func (d *Definitions) add(key string, size int, node *definition.Part) {
 
 // Content returns the definition of a version or, without one, the newest content of an integration: its main
 // draft, which is returned too, or else the newest version.
-func (d *Definitions) Content(ctx context.Context, log store.Log, i domain.Integration, v *domain.Version) (*definition.Part, domain.Draft, error) {
+func (d *Definitions) Content(ctx context.Context, log store.Log, i domain.Integration,
+	v *domain.Version) (*definition.Part, domain.Draft, error) {
 	if v == nil {
 		id, _ := i.MainDraft()
 		draft, _, err := store.Load(ctx, log, domain.Drafts, id)

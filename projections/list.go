@@ -29,8 +29,9 @@ func (l *Listed) draft(d domain.Draft) {
 
 // listing is an integration's entry in lists.
 type listing struct {
-	since store.Position     // of the integration's first event
-	draft *row[domain.Draft] // the newest main one, or the named one that became the newest version; nil before the first
+	since store.Position // of the integration's first event
+	// the newest main one, or the named one that became the newest version; nil before the first
+	draft *row[domain.Draft]
 	now   *Listed
 }
 

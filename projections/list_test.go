@@ -30,9 +30,11 @@ func TestListed(t *testing.T) {
 	}
 	first, second := domain.MainDraftID("i", 0), domain.MainDraftID("i", 1)
 	rename := func(name string) domain.DraftEdited {
-		return domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: name}}}
+		return domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"},
+			Value: name}}}
 	}
-	at := write(t, as("o"), log, domain.Drafts, first, domain.DraftOpened{Integration: "i", Main: true, Definition: node("ÄA")})
+	at := write(t, as("o"), log, domain.Drafts, first, domain.DraftOpened{Integration: "i", Main: true,
+		Definition: node("ÄA")})
 	if got := shown(at); got != "" {
 		t.Errorf("a draft of nothing: %s", got)
 	}
@@ -44,12 +46,14 @@ func TestListed(t *testing.T) {
 		old = l
 	}
 	write(t, as("o"), log, domain.Drafts, first, rename("B"), domain.DraftClosed{Version: "v1", Definition: "h"})
-	at = write(t, as("o"), log, domain.Drafts, second, domain.DraftOpened{Integration: "i", Main: true, Base: "v1", Definition: node("B")}, rename("C"),
+	at = write(t, as("o"), log, domain.Drafts, second, domain.DraftOpened{Integration: "i", Main: true, Base: "v1",
+		Definition: node("B")}, rename("C"),
 		domain.DraftClosed{Version: "v2", Definition: "h"})
 	if got := shown(at); got != "i c C" || old.Name != "äa" || old.Summary.Name() != "ÄA" {
 		t.Errorf("edited: %s, before it was %s", got, old.Name)
 	}
-	for _, version := range []domain.IntegrationPublished{{Version: "v1", Number: 1, Draft: first}, {Version: "v2", Number: 2, Draft: second}} {
+	for _, version := range []domain.IntegrationPublished{{Version: "v1", Number: 1, Draft: first},
+		{Version: "v2", Number: 2, Draft: second}} {
 		if got := shown(write(t, as("o"), log, domain.Integrations, "i", version)); got != "i c C" {
 			t.Errorf("published late: %s", got)
 		}

@@ -28,8 +28,8 @@ func (v *View) indexNotification(n domain.Notification, d domain.Draft, by appli
 		return
 	}
 	n.Text = excerpt(n.Text)
-	told := &Notification{Notification: n, ID: by.meta.ID.String(), Position: by.Position, Organization: d.Organization, Integration: d.Integration, Draft: d.ID,
-		Actor: by.meta.Actor, Kind: strings.Clone(by.Kind), At: by.meta.Time}
+	told := &Notification{Notification: n, ID: by.meta.ID.String(), Position: by.Position, Organization: d.Organization,
+		Integration: d.Integration, Draft: d.ID, Actor: by.meta.Actor, Kind: strings.Clone(by.Kind), At: by.meta.Time}
 	v.notifications[d.Organization] = append(v.notifications[d.Organization], told)
 	for _, user := range n.To {
 		v.notificationsTo[user] = append(v.notificationsTo[user], told)
@@ -61,6 +61,8 @@ func (v *View) NotificationsAfter(organization string, at store.Position) []*Not
 
 // NotificationsUpTo returns how many of a list are at or before a position.
 func NotificationsUpTo(list []*Notification, at store.Position) int {
-	n, _ := slices.BinarySearchFunc(list, at+1, func(n *Notification, at store.Position) int { return cmp.Compare(n.Position, at) })
+	n, _ := slices.BinarySearchFunc(list, at+1, func(n *Notification, at store.Position) int {
+		return cmp.Compare(n.Position, at)
+	})
 	return n
 }

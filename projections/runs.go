@@ -113,7 +113,8 @@ func OpenRunIndex(ctx context.Context, path string, log store.Log, logger *slog.
 		return nil, fmt.Errorf("preparing run index %s: %w (it may be deleted: it is rebuilt from the log)", path, err)
 	}
 	x := &RunIndex{log: log, logger: logger, db: db, write: newWriting(), hurry: make(chan struct{}, 1),
-		tails: tails{waiting: map[string]map[chan struct{}]struct{}{}, instances: map[string]map[*InstanceTail]struct{}{}}}
+		tails: tails{waiting: map[string]map[chan struct{}]struct{}{},
+			instances: map[string]map[*InstanceTail]struct{}{}}}
 	x.Progress.init()
 	return x, nil
 }
@@ -133,7 +134,8 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	db.SetConnMaxIdleTime(time.Minute)
 	var version int
 	var made bool
-	err = db.QueryRowContext(ctx, `SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &made)
+	err = db.QueryRowContext(ctx,
+		`SELECT user_version, EXISTS (SELECT 1 FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &made)
 	switch {
 	case err != nil:
 	case made && version != runSchemaVersion:
@@ -141,7 +143,8 @@ func openRunFile(ctx context.Context, path string) (*sql.DB, error) {
 	case made:
 		_, err = db.ExecContext(ctx, clockSchema)
 	default:
-		_, err = db.ExecContext(ctx, runSchema+auditSchema+clockSchema+fmt.Sprintf("PRAGMA user_version = %d", runSchemaVersion))
+		_, err = db.ExecContext(ctx, runSchema+auditSchema+clockSchema+fmt.Sprintf("PRAGMA user_version = %d",
+			runSchemaVersion))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -176,7 +179,8 @@ func (x *RunIndex) checkpoint(ctx context.Context) (store.Position, error) {
 		}
 	}
 	x.logger.Warn("the index of executions is not of this log; rebuilding it")
-	_, err = x.db.ExecContext(ctx, `DELETE FROM runs; DELETE FROM requests; DELETE FROM acts; DELETE FROM checkpoint; DELETE FROM sources; DELETE FROM organizations; DELETE FROM step_sets;
+	_, err = x.db.ExecContext(ctx,
+		`DELETE FROM runs; DELETE FROM requests; DELETE FROM acts; DELETE FROM checkpoint; DELETE FROM sources; DELETE FROM organizations; DELETE FROM step_sets;
 		INSERT INTO step_words (step_words) VALUES ('delete-all'); INSERT INTO texts (texts) VALUES ('delete-all')`)
 	return 0, err
 }

@@ -68,7 +68,8 @@ func (x *RunIndex) choose(ctx context.Context, q ExecutionQuery, page bool) (str
 			return b.sql(), b.args, nil
 		}
 		some := encodeIDs(sets)
-		t, among = t.with("r.steps IN (SELECT value FROM json_each(?))", some), among.with("r.steps IN (SELECT value FROM json_each(?))", some)
+		t, among = t.with("r.steps IN (SELECT value FROM json_each(?))",
+			some), among.with("r.steps IN (SELECT value FROM json_each(?))", some)
 	}
 	switch {
 	case is(q.Failed, true) || is(q.HasError, true):
@@ -128,8 +129,8 @@ func (q ExecutionQuery) terms(page bool) (t terms) {
 	for _, c := range []struct {
 		asked *bool
 		is    string
-	}{{q.Started, "(r.started > 0) = ?"}, {q.Ended, "(r.ended > 0) = ?"}, {q.Failed, "(r.result = 'ERROR') = ?"}, {q.HasError, "(r.error <> '') = ?"},
-		{q.Canceled, "(r.result LIKE 'CANCELED%') = ?"}} {
+	}{{q.Started, "(r.started > 0) = ?"}, {q.Ended, "(r.ended > 0) = ?"}, {q.Failed, "(r.result = 'ERROR') = ?"},
+		{q.HasError, "(r.error <> '') = ?"}, {q.Canceled, "(r.result LIKE 'CANCELED%') = ?"}} {
 		if c.asked != nil {
 			t.add(c.is, *c.asked)
 		}
@@ -148,10 +149,11 @@ func (q ExecutionQuery) terms(page bool) (t terms) {
 }
 
 // sourcesOf returns the sources that a query selects; narrowed reports whether these are fewer than all.
-func (x *RunIndex) sourcesOf(ctx context.Context, organization int64, q ExecutionQuery) (ids []int64, narrowed bool, err error) {
+func (x *RunIndex) sourcesOf(ctx context.Context, organization int64,
+	q ExecutionQuery) (ids []int64, narrowed bool, err error) {
 	var t terms
-	for _, c := range [][2]string{{"instance", q.Instance}, {"integration", q.Integration}, {"version", q.Version}, {"flow", q.Flow},
-		{"customer", q.Customer}, {"invoke", string(q.Invoke)}} {
+	for _, c := range [][2]string{{"instance", q.Instance}, {"integration", q.Integration}, {"version", q.Version},
+		{"flow", q.Flow}, {"customer", q.Customer}, {"invoke", string(q.Invoke)}} {
 		if c[1] != "" {
 			t.add(c[0]+" = ?", c[1])
 		}
@@ -195,7 +197,9 @@ const maxTerms = 16
 // matching returns the FTS5 query for words: each must begin a word. FTS5 separates words at anything but
 // letters and digits, and so does matching.
 func matching(text string) string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co) })
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Co)
+	})
 	var all []string
 	for _, w := range words[:min(len(words), maxTerms)] {
 		all = append(all, `"`+w+`"*`)

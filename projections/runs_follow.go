@@ -85,7 +85,8 @@ func (x *RunIndex) Run(ctx context.Context) error {
 
 // read passes the log's records on.
 func (x *RunIndex) read(ctx context.Context, from store.Position, records chan<- store.Recorded) error {
-	for rec, err := range store.Own(x.log.Follow(ctx, from, store.Filter{Categories: append([]string{domain.Runs.Name}, auditedCategories...)})) {
+	for rec, err := range store.Own(x.log.Follow(ctx, from,
+		store.Filter{Categories: append([]string{domain.Runs.Name}, auditedCategories...)})) {
 		if err != nil {
 			return err
 		}
@@ -265,5 +266,7 @@ func passing(err error) bool {
 		return true
 	}
 	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
+	return ok &&
+		slices.Contains([]int{sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY,
+			sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
 }

@@ -11,7 +11,8 @@ import (
 // Expired returns executions that ended before a time, in no order.
 func (x *RunIndex) Expired(ctx context.Context, before time.Time, limit int) ([]Execution, error) {
 	at := before.UnixMicro() // one that ended before it started before it, too
-	return x.list(ctx, `organizations o CROSS JOIN runs r INDEXED BY runs_by_organization ON r.organization = o.id JOIN sources s ON s.id = r.source
+	return x.list(ctx,
+		`organizations o CROSS JOIN runs r INDEXED BY runs_by_organization ON r.organization = o.id JOIN sources s ON s.id = r.source
 		WHERE r.at < ? AND r.ended BETWEEN 1 AND ? LIMIT ?`, at, at-1, limit)
 }
 
@@ -29,7 +30,9 @@ func (x *RunIndex) Forget(ctx context.Context, gone []Execution) (err error) {
 		}
 	}()
 	for from, by := range map[string]func(Execution) any{
-		`texts WHERE rowid`: func(e Execution) any { return e.Position }, `runs WHERE position`: func(e Execution) any { return e.Position },
+		`texts WHERE rowid`: func(e Execution) any { return e.Position }, `runs WHERE position`: func(e Execution) any {
+			return e.Position
+		},
 		`acts WHERE stream`: func(e Execution) any { return domain.Runs.Stream(e.ID) },
 	} {
 		stmt, err := tx.PrepareContext(ctx, `DELETE FROM `+from+` = ?`)
@@ -91,7 +94,8 @@ const (
 // only marked.
 func (x *RunIndex) purge(ctx context.Context) error {
 	var size int64
-	if err := x.db.QueryRowContext(ctx, `SELECT ifnull(sum(length(block)), 0) FROM texts_data`).Scan(&size); err != nil {
+	if err := x.db.QueryRowContext(ctx,
+		`SELECT ifnull(sum(length(block)), 0) FROM texts_data`).Scan(&size); err != nil {
 		return err
 	}
 	if size > purgeSmall && time.Since(x.purged) < purgePause {

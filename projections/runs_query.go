@@ -27,10 +27,11 @@ type ExecutionQuery struct {
 	Canceled                             *bool // whether it was canceled, by a person or as a duplicate
 	Result                               domain.ResultType
 	HasError                             *bool
-	Text                                 string // words that begin words of its step names, errors and log lines, all of them
-	Ascending                            bool
-	After                                ExecutionPlace // only those behind it; the zero place for all
-	Limit                                int
+	// words that begin words of its step names, errors and log lines, all of them
+	Text      string
+	Ascending bool
+	After     ExecutionPlace // only those behind it; the zero place for all
+	Limit     int
 }
 
 // ExecutionPlace is an execution's place in lists.
@@ -63,7 +64,8 @@ func (x *RunIndex) Executions(ctx context.Context, q ExecutionQuery) ([]Executio
 	if err != nil || chosen == "" {
 		return nil, err
 	}
-	return x.list(ctx, `(`+chosen+`) p CROSS JOIN runs r ON r.position = p.position`+listed+q.order()+` LIMIT ?`, append(args, q.Limit)...)
+	return x.list(ctx, `(`+chosen+`) p CROSS JOIN runs r ON r.position = p.position`+listed+q.order()+` LIMIT ?`,
+		append(args, q.Limit)...)
 }
 
 // Count returns how many executions a query selects, on all pages.
@@ -83,14 +85,17 @@ func (x *RunIndex) Count(ctx context.Context, q ExecutionQuery) (n int, err erro
 
 // Unfinished returns the unfinished executions that were queued after a position, oldest first.
 func (x *RunIndex) Unfinished(ctx context.Context, after store.Position, limit int) ([]Execution, error) {
-	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`, after, limit)
+	return x.list(ctx,
+		`runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND r.position > ? ORDER BY r.position LIMIT ?`,
+		after, limit)
 }
 
 // Waiting returns how many executions have not begun, and when the oldest of them was queued, the zero time if
 // there is none.
 func (x *RunIndex) Waiting(ctx context.Context) (n int, oldest time.Time, err error) {
 	var queued int64
-	err = x.db.QueryRowContext(ctx, `SELECT count(*), ifnull(min(queued), 0) FROM runs INDEXED BY runs_unfinished WHERE ended = 0 AND claims = 0`).Scan(&n, &queued)
+	err = x.db.QueryRowContext(ctx,
+		`SELECT count(*), ifnull(min(queued), 0) FROM runs INDEXED BY runs_unfinished WHERE ended = 0 AND claims = 0`).Scan(&n, &queued)
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("counting executions that wait: %w", err)
 	}
@@ -98,29 +103,36 @@ func (x *RunIndex) Waiting(ctx context.Context) (n int, oldest time.Time, err er
 }
 
 // UnfinishedOf returns the oldest unfinished executions of a flow in an instance, as of a position.
-func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf store.Position, limit int) ([]Execution, error) {
+func (x *RunIndex) UnfinishedOf(ctx context.Context, instance, flow string, asOf store.Position,
+	limit int) ([]Execution, error) {
 	if err := x.Wait(ctx, asOf); err != nil {
 		return nil, err
 	}
-	return x.list(ctx, `runs r INDEXED BY runs_unfinished`+listed+`WHERE r.ended = 0 AND s.instance = ? AND s.flow = ? ORDER BY r.position LIMIT ?`,
-		instance, flow, limit)
+	return x.list(ctx,
+		`runs r INDEXED BY runs_unfinished`+listed+
+			`WHERE r.ended = 0 AND s.instance = ? AND s.flow = ? ORDER BY r.position LIMIT ?`, instance, flow, limit)
 }
 
 // Requested returns the executions of a flow in an instance, queued before a position, whose retries a newer
 // one for the same request may stop: those that have not ended and are not superseded already.
-func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string, before store.Position) ([]Execution, error) {
+func (x *RunIndex) Requested(ctx context.Context, instance, flow, request string,
+	before store.Position) ([]Execution, error) {
 	if err := x.Wait(ctx, before); err != nil {
 		return nil, err
 	}
 	return x.list(ctx, `requests q INDEXED BY requests_by_request CROSS JOIN runs r ON r.position = q.position`+listed+
-		`WHERE q.request = ? AND q.position < ? AND s.instance = ? AND s.flow = ? ORDER BY q.position`, request, before, instance, flow)
+		`WHERE q.request = ? AND q.position < ? AND s.instance = ? AND s.flow = ? ORDER BY q.position`, request, before,
+		instance, flow)
 }
 
 // EndedSince returns the executions of an instance that were queued after a position and have not ended, or not
 // before a time, in the order of the log.
-func (x *RunIndex) EndedSince(ctx context.Context, instance string, since time.Time, after store.Position, limit int) ([]Execution, error) {
-	return x.list(ctx, `sources s JOIN organizations o ON o.id = s.organization CROSS JOIN runs r INDEXED BY runs_by_source ON r.source = s.id
-		WHERE s.instance = ? AND r.position > ? AND (r.ended = 0 OR r.ended >= ?) ORDER BY r.position LIMIT ?`, instance, after, micro(since), limit)
+func (x *RunIndex) EndedSince(ctx context.Context, instance string, since time.Time, after store.Position,
+	limit int) ([]Execution, error) {
+	return x.list(ctx,
+		`sources s JOIN organizations o ON o.id = s.organization CROSS JOIN runs r INDEXED BY runs_by_source ON r.source = s.id
+		WHERE s.instance = ? AND r.position > ? AND (r.ended = 0 OR r.ended >= ?) ORDER BY r.position LIMIT ?`,
+		instance, after, micro(since), limit)
 }
 
 // Execution returns one execution of an organization.
@@ -152,8 +164,8 @@ func scan(rows *sql.Rows) (Execution, error) {
 	var e Execution
 	var id []byte
 	var queued, started, ended int64
-	err := rows.Scan(&id, &e.Organization, &e.Instance, &e.Integration, &e.Version, &e.Customer, &e.Flow, &e.FlowName, &e.Invoke,
-		&e.Position, &queued, &started, &ended, &e.Result, &e.Error, &e.Claims)
+	err := rows.Scan(&id, &e.Organization, &e.Instance, &e.Integration, &e.Version, &e.Customer, &e.Flow,
+		&e.FlowName, &e.Invoke, &e.Position, &queued, &started, &ended, &e.Result, &e.Error, &e.Claims)
 	if e.ID = string(id); len(id) == len(uuid.Nil) {
 		e.ID = uuid.UUID(id).String()
 	}

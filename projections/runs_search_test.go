@@ -35,11 +35,14 @@ func searchable(t *testing.T, log store.Log) store.Position {
 	a, b := queued("n1", "v"), queued("n2", "v")
 	a.Customer, b.Customer, b.Flow, b.Invoke = "acme", "zeta", "g", "SCHEDULED"
 	say("plain", a, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "Fetch Orders"}, end)
-	say("logs", b, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "Fetch Orders", Log: logged("Ärger mit order-4711", "retry_after=5")}, end)
-	say("fails", a, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "b", Name: "Send", Error: "HTTP 503 from warehouse.example"},
+	say("logs", b, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "Fetch Orders",
+		Log: logged("Ärger mit order-4711", "retry_after=5")}, end)
+	say("fails", a, domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Path: "b", Name: "Send", Error: "HTTP 503 from warehouse.example"},
 		domain.RunFinished{Claim: 1, Result: domain.Failed, Error: "Send: HTTP 503 from warehouse.example"})
 	say("waits", b)
-	say("works", a, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "Fetch Orders", Log: logged("not over yet")})
+	say("works", a, domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "Fetch Orders",
+		Log: logged("not over yet")})
 	return write(t, as("other"), log, domain.Runs, "theirs", queued("n3", "v"), domain.RunClaimed{Claim: 1},
 		domain.StepFinished{Path: "a", Name: "Fetch Orders", Log: logged("Ärger")}, end)
 }
@@ -86,12 +89,14 @@ func TestExecutionsByWhatTheyDid(t *testing.T) {
 			c.q.Organization, c.q.Limit = "o", 10
 			list, err := x.Executions(t.Context(), c.q)
 			total, countErr := x.Count(t.Context(), c.q)
-			if got := strings.Join(ids(list), " "); err != nil || countErr != nil || got != c.want || total != len(list) {
+			if got := strings.Join(ids(list), " "); err != nil || countErr != nil || got != c.want ||
+				total != len(list) {
 				t.Errorf("got %q, counted %d, want %q; %v, %v", got, total, c.want, err, countErr)
 			}
 		})
 	}
-	if list, err := x.Executions(t.Context(), ExecutionQuery{Organization: "nobody", Limit: 10}); len(list) > 0 || err != nil {
+	if list, err := x.Executions(t.Context(), ExecutionQuery{Organization: "nobody", Limit: 10}); len(list) > 0 ||
+		err != nil {
 		t.Errorf("an unknown organization has %v, %v", ids(list), err)
 	}
 }
@@ -102,7 +107,8 @@ func TestLongExecutionIsFound(t *testing.T) {
 	log := store.NewMemory()
 	x, _ := index(t, log, filepath.Join(t.TempDir(), "runs.db"))
 	said := strings.Repeat("y", maxWords/(stepsKept/2)) // the searched text ends halfway
-	events := []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "First", Log: logged("needle")}}
+	events := []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Path: "a", Name: "First", Log: logged("needle")}}
 	step := func(n int) domain.StepFinished {
 		return domain.StepFinished{Path: strconv.Itoa(n), Name: "Body", Log: logged(said)}
 	}
@@ -115,12 +121,14 @@ func TestLongExecutionIsFound(t *testing.T) {
 		}
 		events = nil
 	}
-	events = append(events, domain.StepFinished{Path: "b", Name: "Ultimate", Log: logged("straw"), Error: "broken"}, domain.RunFinished{Claim: 1, Result: domain.Completed})
+	events = append(events, domain.StepFinished{Path: "b", Name: "Ultimate", Log: logged("straw"), Error: "broken"},
+		domain.RunFinished{Claim: 1, Result: domain.Completed})
 	if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "long", events...)); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]int{"needle": 1, "first body ultimate": 1, "yyyy": 1, "straw": 0, "broken": 0} {
-		if list, err := x.Executions(t.Context(), ExecutionQuery{Organization: "o", Text: text, Limit: 10}); err != nil || len(list) != want {
+		if list, err := x.Executions(t.Context(), ExecutionQuery{Organization: "o", Text: text,
+			Limit: 10}); err != nil || len(list) != want {
 			t.Errorf("%q finds %d, %v", text, len(list), err)
 		}
 	}
@@ -185,14 +193,17 @@ func testManyTransactions(t *testing.T, others int) {
 		t.Fatal(err)
 	}
 	gone := domain.Content{Blob: "run/r/gone", Size: 1}
-	for _, e := range []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a", Name: "First", Log: logged("near")},
+	for _, e := range []domain.Event[domain.Run]{queued("n", "v"), domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Path: "a", Name: "First", Log: logged("near")},
 		domain.StepFinished{Path: "b", Name: "Second", LogBlob: &domain.Content{Blob: "run/r/log", Size: len(lines)}},
-		domain.StepFinished{Path: "c", Name: "Third", LogBlob: &gone}, domain.RunClaimed{Claim: 2}, domain.RunFinished{Claim: 2, Result: domain.Completed}} {
+		domain.StepFinished{Path: "c", Name: "Third", LogBlob: &gone}, domain.RunClaimed{Claim: 2},
+		domain.RunFinished{Claim: 2, Result: domain.Completed}} {
 		if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "r", e)); err != nil {
 			t.Fatal(err)
 		}
 		for range others {
-			if err := x.Wait(t.Context(), write(t, as("o"), log, domain.Runs, "other", domain.RunClaimed{Claim: 1})); err != nil {
+			if err := x.Wait(t.Context(),
+				write(t, as("o"), log, domain.Runs, "other", domain.RunClaimed{Claim: 1})); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -82,7 +82,9 @@ func (x *RunIndex) announce(ctx context.Context, g *gathered) error {
 	for _, run := range g.order {
 		instance := run.run.Queued.Instance
 		if instance == "" { // it began long ago
-			err := x.db.QueryRowContext(ctx, `SELECT s.instance FROM runs r JOIN sources s ON s.id = r.source WHERE r.id = ?`, key(run.id)).Scan(&instance)
+			err := x.db.QueryRowContext(ctx,
+				`SELECT s.instance FROM runs r JOIN sources s ON s.id = r.source WHERE r.id = ?`,
+				key(run.id)).Scan(&instance)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue // forgotten meanwhile
 			} else if err != nil {

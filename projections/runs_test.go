@@ -55,17 +55,20 @@ func running(t *testing.T, x *RunIndex) (stop func()) {
 }
 
 func queued(instance, version string) domain.RunQueued {
-	return domain.RunQueued{Instance: instance, Integration: "i", Version: version, Flow: "f", FlowName: "Flow", Invoke: domain.InvokedByWebhook}
+	return domain.RunQueued{Instance: instance, Integration: "i", Version: version, Flow: "f", FlowName: "Flow",
+		Invoke: domain.InvokedByWebhook}
 }
 
 // runs writes a waiting run, one that runs, one that failed, a test and one of another organization.
 func runs(t *testing.T, log store.Log) store.Position {
 	t.Helper()
 	write(t, as("o"), log, domain.Runs, "waits", queued("n1", "v"))
-	write(t, as("o"), log, domain.Runs, "runs", queued("n1", "v"), domain.RunClaimed{Claim: 1}, domain.StepFinished{Path: "a"}, domain.RunClaimed{Claim: 2})
+	write(t, as("o"), log, domain.Runs, "runs", queued("n1", "v"), domain.RunClaimed{Claim: 1},
+		domain.StepFinished{Path: "a"}, domain.RunClaimed{Claim: 2})
 	write(t, as("o"), log, domain.Runs, "failed", queued("n2", "v"), domain.RunClaimed{Claim: 1},
 		domain.RunFinished{Claim: 1, Result: domain.Failed, Error: "no luck"})
-	write(t, as("o"), log, domain.Runs, "test", queued("n2", ""), domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed})
+	write(t, as("o"), log, domain.Runs, "test", queued("n2", ""), domain.RunClaimed{Claim: 1},
+		domain.RunFinished{Claim: 1, Result: domain.Completed})
 	return write(t, as("other"), log, domain.Runs, "theirs", queued("n3", "v"))
 }
 
@@ -96,9 +99,11 @@ func TestExecutions(t *testing.T) {
 		"by flow":        {ExecutionQuery{Flow: "f", Limit: 1}, []string{"test"}, 4},
 		"tests":          {ExecutionQuery{Test: &yes, Limit: 10}, []string{"test"}, 1},
 		"no tests":       {ExecutionQuery{Test: &no, Limit: 10}, []string{"failed", "runs", "waits"}, 3},
-		"started since":  {ExecutionQuery{StartedFrom: now.Add(-time.Hour), Limit: 10}, []string{"test", "failed", "runs"}, 3},
-		"started until":  {ExecutionQuery{StartedTo: now.Add(time.Hour), Limit: 10}, []string{"test", "failed", "runs"}, 3},
-		"in the future":  {ExecutionQuery{StartedFrom: now.Add(time.Hour), Limit: 10}, nil, 0},
+		"started since": {ExecutionQuery{StartedFrom: now.Add(-time.Hour), Limit: 10},
+			[]string{"test", "failed", "runs"}, 3},
+		"started until": {ExecutionQuery{StartedTo: now.Add(time.Hour), Limit: 10},
+			[]string{"test", "failed", "runs"}, 3},
+		"in the future": {ExecutionQuery{StartedFrom: now.Add(time.Hour), Limit: 10}, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.q.Organization = "o"
@@ -109,7 +114,8 @@ func TestExecutions(t *testing.T) {
 			}
 		})
 	}
-	for ascending, want := range map[bool][]string{false: {"test failed", "runs waits"}, true: {"waits runs", "failed test"}} {
+	for ascending, want := range map[bool][]string{false: {"test failed", "runs waits"},
+		true: {"waits runs", "failed test"}} {
 		q := ExecutionQuery{Organization: "o", Limit: 2, Ascending: ascending}
 		for n, want := range want {
 			page, err := x.Executions(t.Context(), q)
@@ -131,7 +137,8 @@ func TestExecution(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, ok, err := x.Execution(t.Context(), "o", "failed")
-	if err != nil || !ok || e.Result != domain.Failed || e.Error != "no luck" || e.Claims != 1 || e.StartedAt.Before(e.QueuedAt) || e.EndedAt.Before(e.StartedAt) {
+	if err != nil || !ok || e.Result != domain.Failed || e.Error != "no luck" || e.Claims != 1 ||
+		e.StartedAt.Before(e.QueuedAt) || e.EndedAt.Before(e.StartedAt) {
 		t.Errorf("got %+v %v %v", e, ok, err)
 	}
 	if e, _, _ := x.Execution(t.Context(), "o", "runs"); e.Claims != 2 || !e.EndedAt.IsZero() {
@@ -177,7 +184,8 @@ func TestRunIndexRebuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop()
-	last := write(t, as("o"), log, domain.Runs, "waits", domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed})
+	last := write(t, as("o"), log, domain.Runs, "waits", domain.RunClaimed{Claim: 1},
+		domain.RunFinished{Claim: 1, Result: domain.Completed})
 	var answers [2][]Execution
 	for n := range answers {
 		x, stop := index(t, log, path)
@@ -222,14 +230,16 @@ func TestRunIndexOfAnotherLog(t *testing.T) {
 		t.Errorf("the index knows %v, %v", ids(list), err)
 	}
 	acts, err := again.AuditEntries(t.Context(), AuditQuery{Organization: "o", Limit: 10})
-	if err != nil || len(acts) != 2 || acts[0].Stream != domain.Runs.Stream("other") || acts[1].Stream != domain.Customers.Stream("kept") {
+	if err != nil || len(acts) != 2 || acts[0].Stream != domain.Runs.Stream("other") ||
+		acts[1].Stream != domain.Customers.Stream("kept") {
 		t.Errorf("the audit knows %+v, %v", acts, err)
 	}
 }
 
 func TestRunIndexRefusesAForeignFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runs.db")
-	if err := os.WriteFile(path, []byte("this is no database, whatever its name says; it is long enough to be looked at"), 0o600); err != nil {
+	if err := os.WriteFile(path,
+		[]byte("this is no database, whatever its name says; it is long enough to be looked at"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenRunIndex(t.Context(), path, store.NewMemory(), quiet); err == nil {
@@ -273,7 +283,8 @@ func TestDefinitions(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{{"o", definition.Hash(node("x"))}, {"other", hashes[19]}} {
-		if _, err := d.Get(t.Context(), c[0], c[1]); err == nil || refusal.CodeOf(err) != "" || !strings.Contains(err.Error(), "is missing") {
+		if _, err := d.Get(t.Context(), c[0], c[1]); err == nil || refusal.CodeOf(err) != "" ||
+			!strings.Contains(err.Error(), "is missing") {
 			t.Errorf("%v gives %v", c, err)
 		}
 	}

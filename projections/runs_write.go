@@ -122,7 +122,8 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 		}
 	}()
 	t := &transaction{RunIndex: w.x, ctx: ctx, tx: tx}
-	if t.insert, err = tx.PrepareContext(ctx, `INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
+	if t.insert, err = tx.PrepareContext(ctx,
+		`INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
 		return err
 	}
 	for _, run := range runs {
@@ -139,7 +140,8 @@ func (w indexWriter) apply(ctx context.Context, g *gathered, runs []*touched, la
 	if err := t.putAuditRecords(g.audit); err != nil {
 		return fmt.Errorf("acts: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position, g.last.ID[:], g.last.Stream); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)`, g.last.Position,
+		g.last.ID[:], g.last.Stream); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -161,7 +163,8 @@ func (t *transaction) put(run *touched) error {
 	r, position := run.run, run.position
 	if run.old {
 		var there bool
-		if err := t.tx.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?)`, key(run.id)).Scan(&there); err != nil || !there {
+		if err := t.tx.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?)`,
+			key(run.id)).Scan(&there); err != nil || !there {
 			return err // it was forgotten meanwhile
 		}
 	}
@@ -169,8 +172,8 @@ func (t *transaction) put(run *touched) error {
 	if err != nil {
 		return err
 	}
-	from, err := t.source(source{organization, r.Queued.Instance, r.Queued.Integration, r.Queued.Version, r.Queued.Customer,
-		r.Queued.Flow, r.Queued.FlowName, string(r.Queued.Invoke)})
+	from, err := t.source(source{organization, r.Queued.Instance, r.Queued.Integration, r.Queued.Version,
+		r.Queued.Customer, r.Queued.Flow, r.Queued.FlowName, string(r.Queued.Invoke)})
 	if err != nil {
 		return err
 	}
@@ -196,8 +199,9 @@ func (t *transaction) put(run *touched) error {
 	if at.IsZero() {
 		at = r.QueuedAt
 	}
-	_, err = t.insert.ExecContext(t.ctx, position, key(run.id), organization, from, steps, micro(at), micro(r.QueuedAt), micro(r.StartedAt), micro(r.FinishedAt),
-		string(end.Result), end.Error, end.Result == domain.Failed || end.Error != "", r.Claims)
+	_, err = t.insert.ExecContext(t.ctx, position, key(run.id), organization, from, steps, micro(at), micro(r.QueuedAt),
+		micro(r.StartedAt), micro(r.FinishedAt), string(end.Result), end.Error, end.Result == domain.Failed ||
+			end.Error != "", r.Claims)
 	return err
 }
 
@@ -296,22 +300,26 @@ func (w indexWriter) lines(ctx context.Context, s domain.StepFinished) []domain.
 }
 
 func (t *transaction) organization(name string) (int64, error) {
-	return number(t, t.write.organizations, name, `SELECT id FROM organizations WHERE name = ?`, `INSERT INTO organizations (name) VALUES (?)`, name)
+	return number(t, t.write.organizations, name, `SELECT id FROM organizations WHERE name = ?`,
+		`INSERT INTO organizations (name) VALUES (?)`, name)
 }
 
 func (t *transaction) source(s source) (int64, error) {
-	return number(t, t.write.sources, s, `SELECT id FROM sources WHERE organization = ? AND instance = ? AND integration = ? AND version = ? AND customer = ?
+	return number(t, t.write.sources, s,
+		`SELECT id FROM sources WHERE organization = ? AND instance = ? AND integration = ? AND version = ? AND customer = ?
 			AND flow = ? AND flow_name = ? AND invoke = ?`,
 		`INSERT INTO sources (organization, instance, integration, version, customer, flow, flow_name, invoke) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		s.organization, s.instance, s.integration, s.version, s.customer, s.flow, s.flowName, s.invoke)
 }
 
 func (t *transaction) stepSet(names string) (int64, error) {
-	return number(t, t.write.stepSets, names, `SELECT id FROM step_sets WHERE names = ?`, `INSERT INTO step_sets (names) VALUES (?)`, names)
+	return number(t, t.write.stepSets, names, `SELECT id FROM step_sets WHERE names = ?`,
+		`INSERT INTO step_sets (names) VALUES (?)`, names)
 }
 
 // number returns the id of a name that many runs share, and assigns one to a new name.
-func number[K comparable](t *transaction, known map[K]int64, k K, find, insert string, args ...any) (id int64, err error) {
+func number[K comparable](t *transaction, known map[K]int64, k K, find, insert string,
+	args ...any) (id int64, err error) {
 	if id, ok := known[k]; ok {
 		return id, nil
 	}

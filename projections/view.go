@@ -31,20 +31,21 @@ type View struct {
 	Drafts        Table[domain.Draft]
 	Instances     Table[domain.Instance]
 
-	mu              sync.RWMutex                             // guards the tables and all below
-	tokens          map[string]tokenOwner                    // by hash
-	versions        map[string]string                        // integration by version
-	attached        map[string]string                        // integration by attachment
-	listings        map[string]*listing                      // by integration
-	lists           map[string][]*listing                    // by organization, in the order of creation; append-only
-	open            map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
-	ended           map[string]*listing                      // integrations of evicted drafts, by id
-	scheduled       map[string]*row[domain.Draft]            // scheduled drafts, by id
-	unknown         map[string]bool                          // kinds already warned about
-	notifications   map[string][]*Notification               // by organization, in the order of their events; append-only
-	notificationsTo map[string][]*Notification               // the same by user
-	decodable       map[string]decoder                       // by category
-	applied         atomic.Uint64                            // position of the last record
+	mu        sync.RWMutex                             // guards the tables and all below
+	tokens    map[string]tokenOwner                    // by hash
+	versions  map[string]string                        // integration by version
+	attached  map[string]string                        // integration by attachment
+	listings  map[string]*listing                      // by integration
+	lists     map[string][]*listing                    // by organization, in the order of creation; append-only
+	open      map[string]map[string]*row[domain.Draft] // drafts that have not ended, by organization and id
+	ended     map[string]*listing                      // integrations of evicted drafts, by id
+	scheduled map[string]*row[domain.Draft]            // scheduled drafts, by id
+	unknown   map[string]bool                          // kinds already warned about
+	// by organization, in the order of their events; append-only
+	notifications   map[string][]*Notification
+	notificationsTo map[string][]*Notification // the same by user
+	decodable       map[string]decoder         // by category
+	applied         atomic.Uint64              // position of the last record
 }
 
 // decoder turns a record into its application, which runs later, in order, under the View's lock.
@@ -54,10 +55,11 @@ type tokenOwner struct{ user, token string }
 
 // NewView makes a view that is empty until Run follows the log.
 func NewView(log store.Log, logger *slog.Logger) *View {
-	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{}, attached: map[string]string{},
-		listings: map[string]*listing{}, lists: map[string][]*listing{}, open: map[string]map[string]*row[domain.Draft]{},
-		ended: map[string]*listing{}, scheduled: map[string]*row[domain.Draft]{}, notifications: map[string][]*Notification{}, notificationsTo: map[string][]*Notification{},
-		unknown: map[string]bool{}, decodable: map[string]decoder{}}
+	v := &View{log: log, logger: logger, tokens: map[string]tokenOwner{}, versions: map[string]string{},
+		attached: map[string]string{}, listings: map[string]*listing{}, lists: map[string][]*listing{},
+		open: map[string]map[string]*row[domain.Draft]{}, ended: map[string]*listing{},
+		scheduled: map[string]*row[domain.Draft]{}, notifications: map[string][]*Notification{},
+		notificationsTo: map[string][]*Notification{}, unknown: map[string]bool{}, decodable: map[string]decoder{}}
 	v.Progress.init()
 	fold(v, &v.Organizations, domain.Organizations, nil)
 	fold(v, &v.Users, domain.Users, v.indexUser)

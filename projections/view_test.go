@@ -47,7 +47,8 @@ func as(organization string) context.Context {
 }
 
 // write appends events to an aggregate.
-func write[S any](t testing.TB, ctx context.Context, log store.Log, c *domain.Category[S], id string, events ...domain.Event[S]) store.Position {
+func write[S any](t testing.TB, ctx context.Context, log store.Log, c *domain.Category[S], id string,
+	events ...domain.Event[S]) store.Position {
 	t.Helper()
 	_, pos, err := store.Change(ctx, log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
 	if err != nil {
@@ -59,19 +60,24 @@ func write[S any](t testing.TB, ctx context.Context, log store.Log, c *domain.Ca
 func node(name string) *definition.Part {
 	return &definition.Part{Fields: map[string]any{"name": name, "documentation": strings.Repeat("long ", 100)},
 		Children: map[string][]*definition.Part{"flows": {{ID: "flow", Fields: map[string]any{"name": "Main"},
-			Children: map[string][]*definition.Part{"steps": {{ID: "step", Fields: map[string]any{"name": "Hook", "isTrigger": true}}}}}}}}
+			Children: map[string][]*definition.Part{"steps": {{ID: "step",
+				Fields: map[string]any{"name": "Hook", "isTrigger": true}}}}}}}}
 }
 
 // publish writes the events of a published integration with one open draft.
 func publish(t testing.TB, ctx context.Context, log store.Log, id string) store.Position {
 	t.Helper()
 	first, second := domain.MainDraftID(id, 0), domain.MainDraftID(id, 1)
-	write(t, ctx, log, domain.Drafts, first, domain.DraftOpened{Integration: id, Main: true, Definition: node("First " + id)})
+	write(t, ctx, log, domain.Drafts, first, domain.DraftOpened{Integration: id, Main: true,
+		Definition: node("First " + id)})
 	write(t, ctx, log, domain.Integrations, id, domain.IntegrationCreated{})
 	write(t, ctx, log, domain.Drafts, first, domain.DraftClosed{Version: id + "-v1", Definition: "hash"})
-	write(t, ctx, log, domain.Integrations, id, domain.IntegrationPublished{Version: id + "-v1", Number: 1, Definition: "hash", Draft: first})
-	return write(t, ctx, log, domain.Drafts, second, domain.DraftOpened{Integration: id, Main: true, Base: id + "-v1", Definition: node("Second " + id)},
-		domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"}, Value: "Renamed " + id}}})
+	write(t, ctx, log, domain.Integrations, id, domain.IntegrationPublished{Version: id + "-v1", Number: 1,
+		Definition: "hash", Draft: first})
+	return write(t, ctx, log, domain.Drafts, second, domain.DraftOpened{Integration: id, Main: true, Base: id + "-v1",
+		Definition: node("Second " + id)},
+		domain.DraftEdited{Changes: []definition.Change{{Op: definition.SetOp, Path: []string{"name"},
+			Value: "Renamed " + id}}})
 }
 
 func TestViewFolds(t *testing.T) {
@@ -79,7 +85,8 @@ func TestViewFolds(t *testing.T) {
 	v := follow(t, log, quiet)
 	pos := publish(t, as("o1"), log, "i1")
 	publish(t, as("o2"), log, "i2")
-	last := write(t, as("o1"), log, domain.Instances, "n1", domain.InstanceCreated{Name: "N", Integration: "i1", Version: "i1-v1"})
+	last := write(t, as("o1"), log, domain.Instances, "n1", domain.InstanceCreated{Name: "N", Integration: "i1",
+		Version: "i1-v1"})
 	if err := v.Wait(t.Context(), last); err != nil || v.Position() < pos {
 		t.Fatalf("at %d: %v", v.Position(), err)
 	}
@@ -122,7 +129,8 @@ func TestTokens(t *testing.T) {
 	log := store.NewMemory()
 	v := follow(t, log, quiet)
 	pos := write(t, as("o"), log, domain.Users, "u", domain.UserCreated{Email: "a@b.example", Role: domain.Viewer},
-		domain.TokenIssued{Token: "t1", Hash: "h1"}, domain.TokenIssued{Token: "t2", Hash: "h2"}, domain.TokenRevoked{Token: "t1"})
+		domain.TokenIssued{Token: "t1", Hash: "h1"}, domain.TokenIssued{Token: "t2", Hash: "h2"},
+		domain.TokenRevoked{Token: "t1"})
 	if err := v.Wait(t.Context(), pos); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +177,8 @@ func TestViewRebuilds(t *testing.T) {
 	again := follow(t, log, quiet)
 	for n := range 3 {
 		organization := fmt.Sprint("o", n)
-		if diff := cmp.Diff(listOf(&v.Integrations, organization), listOf(&again.Integrations, organization)); diff != "" {
+		if diff := cmp.Diff(listOf(&v.Integrations, organization),
+			listOf(&again.Integrations, organization)); diff != "" {
 			t.Errorf("integrations differ:\n%s", diff)
 		}
 		drafts := cmpopts.IgnoreUnexported(definition.Part{})
@@ -202,7 +211,9 @@ func TestEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := listOf(&v.Customers, "o")
-	if len(list) != 600 || !slices.IsSortedFunc(list, func(a, b placed[domain.Customer]) int { return int(a.At) - int(b.At) }) || list[7].State.ID != "c007" {
+	if len(list) != 600 || !slices.IsSortedFunc(list, func(a, b placed[domain.Customer]) int {
+		return int(a.At) - int(b.At)
+	}) || list[7].State.ID != "c007" {
 		t.Errorf("listed %d", len(list))
 	}
 	for range v.Customers.Each("o") {
@@ -218,7 +229,8 @@ func TestUnknownKinds(t *testing.T) {
 	log := store.NewMemory()
 	var out bytes.Buffer
 	v := follow(t, log, slog.New(slog.NewTextHandler(&out, nil)))
-	future := domain.NewCategory("customer", domain.Kind[domain.CustomerCreated]("CustomerCreated"), domain.Kind[fromTheFuture]("CustomerBlessed"))
+	future := domain.NewCategory("customer", domain.Kind[domain.CustomerCreated]("CustomerCreated"),
+		domain.Kind[fromTheFuture]("CustomerBlessed"))
 	write(t, as("o"), log, future, "c", domain.CustomerCreated{Name: "C"}, fromTheFuture{}, fromTheFuture{})
 	pos := write(t, as("o"), log, domain.Customers, "d", domain.CustomerCreated{Name: "D"})
 	if err := v.Wait(t.Context(), pos); err != nil {
@@ -240,7 +252,8 @@ func (fromTheFuture) Evolve(c domain.Customer, _ domain.Meta) domain.Customer { 
 func TestBadRecordEndsTheView(t *testing.T) {
 	log := store.NewMemory()
 	write(t, as("o"), log, domain.Customers, "c", domain.CustomerCreated{Name: "C"})
-	if _, err := log.Append(t.Context(), "customer-c", 0, store.Event{ID: [16]byte{1}, Kind: "CustomerCreated", Meta: domain.Meta{ID: [16]byte{1}}.Encode(), Data: []byte("[]")}); err != nil {
+	if _, err := log.Append(t.Context(), "customer-c", 0, store.Event{ID: [16]byte{1}, Kind: "CustomerCreated",
+		Meta: domain.Meta{ID: [16]byte{1}}.Encode(), Data: []byte("[]")}); err != nil {
 		t.Fatal(err)
 	}
 	err := NewView(log, quiet).Run(t.Context())
@@ -252,8 +265,10 @@ func TestBadRecordEndsTheView(t *testing.T) {
 // Streams that other programs append, of any name, pass.
 func TestViewPassesWhatIsNotHeddles(t *testing.T) {
 	log := store.NewMemory()
-	for i, e := range []store.Event{{Kind: "$streamDeleted"}, {Kind: "CustomerCreated", Data: []byte("[]")}, {Kind: "CustomerCreated", Meta: []byte("{}"), Data: []byte("{}")},
-		{Kind: "CustomerRemoved", Meta: []byte(`{"id":"4"}`), Data: []byte("{}")}, {Kind: "Other", Meta: []byte("\x00"), Data: []byte("\x00"), Binary: true}} {
+	for i, e := range []store.Event{{Kind: "$streamDeleted"}, {Kind: "CustomerCreated", Data: []byte("[]")},
+		{Kind: "CustomerCreated", Meta: []byte("{}"), Data: []byte("{}")},
+		{Kind: "CustomerRemoved", Meta: []byte(`{"id":"4"}`), Data: []byte("{}")},
+		{Kind: "Other", Meta: []byte("\x00"), Data: []byte("\x00"), Binary: true}} {
 		e.ID[0] = byte(i + 1)
 		if _, err := log.Append(t.Context(), "customer-c", store.Revision(i-1), e); err != nil {
 			t.Fatal(err)

@@ -13,7 +13,9 @@ func TestMemoryLog(t *testing.T) {
 }
 
 func TestSQLiteLog(t *testing.T) {
-	storetest.Log(t, func(t *testing.T) store.Log { return storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db")) })
+	storetest.Log(t, func(t *testing.T) store.Log {
+		return storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))
+	})
 }
 
 // The same without the newest records in memory: followers query for every record.

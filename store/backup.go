@@ -25,7 +25,8 @@ func CopySQLite(ctx context.Context, from, to string) (err error) {
 	}
 	c, err := openConn(from, busyTimeout)
 	if err == nil {
-		_, err = c.raw.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?", []driver.NamedValue{{Ordinal: 1, Value: to}})
+		_, err = c.raw.(driver.ExecerContext).ExecContext(ctx, "VACUUM INTO ?",
+			[]driver.NamedValue{{Ordinal: 1, Value: to}})
 		err = errors.Join(err, c.close())
 	}
 	if err != nil {

@@ -84,7 +84,8 @@ func BenchmarkAppendConcurrent(b *testing.B) {
 			for w := range c.writers {
 				writing.Go(func() {
 					for at := store.NoStream; started.Add(1) <= int64(b.N); at += store.Revision(c.events) {
-						if _, err := log.Append(context.Background(), fmt.Sprint("run-", w), at, blankEvents(c.events)...); err != nil {
+						if _, err := log.Append(context.Background(), fmt.Sprint("run-", w), at,
+							blankEvents(c.events)...); err != nil {
 							b.Error(err)
 						}
 					}
@@ -105,7 +106,8 @@ func filledLog(b *testing.B, streams int) *store.SQLite {
 		if i%10 == 0 {
 			category = "draft"
 		}
-		storetest.MustAppend(b, log, fmt.Sprintf("%s-%s", category, domain.DeriveID(fmt.Sprint(i))), store.NoStream, blankEvents(20)...)
+		storetest.MustAppend(b, log, fmt.Sprintf("%s-%s", category, domain.DeriveID(fmt.Sprint(i))), store.NoStream,
+			blankEvents(20)...)
 	}
 	return log
 }
@@ -128,7 +130,8 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkFollow(b *testing.B) {
 	log := filledLog(b, 10000)
-	for name, f := range map[string]store.Filter{"all": {}, "drafts of 10%": {Categories: []string{"draft", "user", "customer"}}} {
+	for name, f := range map[string]store.Filter{"all": {},
+		"drafts of 10%": {Categories: []string{"draft", "user", "customer"}}} {
 		b.Run(name, func(b *testing.B) {
 			events, before := 0, storetest.ProcessorTime(b)
 			for b.Loop() {

@@ -41,7 +41,8 @@ func Change[S any](ctx context.Context, log Log, category *domain.Category[S], i
 
 // Change is like the function [Change], but begins with the handle's state, without reading; only if decide
 // refuses it or returns no event does it read newer records first.
-func (h *Handle[S]) Change(ctx context.Context, decide func(S) (domain.Changes[S], error), opts ...Option) (S, Position, error) {
+func (h *Handle[S]) Change(ctx context.Context, decide func(S) (domain.Changes[S], error),
+	opts ...Option) (S, Position, error) {
 	leave, err := h.log.shared().changing.enter(ctx, h.stream())
 	if err != nil {
 		return h.at.state, 0, err
@@ -50,7 +51,8 @@ func (h *Handle[S]) Change(ctx context.Context, decide func(S) (domain.Changes[S
 	return h.change(ctx, decide, false, opts)
 }
 
-func (h *Handle[S]) change(ctx context.Context, decide func(S) (domain.Changes[S], error), fresh bool, opts []Option) (S, Position, error) {
+func (h *Handle[S]) change(ctx context.Context, decide func(S) (domain.Changes[S], error), fresh bool,
+	opts []Option) (S, Position, error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
@@ -90,7 +92,8 @@ func (h *Handle[S]) catchUp(ctx context.Context, conflict *ConflictError) error 
 	}
 	if conflict != nil && conflict.Actual < conflict.Expected { // the log was restored to an older state
 		h.log.shared().folds.Remove(h.foldKey())
-		return fmt.Errorf("changing %s: the log is at revision %d, behind %d that was read from it", h.stream(), conflict.Actual, conflict.Expected)
+		return fmt.Errorf("changing %s: the log is at revision %d, behind %d that was read from it", h.stream(),
+			conflict.Actual, conflict.Expected)
 	}
 	_, err := h.refresh(ctx)
 	return err
@@ -117,7 +120,8 @@ func (h *Handle[S]) append(ctx context.Context, changes domain.Changes[S]) error
 		}
 		events = append(events, r.Event)
 		if size += len(r.Data) + len(r.Meta) + 2*len(r.Kind); size > MaxChange {
-			return refusal.New(refusal.Invalid, "the change of %s has %s and over %d bytes, more than one append may have: make several of it",
+			return refusal.New(refusal.Invalid,
+				"the change of %s has %s and over %d bytes, more than one append may have: make several of it",
 				h.stream(), refusal.Count(len(changes), "event"), MaxChange)
 		}
 		at.state, at.revision, at.hash = event.Evolve(at.state, meta), r.Revision, HashOf(r)
@@ -155,7 +159,8 @@ func deliver(ctx context.Context, log Log, stream string, expected Revision, eve
 	return backoff.Retry(ctx, func() (Position, error) {
 		position, err := log.Append(ctx, stream, expected, events...)
 		_, conflict := errors.AsType[*ConflictError](err)
-		final := conflict || refusal.CodeOf(err) != "" && !errors.Is(err, ErrUnknownOutcome) || errors.Is(err, ErrUnreachable)
+		final := conflict || refusal.CodeOf(err) != "" && !errors.Is(err, ErrUnknownOutcome) ||
+			errors.Is(err, ErrUnreachable)
 		if final || err != nil && ctx.Err() != nil {
 			return 0, backoff.Permanent(err)
 		}

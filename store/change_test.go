@@ -71,7 +71,8 @@ func add(words ...string) func(list) (domain.Changes[list], error) {
 func count(tally) (domain.Changes[tally], error) { return domain.Changes[tally]{counted{"x"}}, nil }
 
 func as(actor string) context.Context {
-	return store.As(context.Background(), store.Author{Organization: "org", Actor: actor, Token: "tok", Remote: "::1", Correlation: "c", Causation: "d"})
+	return store.As(context.Background(), store.Author{Organization: "org", Actor: actor, Token: "tok", Remote: "::1",
+		Correlation: "c", Causation: "d"})
 }
 
 func bothLogs(t *testing.T, run func(*testing.T, store.Log)) {
@@ -101,14 +102,18 @@ func TestChange(t *testing.T) {
 			t.Errorf("the state that Change returned differs from what is read:\n%s", diff)
 		}
 		m := loaded.Last
-		if m.Organization != "org" || m.Actor != "ann" || m.Token != "tok" || m.Remote != "::1" || m.Correlation != "c" || m.Causation != "d" ||
-			m.ID != records[1].ID || m.ID.Version() != 7 || m.Time.Location() != time.UTC || time.Since(m.Time) > time.Minute {
+		if m.Organization != "org" || m.Actor != "ann" || m.Token != "tok" || m.Remote != "::1" ||
+			m.Correlation != "c" || m.Causation != "d" ||
+			m.ID != records[1].ID || m.ID.Version() != 7 || m.Time.Location() != time.UTC ||
+			time.Since(m.Time) > time.Minute {
 			t.Errorf("meta %+v", m)
 		}
 		if m.Previous != store.HashOf(records[0]) {
 			t.Errorf("previous %s, want the hash of the record before", m.Previous)
 		}
-		same, again, err := store.Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) { return nil, nil })
+		same, again, err := store.Change(ctx, log, lists, "1", func(list) (domain.Changes[list], error) {
+			return nil, nil
+		})
 		if err != nil || again != position || !cmp.Equal(same, state) {
 			t.Errorf("no events: %v at %d, %v", same, again, err)
 		}
@@ -120,7 +125,8 @@ func TestChange(t *testing.T) {
 }
 
 func TestChangeNeedsAnOrganization(t *testing.T) {
-	_, _, err := store.Change(store.As(context.Background(), store.Author{Actor: "ann"}), store.NewMemory(), lists, "1", add("a"))
+	_, _, err := store.Change(store.As(context.Background(), store.Author{Actor: "ann"}), store.NewMemory(), lists,
+		"1", add("a"))
 	if err == nil || !strings.Contains(err.Error(), "without an author's organization") {
 		t.Errorf("got %v", err)
 	}
@@ -157,7 +163,8 @@ func TestHandleDecidesAgainAfterAConflict(t *testing.T) {
 		if diff := cmp.Diff([][]string{nil, {"theirs"}}, seen); diff != "" {
 			t.Errorf("decided on:\n%s", diff)
 		}
-		if !slices.Equal(state.Authors, []string{"bob", "ann"}) || h.Revision() != 1 || h.Position() != position || !cmp.Equal(h.State(), state) {
+		if !slices.Equal(state.Authors, []string{"bob", "ann"}) || h.Revision() != 1 || h.Position() != position ||
+			!cmp.Equal(h.State(), state) {
 			t.Errorf("%+v at %d", state, h.Revision())
 		}
 	})
@@ -184,7 +191,9 @@ func TestHandleRefusesOnlyOnTheNewestState(t *testing.T) {
 func TestIfRevision(t *testing.T) {
 	bothLogs(t, func(t *testing.T, log store.Log) {
 		change := func(actor string, n store.Revision, changes ...domain.Event[list]) error {
-			_, _, err := store.Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) { return changes, nil }, store.IfRevision(n))
+			_, _, err := store.Change(as(actor), log, lists, "1", func(list) (domain.Changes[list], error) {
+				return changes, nil
+			}, store.IfRevision(n))
 			return err
 		}
 		word := func(w string) wordAdded { return wordAdded{Word: w, At: []string{w, "w" + w}} }
@@ -198,7 +207,8 @@ func TestIfRevision(t *testing.T) {
 			{"the first", "ann", store.NoStream, domain.Changes[list]{word("a"), word("b")}, ""},
 			{"at the newest", "bob", 1, domain.Changes[list]{word("c")}, ""},
 			{"past what it does not touch", "cy", 1, domain.Changes[list]{word("d")}, ""},
-			{"past what it touches", "dee", 1, domain.Changes[list]{word("x"), word("c")}, "changed meanwhile by bob at "},
+			{"past what it touches", "dee", 1, domain.Changes[list]{word("x"), word("c")},
+				"changed meanwhile by bob at "},
 			{"seen again, the same goes", "dee", 3, domain.Changes[list]{word("c")}, ""},
 			{"what touches everything", "eve", 3, domain.Changes[list]{listCleared{}}, "by dee at "},
 			{"clearing at the newest", "eve", 4, domain.Changes[list]{listCleared{}}, ""},
@@ -240,13 +250,15 @@ func TestIfRevisionTellsWhoRemoved(t *testing.T) {
 			}
 		}
 		err := edit("bob", 0, "part/inputs/url", gone)
-		if changed, is := errors.AsType[*store.ChangedError](err); !is || changed.Actor != "ann" || changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
+		if changed, is := errors.AsType[*store.ChangedError](err); !is || changed.Actor != "ann" ||
+			changed.Kind != "WordAdded" || !slices.Equal(changed.Touched, []string{"part"}) {
 			t.Errorf("got %v", err)
 		}
 		storetest.WantCode(t, err, refusal.Conflict)
 		for key, want := range map[string]error{"c": nil, "parts": gone, "b": gone} {
 			err := edit("bob", 1, key, gone)
-			if _, is := errors.AsType[*store.ChangedError](err); is != (want == nil) || want != nil && !errors.Is(err, want) {
+			if _, is := errors.AsType[*store.ChangedError](err); is != (want == nil) ||
+				want != nil && !errors.Is(err, want) {
 				t.Errorf("%s: got %v", key, err)
 			}
 		}
@@ -279,9 +291,10 @@ func TestManyChangeOneStream(t *testing.T) {
 		for w := range done {
 			writing.Go(func() {
 				for ctx.Err() == nil {
-					_, _, err := store.Change(context.WithoutCancel(ctx), processes[w%3], tallies, "1", func(tally) (domain.Changes[tally], error) {
-						return domain.Changes[tally]{counted{fmt.Sprint(w)}}, nil
-					})
+					_, _, err := store.Change(context.WithoutCancel(ctx), processes[w%3], tallies, "1",
+						func(tally) (domain.Changes[tally], error) {
+							return domain.Changes[tally]{counted{fmt.Sprint(w)}}, nil
+						})
 					if err != nil {
 						t.Error(err)
 						return
@@ -326,7 +339,8 @@ type flaky struct {
 
 var errLost = errors.New("connection lost")
 
-func (f *flaky) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (f *flaky) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	lost, before := f.fail(f.calls.Add(1))
 	if lost && before {
 		return 0, errLost
@@ -350,7 +364,8 @@ func TestUnknownOutcomeIsRepeated(t *testing.T) {
 		t.Errorf("%d records, want each change once", got)
 	}
 	dead := &flaky{Log: store.NewMemory(), fail: func(int32) (bool, bool) { return true, true }}
-	if _, _, err := store.Change(as("ann"), dead, lists, "1", add("a")); !errors.Is(err, errLost) || dead.calls.Load() != store.DeliverTries {
+	if _, _, err := store.Change(as("ann"), dead, lists, "1", add("a")); !errors.Is(err, errLost) ||
+		dead.calls.Load() != store.DeliverTries {
 		t.Errorf("%v after %d tries", err, dead.calls.Load())
 	}
 }

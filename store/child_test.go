@@ -57,7 +57,8 @@ func TestFullDisk(t *testing.T) {
 	t.Run("file size limit", func(t *testing.T) { runChild(t, storetest.Command(t, "file size limit", t.TempDir())) })
 	t.Run("tmpfs", func(t *testing.T) {
 		cmd := storetest.Command(t, "full tmpfs", t.TempDir())
-		cmd.SysProcAttr = &syscall.SysProcAttr{ // a mount that only the child sees needs no rights where namespaces are allowed
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			// a mount that only the child sees needs no rights where namespaces are allowed
 			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},

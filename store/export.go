@@ -50,9 +50,11 @@ func VerifyExport(from io.Reader) (head ExportHead, err error) {
 			return head, fmt.Errorf("line %d is no event of an export: %w", head.Events+1, err)
 		}
 		head.Events++
-		r := Recorded{Event: Event{Kind: e.Kind, Meta: []byte(e.Meta), Data: []byte(e.Data)}, Stream: e.Stream, Revision: e.Revision}
+		r := Recorded{Event: Event{Kind: e.Kind, Meta: []byte(e.Meta), Data: []byte(e.Data)}, Stream: e.Stream,
+			Revision: e.Revision}
 		if HashOf(r) != e.Hash {
-			return head, fmt.Errorf("line %d: %s@%d was changed: its hash is another", head.Events, e.Stream, e.Revision)
+			return head, fmt.Errorf("line %d: %s@%d was changed: its hash is another", head.Events, e.Stream,
+				e.Revision)
 		}
 		meta, err := MetaOf(r)
 		if err != nil {
@@ -63,9 +65,11 @@ func VerifyExport(from io.Reader) (head ExportHead, err error) {
 		case there && before.revision == e.Revision-1 && before.hash == meta.Previous:
 			head.Linked++
 		case there && before.revision == e.Revision-1:
-			return head, fmt.Errorf("line %d: %s@%d does not follow the event before it: one of the two was changed", head.Events, e.Stream, e.Revision)
+			return head, fmt.Errorf("line %d: %s@%d does not follow the event before it: one of the two was changed",
+				head.Events, e.Stream, e.Revision)
 		case there && before.revision >= e.Revision:
-			return head, fmt.Errorf("line %d: %s@%d comes after revision %d", head.Events, e.Stream, e.Revision, before.revision)
+			return head, fmt.Errorf("line %d: %s@%d comes after revision %d", head.Events, e.Stream, e.Revision,
+				before.revision)
 		case e.Revision > 0:
 			head.Gaps++
 		}

@@ -12,7 +12,8 @@ type pager func(after, until Position, f Filter) (page []Recorded, all bool, err
 
 // follow implements Follow for adapters that know when they grow: it reads pages up to the tail, yields a mark
 // and sleeps until the tail moves. Nothing is polled.
-func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, after Position, f Filter) iter.Seq2[Recorded, error] {
+func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, after Position,
+	f Filter) iter.Seq2[Recorded, error] {
 	f.Categories = slices.Compact(slices.Sorted(slices.Values(f.Categories)))
 	return func(yield func(Recorded, error) bool) {
 		at, marked, first := after, after, true
@@ -49,7 +50,8 @@ func follow(ctx context.Context, t *tail, closing <-chan struct{}, read pager, a
 
 // followPages yields the records in (*at, until] and advances at; false ends the iteration. While the caller
 // handles a page, the next one is read: at a start, reading and folding share two cores.
-func followPages(ctx context.Context, closing <-chan struct{}, read pager, at *Position, until Position, f Filter, yield func(Recorded, error) bool) bool {
+func followPages(ctx context.Context, closing <-chan struct{}, read pager, at *Position, until Position, f Filter,
+	yield func(Recorded, error) bool) bool {
 	next := make(chan paged, 1)
 	fetch := func(after Position) {
 		page, all, err := read(after, until, f)

@@ -20,10 +20,14 @@ func TestFoldsOfRunsAreNotKept(t *testing.T) {
 		values = append(values, domain.ValueSaved{Key: fmt.Sprint(i), Value: []byte("1")})
 	}
 	run, state := Fresh(log, domain.Runs, "r"), Fresh(log, domain.States, "s")
-	if _, _, err := run.Change(ctx, func(domain.Run) (domain.Changes[domain.Run], error) { return steps, nil }); err != nil {
+	if _, _, err := run.Change(ctx, func(domain.Run) (domain.Changes[domain.Run], error) {
+		return steps, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
+	if _, _, err := state.Change(ctx, func(domain.State) (domain.Changes[domain.State], error) {
+		return values, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	_, keptRun := log.shared().folds.Get(run.foldKey())
@@ -42,7 +46,9 @@ func TestFoldsGoWithTheirLog(t *testing.T) {
 		for i := range longStream {
 			values = append(values, domain.ValueSaved{Key: fmt.Sprint(i), Value: []byte("1")})
 		}
-		if _, _, err := Change(ctx, log, domain.States, "s", func(domain.State) (domain.Changes[domain.State], error) { return values, nil }); err != nil {
+		if _, _, err := Change(ctx, log, domain.States, "s", func(domain.State) (domain.Changes[domain.State], error) {
+			return values, nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if log.shared().folds.Len() != 1 {

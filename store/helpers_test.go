@@ -14,7 +14,8 @@ import (
 
 func event1(kind string) Event {
 	id := uuid.Must(uuid.NewV7())
-	return Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`), Data: []byte(`{"kind":"` + kind + `"}`)}
+	return Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`),
+		Data: []byte(`{"kind":"` + kind + `"}`)}
 }
 
 func eventsOf(n int) []Event {

@@ -61,9 +61,10 @@ func awaitLoads(log Log, n int) {
 func customerNamed(t *testing.T, log Log, name string) {
 	t.Helper()
 	ctx := As(t.Context(), Author{Organization: "org", Actor: "ann"})
-	_, _, err := Change(ctx, log, domain.Customers, "1", func(c domain.Customer) (domain.Changes[domain.Customer], error) {
-		return domain.Changes[domain.Customer]{domain.CustomerCreated{Name: name}}, nil
-	})
+	_, _, err := Change(ctx, log, domain.Customers, "1",
+		func(c domain.Customer) (domain.Changes[domain.Customer], error) {
+			return domain.Changes[domain.Customer]{domain.CustomerCreated{Name: name}}, nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,8 @@ func (e *ConflictError) Error() string {
 }
 
 // ErrBehind refuses to follow from a position that the log has not reached: it was restored to an older state.
-var ErrBehind = refusal.New(refusal.Conflict, "the event log ends before the position to go on from: it is another one, or was restored from a backup")
+var ErrBehind = refusal.New(refusal.Conflict,
+	"the event log ends before the position to go on from: it is another one, or was restored from a backup")
 
 // ErrUnknownOutcome is in the error of an append that may have come through although it failed. Repeating it
 // with the same event ids settles it.
@@ -172,7 +173,8 @@ func CheckAppend(stream string, expected Revision, events []Event) error {
 	}
 	for _, e := range events {
 		if size := len(e.Meta) + len(e.Data); size > MaxEvent {
-			return refusal.New(refusal.Invalid, "the event %s has %d bytes, more than the %d that one event may have", e.Kind, size, MaxEvent)
+			return refusal.New(refusal.Invalid, "the event %s has %d bytes, more than the %d that one event may have",
+				e.Kind, size, MaxEvent)
 		}
 		if e.Kind == "" || e.ID == uuid.Nil {
 			return refusal.New(refusal.Invalid, "an event for %s has no kind or no id", stream)

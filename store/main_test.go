@@ -7,5 +7,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	storetest.Main(m, map[string]func(path string) error{"append": appendForever, "full tmpfs": fullTmpfs, "file size limit": fileSizeLimit})
+	storetest.Main(m, map[string]func(path string) error{"append": appendForever, "full tmpfs": fullTmpfs,
+		"file size limit": fileSizeLimit})
 }

@@ -97,7 +97,8 @@ func (m *Memory) Write(ctx context.Context, stream string, expected Revision, ev
 	if s == nil {
 		s = &memoryStream{}
 	}
-	if at := slices.IndexFunc(s.records, func(r Recorded) bool { return r.ID == events[0].ID }); at >= 0 && expected < NoStream {
+	if at := slices.IndexFunc(s.records, func(r Recorded) bool { return r.ID == events[0].ID }); at >= 0 &&
+		expected < NoStream {
 		expected = s.records[at].Revision - 1
 	}
 	switch {

@@ -20,10 +20,11 @@ func TestMetaOf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.StringMatching(`[a-z0-9:.-]{0,12}`), rapid.String())
 		m := domain.Meta{
-			ID: uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")), Organization: text.Draw(t, "organization"),
-			Actor: text.Draw(t, "actor"), Token: text.Draw(t, "token"), Remote: text.Draw(t, "remote"),
-			Time:        time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "time")).UTC(),
-			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"), Trace: text.Draw(t, "trace"), Previous: text.Draw(t, "previous"),
+			ID:           uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+			Organization: text.Draw(t, "organization"), Actor: text.Draw(t, "actor"), Token: text.Draw(t, "token"),
+			Remote: text.Draw(t, "remote"), Time: time.UnixMicro(rapid.Int64Range(0, 4e15).Draw(t, "time")).UTC(),
+			Correlation: text.Draw(t, "correlation"), Causation: text.Draw(t, "causation"),
+			Trace: text.Draw(t, "trace"), Previous: text.Draw(t, "previous"),
 		}
 		stored := m.Encode()
 		var decoded, encoded any
@@ -54,8 +55,10 @@ func TestMetaOf(t *testing.T) {
 // FuzzMeta reads stored meta: both ways alike, and Heddle's own without loss.
 func FuzzMeta(f *testing.F) {
 	id := uuid.Must(uuid.NewV7())
-	for _, seed := range []string{"", "{}", "null", `{"id":"1"}`, `{"id":"` + id.String() + `"}`, string(domain.Meta{ID: id, Organization: "o", Actor: "a\"\\"}.Encode()),
-		`{"id":"` + id.String() + `","time":"2026-01-02T03:04:05+01:00"}`, `{"$correlationId":"x"}`, `{"id":`, "\xff\xfe", `{"id":"` + id.String() + `","organization":"` + strings.Repeat("x", 9000)} {
+	for _, seed := range []string{"", "{}", "null", `{"id":"1"}`, `{"id":"` + id.String() + `"}`,
+		string(domain.Meta{ID: id, Organization: "o", Actor: "a\"\\"}.Encode()),
+		`{"id":"` + id.String() + `","time":"2026-01-02T03:04:05+01:00"}`, `{"$correlationId":"x"}`, `{"id":`,
+		"\xff\xfe", `{"id":"` + id.String() + `","organization":"` + strings.Repeat("x", 9000)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, meta []byte) {
@@ -65,10 +68,12 @@ func FuzzMeta(f *testing.F) {
 		if plain := json.Unmarshal(meta, &want); (err == nil) != (plain == nil) {
 			t.Fatalf("%v, and by encoding/json %v", err, plain)
 		}
-		if want.Aggregate = "1"; err == nil && (got.ID != want.ID || got.Organization != want.Organization || !got.Time.Equal(want.Time) || got.Previous != want.Previous) {
+		if want.Aggregate = "1"; err == nil && (got.ID != want.ID || got.Organization != want.Organization ||
+			!got.Time.Equal(want.Time) || got.Previous != want.Previous) {
 			t.Fatalf("%+v, want %+v", got, want)
 		}
-		if r.Own() && !strings.Contains(string(meta), id.String()) && !strings.Contains(strings.ToLower(string(meta)), id.String()) {
+		if r.Own() && !strings.Contains(string(meta), id.String()) && !strings.Contains(strings.ToLower(string(meta)),
+			id.String()) {
 			t.Fatalf("%s is taken for Heddle's", meta)
 		}
 		_ = (&verifying{streams: map[string]verifiedStream{}}).next(r) // it refuses, or does not
@@ -92,7 +97,8 @@ func TestPlain(t *testing.T) {
 }
 
 func TestMetaOfIsQuick(t *testing.T) {
-	m, err := Author{Organization: "org", Actor: "ann", trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}.meta(strings.Repeat("0a", 32))
+	m, err := Author{Organization: "org", Actor: "ann",
+		trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}.meta(strings.Repeat("0a", 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ const ownMeta = `{"id":"`
 
 // Own reports whether Heddle appended the record: its meta names its id, as no other program's does.
 func (r Recorded) Own() bool {
-	if IsSystem(r.Kind) || IsSystem(r.Stream) || r.Binary || len(r.Meta) < len(ownMeta)+len(uuid.Nil.String()) || !bytes.HasPrefix(r.Meta, []byte(ownMeta)) {
+	if IsSystem(r.Kind) || IsSystem(r.Stream) || r.Binary || len(r.Meta) < len(ownMeta)+len(uuid.Nil.String()) ||
+		!bytes.HasPrefix(r.Meta, []byte(ownMeta)) {
 		return false
 	}
 	id, err := uuid.ParseBytes(r.Meta[len(ownMeta) : len(ownMeta)+len(uuid.Nil.String())])

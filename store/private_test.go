@@ -62,7 +62,8 @@ func TestFilesArePrivate(t *testing.T) {
 	_, _, err = vault.LoadMasterKey("", dir)
 	must(t, err)
 	wantPrivate(t, dir)
-	if err := CopySQLite(context.Background(), restored, restored+".copy"); err == nil || !strings.Contains(err.Error(), "there already") {
+	if err := CopySQLite(context.Background(), restored, restored+".copy"); err == nil ||
+		!strings.Contains(err.Error(), "there already") {
 		t.Errorf("a copy is written over: %v", err)
 	}
 }

@@ -32,7 +32,8 @@ func (e *ChangedError) Error() string { return e.Unwrap().Error() }
 
 // Unwrap returns the refusal for callers.
 func (e *ChangedError) Unwrap() error {
-	return refusal.New(refusal.Conflict, "changed meanwhile by %s at %s: %s", e.Actor, e.At.Format(time.RFC3339), e.Kind)
+	return refusal.New(refusal.Conflict, "changed meanwhile by %s at %s: %s", e.Actor,
+		e.At.Format(time.RFC3339), e.Kind)
 }
 
 type touching interface{ Touches() []string }

@@ -52,7 +52,8 @@ func (s *SQLite) Write(ctx context.Context, stream string, expected Revision, ev
 
 // Drop implements [ServedLog].
 func (s *SQLite) Drop(ctx context.Context, stream string, expected, before Revision) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, expected: expected, before: before, whole: true, do: (*writer).truncate})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: expected, before: before, whole: true,
+		do: (*writer).truncate})
 	return err
 }
 
@@ -98,10 +99,11 @@ func (s *SQLite) PageDown(stream string, from Revision, most int) (page []Record
 
 // SystemStreams implements [ServedLog].
 func (s *SQLite) SystemStreams(prefix string) (names []string, err error) {
-	err = s.read(`SELECT name FROM streams WHERE name >= ? AND name < ? AND removed = 0`, func(row []driver.Value) bool {
-		names = append(names, row[0].(string))
-		return true
-	}, prefix, prefix+"\U0010ffff")
+	err = s.read(`SELECT name FROM streams WHERE name >= ? AND name < ? AND removed = 0`,
+		func(row []driver.Value) bool {
+			names = append(names, row[0].(string))
+			return true
+		}, prefix, prefix+"\U0010ffff")
 	return names, err
 }
 
@@ -122,7 +124,8 @@ func (m *Memory) End() Position { return m.tail.end() }
 func (m *Memory) PageBack(before Position, most int) ([]Recorded, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return reversedPage(m.all[:sort.Search(len(m.all), func(i int) bool { return m.all[i].Position >= before })], most), nil
+	return reversedPage(m.all[:sort.Search(len(m.all), func(i int) bool { return m.all[i].Position >= before })],
+		most), nil
 }
 
 // PageDown implements [ServedLog].
@@ -131,7 +134,8 @@ func (m *Memory) PageDown(stream string, from Revision, most int) ([]Recorded, e
 	if err != nil {
 		return nil, err
 	}
-	return reversedPage(records[:sort.Search(len(records), func(i int) bool { return records[i].Revision > from })], most), nil
+	return reversedPage(records[:sort.Search(len(records), func(i int) bool { return records[i].Revision > from })],
+		most), nil
 }
 
 func reversedPage(records []Recorded, most int) (page []Recorded) {

@@ -64,8 +64,9 @@ func OpenSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 	w := &writer{
 		path: path, requests: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
-		heads: cache.New[string, head](headsCached), recent: cache.New[uuid.UUID, place](recentCached), categories: map[string]int64{}, grown: map[string]Position{},
-		report: func(Commit) {}, log: slog.New(slog.DiscardHandler), freelist: freelistKept,
+		heads: cache.New[string, head](headsCached), recent: cache.New[uuid.UUID, place](recentCached),
+		categories: map[string]int64{}, grown: map[string]Position{}, report: func(Commit) {},
+		log: slog.New(slog.DiscardHandler), freelist: freelistKept,
 	}
 	for _, o := range opts {
 		o(w)
@@ -74,7 +75,8 @@ func openSQLite(path string, opts ...SQLiteOption) (*SQLite, error) {
 		return nil, err
 	}
 	w.tail = newTail(w.last)
-	s := &SQLite{path: path, tail: w.tail, writer: w, closing: make(chan struct{}), readers: make(chan *conn, readerCount)}
+	s := &SQLite{path: path, tail: w.tail, writer: w, closing: make(chan struct{}),
+		readers: make(chan *conn, readerCount)}
 	for range readerCount {
 		s.readers <- nil
 	}
@@ -97,7 +99,8 @@ func (s *SQLite) Remove(ctx context.Context, stream string) error {
 
 // Truncate implements [Log].
 func (s *SQLite) Truncate(ctx context.Context, stream string, before Revision) error {
-	_, err := s.writer.submit(ctx, &request{stream: stream, expected: AnyRevision, before: before, do: (*writer).truncate})
+	_, err := s.writer.submit(ctx, &request{stream: stream, expected: AnyRevision, before: before,
+		do: (*writer).truncate})
 	return err
 }
 

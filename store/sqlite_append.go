@@ -44,7 +44,8 @@ func (w *writer) head(stream string) (head, error) {
 	}
 	h := head{revision: NoStream}
 	err := w.conn.query(selectHead, func(row []driver.Value) bool {
-		h.id, h.removed, h.revision, h.first = row[0].(int64), row[1].(int64) != 0, Revision(row[2].(int64)), Revision(row[3].(int64))
+		h.id, h.removed, h.revision, h.first = row[0].(int64), row[1].(int64) != 0, Revision(row[2].(int64)),
+			Revision(row[3].(int64))
 		return false
 	}, stream)
 	if err == nil && h.id != 0 {
@@ -93,7 +94,8 @@ func (w *writer) append(r *request) (Position, error) {
 			w.last++
 			w.row = append(w.row, int64(w.last), h.id, int64(h.revision), h.category,
 				e.ID[:], e.Kind, notNull(e.Meta), notNull(e.Data), created, e.Binary)
-			w.appended = append(w.appended, Recorded{Event: e.asRead(), Stream: r.stream, Revision: h.revision, Position: w.last, Created: created})
+			w.appended = append(w.appended, Recorded{Event: e.asRead(), Stream: r.stream, Revision: h.revision,
+				Position: w.last, Created: created})
 		}
 		if err := w.conn.exec(insertEvents[len(events)], w.row...); err != nil {
 			return 0, err
@@ -109,10 +111,11 @@ const remembered = 256 // records of a stream at its first append since the star
 
 // remember reads the records that an append without an expected revision may repeat.
 func (w *writer) remember(h head) error {
-	return w.conn.query(`SELECT revision, id FROM events WHERE stream = ? AND revision > ?`, func(row []driver.Value) bool {
-		w.recent.Put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
-		return true
-	}, h.id, int64(h.revision)-remembered)
+	return w.conn.query(`SELECT revision, id FROM events WHERE stream = ? AND revision > ?`,
+		func(row []driver.Value) bool {
+			w.recent.Put(uuid.UUID(row[1].([]byte)), place{h.id, Revision(row[0].(int64))})
+			return true
+		}, h.id, int64(h.revision)-remembered)
 }
 
 // place is where an append went, to recognize a repeat whose caller expects no revision.

@@ -149,11 +149,14 @@ func unavailable(err error) error {
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the disk that holds the event log is full: nothing was written"), err)
+		return fmt.Errorf("%w (%w)",
+			refusal.New(refusal.Unavailable, "the disk that holds the event log is full: nothing was written"), err)
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the disk that holds the event log can't be read or written"), err)
+		return fmt.Errorf("%w (%w)",
+			refusal.New(refusal.Unavailable, "the disk that holds the event log can't be read or written"), err)
 	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the event log is locked by another program"), err)
+		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the event log is locked by another program"),
+			err)
 	}
 	return err
 }

@@ -103,14 +103,16 @@ func selectFollow(categories int, system bool) string {
 		each[i] = fmt.Sprintf(`SELECT position AS p FROM events
 			WHERE category = (SELECT id FROM categories WHERE name = ?%d) AND position > ?1 AND position <= ?2`, i+3)
 	}
-	return followColumns + `(` + strings.Join(each, ` UNION ALL `) + ` ORDER BY p LIMIT 512) CROSS JOIN events e ON e.position = p
+	return followColumns + `(` + strings.Join(each, ` UNION ALL `) +
+		` ORDER BY p LIMIT 512) CROSS JOIN events e ON e.position = p
 		JOIN streams s ON s.id = e.stream ORDER BY p`
 }
 
 // recorded takes, after position and revision, the columns id, kind, meta, data, created and binary.
 // An empty blob comes as nil.
 func recorded(stream string, position, revision driver.Value, row []driver.Value) Recorded {
-	r := Recorded{Stream: stream, Position: Position(position.(int64)), Revision: Revision(revision.(int64)), Created: row[4].(int64)}
+	r := Recorded{Stream: stream, Position: Position(position.(int64)), Revision: Revision(revision.(int64)),
+		Created: row[4].(int64)}
 	r.Kind, r.Binary = row[1].(string), row[5].(int64) != 0
 	copy(r.ID[:], row[0].([]byte))
 	r.Meta, _ = row[2].([]byte)

@@ -34,7 +34,8 @@ func TestSQLiteLasts(t *testing.T) {
 		t.Errorf("after Close there is more than the one file: %v", left)
 	}
 	log = storetest.SQLite(t, path)
-	if got := storetest.ReadAll(t, log, "draft-1", 0); len(got) != 3 || got[2].Position != want[2].Position || !bytes.Equal(got[2].Data, want[2].Data) {
+	if got := storetest.ReadAll(t, log, "draft-1", 0); len(got) != 3 || got[2].Position != want[2].Position ||
+		!bytes.Equal(got[2].Data, want[2].Data) {
 		t.Errorf("read %v, want %v", got, want)
 	}
 	if p := storetest.MustAppend(t, log, "draft-1", store.NoStream, events...); p != want[2].Position {

@@ -52,7 +52,8 @@ func TestSQLiteGroup(t *testing.T) {
 	var commits []Commit
 	log := openIdleLog(t, OnCommit(func(c Commit) { commits = append(commits, c) }))
 	ask := func(stream string, expected Revision, events ...Event) *request {
-		return &request{stream: stream, expected: expected, events: events, do: (*writer).append, done: make(chan struct{})}
+		return &request{stream: stream, expected: expected, events: events, do: (*writer).append,
+			done: make(chan struct{})}
 	}
 	repeated := event1("Repeated")
 	group := []*request{
@@ -110,7 +111,8 @@ func TestSQLiteFull(t *testing.T) {
 	ask := func(stream string, size int) *request {
 		e := event1("E")
 		e.Data = bytes.Repeat([]byte("x"), size)
-		return &request{stream: stream, expected: NoStream, events: []Event{e}, do: (*writer).append, done: make(chan struct{})}
+		return &request{stream: stream, expected: NoStream, events: []Event{e}, do: (*writer).append,
+			done: make(chan struct{})}
 	}
 	group := []*request{ask("draft-1", 100), ask("draft-2", 450<<10), ask("draft-3", 100)}
 	log.writer.serve(group)
@@ -171,7 +173,9 @@ func (deadConn) ExecContext(context.Context, string, []driver.NamedValue) (drive
 
 // TestSQLiteForgetsHeads has more streams than the writer remembers.
 func TestSQLiteForgetsHeads(t *testing.T) {
-	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) { w.heads = cache.New[string, head](4) })
+	log := openTestLog(t, filepath.Join(t.TempDir(), "events.db"), func(w *writer) {
+		w.heads = cache.New[string, head](4)
+	})
 	for round := range 3 {
 		for i := range 30 {
 			mustAppend(t, log, fmt.Sprint("draft-", i), Revision(round)-1, event1("E"))
@@ -194,7 +198,8 @@ func TestSQLiteFollowPassesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(plan, "\n")
-	if strings.Count(all, "events_category (category=? AND rowid>? AND rowid<?)") != 2 || strings.Contains(all, "TEMP B-TREE") || strings.Contains(all, "SCAN e\n") {
+	if strings.Count(all, "events_category (category=? AND rowid>? AND rowid<?)") != 2 ||
+		strings.Contains(all, "TEMP B-TREE") || strings.Contains(all, "SCAN e\n") {
 		t.Errorf("plan:\n%s", all)
 	}
 }

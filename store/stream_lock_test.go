@@ -13,9 +13,10 @@ func TestChangeEndsWithItsContext(t *testing.T) {
 	log := NewMemory()
 	change := func(ctx context.Context) error {
 		ctx = As(ctx, Author{Organization: "org", Actor: "ann"})
-		_, _, err := Change(ctx, log, domain.Customers, "1", func(domain.Customer) (domain.Changes[domain.Customer], error) {
-			return domain.Changes[domain.Customer]{domain.CustomerCreated{Name: "C"}}, nil
-		})
+		_, _, err := Change(ctx, log, domain.Customers, "1",
+			func(domain.Customer) (domain.Changes[domain.Customer], error) {
+				return domain.Changes[domain.Customer]{domain.CustomerCreated{Name: "C"}}, nil
+			})
 		return err
 	}
 	leave, err := log.changing.enter(t.Context(), domain.Customers.Stream("1"))

@@ -15,7 +15,8 @@ type tail struct {
 }
 
 func newTail(last Position) *tail {
-	return &tail{last: last, newest: newest{after: last, most: newestBytes}, categories: map[string]Position{}, grown: make(chan struct{})}
+	return &tail{last: last, newest: newest{after: last, most: newestBytes}, categories: map[string]Position{},
+		grown: make(chan struct{})}
 }
 
 // publish announces records by the last position of each category that got some. A caller that has the records

@@ -37,7 +37,8 @@ func TestNewestIsWhatIsQueried(t *testing.T) {
 		event.Data, event.Binary = []byte(strings.Repeat("x", i%7*30)), i%5 == 0
 		switch {
 		case i%50 == 49:
-			if err := log.Remove(t.Context(), fmt.Sprintf("%s-%d", []string{"run", "draft", "$system"}[(i-1)%3], i-1)); err != nil {
+			if err := log.Remove(t.Context(), fmt.Sprintf("%s-%d", []string{"run", "draft", "$system"}[(i-1)%3],
+				i-1)); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(log.tail.newest.records); n != 0 {
@@ -48,7 +49,8 @@ func TestNewestIsWhatIsQueried(t *testing.T) {
 		default:
 			mustAppend(t, log, stream, NoStream, event, event1("F"))
 		}
-		for _, f := range []Filter{{}, {System: true}, {Categories: []string{"draft"}}, {Categories: []string{"draft", "run"}}} {
+		for _, f := range []Filter{{}, {System: true}, {Categories: []string{"draft"}},
+			{Categories: []string{"draft", "run"}}} {
 			for back := range Position(12) {
 				kept[compare(log.tail.end()-min(log.tail.end(), back), f)]++
 			}

@@ -18,12 +18,13 @@ import (
 // Head summarizes a log up to a position. Stored elsewhere, it lets [Verify] prove later that nothing of it was
 // changed or cut off.
 type Head struct {
-	Position   Position                `json:"position"`
-	Events     int                     `json:"events"`
-	Streams    int                     `json:"streams"`
-	Foreign    int                     `json:"foreign,omitempty"`    // records of other programs, which are not chained
-	Digest     string                  `json:"digest"`               // over the last record of every lasting stream
-	Categories map[string]CategoryHead `json:"categories,omitempty"` // of the streams in Digest, to narrow down a difference
+	Position Position `json:"position"`
+	Events   int      `json:"events"`
+	Streams  int      `json:"streams"`
+	Foreign  int      `json:"foreign,omitempty"` // records of other programs, which are not chained
+	Digest   string   `json:"digest"`            // over the last record of every lasting stream
+	// of the streams in Digest, to narrow down a difference
+	Categories map[string]CategoryHead `json:"categories,omitempty"`
 }
 
 // CategoryHead is one category's part of a [Head].
@@ -86,7 +87,8 @@ func Verify(ctx context.Context, log Log, since *Head) (Head, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.streams)) {
 		if s := v.streams[name]; s.gap {
-			return head, fmt.Errorf("stream %s begins after revision 0 and was not removed; its last one is %d", name, s.revision)
+			return head, fmt.Errorf("stream %s begins after revision 0 and was not removed; its last one is %d", name,
+				s.revision)
 		}
 	}
 	return head, nil
@@ -117,7 +119,9 @@ func (v *verifying) next(r Recorded) error {
 		return fmt.Errorf("stream %s begins at revision %d", r.Stream, r.Revision)
 	}
 	if meta.Previous != previous {
-		return fmt.Errorf("stream %s: revision %d does not name the hash of the record before it, so one of the two was changed", r.Stream, r.Revision)
+		return fmt.Errorf(
+			"stream %s: revision %d does not name the hash of the record before it, so one of the two was changed",
+			r.Stream, r.Revision)
 	}
 	v.streams[r.Stream] = verifiedStream{r.Revision, hashOf(r), gap}
 	return nil
@@ -185,9 +189,11 @@ func (h *Head) holds(now Head) error {
 	}
 	for _, category := range slices.Sorted(maps.Keys(h.Categories)) {
 		if was, is := h.Categories[category], now.Categories[category]; was != is {
-			return fmt.Errorf("the log does not hold what it held up to position %d: category %s has %d events in %d streams, it had %d in %d with other content",
+			return fmt.Errorf(
+				"the log does not hold what it held up to position %d: category %s has %d events in %d streams, it had %d in %d with other content",
 				h.Position, category, is.Events, is.Streams, was.Events, was.Streams)
 		}
 	}
-	return fmt.Errorf("the log does not hold what it held up to position %d: its digest is %s, it was %s", h.Position, now.Digest, h.Digest)
+	return fmt.Errorf("the log does not hold what it held up to position %d: its digest is %s, it was %s", h.Position,
+		now.Digest, h.Digest)
 }

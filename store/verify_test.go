@@ -96,19 +96,34 @@ func TestVerifyDetects(t *testing.T) {
 		says       string // without a head
 		sinceSays  string // with one
 	}{
-		{"a byte of data", `UPDATE events SET data = CAST(replace(CAST(data AS TEXT), 'word7', 'word8') AS BLOB) WHERE ` + inStream + ` AND revision = 2`, "stream list-1: revision 3 ", ""},
-		{"a byte of meta", `UPDATE events SET meta = CAST(replace(CAST(meta AS TEXT), '"ann"', '"bob"') AS BLOB) WHERE ` + inStream + ` AND revision = 1`, "stream list-1: revision 2 ", ""},
-		{"the kind", `UPDATE events SET kind = 'ListCleared' WHERE ` + inStream + ` AND revision = 1`, "stream list-1: revision 2 ", ""},
-		{"the id", `UPDATE events SET id = x'00112233445566778899aabbccddeeff' WHERE ` + inStream + ` AND revision = 4`, "stream list-1: revision 4 ", ""},
-		{"a row in between", `DELETE FROM events WHERE ` + inStream + ` AND revision = 2`, "stream list-1: revision 3 follows 1", ""},
-		{"the first row", `DELETE FROM events WHERE ` + inStream + ` AND revision = 0`, "stream list-1 begins at revision 1", ""},
-		{"two rows swapped", `UPDATE events SET revision = CASE revision WHEN 1 THEN -1 WHEN 2 THEN -2 END WHERE ` + inStream + ` AND revision IN (1, 2);
-			UPDATE events SET revision = CASE revision WHEN -1 THEN 2 WHEN -2 THEN 1 END WHERE ` + inStream + ` AND revision < 0`, "stream list-1: revision 2 follows 0", ""},
-		{"the contents of two rows swapped", `CREATE TEMP TABLE x AS SELECT revision, meta, data, id FROM events WHERE ` + inStream + ` AND revision IN (1, 2);
+		{"a byte of data",
+			`UPDATE events SET data = CAST(replace(CAST(data AS TEXT), 'word7', 'word8') AS BLOB) WHERE ` + inStream +
+				` AND revision = 2`, "stream list-1: revision 3 ", ""},
+		{"a byte of meta",
+			`UPDATE events SET meta = CAST(replace(CAST(meta AS TEXT), '"ann"', '"bob"') AS BLOB) WHERE ` + inStream +
+				` AND revision = 1`, "stream list-1: revision 2 ", ""},
+		{"the kind", `UPDATE events SET kind = 'ListCleared' WHERE ` + inStream + ` AND revision = 1`,
+			"stream list-1: revision 2 ", ""},
+		{"the id", `UPDATE events SET id = x'00112233445566778899aabbccddeeff' WHERE ` + inStream + ` AND revision = 4`,
+			"stream list-1: revision 4 ", ""},
+		{"a row in between", `DELETE FROM events WHERE ` + inStream + ` AND revision = 2`,
+			"stream list-1: revision 3 follows 1", ""},
+		{"the first row", `DELETE FROM events WHERE ` + inStream + ` AND revision = 0`,
+			"stream list-1 begins at revision 1", ""},
+		{"two rows swapped", `UPDATE events SET revision = CASE revision WHEN 1 THEN -1 WHEN 2 THEN -2 END WHERE ` +
+			inStream + ` AND revision IN (1, 2);
+			UPDATE events SET revision = CASE revision WHEN -1 THEN 2 WHEN -2 THEN 1 END WHERE ` + inStream +
+			` AND revision < 0`, "stream list-1: revision 2 follows 0", ""},
+		{"the contents of two rows swapped",
+			`CREATE TEMP TABLE x AS SELECT revision, meta, data, id FROM events WHERE ` + inStream +
+				` AND revision IN (1, 2);
 			UPDATE events SET (id, meta, data) = (SELECT id, meta, data FROM x WHERE x.revision = 3 - events.revision) WHERE ` + inStream + ` AND revision IN (1, 2)`, "stream list-1: revision 1 ", ""},
-		{"the data of the last record", `UPDATE events SET data = x'7b7d' WHERE ` + inStream + ` AND revision = 4`, "", "category list has 15 events in 3 streams"},
-		{"the end of a stream", `DELETE FROM events WHERE ` + inStream + ` AND revision > 2`, "", "category list has 13 events in 3 streams, it had 15 in 3"},
-		{"a whole stream", `DELETE FROM events WHERE ` + inStream, "", "category list has 10 events in 2 streams, it had 15 in 3"},
+		{"the data of the last record", `UPDATE events SET data = x'7b7d' WHERE ` + inStream + ` AND revision = 4`, "",
+			"category list has 15 events in 3 streams"},
+		{"the end of a stream", `DELETE FROM events WHERE ` + inStream + ` AND revision > 2`, "",
+			"category list has 13 events in 3 streams, it had 15 in 3"},
+		{"a whole stream", `DELETE FROM events WHERE ` + inStream, "",
+			"category list has 10 events in 2 streams, it had 15 in 3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -17,7 +17,8 @@ func TestCatalogue(t *testing.T) {
 		}
 		for _, a := range c.Actions {
 			checkWords(t, c.Key+"."+a.Key, a.Label, a.Description, a.Inputs)
-			if effect := slices.Contains(effects, c.Key) || slices.Contains(effects, c.Key+"."+a.Key); a.Effect != effect {
+			if effect := slices.Contains(effects, c.Key) ||
+				slices.Contains(effects, c.Key+"."+a.Key); a.Effect != effect {
 				t.Errorf("%s.%s: effect is %v", c.Key, a.Key, a.Effect)
 			}
 		}

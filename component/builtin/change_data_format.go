@@ -28,12 +28,16 @@ func readActions() []component.Action {
 			"Reads JSON text into the value that it stands for. What is no text has been read already and is passed on.",
 			pure(deserializeFromJSON)),
 		component.NewAction("deserializeJsonl", "Deserialize JSON lines",
-			"Reads text with a JSON value on each line into a list; empty lines are skipped.", pure(deserializeJSONLines)),
-		component.NewAction("deserializeFromXml", "Deserialize XML", "Reads XML text into an object. "+xmlDoc, pure(readXML)),
-		component.NewAction("deserializeFromCsv", "Deserialize CSV", "Reads CSV text into a list. "+csvDoc, pure(readCSV)),
-		component.NewAction("deserializeFromYaml", "Deserialize YAML", "Reads YAML text into the value that it stands for. "+yamlDoc, pure(readYAML)),
-		component.NewAction("deserializeFromBinary", "Deserialize binary", "Reads binary data that is text: what it stands for if it is JSON, else the text. Binary data that is no UTF-8 is passed on.",
-			pure(deserializeBinary)),
+			"Reads text with a JSON value on each line into a list; empty lines are skipped.",
+			pure(deserializeJSONLines)),
+		component.NewAction("deserializeFromXml", "Deserialize XML", "Reads XML text into an object. "+xmlDoc,
+			pure(readXML)),
+		component.NewAction("deserializeFromCsv", "Deserialize CSV", "Reads CSV text into a list. "+csvDoc,
+			pure(readCSV)),
+		component.NewAction("deserializeFromYaml", "Deserialize YAML",
+			"Reads YAML text into the value that it stands for. "+yamlDoc, pure(readYAML)),
+		component.NewAction("deserializeFromBinary", "Deserialize binary",
+			"Reads binary data that is text: what it stands for if it is JSON, else the text. Binary data that is no UTF-8 is passed on.", pure(deserializeBinary)),
 	}
 }
 
@@ -43,15 +47,21 @@ func writeActions() []component.Action {
 		component.NewAction("serializeFormData", "Serialize URL-encoded form data",
 			"Writes an object as application/x-www-form-urlencoded, with names in alphabetical order. A list gives its name for each element; other values inside are JSON.",
 			pure(serializeFormData)),
-		component.NewAction("serializeJsonl", "Serialize JSON lines", "Writes a list with a JSON value on each line.", pure(serializeJSONLines)),
-		component.NewAction("prettyPrint", "Pretty print", "Writes a value, or what JSON text stands for, as JSON on several lines. Other text stays as it is.", pure(prettyPrint)),
-		component.NewAction("convertToBoolean", "Convert to boolean", "Takes true, t, yes, y and 1 for true, false, f, no, n, 0 and nothing for false, in either case; other values as JavaScript does.",
-			pure(func(budget *value.Budget, in convertInputs) (any, error) {
+		component.NewAction("serializeJsonl", "Serialize JSON lines", "Writes a list with a JSON value on each line.",
+			pure(serializeJSONLines)),
+		component.NewAction("prettyPrint", "Pretty print",
+			"Writes a value, or what JSON text stands for, as JSON on several lines. Other text stays as it is.",
+			pure(prettyPrint)),
+		component.NewAction("convertToBoolean", "Convert to boolean",
+			"Takes true, t, yes, y and 1 for true, false, f, no, n, 0 and nothing for false, in either case; other values as JavaScript does.", pure(func(budget *value.Budget, in convertInputs) (any, error) {
 				return isTrue(unquoted(budget, in.Value)), nil
 			})),
-		component.NewAction("convertToInt", "Convert to integer", "Gives the whole part of a number, or of text that is one.", pure(convertToInt)),
-		component.NewAction("convertToNumber", "Convert to number", "Gives a number, or the number that text is.", pure(convertToNumber)),
-		component.NewAction("convertToString", "Convert to string", "Gives text: of lists and objects their JSON, of nothing an empty one.",
+		component.NewAction("convertToInt", "Convert to integer",
+			"Gives the whole part of a number, or of text that is one.", pure(convertToInt)),
+		component.NewAction("convertToNumber", "Convert to number", "Gives a number, or the number that text is.",
+			pure(convertToNumber)),
+		component.NewAction("convertToString", "Convert to string",
+			"Gives text: of lists and objects their JSON, of nothing an empty one.",
 			pure(func(budget *value.Budget, in convertInputs) (any, error) { return budget.Text(in.Value), nil })),
 	}
 }
@@ -121,7 +131,8 @@ func deserializeFromJSON(budget *value.Budget, in dataInputs) (any, error) {
 	}
 	value, err := parsed(budget, []byte(text))
 	if err != nil {
-		return nil, refusal.ForField(refusal.Invalid, "data", "Data is not JSON: %v; it begins with %q", err, excerpt(text, 80))
+		return nil, refusal.ForField(refusal.Invalid, "data", "Data is not JSON: %v; it begins with %q", err,
+			excerpt(text, 80))
 	}
 	return value, nil
 }

@@ -46,7 +46,8 @@ var stateScopes = map[string]component.Scope{
 }
 
 func runCode(ctx context.Context, step component.Step, in runCodeInputs) (component.Result, error) {
-	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, step.Results()}, HTTP: step.HTTP(), BeginEffect: step.BeginEffect})
+	value, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, step.Results()},
+		HTTP: step.HTTP(), BeginEffect: step.BeginEffect})
 	if err != nil {
 		return component.Result{}, err
 	}
@@ -97,7 +98,8 @@ func codeResult(step component.Step, returned map[string]any) (component.Result,
 	if !hasData && len(returned) > 0 {
 		step.Log("warn", "The code returned an object without data, so the result of the step is null.")
 	}
-	result := component.Result{Data: data, ContentType: value.Text(returned["contentType"]), Branch: value.Text(returned["branch"])}
+	result := component.Result{Data: data, ContentType: value.Text(returned["contentType"]),
+		Branch: value.Text(returned["branch"])}
 	result.Headers = codeHeaders(returned)
 	var err error
 	result.StatusCode, err = codeStatus(returned)
@@ -112,7 +114,8 @@ func codeStatus(returned map[string]any) (int, error) {
 	}
 	code, ok := status.(float64)
 	if !ok || code < 200 || code > 599 || code != float64(int(code)) {
-		return 0, refusal.New(refusal.Invalid, "the code returned the statusCode %s; an HTTP status is a number from 200 to 599", value.Text(status))
+		return 0, refusal.New(refusal.Invalid,
+			"the code returned the statusCode %s; an HTTP status is a number from 200 to 599", value.Text(status))
 	}
 	return int(code), nil
 }

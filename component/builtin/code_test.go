@@ -40,8 +40,9 @@ func TestRunCodeCall(t *testing.T) {
 	s.State(component.CrossFlowScope).(*state).values["k"] = "v"
 	s.script = func(call component.ScriptCall) (any, error) {
 		want := []any{
-			map[string]any{"executionId": "e1", "stepId": "step-1", "crossFlowState": map[string]any{"k": "v"}, "executionState": map[string]any{},
-				"instanceState": map[string]any{}, "integrationState": map[string]any{}},
+			map[string]any{"executionId": "e1", "stepId": "step-1", "crossFlowState": map[string]any{"k": "v"},
+				"executionState": map[string]any{}, "instanceState": map[string]any{},
+				"integrationState": map[string]any{}},
 			map[string]any{"trigger": map[string]any{"results": 1.0}},
 		}
 		if diff := cmp.Diff(want, call.Args); diff != "" || call.Source != "the code" {
@@ -70,8 +71,10 @@ func TestRunCodeResult(t *testing.T) {
 		"no data":    {map[string]any{"other": 1.0}, component.Result{}},
 		"a body":     {map[string]any{"body": "x", "statusCode": 202.0}, component.Result{Data: "x", StatusCode: 202}},
 		"data first": {map[string]any{"body": "x", "data": nil}, component.Result{}},
-		"whole": {map[string]any{"data": []any{1.0}, "contentType": "text/csv", "statusCode": 201.0, "headers": map[string]any{"X-A": 1.0}, "branch": "B"},
-			component.Result{Data: []any{1.0}, ContentType: "text/csv", StatusCode: 201, Headers: map[string]string{"X-A": "1"}, Branch: "B"}},
+		"whole": {map[string]any{"data": []any{1.0}, "contentType": "text/csv", "statusCode": 201.0,
+			"headers": map[string]any{"X-A": 1.0}, "branch": "B"},
+			component.Result{Data: []any{1.0}, ContentType: "text/csv", StatusCode: 201,
+				Headers: map[string]string{"X-A": "1"}, Branch: "B"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStep(t)
@@ -140,7 +143,8 @@ func TestRunCodeState(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(kept.removed)
-			if diff := cmp.Diff([]any{c.want, c.set, c.removed}, []any{kept.values, kept.set, kept.removed}); diff != "" {
+			if diff := cmp.Diff([]any{c.want, c.set, c.removed},
+				[]any{kept.values, kept.set, kept.removed}); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -161,10 +165,14 @@ func TestRunCodeTrigger(t *testing.T) {
 	}{
 		"nothing": {nil, component.Result{}, false},
 		"payload": {map[string]any{"payload": "x", "branch": "B"}, component.Result{Data: "x", Branch: "B"}, false},
-		"response": {map[string]any{"payload": nil, "response": map[string]any{"statusCode": 400.0, "contentType": "a/b", "headers": map[string]any{"X": 1.0}, "body": map[string]any{"a": 1.0}}},
-			component.Result{Response: &component.Response{StatusCode: 400, ContentType: "a/b", Headers: map[string]string{"X": "1"}, Body: `{"a":1}`}}, false},
-		"empty response": {map[string]any{"payload": 1.0, "response": map[string]any{}}, component.Result{Data: 1.0, Response: &component.Response{}}, false},
-		"no status":      {map[string]any{"payload": 1.0, "response": map[string]any{"statusCode": 42.0}}, component.Result{}, true},
+		"response": {map[string]any{"payload": nil, "response": map[string]any{"statusCode": 400.0,
+			"contentType": "a/b", "headers": map[string]any{"X": 1.0}, "body": map[string]any{"a": 1.0}}},
+			component.Result{Response: &component.Response{StatusCode: 400, ContentType: "a/b",
+				Headers: map[string]string{"X": "1"}, Body: `{"a":1}`}}, false},
+		"empty response": {map[string]any{"payload": 1.0, "response": map[string]any{}},
+			component.Result{Data: 1.0, Response: &component.Response{}}, false},
+		"no status": {map[string]any{"payload": 1.0, "response": map[string]any{"statusCode": 42.0}},
+			component.Result{}, true},
 	} {
 		s := newStep(t)
 		s.script = func(call component.ScriptCall) (any, error) {

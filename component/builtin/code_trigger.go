@@ -11,7 +11,8 @@ type codeTriggerInputs struct {
 	Code string `key:"code" label:"Code" type:"code" required:"true" doc:"A function assigned to module.exports, such as: module.exports = async (context, payload) => ({ payload, response: { statusCode: 201 } })"`
 }
 
-func runCodeTrigger(ctx context.Context, step component.Step, payload map[string]any, in codeTriggerInputs) (component.Result, error) {
+func runCodeTrigger(ctx context.Context, step component.Step, payload map[string]any,
+	in codeTriggerInputs) (component.Result, error) {
 	val, err := callCode(ctx, step, component.ScriptCall{Source: in.Code, Args: []any{nil, payload}})
 	if err != nil {
 		return component.Result{}, err

@@ -39,8 +39,10 @@ func listCodeActions() []component.Action {
 		component.NewAction("aggregate", "Aggregate",
 			"Makes one number of a list of them; text that is a number counts as one. Without elements, average, median, maximum and minimum are null.", aggregate),
 		component.NewAction("filter", "Filter", "Leaves out elements of a list by a JavaScript function.", filter),
-		component.NewAction("map", "Map", "Filters a list and transforms each element that is left by a JavaScript function.", transform),
-		component.NewAction("sort", "Sort", "Orders a list by a JavaScript function. Elements that it calls equal stay in their order.", sortList),
+		component.NewAction("map", "Map",
+			"Filters a list and transforms each element that is left by a JavaScript function.", transform),
+		component.NewAction("sort", "Sort",
+			"Orders a list by a JavaScript function. Elements that it calls equal stay in their order.", sortList),
 	}
 }
 
@@ -80,7 +82,8 @@ func transform(ctx context.Context, step component.Step, in mapInputs) (componen
 	if len(list) == 0 {
 		return component.Result{Data: list}, nil
 	}
-	data, err := step.Script(ctx, component.ScriptCall{Source: mapScript, Args: []any{list, in.Filter, in.Transform, in.Context}, Log: step.Log})
+	data, err := step.Script(ctx,
+		component.ScriptCall{Source: mapScript, Args: []any{list, in.Filter, in.Transform, in.Context}, Log: step.Log})
 	return component.Result{Data: data}, err
 }
 
@@ -89,7 +92,8 @@ func sortList(ctx context.Context, step component.Step, in sortInputs) (componen
 	if err != nil {
 		return component.Result{}, err
 	}
-	data, err := step.Script(ctx, component.ScriptCall{Source: sortScript, Args: []any{list, in.Compare}, Log: step.Log})
+	data, err := step.Script(ctx, component.ScriptCall{Source: sortScript, Args: []any{list, in.Compare},
+		Log: step.Log})
 	return component.Result{Data: data}, err
 }
 

@@ -48,23 +48,31 @@ type fieldMappingInputs struct {
 
 func objectActions() []component.Action {
 	return []component.Action{
-		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.", pure(func(budget *value.Budget, in addKeyInputs) (any, error) {
-			return withKeys(budget, in.Object, in.Path, map[string]any{in.Key: in.Value})
-		})),
-		component.NewAction("addMultipleKeys", "Add multiple keys/values to object", "Gives an object with several keys set.", pure(addKeys)),
-		component.NewAction("combineCollections", "Combine collection (deprecated)", "Makes an object of keys with collections, as Create object does.", pure(func(_ *value.Budget, in combineInputs) (any, error) {
-			return objectFrom(in.Pairs), nil
-		})),
-		component.NewAction("createObject", "Create object", "Makes an object of keys with values.", pure(func(_ *value.Budget, in createObjectInputs) (any, error) {
-			return objectFrom(in.Pairs), nil
-		})),
+		component.NewAction("addKey", "Add key/value to object", "Gives an object with one key set.",
+			pure(func(budget *value.Budget, in addKeyInputs) (any, error) {
+				return withKeys(budget, in.Object, in.Path, map[string]any{in.Key: in.Value})
+			})),
+		component.NewAction("addMultipleKeys", "Add multiple keys/values to object",
+			"Gives an object with several keys set.", pure(addKeys)),
+		component.NewAction("combineCollections", "Combine collection (deprecated)",
+			"Makes an object of keys with collections, as Create object does.",
+			pure(func(_ *value.Budget, in combineInputs) (any, error) {
+				return objectFrom(in.Pairs), nil
+			})),
+		component.NewAction("createObject", "Create object", "Makes an object of keys with values.",
+			pure(func(_ *value.Budget, in createObjectInputs) (any, error) {
+				return objectFrom(in.Pairs), nil
+			})),
 		component.NewAction("fieldValueMapping", "Field value mapping",
 			"Pairs two mappings by their fields and gives a list of objects with key and value, in the order of the key mappings; the value is null where there is none.",
 			pure(fieldMapping)),
-		component.NewAction("fromObject", "Object to key value pair list", "Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
-		component.NewAction("toObject", "Key value pair list to object", "Makes an object of a list of keys with values.", pure(func(_ *value.Budget, in toObjectInputs) (any, error) {
-			return objectFrom(in.Pairs), nil
-		})),
+		component.NewAction("fromObject", "Object to key value pair list",
+			"Gives an object's keys with their values as a list, in alphabetical order.", pure(fromObject)),
+		component.NewAction("toObject", "Key value pair list to object",
+			"Makes an object of a list of keys with values.",
+			pure(func(_ *value.Budget, in toObjectInputs) (any, error) {
+				return objectFrom(in.Pairs), nil
+			})),
 	}
 }
 
@@ -85,7 +93,8 @@ func addKeys(budget *value.Budget, in addKeysInputs) (any, error) {
 		}
 	default:
 		if dynamic != "" {
-			return nil, refusal.ForField(refusal.Invalid, "dynamicFields", "an object or a list of keys with values is needed, not %s", shape(dynamic))
+			return nil, refusal.ForField(refusal.Invalid, "dynamicFields",
+				"an object or a list of keys with values is needed, not %s", shape(dynamic))
 		}
 	}
 	return withKeys(budget, in.Object, in.Path, added)
@@ -113,7 +122,9 @@ func withKeysAt(budget *value.Budget, v any, path []string, added map[string]any
 	if list, isList := v.([]any); isList && len(path) > 0 {
 		i, err := strconv.Atoi(path[0])
 		if err != nil || i < 0 || i >= len(list) {
-			return nil, refusal.ForField(refusal.Invalid, "objectPath", "the path leads into a list of %d, which has no element %q; begin with 0", len(list), excerpt(path[0], 40))
+			return nil, refusal.ForField(refusal.Invalid, "objectPath",
+				"the path leads into a list of %d, which has no element %q; begin with 0", len(list),
+				excerpt(path[0], 40))
 		}
 		changed := slices.Clone(list)
 		changed[i], err = withKeysAt(budget, list[i], path[1:], added)

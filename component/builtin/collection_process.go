@@ -21,7 +21,8 @@ func processActions() []component.Action {
 			"Keeps items that arrive too early, for the flow. When the next one in order arrives, the branch Process gets the list of it and those kept behind it; otherwise the branch Skip gets the item.",
 			processInOrder).WithBranches(),
 		component.NewAction("validateJsonSchema", "Validate JSON schema",
-			"Checks a value by a JSON Schema and gives it, read. What does not fit fails the step, which says where.", pure(validateSchema)),
+			"Checks a value by a JSON Schema and gives it, read. What does not fit fails the step, which says where.",
+			pure(validateSchema)),
 	}
 }
 
@@ -29,7 +30,8 @@ func processActions() []component.Action {
 // that a step repeated after a crash hands out the same.
 func processInOrder(ctx context.Context, step component.Step, in inOrderInputs) (component.Result, error) {
 	if in.Index < 0 || in.Index >= in.Length {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "itemIndex", "Item index must be from 0 to %d, not %d", in.Length-1, in.Index)
+		return component.Result{}, refusal.ForField(refusal.Invalid, "itemIndex",
+			"Item index must be from 0 to %d, not %d", in.Length-1, in.Index)
 	}
 	state, key := step.State(component.FlowScope), "processInOrder/"+in.Collection
 	kept, err := state.Update(ctx, key, func(old any, _ bool) (any, error) {

@@ -51,38 +51,51 @@ type selectItemInputs struct {
 
 func listActions() []component.Action {
 	return []component.Action{
-		component.NewAction("append", "Append", "Adds an element at the end of a list.", ofList(func(_ *value.Budget, list []any, in listElementInputs) (any, error) {
-			return append(slices.Clone(list), in.Element), nil
-		})),
-		component.NewAction("chunks", "Chunks", "Divides a list into lists of so many elements; the last one may have fewer.", ofList(chunks)),
-		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.", ofList(func(budget *value.Budget, list []any, in twoListsInputs) (any, error) {
-			second, err := listOf(budget, "secondListInput", in.Second)
-			if err == nil {
-				err = budget.Hold(len(second) * value.SlotBytes)
-			}
-			return slices.Concat(list, second), err
-		})),
-		component.NewAction("count", "Count", "Counts how often an element is in a list.", ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
-			return float64(len(list) - len(without(budget, list, in.Element))), nil
-		})),
+		component.NewAction("append", "Append", "Adds an element at the end of a list.",
+			ofList(func(_ *value.Budget, list []any, in listElementInputs) (any, error) {
+				return append(slices.Clone(list), in.Element), nil
+			})),
+		component.NewAction("chunks", "Chunks",
+			"Divides a list into lists of so many elements; the last one may have fewer.", ofList(chunks)),
+		component.NewAction("concatenate", "Concatenate", "Joins two lists into one.",
+			ofList(func(budget *value.Budget, list []any, in twoListsInputs) (any, error) {
+				second, err := listOf(budget, "secondListInput", in.Second)
+				if err == nil {
+					err = budget.Hold(len(second) * value.SlotBytes)
+				}
+				return slices.Concat(list, second), err
+			})),
+		component.NewAction("count", "Count", "Counts how often an element is in a list.",
+			ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
+				return float64(len(list) - len(without(budget, list, in.Element))), nil
+			})),
 		component.NewAction("create", "Create list", "Makes a list.", pure(createList)),
-		component.NewAction("deduplicate", "De-duplicate", "Keeps the first of elements that are the same.", ofList(deduplicate)),
-		component.NewAction("first", "First", "Gives the first element, null if there is none.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
-		component.NewAction("flatten", "Flatten", "Puts the elements of the lists in a list in their place, one level deep.", ofList(flatten)),
-		component.NewAction("last", "Last", "Gives the last element, null if there is none.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) {
-			return at(list, len(list)-1), nil
-		})),
-		component.NewAction("length", "Length", "Counts the elements.", ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
-		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.", ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
-			return without(budget, list, in.Element), nil
-		})),
-		component.NewAction("selectItemFromList", "Select item from list by index", "Gives the element at a place, also in nested lists; null if there is none.", ofList(selectItem)),
-		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.", ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
-			return list[:min(max(in.Number, 0), len(list))], nil
-		})),
-		component.NewAction("takeLast", "Take last", "Gives the last so many elements.", ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
-			return list[len(list)-min(max(in.Number, 0), len(list)):], nil
-		})),
+		component.NewAction("deduplicate", "De-duplicate", "Keeps the first of elements that are the same.",
+			ofList(deduplicate)),
+		component.NewAction("first", "First", "Gives the first element, null if there is none.",
+			ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return at(list, 0), nil })),
+		component.NewAction("flatten", "Flatten",
+			"Puts the elements of the lists in a list in their place, one level deep.", ofList(flatten)),
+		component.NewAction("last", "Last", "Gives the last element, null if there is none.",
+			ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) {
+				return at(list, len(list)-1), nil
+			})),
+		component.NewAction("length", "Length", "Counts the elements.",
+			ofList(func(_ *value.Budget, list []any, _ listInputs) (any, error) { return float64(len(list)), nil })),
+		component.NewAction("remove", "Remove", "Leaves out an element wherever it is in a list.",
+			ofList(func(budget *value.Budget, list []any, in listElementInputs) (any, error) {
+				return without(budget, list, in.Element), nil
+			})),
+		component.NewAction("selectItemFromList", "Select item from list by index",
+			"Gives the element at a place, also in nested lists; null if there is none.", ofList(selectItem)),
+		component.NewAction("takeFirst", "Take first", "Gives the first so many elements.",
+			ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
+				return list[:min(max(in.Number, 0), len(list))], nil
+			})),
+		component.NewAction("takeLast", "Take last", "Gives the last so many elements.",
+			ofList(func(_ *value.Budget, list []any, in listCountInputs) (any, error) {
+				return list[len(list)-min(max(in.Number, 0), len(list)):], nil
+			})),
 	}
 }
 
@@ -111,7 +124,8 @@ func ofList[I listed](do func(budget *value.Budget, list []any, in I) (any, erro
 
 func chunks(budget *value.Budget, list []any, in listCountInputs) (any, error) {
 	if in.Number < 1 {
-		return nil, refusal.ForField(refusal.Invalid, "numberInput", "Number of elements must be at least 1, not %d", in.Number)
+		return nil, refusal.ForField(refusal.Invalid, "numberInput", "Number of elements must be at least 1, not %d",
+			in.Number)
 	}
 	if err := budget.Hold(len(list) / in.Number * (value.ListBytes + value.SlotBytes)); err != nil {
 		return nil, err
@@ -192,7 +206,8 @@ func selectItem(_ *value.Budget, list []any, in selectItemInputs) (any, error) {
 	for _, step := range strings.FieldsFunc(in.Index, func(r rune) bool { return strings.ContainsRune(".,[] ", r) }) {
 		i, err := strconv.Atoi(step)
 		if err != nil || i < 0 {
-			return nil, refusal.ForField(refusal.Invalid, "indexInput", "Index must be a whole number from 0, or several with dots between, not %q", excerpt(in.Index, 40))
+			return nil, refusal.ForField(refusal.Invalid, "indexInput",
+				"Index must be a whole number from 0, or several with dots between, not %q", excerpt(in.Index, 40))
 		}
 		inner, _ := item.([]any)
 		item = at(inner, i)

@@ -35,7 +35,8 @@ func checkCondition(condition any, depth int) error {
 	case !known:
 		return refusal.ForField(refusal.Invalid, "conditions", "%q is no operator of conditions", value.Text(list[0]))
 	case n > len(list)-1:
-		return refusal.ForField(refusal.Invalid, "conditions", "%s takes %s, not %d", operator, refusal.Count(n, "operand"), len(list)-1)
+		return refusal.ForField(refusal.Invalid, "conditions", "%s takes %s, not %d", operator,
+			refusal.Count(n, "operand"), len(list)-1)
 	case n > 0:
 		return nil
 	}
@@ -111,7 +112,8 @@ func testOne(budget *value.Budget, operator string, raw any) (bool, error) {
 	default:
 		text, isText := raw.(string) // as it was: "123" is text here
 		if !isText {
-			return false, refusal.ForField(refusal.Invalid, "conditions", "%s takes a list or text, not %s; test with exists first", operator, shape(v))
+			return false, refusal.ForField(refusal.Invalid, "conditions",
+				"%s takes a list or text, not %s; test with exists first", operator, shape(v))
 		}
 		length = len(text)
 	}
@@ -170,12 +172,15 @@ func contains(container, raw, read any) (bool, error) {
 	case string:
 		return strings.Contains(x, value.LooseText(raw)), nil
 	case []any:
-		return slices.ContainsFunc(x, func(element any) bool { return identical(element, raw) || identical(element, read) }), nil
+		return slices.ContainsFunc(x, func(element any) bool {
+			return identical(element, raw) || identical(element, read)
+		}), nil
 	case map[string]any:
 		_, has := x[value.LooseText(raw)]
 		return has, nil
 	}
-	return false, refusal.ForField(refusal.Invalid, "conditions", "in looks into text, a list or an object, not into %s", shape(container))
+	return false, refusal.ForField(refusal.Invalid, "conditions",
+		"in looks into text, a list or an object, not into %s", shape(container))
 }
 
 // identical compares as JavaScript does when it looks for an element: a list or an object is only identical to

@@ -15,7 +15,8 @@ import (
 // branchOn runs branchOnExpression with one branch of that condition.
 func branchOn(t *testing.T, condition any) (component.Result, error) {
 	t.Helper()
-	return branchOnExpression(t.Context(), newStep(t), branchOnExpressionInputs{Conditions: []value.KeyValue{{Key: "Then", Value: condition}}})
+	return branchOnExpression(t.Context(), newStep(t),
+		branchOnExpressionInputs{Conditions: []value.KeyValue{{Key: "Then", Value: condition}}})
 }
 
 // judge evaluates a condition to a letter of the table.
@@ -47,7 +48,8 @@ func TestConditionsAsInJavaScript(t *testing.T) {
 	if err := json.Unmarshal(data, &table); err != nil {
 		t.Fatal(err)
 	}
-	if len(table.Unary)+len(table.Binary)+len([]string{"and", "or", "dateTimeAfter", "dateTimeBefore", "dateTimeSame"}) != len(arity) {
+	if len(table.Unary)+len(table.Binary)+len([]string{"and", "or", "dateTimeAfter", "dateTimeBefore",
+		"dateTimeSame"}) != len(arity) {
 		t.Error("the table does not have all operators")
 	}
 	lazy := func(v any) value.Operand { return func() (any, error) { return v, nil } }
@@ -127,7 +129,8 @@ func TestConditionsStopEarly(t *testing.T) {
 
 func TestBranchOnExpressionOrder(t *testing.T) {
 	conditions := []value.KeyValue{
-		{Key: "A", Value: []any{"isTrue", false}}, {Key: "B", Value: []any{"isTrue", true}}, {Key: "C", Value: []any{"isTrue", true}},
+		{Key: "A", Value: []any{"isTrue", false}}, {Key: "B", Value: []any{"isTrue", true}},
+		{Key: "C", Value: []any{"isTrue", true}},
 	}
 	got, err := newStep(t).perform("branch", "branchOnExpression", map[string]any{"conditions": conditions})
 	if got.Branch != "B" || err != nil {
@@ -143,10 +146,11 @@ func TestBranchOnExpressionRefuses(t *testing.T) {
 	for want, condition := range map[string]any{
 		"a condition is a list that begins with an operator": "and",
 		"a condition is a list that begins":                  []any{},
-		`"xor" is no operator`:                               []any{"or", []any{"isTrue", true}, []any{"xor"}}, // though it is never evaluated
-		"equal takes 2 operands, not 1":                      []any{"equal", 1.0},
-		"isEmpty takes a list or text, not nothing":          []any{"isEmpty", nil},
-		"in looks into text, a list or an object, not":       []any{"in", "a", nil},
+		// though it is never evaluated
+		`"xor" is no operator`:                         []any{"or", []any{"isTrue", true}, []any{"xor"}},
+		"equal takes 2 operands, not 1":                []any{"equal", 1.0},
+		"isEmpty takes a list or text, not nothing":    []any{"isEmpty", nil},
+		"in looks into text, a list or an object, not": []any{"in", "a", nil},
 	} {
 		_, err := branchOn(t, condition)
 		if refusal.CodeOf(err) != refusal.Invalid || !strings.Contains(err.Error(), want) {

@@ -13,9 +13,9 @@ import (
 
 // elsewhere are components of vendors and of the platform itself, which this package does not have.
 var elsewhere = []string{
-	"acme", "atlassian-jira", "aws-s3", "componentKey", "databricks", "dropbox", "google-cloud-pub-sub", "google-cloud-storage", "google-gmail",
-	"google-sheets", "ms-onedrive", "ms-sharepoint", "openai", "postgres", "progix-sig-check", "salesforce", "sftp", "slack",
-	"prismatic",
+	"acme", "atlassian-jira", "aws-s3", "componentKey", "databricks", "dropbox", "google-cloud-pub-sub",
+	"google-cloud-storage", "google-gmail", "google-sheets", "ms-onedrive", "ms-sharepoint", "openai", "postgres",
+	"progix-sig-check", "salesforce", "sftp", "slack", "prismatic",
 }
 
 // partlyWrong is a file whose steps have inputs that no action ever had.
@@ -41,14 +41,17 @@ func TestCorpusActions(t *testing.T) {
 		if err != nil {
 			t.Fatal(path, err)
 		}
-		for _, problem := range definition.Unsupported(def, func(ref definition.ActionRef, trigger bool) ([]string, error) {
-			if slices.Contains(elsewhere, ref.Component) {
-				return nil, nil
-			}
-			found++
-			return registry.Inputs(ref, trigger)
-		}) {
-			if name := filepath.Base(path); (name != partlyWrong || !strings.Contains(problem.Message, "no such input")) && !strings.HasPrefix(problem.Message, "triggerResolver") {
+		for _, problem := range definition.Unsupported(def,
+			func(ref definition.ActionRef, trigger bool) ([]string, error) {
+				if slices.Contains(elsewhere, ref.Component) {
+					return nil, nil
+				}
+				found++
+				return registry.Inputs(ref, trigger)
+			}) {
+			if name := filepath.Base(path); (name != partlyWrong ||
+				!strings.Contains(problem.Message, "no such input")) &&
+				!strings.HasPrefix(problem.Message, "triggerResolver") {
 				t.Errorf("%s: %s", name, problem)
 			}
 		}

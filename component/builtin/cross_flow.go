@@ -11,7 +11,8 @@ func init() {
 		return component.NewAction(key, "Invoke flow",
 			"Starts another flow of the same instance with data, which that flow finds as the body of its trigger. Of a flow that "+
 				"answers asynchronously the result is an object with the executionId; of a synchronous one it is what the flow's last step gives, "+
-				"and the step fails if that flow does. Repeated after a crash, it starts nothing twice.", invokeFlow).WithEffect()
+				"and the step fails if that flow does. Repeated after a crash, it starts nothing twice.",
+			invokeFlow).WithEffect()
 	}
 	register(component.Component{
 		Key: "cross-flow", Label: "Cross-flow", Category: "Logic",
@@ -19,7 +20,8 @@ func init() {
 		Actions:     []component.Action{invoke("invokeFlow"), invoke("triggerFlow")}, // older files have the second key
 		Triggers: []component.Trigger{
 			component.NewTrigger("crossFlow", "Cross-flow trigger",
-				"Starts the flow when a step of another flow invokes it. The data is in the body of the result.", passOn),
+				"Starts the flow when a step of another flow invokes it. The data is in the body of the result.",
+				passOn),
 		},
 	})
 }

@@ -13,8 +13,10 @@ func init() {
 		Key: "csv", Label: "CSV", Category: "Data",
 		Description: "Reads and writes CSV files.",
 		Actions: []component.Action{
-			component.NewAction("generateFromObject", "Generate CSV from array", "Writes a list of objects, or of lists, as CSV. Columns of objects are in alphabetical order; lists in cells are JSON.", pure(generateCSV)),
-			component.NewAction("parse", "Parse", "Reads CSV into a list of rows, each a list of text.", pure(parseCSV)),
+			component.NewAction("generateFromObject", "Generate CSV from array",
+				"Writes a list of objects, or of lists, as CSV. Columns of objects are in alphabetical order; lists in cells are JSON.", pure(generateCSV)),
+			component.NewAction("parse", "Parse", "Reads CSV into a list of rows, each a list of text.",
+				pure(parseCSV)),
 		},
 	})
 }
@@ -64,7 +66,8 @@ func oneCharacter(delimiter string) (rune, error) {
 	}
 	r, size := utf8.DecodeRuneInString(delimiter)
 	if size != len(delimiter) || r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
-		return 0, refusal.ForField(refusal.Invalid, "delimiter", "Delimiter must be one character that is no quote and no line break")
+		return 0, refusal.ForField(refusal.Invalid, "delimiter",
+			"Delimiter must be one character that is no quote and no line break")
 	}
 	return r, nil
 }

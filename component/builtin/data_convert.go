@@ -27,7 +27,9 @@ func conversionActions() []component.Action {
 		conversions("json", "JSON", "", deserializeFromJSON),
 		conversions("xml", "XML", xmlDoc, readXML),
 		conversions("yaml", "YAML", yamlDoc, readYAML),
-		conversions("binary", "JavaScript Object", "", func(_ *value.Budget, in dataInputs) (any, error) { return in.Data, nil }),
+		conversions("binary", "JavaScript Object", "", func(_ *value.Budget, in dataInputs) (any, error) {
+			return in.Data, nil
+		}),
 	)
 }
 
@@ -48,13 +50,14 @@ func conversions[I any](key, label, doc string, read func(*value.Budget, I) (any
 			continue
 		}
 		about := strings.TrimSpace("Reads " + label + " and writes it as " + to.label + ". " + doc + " " + to.doc)
-		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about, pure(func(budget *value.Budget, in I) (any, error) {
-			value, err := read(budget, in)
-			if err != nil {
-				return nil, err
-			}
-			return to.write(budget, value)
-		})))
+		actions = append(actions, component.NewAction(key+"To"+to.suffix, label+" to "+to.label, about,
+			pure(func(budget *value.Budget, in I) (any, error) {
+				value, err := read(budget, in)
+				if err != nil {
+					return nil, err
+				}
+				return to.write(budget, value)
+			})))
 	}
 	return actions
 }

@@ -160,7 +160,8 @@ func csvText(budget *value.Budget, field string, v any, delimiter rune, header b
 		case []any:
 			t.lists = append(t.lists, x)
 		default:
-			return "", refusal.ForField(refusal.Invalid, field, "row %d is %s; a row is an object or a list", i, shape(element))
+			return "", refusal.ForField(refusal.Invalid, field, "row %d is %s; a row is an object or a list", i,
+				shape(element))
 		}
 	}
 	if len(t.names) > 0 && len(t.lists) > 0 {

@@ -40,7 +40,9 @@ func readXML(budget *value.Budget, in xmlInputs) (any, error) {
 		return nil, err
 	}
 	reader := xmlReader{budget: budget, decoder: xml.NewDecoder(budget.Reader(text)), strings: in.Strings}
-	reader.decoder.CharsetReader = func(charset string, rest io.Reader) (io.Reader, error) { return fromCharset(charset, text, rest) }
+	reader.decoder.CharsetReader = func(charset string, rest io.Reader) (io.Reader, error) {
+		return fromCharset(charset, text, rest)
+	}
 	for {
 		token, err := reader.decoder.RawToken()
 		if err == io.EOF {
@@ -97,7 +99,8 @@ func fromCharset(charset, text string, rest io.Reader) (io.Reader, error) {
 	}
 	encoding, err := htmlindex.Get(charset)
 	if err != nil {
-		return nil, refusal.ForField(refusal.Invalid, "data", "the encoding %q, which the XML declares, is not known; give the text in UTF-8", excerpt(charset, 40))
+		return nil, refusal.ForField(refusal.Invalid, "data",
+			"the encoding %q, which the XML declares, is not known; give the text in UTF-8", excerpt(charset, 40))
 	}
 	return encoding.NewDecoder().Reader(rest), nil
 }
@@ -141,7 +144,8 @@ func (r xmlReader) element(start xml.StartElement, depth int) (any, error) {
 			}
 		case xml.EndElement:
 			if t.Name != start.Name {
-				return nil, refusal.New(refusal.Invalid, "<%s> is closed by </%s>", xmlName(start.Name), xmlName(t.Name))
+				return nil, refusal.New(refusal.Invalid, "<%s> is closed by </%s>", xmlName(start.Name),
+					xmlName(t.Name))
 			}
 			return r.finished(object, strings.TrimSpace(text.String()))
 		}
@@ -242,7 +246,8 @@ func (w xmlWriter) escaped(before string, v any, after string) error {
 
 func (w xmlWriter) element(name string, v any, depth int) error {
 	if !isXMLName(name) {
-		return refusal.ForField(refusal.Invalid, "data", "%q cannot be the name of an XML element or attribute", excerpt(name, 40))
+		return refusal.ForField(refusal.Invalid, "data", "%q cannot be the name of an XML element or attribute",
+			excerpt(name, 40))
 	}
 	if depth > maxXMLDepth {
 		return refusal.ForField(refusal.Invalid, "data", "Data is nested deeper than %d", maxXMLDepth)

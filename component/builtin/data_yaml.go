@@ -241,7 +241,8 @@ func writeYAML(budget *value.Budget, v any) (string, error) {
 	plain, _ := readJSON(budget, compact)
 	out := budget.NewOutput() // deep inside, each line begins with many spaces
 	if err := encodeYAML(out, quoted(plain)); err != nil && budget.Err() == nil {
-		return "", refusal.ForField(refusal.Invalid, "data", "Data cannot be written as YAML: %s", excerpt(err.Error(), 300))
+		return "", refusal.ForField(refusal.Invalid, "data", "Data cannot be written as YAML: %s",
+			excerpt(err.Error(), 300))
 	}
 	return out.Result()
 }

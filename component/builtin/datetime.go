@@ -20,22 +20,31 @@ func init() {
 		Key: "datetime", Label: "Date/time", Category: "Data",
 		Description: "Works with dates and times: ISO 8601 text, in UTC if it names no zone, or a number of seconds since 1970, from 100000000000 on of milliseconds.",
 		Actions: []component.Action{
-			component.NewAction("adjustDateTime", "Adjust date/time", "Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
-			component.NewAction("convertToISOString", "Convert date/time to ISO string", "Gives ISO text in UTC of a date.", pure(func(budget *value.Budget, in zonedInputs) (any, error) {
-				at, err := in.time(budget)
-				return at.UTC().Format(isoMillis), err
-			})),
-			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string", "Gives ISO text of a date in a time zone, with its offset.", pure(func(budget *value.Budget, in zonedInputs) (any, error) {
-				at, err := in.time(budget)
-				return at.Format("2006-01-02T15:04:05.000Z07:00"), err
-			})),
-			component.NewAction("convertToEpoch", "Convert date to epoch", "Gives the milliseconds, or seconds, from 1970 to a date.", pure(func(budget *value.Budget, in epochInputs) (any, error) {
-				at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
-				return epoch(at, in.Seconds), err
-			})),
-			component.NewAction("convertFromEpoch", "Convert epoch timestamp to date", "Gives ISO text in UTC of milliseconds, or seconds, since 1970.", pure(convertFromEpoch)),
-			component.NewAction("formatDateTime", "Format date/time", "Writes a date by a pattern: YYYY or YY year, MM or M month, MMMM or MMM its English name, DD or D day, dddd or ddd weekday, HH or H hour to 24, hh or h hour to 12, A or a AM or PM, mm or m minute, ss or s second, SSS milliseconds, Z offset; what is in [brackets], and all else, as it is.", pure(formatDateTime)),
-			component.NewAction("getCurrentDateTime", "Get current date/time", "Gives the time as ISO text in UTC, or the seconds since 1970.", getCurrentDateTime),
+			component.NewAction("adjustDateTime", "Adjust date/time",
+				"Moves a date by seconds, minutes, hours and days, which may be negative. The result is ISO text in UTC; a day has 24 hours.", pure(adjustDateTime)),
+			component.NewAction("convertToISOString", "Convert date/time to ISO string",
+				"Gives ISO text in UTC of a date.", pure(func(budget *value.Budget, in zonedInputs) (any, error) {
+					at, err := in.time(budget)
+					return at.UTC().Format(isoMillis), err
+				})),
+			component.NewAction("convertToLocalISOString", "Convert date/time to local ISO string",
+				"Gives ISO text of a date in a time zone, with its offset.",
+				pure(func(budget *value.Budget, in zonedInputs) (any, error) {
+					at, err := in.time(budget)
+					return at.Format("2006-01-02T15:04:05.000Z07:00"), err
+				})),
+			component.NewAction("convertToEpoch", "Convert date to epoch",
+				"Gives the milliseconds, or seconds, from 1970 to a date.",
+				pure(func(budget *value.Budget, in epochInputs) (any, error) {
+					at, err := timeOf("dateTimeInput", unquoted(budget, in.DateTime))
+					return epoch(at, in.Seconds), err
+				})),
+			component.NewAction("convertFromEpoch", "Convert epoch timestamp to date",
+				"Gives ISO text in UTC of milliseconds, or seconds, since 1970.", pure(convertFromEpoch)),
+			component.NewAction("formatDateTime", "Format date/time",
+				"Writes a date by a pattern: YYYY or YY year, MM or M month, MMMM or MMM its English name, DD or D day, dddd or ddd weekday, HH or H hour to 24, hh or h hour to 12, A or a AM or PM, mm or m minute, ss or s second, SSS milliseconds, Z offset; what is in [brackets], and all else, as it is.", pure(formatDateTime)),
+			component.NewAction("getCurrentDateTime", "Get current date/time",
+				"Gives the time as ISO text in UTC, or the seconds since 1970.", getCurrentDateTime),
 		},
 	})
 }
@@ -146,11 +155,13 @@ func formatDateTime(budget *value.Budget, in formatInputs) (any, error) {
 const longestPattern = 1000
 
 // datePattern matches the words of a pattern. Of words with a common beginning, the longer ones come first.
-var datePattern = regexp.MustCompile(`\[[^\]]*\]|YYYY|yyyy|YY|yy|MMMM|MMM|MM|M|DD|dddd|ddd|dd|D|HH|H|hh|h|mm|m|ss|SSS|s|A|a|Z`)
+var datePattern = regexp.MustCompile(
+	`\[[^\]]*\]|YYYY|yyyy|YY|yy|MMMM|MMM|MM|M|DD|dddd|ddd|dd|D|HH|H|hh|h|mm|m|ss|SSS|s|A|a|Z`)
 
 var dateLayouts = map[string]string{
-	"YYYY": "2006", "yyyy": "2006", "YY": "06", "yy": "06", "MMMM": "January", "MMM": "Jan", "MM": "01", "M": "1", "DD": "02", "dd": "02", "D": "2",
-	"dddd": "Monday", "ddd": "Mon", "HH": "15", "hh": "03", "h": "3", "mm": "04", "m": "4", "ss": "05", "s": "5", "A": "PM", "a": "pm", "Z": "-07:00",
+	"YYYY": "2006", "yyyy": "2006", "YY": "06", "yy": "06", "MMMM": "January", "MMM": "Jan", "MM": "01", "M": "1",
+	"DD": "02", "dd": "02", "D": "2", "dddd": "Monday", "ddd": "Mon", "HH": "15", "hh": "03", "h": "3", "mm": "04",
+	"m": "4", "ss": "05", "s": "5", "A": "PM", "a": "pm", "Z": "-07:00",
 }
 
 func getCurrentDateTime(_ context.Context, _ component.Step, in currentInputs) (component.Result, error) {

@@ -25,7 +25,8 @@ type step struct {
 }
 
 func newStep(t *testing.T) *step {
-	return &step{t: t, key: "run-1/send", client: http.DefaultClient, states: map[component.Scope]*state{}, facts: map[string]any{"executionId": "e1"}}
+	return &step{t: t, key: "run-1/send", client: http.DefaultClient, states: map[component.Scope]*state{},
+		facts: map[string]any{"executionId": "e1"}}
 }
 
 func (s *step) IdempotencyKey() string    { return s.key }

@@ -64,7 +64,8 @@ func fuzzed(t *testing.T, key, name string, inputs map[string]any) (any, error) 
 	if _, err := value.JSON(result.Data); err != nil {
 		t.Errorf("a result that is no value: %v", err)
 	}
-	if _, err := action.Perform(&ending{context.Background(), 0}, newStep(t), inputs); err != nil && !errors.Is(err, errEnded) {
+	if _, err := action.Perform(&ending{context.Background(), 0}, newStep(t), inputs); err != nil &&
+		!errors.Is(err, errEnded) {
 		t.Errorf("got %v of a run that is over", err)
 	}
 	return result.Data, nil
@@ -87,8 +88,9 @@ func add(f *testing.F, seeds ...string) {
 }
 
 func FuzzCSV(f *testing.F) {
-	add(f, "a,b\r\n1,\"x\r\ny\"\r\n", "\ufeff\"id\",name\n1,x\n", "a,b\n\n,\n1,2\n", "size,n\n5\" pipe,1\n", "id,tag,tag\n1,red,blue\n", "a\n1,2,3\n",
-		"a__b__c,a\n1,2\n", `a,"b""c"`, "a,b\n1, \"x,y\"\n", "\"", ",\n,", "a__\n1", "__,a__b\n1,2")
+	add(f, "a,b\r\n1,\"x\r\ny\"\r\n", "\ufeff\"id\",name\n1,x\n", "a,b\n\n,\n1,2\n", "size,n\n5\" pipe,1\n",
+		"id,tag,tag\n1,red,blue\n", "a\n1,2,3\n", "a__b__c,a\n1,2\n", `a,"b""c"`, "a,b\n1, \"x,y\"\n", "\"", ",\n,",
+		"a__\n1", "__,a__b\n1,2")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, unflatten := range []string{"false", "true"} {
 			_, _ = fuzzed(t, "change-data-format", "deserializeFromCsv", in("data", text, "unflattenKeys", unflatten))
@@ -118,9 +120,11 @@ func FuzzCSV(f *testing.F) {
 }
 
 func FuzzYAML(f *testing.F) {
-	add(f, "zip: 02142", "a: yes\nb: no\nc: on", "- DE\n- NO\n- FI", "t: 12:30:45", "n: 1_000", "d: 2024-01-05T10:00:00+02:00", "a: 1\n---\nb: 2", "a: 1\na: 2",
-		"t: |\r\n  a\r\n  b\r\n", "\ufeffa: 1", "a:\n\tb: 1", "1: a\ntrue: b\n007: c\n~: d", "a: ~\nb: null\nc:", "a: .inf\nb: .nan", "", "a: &x [1]\nb: *x",
-		"<<: {a: 1}\nb: 2", "? [a]\n: b", "%TAG !a! b\n---\n!a!c d", "[a: b, {? c}]", "!!binary aGk=", "- !x {a: 1}", "\"\\x41\\u00e9\" : >-\n  a\n  b", "- - - a", "? - a")
+	add(f, "zip: 02142", "a: yes\nb: no\nc: on", "- DE\n- NO\n- FI", "t: 12:30:45", "n: 1_000",
+		"d: 2024-01-05T10:00:00+02:00", "a: 1\n---\nb: 2", "a: 1\na: 2", "t: |\r\n  a\r\n  b\r\n", "\ufeffa: 1",
+		"a:\n\tb: 1", "1: a\ntrue: b\n007: c\n~: d", "a: ~\nb: null\nc:", "a: .inf\nb: .nan", "", "a: &x [1]\nb: *x",
+		"<<: {a: 1}\nb: 2", "? [a]\n: b", "%TAG !a! b\n---\n!a!c d", "[a: b, {? c}]", "!!binary aGk=", "- !x {a: 1}",
+		"\"\\x41\\u00e9\" : >-\n  a\n  b", "- - - a", "? - a")
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "deserializeFromYaml", in("data", text))
 		if err != nil {
@@ -156,8 +160,10 @@ func nodes(n *yaml.Node) int {
 }
 
 func FuzzXML(f *testing.F) {
-	add(f, order, "<a x='1'>t<b>1.50</b></a>", `<?xml version="1.0" encoding="UTF-16"?><a>é</a>`, "<a><b></a>", `<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`,
-		"<a>&#0;&#x10FFFF;&lt;</a>", "<a b='>' c=\"'\"/>", "<a:b xmlns:a=''><c/>x<c/></a:b>", "<a><![CDATA[]]]]></a>", "<a =''/>", "<a b = '1'/>", times("<?xml version='", "1", 5000, "'?><a/>"), "<a><!----></a>")
+	add(f, order, "<a x='1'>t<b>1.50</b></a>", `<?xml version="1.0" encoding="UTF-16"?><a>é</a>`, "<a><b></a>",
+		`<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`, "<a>&#0;&#x10FFFF;&lt;</a>", "<a b='>' c=\"'\"/>",
+		"<a:b xmlns:a=''><c/>x<c/></a:b>", "<a><![CDATA[]]]]></a>", "<a =''/>", "<a b = '1'/>",
+		times("<?xml version='", "1", 5000, "'?><a/>"), "<a><!----></a>")
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "deserializeFromXml", in("data", text, "numbersAsStrings", "true"))
 		if err != nil {
@@ -170,7 +176,8 @@ func FuzzXML(f *testing.F) {
 		if err != nil {
 			return
 		}
-		back, err := fuzzed(t, "change-data-format", "deserializeFromXml", in("data", written, "numbersAsStrings", "true"))
+		back, err := fuzzed(t, "change-data-format", "deserializeFromXml",
+			in("data", written, "numbersAsStrings", "true"))
 		if err != nil && refusal.LimitOf(err) == "" {
 			t.Errorf("%q became %q: %v", text, written, err)
 		} else if err == nil {
@@ -198,8 +205,10 @@ func attributes(v any) (most int) {
 }
 
 func FuzzMessagePack(f *testing.F) {
-	add(f, "\x82\xa1a\x93\x01\xc0\xc3\x02\xc4\x01\xff", "\xcd\x01\x00", "\xd3\xff\xff\xff\xff\xff\xff\xff\xff", "\xca\x3f\x80\x00\x00", "\xd9\x02hi", "\xdc\x00\x01\xc2",
-		"\xd4\x05\x06", "\xc1", "\xdd\xff\xff\xff\xff", "\xdb\xff\xff\xff\xff", "\x91\x91\x91", "\x81\x81\xa1k\xa1v", "\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", "\x81\xa1\xff\xa1\xff")
+	add(f, "\x82\xa1a\x93\x01\xc0\xc3\x02\xc4\x01\xff", "\xcd\x01\x00", "\xd3\xff\xff\xff\xff\xff\xff\xff\xff",
+		"\xca\x3f\x80\x00\x00", "\xd9\x02hi", "\xdc\x00\x01\xc2", "\xd4\x05\x06", "\xc1", "\xdd\xff\xff\xff\xff",
+		"\xdb\xff\xff\xff\xff", "\x91\x91\x91", "\x81\x81\xa1k\xa1v", "\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+		"\x81\xa1\xff\xa1\xff")
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "messagepack", "decodeMessage", in("message", text))
 		if err != nil {
@@ -218,7 +227,8 @@ func FuzzMessagePack(f *testing.F) {
 }
 
 func FuzzForm(f *testing.F) {
-	add(f, "payload=%7B%22a%22%3A1%7D&x=+", "a=1&a=2&b", "rate=100%+%C3%A9&&%zz=1=2", "a=1;b=2", "=", "=x&=y", "%", "%4", "a=%ff%00")
+	add(f, "payload=%7B%22a%22%3A1%7D&x=+", "a=1&a=2&b", "rate=100%+%C3%A9&&%zz=1=2", "a=1;b=2", "=", "=x&=y", "%",
+		"%4", "a=%ff%00")
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "deserializeFormData", in("data", text))
 		if err != nil {
@@ -243,7 +253,8 @@ func FuzzForm(f *testing.F) {
 }
 
 func FuzzPrettyPrint(f *testing.F) {
-	add(f, `{"b":[],"a":{"c":1}}`, `["\"]},{[:", {}, [[]]]`, "plain", `"\\"`, strings.Repeat("[", 200)+"1,2"+strings.Repeat("]", 200))
+	add(f, `{"b":[],"a":{"c":1}}`, `["\"]},{[:", {}, [[]]]`, "plain", `"\\"`,
+		strings.Repeat("[", 200)+"1,2"+strings.Repeat("]", 200))
 	f.Fuzz(func(t *testing.T, text string) {
 		data, err := fuzzed(t, "change-data-format", "prettyPrint", in("data", text))
 		val, isJSON := readJSON(value.NewBudget(t.Context()), text)
@@ -266,7 +277,8 @@ func FuzzCondition(f *testing.F) {
 	for _, word := range strings.Fields(string(data))[:100] {
 		f.Add(word, "5")
 	}
-	for _, seed := range [][2]string{{"[1,2]", "1"}, {"2026-01-01", "1767225600"}, {`{"a":1}`, "a"}, {"", "null"}, {"0x10", "16"}, {"1e999", "-1e999"}} {
+	for _, seed := range [][2]string{{"[1,2]", "1"}, {"2026-01-01", "1767225600"}, {`{"a":1}`, "a"}, {"", "null"},
+		{"0x10", "16"}, {"1e999", "-1e999"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, left, right string) {
@@ -302,12 +314,14 @@ func FuzzCondition(f *testing.F) {
 }
 
 func FuzzObjectPath(f *testing.F) {
-	for _, seed := range [][2]string{{`{"order":{"items":[{"id":1}]}}`, "order.items[0].customer"}, {"{}", "a.b.c"}, {"[1]", "[0]"}, {`{"a":[1]}`, "a.-1"}, {"", ".."}, {`{"a":1}`, "a"}} {
+	for _, seed := range [][2]string{{`{"order":{"items":[{"id":1}]}}`, "order.items[0].customer"}, {"{}", "a.b.c"},
+		{"[1]", "[0]"}, {`{"a":[1]}`, "a.-1"}, {"", ".."}, {`{"a":1}`, "a"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, object, path string) {
 		before, _ := value.JSON(unquoted(value.NewBudget(t.Context()), object))
-		_, _ = fuzzed(t, "collection-tools", "addKey", in("object", object, "objectPath", path, "key", "k", "value", "v"))
+		_, _ = fuzzed(t, "collection-tools", "addKey", in("object", object, "objectPath", path, "key", "k",
+			"value", "v"))
 		_, _ = fuzzed(t, "collection-tools", "selectItemFromList", in("listInput", object, "indexInput", path))
 		if after, _ := value.JSON(unquoted(value.NewBudget(t.Context()), object)); !bytes.Equal(before, after) {
 			t.Errorf("the object itself was changed: %s", after)
@@ -316,8 +330,10 @@ func FuzzObjectPath(f *testing.F) {
 }
 
 func FuzzDate(f *testing.F) {
-	for _, seed := range [][2]string{{"2026-01-31T12:00:00.5+02:00", "YYYY-MM-DDTHH:mm:ss.SSSZ"}, {"20260131", "dddd, MMMM D, YY [at] h:m a"}, {"1767225600", "[[]"}, {"-1e11", "SSSS"},
-		{"Mon, 02 Jan 2006 15:04:05 GMT", "ddd"}, {"2026", "[x"}, {"0000-01-01", "YYYY"}, {"9999-12-31T23:59:59-14:00", "YYYY"}} {
+	for _, seed := range [][2]string{{"2026-01-31T12:00:00.5+02:00", "YYYY-MM-DDTHH:mm:ss.SSSZ"},
+		{"20260131", "dddd, MMMM D, YY [at] h:m a"}, {"1767225600", "[[]"}, {"-1e11", "SSSS"},
+		{"Mon, 02 Jan 2006 15:04:05 GMT", "ddd"}, {"2026", "[x"}, {"0000-01-01", "YYYY"},
+		{"9999-12-31T23:59:59-14:00", "YYYY"}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, at, pattern string) {
@@ -329,7 +345,8 @@ func FuzzDate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := fuzzed(t, "datetime", "convertToISOString", in("dateTimeInput", iso)); len(iso.(string)) == len(isoMillis) && (again != iso || err != nil) {
+		if again, err := fuzzed(t, "datetime", "convertToISOString",
+			in("dateTimeInput", iso)); len(iso.(string)) == len(isoMillis) && (again != iso || err != nil) {
 			t.Errorf("%q is %v, then %v, %v", at, iso, again, err)
 		}
 	})
@@ -339,7 +356,8 @@ func FuzzDate(f *testing.F) {
 var words = regexp.MustCompile(`Math\.\w+|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|[0-9.][eE]`)
 
 func FuzzExpression(f *testing.F) {
-	add(f, "2 * (3 + 7) ** 2", "-(.5e1 - 0xF) % 4 + Math.max(1, Math.PI)", "process.exit()", "1e5", "0b1|0o7", "Math.constructor", "1,2", "x", "(1)`a`", "1/*a*/", "\u2028")
+	add(f, "2 * (3 + 7) ** 2", "-(.5e1 - 0xF) % 4 + Math.max(1, Math.PI)", "process.exit()", "1e5", "0b1|0o7",
+		"Math.constructor", "1,2", "x", "(1)`a`", "1/*a*/", "\u2028")
 	f.Fuzz(func(t *testing.T, expression string) {
 		if len(expression) > longestFuzz {
 			t.Skip()
@@ -347,33 +365,40 @@ func FuzzExpression(f *testing.F) {
 		s := newStep(t)
 		s.script = func(call component.ScriptCall) (any, error) {
 			left := words.ReplaceAllString(expression, " ")
-			if strings.ContainsFunc(left, unicode.IsLetter) || strings.ContainsAny(left, "\"'`[]{};\\=$_@#!?:") || len(expression) > longestExpression {
+			if strings.ContainsFunc(left, unicode.IsLetter) || strings.ContainsAny(left, "\"'`[]{};\\=$_@#!?:") ||
+				len(expression) > longestExpression {
 				t.Errorf("%q reached the script engine", expression)
 			}
 			return 1.0, nil
 		}
-		if _, err := s.perform("math", "evaluate", in("expression", expression)); err != nil && refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := s.perform("math", "evaluate", in("expression", expression)); err != nil &&
+			refusal.CodeOf(err) != refusal.Invalid {
 			t.Error(err)
 		}
 	})
 }
 
 func FuzzJSONSchema(f *testing.F) {
-	for _, seed := range [][2]string{{`{"type":"object","properties":{"id":{"type":"integer"}},"required":["id"]}`, `{"id":1}`}, {`{"items":{"$ref":"#"}}`, "[[[]]]"},
-		{`{"minimum":1e308,"multipleOf":0.01}`, "[1e999999,-1e-999999]"}, {`{"pattern":"(a+)+$"}`, `"aaaa"`}, {`{"$ref":"http://x/y"}`, "1"}, {`{"uniqueItems":true}`, "[1,1.0]"},
-		{`{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"not":{}}}}`, "1"}, {"true", "1"}, {`{"$schema":"http://json-schema.org/draft-04/schema#","id":"x"}`, "{}"}, {`{"format":"date-time","propertyNames":{"maxLength":1}}`, `{"ab":1}`}} {
+	for _, seed := range [][2]string{{`{"type":"object","properties":{"id":{"type":"integer"}},"required":["id"]}`,
+		`{"id":1}`}, {`{"items":{"$ref":"#"}}`, "[[[]]]"},
+		{`{"minimum":1e308,"multipleOf":0.01}`, "[1e999999,-1e-999999]"}, {`{"pattern":"(a+)+$"}`, `"aaaa"`},
+		{`{"$ref":"http://x/y"}`, "1"}, {`{"uniqueItems":true}`, "[1,1.0]"},
+		{`{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"not":{}}}}`, "1"}, {"true", "1"},
+		{`{"$schema":"http://json-schema.org/draft-04/schema#","id":"x"}`, "{}"},
+		{`{"format":"date-time","propertyNames":{"maxLength":1}}`, `{"ab":1}`}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, schema, value string) {
 		if len(schema) > 2000 {
-			t.Skip() // it is the flow's own
+			t.Skip() // the error is the flow's own
 		}
 		_, _ = fuzzed(t, "collection-tools", "validateJsonSchema", in("jsonSchema", schema, "jsonInput", value))
 	})
 }
 
 func FuzzText(f *testing.F) {
-	for _, seed := range [][3]string{{"a,b,", ",", "x"}, {"aé", "", ""}, {"ΟΔΟΣ straße", "ß", "SS"}, {"&lt;&eacute;&#39;&amp;amp;", "&", "&amp;"}, {"\xff", "\xff", "a"}, {"a😀b", "b", "😀"}} {
+	for _, seed := range [][3]string{{"a,b,", ",", "x"}, {"aé", "", ""}, {"ΟΔΟΣ straße", "ß", "SS"},
+		{"&lt;&eacute;&#39;&amp;amp;", "&", "&amp;"}, {"\xff", "\xff", "a"}, {"a😀b", "b", "😀"}} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, text, find, by string) {
@@ -384,15 +409,18 @@ func FuzzText(f *testing.F) {
 			}
 			return data
 		}
-		if got := do("replace", "text", text, "find", find, "replace", by); got != nil && find != "" && got != strings.ReplaceAll(text, find, by) {
+		if got := do("replace", "text", text, "find", find, "replace", by); got != nil && find != "" &&
+			got != strings.ReplaceAll(text, find, by) {
 			t.Errorf("%q for %q in %q: got %q", by, find, text, got)
 		}
 		if parts := do("split", "text", text, "separator", find); parts != nil && utf8.ValidString(text+find) {
-			if list, ok := parts.([]any); ok && len(list) > 1 && do("join", "strings", parts, "separator", find) != text {
+			if list, ok := parts.([]any); ok && len(list) > 1 &&
+				do("join", "strings", parts, "separator", find) != text {
 				t.Errorf("%q in parts %v is another text", text, parts)
 			}
 		}
-		for _, action := range []string{"lowerCase", "upperCase", "trim", "htmlEncode", "htmlDecode", "stringLength", "splitLines", "decodeBase64"} {
+		for _, action := range []string{"lowerCase", "upperCase", "trim", "htmlEncode", "htmlDecode", "stringLength",
+			"splitLines", "decodeBase64"} {
 			do(action, "text", text)
 		}
 		do("slice", "text", text, "sliceStart", 1.0, "sliceStop", "-1")

@@ -14,26 +14,32 @@ import (
 // The keys of the actions for one function each follow their labels.
 func init() {
 	actions := []component.Action{
-		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.", pure(func(budget *value.Budget, in hashInputs) (any, error) {
-			return digest(budget, in.Function, in.Message, nil)
-		})),
-		component.NewAction("computeHmac", "Compute HMAC hash", "Gives the hash of a message with a secret key (HMAC) as hexadecimal text.", pure(func(budget *value.Budget, in hmacInputs) (any, error) {
-			return digest(budget, in.Function, in.Message, in.Secret)
-		})),
+		component.NewAction("computeHash", "Compute hash", "Gives the hash of a message as hexadecimal text.",
+			pure(func(budget *value.Budget, in hashInputs) (any, error) {
+				return digest(budget, in.Function, in.Message, nil)
+			})),
+		component.NewAction("computeHmac", "Compute HMAC hash",
+			"Gives the hash of a message with a secret key (HMAC) as hexadecimal text.",
+			pure(func(budget *value.Budget, in hmacInputs) (any, error) {
+				return digest(budget, in.Function, in.Message, in.Secret)
+			})),
 	}
 	for _, name := range value.HashNames() {
 		name := strings.ToUpper(name)
-		actions = append(actions, component.NewAction("compute"+name, "Compute "+name+" hash", "Gives the "+name+" hash of a message as hexadecimal text.",
+		actions = append(actions, component.NewAction("compute"+name, "Compute "+name+" hash",
+			"Gives the "+name+" hash of a message as hexadecimal text.",
 			pure(func(budget *value.Budget, in messageHashInputs) (any, error) {
 				return digest(budget, name, in.Message, nil)
 			})))
 	}
 	register(component.Component{
-		Key: "hash", Label: "Hash", Category: "Data", Description: "Computes hashes of text and of binary data, and checks those that requests are signed with.",
-		Actions: actions,
+		Key: "hash", Label: "Hash", Category: "Data",
+		Description: "Computes hashes of text and of binary data, and checks those that requests are signed with.",
+		Actions:     actions,
 		Triggers: []component.Trigger{component.NewPerformedTrigger("hmacWebhookTrigger", "HMAC webhook trigger",
 			"Starts the flow when its URL is called, as the trigger of the component Webhook does. A request is answered 401 and leaves no execution "+
-				"unless a header has the hash of the body with the secret key (HMAC) as hexadecimal text.", receiveSigned).FromRaw()},
+				"unless a header has the hash of the body with the secret key (HMAC) as hexadecimal text.",
+			receiveSigned).FromRaw()},
 	})
 }
 
@@ -83,7 +89,8 @@ func messageText(budget *value.Budget, v any) string {
 	return text
 }
 
-func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any, in signedInputs) (component.Result, error) {
+func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any,
+	in signedInputs) (component.Result, error) {
 	want, err := digest(value.NewBudget(ctx), in.Function, mapOf(payload["rawBody"])["data"], in.Secret)
 	if err != nil {
 		return component.Result{}, err
@@ -95,7 +102,8 @@ func receiveSigned(ctx context.Context, _ component.Step, payload map[string]any
 		}
 	}
 	if !hmac.Equal([]byte(given), []byte(want)) {
-		return component.Result{}, refusal.New(refusal.Unauthenticated, "the hash in the header %s is not that of the body with the secret key", in.Header)
+		return component.Result{}, refusal.New(refusal.Unauthenticated,
+			"the hash in the header %s is not that of the body with the secret key", in.Header)
 	}
 	return receiveWebhook(ctx, payload, in.webhookInputs)
 }

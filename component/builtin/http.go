@@ -17,7 +17,9 @@ func init() {
 			Key: c.key, Label: c.label, Category: "Data", Description: "Calls HTTP services.",
 			Actions: httpActions(),
 			Triggers: []component.Trigger{
-				component.NewTrigger("webhook", "Webhook", "Starts the flow when its URL is called, as the trigger of the component Webhook does.", receiveWebhook),
+				component.NewTrigger("webhook", "Webhook",
+					"Starts the flow when its URL is called, as the trigger of the component Webhook does.",
+					receiveWebhook),
 			},
 		})
 	}
@@ -25,18 +27,24 @@ func init() {
 
 func httpActions() []component.Action {
 	return []component.Action{
-		component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet), withoutBody(http.MethodGet)).WithEffect(),
-		component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost), withBody(http.MethodPost)).WithEffect(),
+		component.NewAction("httpGet", "GET request", httpDoc(http.MethodGet),
+			withoutBody(http.MethodGet)).WithEffect(),
+		component.NewAction("httpPost", "POST request", httpDoc(http.MethodPost),
+			withBody(http.MethodPost)).WithEffect(),
 		component.NewAction("httpPut", "PUT request", httpDoc(http.MethodPut), withBody(http.MethodPut)).WithEffect(),
-		component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch), withBody(http.MethodPatch)).WithEffect(),
-		component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete), withoutBody(http.MethodDelete)).WithEffect(),
-		component.NewAction("httpPostFormData", "POST/PUT form data request", httpDoc("POST or PUT")+" The body is multipart/form-data.", sendForm).WithEffect(),
+		component.NewAction("httpPatch", "PATCH request", httpDoc(http.MethodPatch),
+			withBody(http.MethodPatch)).WithEffect(),
+		component.NewAction("httpDelete", "DELETE request", httpDoc(http.MethodDelete),
+			withoutBody(http.MethodDelete)).WithEffect(),
+		component.NewAction("httpPostFormData", "POST/PUT form data request",
+			httpDoc("POST or PUT")+" The body is multipart/form-data.", sendForm).WithEffect(),
 		component.NewAction("httpRequest", "Request", httpDoc("freely chosen"), sendAny).WithEffect(),
 	}
 }
 
 func httpDoc(method string) string {
-	return "Sends a " + method + " request and gives the body of the answer. An answer with a status other than 2xx fails the step."
+	return "Sends a " + method +
+		" request and gives the body of the answer. An answer with a status other than 2xx fails the step."
 }
 
 // httpInputs are the inputs that all requests have.
@@ -83,7 +91,8 @@ func sendAny(ctx context.Context, step component.Step, in httpAnyInputs) (compon
 	return sendHTTP(ctx, step, strings.ToUpper(in.Method), in.httpInputs, in.Data)
 }
 
-func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs, data any) (component.Result, error) {
+func sendHTTP(ctx context.Context, step component.Step, method string, in httpInputs,
+	data any) (component.Result, error) {
 	budget := value.NewBudget(ctx)
 	if form, isObject := data.(map[string]any); isObject && in.asForm() {
 		text, err := formOf(budget, form)
@@ -103,11 +112,13 @@ func sendHTTP(ctx context.Context, step component.Step, method string, in httpIn
 func (in httpInputs) asForm() bool {
 	return slices.ContainsFunc(in.Headers, func(pair value.KeyValue) bool {
 		media, _, _ := strings.Cut(value.Text(pair.Value), ";")
-		return strings.EqualFold(pair.Key, "Content-Type") && strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
+		return strings.EqualFold(pair.Key, "Content-Type") &&
+			strings.EqualFold(strings.TrimSpace(media), "application/x-www-form-urlencoded")
 	})
 }
 
-func send(ctx context.Context, step component.Step, method string, in httpInputs, body []byte, contentType string) (component.Result, error) {
+func send(ctx context.Context, step component.Step, method string, in httpInputs, body []byte,
+	contentType string) (component.Result, error) {
 	call, err := newCall(step, method, in, body, contentType)
 	if err != nil {
 		return component.Result{}, err

@@ -37,7 +37,8 @@ type answer struct {
 
 // tryOften sends the request until it is answered with a 2xx or may not be repeated.
 func (c *call) tryOften(ctx context.Context, client *http.Client) (answer, error) {
-	var delays backoff.BackOff = backoff.NewConstantBackOff(min(time.Duration(c.in.RetryDelayMS*float64(time.Millisecond)), longestDelay))
+	var delays backoff.BackOff = backoff.NewConstantBackOff(
+		min(time.Duration(c.in.RetryDelayMS*float64(time.Millisecond)), longestDelay))
 	if c.in.ExponentialBackoff {
 		delays = &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, MaxInterval: longestDelay}
 	}
@@ -112,8 +113,9 @@ func (c *call) try(ctx context.Context, client *http.Client) (answer, error) {
 	}
 	got.body, err = io.ReadAll(body)
 	if c.in.Debug {
-		c.step.Log("debug", fmt.Sprintf("%s %s, headers %s, %d bytes: %d after %d ms, headers %s, %d bytes", c.method, bare(c.url), headerNames(c.header),
-			len(c.body), got.status, time.Since(started).Milliseconds(), headerNames(got.header), len(got.body)))
+		c.step.Log("debug", fmt.Sprintf("%s %s, headers %s, %d bytes: %d after %d ms, headers %s, %d bytes", c.method,
+			bare(c.url), headerNames(c.header), len(c.body), got.status, time.Since(started).Milliseconds(),
+			headerNames(got.header), len(got.body)))
 	}
 	switch {
 	case got.status < 200 || got.status > 299:
@@ -169,7 +171,8 @@ func (a answer) result(budget *value.Budget, in httpInputs) (component.Result, e
 		for name, values := range a.header {
 			headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}
-		if cookies := a.header["Set-Cookie"]; cookies != nil { // the one header whose values can't be joined: dates have commas
+		if cookies := a.header["Set-Cookie"]; cookies != nil {
+			// the one header whose values can't be joined: dates have commas
 			list := make([]any, len(cookies))
 			for i, cookie := range cookies {
 				list[i] = cookie

@@ -29,7 +29,8 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 		return nil, err
 	}
 	if in.MaxRedirects < 0 || in.MaxRedirects > 20 {
-		return nil, refusal.ForField(refusal.Invalid, "maxRedirects", "Max redirects must be from 0 to 20, not %d", in.MaxRedirects)
+		return nil, refusal.ForField(refusal.Invalid, "maxRedirects", "Max redirects must be from 0 to 20, not %d",
+			in.MaxRedirects)
 	}
 	c := &call{step: step, in: in, method: method, url: target, header: http.Header{}, body: body}
 	for _, pair := range in.Headers {
@@ -52,13 +53,15 @@ func newCall(step component.Step, method string, in httpInputs, body []byte, con
 
 func targetURL(in httpInputs) (*url.URL, error) {
 	text := in.URL
-	if base := value.Text(mapOf(mapOf(in.Connection)["fields"])["baseUrl"]); base != "" && !strings.Contains(text, "://") {
+	if base := value.Text(mapOf(mapOf(in.Connection)["fields"])["baseUrl"]); base != "" &&
+		!strings.Contains(text, "://") {
 		text = strings.TrimRight(base, "/") + "/" + strings.TrimLeft(text, "/")
 	}
 	target, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
 		// The URL itself stays out of the message: it may hold a secret, and logs are read by many.
-		return nil, refusal.ForField(refusal.Invalid, "url", "URL must be an address that begins with http:// or https:// and names a host")
+		return nil, refusal.ForField(refusal.Invalid, "url",
+			"URL must be an address that begins with http:// or https:// and names a host")
 	}
 	// The URL's own query stays as it is written: services sign and compare it.
 	target.RawQuery = value.QueryText(target.RawQuery)

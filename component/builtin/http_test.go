@@ -55,10 +55,12 @@ func TestHTTPBodies(t *testing.T) {
 		header            string
 		body, contentType string
 	}{
-		"object":          {map[string]any{"a": []any{1.0, "<"}}, "", `{"a":[1,"<"]}`, "application/json"},
-		"list":            {[]any{}, "", "[]", "application/json"},
-		"number":          {5.0, "", "5", "application/json"},
-		"form":            {map[string]any{"b": "x y", "a": []any{1.0, "&"}}, "application/x-www-form-urlencoded; charset=utf-8", "a=1&a=%26&b=x+y", "application/x-www-form-urlencoded; charset=utf-8"},
+		"object": {map[string]any{"a": []any{1.0, "<"}}, "", `{"a":[1,"<"]}`, "application/json"},
+		"list":   {[]any{}, "", "[]", "application/json"},
+		"number": {5.0, "", "5", "application/json"},
+		"form": {map[string]any{"b": "x y", "a": []any{1.0, "&"}},
+			"application/x-www-form-urlencoded; charset=utf-8", "a=1&a=%26&b=x+y",
+			"application/x-www-form-urlencoded; charset=utf-8"},
 		"text as form":    {"a=1", "application/x-www-form-urlencoded", "a=1", "application/x-www-form-urlencoded"},
 		"text":            {`{"a":1}`, "", `{"a":1}`, "text/plain; charset=utf-8"},
 		"text as JSON":    {`{"a":1}`, "application/json", `{"a":1}`, "application/json"},
@@ -66,12 +68,15 @@ func TestHTTPBodies(t *testing.T) {
 		"bytes":           {[]byte{0, 255}, "", "\x00\xff", "application/octet-stream"},
 		"webhook body":    {webhook, "", "payload=%7B%7D", "application/x-www-form-urlencoded"},
 		"webhook, header": {webhook, "text/plain", "payload=%7B%7D", "text/plain"},
-		"webhook, JSON":   {map[string]any{"data": map[string]any{"a": 1.0}, "contentType": "application/json; charset=utf-8"}, "", `{"a":1}`, "application/json; charset=utf-8"},
-		"file":            {map[string]any{"data": []byte("%PDF"), "contentType": "application/pdf"}, "", "%PDF", "application/pdf"},
-		"file, no type":   {map[string]any{"data": []byte("x"), "contentType": ""}, "", "x", "application/octet-stream"},
-		"no such object":  {map[string]any{"data": "x", "contentType": "y", "more": "z"}, "", `{"contentType":"y","data":"x","more":"z"}`, "application/json"},
-		"nothing":         {nil, "", "", ""},
-		"empty":           {"", "", "", ""},
+		"webhook, JSON": {map[string]any{"data": map[string]any{"a": 1.0},
+			"contentType": "application/json; charset=utf-8"}, "", `{"a":1}`, "application/json; charset=utf-8"},
+		"file": {map[string]any{"data": []byte("%PDF"), "contentType": "application/pdf"}, "", "%PDF",
+			"application/pdf"},
+		"file, no type": {map[string]any{"data": []byte("x"), "contentType": ""}, "", "x", "application/octet-stream"},
+		"no such object": {map[string]any{"data": "x", "contentType": "y", "more": "z"}, "",
+			`{"contentType":"y","data":"x","more":"z"}`, "application/json"},
+		"nothing": {nil, "", "", ""},
+		"empty":   {"", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inputs := map[string]any{"url": server.URL, "data": c.data}
@@ -94,8 +99,10 @@ func TestHTTPRequest(t *testing.T) {
 	s := newStep(t)
 	inputs := map[string]any{
 		"url": server.URL + "/a%20b/ü c?x=1%2B1&s=a b<é", "connection": "",
-		"queryParams": []value.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}, {Key: "none", Value: nil}, {Key: "", Value: "dropped"}, {Key: "e", Value: ""}},
-		"headers":     []value.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"}, {Key: "", Value: "dropped"}, {Key: "X-None", Value: nil}},
+		"queryParams": []value.KeyValue{{Key: "q", Value: "a b&c"}, {Key: "q", Value: 2.0}, {Key: "none", Value: nil},
+			{Key: "", Value: "dropped"}, {Key: "e", Value: ""}},
+		"headers": []value.KeyValue{{Key: "X-One", Value: true}, {Key: "X-Two", Value: "a"}, {Key: "X-Two", Value: "b"},
+			{Key: "", Value: "dropped"}, {Key: "X-None", Value: nil}},
 	}
 	if _, err := s.perform("http", "httpDelete", inputs); err != nil {
 		t.Fatal(err)
@@ -103,20 +110,24 @@ func TestHTTPRequest(t *testing.T) {
 	if last.method != "DELETE" || last.path != "/a b/ü c" || last.query != "x=1%2B1&s=a%20b%3C%C3%A9&e=&q=a+b%26c&q=2" {
 		t.Errorf("sent %+v", last)
 	}
-	if last.header.Get("X-One") != "true" || !slices.Equal(last.header.Values("X-Two"), []string{"a", "b"}) || last.header["X-None"] != nil {
+	if last.header.Get("X-One") != "true" || !slices.Equal(last.header.Values("X-Two"), []string{"a", "b"}) ||
+		last.header["X-None"] != nil {
 		t.Errorf("sent headers %v", last.header)
 	}
 }
 
 func TestHTTPIdempotencyKey(t *testing.T) {
 	server, last := echo(t, nil)
-	for verb, want := range map[string]string{"httpPost": "run-1/send", "httpPut": "run-1/send", "httpPatch": "run-1/send", "httpDelete": "run-1/send", "httpGet": ""} {
-		if _, err := newStep(t).perform("http", verb, map[string]any{"url": server.URL}); err != nil || last.header.Get("Idempotency-Key") != want {
+	for verb, want := range map[string]string{"httpPost": "run-1/send", "httpPut": "run-1/send",
+		"httpPatch": "run-1/send", "httpDelete": "run-1/send", "httpGet": ""} {
+		if _, err := newStep(t).perform("http", verb, map[string]any{"url": server.URL}); err != nil ||
+			last.header.Get("Idempotency-Key") != want {
 			t.Errorf("%s: got %q, %v", verb, last.header.Get("Idempotency-Key"), err)
 		}
 	}
 	own := []value.KeyValue{{Key: "idempotency-key", Value: "own"}}
-	if _, err := newStep(t).perform("http", "httpPost", map[string]any{"url": server.URL, "headers": own}); err != nil || last.header.Get("Idempotency-Key") != "own" {
+	if _, err := newStep(t).perform("http", "httpPost",
+		map[string]any{"url": server.URL, "headers": own}); err != nil || last.header.Get("Idempotency-Key") != "own" {
 		t.Errorf("got %v, %v", last.header, err)
 	}
 }
@@ -128,24 +139,30 @@ func TestHTTPConnection(t *testing.T) {
 		headers    []value.KeyValue
 		want       string
 	}{
-		"none":   {nil, nil, ""},
-		"token":  {map[string]any{"token": map[string]any{"access_token": "t"}, "fields": map[string]any{"username": "u"}}, nil, "Bearer t"},
-		"key":    {map[string]any{"fields": map[string]any{"apiKey": "k"}}, nil, "Basic k"},
-		"bearer": {map[string]any{"fields": map[string]any{"apiKey": "k", "scheme": "Bearer", "headerKey": "Authorization"}}, nil, "Bearer k"},
-		"scheme": {map[string]any{"key": "apiKey", "fields": map[string]any{"apiKey": "k", "scheme": "Token", "headerKey": ""}}, nil, "Token k"},
-		"empty":  {map[string]any{"fields": map[string]any{}}, nil, ""},
-		"basic":  {map[string]any{"fields": map[string]any{"username": "u", "password": "p"}}, nil, "Basic dTpw"},
-		"header": {map[string]any{"fields": map[string]any{"apiKey": "k"}}, []value.KeyValue{{Key: "authorization", Value: "mine"}}, "mine"},
+		"none": {nil, nil, ""},
+		"token": {map[string]any{"token": map[string]any{"access_token": "t"},
+			"fields": map[string]any{"username": "u"}}, nil, "Bearer t"},
+		"key": {map[string]any{"fields": map[string]any{"apiKey": "k"}}, nil, "Basic k"},
+		"bearer": {map[string]any{"fields": map[string]any{"apiKey": "k", "scheme": "Bearer",
+			"headerKey": "Authorization"}}, nil, "Bearer k"},
+		"scheme": {map[string]any{"key": "apiKey", "fields": map[string]any{"apiKey": "k", "scheme": "Token",
+			"headerKey": ""}}, nil, "Token k"},
+		"empty": {map[string]any{"fields": map[string]any{}}, nil, ""},
+		"basic": {map[string]any{"fields": map[string]any{"username": "u", "password": "p"}}, nil, "Basic dTpw"},
+		"header": {map[string]any{"fields": map[string]any{"apiKey": "k"}},
+			[]value.KeyValue{{Key: "authorization", Value: "mine"}}, "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inputs := map[string]any{"url": server.URL, "connection": c.connection, "headers": c.headers}
-			if _, err := newStep(t).perform("http", "httpGet", inputs); err != nil || last.header.Get("Authorization") != c.want {
+			if _, err := newStep(t).perform("http", "httpGet", inputs); err != nil ||
+				last.header.Get("Authorization") != c.want {
 				t.Errorf("got %q, %v", last.header.Get("Authorization"), err)
 			}
 		})
 	}
 	based := map[string]any{"fields": map[string]any{"baseUrl": server.URL + "/api/"}}
-	if _, err := newStep(t).perform("http", "httpGet", map[string]any{"url": "/users", "connection": based}); err != nil || last.path != "/api/users" {
+	if _, err := newStep(t).perform("http", "httpGet",
+		map[string]any{"url": "/users", "connection": based}); err != nil || last.path != "/api/users" {
 		t.Errorf("got %q, %v", last.path, err)
 	}
 }
@@ -154,7 +171,8 @@ func TestHTTPAnswers(t *testing.T) {
 	var body, contentType string
 	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		w.Header()["Date"], w.Header()["Set-Cookie"] = nil, []string{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT", "b=2"}
+		w.Header()["Date"], w.Header()["Set-Cookie"] = nil, []string{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT",
+			"b=2"}
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, body)
 	})
@@ -171,12 +189,14 @@ func TestHTTPAnswers(t *testing.T) {
 		"text, no set":   {"caf\xe9", "text/plain", "text", "caf\xe9"},
 		"no JSON, latin": {"caf\xe9", "text/plain; charset=windows-1252", "", "café"},
 		"nothing, text":  {"", "", "text", ""},
-		"binary":         {"\x00\xff", "image/png", "binary", map[string]any{"data": []byte{0, 255}, "contentType": "image/png"}},
+		"binary": {"\x00\xff", "image/png", "binary",
+			map[string]any{"data": []byte{0, 255}, "contentType": "image/png"}},
 		"nothing binary": {"", "image/png", "binary", map[string]any{"data": []byte{}, "contentType": "image/png"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, contentType = c.body, c.contentType
-			got, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "responseType": c.responseType})
+			got, err := newStep(t).perform("http", "httpGet",
+				map[string]any{"url": server.URL, "responseType": c.responseType})
 			if diff := cmp.Diff(c.want, got.Data); diff != "" || err != nil {
 				t.Error(err, diff)
 			}
@@ -185,7 +205,8 @@ func TestHTTPAnswers(t *testing.T) {
 	body, contentType = "[]", "application/json"
 	got, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "includeFullResponse": "true"})
 	want := map[string]any{"data": []any{}, "status": 201.0, "statusText": "Created",
-		"headers": map[string]any{"content-type": "application/json", "content-length": "2", "set-cookie": []any{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT", "b=2"}}}
+		"headers": map[string]any{"content-type": "application/json", "content-length": "2",
+			"set-cookie": []any{"a=1; Expires=Sun, 01 Jan 2034 00:00:00 GMT", "b=2"}}}
 	if diff := cmp.Diff(any(want), got.Data); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -193,8 +214,9 @@ func TestHTTPAnswers(t *testing.T) {
 
 func TestHTTPRefusedAnswers(t *testing.T) {
 	for status, code := range map[int]refusal.Code{
-		http.StatusNotModified: refusal.Invalid, http.StatusBadRequest: refusal.Invalid, http.StatusNotFound: refusal.Invalid,
-		http.StatusTooManyRequests: refusal.Unavailable, http.StatusBadGateway: refusal.Unavailable,
+		http.StatusNotModified: refusal.Invalid, http.StatusBadRequest: refusal.Invalid,
+		http.StatusNotFound: refusal.Invalid, http.StatusTooManyRequests: refusal.Unavailable,
+		http.StatusBadGateway: refusal.Unavailable,
 	} {
 		server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -202,7 +224,8 @@ func TestHTTPRefusedAnswers(t *testing.T) {
 		})
 		_, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL + "/p?key=secret"})
 		want := "GET " + server.URL + "/p answered " + http.StatusText(status)
-		if refusal.CodeOf(err) != code || !strings.HasPrefix(err.Error(), strings.Replace(want, "answered ", "answered "+itoa(status)+" ", 1)) {
+		if refusal.CodeOf(err) != code ||
+			!strings.HasPrefix(err.Error(), strings.Replace(want, "answered ", "answered "+itoa(status)+" ", 1)) {
 			t.Errorf("%d: got %s: %v", status, refusal.CodeOf(err), err)
 		}
 		if len(err.Error()) > 2500 || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\xff") {
@@ -216,12 +239,15 @@ func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 func TestHTTPRefusedInputs(t *testing.T) {
 	for want, inputs := range map[string]map[string]any{
 		"url: URL is required": {"url": ""},
-		"url: URL must be an address that begins with http:// or https:// and names a host":   {"url": "ftp://secret"},
-		"data: Data cannot be sent as JSON: a chan int is not a value that steps can pass on": {"url": "http://x", "data": []any{make(chan int)}},
-		`responseType: Response type must be one of json, text, binary, not "xml"`:            {"url": "http://x", "responseType": "xml"},
-		`timeout: Timeout must be a number, not "soon"`:                                       {"url": "http://x", "timeout": "soon"},
+		"url: URL must be an address that begins with http:// or https:// and names a host": {"url": "ftp://secret"},
+		"data: Data cannot be sent as JSON: a chan int is not a value that steps can pass on": {"url": "http://x",
+			"data": []any{make(chan int)}},
+		`responseType: Response type must be one of json, text, binary, not "xml"`: {"url": "http://x",
+			"responseType": "xml"},
+		`timeout: Timeout must be a number, not "soon"`: {"url": "http://x", "timeout": "soon"},
 	} {
-		if _, err := newStep(t).perform("http", "httpPost", inputs); err == nil || err.Error() != want || refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := newStep(t).perform("http", "httpPost", inputs); err == nil || err.Error() != want ||
+			refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -267,7 +293,8 @@ func TestHTTPRetries(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	if _, err := newStep(t).perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": 5.0}); err != nil || count.Load() != 3 {
+	if _, err := newStep(t).perform("http", "httpGet",
+		map[string]any{"url": server.URL, "maxRetries": 5.0}); err != nil || count.Load() != 3 {
 		t.Errorf("got %v after %d requests", err, count.Load())
 	}
 }
@@ -276,7 +303,8 @@ func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 500e6, time.UTC)
 	for text, want := range map[string]time.Duration{
 		"2": 2 * time.Second, "99999999999999": longestDelay, "Sat, 31 Jan 2026 12:00:03 GMT": 3 * time.Second,
-		"Saturday, 31-Jan-26 12:00:03 GMT": 3 * time.Second, "Sat, 31 Jan 2026 11:00:00 GMT": 0, "": -1, "-1": -1, "soon": -1,
+		"Saturday, 31-Jan-26 12:00:03 GMT": 3 * time.Second, "Sat, 31 Jan 2026 11:00:00 GMT": 0, "": -1, "-1": -1,
+		"soon": -1,
 	} {
 		got, asked := retryAfter(text, now)
 		if !asked {
@@ -325,7 +353,8 @@ func TestHTTPTimeoutAndCancel(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(30*time.Millisecond, func() { cancel(gone) })
 	action, _ := component.New(Components()...).Lookup("http", "httpGet")
-	if _, err := action.Perform(ctx, newStep(t), map[string]any{"url": server.URL, "maxRetries": "9"}); !errors.Is(err, gone) {
+	if _, err := action.Perform(ctx, newStep(t), map[string]any{"url": server.URL, "maxRetries": "9"}); !errors.Is(err,
+		gone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -351,7 +380,8 @@ func TestHTTPSlowAnswer(t *testing.T) {
 		cancel(gone)
 	}()
 	action, _ := component.New(Components()...).Lookup("http", "httpGet")
-	if _, err := action.Perform(ctx, newStep(t), map[string]any{"url": server.URL, "maxRetries": "9"}); !errors.Is(err, gone) {
+	if _, err := action.Perform(ctx, newStep(t), map[string]any{"url": server.URL, "maxRetries": "9"}); !errors.Is(err,
+		gone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -365,7 +395,8 @@ func TestHTTPSwitchingProtocols(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n"+strings.Repeat("x", 1000))
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: any\r\n\r\n"+
+			strings.Repeat("x", 1000))
 	}))
 	defer server.Close()
 	s := newStep(t)
@@ -377,10 +408,13 @@ func TestHTTPSwitchingProtocols(t *testing.T) {
 }
 
 func TestHTTPResponseLimit(t *testing.T) {
-	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 11)) })
+	server, _ := echo(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 11))
+	})
 	s := newStep(t)
 	s.client = &http.Client{Transport: component.Transport{Transport: &http.Transport{}, MaxBody: 10}}
-	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "2", "retryOnAllErrors": "false"})
+	_, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "maxRetries": "2",
+		"retryOnAllErrors": "false"})
 	want := "GET " + server.URL + ": the answer is larger than 10 bytes (HEDDLE_HTTP_RESPONSE)"
 	if err == nil || err.Error() != want || refusal.CodeOf(err) != refusal.Invalid || len(s.lines) != 1 {
 		t.Errorf("got %v, log %v", err, s.lines)
@@ -388,7 +422,9 @@ func TestHTTPResponseLimit(t *testing.T) {
 }
 
 func TestHTTPTLSErrors(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "1") }))
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "1")
+	}))
 	defer server.Close()
 	server.Config.ErrorLog = nil
 	s := newStep(t)
@@ -396,14 +432,16 @@ func TestHTTPTLSErrors(t *testing.T) {
 	if _, err := s.perform("http", "httpGet", map[string]any{"url": server.URL}); err == nil {
 		t.Error("an unknown certificate was accepted")
 	}
-	if got, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); err != nil || got.Data != 1.0 {
+	if got, err := s.perform("http", "httpGet",
+		map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); err != nil || got.Data != 1.0 {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if c := s.client.Transport.(component.Transport).TLSClientConfig; c != nil && c.InsecureSkipVerify {
 		t.Error("the shared client was changed")
 	}
 	s.client = &http.Client{Transport: failing{}}
-	if _, err := s.perform("http", "httpGet", map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); refusal.CodeOf(err) != refusal.Invalid {
+	if _, err := s.perform("http", "httpGet",
+		map[string]any{"url": server.URL, "ignoreSslErrors": "true"}); refusal.CodeOf(err) != refusal.Invalid {
 		t.Errorf("got %v", err)
 	}
 }
@@ -411,9 +449,10 @@ func TestHTTPTLSErrors(t *testing.T) {
 func TestHTTPDebug(t *testing.T) {
 	server, _ := echo(t, nil)
 	s := newStep(t)
-	_, err := s.perform("http", "httpPost", map[string]any{"url": server.URL + "/p?key=secret", "debugRequest": "true", "data": "secret",
-		"headers": []value.KeyValue{{Key: "Authorization", Value: "secret"}}})
-	if err != nil || len(s.lines) != 1 || !strings.Contains(s.lines[0], "Authorization") || strings.Contains(s.lines[0], "secret") {
+	_, err := s.perform("http", "httpPost", map[string]any{"url": server.URL + "/p?key=secret", "debugRequest": "true",
+		"data": "secret", "headers": []value.KeyValue{{Key: "Authorization", Value: "secret"}}})
+	if err != nil || len(s.lines) != 1 || !strings.Contains(s.lines[0], "Authorization") ||
+		strings.Contains(s.lines[0], "secret") {
 		t.Errorf("got %v, log %v", err, s.lines)
 	}
 }

@@ -13,8 +13,8 @@ var liquidSource string
 
 func init() {
 	register(component.Component{
-		Key: "liquid-template", Label: "Liquid template", Category: "Data", Description: "Makes text of data by a Liquid template.",
-		Actions: []component.Action{
+		Key: "liquid-template", Label: "Liquid template", Category: "Data",
+		Description: "Makes text of data by a Liquid template.", Actions: []component.Action{
 			component.NewAction("transform", "Transform",
 				"Renders a Liquid template. The properties of the data are variables of the template; the data itself is the variable data, unless it has a property of that name. "+
 					"Known are output with filters and the tags assign, capture, case, comment, cycle, decrement, echo, for, if, increment, raw and unless. Dates are in UTC. An unknown tag or filter fails the step.", renderLiquid),

@@ -15,7 +15,8 @@ func init() {
 			component.NewAction("writeLog", "Write log message",
 				"Adds a line to the log of the execution.", writeLog),
 			component.NewAction("writeMetric", "Write metrics",
-				"Adds a line of level metric to the log of the execution: the names with their values as JSON.", writeMetric),
+				"Adds a line of level metric to the log of the execution: the names with their values as JSON.",
+				writeMetric),
 		},
 	})
 }

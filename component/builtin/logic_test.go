@@ -26,12 +26,14 @@ func TestBranchOnValue(t *testing.T) {
 		{"register", "Register"}, {"Register", "Else"}, {5.0, "Five"}, {"5.0", "Else"}, {true, "Yes"}, {"true", "Yes"},
 		{map[string]any{"a": 1.0}, "Object"}, {nil, "Else"}, {"other", "Else"}, {[]byte("register"), "Register"},
 	} {
-		got, err := newStep(t).perform("branch", "branchOnValue", map[string]any{"inputValue": c.value, "branchValueMappings": mappings})
+		got, err := newStep(t).perform("branch", "branchOnValue",
+			map[string]any{"inputValue": c.value, "branchValueMappings": mappings})
 		if diff := cmp.Diff(component.Result{Data: c.want, Branch: c.want}, got); diff != "" || err != nil {
 			t.Errorf("%v: %v %s", c.value, err, diff)
 		}
 	}
-	got, err := newStep(t).perform("branch", "branchOnValue", map[string]any{"inputValue": "x", "branchValueMappings": []any{}})
+	got, err := newStep(t).perform("branch", "branchOnValue",
+		map[string]any{"inputValue": "x", "branchValueMappings": []any{}})
 	if got.Branch != "Else" || err != nil {
 		t.Errorf("without branches: got %v, %v", got, err)
 	}
@@ -40,7 +42,8 @@ func TestBranchOnValue(t *testing.T) {
 func TestWriteLog(t *testing.T) {
 	s := newStep(t)
 	for _, in := range []map[string]any{
-		{"level": "", "message": "plain"}, {"level": "warn", "message": map[string]any{"a": 1.0}}, {"level": "error", "message": nil},
+		{"level": "", "message": "plain"}, {"level": "warn", "message": map[string]any{"a": 1.0}},
+		{"level": "error", "message": nil},
 	} {
 		if got, err := s.perform("log", "writeLog", in); err != nil || got.Data != nil {
 			t.Errorf("got %v, %v", got, err)
@@ -50,7 +53,8 @@ func TestWriteLog(t *testing.T) {
 		t.Error(diff)
 	}
 	_, err := s.perform("log", "writeLog", map[string]any{"level": "loud"})
-	if want := `level: Level must be one of trace, debug, info, warn, error, fatal, not "loud"`; err == nil || err.Error() != want {
+	if want := `level: Level must be one of trace, debug, info, warn, error, fatal, not "loud"`; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 }
@@ -70,12 +74,14 @@ func TestWebhookTrigger(t *testing.T) {
 		"statusCode": "202", "contentType": "text/plain", "body": "thanks",
 		"headers": []value.KeyValue{{Key: "X-A", Value: 1.0}, {Key: "", Value: "dropped"}},
 	})
-	want := &component.Response{StatusCode: 202, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"}, Body: "thanks"}
+	want := &component.Response{StatusCode: 202, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"},
+		Body: "thanks"}
 	if diff := cmp.Diff(want, got.Response); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	for _, status := range []string{"99", "700", "ok"} {
-		if _, err := trigger.Receive(t.Context(), payload, map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := trigger.Receive(t.Context(), payload,
+			map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v", status, err)
 		}
 	}
@@ -109,9 +115,10 @@ func TestLoopOverItems(t *testing.T) {
 		items any
 		want  []any
 	}{
-		"list":            {[]any{1.0, nil}, []any{1.0, nil}},
-		"empty":           {[]any{}, []any{}},
-		"object":          {map[string]any{"b": 2.0, "a": 1.0}, []any{map[string]any{"key": "a", "value": 1.0}, map[string]any{"key": "b", "value": 2.0}}},
+		"list":  {[]any{1.0, nil}, []any{1.0, nil}},
+		"empty": {[]any{}, []any{}},
+		"object": {map[string]any{"b": 2.0, "a": 1.0}, []any{map[string]any{"key": "a", "value": 1.0},
+			map[string]any{"key": "b", "value": 2.0}}},
 		"empty object":    {map[string]any{}, []any{}},
 		"keys and values": {[]value.KeyValue{{Key: "a", Value: 1.0}}, []any{map[string]any{"key": "a", "value": 1.0}}},
 	} {
@@ -123,7 +130,8 @@ func TestLoopOverItems(t *testing.T) {
 		})
 	}
 	for _, bad := range []any{nil, "", "abc", "[1]", 5.0, true, []byte("x")} {
-		if got, err := newStep(t).perform("loop", "loopOverItems", map[string]any{"items": bad}); refusal.CodeOf(err) != refusal.Invalid {
+		if got, err := newStep(t).perform("loop", "loopOverItems",
+			map[string]any{"items": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v, %v", bad, got, err)
 		}
 	}
@@ -137,7 +145,8 @@ func TestLoopNTimes(t *testing.T) {
 		}
 	}
 	for _, bad := range []any{"-1", "1000001", "many", "1.5"} {
-		if _, err := newStep(t).perform("loop", "loopNTimes", map[string]any{"iterationCount": bad}); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := newStep(t).perform("loop", "loopNTimes",
+			map[string]any{"iterationCount": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v", bad, err)
 		}
 	}
@@ -153,16 +162,20 @@ func TestWhatActionsAre(t *testing.T) {
 		}
 		return a
 	}
-	if !action("loop", "loopOverItems").Loop || !action("loop", "loopNTimes").Loop || !action("loop", "breakLoop").Break ||
-		!action("stop-execution", "stopExecution").Stop || !action("branch", "branchOnExpression").Branches || action("sleep", "sleep").Stop {
+	if !action("loop", "loopOverItems").Loop || !action("loop", "loopNTimes").Loop ||
+		!action("loop", "breakLoop").Break ||
+		!action("stop-execution", "stopExecution").Stop || !action("branch", "branchOnExpression").Branches ||
+		action("sleep", "sleep").Stop {
 		t.Error("an action does not say what it is")
 	}
 	if got, err := newStep(t).perform("loop", "breakLoop", nil); got.Data != nil || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for key, want := range map[[2]string]component.Start{
-		{"schedule-triggers", "schedule"}: component.StartSchedule, {"management-triggers", "instanceDeploy"}: component.StartDeploy,
-		{"management-triggers", "instanceRemove"}: component.StartRemove, {"webhook-triggers", "webhook"}: component.StartWebhook,
+		{"schedule-triggers", "schedule"}:         component.StartSchedule,
+		{"management-triggers", "instanceDeploy"}: component.StartDeploy,
+		{"management-triggers", "instanceRemove"}: component.StartRemove,
+		{"webhook-triggers", "webhook"}:           component.StartWebhook,
 	} {
 		trigger, err := registry.LookupTrigger(key[0], key[1])
 		if err != nil || trigger.Start != want {
@@ -176,18 +189,23 @@ func TestWhatActionsAre(t *testing.T) {
 }
 
 func TestStopExecution(t *testing.T) {
-	got, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": "", "contentType": "", "jsonBody": "", "headers": []any{}})
-	if diff := cmp.Diff(component.Result{Data: "", StatusCode: 200, ContentType: "application/json"}, got); diff != "" || err != nil {
+	got, err := newStep(t).perform("stop-execution", "stopExecution",
+		map[string]any{"statusCode": "", "contentType": "", "jsonBody": "", "headers": []any{}})
+	if diff := cmp.Diff(component.Result{Data: "", StatusCode: 200, ContentType: "application/json"},
+		got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	got, err = newStep(t).perform("stop-execution", "stopExecution", map[string]any{
-		"statusCode": "404", "contentType": "text/plain", "jsonBody": map[string]any{"a": 1.0}, "headers": []value.KeyValue{{Key: "X-A", Value: 1.0}}})
-	want := component.Result{Data: map[string]any{"a": 1.0}, StatusCode: 404, ContentType: "text/plain", Headers: map[string]string{"X-A": "1"}}
+		"statusCode": "404", "contentType": "text/plain", "jsonBody": map[string]any{"a": 1.0},
+		"headers": []value.KeyValue{{Key: "X-A", Value: 1.0}}})
+	want := component.Result{Data: map[string]any{"a": 1.0}, StatusCode: 404, ContentType: "text/plain",
+		Headers: map[string]string{"X-A": "1"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
 	for _, status := range []string{"99", "600", "no"} {
-		if _, err := newStep(t).perform("stop-execution", "stopExecution", map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := newStep(t).perform("stop-execution", "stopExecution",
+			map[string]any{"statusCode": status}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%s: got %v", status, err)
 		}
 	}
@@ -197,7 +215,8 @@ func TestSleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for ms, want := range map[any]time.Duration{"": time.Second, "250": 250 * time.Millisecond, 0.0: 0} {
 			started := time.Now()
-			if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": ms}); err != nil || time.Since(started) != want {
+			if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": ms}); err != nil ||
+				time.Since(started) != want {
 				t.Errorf("%v: slept %v, %v", ms, time.Since(started), err)
 			}
 		}
@@ -209,7 +228,8 @@ func TestSleep(t *testing.T) {
 		}
 	})
 	for _, bad := range []any{"-1", "3600001", "soon"} {
-		if _, err := newStep(t).perform("sleep", "sleep", map[string]any{"ms": bad}); refusal.CodeOf(err) != refusal.Invalid {
+		if _, err := newStep(t).perform("sleep", "sleep",
+			map[string]any{"ms": bad}); refusal.CodeOf(err) != refusal.Invalid {
 			t.Errorf("%v: got %v", bad, err)
 		}
 	}
@@ -218,10 +238,12 @@ func TestSleep(t *testing.T) {
 func TestInvokeFlow(t *testing.T) {
 	s := newStep(t)
 	got, err := s.perform("cross-flow", "invokeFlow", map[string]any{"flowName": "Other", "data": []any{1.0}})
-	if err != nil || cmp.Diff(map[string]any{"executionId": "e2"}, got.Data) != "" || cmp.Diff([]any{"Other", []any{1.0}}, s.invoked) != "" {
+	if err != nil || cmp.Diff(map[string]any{"executionId": "e2"}, got.Data) != "" ||
+		cmp.Diff([]any{"Other", []any{1.0}}, s.invoked) != "" {
 		t.Errorf("got %v, %v, invoked %v", got, err, s.invoked)
 	}
-	if _, err := s.perform("cross-flow", "triggerFlow", map[string]any{"flowName": ""}); err == nil || err.Error() != "flowName: Flow name is required" {
+	if _, err := s.perform("cross-flow", "triggerFlow", map[string]any{"flowName": ""}); err == nil ||
+		err.Error() != "flowName: Flow name is required" {
 		t.Errorf("without a name: %v", err)
 	}
 }
@@ -251,7 +273,8 @@ func TestCursor(t *testing.T) {
 		if setErr != nil || err != nil || set.Data != 8.0 || got.Data != 8.0 {
 			t.Errorf("set: got %v, then %v, %v", set, got, errors.Join(setErr, err))
 		}
-		if _, err := s.perform("recursive-flow", "invokeRecursive", nil); err != nil || cmp.Diff([]any{"", map[string]any{"cursor": 8.0}}, s.invoked) != "" {
+		if _, err := s.perform("recursive-flow", "invokeRecursive", nil); err != nil ||
+			cmp.Diff([]any{"", map[string]any{"cursor": 8.0}}, s.invoked) != "" {
 			t.Errorf("invoked %v, %v", s.invoked, err)
 		}
 	}

@@ -47,7 +47,8 @@ func loopOverItems(_ context.Context, _ component.Step, in loopOverItemsInputs) 
 			items = append(items, map[string]any{"key": key, "value": x[key]})
 		}
 	default:
-		return component.Result{}, refusal.ForField(refusal.Invalid, "items", "Items must be a list or an object, not %s", shape(in.Items))
+		return component.Result{}, refusal.ForField(refusal.Invalid, "items",
+			"Items must be a list or an object, not %s", shape(in.Items))
 	}
 	return component.Result{Items: items}, nil
 }
@@ -58,7 +59,8 @@ type loopNTimesInputs struct {
 
 func loopNTimes(_ context.Context, _ component.Step, in loopNTimesInputs) (component.Result, error) {
 	if in.Count < 0 || in.Count > maxIterations {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "iterationCount", "Iteration count must be between 0 and %d, not %d", maxIterations, in.Count)
+		return component.Result{}, refusal.ForField(refusal.Invalid, "iterationCount",
+			"Iteration count must be between 0 and %d, not %d", maxIterations, in.Count)
 	}
 	items := make([]any, in.Count)
 	for i := range items {

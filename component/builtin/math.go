@@ -15,22 +15,24 @@ import (
 func init() {
 	var actions []component.Action
 	for _, f := range mathFunctions {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.", pure(func(_ *value.Budget, in numberInputs) (any, error) {
-			return finite(f.do(in.Number)), nil
-		})))
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" A result that is no number is null.",
+			pure(func(_ *value.Budget, in numberInputs) (any, error) {
+				return finite(f.do(in.Number)), nil
+			})))
 	}
 	for _, f := range mathOfLists {
-		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.", pure(func(budget *value.Budget, in numbersInputs) (any, error) {
-			all, err := in.all(budget)
-			if err != nil || len(all) == 0 {
-				return finite(f.empty), err
-			}
-			value := all[0]
-			for _, n := range all[1:] {
-				value = f.do(value, n)
-			}
-			return finite(value), nil
-		})))
+		actions = append(actions, component.NewAction(f.key, f.label, f.doc+" Text that is a number counts as one.",
+			pure(func(budget *value.Budget, in numbersInputs) (any, error) {
+				all, err := in.all(budget)
+				if err != nil || len(all) == 0 {
+					return finite(f.empty), err
+				}
+				value := all[0]
+				for _, n := range all[1:] {
+					value = f.do(value, n)
+				}
+				return finite(value), nil
+			})))
 	}
 	register(component.Component{
 		Key: "math", Label: "Math", Category: "Data", Description: "Computes with numbers.",
@@ -38,16 +40,21 @@ func init() {
 			component.NewAction("evaluate", "Evaluate expression",
 				"Gives what an expression such as 2 * (3 + 7) ** 2 comes to by the rules of JavaScript. It may hold numbers, operators, parentheses, and functions and constants such as Math.max. A result that is no number is null.",
 				evaluate),
-			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.", pure(func(_ *value.Budget, in logInputs) (any, error) {
-				return finite(math.Log(in.Number) / math.Log(in.Base)), nil
-			})),
-			component.NewAction("pow", "Power", "Gives a number to the power of another.", pure(func(_ *value.Budget, in powInputs) (any, error) {
-				return finite(math.Pow(in.Base, in.Exponent)), nil
-			})),
-			component.NewAction("random", "Random number", "Gives a number from the least up to, but not including, the greatest.", pure(func(_ *value.Budget, in rangeInputs) (any, error) {
-				return in.Min + rand.Float64()*(in.Max-in.Min), in.check()
-			})),
-			component.NewAction("randomInt", "Random integer", "Gives a whole number from the least to the greatest.", pure(randomInt)),
+			component.NewAction("log", "Logarithm", "Gives the logarithm of a number to a base.",
+				pure(func(_ *value.Budget, in logInputs) (any, error) {
+					return finite(math.Log(in.Number) / math.Log(in.Base)), nil
+				})),
+			component.NewAction("pow", "Power", "Gives a number to the power of another.",
+				pure(func(_ *value.Budget, in powInputs) (any, error) {
+					return finite(math.Pow(in.Base, in.Exponent)), nil
+				})),
+			component.NewAction("random", "Random number",
+				"Gives a number from the least up to, but not including, the greatest.",
+				pure(func(_ *value.Budget, in rangeInputs) (any, error) {
+					return in.Min + rand.Float64()*(in.Max-in.Min), in.check()
+				})),
+			component.NewAction("randomInt", "Random integer", "Gives a whole number from the least to the greatest.",
+				pure(randomInt)),
 		),
 	})
 }
@@ -116,7 +123,8 @@ func (in numbersInputs) all(budget *value.Budget) ([]float64, error) {
 const longestExpression = 10_000
 
 // arithmetic is an expression that does nothing but compute.
-var arithmetic = regexp.MustCompile(`^(?:\s|0[xX][0-9a-fA-F]+\b|0[bB][01]+\b|0[oO][0-7]+\b|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+\b|[-+*/%()<>&|^~,])*$`)
+var arithmetic = regexp.MustCompile(
+	`^(?:\s|0[xX][0-9a-fA-F]+\b|0[bB][01]+\b|0[oO][0-7]+\b|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|Math\.\w+\b|[-+*/%()<>&|^~,])*$`)
 
 const evaluateScript = `(expression) => {
 	const value = (0, eval)("(" + expression + "\n)");
@@ -130,9 +138,12 @@ func evaluate(ctx context.Context, step component.Step, in expressionInputs) (co
 			"Expression may have %d bytes, not %d", longestExpression, len(in.Expression))
 	}
 	if !arithmetic.MatchString(in.Expression) {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "expression", "Expression may hold numbers, operators, parentheses and functions of Math, not %q", excerpt(in.Expression, 200))
+		return component.Result{}, refusal.ForField(refusal.Invalid, "expression",
+			"Expression may hold numbers, operators, parentheses and functions of Math, not %q",
+			excerpt(in.Expression, 200))
 	}
-	value, err := step.Script(ctx, component.ScriptCall{Source: evaluateScript, Args: []any{in.Expression}, Log: step.Log})
+	value, err := step.Script(ctx, component.ScriptCall{Source: evaluateScript, Args: []any{in.Expression},
+		Log: step.Log})
 	return component.Result{Data: value}, err
 }
 
@@ -163,7 +174,9 @@ var mathFunctions = []struct {
 	{"floor", "Floor", "Rounds down to a whole number.", math.Floor},
 	{"fround", "Float-round", "Rounds to single precision.", func(n float64) float64 { return float64(float32(n)) }},
 	{"naturalLog", "Natural log", "Gives the natural logarithm.", math.Log},
-	{"round", "Round", "Rounds to the nearest whole number; halves go up.", func(n float64) float64 { return math.Floor(n) + math.Floor(2*(n-math.Floor(n))) }},
+	{"round", "Round", "Rounds to the nearest whole number; halves go up.", func(n float64) float64 {
+		return math.Floor(n) + math.Floor(2*(n-math.Floor(n)))
+	}},
 	{"sin", "Sine", "Gives the sine of radians.", math.Sin},
 	{"sinh", "Hyperbolic sine", "Gives the hyperbolic sine.", math.Sinh},
 	{"sqrt", "Square root", "Gives the square root.", math.Sqrt},
@@ -178,9 +191,12 @@ var mathOfLists = []struct {
 	do              func(a, b float64) float64
 }{
 	{"add", "Add numbers", "Adds numbers.", 0, func(a, b float64) float64 { return a + b }},
-	{"subtract", "Subtract numbers", "Takes all further numbers from the first.", 0, func(a, b float64) float64 { return a - b }},
+	{"subtract", "Subtract numbers", "Takes all further numbers from the first.", 0, func(a, b float64) float64 {
+		return a - b
+	}},
 	{"multiply", "Multiply numbers", "Multiplies numbers.", 1, func(a, b float64) float64 { return a * b }},
-	{"divide", "Divide numbers", "Divides the first number by all further ones; null if one of them is 0.", math.NaN(), func(a, b float64) float64 { return a / b }},
+	{"divide", "Divide numbers", "Divides the first number by all further ones; null if one of them is 0.", math.NaN(),
+		func(a, b float64) float64 { return a / b }},
 	{"max", "Maximum", "Gives the greatest of numbers, null if there are none.", math.NaN(), math.Max},
 	{"min", "Minimum", "Gives the least of numbers, null if there are none.", math.NaN(), math.Min},
 	{"hypot", "Hypotenuse", "Gives the square root of the sum of the numbers' squares.", 0, math.Hypot},

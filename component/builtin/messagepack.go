@@ -16,28 +16,33 @@ import (
 
 func init() {
 	register(component.Component{
-		Key: "messagepack", Label: "MessagePack", Category: "Data", Description: "Reads and writes MessagePack, a compact form of data.",
-		Actions: []component.Action{
-			component.NewAction("decodeMessage", "Decode", "Reads a MessagePack message. Keys become text; extensions are binary data.", pure(func(budget *value.Budget, in messageInputs) (any, error) {
-				text, rest, isText := textOf(in.Message)
-				if !isText {
-					return nil, refusal.ForField(refusal.Invalid, "message", "Message must be binary data, not %s", shape(rest))
-				}
-				r := &packReader{rest: text, budget: budget}
-				value, err := r.value(0)
-				if err == nil && r.rest != "" {
-					err = errors.New("there is more behind its end")
-				}
-				if err != nil {
-					return nil, refusal.ForField(refusal.Invalid, "message", "Message is not MessagePack: %v", err)
-				}
-				return value, nil
-			})),
-			component.NewAction("encodeMessage", "Encode", "Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.", pure(func(budget *value.Budget, in packInputs) (any, error) {
-				w := packWriter{budget: budget}
-				err := w.value(in.Data, 0)
-				return map[string]any{"data": w.out, "contentType": "application/msgpack"}, err
-			})),
+		Key: "messagepack", Label: "MessagePack", Category: "Data",
+		Description: "Reads and writes MessagePack, a compact form of data.", Actions: []component.Action{
+			component.NewAction("decodeMessage", "Decode",
+				"Reads a MessagePack message. Keys become text; extensions are binary data.",
+				pure(func(budget *value.Budget, in messageInputs) (any, error) {
+					text, rest, isText := textOf(in.Message)
+					if !isText {
+						return nil, refusal.ForField(refusal.Invalid, "message", "Message must be binary data, not %s",
+							shape(rest))
+					}
+					r := &packReader{rest: text, budget: budget}
+					value, err := r.value(0)
+					if err == nil && r.rest != "" {
+						err = errors.New("there is more behind its end")
+					}
+					if err != nil {
+						return nil, refusal.ForField(refusal.Invalid, "message", "Message is not MessagePack: %v", err)
+					}
+					return value, nil
+				})),
+			component.NewAction("encodeMessage", "Encode",
+				"Writes data as a MessagePack message, which is binary data. Keys are in alphabetical order.",
+				pure(func(budget *value.Budget, in packInputs) (any, error) {
+					w := packWriter{budget: budget}
+					err := w.value(in.Data, 0)
+					return map[string]any{"data": w.out, "contentType": "application/msgpack"}, err
+				})),
 		},
 	})
 }

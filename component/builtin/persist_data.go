@@ -88,7 +88,8 @@ func persistActions(scope component.Scope, infix, label, shared string) []compon
 		component.NewAction("save"+infix+"CurrentTime", label+" - Save current time",
 			"Keeps the current time in UTC under a key. "+about+" The result is an object with the key and the value.",
 			func(ctx context.Context, step component.Step, in keyInputs) (component.Result, error) {
-				return saveValue(ctx, step.State(scope), saveValueInputs{Key: in.Key, Value: time.Now().UTC().Format(isoMillis)})
+				return saveValue(ctx, step.State(scope),
+					saveValueInputs{Key: in.Key, Value: time.Now().UTC().Format(isoMillis)})
 			}),
 	}
 }
@@ -98,7 +99,8 @@ func saveValue(ctx context.Context, state component.State, in saveValueInputs) (
 		if in.Key == "" {
 			return component.Result{}, refusal.ForField(refusal.Invalid, "keyInput", "Key is required")
 		}
-		return component.Result{Data: map[string]any{"key": in.Key, "value": in.Value}}, state.Set(ctx, in.Key, in.Value)
+		return component.Result{Data: map[string]any{"key": in.Key, "value": in.Value}}, state.Set(ctx,
+			in.Key, in.Value)
 	}
 	saved := make(map[string]any, len(in.Dynamic))
 	for _, pair := range in.Dynamic {

@@ -26,9 +26,12 @@ func TestPersistDataVerbs(t *testing.T) {
 			kept := func(key string, value any) map[string]any { return map[string]any{"key": key, "value": value} }
 			x := p.infix
 			do("append"+x+"ValueToList", in("keyInput", "l", "valueInput", "a"), kept("l", []any{"a"}))
-			do("append"+x+"ValuesToList", in("keyInput", "l", "valuesInput", []any{"b", []any{"c"}}, "flattenValues", "true"), kept("l", []any{"a", "b", "c"}))
-			do("append"+x+"ValuesToList", in("keyInput", "l", "valuesInput", []any{"x"}, "dynamicValues", `["a",["d"]]`), kept("l", []any{"a", "b", "c", "a", []any{"d"}}))
-			do("remove"+x+"ValueFromList", in("keyInput", "l", "valueInput", "a"), kept("l", []any{"b", "c", []any{"d"}}))
+			do("append"+x+"ValuesToList", in("keyInput", "l", "valuesInput", []any{"b", []any{"c"}}, "flattenValues",
+				"true"), kept("l", []any{"a", "b", "c"}))
+			do("append"+x+"ValuesToList", in("keyInput", "l", "valuesInput", []any{"x"}, "dynamicValues",
+				`["a",["d"]]`), kept("l", []any{"a", "b", "c", "a", []any{"d"}}))
+			do("remove"+x+"ValueFromList", in("keyInput", "l", "valueInput", "a"),
+				kept("l", []any{"b", "c", []any{"d"}}))
 			do("add"+x+"ValueToSet", in("keyInput", "s", "valueInput", 1.0), kept("s", []any{1.0}))
 			do("add"+x+"ValueToSet", in("keyInput", "s", "valueInput", 1.0), kept("s", []any{1.0}))
 			do("remove"+x+"ValueFromSet", in("keyInput", "s", "valueInput", "1"), kept("s", []any{}))
@@ -39,7 +42,8 @@ func TestPersistDataVerbs(t *testing.T) {
 			do("list"+x+"Keys", nil, []any{"l", "n", "s", "t"})
 			do("getPersistDataUsageMetrics", nil, map[string]any{
 				"execution": usage(p.scope, component.ExecutionScope), "flow": usage(p.scope, component.FlowScope),
-				"crossFlow": usage(p.scope, component.CrossFlowScope), "integration": usage(p.scope, component.IntegrationScope),
+				"crossFlow":   usage(p.scope, component.CrossFlowScope),
+				"integration": usage(p.scope, component.IntegrationScope),
 			})
 			do("remove"+x+"Value", in("keyInput", "ignored", "multipleKeys", []any{"l", "t"}), nil)
 			do("list"+x+"Keys", nil, []any{"n", "s"})
@@ -58,7 +62,8 @@ func usage(scope, of component.Scope) map[string]any {
 
 func TestPersistDataOfTheWrongKind(t *testing.T) {
 	s := newStep(t)
-	s.State(component.FlowScope).(*state).values = map[string]any{"object": map[string]any{}, "list": []any{}, "text": "x"}
+	s.State(component.FlowScope).(*state).values = map[string]any{"object": map[string]any{}, "list": []any{},
+		"text": "x"}
 	for action, inputs := range map[string]map[string]any{
 		"appendInstanceValueToList":    in("keyInput", "object", "valueInput", 1.0),
 		"addInstanceValueToSet":        in("keyInput", "text", "valueInput", 1.0),
@@ -77,7 +82,8 @@ func TestPersistDataOfTheWrongKind(t *testing.T) {
 	}
 	broken := errors.New("no log")
 	s.states[component.CrossFlowScope] = &state{values: map[string]any{"k": nil}, err: broken}
-	for _, action := range []string{"listCrossFlowKeys", "removeCrossFlowState", "saveCrossFlowCurrentTime", "appendCrossFlowValueToList", "incrementCrossFlowValue", "getPersistDataUsageMetrics"} {
+	for _, action := range []string{"listCrossFlowKeys", "removeCrossFlowState", "saveCrossFlowCurrentTime",
+		"appendCrossFlowValueToList", "incrementCrossFlowValue", "getPersistDataUsageMetrics"} {
 		s.states[component.CrossFlowScope].values = map[string]any{"k": nil}
 		if _, err := s.perform("persist-data", action, in("keyInput", "k")); !errors.Is(err, broken) {
 			t.Errorf("%s: got %v", action, err)

@@ -72,7 +72,8 @@ func ofValue[I keyed](
 		return updated(ctx, step.State(scope), in.key(), func(old any, found bool) (any, error) {
 			list, isList := old.([]any)
 			if !isList && found && old != nil && old != "" {
-				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a list", in.key(), shape(old))
+				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a list",
+					in.key(), shape(old))
 			}
 			budget := value.NewBudget(ctx)
 			changed, err := change(budget, append([]any{}, list...), in)
@@ -84,7 +85,8 @@ func ofValue[I keyed](
 	}
 }
 
-func updated(ctx context.Context, state component.State, key string, change func(old any, found bool) (any, error)) (component.Result, error) {
+func updated(ctx context.Context, state component.State, key string,
+	change func(old any, found bool) (any, error)) (component.Result, error) {
 	value, err := state.Update(ctx, key, change)
 	if err != nil {
 		return component.Result{}, err
@@ -130,7 +132,8 @@ func addAmount(scope component.Scope, sign float64) actionFunc[amountInputs] {
 			budget := value.NewBudget(ctx)
 			n, isNumber := unquoted(budget, old).(float64)
 			if !isNumber && found && old != nil && old != "" {
-				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a number", in.Key, shape(old))
+				return nil, refusal.ForField(refusal.Invalid, "keyInput", "what is kept under %q is %s, not a number",
+					in.Key, shape(old))
 			}
 			return n + sign*in.Amount, budget.Err()
 		})

@@ -18,7 +18,8 @@ func init() {
 		Description: "Waits before the next step.",
 		Actions: []component.Action{
 			component.NewAction("sleep", "Sleep",
-				"Waits for a number of milliseconds, at most an hour. The time counts towards that of the execution.", sleep),
+				"Waits for a number of milliseconds, at most an hour. The time counts towards that of the execution.",
+				sleep),
 		},
 	})
 }
@@ -29,8 +30,8 @@ type sleepInputs struct {
 
 func sleep(ctx context.Context, _ component.Step, in sleepInputs) (component.Result, error) {
 	if in.Milliseconds < 0 || in.Milliseconds > float64(maxSleep.Milliseconds()) {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "ms", "Milliseconds must be between 0 and %d, not %s",
-			maxSleep.Milliseconds(), value.Text(in.Milliseconds))
+		return component.Result{}, refusal.ForField(refusal.Invalid, "ms",
+			"Milliseconds must be between 0 and %d, not %s", maxSleep.Milliseconds(), value.Text(in.Milliseconds))
 	}
 	timer := time.NewTimer(time.Duration(in.Milliseconds * float64(time.Millisecond)))
 	defer timer.Stop()

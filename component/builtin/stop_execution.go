@@ -29,7 +29,8 @@ type stopExecutionInputs struct {
 
 func stopExecution(_ context.Context, _ component.Step, in stopExecutionInputs) (component.Result, error) {
 	if in.StatusCode < 200 || in.StatusCode > 599 {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "statusCode", "an HTTP status is a number from 200 to 599, not %d", in.StatusCode)
+		return component.Result{}, refusal.ForField(refusal.Invalid, "statusCode",
+			"an HTTP status is a number from 200 to 599, not %d", in.StatusCode)
 	}
 	result := component.Result{Data: in.Body, ContentType: in.ContentType, StatusCode: in.StatusCode}
 	if len(in.Headers) > 0 {

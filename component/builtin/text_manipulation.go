@@ -24,28 +24,42 @@ func init() {
 		Key: "text-manipulation", Label: "Text manipulation", Category: "Data",
 		Description: "Works with text. Places and lengths are counted as JavaScript does, in UTF-16 units.",
 		Actions: []component.Action{
-			component.NewAction("decodeBase64", "Decode Base64", "Gives what Base64 text stands for: text, or binary data if it is no UTF-8.", pure(decodeBase64)),
-			component.NewAction("encodeBase64", "Encode Base64", "Gives the Base64 text of text or binary data.", pure(encodeBase64)),
+			component.NewAction("decodeBase64", "Decode Base64",
+				"Gives what Base64 text stands for: text, or binary data if it is no UTF-8.", pure(decodeBase64)),
+			component.NewAction("encodeBase64", "Encode Base64", "Gives the Base64 text of text or binary data.",
+				pure(encodeBase64)),
 			component.NewAction("slice", "Extract substring", "Gives a part of a text.", pure(slice)),
-			component.NewAction("replace", "Find & replace", "Replaces a text wherever it is in another one.", pure(replace)),
-			component.NewAction("replaceMultipleSubstring", "Find & replace multiple substrings", "Replaces several texts, one after another, wherever they are in another one.", pure(replaceSeveral)),
-			component.NewAction("htmlDecode", "HTML decode", "Replaces HTML character references by the characters.", ofText(1, html.UnescapeString)),
-			component.NewAction("htmlEncode", "HTML encode", "Replaces <, >, &, ' and \" by HTML character references.", ofText(5, html.EscapeString)),
+			component.NewAction("replace", "Find & replace", "Replaces a text wherever it is in another one.",
+				pure(replace)),
+			component.NewAction("replaceMultipleSubstring", "Find & replace multiple substrings",
+				"Replaces several texts, one after another, wherever they are in another one.", pure(replaceSeveral)),
+			component.NewAction("htmlDecode", "HTML decode", "Replaces HTML character references by the characters.",
+				ofText(1, html.UnescapeString)),
+			component.NewAction("htmlEncode", "HTML encode", "Replaces <, >, &, ' and \" by HTML character references.",
+				ofText(5, html.EscapeString)),
 			component.NewAction("join", "Join", "Joins texts to one.", pure(join)),
-			component.NewAction("joinLines", "Join lines", "Joins texts to one, with line breaks between.", pure(joinLines)),
-			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.", ofText(3, func(s string) string { return cases.Lower(language.Und).String(s) })),
-			component.NewAction("match", "Match regex", "Gives what a JavaScript regular expression finds: the whole match and its groups, or with the flag g all matches; null if there is none.", match),
-			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.", ofText(0, func(s string) string { return strings.TrimFunc(s, value.IsSpace) })),
+			component.NewAction("joinLines", "Join lines", "Joins texts to one, with line breaks between.",
+				pure(joinLines)),
+			component.NewAction("lowerCase", "Lower case", "Makes all letters lower case.",
+				ofText(3, func(s string) string { return cases.Lower(language.Und).String(s) })),
+			component.NewAction("match", "Match regex",
+				"Gives what a JavaScript regular expression finds: the whole match and its groups, or with the flag g all matches; null if there is none.", match),
+			component.NewAction("trim", "Remove whitespace", "Removes whitespace at both ends.",
+				ofText(0, func(s string) string { return strings.TrimFunc(s, value.IsSpace) })),
 			component.NewAction("splitLines", "Split lines", "Gives the lines of a text as a list.", pure(splitLines)),
-			component.NewAction("split", "Split string", "Gives the parts of a text between separators as a list; without a separator, its characters.", pure(split)),
-			component.NewAction("stringLength", "String length", "Counts the characters.", pure(func(_ *value.Budget, in textInputs) (any, error) {
-				units := 0
-				for _, c := range in.Text {
-					units += utf16.RuneLen(c)
-				}
-				return float64(units), nil
-			})),
-			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.", ofText(3, func(s string) string { return cases.Upper(language.Und).String(s) })),
+			component.NewAction("split", "Split string",
+				"Gives the parts of a text between separators as a list; without a separator, its characters.",
+				pure(split)),
+			component.NewAction("stringLength", "String length", "Counts the characters.",
+				pure(func(_ *value.Budget, in textInputs) (any, error) {
+					units := 0
+					for _, c := range in.Text {
+						units += utf16.RuneLen(c)
+					}
+					return float64(units), nil
+				})),
+			component.NewAction("upperCase", "Upper case", "Makes all letters upper case.",
+				ofText(3, func(s string) string { return cases.Upper(language.Und).String(s) })),
 		},
 	})
 }
@@ -149,7 +163,8 @@ func slice(budget *value.Budget, in sliceInputs) (any, error) {
 	if in.Stop != "" {
 		n, ok := unquoted(budget, in.Stop).(float64)
 		if !ok || n != float64(int(n)) {
-			return nil, refusal.ForField(refusal.Invalid, "sliceStop", "Slice stop must be a whole number, not %q", excerpt(in.Stop, 40))
+			return nil, refusal.ForField(refusal.Invalid, "sliceStop", "Slice stop must be a whole number, not %q",
+				excerpt(in.Stop, 40))
 		}
 		stop = int(n)
 	}
@@ -206,7 +221,8 @@ func join(budget *value.Budget, in joinInputs) (any, error) {
 
 func joinLines(budget *value.Budget, in joinLinesInputs) (any, error) {
 	if in.Number < 0 || in.Number > 1000 {
-		return nil, refusal.ForField(refusal.Invalid, "numberOfNewlines", "Number of newlines must be from 0 to 1000, not %d", in.Number)
+		return nil, refusal.ForField(refusal.Invalid, "numberOfNewlines",
+			"Number of newlines must be from 0 to 1000, not %d", in.Number)
 	}
 	newline := strings.NewReplacer(`\n`, "\n", `\r`, "\r").Replace(in.Newline)
 	if err := fits(budget, 0, in.Number, len(newline)); err != nil {
@@ -245,7 +261,8 @@ const matchScript = `(text, source, flags) => {
 }`
 
 func match(ctx context.Context, step component.Step, in matchInputs) (component.Result, error) {
-	data, err := step.Script(ctx, component.ScriptCall{Source: matchScript, Args: []any{in.Text, in.Regex, in.Flags}, Log: step.Log})
+	data, err := step.Script(ctx, component.ScriptCall{Source: matchScript, Args: []any{in.Text, in.Regex, in.Flags},
+		Log: step.Log})
 	return component.Result{Data: data}, err
 }
 

@@ -13,8 +13,10 @@ func init() {
 	register(component.Component{
 		Key: "uuid", Label: "UUID", Category: "Data", Description: "Makes unique ids.",
 		Actions: []component.Action{
-			component.NewAction("generateUuid", "Generate UUID", "Gives a new random UUID, another one each time.", pure(generateUUID)),
-			component.NewAction("emptyUuid", "Nil/empty UUID", "Gives the UUID of zeros only.", pure(func(*value.Budget, struct{}) (any, error) { return uuid.Nil.String(), nil })),
+			component.NewAction("generateUuid", "Generate UUID", "Gives a new random UUID, another one each time.",
+				pure(generateUUID)),
+			component.NewAction("emptyUuid", "Nil/empty UUID", "Gives the UUID of zeros only.",
+				pure(func(*value.Budget, struct{}) (any, error) { return uuid.Nil.String(), nil })),
 		},
 	})
 }

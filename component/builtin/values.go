@@ -199,5 +199,6 @@ func sinceEpoch(field string, seconds float64) (time.Time, error) {
 }
 
 func noDate(field string, v any) error {
-	return refusal.ForField(refusal.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z", shape(v))
+	return refusal.ForField(refusal.Invalid, field, "%s is no date: give ISO 8601 text, such as 2026-01-31T12:00:00Z",
+		shape(v))
 }

@@ -35,7 +35,8 @@ func receiveWebhook(_ context.Context, payload map[string]any, in webhookInputs)
 		return result, nil
 	}
 	if in.StatusCode != 0 && (in.StatusCode < 200 || in.StatusCode > 599) {
-		return component.Result{}, refusal.ForField(refusal.Invalid, "statusCode", "an HTTP status is a number from 200 to 599, not %d", in.StatusCode)
+		return component.Result{}, refusal.ForField(refusal.Invalid, "statusCode",
+			"an HTTP status is a number from 200 to 599, not %d", in.StatusCode)
 	}
 	result.Response = &component.Response{
 		StatusCode: in.StatusCode, ContentType: in.ContentType, Headers: headerMap(in.Headers), Body: in.Body,

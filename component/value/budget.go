@@ -77,7 +77,8 @@ func (b *Budget) Spend(n int) error {
 func (b *Budget) Hold(n int) error {
 	if n > b.limits.Memory-b.held {
 		return b.fail(refusal.Exceed("HEDDLE_MAX_STEP_MEMORY",
-			"the data takes more than %d bytes of memory: give it in smaller parts, or ask for a higher limit", b.limits.Memory))
+			"the data takes more than %d bytes of memory: give it in smaller parts, or ask for a higher limit",
+			b.limits.Memory))
 	}
 	b.held += n
 	return b.Spend(n)

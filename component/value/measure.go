@@ -108,7 +108,8 @@ func measureJSON(raw []byte, sizes *[]int32) (m Measure) {
 
 // ends are the bytes that end a number or a word.
 var ends = [256]bool{
-	' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, '{': true, '}': true, '[': true, ']': true, '"': true,
+	' ': true, '\t': true, '\n': true, '\r': true, ',': true, ':': true, '{': true, '}': true, '[': true,
+	']': true, '"': true,
 }
 
 // stringEnd finds the quote that ends a string, or the end of the text.

@@ -122,7 +122,8 @@ func TestEncodeWithin(t *testing.T) {
 func BenchmarkParseJSON(b *testing.B) {
 	for name, raw := range map[string]string{
 		"numbers": "[" + strings.Repeat("1,", 1<<20) + "1]",
-		"records": "[" + strings.Repeat(`{"id":12,"name":"Someone","mail":"someone@example.test","active":true},`, 10_000) + "1]",
+		"records": "[" + strings.Repeat(`{"id":12,"name":"Someone","mail":"someone@example.test","active":true},`,
+			10_000) + "1]",
 		"objects": "[" + strings.Repeat(`{"a":1},`, 1<<17) + "1]",
 	} {
 		b.Run(name, func(b *testing.B) {

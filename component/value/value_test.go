@@ -95,7 +95,8 @@ func TestEncodeRefuses(t *testing.T) {
 		"itself":   {itself, "the value is nested deeper than 1000 levels or contains itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Encode(c.value); err == nil || err.Error() != c.want || refusal.CodeOf(err) != refusal.Invalid {
+			if _, err := Encode(c.value); err == nil || err.Error() != c.want ||
+				refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
@@ -103,7 +104,8 @@ func TestEncodeRefuses(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	for _, raw := range []string{``, `{`, `1 2`, `{"$bytes":1}`, `[{"$bytes":"*"}]`, `{"a":{"$object":1}}`, `{"$object":{"a":{"$bytes":null}}}`} {
+	for _, raw := range []string{``, `{`, `1 2`, `{"$bytes":1}`, `[{"$bytes":"*"}]`, `{"a":{"$object":1}}`,
+		`{"$object":{"a":{"$bytes":null}}}`} {
 		if v, err := Decode(json.RawMessage(raw)); err == nil {
 			t.Errorf("%s: got %v, want an error", raw, v)
 		}
@@ -116,14 +118,14 @@ func TestText(t *testing.T) {
 		want  string
 	}{
 		{nil, ""}, {"x", "x"}, {[]byte("ä"), "ä"}, {true, "true"}, {false, "false"},
-		{1.0, "1"}, {-1.5, "-1.5"}, {0.30000000000000004, "0.30000000000000004"}, {100000000000000000000.0, "100000000000000000000"},
-		{1e21, "1e+21"}, {1.5e300, "1.5e+300"}, {0.000001, "0.000001"}, {0.0000001, "1e-7"}, {-1.25e-9, "-1.25e-9"},
-		{math.Copysign(0, -1), "0"}, {math.NaN(), "NaN"}, {math.Inf(1), "Infinity"}, {math.Inf(-1), "-Infinity"},
+		{1.0, "1"}, {-1.5, "-1.5"}, {0.30000000000000004, "0.30000000000000004"},
+		{100000000000000000000.0, "100000000000000000000"}, {1e21, "1e+21"}, {1.5e300, "1.5e+300"},
+		{0.000001, "0.000001"}, {0.0000001, "1e-7"}, {-1.25e-9, "-1.25e-9"}, {math.Copysign(0, -1), "0"},
+		{math.NaN(), "NaN"}, {math.Inf(1), "Infinity"}, {math.Inf(-1), "-Infinity"},
 		{int64(-9007199254740993), "-9007199254740993"}, {7, "7"},
 		{map[string]any{"b": []any{1.0, nil, "<"}, "a": map[string]any{}}, `{"a":{},"b":[1,null,"<"]}`},
 		{map[string]any{"data": []byte("text"), "raw": []byte{255}}, `{"data":"text","raw":"/w=="}`},
-		{map[string]any{"$bytes": 1.0}, `{"$bytes":1}`},
-		{[]any{math.NaN()}, "[null]"},
+		{map[string]any{"$bytes": 1.0}, `{"$bytes":1}`}, {[]any{math.NaN()}, "[null]"},
 		{[]KeyValue{{Key: "k", Value: 1.0}}, `[{"key":"k","value":1}]`},
 		{make(chan int), "[chan int]"},
 	} {
@@ -150,7 +152,9 @@ func TestBody(t *testing.T) {
 
 // The output equals that of encoding/json.
 func TestJSONIsTheLibrarys(t *testing.T) {
-	text := rapid.Map(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.ByteRange(0, 0x7f))), func(b []byte) any { return string(b) })
+	text := rapid.Map(rapid.SliceOf(rapid.OneOf(rapid.Byte(), rapid.ByteRange(0, 0x7f))), func(b []byte) any {
+		return string(b)
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.OneOf(values(), text, rapid.Map(rapid.Int64(), func(n int64) any { return n })).Draw(t, "value")
 		got, err := JSON(v)
@@ -191,7 +195,8 @@ func withoutBytes(v any) any {
 
 // FuzzParseJSON compares with encoding/json, errors included.
 func FuzzParseJSON(f *testing.F) {
-	for _, raw := range []string{`{"a":1,"a":{"b":[]}}`, `"\ud800"`, "\"\xff\"", `-0`, `1e999`, `1e-999`, ` [true,null] `, `{"a":1}x`, ``, `{"\u0024bytes":""}`, "{\"\xff\":1,\"\xfe\":2}"} {
+	for _, raw := range []string{`{"a":1,"a":{"b":[]}}`, `"\ud800"`, "\"\xff\"", `-0`, `1e999`, `1e-999`,
+		` [true,null] `, `{"a":1}x`, ``, `{"\u0024bytes":""}`, "{\"\xff\":1,\"\xfe\":2}"} {
 		f.Add([]byte(raw))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -255,16 +260,21 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func delivered() any {
-	const url, id = "http://127.0.0.1:8080/trigger/019aa1a0c1b57c6f9f3e0d5e8a7b6c5d019aa1a0c1b57c6f9f3e0d5e8a7b6c5e", "019aa1a0-c1b5-7c6f-9f3e-0d5e8a7b6c5d"
+	const url, id = "http://127.0.0.1:8080/trigger/019aa1a0c1b57c6f9f3e0d5e8a7b6c5d019aa1a0c1b57c6f9f3e0d5e8a7b6c5e",
+		"019aa1a0-c1b5-7c6f-9f3e-0d5e8a7b6c5d"
 	order := map[string]any{"order": map[string]any{"id": "o-1", "total": 129.5}, "kind": "large"}
 	return map[string]any{
 		"executionId": id, "startedAt": "2026-01-02T03:04:05.678901Z", "globalDebug": false, "invokeUrl": url,
-		"customer": map[string]any{"id": id, "externalId": "c-1", "name": "A customer"}, "instance": map[string]any{"id": id, "name": "Benchmark"},
+		"customer":    map[string]any{"id": id, "externalId": "c-1", "name": "A customer"},
+		"instance":    map[string]any{"id": id, "name": "Benchmark"},
 		"integration": map[string]any{"id": id, "name": "Benchmark", "versionSequenceId": id, "externalVersion": "1"},
-		"flow":        map[string]any{"id": id, "name": "Main", "stableId": ""}, "user": map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
-		"webhookUrls": map[string]any{"Main": url}, "webhookApiKeys": map[string]any{"Main": []any{}}, "pathFragment": "", "method": "POST",
-		"headers": map[string]any{"Content-Type": "application/json", "Content-Length": "51"}, "queryParameters": map[string]any{},
-		"rawBody": map[string]any{"data": `{"order":{"id":"o-1","total":129.5},"kind":"large"}`, "contentType": "application/json"},
-		"body":    map[string]any{"data": order, "contentType": "application/json"},
+		"flow":        map[string]any{"id": id, "name": "Main", "stableId": ""},
+		"user":        map[string]any{"id": "", "email": "", "name": "", "externalId": ""},
+		"webhookUrls": map[string]any{"Main": url}, "webhookApiKeys": map[string]any{"Main": []any{}},
+		"pathFragment": "", "method": "POST", "headers": map[string]any{"Content-Type": "application/json",
+			"Content-Length": "51"}, "queryParameters": map[string]any{},
+		"rawBody": map[string]any{"data": `{"order":{"id":"o-1","total":129.5},"kind":"large"}`,
+			"contentType": "application/json"},
+		"body": map[string]any{"data": order, "contentType": "application/json"},
 	}
 }

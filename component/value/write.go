@@ -79,7 +79,9 @@ func (w *writer) value(v any, depth int) error {
 	case []any:
 		return list(w, x, func(e any) error { return w.value(e, depth+1) })
 	case []KeyValue:
-		return list(w, x, func(e KeyValue) error { return w.value(map[string]any{"key": e.Key, "value": e.Value}, depth+1) })
+		return list(w, x, func(e KeyValue) error {
+			return w.value(map[string]any{"key": e.Key, "value": e.Value}, depth+1)
+		})
 	case map[string]any:
 		return w.object(x, depth)
 	default:

@@ -152,7 +152,9 @@ func sharePlace(a, b []Change) bool {
 			places[slotKey(c)] = true
 		}
 	}
-	return slices.ContainsFunc(b, func(c Change) bool { return (c.Op == AddOp || c.Op == MoveOp) && places[slotKey(c)] })
+	return slices.ContainsFunc(b, func(c Change) bool {
+		return (c.Op == AddOp || c.Op == MoveOp) && places[slotKey(c)]
+	})
 }
 
 // unordered returns a definition with every list in the order of ids.
@@ -194,8 +196,9 @@ func TestOverlapTellsWhatWouldBeLost(t *testing.T) {
 		other Change
 		want  []string
 	}{
-		"another input":        {Change{Op: SetOp, Node: "s", Path: []string{"inputs", "body"}}, nil},
-		"the same input":       {Change{Op: SetOp, Node: "s", Path: []string{"inputs", "url"}}, []string{"s/inputs/url"}},
+		"another input": {Change{Op: SetOp, Node: "s", Path: []string{"inputs", "body"}}, nil},
+		"the same input": {Change{Op: SetOp, Node: "s", Path: []string{"inputs", "url"}},
+			[]string{"s/inputs/url"}},
 		"all inputs":           {Change{Op: SetOp, Node: "s", Path: []string{"inputs"}}, []string{"s/inputs"}},
 		"another step":         {Change{Op: RemoveOp, Node: "ss"}, nil},
 		"the step moved":       {Change{Op: MoveOp, Node: "s", Parent: "f", List: stepList}, nil},

@@ -93,7 +93,8 @@ func (c *checker) identifier(s location, sc *scope) {
 	case id == "":
 		c.refuse(s.below("name"), "the name has no letter or digit, so nothing could refer to the step; rename it")
 	case double:
-		c.refuse(s.below("name"), "references could not tell it from step %q of the same flow: both are %s; rename one", other, id)
+		c.refuse(s.below("name"), "references could not tell it from step %q of the same flow: both are %s; rename one",
+			other, id)
 	}
 	if !double {
 		sc.present[id], sc.order[id] = name, len(sc.order)
@@ -108,9 +109,11 @@ func (c *checker) trigger(s location) {
 		switch {
 		case !step.IsTrigger():
 		case found:
-			c.refuse(s.part(step, stepPart).below("isTrigger"), "a flow has one trigger and this is another; remove it or move it to a flow of its own")
+			c.refuse(s.part(step, stepPart).below("isTrigger"),
+				"a flow has one trigger and this is another; remove it or move it to a flow of its own")
 		case !first:
-			c.refuse(s.part(step, stepPart).below("isTrigger"), "the trigger must be the first step of the flow; move it there")
+			c.refuse(s.part(step, stepPart).below("isTrigger"),
+				"the trigger must be the first step of the flow; move it there")
 		}
 		found = found || step.IsTrigger()
 	}
@@ -138,7 +141,8 @@ func (c *checker) queue(s location) {
 	case fifo && scheduled:
 		c.refuse(at.below("usesFifoQueue"), "a flow with a schedule cannot use a FIFO queue; remove one of them")
 	case single && !scheduled:
-		c.refuse(at.below("singletonExecutions"), "only a flow with a schedule can run as a singleton; remove it or add a schedule")
+		c.refuse(at.below("singletonExecutions"),
+			"only a flow with a schedule can run as a singleton; remove it or add a schedule")
 	}
 	if n, told := q["concurrencyLimit"].(int64); told && (n < 2 || n > MaxConcurrencyLimit) {
 		c.refuse(at.below("concurrencyLimit"), "%d is out of range; choose 2 to %d", n, MaxConcurrencyLimit)

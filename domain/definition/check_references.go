@@ -100,7 +100,9 @@ func (c *checker) reference(s location, text string, sc *scope) {
 		return
 	}
 	if sc == nil {
-		c.refuse(s, "reference %q: a config variable cannot refer to the data of a step; use a value, configVar or template", text)
+		c.refuse(s,
+			"reference %q: a config variable cannot refer to the data of a step; use a value, configVar or template",
+			text)
 		return
 	}
 	at, known := sc.order[path.Step]
@@ -113,7 +115,8 @@ func (c *checker) reference(s location, text string, sc *scope) {
 	case at > sc.at:
 		c.refuse(s, "reference %q is to step %q, which runs later; name an earlier step", text, sc.present[path.Step])
 	case item && !sc.around[path.Step]:
-		c.refuse(s, "reference %q: %s is there only inside the loop, and step %q is no loop around this step", text, path.Kind, sc.present[path.Step])
+		c.refuse(s, "reference %q: %s is there only inside the loop, and step %q is no loop around this step", text,
+			path.Kind, sc.present[path.Step])
 	}
 }
 
@@ -121,7 +124,8 @@ func (c *checker) reference(s location, text string, sc *scope) {
 func (sc *scope) suggest(id string) string {
 	var near []string
 	for known := range sc.order {
-		if strings.EqualFold(known, id) || len(id) > 3 && (strings.HasPrefix(known, id) || strings.HasPrefix(id, known) && known != "") {
+		if strings.EqualFold(known, id) || len(id) > 3 && (strings.HasPrefix(known, id) ||
+			strings.HasPrefix(id, known) && known != "") {
 			near = append(near, known)
 		}
 	}

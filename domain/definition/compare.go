@@ -42,7 +42,8 @@ func Compare(old, new *Part) []PartDifference {
 			at(c.Node).Moved = true
 		case len(c.Path) > 0 && now[c.Node].node != nil:
 			_, was := before[c.Node].node.Field(c.Path)
-			at(c.Node).Fields = append(at(c.Node).Fields, FieldDifference{Path: c.Path, Before: c.Was, After: c.Value, Set: c.Op == SetOp, WasSet: was})
+			at(c.Node).Fields = append(at(c.Node).Fields, FieldDifference{Path: c.Path, Before: c.Was, After: c.Value,
+				Set: c.Op == SetOp, WasSet: was})
 		}
 	}
 	var all []PartDifference

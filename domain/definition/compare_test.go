@@ -13,7 +13,8 @@ func TestCompare(t *testing.T) {
 	new := Apply(old, []Change{
 		{Op: SetOp, Path: []string{"documentation"}, Value: "# D"},
 		{Op: SetOp, Path: []string{"labels"}, Value: []any{"a"}},
-		{Op: AddOp, List: configVarList, Part: &Part{ID: "var", Fields: map[string]any{"key": "URL", "dataType": "string"}}},
+		{Op: AddOp, List: configVarList,
+			Part: &Part{ID: "var", Fields: map[string]any{"key": "URL", "dataType": "string"}}},
 		{Op: MoveOp, Node: "flow4", Parent: "flow2", List: stepList},
 		{Op: SetOp, Node: "flow4", Path: []string{"name"}, Value: "first"},
 		{Op: SetOp, Node: "flow4", Path: []string{"inputs", "url"}, Value: nil},
@@ -22,10 +23,15 @@ func TestCompare(t *testing.T) {
 	})
 	action := old.Find("flow2").Fields["action"]
 	want := []PartDifference{
-		{Kind: "integration", Name: "I", Fields: []FieldDifference{{Path: []string{"documentation"}, After: "# D", Set: true}, {Path: []string{"labels"}, After: []any{"a"}, Set: true}}},
-		{ID: "flow2", Kind: "step", Name: "loop", Flow: "flow", Fields: []FieldDifference{{Path: []string{"action"}, Before: action, WasSet: true}}},
-		{ID: "flow4", Kind: "step", Name: "first", Flow: "flow", Moved: true, WasName: "last", Fields: []FieldDifference{
-			{Path: []string{"inputs", "url"}, Set: true}, {Path: []string{"name"}, Before: "last", After: "first", Set: true, WasSet: true}}},
+		{Kind: "integration", Name: "I",
+			Fields: []FieldDifference{{Path: []string{"documentation"}, After: "# D", Set: true},
+				{Path: []string{"labels"}, After: []any{"a"}, Set: true}}},
+		{ID: "flow2", Kind: "step", Name: "loop", Flow: "flow",
+			Fields: []FieldDifference{{Path: []string{"action"}, Before: action, WasSet: true}}},
+		{ID: "flow4", Kind: "step", Name: "first", Flow: "flow", Moved: true, WasName: "last",
+			Fields: []FieldDifference{
+				{Path: []string{"inputs", "url"}, Set: true}, {Path: []string{"name"}, Before: "last", After: "first",
+					Set: true, WasSet: true}}},
 		{ID: "var", Kind: "config variable", Name: "URL", New: true},
 		{ID: "flow3", Kind: "step", Name: "inner", Flow: "flow", Deleted: true},
 	}
@@ -85,11 +91,17 @@ func fieldsOf(n *Part) map[string]any {
 func fiveHundred() *Part {
 	root := &Part{Fields: map[string]any{"name": "Large"}, Children: map[string][]*Part{flowList: {}}}
 	for f := range 10 {
-		flow := &Part{ID: fmt.Sprintf("flow%d", f), Fields: map[string]any{"name": fmt.Sprintf("Flow %d", f)}, Children: map[string][]*Part{stepList: {}}}
+		flow := &Part{ID: fmt.Sprintf("flow%d", f), Fields: map[string]any{"name": fmt.Sprintf("Flow %d", f)},
+			Children: map[string][]*Part{stepList: {}}}
 		for s := range 50 {
-			flow.Children[stepList] = append(flow.Children[stepList], &Part{ID: fmt.Sprintf("step%d.%d", f, s), Fields: map[string]any{
-				"name": fmt.Sprintf("Step %d", s), "action": map[string]any{"key": "writeLog", "component": map[string]any{"key": "log", "isPublic": true, "version": int64(2)}},
-				"inputs": map[string]any{"message": map[string]any{"type": "value", "value": fmt.Sprintf("message %d of %d", s, f)}, "level": map[string]any{"type": "value", "value": "info"}}}})
+			flow.Children[stepList] = append(flow.Children[stepList],
+				&Part{ID: fmt.Sprintf("step%d.%d", f, s), Fields: map[string]any{
+					"name": fmt.Sprintf("Step %d", s),
+					"action": map[string]any{"key": "writeLog",
+						"component": map[string]any{"key": "log", "isPublic": true, "version": int64(2)}},
+					"inputs": map[string]any{"message": map[string]any{"type": "value",
+						"value": fmt.Sprintf("message %d of %d", s, f)},
+						"level": map[string]any{"type": "value", "value": "info"}}}})
 		}
 		root.Children[flowList] = append(root.Children[flowList], flow)
 	}
@@ -101,7 +113,8 @@ func BenchmarkCompare(b *testing.B) {
 	old := fiveHundred()
 	var changes []Change
 	for s := range 50 {
-		changes = append(changes, Change{Op: SetOp, Node: fmt.Sprintf("step%d.%d", s%10, s), Path: []string{"name"}, Value: "Renamed"})
+		changes = append(changes, Change{Op: SetOp, Node: fmt.Sprintf("step%d.%d", s%10, s), Path: []string{"name"},
+			Value: "Renamed"})
 	}
 	new := Apply(old, append(changes, Change{Op: MoveOp, Node: "step3.7", Parent: "flow4", List: stepList}))
 	for b.Loop() {

@@ -129,7 +129,8 @@ func asExported(file map[string]any) map[string]any {
 	for _, s := range file["steps"].([]any) {
 		step := s.(map[string]any)
 		action := step["action"].(map[string]any)
-		step["action"] = map[string]any{"key": action["key"], "component": map[string]any{"key": action["componentKey"]}}
+		step["action"] = map[string]any{"key": action["key"],
+			"component": map[string]any{"key": action["componentKey"]}}
 		steps = append(steps, step)
 	}
 	flow := map[string]any{"name": file["name"], "steps": append([]any{file["trigger"]}, steps...)}

@@ -73,7 +73,8 @@ func Tidy(def *Part) *Part {
 // Blank is a definition to begin with: one flow that a webhook starts.
 func Blank(name string) *Part {
 	trigger := &Part{Fields: map[string]any{"name": "Trigger", "isTrigger": true, "inputs": map[string]any{},
-		"action": map[string]any{"key": "webhook", "component": map[string]any{"key": "webhook-triggers", "isPublic": true, "version": latest}}}}
+		"action": map[string]any{"key": "webhook", "component": map[string]any{"key": "webhook-triggers",
+			"isPublic": true, "version": latest}}}}
 	flow := &Part{Fields: map[string]any{"name": "Flow 1"}, Children: map[string][]*Part{stepList: {trigger}}}
 	return &Part{Fields: map[string]any{"name": name, "definitionVersion": int64(DefinitionVersion)},
 		Children: map[string][]*Part{flowList: {flow}}}

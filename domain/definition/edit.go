@@ -50,13 +50,15 @@ func addressable(def *Part, c Change) error {
 		}
 		for n := range c.Part.All() {
 			if _, taken := parts[n.ID]; taken || n.ID == "" {
-				return refusal.ForField(refusal.Conflict, "node", "the id %q is that of another part; choose a new one", n.ID)
+				return refusal.ForField(refusal.Conflict, "node", "the id %q is that of another part; choose a new one",
+					n.ID)
 			}
 		}
 		return nil
 	case RemoveOp, MoveOp:
 		if c.Node == "" {
-			return refusal.ForField(refusal.Invalid, "node", "the integration itself can't be removed or moved; name a part of it")
+			return refusal.ForField(refusal.Invalid, "node",
+				"the integration itself can't be removed or moved; name a part of it")
 		}
 		if c.Op == RemoveOp {
 			return nil
@@ -72,7 +74,8 @@ func addressable(def *Part, c Change) error {
 		}
 		return nil
 	}
-	return refusal.ForField(refusal.Invalid, "op", "%q is no operation; the operations are set, unset, add, remove and move", c.Op)
+	return refusal.ForField(refusal.Invalid, "op",
+		"%q is no operation; the operations are set, unset, add, remove and move", c.Op)
 }
 
 // CheckPlace refuses a place that no edit can set: that of a part or, with a path, of a field of it.
@@ -95,7 +98,8 @@ func settable(part located, c Change) error {
 	case len(c.Path) == 1 || len(c.Path) == 2 && c.Path[0] == inputsField:
 		return nil
 	}
-	return refusal.ForField(refusal.Invalid, "path", "%q is no place in a %s: give the key of a field, or inputs and the name of an input",
+	return refusal.ForField(refusal.Invalid, "path",
+		"%q is no place in a %s: give the key of a field, or inputs and the name of an input",
 		strings.Join(c.Path, "."), part.kind)
 }
 
@@ -108,8 +112,11 @@ func receives(parts map[string]located, c Change) error {
 	if _, known := childLists[parent.kind][c.List]; !known {
 		return refusal.ForField(refusal.Invalid, "list", "a %s has no list %q", parent.kind, c.List)
 	}
-	if c.After != "" && !slices.ContainsFunc(parent.node.Children[c.List], func(n *Part) bool { return n.ID == c.After }) {
-		return refusal.New(refusal.NotFound, "there is no part %q in that list of the draft to put anything behind", c.After)
+	if c.After != "" && !slices.ContainsFunc(parent.node.Children[c.List], func(n *Part) bool {
+		return n.ID == c.After
+	}) {
+		return refusal.New(refusal.NotFound, "there is no part %q in that list of the draft to put anything behind",
+			c.After)
 	}
 	return nil
 }
@@ -171,7 +178,8 @@ func newPart(kind partKind, said map[string]any, newID func() string) (*Part, er
 		for _, item := range items {
 			m, is := item.(map[string]any)
 			if !is {
-				return nil, refusal.ForField(refusal.Invalid, "part", "each item of %s must be a map that describes a %s", key, below)
+				return nil, refusal.ForField(refusal.Invalid, "part",
+					"each item of %s must be a map that describes a %s", key, below)
 			}
 			child, err := newPart(below, m, newID)
 			if err != nil {

@@ -11,7 +11,9 @@ import (
 
 // A reference that parses is written so that it parses as the same.
 func FuzzPath(f *testing.F) {
-	for _, text := range []string{"fetchOrders.results.body.data[0].Id", `a.results["b.c"].d`, `a.results['b\\'c']`, "loop.currentItem", "loop.index", "a b-c.results.[x]", "a.results[", `a.results["`, "a..results", "a.error.[\"\"]"} {
+	for _, text := range []string{"fetchOrders.results.body.data[0].Id", `a.results["b.c"].d`, `a.results['b\\'c']`,
+		"loop.currentItem", "loop.index", "a b-c.results.[x]", "a.results[", `a.results["`, "a..results",
+		"a.error.[\"\"]"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -31,7 +33,8 @@ func FuzzPath(f *testing.F) {
 
 // A template's parts are its text again.
 func FuzzTemplate(f *testing.F) {
-	for _, text := range []string{"a {{#key}} b {{$a.results.b}} c", "{{{#a}}}", "{{#}}{{$}}", "{{#a", "{{ #a }}", "}}{{", "{{{{$a}}}}"} {
+	for _, text := range []string{"a {{#key}} b {{$a.results.b}} c", "{{{#a}}}", "{{#}}{{$}}", "{{#a", "{{ #a }}",
+		"}}{{", "{{{{$a}}}}"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -51,10 +54,12 @@ func FuzzTemplate(f *testing.F) {
 // Whatever changes somebody sends, they are refused, or result in a definition that can be written and read
 // again.
 func FuzzEdit(f *testing.F) {
-	for _, text := range []string{`[{"op":"set","path":["name"],"value":"N"}]`, `[{"op":"set","node":"p1","path":["inputs","a"],"value":{"type":"value","value":1}}]`,
-		`[{"op":"remove","node":"p2"},{"op":"unset","node":"p1","path":["description"]}]`, `[{"op":"move","node":"p3","parent":"p1","list":"steps","after":"p2"}]`,
-		`[{"op":"add","list":"flows","part":{"id":"new","fields":{"name":"F"},"children":{"steps":[]}}}]`, `[{"op":"set","list":"inputs","node":"p2"}]`,
-		`[{"op":"add","list":"flows"}]`} {
+	for _, text := range []string{`[{"op":"set","path":["name"],"value":"N"}]`,
+		`[{"op":"set","node":"p1","path":["inputs","a"],"value":{"type":"value","value":1}}]`,
+		`[{"op":"remove","node":"p2"},{"op":"unset","node":"p1","path":["description"]}]`,
+		`[{"op":"move","node":"p3","parent":"p1","list":"steps","after":"p2"}]`,
+		`[{"op":"add","list":"flows","part":{"id":"new","fields":{"name":"F"},"children":{"steps":[]}}}]`,
+		`[{"op":"set","list":"inputs","node":"p2"}]`, `[{"op":"add","list":"flows"}]`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

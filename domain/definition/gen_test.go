@@ -25,14 +25,15 @@ func (m *maker) n(label string, below int) int { return rapid.IntRange(0, below-
 
 // awkward are texts that YAML writers get wrong.
 var awkward = []string{
-	"", " ", "\n", "\n\n", "a", " a", "a ", "a\n", "a\n\n", "a\n\n\nb", "\na", "\n\n a", "  a\nb", "a\n  b\n", "a\n \n", "a\n ",
-	"\ta\nb", "a\n\tb\t\n\t", "a\tb", "a: b", "a:", ": a", "a #b", "#a", "- a", "-", "?", "a\r\nb", "\r", "a\u2028b\nc", "\u0085",
-	"\ufeffa", "\x00", "\x7f", "true", "No", "null", "~", "1", "1.0", "0x1F", "1e3", ".inf", "2020-01-01", "12:30:45", "<<", "=",
-	"'a'", `"a"`, `a\b`, "*a", "&a", "!a", "%a", "@a", "`a", "{a}", "[a]", "{{#a}} {{$b.results}}", "Größe 🚀", "---", "...", "a\n---\nb",
-	"a\n...\n", "|", ">-\na", "yes\n", "function () {\n\n  return 1;\n}\n",
-	strings.Repeat("word ", 40) + "end", strings.Repeat("two  spaces ", 20) + "x", strings.Repeat("x", 200),
-	strings.Repeat("long ", 30) + "\n" + strings.Repeat("line ", 30), " " + strings.Repeat("word ", 40), strings.Repeat("a \tb ", 30),
-	"# " + strings.Repeat("comment: ", 20) + "x", "k\uFFFDx", "\U0001FFFF",
+	"", " ", "\n", "\n\n", "a", " a", "a ", "a\n", "a\n\n", "a\n\n\nb", "\na", "\n\n a", "  a\nb", "a\n  b\n",
+	"a\n \n", "a\n ", "\ta\nb", "a\n\tb\t\n\t", "a\tb", "a: b", "a:", ": a", "a #b", "#a", "- a", "-", "?", "a\r\nb",
+	"\r", "a\u2028b\nc", "\u0085", "\ufeffa", "\x00", "\x7f", "true", "No", "null", "~", "1", "1.0", "0x1F", "1e3",
+	".inf", "2020-01-01", "12:30:45", "<<", "=", "'a'", `"a"`, `a\b`, "*a", "&a", "!a", "%a", "@a", "`a", "{a}", "[a]",
+	"{{#a}} {{$b.results}}", "Größe 🚀", "---", "...", "a\n---\nb", "a\n...\n", "|", ">-\na", "yes\n",
+	"function () {\n\n  return 1;\n}\n", strings.Repeat("word ", 40) + "end", strings.Repeat("two  spaces ", 20) + "x",
+	strings.Repeat("x", 200), strings.Repeat("long ", 30) + "\n" + strings.Repeat("line ", 30),
+	" " + strings.Repeat("word ", 40), strings.Repeat("a \tb ", 30), "# " + strings.Repeat("comment: ", 20) + "x",
+	"k\uFFFDx", "\U0001FFFF",
 }
 
 func (m *maker) text() string {
@@ -93,7 +94,8 @@ func (m *maker) inputs() map[string]any {
 }
 
 func (m *maker) name() string {
-	return rapid.SampledFrom([]string{"Fetch", "Get a Queue's URL", "2nd", "yes", "Loop: each", "Größe", "Send #1"}).Draw(m.T, "name")
+	return rapid.SampledFrom([]string{"Fetch", "Get a Queue's URL", "2nd", "yes", "Loop: each", "Größe",
+		"Send #1"}).Draw(m.T, "name")
 }
 
 func (m *maker) step(depth int) *Part {
@@ -135,7 +137,8 @@ func (m *maker) flow() *Part {
 
 func (m *maker) definition() *Part {
 	def := &Part{
-		Fields:   m.fields(map[string]any{"name": "An integration", "definitionVersion": int64(7), "description": m.text()}),
+		Fields: m.fields(map[string]any{"name": "An integration", "definitionVersion": int64(7),
+			"description": m.text()}),
 		Children: map[string][]*Part{flowList: {m.flow()}},
 	}
 	for range m.n("more flows", 2) {
@@ -151,10 +154,11 @@ func (m *maker) definition() *Part {
 }
 
 func (m *maker) configVar() *Part {
-	return &Part{ID: m.newID(), Fields: m.fields(map[string]any{"key": m.name(), "dataType": "string", inputsField: m.inputs()})}
+	return &Part{ID: m.newID(),
+		Fields: m.fields(map[string]any{"key": m.name(), "dataType": "string", inputsField: m.inputs()})}
 }
 
-// deepCopy gives a tree that may be changed in place.
+// deepCopy returns a tree that may be changed in place.
 func deepCopy(n *Part) *Part {
 	c := &Part{ID: n.ID, Fields: maps.Clone(n.Fields), lines: n.lines}
 	if c.Fields == nil {
@@ -175,7 +179,7 @@ func deepCopy(n *Part) *Part {
 	return c
 }
 
-// mutate gives the definition after some random edits. Triggers stay the triggers of their flows.
+// mutate returns the definition after some random edits. Triggers stay the triggers of their flows.
 func (m *maker) mutate(def *Part) *Part {
 	def = deepCopy(def)
 	for range 1 + m.n("edits", 4) {

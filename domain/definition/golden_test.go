@@ -51,7 +51,8 @@ func TestGolden(t *testing.T) {
 
 func TestExportRefusesOtherVersions(t *testing.T) {
 	_, err := Export(&Part{}, ExportOptions{Version: 4})
-	if err == nil || err.Error() != "a definition cannot be written as version 4, only as 7" || refusal.CodeOf(err) != refusal.Invalid {
+	if err == nil || err.Error() != "a definition cannot be written as version 4, only as 7" ||
+		refusal.CodeOf(err) != refusal.Invalid {
 		t.Error(err)
 	}
 }

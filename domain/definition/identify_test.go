@@ -42,13 +42,19 @@ func TestIdentifyKeepsIdentity(t *testing.T) {
 		same func(new *Part) *Part // the part to look at
 		want string                // its id, "" for a new one
 	}{
-		"same name":                       {twoFlows, func(n *Part) *Part { return n.Flows()[0] }, flow.ID},
-		"other name":                      {replace("Import", "Load"), func(n *Part) *Part { return n.Flows()[0] }, ""},
-		"step moved into a branch":        {moved, func(n *Part) *Part { return n.Flows()[0].Steps()[2].Branches()[0].Steps()[0] }, fetch.ID},
-		"step that took its place":        {moved, func(n *Part) *Part { return n.Flows()[0].Steps()[1] }, ""},
-		"trigger with another name":       {replace("name: Hook", "name: Called"), func(n *Part) *Part { return n.Flows()[0].Steps()[0] }, flow.Steps()[0].ID},
+		"same name":  {twoFlows, func(n *Part) *Part { return n.Flows()[0] }, flow.ID},
+		"other name": {replace("Import", "Load"), func(n *Part) *Part { return n.Flows()[0] }, ""},
+		"step moved into a branch": {moved, func(n *Part) *Part {
+			return n.Flows()[0].Steps()[2].Branches()[0].Steps()[0]
+		}, fetch.ID},
+		"step that took its place": {moved, func(n *Part) *Part { return n.Flows()[0].Steps()[1] }, ""},
+		"trigger with another name": {replace("name: Hook", "name: Called"), func(n *Part) *Part {
+			return n.Flows()[0].Steps()[0]
+		}, flow.Steps()[0].ID},
 		"config page, second of its name": {twoFlows, func(n *Part) *Part { return n.Pages()[1] }, old.Pages()[1].ID},
-		"branch":                          {twoFlows, func(n *Part) *Part { return n.Flows()[0].Steps()[2].Branches()[1] }, flow.Steps()[2].Branches()[1].ID},
+		"branch": {twoFlows, func(n *Part) *Part {
+			return n.Flows()[0].Steps()[2].Branches()[1]
+		}, flow.Steps()[2].Branches()[1].ID},
 		"flow renamed, says the file": {
 			replace("name: Import", "name: Load") + "renameAttributes: {flows: [{oldName: Import, newName: Load}]}\n",
 			func(n *Part) *Part { return n.Flows()[0] }, flow.ID,
@@ -62,11 +68,13 @@ func TestIdentifyKeepsIdentity(t *testing.T) {
 			func(n *Part) *Part { return n.Flows()[0] }, "",
 		},
 		"config variable renamed, says the file": {
-			replace("Shop URL", "Base URL") + "renameAttributes: {requiredConfigVars: [{oldName: Shop URL, newName: Base URL}]}\n",
+			replace("Shop URL", "Base URL") +
+				"renameAttributes: {requiredConfigVars: [{oldName: Shop URL, newName: Base URL}]}\n",
 			func(n *Part) *Part { return n.ConfigVars()[0] }, key.ID,
 		},
 		"step renamed, says the file": {
-			replace("name: Fetch", "name: Load", "name: Import", "name: Import\n    renameAttributes: {steps: [{oldName: Fetch, newName: Load}]}"),
+			replace("name: Fetch", "name: Load", "name: Import",
+				"name: Import\n    renameAttributes: {steps: [{oldName: Fetch, newName: Load}]}"),
 			func(n *Part) *Part { return n.Flows()[0].Steps()[1] }, fetch.ID,
 		},
 	} {

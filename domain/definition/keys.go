@@ -110,7 +110,8 @@ func mapAPIKeys(part *Part, value any, call func(part *Part, key string) (string
 }
 
 // MapAPIKeysIn does the same for changes of a definition.
-func MapAPIKeysIn(def *Part, changes []Change, call func(part *Part, key string) (string, error)) (mapped []Change, err error) {
+func MapAPIKeysIn(def *Part, changes []Change,
+	call func(part *Part, key string) (string, error)) (mapped []Change, err error) {
 	for _, c := range changes {
 		switch {
 		case c.Part != nil:

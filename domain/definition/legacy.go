@@ -75,7 +75,8 @@ func modernTrigger(trigger *yaml.Node, line int) *yaml.Node {
 	if action := yamlEntry(step, "action"); action != nil {
 		modernAction(action)
 	} else {
-		yamlPut(step, "action", yamlMap(step.Line, "component", componentOf(component, step.Line), "key", yamlText(key, step.Line)))
+		yamlPut(step, "action", yamlMap(step.Line, "component", componentOf(component, step.Line), "key",
+			yamlText(key, step.Line)))
 	}
 	if yamlEntry(step, "inputs") == nil {
 		yamlPut(step, "inputs", yamlMap(step.Line))
@@ -140,7 +141,8 @@ var formerItem = regexp.MustCompile(`(^|\{\{\$)([0-9A-Za-z]+)\.current($|[.\[}])
 // modernReferences writes currentItem where a reference to one of the loops says current.
 func modernReferences(n *yaml.Node, loops map[string]bool) {
 	value := yamlEntry(n, "value")
-	if kind := yamlScalar(n, "type"); value != nil && value.Kind == yaml.ScalarNode && (kind == "reference" || kind == "template") {
+	if kind := yamlScalar(n, "type"); value != nil && value.Kind == yaml.ScalarNode &&
+		(kind == "reference" || kind == "template") {
 		value.Value = formerItem.ReplaceAllStringFunc(value.Value, func(match string) string {
 			m := formerItem.FindStringSubmatch(match)
 			if !loops[m[2]] || kind == "template" && m[1] == "" {

@@ -24,9 +24,12 @@ func (l Limits) Allow(def *Part) error {
 	m.value(plain(def), 1)
 	switch {
 	case m.values > l.Values:
-		return refusal.New(refusal.Invalid, "the definition holds %d values; the limit is %d: split the integration", m.values, l.Values)
+		return refusal.New(refusal.Invalid, "the definition holds %d values; the limit is %d: split the integration",
+			m.values, l.Values)
 	case m.depth > l.Depth:
-		return refusal.New(refusal.Invalid, "the definition is nested %d levels deep; the limit is %d: move steps to a flow of their own", m.depth, l.Depth)
+		return refusal.New(refusal.Invalid,
+			"the definition is nested %d levels deep; the limit is %d: move steps to a flow of their own",
+			m.depth, l.Depth)
 	case m.key > maxKey:
 		return refusal.New(refusal.Invalid, "the definition has a key of %d bytes; the limit is %d", m.key, maxKey)
 	}
@@ -35,7 +38,8 @@ func (l Limits) Allow(def *Part) error {
 		return err
 	}
 	if len(text) > l.Size {
-		return refusal.New(refusal.Invalid, "the definition has %d bytes when written out; the limit is %d: split the integration", len(text), l.Size)
+		return refusal.New(refusal.Invalid,
+			"the definition has %d bytes when written out; the limit is %d: split the integration", len(text), l.Size)
 	}
 	data, err := Encode(def)
 	if err != nil {
@@ -48,7 +52,8 @@ func (l Limits) Allow(def *Part) error {
 		}
 	}
 	if size > l.Encoded {
-		return refusal.New(refusal.Invalid, "the definition takes %d bytes when stored; the limit is %d: split the integration", size, l.Encoded)
+		return refusal.New(refusal.Invalid,
+			"the definition takes %d bytes when stored; the limit is %d: split the integration", size, l.Encoded)
 	}
 	return nil
 }

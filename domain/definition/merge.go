@@ -39,7 +39,8 @@ func Merge(base, mine, theirs *Part, take map[string]Side) (merged *Part, confli
 			continue
 		case Mine:
 		default:
-			conflicts = append(conflicts, MergeConflict{Key: key, Part: c.part, Path: c.path, Mine: pickChanges(m.mine.changes, c.mine), Theirs: pickChanges(m.theirs.changes, c.theirs)})
+			conflicts = append(conflicts, MergeConflict{Key: key, Part: c.part, Path: c.path,
+				Mine: pickChanges(m.mine.changes, c.mine), Theirs: pickChanges(m.theirs.changes, c.theirs)})
 		}
 		mark(drop[Theirs], c.theirs)
 	}
@@ -64,7 +65,8 @@ func (s side) has(c Change) bool {
 		switch {
 		case c.Op == RemoveOp:
 			return s.removes(o, c.Node)
-		case o.Op != c.Op || o.Node != c.Node || o.List != c.List || o.Parent != c.Parent || o.After != c.After || !slices.Equal(o.Path, c.Path):
+		case o.Op != c.Op || o.Node != c.Node || o.List != c.List || o.Parent != c.Parent || o.After != c.After ||
+			!slices.Equal(o.Path, c.Path):
 			return false
 		}
 		return reflect.DeepEqual(o.Value, c.Value) && o.Part.Equal(c.Part)
@@ -161,7 +163,8 @@ func (m *merge) clash(x, y Change) (at conflictPlace, clashes bool) {
 	case y.Op == RemoveOp:
 		return m.theirs.loses(y, x)
 	case x.Op == MoveOp && y.Op == MoveOp:
-		return conflictPlace{part: x.Node}, x.Node == y.Node || m.mineNow.holds(y.Node, x.Parent) && m.theirsNow.holds(x.Node, y.Parent)
+		return conflictPlace{part: x.Node}, x.Node == y.Node ||
+			m.mineNow.holds(y.Node, x.Parent) && m.theirsNow.holds(x.Node, y.Parent)
 	case x.setsField() && y.setsField() && x.Node == y.Node:
 		n := min(len(x.Path), len(y.Path))
 		return conflictPlace{x.Node, x.Path}, slices.Equal(x.Path[:n], y.Path[:n])

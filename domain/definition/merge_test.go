@@ -14,7 +14,8 @@ func TestMergeOfOneSideIsThatSide(t *testing.T) {
 		base := m.definition()
 		changed := m.mutate(base)
 		for name, merge := range map[string]func() (*Part, []MergeConflict){
-			"mine": func() (*Part, []MergeConflict) { return Merge(base, changed, base, nil) }, "theirs": func() (*Part, []MergeConflict) { return Merge(base, base, changed, nil) },
+			"mine":          func() (*Part, []MergeConflict) { return Merge(base, changed, base, nil) },
+			"theirs":        func() (*Part, []MergeConflict) { return Merge(base, base, changed, nil) },
 			"both the same": func() (*Part, []MergeConflict) { return Merge(base, changed, changed, nil) },
 		} {
 			if got, conflicts := merge(); len(conflicts) > 0 || !got.Equal(changed) {
@@ -104,7 +105,8 @@ func TestMergeConflicts(t *testing.T) {
 	}
 	remove := []Change{{Op: RemoveOp, Node: fetch.ID}}
 	add := func(id, parent, after string) []Change {
-		return []Change{{Op: AddOp, Parent: parent, List: stepList, After: after, Part: &Part{ID: id, Fields: map[string]any{"name": id}}}}
+		return []Change{{Op: AddOp, Parent: parent, List: stepList, After: after,
+			Part: &Part{ID: id, Fields: map[string]any{"name": id}}}}
 	}
 	yes := branch.Branches()[0]
 	move := []Change{{Op: MoveOp, Node: fetch.ID, Parent: yes.ID, List: stepList, From: flow.ID}}
@@ -112,17 +114,19 @@ func TestMergeConflicts(t *testing.T) {
 		mine, theirs []Change
 		keys         []string
 	}{
-		"two names":                   {rename("a"), rename("b"), []string{fetch.ID + "/name"}},
-		"the same name":               {rename("a"), rename("a"), nil},
-		"a name and a removal":        {rename("a"), remove, []string{fetch.ID + "/name"}},
-		"a removal and a name":        {remove, rename("a"), []string{fetch.ID + "/name"}},
-		"two removals":                {remove, remove, nil},
-		"a move and a name":           {move, rename("a"), nil},
-		"a move and a removal":        {move, remove, []string{fetch.ID + "/@place"}},
-		"both behind the same":        {add("x", flow.ID, trigger.ID), add("y", flow.ID, trigger.ID), nil},
-		"behind what they remove":     {add("x", flow.ID, fetch.ID), remove, nil},
-		"into what they remove":       {add("x", yes.ID, ""), []Change{{Op: RemoveOp, Node: branch.ID}}, []string{"x/@place"}},
-		"a name and what is above it": {rename("a"), []Change{{Op: RemoveOp, Node: flow.ID}}, []string{fetch.ID + "/name"}},
+		"two names":               {rename("a"), rename("b"), []string{fetch.ID + "/name"}},
+		"the same name":           {rename("a"), rename("a"), nil},
+		"a name and a removal":    {rename("a"), remove, []string{fetch.ID + "/name"}},
+		"a removal and a name":    {remove, rename("a"), []string{fetch.ID + "/name"}},
+		"two removals":            {remove, remove, nil},
+		"a move and a name":       {move, rename("a"), nil},
+		"a move and a removal":    {move, remove, []string{fetch.ID + "/@place"}},
+		"both behind the same":    {add("x", flow.ID, trigger.ID), add("y", flow.ID, trigger.ID), nil},
+		"behind what they remove": {add("x", flow.ID, fetch.ID), remove, nil},
+		"into what they remove": {add("x", yes.ID, ""), []Change{{Op: RemoveOp, Node: branch.ID}},
+			[]string{"x/@place"}},
+		"a name and what is above it": {rename("a"), []Change{{Op: RemoveOp, Node: flow.ID}},
+			[]string{fetch.ID + "/name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			merged, conflicts := Merge(base, Apply(base, c.mine), Apply(base, c.theirs), nil)
@@ -136,7 +140,8 @@ func TestMergeConflicts(t *testing.T) {
 			if name == "both behind the same" && (merged.Find("x") == nil || merged.Find("y") == nil) {
 				t.Error("one of the two is lost")
 			}
-			if steps := merged.Find(flow.ID).Steps(); name == "behind what they remove" && (len(steps) < 2 || steps[1].ID != "x") {
+			if steps := merged.Find(flow.ID).Steps(); name == "behind what they remove" &&
+				(len(steps) < 2 || steps[1].ID != "x") {
 				t.Error("it does not stand where the removed one did")
 			}
 		})

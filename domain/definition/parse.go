@@ -46,7 +46,8 @@ var childLists = map[partKind]map[string]partKind{
 // The parts have no ids yet: see [Identify].
 func Parse(text []byte, limits Limits) (def *Part, warnings []refusal.Problem, err error) {
 	if len(text) > limits.Size {
-		return nil, nil, refusal.Problems{{Message: fmt.Sprintf("the definition has %d bytes; the limit is %d", len(text), limits.Size)}}
+		return nil, nil, refusal.Problems{{Message: fmt.Sprintf("the definition has %d bytes; the limit is %d",
+			len(text), limits.Size)}}
 	}
 	root, err := parseYAML(text)
 	if err != nil {

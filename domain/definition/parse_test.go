@@ -34,8 +34,10 @@ func TestExportIsReadExactly(t *testing.T) {
 
 func TestAwkwardTextIsReadExactly(t *testing.T) {
 	for _, s := range awkward {
-		def := &Part{Fields: map[string]any{"name": "n", "definitionVersion": int64(7), "x": []any{s, []any{s}, map[string]any{s[:min(len(s), 190)] + ".": s}}},
-			Children: map[string][]*Part{flowList: {{Fields: map[string]any{"name": "f", "description": s}, Children: map[string][]*Part{stepList: {}}}}}}
+		def := &Part{Fields: map[string]any{"name": "n", "definitionVersion": int64(7),
+			"x": []any{s, []any{s}, map[string]any{s[:min(len(s), 190)] + ".": s}}},
+			Children: map[string][]*Part{flowList: {{Fields: map[string]any{"name": "f", "description": s},
+				Children: map[string][]*Part{stepList: {}}}}}}
 		text, err := Export(def, ExportOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -134,7 +136,8 @@ func TestParseRefuses(t *testing.T) {
 			"line 3: flows: an integration needs at least one flow; add one with a name and steps",
 			"line 4: requiredConfigVars must be a list, each item a config variable",
 			"line 5: each item of configPages must be a map that describes a config page"}},
-		"wrong types inside": {oneFlow("description: 5\nlabels: x\nisSynchronous: 'no'", "inputs: {a: b, c: {value: 1}, d: {type: reference, value: 1}, e: {type: complex, value: x}}"), []string{
+		"wrong types inside": {oneFlow("description: 5\nlabels: x\nisSynchronous: 'no'",
+			"inputs: {a: b, c: {value: 1}, d: {type: reference, value: 1}, e: {type: complex, value: x}}"), []string{
 			"line 3: description: it must be text, not 5; put it in quotes",
 			"line 4: labels: it must be a list, not text",
 			"line 5: isSynchronous: it must be true or false, not text",
@@ -172,7 +175,8 @@ func TestParseWarns(t *testing.T) {
         inputs:
           a: {type: value, value: 1, hint: x}
           b: {type: magic}
-          c: {type: complex, value: [{name: x, type: complex, value: [and, [resembles, {type: value}]]}]}`)), DefaultLimits)
+          c: {type: complex, value: [{name: x, type: complex, value: [and, [resembles, {type: value}]]}]}`)),
+		DefaultLimits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +188,8 @@ func TestParseWarns(t *testing.T) {
 		`line 14: flow "F": step "S": errorConfig.why: this key is not known; it is kept and has no effect`,
 		`line 16: flow "F": step "S": inputs.a.hint: this key is not known; it is kept and has no effect`,
 		`line 17: flow "F": step "S": inputs.b.type: "magic" is not known; known are ` + strings.Join(inputKinds, ", "),
-		`line 18: flow "F": step "S": inputs.c.value.0.value.1.0: operator "resembles" is not known; known are ` + strings.Join(Operators, ", "),
+		`line 18: flow "F": step "S": inputs.c.value.0.value.1.0: operator "resembles" is not known; known are ` +
+			strings.Join(Operators, ", "),
 	}
 	var got []string
 	for _, w := range warnings {
@@ -199,13 +204,14 @@ func TestParseWarns(t *testing.T) {
 }
 
 func TestParseKeepsValuesAsTheyAre(t *testing.T) {
-	def := parse(t, "definitionVersion: 6\nname: 2020-01-01\ndescription: ''\nlabels: []\nconfigPages:\nimportMetadata: "+
-		"{d: 2020-01-01T10:00:00Z, i: 9007199254740993, f: 1.5, w: 1.0, b: yes, t: true, n: ~, x: 0x1F, e: 1e400x, m: {}}\n"+
-		"flows: [{name: 'n', steps: []}]\n")
+	def := parse(t,
+		"definitionVersion: 6\nname: 2020-01-01\ndescription: ''\nlabels: []\nconfigPages:\nimportMetadata: "+
+			"{d: 2020-01-01T10:00:00Z, i: 9007199254740993, f: 1.5, w: 1.0, b: yes, t: true, n: ~, x: 0x1F, e: 1e400x, m: {}}\n"+
+			"flows: [{name: 'n', steps: []}]\n")
 	want := map[string]any{
 		"definitionVersion": int64(7), "name": "2020-01-01", "description": "", "labels": []any{},
-		"importMetadata": map[string]any{"d": "2020-01-01T10:00:00Z", "i": int64(9007199254740993), "f": 1.5, "w": int64(1),
-			"b": "yes", "t": true, "n": nil, "x": int64(31), "e": "1e400x", "m": map[string]any{}},
+		"importMetadata": map[string]any{"d": "2020-01-01T10:00:00Z", "i": int64(9007199254740993), "f": 1.5,
+			"w": int64(1), "b": "yes", "t": true, "n": nil, "x": int64(31), "e": "1e400x", "m": map[string]any{}},
 	}
 	if diff := cmp.Diff(want, def.Fields); diff != "" {
 		t.Error(diff)
@@ -239,20 +245,27 @@ func TestBombs(t *testing.T) {
 	laughs.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x]\n")
 	for i := 1; i < 12; i++ {
 		ref := fmt.Sprintf("*a%d", i-1)
-		fmt.Fprintf(&laughs, "a%d: &a%d [%s]\n", i, i, strings.Join([]string{ref, ref, ref, ref, ref, ref, ref, ref, ref}, ","))
+		fmt.Fprintf(&laughs, "a%d: &a%d [%s]\n", i, i,
+			strings.Join([]string{ref, ref, ref, ref, ref, ref, ref, ref, ref}, ","))
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"aliases":     {laughs.String(), "line 1: anchor &a0 is not supported; remove it"},
-		"flow depth":  {"a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "line 1: this is nested deeper than 100 levels; flatten it, or move steps to a flow of their own"},
-		"more depth":  {"a: " + strings.Repeat("[", 200_000), "this is not valid YAML: exceeded max depth of 10000"},
-		"map depth":   {"a: " + strings.Repeat("{a: ", 5000) + strings.Repeat("}", 5000), "line 1: this is nested deeper than 100 levels; flatten it, or move steps to a flow of their own"},
-		"block depth": {strings.Repeat("- ", 9000) + "x", "line 1: an integration definition must be a map with keys such as name and flows"},
-		"size":        {"name: " + strings.Repeat("x", 256<<10), "the definition has 262150 bytes; the limit is 262144"},
-		"values":      {"a: [" + strings.Repeat("1,", 100_000) + "]", "line 1: the definition holds more than 50000 values; split the integration"},
-		"problems":    {strings.Repeat("? !x 1\n: !y 2\n", 15_000), "line 1: key 1 is not text; put it in quotes"},
-		"written out": {oneFlow("x: "+strings.Repeat("[", 90)+strings.Repeat("1,", 5000)+strings.Repeat("]", 90), ""), "the definition has"},
-		"escapes":     {oneFlow(`x: "`+strings.Repeat(`\a`, 100_000)+`"`, ""), "the definition has"},
-		"stored":      {oneFlow("x: '"+strings.Repeat("\"\\", 120_000)+"'", ""), "the definition takes"},
+		"aliases": {laughs.String(), "line 1: anchor &a0 is not supported; remove it"},
+		"flow depth": {"a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
+			"line 1: this is nested deeper than 100 levels; flatten it, or move steps to a flow of their own"},
+		"more depth": {"a: " + strings.Repeat("[", 200_000), "this is not valid YAML: exceeded max depth of 10000"},
+		"map depth": {"a: " + strings.Repeat("{a: ", 5000) + strings.Repeat("}", 5000),
+			"line 1: this is nested deeper than 100 levels; flatten it, or move steps to a flow of their own"},
+		"block depth": {strings.Repeat("- ", 9000) + "x",
+			"line 1: an integration definition must be a map with keys such as name and flows"},
+		"size": {"name: " + strings.Repeat("x", 256<<10),
+			"the definition has 262150 bytes; the limit is 262144"},
+		"values": {"a: [" + strings.Repeat("1,", 100_000) + "]",
+			"line 1: the definition holds more than 50000 values; split the integration"},
+		"problems": {strings.Repeat("? !x 1\n: !y 2\n", 15_000), "line 1: key 1 is not text; put it in quotes"},
+		"written out": {oneFlow("x: "+strings.Repeat("[", 90)+strings.Repeat("1,", 5000)+strings.Repeat("]", 90), ""),
+			"the definition has"},
+		"escapes": {oneFlow(`x: "`+strings.Repeat(`\a`, 100_000)+`"`, ""), "the definition has"},
+		"stored":  {oneFlow("x: '"+strings.Repeat("\"\\", 120_000)+"'", ""), "the definition takes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
@@ -273,7 +286,9 @@ func TestBombs(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(twoFlows))
 	f.Add([]byte(oneFlow("x: >\n  a\n\n   b\n", "inputs: {a: {type: template, value: '{{$t.results}}'}}")))
-	f.Add([]byte("name: a\ntrigger: {schedule: '* * * * *'}\nsteps: [{name: L, action: {componentKey: loop, key: loopOverCollection}}]\nrequiredConfigVars: {a: b}\n"))
+	f.Add(
+		[]byte(
+			"name: a\ntrigger: {schedule: '* * * * *'}\nsteps: [{name: L, action: {componentKey: loop, key: loopOverCollection}}]\nrequiredConfigVars: {a: b}\n"))
 	for _, s := range awkward {
 		f.Add([]byte(oneFlow("x: "+s, "y: |\n          "+s)))
 	}

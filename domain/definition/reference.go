@@ -71,8 +71,9 @@ func ParsePath(text string) (Path, error) {
 		return Path{}, err
 	}
 	if len(segments) < 2 || !slices.Contains(pathKinds, segments[1]) {
-		return Path{}, refusal.New(refusal.Invalid, "reference %q must name a step and then one of %s, as in %s.results",
-			text, strings.Join(pathKinds, ", "), segments[0])
+		return Path{}, refusal.New(refusal.Invalid,
+			"reference %q must name a step and then one of %s, as in %s.results", text, strings.Join(pathKinds, ", "),
+			segments[0])
 	}
 	path := Path{Step: segments[0], Kind: segments[1]}
 	if len(segments) > 2 {
@@ -125,7 +126,8 @@ func splitPath(text string) ([]string, error) {
 		case text[i] == '.':
 			i++
 		case text[i] != '[':
-			return nil, refusal.New(refusal.Invalid, "reference %q cannot be read: after ] only a dot or [ can follow", text)
+			return nil, refusal.New(refusal.Invalid, "reference %q cannot be read: after ] only a dot or [ can follow",
+				text)
 		}
 	}
 }

@@ -24,7 +24,9 @@ func followRenames(old, new *Part) *Part {
 	}
 	for _, flow := range new.Flows() {
 		steps := slices.DeleteFunc(slices.Collect(flow.All()), func(n *Part) bool { return n.Fields["action"] == nil })
-		r := newNames{vars: vars, steps: newNamesOf(steps, func(n *Part) (string, string) { return before[n.ID].identifier(), Identifier(n.Name()) })}
+		r := newNames{vars: vars, steps: newNamesOf(steps, func(n *Part) (string, string) {
+			return before[n.ID].identifier(), Identifier(n.Name())
+		})}
 		if len(r.steps)+len(r.vars) == 0 {
 			continue
 		}

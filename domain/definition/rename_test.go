@@ -63,7 +63,8 @@ func TestReferencesFollowRenames(t *testing.T) {
 		return in["value"]
 	}
 	use, other := first.Steps()[2].ID, second.Steps()[2].ID
-	now := edit(name(first.Steps()[1], "Load 1"), Change{Op: SetOp, Node: def.ConfigVars()[0].ID, Path: []string{"key"}, Value: "Store URL"})
+	now := edit(name(first.Steps()[1], "Load 1"), Change{Op: SetOp, Node: def.ConfigVars()[0].ID, Path: []string{"key"},
+		Value: "Store URL"})
 	if _, err := Check(now); err != nil {
 		t.Errorf("something dangles: %v", err)
 	}
@@ -72,7 +73,9 @@ func TestReferencesFollowRenames(t *testing.T) {
 		"a": `load1.results["a.b"][0]`,
 		"b": "x {{$load1.results}} of {{#Store URL}} and {{$hook.results}} fetchOrders.results",
 		"c": []any{map[string]any{"name": reference("load1.results"), "type": "configVar", "value": "Other"},
-			[]any{"and", []any{"equal", reference("load1.error"), map[string]any{"type": "value", "value": "fetchOrders.results"}}}},
+			[]any{"and",
+				[]any{"equal", reference("load1.error"),
+					map[string]any{"type": "value", "value": "fetchOrders.results"}}}},
 		"d": "fetchOrders.results",
 	} {
 		if diff := cmp.Diff(want, value(now, use, input)); diff != "" {

@@ -72,13 +72,16 @@ var shapes = map[partKind]map[string]shape{
 		"endpointSecurityType": oneOf("unsecured", "customer_optional", "customer_required", "organization"),
 		apiKeysField:           listOf(someText),
 		"retryConfig": mapOf(map[string]shape{
-			"maxAttempts": someInt, "delayMinutes": someInt, "usesExponentialBackoff": someFlag, "uniqueRequestIdField": oneInput,
+			"maxAttempts": someInt, "delayMinutes": someInt, "usesExponentialBackoff": someFlag,
+			"uniqueRequestIdField": oneInput,
 		}),
 		"queueConfig": mapOf(map[string]shape{
-			"usesFifoQueue": someFlag, "concurrencyLimit": someInt, "dedupeIdField": oneInput, "singletonExecutions": someFlag,
+			"usesFifoQueue": someFlag, "concurrencyLimit": someInt, "dedupeIdField": oneInput,
+			"singletonExecutions": someFlag,
 		}),
 		"triggerResolver": mapOf(map[string]shape{
-			"enabled": someFlag, "batchSize": someInt, "concurrentBatchLimit": someInt, "runInitialSyncOnDeploy": someFlag,
+			"enabled": someFlag, "batchSize": someInt, "concurrentBatchLimit": someInt,
+			"runInitialSyncOnDeploy": someFlag,
 		}),
 		"schemas":                {is: mapValue}, // plain JSON Schema
 		"supplementalComponents": listOf(componentRef),

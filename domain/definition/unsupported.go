@@ -16,17 +16,20 @@ func Unsupported(definition *Part, inputs func(ref ActionRef, trigger bool) ([]s
 	f := findings{}
 	root := location{node: definition}
 	if kind := definition.Text("endpointType"); kind != "" && kind != "flow_specific" {
-		f.warn(root.below("endpointType"), "%s has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer", kind)
+		f.warn(root.below("endpointType"),
+			"%s has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer", kind)
 	}
 	for _, page := range definition.Pages() {
 		if page.Flag("userLevelConfigured") {
-			f.warn(location{node: page}.below("userLevelConfigured"), "page %q is not filled in by each user: what it asks for is set once for the instance", page.Name())
+			f.warn(location{node: page}.below("userLevelConfigured"),
+				"page %q is not filled in by each user: what it asks for is set once for the instance", page.Name())
 		}
 	}
 	for _, flow := range definition.Flows() {
 		s := root.part(flow, flowPart)
 		if on, _ := flow.Map("triggerResolver")["enabled"].(bool); on {
-			f.warn(s.below("triggerResolver"), "it has no effect: one execution gets all that the trigger gives, and no batches are made")
+			f.warn(s.below("triggerResolver"),
+				"it has no effect: one execution gets all that the trigger gives, and no batches are made")
 		}
 		f.actions(s, flow.Steps(), inputs)
 	}
@@ -42,7 +45,8 @@ func (f *findings) actions(in location, list []*Part, inputs func(ref ActionRef,
 		}
 		for _, key := range keysOf(step.Inputs()) {
 			if known != nil && !slices.Contains(known, key) {
-				f.warn(s.below("inputs").below(key), "%s has no such input, so it has no effect; it has %s", step.Action().Key, cmp.Or(strings.Join(known, ", "), "none"))
+				f.warn(s.below("inputs").below(key), "%s has no such input, so it has no effect; it has %s",
+					step.Action().Key, cmp.Or(strings.Join(known, ", "), "none"))
 			}
 		}
 		f.inputTypes(s.below("inputs"), step.Inputs())

@@ -44,13 +44,20 @@ flows:
 		return map[string][]string{"loop": {"items"}}[ref.Component], nil
 	})
 	want := []refusal.Problem{
-		{Line: 3, Message: `endpointType: shared_instance has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer`},
-		{Line: 5, Message: `userLevelConfigured: page "Each" is not filled in by each user: what it asks for is set once for the instance`},
-		{Line: 8, Flow: "Orders", Message: `triggerResolver: it has no effect: one execution gets all that the trigger gives, and no batches are made`},
-		{Line: 12, Flow: "Orders", Step: "Hook", Message: `action: there is no component "hooks" here; the step fails when it is reached`},
-		{Line: 15, Flow: "Orders", Step: "Each", Message: `inputs.itmes: loopOverItems has no such input, so it has no effect; it has items`},
-		{Line: 15, Flow: "Orders", Step: "Each", Message: `inputs.itmes.value.1: an input of type dataSource can't be read in a step; the step fails when it is reached`},
-		{Line: 23, Flow: "Orders", Step: "Send", Message: `action: there is no component "carrier" here; the step fails when it is reached`},
+		{Line: 3,
+			Message: `endpointType: shared_instance has no effect: a request goes to the URL of a flow in an instance, and nothing else chooses the flow or the customer`},
+		{Line: 5,
+			Message: `userLevelConfigured: page "Each" is not filled in by each user: what it asks for is set once for the instance`},
+		{Line: 8, Flow: "Orders",
+			Message: `triggerResolver: it has no effect: one execution gets all that the trigger gives, and no batches are made`},
+		{Line: 12, Flow: "Orders", Step: "Hook",
+			Message: `action: there is no component "hooks" here; the step fails when it is reached`},
+		{Line: 15, Flow: "Orders", Step: "Each",
+			Message: `inputs.itmes: loopOverItems has no such input, so it has no effect; it has items`},
+		{Line: 15, Flow: "Orders", Step: "Each",
+			Message: `inputs.itmes.value.1: an input of type dataSource can't be read in a step; the step fails when it is reached`},
+		{Line: 23, Flow: "Orders", Step: "Send",
+			Message: `action: there is no component "carrier" here; the step fails when it is reached`},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -12,7 +12,8 @@ func structure(def *Part) *findings {
 	f := &findings{}
 	f.part(location{node: def}, rootPart)
 	if len(def.Flows()) == 0 {
-		f.refuse(location{node: def}.below(flowList), "an integration needs at least one flow; add one with a name and steps")
+		f.refuse(location{node: def}.below(flowList),
+			"an integration needs at least one flow; add one with a name and steps")
 	}
 	return f
 }

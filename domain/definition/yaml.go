@@ -62,7 +62,8 @@ func scalarValue(n *yaml.Node) (any, error) {
 			if v-v == 0 {
 				return FieldValue(v), nil
 			}
-			return nil, fmt.Errorf("%s is not a number that a definition can hold; put it in quotes if it is text", n.Value)
+			return nil, fmt.Errorf("%s is not a number that a definition can hold; put it in quotes if it is text",
+				n.Value)
 		}
 		return nil, fmt.Errorf("number %s is too large to be kept exactly; put it in quotes", n.Value)
 	default:

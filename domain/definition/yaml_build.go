@@ -33,7 +33,8 @@ func (b *builder) node(m *yaml.Node, kind partKind, at flowStep) *Part {
 // list reads a child list. One without a value (null) is an empty one.
 func (b *builder) list(value *yaml.Node, key string, kind partKind, at flowStep) []*Part {
 	refuse := func(n *yaml.Node, format string, args ...any) {
-		b.problems = append(b.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
+		b.problems = append(b.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step,
+			Message: fmt.Sprintf(format, args...)})
 	}
 	list := []*Part{}
 	if value.Kind != yaml.SequenceNode && value.ShortTag() != "!!null" {

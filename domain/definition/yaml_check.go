@@ -37,7 +37,8 @@ func (r *reader) problem(n *yaml.Node, at flowStep, format string, args ...any) 
 	if len(r.problems) >= maxProblems {
 		return
 	}
-	r.problems = append(r.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step, Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, refusal.Problem{Line: n.Line, Flow: at.flow, Step: at.step,
+		Message: fmt.Sprintf(format, args...)})
 }
 
 // parseYAML reads the one document of a text.
@@ -52,14 +53,16 @@ func parseYAML(text []byte) (*yaml.Node, error) {
 		return nil, yamlProblem(err)
 	}
 	if err = dec.Decode(&more); err == nil {
-		return nil, refusal.Problems{{Line: more.Line, Message: "a second document begins here; a file holds one integration, so put each in its own file"}}
+		return nil, refusal.Problems{{Line: more.Line,
+			Message: "a second document begins here; a file holds one integration, so put each in its own file"}}
 	}
 	if !errors.Is(err, io.EOF) {
 		return nil, yamlProblem(err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, refusal.Problems{{Line: root.Line, Message: "an integration definition must be a map with keys such as name and flows"}}
+		return nil, refusal.Problems{{Line: root.Line,
+			Message: "an integration definition must be a map with keys such as name and flows"}}
 	}
 	return root, nil
 }
@@ -112,7 +115,8 @@ func (r *reader) validate(n *yaml.Node, depth int, at flowStep) {
 	case r.values > r.limits.Values:
 		return
 	case depth > r.limits.Depth:
-		r.problem(n, at, "this is nested deeper than %d levels; flatten it, or move steps to a flow of their own", r.limits.Depth)
+		r.problem(n, at, "this is nested deeper than %d levels; flatten it, or move steps to a flow of their own",
+			r.limits.Depth)
 		return
 	case n.Kind == yaml.AliasNode:
 		r.problem(n, at, "alias *%s is not supported; write the value out", n.Value)

@@ -102,7 +102,9 @@ func isPlain(s string) bool {
 var reservedScalars = []string{"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 func isReserved(s string) bool {
-	return len(s) <= len("false") && slices.ContainsFunc(reservedScalars, func(r string) bool { return strings.EqualFold(s, r) })
+	return len(s) <= len("false") && slices.ContainsFunc(reservedScalars, func(r string) bool {
+		return strings.EqualFold(s, r)
+	})
 }
 
 // flowScalar writes a text on one line: plain, in single quotes, or escaped in double quotes.

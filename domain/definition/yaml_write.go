@@ -19,7 +19,8 @@ type ExportOptions struct {
 // bytes for the same definition. Parse reads exactly the same definition again. Ids are not written.
 func Export(def *Part, o ExportOptions) ([]byte, error) {
 	if o.Version != 0 && o.Version != DefinitionVersion {
-		return nil, refusal.New(refusal.Invalid, "a definition cannot be written as version %d, only as %d", o.Version, DefinitionVersion)
+		return nil, refusal.New(refusal.Invalid, "a definition cannot be written as version %d, only as %d", o.Version,
+			DefinitionVersion)
 	}
 	root := plain(def).(map[string]any)
 	root["definitionVersion"] = int64(DefinitionVersion)

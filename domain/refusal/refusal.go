@@ -27,7 +27,8 @@ const (
 func (c Code) HTTPStatus() int { return statuses[c] }
 
 // The numbers are those of RFC 9110; nothing of HTTP is known here.
-var statuses = map[Code]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409, Unavailable: 503}
+var statuses = map[Code]int{Invalid: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Conflict: 409,
+	Unavailable: 503}
 
 // Error is an expected refusal: what is wrong, where, and what to do about it.
 type Error struct {

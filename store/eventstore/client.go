@@ -130,11 +130,14 @@ func (e *Client) closed() bool {
 
 // readPage reads some records of a stream from a revision on, or the newest ones downwards from endOfStream; a
 // missing stream has none.
-func (e *Client) readPage(ctx context.Context, stream string, from store.Revision, count int) (page []store.Recorded, all bool, err error) {
+func (e *Client) readPage(ctx context.Context, stream string, from store.Revision,
+	count int) (page []store.Recorded, all bool, err error) {
 	o := &streams.ReadReq_Options_StreamOptions{StreamIdentifier: identifier(stream)}
-	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_Stream{Stream: o}, UuidOption: structuredIDs,
-		FilterOption: &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}}, CountOption: &streams.ReadReq_Options_Count{Count: uint64(count)}}
-	if o.RevisionOption = (&streams.ReadReq_Options_StreamOptions_Revision{Revision: uint64(from)}); from == endOfStream {
+	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_Stream{Stream: o},
+		UuidOption: structuredIDs, FilterOption: &streams.ReadReq_Options_NoFilter{NoFilter: &shared.Empty{}},
+		CountOption: &streams.ReadReq_Options_Count{Count: uint64(count)}}
+	if o.RevisionOption = (&streams.ReadReq_Options_StreamOptions_Revision{Revision: uint64(from)}); from ==
+		endOfStream {
 		o.RevisionOption = &streams.ReadReq_Options_StreamOptions_End{End: &shared.Empty{}}
 		options.ReadDirection = streams.ReadReq_Options_Backwards
 	}
@@ -188,9 +191,10 @@ func recordOf(event *streams.ReadResp_ReadEvent) (store.Recorded, error) {
 	if err != nil {
 		return store.Recorded{}, fmt.Errorf("the event log's server tells a time that is none: %w", err)
 	}
-	r := store.Recorded{Stream: string(e.GetStreamIdentifier().GetStreamName()), Revision: store.Revision(e.GetStreamRevision()),
-		Position: store.Position(e.GetCommitPosition()), Created: created / ticksPerMicrosecond,
-		Event: store.Event{ID: id, Kind: e.GetMetadata()["type"], Binary: e.GetMetadata()["content-type"] != jsonContent}}
+	r := store.Recorded{Stream: string(e.GetStreamIdentifier().GetStreamName()),
+		Revision: store.Revision(e.GetStreamRevision()), Position: store.Position(e.GetCommitPosition()),
+		Created: created / ticksPerMicrosecond, Event: store.Event{ID: id, Kind: e.GetMetadata()["type"],
+			Binary: e.GetMetadata()["content-type"] != jsonContent}}
 	if len(e.GetCustomMetadata()) > 0 {
 		r.Meta = e.GetCustomMetadata()
 	}
@@ -202,14 +206,16 @@ func recordOf(event *streams.ReadResp_ReadEvent) (store.Recorded, error) {
 
 // Append implements [store.Log]. If the outcome is unknown, it repeats the append with the same event ids, even
 // if the caller has left.
-func (e *Client) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (e *Client) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	if err := store.CheckAppend(stream, expected, events); err != nil {
 		return 0, err
 	}
 	return e.write(ctx, stream, expected, events)
 }
 
-func (e *Client) write(ctx context.Context, stream string, expected store.Revision, events []store.Event) (position store.Position, err error) {
+func (e *Client) write(ctx context.Context, stream string, expected store.Revision,
+	events []store.Event) (position store.Position, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -224,7 +230,8 @@ func (e *Client) write(ctx context.Context, stream string, expected store.Revisi
 				return err
 			}
 			begun = true
-			position, err = writeOnce(call, messages, &store.ConflictError{Stream: stream, Expected: expected, Actual: store.NoStream})
+			position, err = writeOnce(call, messages, &store.ConflictError{Stream: stream, Expected: expected,
+				Actual: store.NoStream})
 			return err
 		})
 	})
@@ -240,7 +247,8 @@ func (e *Client) write(ctx context.Context, stream string, expected store.Revisi
 }
 
 // writeOnce sends an append and returns the answer; a conflict is stored in conflict.
-func writeOnce(call streams.Streams_AppendClient, messages []*streams.AppendReq, conflict *store.ConflictError) (store.Position, error) {
+func writeOnce(call streams.Streams_AppendClient, messages []*streams.AppendReq,
+	conflict *store.ConflictError) (store.Position, error) {
 	for _, m := range messages {
 		if err := call.Send(m); errors.Is(err, io.EOF) {
 			break // the server has answered already
@@ -278,8 +286,10 @@ func appendMessages(stream string, expected store.Revision, events []store.Event
 		if e.Binary {
 			content = binaryContent
 		}
-		messages = append(messages, &streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: &streams.AppendReq_ProposedMessage{
-			Id: wireID(e.ID, false), Metadata: map[string]string{"type": e.Kind, "content-type": content}, CustomMetadata: e.Meta, Data: e.Data}}})
+		messages = append(messages,
+			&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: &streams.AppendReq_ProposedMessage{
+				Id: wireID(e.ID, false), Metadata: map[string]string{"type": e.Kind, "content-type": content},
+				CustomMetadata: e.Meta, Data: e.Data}}})
 	}
 	return messages
 }
@@ -325,7 +335,8 @@ func (e *Client) Truncate(ctx context.Context, stream string, before store.Revis
 	all, expected, now := map[string]any{}, store.NoStream, streamMetadata{}
 	if len(described) == 1 {
 		expected = described[0].Revision
-		if err := errors.Join(json.Unmarshal(described[0].Data, &all), json.Unmarshal(described[0].Data, &now)); err != nil {
+		if err := errors.Join(json.Unmarshal(described[0].Data, &all),
+			json.Unmarshal(described[0].Data, &now)); err != nil {
 			return fmt.Errorf("reading the metadata of %s: %w", stream, err)
 		}
 	}
@@ -335,7 +346,8 @@ func (e *Client) Truncate(ctx context.Context, stream string, before store.Revis
 	all["$tb"] = int64(before)
 	data, err := json.Marshal(all)
 	if err == nil {
-		_, err = e.write(ctx, metaPrefix+stream, expected, []store.Event{{ID: uuid.New(), Kind: "$metadata", Data: data}})
+		_, err = e.write(ctx, metaPrefix+stream, expected,
+			[]store.Event{{ID: uuid.New(), Kind: "$metadata", Data: data}})
 	}
 	return err
 }

@@ -20,7 +20,8 @@ import (
 // Follow implements [store.Log] by a filtered subscription to the whole log. After a lost connection, however
 // long, it continues from where it was. Only a password that is refused before any other answer ends it, so
 // that a start with a wrong one fails.
-func (e *Client) Follow(ctx context.Context, after store.Position, filter store.Filter) iter.Seq2[store.Recorded, error] {
+func (e *Client) Follow(ctx context.Context, after store.Position,
+	filter store.Filter) iter.Seq2[store.Recorded, error] {
 	return func(yield func(store.Recorded, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
@@ -87,9 +88,9 @@ func (f *following) run(ctx context.Context) error {
 		from.AllOption = &streams.ReadReq_Options_AllOptions_Position{
 			Position: &streams.ReadReq_Options_Position{CommitPosition: uint64(f.at), PreparePosition: uint64(f.at)}}
 	}
-	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_All{All: from}, UuidOption: structuredIDs,
-		FilterOption: &streams.ReadReq_Options_Filter{Filter: f.filter},
-		CountOption:  &streams.ReadReq_Options_Subscription{Subscription: &streams.ReadReq_Options_SubscriptionOptions{}}}
+	options := &streams.ReadReq_Options{StreamOption: &streams.ReadReq_Options_All{All: from},
+		UuidOption: structuredIDs, FilterOption: &streams.ReadReq_Options_Filter{Filter: f.filter},
+		CountOption: &streams.ReadReq_Options_Subscription{Subscription: &streams.ReadReq_Options_SubscriptionOptions{}}}
 	f.live = false
 	return f.link.use(ctx, "", func(c streams.StreamsClient, trailer grpc.CallOption) error {
 		ctx, cancel := context.WithCancel(ctx)

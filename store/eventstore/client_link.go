@@ -48,7 +48,8 @@ func (l *link) configure(address string, logger *slog.Logger) (err error) {
 	l.logger = logger
 	l.config, err = esdb.ParseConnectionString(address)
 	if err != nil && strings.Contains(address, "@") { // the parser's error may quote a part of the password
-		err = errors.New("write it as esdb://user:password@host:2113?tls=true, with %2F, %3A and %40 for /, : and @ in user and password")
+		err = errors.New(
+			"write it as esdb://user:password@host:2113?tls=true, with %2F, %3A and %40 for /, : and @ in user and password")
 	}
 	if err != nil {
 		return fmt.Errorf("the event log's address can't be used: %w", err)
@@ -57,12 +58,16 @@ func (l *link) configure(address string, logger *slog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("the event log's address can't be used: %w", err)
 	}
-	l.dial = []grpc.DialOption{grpc.WithTransportCredentials(secure), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithStaticStreamWindowSize(streamWindow), grpc.WithStaticConnWindowSize(connWindow),
+	l.dial = []grpc.DialOption{grpc.WithTransportCredentials(secure),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)), grpc.WithStaticStreamWindowSize(streamWindow),
+		grpc.WithStaticConnWindowSize(connWindow),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second}})}
+			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 2, Jitter: 0.2,
+				MaxDelay: 2 * time.Second}})}
 	if every := l.config.KeepAliveInterval; every >= 0 {
-		l.dial = append(l.dial, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: every, Timeout: l.config.KeepAliveTimeout, PermitWithoutStream: true}))
+		l.dial = append(l.dial,
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: every, Timeout: l.config.KeepAliveTimeout,
+				PermitWithoutStream: true}))
 	}
 	if l.config.Username != "" && (!l.config.DisableTLS || isLoopback(l.config.Address)) {
 		l.dial = append(l.dial, grpc.WithPerRPCCredentials(&basic{secure: !l.config.DisableTLS,
@@ -76,7 +81,8 @@ func (l *link) transport() (credentials.TransportCredentials, error) {
 	if c.DisableTLS {
 		return insecure.NewCredentials(), nil
 	}
-	secure := &tls.Config{RootCAs: c.RootCAs, InsecureSkipVerify: c.SkipCertificateVerification, MinVersion: tls.VersionTLS12}
+	secure := &tls.Config{RootCAs: c.RootCAs, InsecureSkipVerify: c.SkipCertificateVerification,
+		MinVersion: tls.VersionTLS12}
 	if c.UserCertFile != "" || c.UserKeyFile != "" {
 		own, err := tls.LoadX509KeyPair(c.UserCertFile, c.UserKeyFile)
 		if err != nil {
@@ -108,14 +114,16 @@ func (b *basic) GetRequestMetadata(context.Context, ...string) (map[string]strin
 func (b *basic) RequireTransportSecurity() bool { return b.secure }
 
 // errNotAccepted is the error for a refused password; a starting server may send it, too.
-var errNotAccepted = refusal.New(refusal.Unavailable, "the event log's server does not accept the user name and password in its address")
+var errNotAccepted = refusal.New(refusal.Unavailable,
+	"the event log's server does not accept the user name and password in its address")
 
 // errPrecondition is a refusal because of a call's expected revision.
 var errPrecondition = errors.New("the stream is not as expected")
 
 // use makes a call and translates its error: a refusal of the domain, errPrecondition, store.ErrUnknownOutcome
 // for a call that may be repeated, or the error itself. A call passes trailer to gRPC.
-func (l *link) use(ctx context.Context, stream string, do func(c streams.StreamsClient, trailer grpc.CallOption) error) error {
+func (l *link) use(ctx context.Context, stream string,
+	do func(c streams.StreamsClient, trailer grpc.CallOption) error) error {
 	conn, err := l.connected(ctx)
 	if err != nil {
 		return err
@@ -157,7 +165,8 @@ func meaning(stream, exception string, err error) error {
 		if stream == "" { // subscriptions name only positions
 			return fmt.Errorf("%w (%w)", store.ErrBehind, err)
 		}
-		return fmt.Errorf("%w (%w)", refusal.New(refusal.Invalid, "the event log's server refuses what is written to %s", stream), err)
+		return fmt.Errorf("%w (%w)",
+			refusal.New(refusal.Invalid, "the event log's server refuses what is written to %s", stream), err)
 	case codes.ResourceExhausted:
 		return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the event log's server can't write now"), err)
 	case codes.NotFound:

@@ -57,11 +57,13 @@ func (s *scoped) Read(ctx context.Context, stream string, from store.Revision) i
 	}
 }
 
-func (s *scoped) Append(ctx context.Context, stream string, expected store.Revision, events ...store.Event) (store.Position, error) {
+func (s *scoped) Append(ctx context.Context, stream string, expected store.Revision,
+	events ...store.Event) (store.Position, error) {
 	return s.Client.Append(ctx, s.name(stream), expected, events...)
 }
 
-func (s *scoped) Follow(ctx context.Context, after store.Position, filter store.Filter) iter.Seq2[store.Recorded, error] {
+func (s *scoped) Follow(ctx context.Context, after store.Position,
+	filter store.Filter) iter.Seq2[store.Recorded, error] {
 	return func(yield func(store.Recorded, error) bool) {
 		s.mu.Lock()
 		gone := maps.Clone(s.gone)

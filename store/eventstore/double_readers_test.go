@@ -73,7 +73,8 @@ func as(t *testing.T) context.Context {
 	return store.As(t.Context(), store.Author{Organization: "o", Actor: "trigger"})
 }
 
-func happen[S any](t *testing.T, log store.Log, c *domain.Category[S], id string, events ...domain.Event[S]) store.Position {
+func happen[S any](t *testing.T, log store.Log, c *domain.Category[S], id string,
+	events ...domain.Event[S]) store.Position {
 	t.Helper()
 	_, pos, err := store.Change(as(t), log, c, id, func(S) (domain.Changes[S], error) { return events, nil })
 	if err != nil {
@@ -84,8 +85,8 @@ func happen[S any](t *testing.T, log store.Log, c *domain.Category[S], id string
 
 func ran(t *testing.T, log store.Log, id string) store.Position {
 	t.Helper()
-	return happen(t, log, domain.Runs, id, domain.Event[domain.Run](domain.RunQueued{Instance: "i", Flow: "f"}), domain.RunClaimed{Claim: 1},
-		domain.RunFinished{Claim: 1, Result: domain.Completed})
+	return happen(t, log, domain.Runs, id, domain.Event[domain.Run](domain.RunQueued{Instance: "i", Flow: "f"}),
+		domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed})
 }
 
 // Readers on EventStoreDB, behaving as its source says: executions are removed, other programs write, processes
@@ -158,7 +159,8 @@ func TestReadersOutliveTheirLog(t *testing.T) {
 	}
 	refused := double.Refuse(true)
 	if _, at, err = h.Change(as(t), func(domain.Run) (domain.Changes[domain.Run], error) {
-		return domain.Changes[domain.Run]{domain.RunClaimed{Claim: 1}, domain.RunFinished{Claim: 1, Result: domain.Completed}}, nil
+		return domain.Changes[domain.Run]{domain.RunClaimed{Claim: 1},
+			domain.RunFinished{Claim: 1, Result: domain.Completed}}, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -195,13 +197,16 @@ func TestReadersOutliveTheirLog(t *testing.T) {
 
 // A change never exceeds the limit of an EventStoreDB in its default configuration: Heddle refuses it.
 func TestChangesFitEveryLog(t *testing.T) {
-	for name, log := range map[string]store.Log{"memory": store.NewMemory(), "EventStoreDB": eventstore.NewDouble(t).Open(t)} {
+	for name, log := range map[string]store.Log{"memory": store.NewMemory(),
+		"EventStoreDB": eventstore.NewDouble(t).Open(t)} {
 		for _, n := range []int{2, 4} {
 			var events []domain.Event[domain.State]
 			for i := range n {
-				events = append(events, domain.ValueSaved{Scope: "x", Key: fmt.Sprint(i), Value: json.RawMessage(`"` + strings.Repeat("v", 300<<10) + `"`)})
+				events = append(events, domain.ValueSaved{Scope: "x", Key: fmt.Sprint(i),
+					Value: json.RawMessage(`"` + strings.Repeat("v", 300<<10) + `"`)})
 			}
-			_, _, err := store.Change(as(t), log, domain.States, fmt.Sprint(n), func(domain.State) (domain.Changes[domain.State], error) { return events, nil })
+			_, _, err := store.Change(as(t), log, domain.States, fmt.Sprint(n),
+				func(domain.State) (domain.Changes[domain.State], error) { return events, nil })
 			if fits := n == 2; fits != (err == nil) || !fits && refusal.CodeOf(err) != refusal.Invalid {
 				t.Errorf("%s: %d events: %v", name, n, err)
 			}
@@ -237,7 +242,8 @@ func TestLargeStateOnEventStoreDB(t *testing.T) {
 	for i := range domain.SnapshotEvery + 1 {
 		value, _ := json.Marshal(strings.Repeat("v", 100<<10) + fmt.Sprint(i))
 		change(func(st domain.State) (domain.Changes[domain.State], error) {
-			return st.Save(domain.ValueSaved{Scope: "s", Key: fmt.Sprint("key", i%40), Value: value, Run: "run", Path: fmt.Sprint("step", i)})
+			return st.Save(domain.ValueSaved{Scope: "s", Key: fmt.Sprint("key", i%40), Value: value, Run: "run",
+				Path: fmt.Sprint("step", i)})
 		})
 	}
 	before := handle.State()
@@ -269,7 +275,8 @@ func TestLargeStateOnEventStoreDB(t *testing.T) {
 		}
 	}
 	if len(after.Scopes["s"]) != len(before.Scopes["s"]) || after.Since != 0 {
-		t.Errorf("%d of %d keys are left, %d events since the snapshot", len(after.Scopes["s"]), len(before.Scopes["s"]), after.Since)
+		t.Errorf("%d of %d keys are left, %d events since the snapshot", len(after.Scopes["s"]),
+			len(before.Scopes["s"]), after.Since)
 	}
 	if _, err := store.Verify(t.Context(), log, nil); err != nil {
 		t.Error(err)

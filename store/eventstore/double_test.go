@@ -51,7 +51,8 @@ type Double struct {
 
 // NewDouble makes a server with the records of every server at its first start.
 func NewDouble(t testing.TB) *Double {
-	d := &Double{t: t, MaxAppend: 1 << 20, streams: map[string][]store.Recorded{}, removed: map[string]bool{}, grown: make(chan struct{})}
+	d := &Double{t: t, MaxAppend: 1 << 20, streams: map[string][]store.Recorded{}, removed: map[string]bool{},
+		grown: make(chan struct{})}
 	for _, stream := range []string{"$$$stats", "$$$settings", "$users"} {
 		d.put(stream, store.Event{ID: uuid.New(), Kind: "$metadata", Data: []byte(`{"$maxAge":86400}`)})
 	}
@@ -120,13 +121,15 @@ func (d *Double) Other(stream string) store.Position {
 }
 
 func (d *Double) admit(ctx context.Context) error {
-	if header := metadata.ValueFromIncomingContext(ctx, "authorization"); len(header) != 1 || header[0] != plainGrant("admin", "changeit") {
+	if header := metadata.ValueFromIncomingContext(ctx, "authorization"); len(header) != 1 ||
+		header[0] != plainGrant("admin", "changeit") {
 		return status.Error(codes.Unauthenticated, "")
 	}
 	return nil
 }
 
-func (d *Double) admitted(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+func (d *Double) admitted(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
+	handle grpc.StreamHandler) error {
 	if err := d.admit(stream.Context()); err != nil {
 		return err
 	}
@@ -153,7 +156,8 @@ func (d *Double) put(stream string, events ...store.Event) store.Position {
 }
 
 func (d *Double) deleted(ctx context.Context, stream string) error {
-	return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted", "stream-name", stream)
+	return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted",
+		"stream-name", stream)
 }
 
 // Append implements the service.
@@ -176,7 +180,8 @@ func (d *Double) Append(call streams.Streams_AppendServer) error {
 			return err
 		}
 		if size += len(e.Data) + len(e.Meta) + 2*len(e.Kind); size > d.MaxAppend {
-			return exception(call.Context(), codes.InvalidArgument, "Maximum Append Size Exceeded.", "maximum-append-size-exceeded", "maximum-append-size", fmt.Sprint(d.MaxAppend))
+			return exception(call.Context(), codes.InvalidArgument, "Maximum Append Size Exceeded.",
+				"maximum-append-size-exceeded", "maximum-append-size", fmt.Sprint(d.MaxAppend))
 		}
 		events = append(events, e)
 	}
@@ -200,11 +205,14 @@ func (d *Double) Append(call streams.Streams_AppendServer) error {
 		p := uint64(d.put(stream, events...))
 		success.PositionOption = &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{CommitPosition: p, PreparePosition: p}}
 		if len(d.all)%10 == 0 {
-			d.put("$stats-127.0.0.1:2113", store.Event{ID: uuid.New(), Kind: "$statsCollected", Data: []byte(`{"proc":{}}`)})
+			d.put("$stats-127.0.0.1:2113", store.Event{ID: uuid.New(), Kind: "$statsCollected",
+				Data: []byte(`{"proc":{}}`)})
 		}
 		d.scavenge()
-	case at < 0 || at+len(events) > len(records) || !slices.EqualFunc(records[at:at+len(events)], events, func(r store.Recorded, e store.Event) bool { return r.ID == e.ID }):
-		answer.Result = &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wireConflict(&store.ConflictError{Stream: stream, Expected: expected, Actual: last})}
+	case at < 0 || at+len(events) > len(records) || !slices.EqualFunc(records[at:at+len(events)], events,
+		func(r store.Recorded, e store.Event) bool { return r.ID == e.ID }):
+		answer.Result = &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wireConflict(
+			&store.ConflictError{Stream: stream, Expected: expected, Actual: last})}
 	}
 	return call.SendAndClose(answer)
 }
@@ -218,7 +226,8 @@ func (d *Double) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*str
 	case d.removed[stream]:
 		return nil, d.deleted(ctx, stream)
 	case len(d.streams[stream]) == 0 && expectedOf(req.GetOptions().GetExpectedStreamRevision()) == store.SomeStream:
-		return nil, exception(ctx, codes.FailedPrecondition, "Append failed due to WrongExpectedVersion.", "wrong-expected-version")
+		return nil, exception(ctx, codes.FailedPrecondition, "Append failed due to WrongExpectedVersion.",
+			"wrong-expected-version")
 	}
 	d.removed[stream] = true
 	p := uint64(d.put(stream, store.Event{ID: uuid.New(), Kind: store.TombstoneKind, Binary: true}))
@@ -274,11 +283,14 @@ func (d *Double) Read(req *streams.ReadReq, call streams.Streams_ReadServer) err
 		return d.deleted(call.Context(), stream)
 	}
 	first, oldest := d.first(stream)
-	records := slices.DeleteFunc(slices.Clone(d.streams[stream]), func(r store.Recorded) bool { return r.Revision < first || r.Created < oldest })
+	records := slices.DeleteFunc(slices.Clone(d.streams[stream]), func(r store.Recorded) bool {
+		return r.Revision < first || r.Created < oldest
+	})
 	none := len(records) == 0
 	d.mu.Unlock()
 	if none {
-		return call.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: identifier(stream)}}})
+		return call.Send(
+			&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: identifier(stream)}}})
 	}
 	if o.GetReadDirection() == streams.ReadReq_Options_Backwards {
 		slices.Reverse(records)
@@ -293,7 +305,8 @@ func (d *Double) Read(req *streams.ReadReq, call streams.Streams_ReadServer) err
 			break
 		}
 		left--
-		if err := call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: readEvent(r, false)}}); err != nil {
+		if err := call.Send(
+			&streams.ReadResp{Content: &streams.ReadResp_Event{Event: readEvent(r, false)}}); err != nil {
 			return err
 		}
 	}
@@ -314,24 +327,29 @@ func (d *Double) subscribe(o *streams.ReadReq_Options, call streams.Streams_Read
 	if behind {
 		return status.Error(codes.InvalidArgument, "the position is invalid")
 	}
-	err := call.Send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()}}})
+	err := call.Send(
+		&streams.ReadResp{Content: &streams.ReadResp_Confirmation{Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()}}})
 	for live := false; err == nil; {
 		d.mu.Lock()
 		all, grown := d.all, d.grown
 		d.mu.Unlock()
-		begin, _ := slices.BinarySearchFunc(all, at+1, func(r store.Recorded, p store.Position) int { return cmp.Compare(r.Position, p) })
+		begin, _ := slices.BinarySearchFunc(all, at+1, func(r store.Recorded, p store.Position) int {
+			return cmp.Compare(r.Position, p)
+		})
 		for i, r := range all[begin:] {
 			if at = r.Position; err == nil && takes(r) {
 				err = call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: readEvent(r, false)}})
 			}
 			if counted++; counted >= interval && err == nil && (live || begin+i+1 < len(all)) {
 				counted = 0
-				err = call.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: uint64(at), PreparePosition: uint64(at)}}})
+				err = call.Send(
+					&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: uint64(at), PreparePosition: uint64(at)}}})
 			}
 		}
 		if !live && err == nil {
 			live = true
-			err = call.Send(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
+			err = call.Send(
+				&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}})
 		}
 		select {
 		case <-grown:

@@ -17,7 +17,8 @@ import (
 
 // FuzzFilter has the filters of subscribers refused or used, never more.
 func FuzzFilter(f *testing.F) {
-	for _, seed := range [][2]string{{`^[^\$]`, ""}, {"", "draft-\nrun-"}, {"(", ""}, {"(a{1000}){1000}", ""}, {strings.Repeat("(", 2000), ""}, {"", strings.Repeat("a\n", 300)}, {"\xff", "\x00"}} {
+	for _, seed := range [][2]string{{`^[^\$]`, ""}, {"", "draft-\nrun-"}, {"(", ""}, {"(a{1000}){1000}", ""},
+		{strings.Repeat("(", 2000), ""}, {"", strings.Repeat("a\n", 300)}, {"\xff", "\x00"}} {
 		f.Add(seed[0], seed[1], "draft-1", "DraftOpened")
 	}
 	f.Fuzz(func(t *testing.T, regex, prefixes, stream, kind string) {
@@ -47,7 +48,9 @@ func FuzzFilter(f *testing.F) {
 // FuzzStreamMetadata reads others' metadata about how long a stream's records are kept: no limit is negative,
 // or so large that it wraps.
 func FuzzStreamMetadata(f *testing.F) {
-	for _, seed := range []string{`{"$maxAge":86400,"$maxCount":3,"$tb":7}`, `{"$maxAge":-1,"$maxCount":-9223372036854775808}`, `{"$maxAge":9223372036854775807}`, `{"$tb":1e99}`, `[]`, ``} {
+	for _, seed := range []string{`{"$maxAge":86400,"$maxCount":3,"$tb":7}`,
+		`{"$maxAge":-1,"$maxCount":-9223372036854775808}`, `{"$maxAge":9223372036854775807}`, `{"$tb":1e99}`,
+		`[]`, ``} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -63,7 +66,8 @@ func FuzzStreamMetadata(f *testing.F) {
 
 // FuzzProposed takes the messages of an append from the wire.
 func FuzzProposed(f *testing.F) {
-	for _, m := range appendMessages("draft-1", store.NoStream, []store.Event{storetest.Event("A"), {ID: uuid.New(), Kind: "B", Binary: true, Data: []byte{0}}}) {
+	for _, m := range appendMessages("draft-1", store.NoStream,
+		[]store.Event{storetest.Event("A"), {ID: uuid.New(), Kind: "B", Binary: true, Data: []byte{0}}}) {
 		data, err := proto.Marshal(m)
 		if err != nil {
 			f.Fatal(err)
@@ -89,12 +93,15 @@ func FuzzProposed(f *testing.F) {
 // FuzzAddress tries addresses of a log's server: an unusable one is refused without the password in the
 // message.
 func FuzzAddress(f *testing.F) {
-	for _, seed := range []string{"esdb://ann:hunter22@127.0.0.1:2113?tls=false", "esdb+discover://ann:hunter22@a,b,c:1", "esdb://ann:hunter22@[::1", "esdb://:@", "http://x",
-		"esdb://ann:hunter22@h:1?tls=x", "esdb://ann:hunter22@h:99999999", "esdb://ann:hunter22@%zz", "esdb://h?keepAliveInterval=-9"} {
+	for _, seed := range []string{"esdb://ann:hunter22@127.0.0.1:2113?tls=false",
+		"esdb+discover://ann:hunter22@a,b,c:1", "esdb://ann:hunter22@[::1", "esdb://:@", "http://x",
+		"esdb://ann:hunter22@h:1?tls=x", "esdb://ann:hunter22@h:99999999", "esdb://ann:hunter22@%zz",
+		"esdb://h?keepAliveInterval=-9"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, address string) {
-		if strings.Contains(address, "File") || strings.Contains(address, "userKey") || strings.Contains(address, "userCert") {
+		if strings.Contains(address, "File") || strings.Contains(address, "userKey") ||
+			strings.Contains(address, "userCert") {
 			t.Skip("it reads files")
 		}
 		log, err := Open(address, slog.New(slog.DiscardHandler))

@@ -73,9 +73,10 @@ func NewServer(log store.Log, o ServerOptions) (*Server, error) {
 	if o.User == "" || o.Password == "" {
 		return nil, errors.New("an event log is served to those with a user name and a password only: set both")
 	}
-	s := &Server{log: l, logger: o.Logger, tls: o.TLS, stop: make(chan struct{}), limits: &limits{streams: map[string]limit{}},
-		bounds: cmp.Or(o.Limits, DefaultServerLimits), appends: make(chan struct{}, appendsAtOnce),
-		grant: "Basic " + base64.StdEncoding.EncodeToString([]byte(o.User+":"+o.Password))}
+	s := &Server{log: l, logger: o.Logger, tls: o.TLS, stop: make(chan struct{}),
+		limits: &limits{streams: map[string]limit{}}, bounds: cmp.Or(o.Limits, DefaultServerLimits),
+		appends: make(chan struct{}, appendsAtOnce),
+		grant:   "Basic " + base64.StdEncoding.EncodeToString([]byte(o.User+":"+o.Password))}
 	if err := s.loadLimits(context.Background()); err != nil {
 		return nil, fmt.Errorf("reading the metadata of streams: %w", err)
 	}
@@ -92,7 +93,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	address, ok := listener.Addr().(*net.TCPAddr)
 	loopback := ok && address.IP.IsLoopback()
 	if s.tls == nil && !loopback {
-		return errors.Join(fmt.Errorf("the event log is served in plain on loopback addresses only; %s needs a certificate", listener.Addr()), listener.Close())
+		return errors.Join(
+			fmt.Errorf("the event log is served in plain on loopback addresses only; %s needs a certificate",
+				listener.Addr()), listener.Close())
 	}
 	server := grpc.NewServer(grpc.Creds(&transport{secure: s.tls, plain: loopback}),
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
@@ -105,7 +108,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	registerOpen(server, serverfeatures.ServerFeatures_ServiceDesc.ServiceName, "GetSupportedMethods", supported)
 	persistent.RegisterPersistentSubscriptionsServer(server, &groupsService{Server: s})
 	if ok {
-		registerOpen(server, gossip.Gossip_ServiceDesc.ServiceName, "Read", func(context.Context) proto.Message { return oneNode(address) })
+		registerOpen(server, gossip.Gossip_ServiceDesc.ServiceName, "Read", func(context.Context) proto.Message {
+			return oneNode(address)
+		})
 	}
 	done := make(chan struct{})
 	go func() {
@@ -116,7 +121,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		defer late.Stop()
 		server.GracefulStop()
 	}()
-	err := server.Serve(&guard{Listener: listener, peers: store.Peers{Most: s.bounds.Connections, Each: s.bounds.ConnectionsPerAddress}, logger: s.logger})
+	err := server.Serve(&guard{Listener: listener, peers: store.Peers{Most: s.bounds.Connections,
+		Each: s.bounds.ConnectionsPerAddress}, logger: s.logger})
 	if ctx.Err() == nil {
 		return err
 	}
@@ -158,7 +164,8 @@ func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		}
 		return secure, connInfoOf(raw, credentials.PrivacyAndIntegrity), nil
 	case conn.first[0] == handshake || !t.plain:
-		return nil, nil, errors.Join(errors.New("a connection without the TLS that is asked for, or the reverse"), raw.Close())
+		return nil, nil, errors.Join(errors.New("a connection without the TLS that is asked for, or the reverse"),
+			raw.Close())
 	}
 	return conn, connInfoOf(raw, credentials.NoSecurity), nil
 }

@@ -104,16 +104,19 @@ func (f *streamsService) Append(stream streams.Streams_AppendServer) error {
 	}
 	w, err := f.put(ctx, name, expected, events)
 	if conflict, ok := errors.AsType[*store.ConflictError](err); ok {
-		return stream.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wireConflict(conflict)}})
+		return stream.SendAndClose(
+			&streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wireConflict(
+				conflict)}})
 	}
 	if err != nil {
 		return f.refuse(ctx, name, err)
 	}
-	return stream.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(w.Revision)},
-		PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
-			CommitPosition: uint64(w.Position), PreparePosition: uint64(w.Position)}},
-	}}})
+	return stream.SendAndClose(
+		&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
+			CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(w.Revision)},
+			PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
+				CommitPosition: uint64(w.Position), PreparePosition: uint64(w.Position)}},
+		}}})
 }
 
 // proposed is the common form of the events of both ways to append.
@@ -129,8 +132,8 @@ func eventOf(ctx context.Context, p proposed) (store.Event, error) {
 	content := p.GetMetadata()["content-type"]
 	e.Binary = content != jsonContent
 	if e.Kind == "" || content == "" {
-		return e, exception(ctx, codes.InvalidArgument, "Required Metadata Property Missing", "missing-required-metadata-property",
-			"required-metadata-properties", "type,content-type")
+		return e, exception(ctx, codes.InvalidArgument, "Required Metadata Property Missing",
+			"missing-required-metadata-property", "required-metadata-properties", "type,content-type")
 	}
 	var err error
 	if e.ID, err = idOf(p.GetId()); err != nil || e.ID == uuid.Nil {
@@ -162,9 +165,11 @@ func expectedOf(option any) store.Revision {
 		return revisionOf(o.Revision)
 	case *streams.BatchAppendReq_Options_StreamPosition:
 		return revisionOf(o.StreamPosition)
-	case *streams.AppendReq_Options_NoStream, *streams.DeleteReq_Options_NoStream, *streams.TombstoneReq_Options_NoStream, *streams.BatchAppendReq_Options_NoStream:
+	case *streams.AppendReq_Options_NoStream, *streams.DeleteReq_Options_NoStream,
+		*streams.TombstoneReq_Options_NoStream, *streams.BatchAppendReq_Options_NoStream:
 		return store.NoStream
-	case *streams.AppendReq_Options_StreamExists, *streams.DeleteReq_Options_StreamExists, *streams.TombstoneReq_Options_StreamExists, *streams.BatchAppendReq_Options_StreamExists:
+	case *streams.AppendReq_Options_StreamExists, *streams.DeleteReq_Options_StreamExists,
+		*streams.TombstoneReq_Options_StreamExists, *streams.BatchAppendReq_Options_StreamExists:
 		return store.SomeStream
 	}
 	return store.AnyRevision
@@ -173,7 +178,8 @@ func expectedOf(option any) store.Revision {
 func wireConflict(c *store.ConflictError) *streams.AppendResp_WrongExpectedVersion {
 	w := &streams.AppendResp_WrongExpectedVersion{
 		CurrentRevisionOption_20_6_0: &streams.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0{CurrentRevision_20_6_0: uint64(c.Actual)},
-		CurrentRevisionOption:        &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(c.Actual)},
+		CurrentRevisionOption: &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(
+			c.Actual)},
 	}
 	if c.Actual == store.NoStream {
 		w.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_NoStream_20_6_0{NoStream_20_6_0: &shared.Empty{}}
@@ -188,7 +194,8 @@ func wireConflict(c *store.ConflictError) *streams.AppendResp_WrongExpectedVersi
 		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedStreamExists{ExpectedStreamExists: &shared.Empty{}}
 	default:
 		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: uint64(c.Expected)}
-		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(c.Expected)}
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(
+			c.Expected)}
 	}
 	return w
 }
@@ -238,7 +245,8 @@ type batch struct {
 	err     error
 }
 
-func (f *streamsService) batched(ctx context.Context, waiting map[uuid.UUID]*batch, req *streams.BatchAppendReq, send func(*streams.BatchAppendResp) error) error {
+func (f *streamsService) batched(ctx context.Context, waiting map[uuid.UUID]*batch, req *streams.BatchAppendReq,
+	send func(*streams.BatchAppendResp) error) error {
 	id, err := idOf(req.GetCorrelationId())
 	if err != nil {
 		return status.Error(codes.InvalidArgument, "a correlation id is no UUID")
@@ -285,7 +293,8 @@ const (
 )
 
 func (f *streamsService) putBatch(ctx context.Context, b *batch) *streams.BatchAppendResp {
-	name, expected := string(b.options.GetStreamIdentifier().GetStreamName()), expectedOf(b.options.GetExpectedStreamPosition())
+	name, expected := string(b.options.GetStreamIdentifier().GetStreamName()),
+		expectedOf(b.options.GetExpectedStreamPosition())
 	answer := &streams.BatchAppendResp{StreamIdentifier: b.options.GetStreamIdentifier()}
 	switch expected {
 	case store.AnyRevision:

@@ -31,18 +31,20 @@ func BenchmarkServedAppend(b *testing.B) {
 			benchServed(b, callers, "", benchClient)
 		})
 		b.Run(fmt.Sprint("callers=", callers, ",client=heddle"), func(b *testing.B) {
-			benchServed(b, callers, filepath.Join(b.TempDir(), "events.db"), func(b *testing.B, address string) func(string, int64) error {
-				log := openClient(b, "esdb://ann:p@"+address+"?tls=false")
-				return func(stream string, at int64) error {
-					_, err := log.Append(context.Background(), stream, store.Revision(at), storetest.BlankEvent())
-					return err
-				}
-			})
+			benchServed(b, callers, filepath.Join(b.TempDir(), "events.db"),
+				func(b *testing.B, address string) func(string, int64) error {
+					log := openClient(b, "esdb://ann:p@"+address+"?tls=false")
+					return func(stream string, at int64) error {
+						_, err := log.Append(context.Background(), stream, store.Revision(at), storetest.BlankEvent())
+						return err
+					}
+				})
 		})
 	}
 }
 
-func benchServed(b *testing.B, callers int, path string, dial func(b *testing.B, address string) func(stream string, at int64) error) {
+func benchServed(b *testing.B, callers int, path string, dial func(b *testing.B, address string) func(stream string,
+	at int64) error) {
 	server, address := startServer(b, path, "127.0.0.1:0")
 	client := dial(b, address)
 	raw := storetest.RawSync(b, 1, 200)
@@ -87,7 +89,8 @@ func benchClient(b *testing.B, address string) func(stream string, at int64) err
 			expected = esdb.Revision(uint64(at))
 		}
 		_, err := client.AppendToStream(asAnn, stream, esdb.AppendToStreamOptions{ExpectedRevision: expected},
-			esdb.EventData{EventID: e.ID, EventType: e.Kind, ContentType: esdb.ContentTypeJson, Data: e.Data, Metadata: e.Meta})
+			esdb.EventData{EventID: e.ID, EventType: e.Kind, ContentType: esdb.ContentTypeJson, Data: e.Data,
+				Metadata: e.Meta})
 		return err
 	}
 }

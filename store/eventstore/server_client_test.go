@@ -31,7 +31,8 @@ func testTLS(t testing.TB) (*tls.Config, string) {
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
 	path := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{Certificates: s.TLS.Certificates}, path
@@ -71,7 +72,8 @@ func onEach(t *testing.T, test func(*testing.T, *esdb.Client)) {
 func proposals(kinds ...string) []esdb.EventData {
 	all := make([]esdb.EventData, len(kinds))
 	for i, kind := range kinds {
-		all[i] = esdb.EventData{EventID: uuid.New(), EventType: kind, ContentType: esdb.ContentTypeJson, Data: []byte(`{"n":` + fmt.Sprint(i) + `}`)}
+		all[i] = esdb.EventData{EventID: uuid.New(), EventType: kind, ContentType: esdb.ContentTypeJson,
+			Data: []byte(`{"n":` + fmt.Sprint(i) + `}`)}
 	}
 	return all
 }
@@ -124,7 +126,8 @@ func TestOfficialClientReads(t *testing.T) {
 		if err != nil || first.NextExpectedVersion != 2 || first.CommitPosition != first.PreparePosition {
 			t.Fatalf("%+v, %v", first, err)
 		}
-		second, err := c.AppendToStream(ctx, "other-1", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, proposals("D", "E")...)
+		second, err := c.AppendToStream(ctx, "other-1", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}},
+			proposals("D", "E")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +166,8 @@ func TestOfficialClientKeepsWhatItAppends(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
 		ctx := context.Background()
 		before := time.Now().Add(-time.Millisecond)
-		sent := esdb.EventData{EventID: uuid.New(), EventType: "Blob", ContentType: esdb.ContentTypeBinary, Data: bytes.Repeat([]byte{0, 1}, 4<<20), Metadata: []byte("meta")}
+		sent := esdb.EventData{EventID: uuid.New(), EventType: "Blob", ContentType: esdb.ContentTypeBinary,
+			Data: bytes.Repeat([]byte{0, 1}, 4<<20), Metadata: []byte("meta")}
 		if _, err := c.AppendToStream(ctx, "blob", esdb.AppendToStreamOptions{}, sent); err != nil {
 			t.Fatal(err)
 		}
@@ -177,15 +181,18 @@ func TestOfficialClientKeepsWhatItAppends(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := got.Event
-		if e.EventID != sent.EventID || e.ContentType != "application/octet-stream" || !bytes.Equal(e.Data, sent.Data) || string(e.UserMetadata) != "meta" ||
-			e.CreatedDate.Before(before) || e.CreatedDate.After(time.Now()) || e.StreamID != "blob" || got.Commit == nil || *got.Commit != e.Position.Commit {
+		if e.EventID != sent.EventID || e.ContentType != "application/octet-stream" ||
+			!bytes.Equal(e.Data, sent.Data) || string(e.UserMetadata) != "meta" ||
+			e.CreatedDate.Before(before) || e.CreatedDate.After(time.Now()) || e.StreamID != "blob" ||
+			got.Commit == nil || *got.Commit != e.Position.Commit {
 			t.Errorf("got %+v", e.CreatedDate)
 		}
 		big := proposals("Big", "Big")
 		for i := range big {
 			big[i].Data = make([]byte, MaxAppend/2+1)
 		}
-		if _, err := c.AppendToStream(ctx, "blob", esdb.AppendToStreamOptions{}, big...); status.Code(errors.Unwrap(err)) != codes.InvalidArgument {
+		if _, err := c.AppendToStream(ctx, "blob", esdb.AppendToStreamOptions{},
+			big...); status.Code(errors.Unwrap(err)) != codes.InvalidArgument {
 			t.Errorf("too much: %v", err)
 		}
 	})
@@ -203,7 +210,8 @@ func TestOfficialClientExpects(t *testing.T) {
 			t.Error(err)
 		}
 		a := proposals("A", "B")
-		for name, expected := range map[string]esdb.ExpectedRevision{"any": esdb.Any{}, "none": esdb.NoStream{}, "again": esdb.Any{}} {
+		for name, expected := range map[string]esdb.ExpectedRevision{"any": esdb.Any{}, "none": esdb.NoStream{},
+			"again": esdb.Any{}} {
 			if w, err := try(expected, a...); err != nil || w.NextExpectedVersion != 1 || w.CommitPosition == 0 {
 				t.Errorf("%s: %+v, %v", name, w, err)
 			}
@@ -239,14 +247,17 @@ func TestOfficialClientDeletes(t *testing.T) {
 		if _, err := c.AppendToStream(ctx, "s", esdb.AppendToStreamOptions{}, proposals("A", "B")...); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.DeleteStream(ctx, "s", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(9)}); err == nil {
+		if _, err := c.DeleteStream(ctx, "s",
+			esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(9)}); err == nil {
 			t.Error("deleted at a wrong revision")
 		}
-		if _, err := c.DeleteStream(ctx, "s", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(1)}); err != nil {
+		if _, err := c.DeleteStream(ctx, "s",
+			esdb.DeleteStreamOptions{ExpectedRevision: esdb.Revision(1)}); err != nil {
 			t.Fatal(err)
 		}
 		wantClientCode(t, "a deleted stream", read(), esdb.ErrorCodeResourceNotFound)
-		w, err := c.AppendToStream(ctx, "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, proposals("C")...)
+		w, err := c.AppendToStream(ctx, "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}},
+			proposals("C")...)
 		if err != nil || w.NextExpectedVersion != 2 {
 			t.Fatalf("after deletion a stream goes on: %+v, %v", w, err)
 		}
@@ -254,10 +265,12 @@ func TestOfficialClientDeletes(t *testing.T) {
 		if err != nil || m.TruncateBefore() == nil || *m.TruncateBefore() != 2 {
 			t.Errorf("%+v, %v", m, err)
 		}
-		if _, err := c.TombstoneStream(ctx, "s", esdb.TombstoneStreamOptions{ExpectedRevision: esdb.NoStream{}}); err == nil {
+		if _, err := c.TombstoneStream(ctx, "s",
+			esdb.TombstoneStreamOptions{ExpectedRevision: esdb.NoStream{}}); err == nil {
 			t.Error("removed at a wrong revision")
 		}
-		if _, err := c.TombstoneStream(ctx, "s", esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+		if _, err := c.TombstoneStream(ctx, "s",
+			esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
 			t.Fatal(err)
 		}
 		wantClientCode(t, "reading a removed stream", read(), esdb.ErrorCodeStreamDeleted)
@@ -306,7 +319,8 @@ func TestOfficialClientMetadata(t *testing.T) {
 		add("G")
 		wantKinds(t, "an hour is kept", read(), "D E F G")
 		got, err := c.GetStreamMetadata(ctx, "s", esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}})
-		if err != nil || got.MaxAge() == nil || *got.MaxAge() != time.Hour || got.MaxCount() != nil || got.CustomProperty("colour") != "red" {
+		if err != nil || got.MaxAge() == nil || *got.MaxAge() != time.Hour || got.MaxCount() != nil ||
+			got.CustomProperty("colour") != "red" {
 			t.Errorf("%+v, %v", got, err)
 		}
 		set(func(m *esdb.StreamMetadata) { m.SetMaxAge(time.Second) })
@@ -328,7 +342,8 @@ func TestOfficialClientRepeats(t *testing.T) {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			c := officialClient(t, storetest.SQLite(t, path))
 			for range 2 {
-				if w, err := c.AppendToStream(context.Background(), "s", esdb.AppendToStreamOptions{}, events...); err != nil || w.NextExpectedVersion != 1 {
+				if w, err := c.AppendToStream(context.Background(), "s", esdb.AppendToStreamOptions{},
+					events...); err != nil || w.NextExpectedVersion != 1 {
 					t.Errorf("%+v, %v", w, err)
 				}
 			}
@@ -366,7 +381,8 @@ func TestOfficialClientSubscribes(t *testing.T) {
 		defer cancel()
 		add := func(stream string, kinds ...string) {
 			t.Helper()
-			if _, err := c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{}, proposals(kinds...)...); err != nil {
+			if _, err := c.AppendToStream(ctx, stream, esdb.AppendToStreamOptions{},
+				proposals(kinds...)...); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -396,12 +412,15 @@ func TestOfficialClientSubscribes(t *testing.T) {
 		stream("a stream after 0", esdb.Revision(0), "B caughtUp", "C D")
 		stream("a stream from its end", esdb.End{}, "caughtUp", "C D")
 		whole("all", esdb.SubscribeToAllOptions{From: esdb.Start{}}, "A B X Y $metadata caughtUp", "C Z D")
-		whole("all after 2", esdb.SubscribeToAllOptions{From: esdb.Position{Commit: 2, Prepare: 2}}, "X Y $metadata caughtUp", "C Z D")
+		whole("all after 2", esdb.SubscribeToAllOptions{From: esdb.Position{Commit: 2, Prepare: 2}},
+			"X Y $metadata caughtUp", "C Z D")
 		whole("from the end", esdb.SubscribeToAllOptions{From: esdb.End{}}, "caughtUp", "C Z D")
 		filter := func(t esdb.FilterType, regex string, prefixes ...string) esdb.SubscribeToAllOptions {
-			return esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: &esdb.SubscriptionFilter{Type: t, Regex: regex, Prefixes: prefixes}}
+			return esdb.SubscribeToAllOptions{From: esdb.Start{},
+				Filter: &esdb.SubscriptionFilter{Type: t, Regex: regex, Prefixes: prefixes}}
 		}
-		whole("without the system's", esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: esdb.ExcludeSystemEventsFilter()}, "A B X Y caughtUp", "C Z D")
+		whole("without the system's", esdb.SubscribeToAllOptions{From: esdb.Start{},
+			Filter: esdb.ExcludeSystemEventsFilter()}, "A B X Y caughtUp", "C Z D")
 		whole("a category", filter(esdb.StreamFilterType, "", "s-"), "A B caughtUp", "C D")
 		whole("two prefixes", filter(esdb.StreamFilterType, "", "s", "t-"), "A B X Y caughtUp", "C Z D")
 		whole("streams by regex", filter(esdb.StreamFilterType, "^t-[0-9]+$"), "X Y caughtUp", "Z")
@@ -420,7 +439,9 @@ func TestOfficialClientSubscribes(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, err := c.SubscribeToAll(ctx, filter(esdb.EventFilterType, "(")); status.Code(errors.Unwrap(errors.Unwrap(err))) != codes.InvalidArgument {
+		if _, err := c.SubscribeToAll(ctx,
+			filter(esdb.EventFilterType,
+				"(")); status.Code(errors.Unwrap(errors.Unwrap(err))) != codes.InvalidArgument {
 			t.Errorf("a broken regex: %v", err)
 		}
 	})
@@ -433,7 +454,8 @@ func TestServedToThoseWhoMay(t *testing.T) {
 	if v, err := right.GetServerVersion(); err != nil || v.Major != 24 {
 		t.Errorf("%+v, %v", v, err)
 	}
-	for _, wrong := range []string{strings.Replace(address, "p%40ss", "wrong", 1), strings.Replace(address, "ann:p%40ss@", "", 1), strings.Replace(address, "tlsCAFile="+ca, "tls=false", 1)} {
+	for _, wrong := range []string{strings.Replace(address, "p%40ss", "wrong", 1),
+		strings.Replace(address, "ann:p%40ss@", "", 1), strings.Replace(address, "tlsCAFile="+ca, "tls=false", 1)} {
 		client := dialOfficial(t, wrong)
 		_, err := client.DeleteStream(context.Background(), "s", esdb.DeleteStreamOptions{})
 		if e, ok := errors.AsType[*esdb.Error](err); !ok || e.Code() != esdb.ErrorCodeUnauthenticated {
@@ -445,10 +467,12 @@ func TestServedToThoseWhoMay(t *testing.T) {
 	log := openClient(t, strings.Replace(address, "p%40ss", "wrong", 1))
 	_, err := log.Append(context.Background(), "draft-1", store.NoStream, storetest.Event("A"))
 	storetest.WantUnavailable(t, err)
-	if _, err := NewServer(store.NewMemory(), ServerOptions{User: "ann", Logger: slog.New(slog.DiscardHandler)}); err == nil {
+	if _, err := NewServer(store.NewMemory(),
+		ServerOptions{User: "ann", Logger: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("served without a password")
 	}
-	for name, bad := range map[string]string{"path": "esdb://localhost/x", "scheme": "http://localhost", "port": "esdb://ann:hunter2@localhost:port"} {
+	for name, bad := range map[string]string{"path": "esdb://localhost/x", "scheme": "http://localhost",
+		"port": "esdb://ann:hunter2@localhost:port"} {
 		if _, err := Open(bad, slog.New(slog.DiscardHandler)); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}

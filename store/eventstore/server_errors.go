@@ -36,7 +36,8 @@ func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 		if conflict.Actual != store.NoStream {
 			details = append(details, "actual-version", strconv.FormatInt(int64(conflict.Actual), 10))
 		}
-		return exception(ctx, codes.FailedPrecondition, "Append failed due to WrongExpectedVersion.", "wrong-expected-version", details...)
+		return exception(ctx, codes.FailedPrecondition, "Append failed due to WrongExpectedVersion.",
+			"wrong-expected-version", details...)
 	}
 	if _, already := status.FromError(err); already {
 		return err
@@ -46,7 +47,8 @@ func (s *Server) refuse(ctx context.Context, stream string, err error) error {
 	}
 	switch refusal.CodeOf(err) {
 	case refusal.NotFound: // only calls for a removed stream return it
-		return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted", "stream-name", stream)
+		return exception(ctx, codes.FailedPrecondition, "Event stream '"+stream+"' is deleted.", "stream-deleted",
+			"stream-name", stream)
 	case refusal.Invalid:
 		return status.Error(codes.InvalidArgument, err.Error())
 	case refusal.Unavailable:
@@ -79,7 +81,8 @@ func (s *Server) batchStatus(ctx context.Context, stream string, err error) *rpc
 	case isConflict:
 		c, detail = code.Code_ALREADY_EXISTS, batchConflict(conflict)
 	case refusal.CodeOf(err) == refusal.NotFound:
-		c, detail = code.Code_FAILED_PRECONDITION, &shared.StreamDeleted{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)}}
+		c, detail = code.Code_FAILED_PRECONDITION,
+			&shared.StreamDeleted{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)}}
 	case errors.Is(err, errTooLarge):
 		c, detail = code.Code_INVALID_ARGUMENT, &shared.MaximumAppendSizeExceeded{MaxAppendSize: MaxAppend}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -20,8 +20,9 @@ const servedVersion = "24.10.0"
 // supported lists the calls for clients.
 func supported(context.Context) proto.Message {
 	all := &serverfeatures.SupportedMethods{EventStoreServerVersion: servedVersion}
-	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc, persistent.PersistentSubscriptions_ServiceDesc,
-		serverfeatures.ServerFeatures_ServiceDesc, gossip.Gossip_ServiceDesc} {
+	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc,
+		persistent.PersistentSubscriptions_ServiceDesc, serverfeatures.ServerFeatures_ServiceDesc,
+		gossip.Gossip_ServiceDesc} {
 		var names []string
 		for _, m := range service.Methods {
 			names = append(names, m.MethodName)
@@ -30,7 +31,8 @@ func supported(context.Context) proto.Message {
 			names = append(names, m.StreamName)
 		}
 		for _, name := range names {
-			one := &serverfeatures.SupportedMethod{ServiceName: strings.ToLower(service.ServiceName), MethodName: strings.ToLower(name)}
+			one := &serverfeatures.SupportedMethod{ServiceName: strings.ToLower(service.ServiceName),
+				MethodName: strings.ToLower(name)}
 			switch service.ServiceName {
 			case persistent.PersistentSubscriptions_ServiceDesc.ServiceName:
 				one.Features = []string{"stream", "all"}

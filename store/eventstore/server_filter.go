@@ -43,7 +43,8 @@ func (s *selection) compile() (err error) {
 	}
 	switch {
 	case size > maxFilterBytes || len(s.Prefixes) > maxPrefixes:
-		return status.Errorf(codes.InvalidArgument, "a filter may have %d prefixes, and %d bytes of them and of its expression", maxPrefixes, maxFilterBytes)
+		return status.Errorf(codes.InvalidArgument,
+			"a filter may have %d prefixes, and %d bytes of them and of its expression", maxPrefixes, maxFilterBytes)
 	case s.Regex == "" && len(s.Prefixes) == 0:
 		return status.Error(codes.InvalidArgument, "a filter needs prefixes or a regular expression")
 	case s.Regex == "":

@@ -44,8 +44,9 @@ func (r *reading) followAll(o *streams.ReadReq_Options_AllOptions) error {
 		case !record.Mark():
 			err = r.give(record)
 		case r.filter != nil:
-			err = r.send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
-				CommitPosition: uint64(record.Position), PreparePosition: uint64(record.Position)}}})
+			err = r.send(
+				&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
+					CommitPosition: uint64(record.Position), PreparePosition: uint64(record.Position)}}})
 		}
 		if err == nil && record.Mark() && first {
 			first = false
@@ -81,7 +82,8 @@ func (r *reading) followStream(name string, o *streams.ReadReq_Options_StreamOpt
 
 // tailStream calls back for each record of a stream from a revision on, and once when it has caught up. It ends
 // with the context or an error.
-func (s *Server) tailStream(ctx context.Context, name string, next store.Revision, give func(store.Recorded) error, caughtUp func() error) error {
+func (s *Server) tailStream(ctx context.Context, name string, next store.Revision, give func(store.Recorded) error,
+	caughtUp func() error) error {
 	end, oldest := s.log.End(), s.oldest(name)
 	for record, err := range s.log.Read(ctx, name, next) {
 		if err != nil {

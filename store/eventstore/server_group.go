@@ -83,8 +83,9 @@ type group struct {
 
 // startGroup starts a group from its checkpoint, or from the start in its configuration.
 func startGroup(ctx context.Context, s *Server, c groupConfig) (*group, error) {
-	g := &group{server: s, config: c, commands: make(chan func()), done: make(chan struct{}), source: make(chan store.Recorded),
-		flying: map[uuid.UUID]bool{}, replaying: map[store.Revision]bool{}, handled: c.Start, savedAt: time.Now()}
+	g := &group{server: s, config: c, commands: make(chan func()), done: make(chan struct{}),
+		source: make(chan store.Recorded), flying: map[uuid.UUID]bool{}, replaying: map[store.Revision]bool{},
+		handled: c.Start, savedAt: time.Now()}
 	newest, err := s.log.PageDown(c.stream(checkpointStream), math.MaxInt64, 1)
 	if err != nil {
 		return nil, err
@@ -192,7 +193,8 @@ func (g *group) pump(ctx context.Context, from uint64) {
 		}
 	}
 	if ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
-		g.server.logger.Error("a persistent subscription can't read on", "stream", g.config.Source, "group", g.config.Name, "error", err)
+		g.server.logger.Error("a persistent subscription can't read on", "stream", g.config.Source, "group",
+			g.config.Name, "error", err)
 	}
 }
 
@@ -321,7 +323,8 @@ func (g *group) expire() {
 			}
 		}
 	}
-	if g.unsaved >= max(g.config.MinCheckpoint, 1) && now.Sub(g.savedAt) >= time.Duration(g.config.After)*time.Millisecond {
+	if g.unsaved >= max(g.config.MinCheckpoint, 1) &&
+		now.Sub(g.savedAt) >= time.Duration(g.config.After)*time.Millisecond {
 		g.save()
 	}
 }
@@ -358,10 +361,12 @@ func (g *group) save() {
 	}
 	data, err := json.Marshal(g.handled - 1)
 	if err == nil {
-		err = g.server.keepNewest(context.Background(), g.config.stream(checkpointStream), "$SubscriptionCheckpoint", data)
+		err = g.server.keepNewest(context.Background(), g.config.stream(checkpointStream),
+			"$SubscriptionCheckpoint", data)
 	}
 	if g.savedAt = time.Now(); err != nil {
-		g.server.logger.Error("a persistent subscription's checkpoint can't be written", "stream", g.config.Source, "group", g.config.Name, "error", err)
+		g.server.logger.Error("a persistent subscription's checkpoint can't be written", "stream", g.config.Source,
+			"group", g.config.Name, "error", err)
 		return
 	}
 	g.saved, g.unsaved = g.handled, 0

@@ -78,13 +78,16 @@ func (c *groupConfig) set(s groupSettings, strategy string) error {
 	c.ResolveLinks, c.Statistics, c.Strategy = s.GetResolveLinks(), s.GetExtraStatistics(), strategy
 	c.Retries, c.Consumers = int(s.GetMaxRetryCount()), int(s.GetMaxSubscriberCount())
 	c.MinCheckpoint, c.MaxCheckpoint = int(s.GetMinCheckpointCount()), int(s.GetMaxCheckpointCount())
-	c.LiveBuffer, c.Batch, c.Buffer = int(s.GetLiveBufferSize()), int(s.GetReadBatchSize()), int(s.GetHistoryBufferSize())
+	c.LiveBuffer, c.Batch, c.Buffer = int(s.GetLiveBufferSize()), int(s.GetReadBatchSize()),
+		int(s.GetHistoryBufferSize())
 	c.Timeout = int(s.GetMessageTimeoutMs()) + int(s.GetMessageTimeoutTicks()/ticksPerMillisecond)
 	c.After = int(s.GetCheckpointAfterMs()) + int(s.GetCheckpointAfterTicks()/ticksPerMillisecond)
 	switch {
-	case c.Strategy != toSingle && c.Strategy != roundRobin && c.Strategy != pinned && c.Strategy != pinned+"ByCorrelation":
+	case c.Strategy != toSingle && c.Strategy != roundRobin && c.Strategy != pinned &&
+		c.Strategy != pinned+"ByCorrelation":
 		return status.Errorf(codes.InvalidArgument, "there is no consumer strategy %q", c.Strategy)
-	case min(c.Retries, c.Consumers, c.MinCheckpoint, c.MaxCheckpoint, c.LiveBuffer, c.Batch, c.Buffer, c.Timeout, c.After) < 0:
+	case min(c.Retries, c.Consumers, c.MinCheckpoint, c.MaxCheckpoint, c.LiveBuffer, c.Batch, c.Buffer, c.Timeout,
+		c.After) < 0:
 		return status.Error(codes.InvalidArgument, "a setting of a persistent subscription is negative")
 	case c.Batch >= c.Buffer && c.Buffer > 0:
 		return status.Error(codes.InvalidArgument, "the read batch must be smaller than the buffer")
@@ -209,7 +212,8 @@ func modernCreate(o *persistent.CreateReq_Options) {
 		return
 	}
 	//lint:ignore SA1019 the client for Node sends nothing else
-	revision, stream := o.GetSettings().GetRevision(), &persistent.CreateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	revision, stream := o.GetSettings().GetRevision(),
+		&persistent.CreateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
 	switch revision {
 	case 0:
 		stream.RevisionOption = &persistent.CreateReq_StreamOptions_Start{}
@@ -227,7 +231,8 @@ func modernUpdate(o *persistent.UpdateReq_Options) {
 		return
 	}
 	//lint:ignore SA1019 the client for Node sends nothing else
-	revision, stream := o.GetSettings().GetRevision(), &persistent.UpdateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	revision, stream := o.GetSettings().GetRevision(),
+		&persistent.UpdateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
 	switch revision {
 	case 0:
 		stream.RevisionOption = &persistent.UpdateReq_StreamOptions_Start{}

@@ -18,11 +18,14 @@ import (
 func (g *group) park(i *item, reason string) {
 	meta, err := json.Marshal(map[string]any{"reason": reason, "added": time.Now().UTC(), "retries": i.retries})
 	if err == nil {
-		link := store.Event{ID: uuid.New(), Kind: "$>", Meta: meta, Data: fmt.Appendf(nil, "%d@%s", i.Revision, i.Stream)}
-		_, err = g.server.log.Write(context.Background(), g.config.stream(parkedStream), store.AnyRevision, []store.Event{link})
+		link := store.Event{ID: uuid.New(), Kind: "$>", Meta: meta,
+			Data: fmt.Appendf(nil, "%d@%s", i.Revision, i.Stream)}
+		_, err = g.server.log.Write(context.Background(), g.config.stream(parkedStream), store.AnyRevision,
+			[]store.Event{link})
 	}
 	if err != nil {
-		g.server.logger.Error("a record can't be parked", "stream", g.config.Source, "group", g.config.Name, "error", err)
+		g.server.logger.Error("a record can't be parked", "stream", g.config.Source, "group", g.config.Name,
+			"error", err)
 		i.retries = 0
 		g.waiting = append(g.waiting, i)
 		return
@@ -74,8 +77,10 @@ func (g *group) unpark(at store.Revision) {
 	for open := range g.replaying {
 		before = min(before, open)
 	}
-	if err := g.server.log.Drop(context.Background(), g.config.stream(parkedStream), store.AnyRevision, before); err != nil {
-		g.server.logger.Error("parked records can't be forgotten", "stream", g.config.Source, "group", g.config.Name, "error", err)
+	if err := g.server.log.Drop(context.Background(), g.config.stream(parkedStream), store.AnyRevision,
+		before); err != nil {
+		g.server.logger.Error("parked records can't be forgotten", "stream", g.config.Source, "group", g.config.Name,
+			"error", err)
 	}
 }
 

@@ -26,11 +26,13 @@ func (f *groupsService) Read(stream persistent.PersistentSubscriptions_ReadServe
 	}
 	o := first.GetOptions()
 	if o == nil || o.GetBufferSize() < 1 || o.GetBufferSize() > maxConsumerBuffer {
-		return status.Errorf(codes.InvalidArgument, "a consumer begins with its options, and a buffer of 1 to %d", maxConsumerBuffer)
+		return status.Errorf(codes.InvalidArgument, "a consumer begins with its options, and a buffer of 1 to %d",
+			maxConsumerBuffer)
 	}
 	key := keyOf(o, o.GetAll() != nil)
 	g := f.groups.find(key)
-	c := &consumer{out: make(chan delivery, o.GetBufferSize()), flying: map[uuid.UUID]*item{}, gone: make(chan struct{})}
+	c := &consumer{out: make(chan delivery, o.GetBufferSize()), flying: map[uuid.UUID]*item{},
+		gone: make(chan struct{})}
 	if p, ok := peer.FromContext(ctx); ok {
 		c.from = p.Addr.String()
 	}
@@ -39,7 +41,8 @@ func (f *groupsService) Read(stream persistent.PersistentSubscriptions_ReadServe
 		return unknownGroup(ctx, key)
 	}
 	if !joined {
-		return groupException(ctx, codes.FailedPrecondition, key, "has as many consumers as it may have.", "maximum-subscribers-reached")
+		return groupException(ctx, codes.FailedPrecondition, key, "has as many consumers as it may have.",
+			"maximum-subscribers-reached")
 	}
 	defer g.do(func() { g.leave(c) })
 	id := uuid.NewString()
@@ -53,11 +56,13 @@ func (f *groupsService) Read(stream persistent.PersistentSubscriptions_ReadServe
 	return f.deliver(ctx, stream, c, key, heard, plainIDs)
 }
 
-func (f *groupsService) deliver(ctx context.Context, stream persistent.PersistentSubscriptions_ReadServer, c *consumer, key groupKey, heard <-chan error, plainIDs bool) error {
+func (f *groupsService) deliver(ctx context.Context, stream persistent.PersistentSubscriptions_ReadServer, c *consumer,
+	key groupKey, heard <-chan error, plainIDs bool) error {
 	for {
 		select {
 		case d := <-c.out:
-			if err := stream.Send(&persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: groupEvent(d, plainIDs)}}); err != nil {
+			if err := stream.Send(
+				&persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: groupEvent(d, plainIDs)}}); err != nil {
 				return err
 			}
 		case err := <-heard:
@@ -145,10 +150,12 @@ func groupEvent(d delivery, plainID bool) *persistent.ReadResp_ReadEvent {
 // info returns the state of a group. Rates are not measured.
 func (g *group) info() (info *persistent.SubscriptionInfo, err error) {
 	c := g.config
-	info = &persistent.SubscriptionInfo{EventSource: c.Source, GroupName: c.Name, Status: "NotReady", ResolveLinkTos: c.ResolveLinks, StartFrom: c.StartShown,
-		MessageTimeoutMilliseconds: int32(c.Timeout), ExtraStatistics: c.Statistics, MaxRetryCount: int32(c.Retries), LiveBufferSize: int32(c.LiveBuffer),
-		BufferSize: int32(c.Buffer), ReadBatchSize: int32(c.Batch), CheckPointAfterMilliseconds: int32(c.After), MinCheckPointCount: int32(c.MinCheckpoint),
-		MaxCheckPointCount: int32(c.MaxCheckpoint), NamedConsumerStrategy: c.Strategy, MaxSubscriberCount: int32(c.Consumers)}
+	info = &persistent.SubscriptionInfo{EventSource: c.Source, GroupName: c.Name, Status: "NotReady",
+		ResolveLinkTos: c.ResolveLinks, StartFrom: c.StartShown, MessageTimeoutMilliseconds: int32(c.Timeout),
+		ExtraStatistics: c.Statistics, MaxRetryCount: int32(c.Retries), LiveBufferSize: int32(c.LiveBuffer),
+		BufferSize: int32(c.Buffer), ReadBatchSize: int32(c.Batch), CheckPointAfterMilliseconds: int32(c.After),
+		MinCheckPointCount: int32(c.MinCheckpoint), MaxCheckPointCount: int32(c.MaxCheckpoint),
+		NamedConsumerStrategy: c.Strategy, MaxSubscriberCount: int32(c.Consumers)}
 	if info.ParkedMessageCount, err = g.parkedCount(); err != nil {
 		return nil, err
 	}
@@ -160,7 +167,8 @@ func (g *group) info() (info *persistent.SubscriptionInfo, err error) {
 	}
 	g.do(func() {
 		info.Status = "Live"
-		info.TotalItems, info.ReadBufferCount, info.TotalInFlightMessages = g.total, int32(len(g.waiting)), int32(len(g.flying))
+		info.TotalItems, info.ReadBufferCount, info.TotalInFlightMessages = g.total, int32(len(g.waiting)),
+			int32(len(g.flying))
 		info.OutstandingMessagesCount = int32(len(g.flying))
 		if g.saved > c.Start {
 			info.LastCheckpointedEventPosition = place(g.saved - 1)
@@ -169,8 +177,9 @@ func (g *group) info() (info *persistent.SubscriptionInfo, err error) {
 			info.LastKnownEventPosition = place(g.known)
 		}
 		for _, one := range g.consumers {
-			info.Connections = append(info.Connections, &persistent.SubscriptionInfo_ConnectionInfo{From: one.from, TotalItems: one.total,
-				AvailableSlots: int32(cap(one.out) - len(one.flying)), InFlightMessages: int32(len(one.flying))})
+			info.Connections = append(info.Connections, &persistent.SubscriptionInfo_ConnectionInfo{From: one.from,
+				TotalItems: one.total, AvailableSlots: int32(cap(one.out) - len(one.flying)),
+				InFlightMessages: int32(len(one.flying))})
 		}
 	})
 	return info, nil

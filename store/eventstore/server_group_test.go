@@ -42,7 +42,8 @@ func given(t *testing.T, s *esdb.PersistentSubscription, kind string, retries in
 		t.Fatalf("dropped: %v, want %s", e.SubscriptionDropped.Error, kind)
 	}
 	if got := e.EventAppeared; got.Event.OriginalEvent().EventType != kind || got.RetryCount != retries {
-		t.Fatalf("got %s after %d retries, want %s after %d", got.Event.OriginalEvent().EventType, got.RetryCount, kind, retries)
+		t.Fatalf("got %s after %d retries, want %s after %d", got.Event.OriginalEvent().EventType, got.RetryCount,
+			kind, retries)
 	}
 	return e.EventAppeared.Event
 }
@@ -55,12 +56,15 @@ func mustAck(t *testing.T, s *esdb.PersistentSubscription, events ...*esdb.Resol
 }
 
 // untilInfo waits until a group is as expected.
-func untilInfo(t *testing.T, c *esdb.Client, stream, group, what string, is func(*esdb.PersistentSubscriptionInfo) bool) {
+func untilInfo(t *testing.T, c *esdb.Client, stream, group, what string,
+	is func(*esdb.PersistentSubscriptionInfo) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(groupPatience); ; time.Sleep(10 * time.Millisecond) {
-		info, err := c.GetPersistentSubscriptionInfo(context.Background(), stream, group, esdb.GetPersistentSubscriptionOptions{})
+		info, err := c.GetPersistentSubscriptionInfo(context.Background(), stream, group,
+			esdb.GetPersistentSubscriptionOptions{})
 		if stream == allStream {
-			info, err = c.GetPersistentSubscriptionInfoToAll(context.Background(), group, esdb.GetPersistentSubscriptionOptions{})
+			info, err = c.GetPersistentSubscriptionInfoToAll(context.Background(), group,
+				esdb.GetPersistentSubscriptionOptions{})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -83,9 +87,11 @@ func quickSettings(change func(*esdb.PersistentSubscriptionSettings)) *esdb.Pers
 	return &s
 }
 
-func createGroup(t *testing.T, c *esdb.Client, stream, group string, from esdb.StreamPosition, settings *esdb.PersistentSubscriptionSettings) {
+func createGroup(t *testing.T, c *esdb.Client, stream, group string, from esdb.StreamPosition,
+	settings *esdb.PersistentSubscriptionSettings) {
 	t.Helper()
-	err := c.CreatePersistentSubscription(context.Background(), stream, group, esdb.PersistentStreamSubscriptionOptions{StartFrom: from, Settings: settings})
+	err := c.CreatePersistentSubscription(context.Background(), stream, group,
+		esdb.PersistentStreamSubscriptionOptions{StartFrom: from, Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +99,8 @@ func createGroup(t *testing.T, c *esdb.Client, stream, group string, from esdb.S
 
 func addKinds(t *testing.T, c *esdb.Client, stream string, kinds ...string) {
 	t.Helper()
-	if _, err := c.AppendToStream(context.Background(), stream, esdb.AppendToStreamOptions{}, proposals(kinds...)...); err != nil {
+	if _, err := c.AppendToStream(context.Background(), stream, esdb.AppendToStreamOptions{},
+		proposals(kinds...)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -102,7 +109,9 @@ func TestGroupDelivers(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
 		ctx := context.Background()
 		addKinds(t, c, "s", "A", "B", "C")
-		createGroup(t, c, "s", "g", esdb.Revision(1), quickSettings(func(s *esdb.PersistentSubscriptionSettings) { s.MaxRetryCount, s.MessageTimeout = 1, 200 }))
+		createGroup(t, c, "s", "g", esdb.Revision(1), quickSettings(func(s *esdb.PersistentSubscriptionSettings) {
+			s.MaxRetryCount, s.MessageTimeout = 1, 200
+		}))
 		err := c.CreatePersistentSubscription(ctx, "s", "g", esdb.PersistentStreamSubscriptionOptions{})
 		wantClientCode(t, "a group that exists", err, esdb.ErrorCodeResourceAlreadyExists)
 		s := joined(t, c, "s", "g", 1)
@@ -117,7 +126,8 @@ func TestGroupDelivers(t *testing.T) {
 			t.Fatal(err)
 		}
 		untilInfo(t, c, "s", "g", "a checkpoint", func(i *esdb.PersistentSubscriptionInfo) bool {
-			return i.Stats.LastCheckpointedEventRevision != nil && *i.Stats.LastCheckpointedEventRevision == 2 && i.Status == "Live" && len(i.Connections) == 1
+			return i.Stats.LastCheckpointedEventRevision != nil && *i.Stats.LastCheckpointedEventRevision == 2 &&
+				i.Status == "Live" && len(i.Connections) == 1
 		})
 		addKinds(t, c, "s", "D", "E")
 		if err := s.Nack("bad", esdb.NackActionPark, given(t, s, "D", 0)); err != nil {
@@ -125,17 +135,23 @@ func TestGroupDelivers(t *testing.T) {
 		}
 		given(t, s, "E", 0)
 		given(t, s, "E", 1) // and then it is parked
-		untilInfo(t, c, "s", "g", "two parked records", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Stats.ParkedMessagesCount == 2 })
+		untilInfo(t, c, "s", "g", "two parked records", func(i *esdb.PersistentSubscriptionInfo) bool {
+			return i.Stats.ParkedMessagesCount == 2
+		})
 		if err := c.ReplayParkedMessages(ctx, "s", "g", esdb.ReplayParkedMessagesOptions{StopAt: 1}); err != nil {
 			t.Fatal(err)
 		}
 		mustAck(t, s, given(t, s, "D", 0))
-		untilInfo(t, c, "s", "g", "one parked record", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Stats.ParkedMessagesCount == 1 })
+		untilInfo(t, c, "s", "g", "one parked record", func(i *esdb.PersistentSubscriptionInfo) bool {
+			return i.Stats.ParkedMessagesCount == 1
+		})
 		if err := c.ReplayParkedMessages(ctx, "s", "g", esdb.ReplayParkedMessagesOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		mustAck(t, s, given(t, s, "E", 0))
-		untilInfo(t, c, "s", "g", "no parked record", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Stats.ParkedMessagesCount == 0 })
+		untilInfo(t, c, "s", "g", "no parked record", func(i *esdb.PersistentSubscriptionInfo) bool {
+			return i.Stats.ParkedMessagesCount == 0
+		})
 	})
 }
 
@@ -143,12 +159,14 @@ func TestGroupToAll(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
 		ctx := context.Background()
 		addKinds(t, c, "s-1", "A")
-		err := c.CreatePersistentSubscriptionToAll(ctx, "g", esdb.PersistentAllSubscriptionOptions{StartFrom: esdb.Start{}, Settings: quickSettings(nil),
-			Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"s-"}}})
+		err := c.CreatePersistentSubscriptionToAll(ctx, "g",
+			esdb.PersistentAllSubscriptionOptions{StartFrom: esdb.Start{}, Settings: quickSettings(nil),
+				Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"s-"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.CreatePersistentSubscriptionToAll(ctx, "end", esdb.PersistentAllSubscriptionOptions{StartFrom: esdb.End{}, Settings: quickSettings(nil)}); err != nil {
+		if err := c.CreatePersistentSubscriptionToAll(ctx, "end",
+			esdb.PersistentAllSubscriptionOptions{StartFrom: esdb.End{}, Settings: quickSettings(nil)}); err != nil {
 			t.Fatal(err)
 		}
 		addKinds(t, c, "t-1", "X")
@@ -170,7 +188,9 @@ func TestGroupToAll(t *testing.T) {
 				break
 			}
 		}
-		untilInfo(t, c, allStream, "g", "a checkpoint", func(i *esdb.PersistentSubscriptionInfo) bool { return i.Stats.LastCheckpointedPosition != nil })
+		untilInfo(t, c, allStream, "g", "a checkpoint", func(i *esdb.PersistentSubscriptionInfo) bool {
+			return i.Stats.LastCheckpointedPosition != nil
+		})
 		list, err := c.ListPersistentSubscriptionsToAll(ctx, esdb.ListPersistentSubscriptionsOptions{})
 		if err != nil || len(list) != 2 || list[0].GroupName != "end" || list[0].Settings.StartFrom != (esdb.End{}) {
 			t.Errorf("%+v, %v", list, err)
@@ -181,23 +201,28 @@ func TestGroupToAll(t *testing.T) {
 func TestGroupIsManaged(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
 		ctx := context.Background()
-		createGroup(t, c, "s", "g", esdb.Start{}, quickSettings(func(s *esdb.PersistentSubscriptionSettings) { s.MaxSubscriberCount = 1 }))
+		createGroup(t, c, "s", "g", esdb.Start{}, quickSettings(func(s *esdb.PersistentSubscriptionSettings) {
+			s.MaxSubscriberCount = 1
+		}))
 		createGroup(t, c, "t", "h", esdb.Start{}, quickSettings(nil))
 		one := joined(t, c, "s", "g", 1)
 		_, err := c.SubscribeToPersistentSubscription(ctx, "s", "g", esdb.SubscribeToPersistentSubscriptionOptions{})
 		if err == nil {
 			t.Error("a second consumer where one may be")
 		}
-		if err := c.UpdatePersistentSubscription(ctx, "s", "g", esdb.PersistentStreamSubscriptionOptions{StartFrom: esdb.Start{}, Settings: quickSettings(func(s *esdb.PersistentSubscriptionSettings) {
-			s.MaxSubscriberCount, s.ConsumerStrategyName = 2, esdb.ConsumerStrategyDispatchToSingle
-		})}); err != nil {
+		if err := c.UpdatePersistentSubscription(ctx, "s", "g",
+			esdb.PersistentStreamSubscriptionOptions{StartFrom: esdb.Start{},
+				Settings: quickSettings(func(s *esdb.PersistentSubscriptionSettings) {
+					s.MaxSubscriberCount, s.ConsumerStrategyName = 2, esdb.ConsumerStrategyDispatchToSingle
+				})}); err != nil {
 			t.Fatal(err)
 		}
 		if e := one.Recv(); e.SubscriptionDropped == nil {
 			t.Error("an update drops no consumer")
 		}
 		untilInfo(t, c, "s", "g", "the update", func(i *esdb.PersistentSubscriptionInfo) bool {
-			return i.Settings.ConsumerStrategyName == esdb.ConsumerStrategyDispatchToSingle && i.Settings.MaxSubscriberCount == 2
+			return i.Settings.ConsumerStrategyName == esdb.ConsumerStrategyDispatchToSingle &&
+				i.Settings.MaxSubscriberCount == 2
 		})
 		a, b := joined(t, c, "s", "g", 2), joined(t, c, "s", "g", 2)
 		addKinds(t, c, "s", "A", "B", "C")
@@ -211,10 +236,12 @@ func TestGroupIsManaged(t *testing.T) {
 		if err != nil || len(list) != 2 {
 			t.Errorf("%+v, %v", list, err)
 		}
-		if err := c.RestartPersistentSubscriptionSubsystem(ctx, esdb.RestartPersistentSubscriptionSubsystemOptions{}); err != nil {
+		if err := c.RestartPersistentSubscriptionSubsystem(ctx,
+			esdb.RestartPersistentSubscriptionSubsystemOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.DeletePersistentSubscription(ctx, "s", "g", esdb.DeletePersistentSubscriptionOptions{}); err != nil {
+		if err := c.DeletePersistentSubscription(ctx, "s", "g",
+			esdb.DeletePersistentSubscriptionOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for what, err := range map[string]error{
@@ -254,7 +281,8 @@ func TestGroupLasts(t *testing.T) {
 		c := officialClient(t, storetest.SQLite(t, path))
 		s := joined(t, c, "s", "g", 10)
 		mustAck(t, s, given(t, s, "C", 0), given(t, s, "D", 0))
-		if err := c.ReplayParkedMessages(context.Background(), "s", "g", esdb.ReplayParkedMessagesOptions{}); err != nil {
+		if err := c.ReplayParkedMessages(context.Background(), "s", "g",
+			esdb.ReplayParkedMessagesOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		mustAck(t, s, given(t, s, "B", 0))
@@ -267,7 +295,8 @@ func TestGroupLasts(t *testing.T) {
 // every record is handled.
 func TestGroupShares(t *testing.T) {
 	onEach(t, func(t *testing.T, c *esdb.Client) {
-		for n, strategy := range []esdb.ConsumerStrategy{esdb.ConsumerStrategyRoundRobin, esdb.ConsumerStrategyDispatchToSingle, esdb.ConsumerStrategyPinned} {
+		for n, strategy := range []esdb.ConsumerStrategy{esdb.ConsumerStrategyRoundRobin,
+			esdb.ConsumerStrategyDispatchToSingle, esdb.ConsumerStrategyPinned} {
 			stream := fmt.Sprint("s-", n)
 			const records = 300
 			createGroup(t, c, stream, "g", esdb.Start{}, quickSettings(func(s *esdb.PersistentSubscriptionSettings) {

@@ -115,7 +115,8 @@ type groupsService struct {
 }
 
 func groupException(ctx context.Context, c codes.Code, key groupKey, message, kind string) error {
-	return exception(ctx, c, "Subscription group "+key.name+" on stream "+key.source+" "+message, kind, "stream-name", key.source, "group-name", key.name)
+	return exception(ctx, c, "Subscription group "+key.name+" on stream "+key.source+" "+message, kind, "stream-name",
+		key.source, "group-name", key.name)
 }
 
 func unknownGroup(ctx context.Context, key groupKey) error {
@@ -136,7 +137,8 @@ func (f *groupsService) Create(ctx context.Context, req *persistent.CreateReq) (
 		return nil, groupException(ctx, codes.AlreadyExists, c.key(), "exists.", "persistent-subscription-exists")
 	}
 	if len(g.all) >= maxGroups {
-		return nil, status.Errorf(codes.ResourceExhausted, "there are %d persistent subscriptions, and no more may be made", maxGroups)
+		return nil, status.Errorf(codes.ResourceExhausted,
+			"there are %d persistent subscriptions, and no more may be made", maxGroups)
 	}
 	one, err := startGroup(g.ctx, f.Server, c)
 	if err != nil {
@@ -270,7 +272,8 @@ func (f *groupsService) List(ctx context.Context, req *persistent.ListReq) (*per
 }
 
 // ReplayParked implements the service.
-func (f *groupsService) ReplayParked(ctx context.Context, req *persistent.ReplayParkedReq) (*persistent.ReplayParkedResp, error) {
+func (f *groupsService) ReplayParked(ctx context.Context,
+	req *persistent.ReplayParkedReq) (*persistent.ReplayParkedResp, error) {
 	o := req.GetOptions()
 	key := keyOf(o, o.GetAll() != nil)
 	one := f.groups.find(key)

@@ -76,7 +76,8 @@ func (g *guard) tell(refused net.Conn, alone bool) {
 		return
 	}
 	g.told = time.Now()
-	g.logger.Warn("connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_CONNECTIONS_PER_ADDRESS)",
+	g.logger.Warn(
+		"connections to the served event log are refused: there are too many (HEDDLE_LOG_CONNECTIONS, HEDDLE_LOG_CONNECTIONS_PER_ADDRESS)",
 		"address", refused.RemoteAddr().String(), "from_there_alone", alone)
 }
 
@@ -158,7 +159,8 @@ func (s *Server) begin() (end func(), err error) {
 	return func() { s.calls.Add(-1) }, nil
 }
 
-func (s *Server) countCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+func (s *Server) countCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo,
+	handle grpc.UnaryHandler) (any, error) {
 	end, err := s.begin()
 	if err != nil {
 		return nil, err
@@ -167,7 +169,8 @@ func (s *Server) countCall(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	return handle(ctx, req)
 }
 
-func (s *Server) countStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+func (s *Server) countStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
+	handle grpc.StreamHandler) error {
 	end, err := s.begin()
 	if err != nil {
 		return err
@@ -178,8 +181,9 @@ func (s *Server) countStream(srv any, stream grpc.ServerStream, _ *grpc.StreamSe
 
 // registerOpen serves a method without reading its empty request.
 func registerOpen(server *grpc.Server, service, method string, answer func(context.Context) proto.Message) {
-	server.RegisterService(&grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
-		StreamName: method, ServerStreams: true,
-		Handler: func(_ any, stream grpc.ServerStream) error { return stream.SendMsg(answer(stream.Context())) },
-	}}}, struct{}{})
+	server.RegisterService(&grpc.ServiceDesc{ServiceName: service, HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{{
+			StreamName: method, ServerStreams: true,
+			Handler: func(_ any, stream grpc.ServerStream) error { return stream.SendMsg(answer(stream.Context())) },
+		}}}, struct{}{})
 }

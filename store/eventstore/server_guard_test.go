@@ -61,7 +61,8 @@ func (w *wire) begin(method string, more ...string) (id uint32) {
 	w.t.Helper()
 	var block strings.Builder
 	encoder := hpack.NewEncoder(&block)
-	fields := append([]string{":method", "POST", ":scheme", "http", ":path", method, ":authority", "log", "content-type", "application/grpc", "te", "trailers"}, more...)
+	fields := append([]string{":method", "POST", ":scheme", "http", ":path", method, ":authority", "log",
+		"content-type", "application/grpc", "te", "trailers"}, more...)
 	for i := 0; i < len(fields); i += 2 {
 		if err := encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}); err != nil {
 			w.t.Fatal(err)
@@ -69,7 +70,8 @@ func (w *wire) begin(method string, more ...string) (id uint32) {
 	}
 	id = w.next
 	w.next += 2
-	err := w.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte(block.String()), EndHeaders: true})
+	err := w.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte(block.String()),
+		EndHeaders: true})
 	if err == nil {
 		err = w.WriteData(id, false, binary.BigEndian.AppendUint32([]byte{0}, 16<<20))
 	}
@@ -103,7 +105,8 @@ func (w *wire) status(id uint32) string {
 
 func guardedLog(t *testing.T, limits ServerLimits) string {
 	t.Helper()
-	server, err := NewServer(store.NewMemory(), ServerOptions{User: "ann", Password: "p@ss", Logger: slog.New(slog.DiscardHandler), Limits: limits})
+	server, err := NewServer(store.NewMemory(),
+		ServerOptions{User: "ann", Password: "p@ss", Logger: slog.New(slog.DiscardHandler), Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,14 +144,20 @@ func TestLoginsOfStrangers(t *testing.T) {
 	}
 	right := basic("ann:p@ss")
 	logins := map[string][]string{
-		"none": nil, "empty": {"authorization", ""}, "no password": basic("ann"), "an empty password": basic("ann:"), "no user": basic(":p@ss"),
-		"another user": basic("bob:p@ss"), "another password": basic("ann:p@s"), "a longer password": basic("ann:p@ss "), "a zero behind": basic("ann:p@ss\x00"),
-		"letters of another case": basic("Ann:p@ss"), "EventStoreDB's own": basic("admin:changeit"), "another scheme": {"authorization", "Bearer p@ss"},
-		"no scheme": {"authorization", strings.TrimPrefix(right[1], "Basic ")}, "a scheme of another case": {"authorization", "basic " + strings.TrimPrefix(right[1], "Basic ")},
-		"two": append(basic("ann:p@s"), right...), "another header": {"proxy-authorization", right[1]}, "not base64": {"authorization", "Basic ann:p@ss"},
+		"none": nil, "empty": {"authorization", ""}, "no password": basic("ann"), "an empty password": basic("ann:"),
+		"no user": basic(":p@ss"), "another user": basic("bob:p@ss"), "another password": basic("ann:p@s"),
+		"a longer password": basic("ann:p@ss "), "a zero behind": basic("ann:p@ss\x00"),
+		"letters of another case": basic("Ann:p@ss"), "EventStoreDB's own": basic("admin:changeit"),
+		"another scheme":           {"authorization", "Bearer p@ss"},
+		"no scheme":                {"authorization", strings.TrimPrefix(right[1], "Basic ")},
+		"a scheme of another case": {"authorization", "basic " + strings.TrimPrefix(right[1], "Basic ")},
+		"two":                      append(basic("ann:p@s"), right...),
+		"another header":           {"proxy-authorization", right[1]},
+		"not base64":               {"authorization", "Basic ann:p@ss"},
 	}
 	methods := 0
-	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc, persistent.PersistentSubscriptions_ServiceDesc} {
+	for _, service := range []grpc.ServiceDesc{streams.Streams_ServiceDesc,
+		persistent.PersistentSubscriptions_ServiceDesc} {
 		var names []string
 		for _, m := range service.Methods {
 			names = append(names, m.MethodName)
@@ -193,7 +202,8 @@ func TestStrangersAreCutOff(t *testing.T) {
 			if _, late := errors.AsType[net.Error](err); late && errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: the connection stays", name)
 			}
-			if rst, is := frame.(*http2.RSTStreamFrame); is && name == "large headers" && rst.ErrCode != http2.ErrCodeNo {
+			if rst, is := frame.(*http2.RSTStreamFrame); is && name == "large headers" &&
+				rst.ErrCode != http2.ErrCodeNo {
 				break
 			}
 			if err != nil {
@@ -215,12 +225,14 @@ func TestServedLogIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = refused.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if _, err := refused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if _, err := refused.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && err == nil ||
+		errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a third connection is there: %v", err)
 	}
 	_ = second.conn.Close()
 	log := openClient(t, "esdb://ann:p%40ss@"+address+"?tls=false")
-	storetest.MustAppend(t, log, "draft-1", store.NoStream, storetest.Event("A")) // it connects again and again until there is room
+	// it connects again and again until there is room
+	storetest.MustAppend(t, log, "draft-1", store.NoStream, storetest.Event("A"))
 	w := storetest.Follow(t, log, 0, store.Filter{})
 	w.Record(t)
 	c, err := log.link.connected(t.Context())
@@ -248,7 +260,8 @@ func TestStrangersAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, admitted := range []bool{false, true} {
 			here, there := net.Pipe()
-			g := &guard{Listener: oneConn{there}, peers: store.Peers{Most: 1, Each: 1}, logger: slog.New(slog.DiscardHandler)}
+			g := &guard{Listener: oneConn{there}, peers: store.Peers{Most: 1, Each: 1},
+				logger: slog.New(slog.DiscardHandler)}
 			c, err := g.Accept()
 			if err != nil {
 				t.Fatal(err)
@@ -273,7 +286,8 @@ func TestStrangersAreGivenUp(t *testing.T) {
 func TestStrangersGetNoMoreTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
-		c, err := (&guard{Listener: oneConn{there}, peers: store.Peers{Most: 1, Each: 1}, logger: slog.New(slog.DiscardHandler)}).Accept()
+		c, err := (&guard{Listener: oneConn{there}, peers: store.Peers{Most: 1, Each: 1},
+			logger: slog.New(slog.DiscardHandler)}).Accept()
 		if err != nil {
 			t.Fatal(err)
 		}

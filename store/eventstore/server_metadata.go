@@ -50,7 +50,8 @@ type streamMetadata struct {
 }
 
 func (m streamMetadata) limit() limit {
-	return limit{store.Revision(max(m.MaxCount, 0)), time.Duration(min(max(m.MaxAge, 0), math.MaxInt64/int64(time.Second))) * time.Second}
+	return limit{store.Revision(max(m.MaxCount, 0)),
+		time.Duration(min(max(m.MaxAge, 0), math.MaxInt64/int64(time.Second))) * time.Second}
 }
 
 // loadLimits reads the newest metadata of every stream that has any.
@@ -83,7 +84,8 @@ func (s *Server) writable(name string) error {
 const maxServedName = 1024 // bytes
 
 // put appends, and applies metadata among the events: it takes effect before the append is answered.
-func (s *Server) put(ctx context.Context, name string, expected store.Revision, events []store.Event) (store.Written, error) {
+func (s *Server) put(ctx context.Context, name string, expected store.Revision,
+	events []store.Event) (store.Written, error) {
 	if err := s.writable(name); err != nil {
 		return store.Written{}, err
 	}
@@ -109,7 +111,8 @@ func (s *Server) put(ctx context.Context, name string, expected store.Revision, 
 	}
 	if isMetadata && err == nil {
 		s.limits.set(described, m.limit())
-		if err = s.log.Drop(ctx, name, store.AnyRevision, w.Revision); err == nil && m.Before > 0 { // only the newest counts
+		if err = s.log.Drop(ctx, name, store.AnyRevision, w.Revision); err == nil && m.Before > 0 {
+			// only the newest counts
 			err = s.log.Drop(ctx, described, store.AnyRevision, store.Revision(m.Before))
 		}
 		name = described

@@ -24,7 +24,8 @@ func TestAgesOfAWrongClock(t *testing.T) {
 		}
 		at := store.NoStream
 		put := func() {
-			if _, err := log.Append(t.Context(), "orders-1", at, store.Event{ID: uuid.New(), Kind: "Ordered", Data: json.RawMessage(`{}`)}); err != nil {
+			if _, err := log.Append(t.Context(), "orders-1", at,
+				store.Event{ID: uuid.New(), Kind: "Ordered", Data: json.RawMessage(`{}`)}); err != nil {
 				t.Fatal(err)
 			}
 			at++

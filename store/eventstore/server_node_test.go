@@ -19,7 +19,8 @@ func TestNodeClient(t *testing.T) {
 	if os.Getenv("HEDDLE_TEST_NODE") == "" {
 		t.Skip("HEDDLE_TEST_NODE is not set: EventStoreDB's client for Node is not tried")
 	}
-	for name, log := range map[string]store.Log{"memory": store.NewMemory(), "SQLite": storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))} {
+	for name, log := range map[string]store.Log{"memory": store.NewMemory(),
+		"SQLite": storetest.SQLite(t, filepath.Join(t.TempDir(), "events.db"))} {
 		t.Run(name, func(t *testing.T) {
 			config, ca := testTLS(t)
 			address := strings.Replace(serveTestLogOver(t, log, config), "tls=false", "tlsCAFile="+ca, 1)

@@ -83,7 +83,8 @@ func (r *reading) give(record store.Recorded) error {
 	if !r.filter.takes(record) {
 		return nil
 	}
-	if err := r.send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: readEvent(record, r.plainIDs)}}); err != nil {
+	if err := r.send(
+		&streams.ReadResp{Content: &streams.ReadResp_Event{Event: readEvent(record, r.plainIDs)}}); err != nil {
 		return err
 	}
 	if r.left--; r.left == 0 {
@@ -123,7 +124,8 @@ func (r *reading) stream(name string, o *streams.ReadReq_Options_StreamOptions, 
 		return err
 	}
 	return r.send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
-		StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(name)}}}})
+		StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(
+			name)}}}})
 }
 
 func (r *reading) streamBack(name string, from store.Revision, oldest int64) error {
@@ -225,7 +227,8 @@ func wireMetadata(r store.Recorded) map[string]string {
 	if r.Binary {
 		content = binaryContent
 	}
-	return map[string]string{"type": r.Kind, "content-type": content, "created": strconv.FormatInt(r.Created*ticksPerMicrosecond, 10)}
+	return map[string]string{"type": r.Kind, "content-type": content,
+		"created": strconv.FormatInt(r.Created*ticksPerMicrosecond, 10)}
 }
 
 func wireID(id uuid.UUID, plain bool) *shared.UUID {
@@ -240,7 +243,8 @@ func wireID(id uuid.UUID, plain bool) *shared.UUID {
 			least = least<<8 | int64(b)
 		}
 	}
-	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: most, LeastSignificantBits: least}}}
+	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{MostSignificantBits: most,
+		LeastSignificantBits: least}}}
 }
 
 // oldest returns the time before which a stream's records count as gone, 0 if it keeps them.

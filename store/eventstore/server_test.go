@@ -46,7 +46,8 @@ func serveTestLog(t testing.TB, log store.Log) string { return serveTestLogOver(
 
 func serveTestLogOver(t testing.TB, log store.Log, secure *tls.Config) string {
 	t.Helper()
-	server, err := NewServer(log, ServerOptions{User: "ann", Password: "p@ss", TLS: secure, Logger: slog.New(slog.DiscardHandler)})
+	server, err := NewServer(log, ServerOptions{User: "ann", Password: "p@ss", TLS: secure,
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,8 @@ func openClient(t testing.TB, address string) *Client {
 // TestServerStops has subscribers and a consumer on a server that stops: they learn it at once, and off
 // loopback addresses a server without a certificate does not start.
 func TestServerStops(t *testing.T) {
-	server, err := NewServer(store.NewMemory(), ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)})
+	server, err := NewServer(store.NewMemory(),
+		ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +99,12 @@ func TestServerStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Serve(context.Background(), everywhere); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := server.Serve(context.Background(), everywhere); err == nil ||
+		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("served in plain to everybody: %v", err)
 	}
-	if server, err = NewServer(store.NewMemory(), ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if server, err = NewServer(store.NewMemory(),
+		ServerOptions{User: "ann", Password: "p", Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,10 +122,12 @@ func TestServerStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CreatePersistentSubscription(asAnn, "draft-1", "g", esdb.PersistentStreamSubscriptionOptions{}); err != nil {
+	if err := c.CreatePersistentSubscription(asAnn, "draft-1", "g",
+		esdb.PersistentStreamSubscriptionOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := c.SubscribeToPersistentSubscription(asAnn, "draft-1", "g", esdb.SubscribeToPersistentSubscriptionOptions{})
+	consumer, err := c.SubscribeToPersistentSubscription(asAnn, "draft-1", "g",
+		esdb.SubscribeToPersistentSubscriptionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,8 @@ func TestServerStops(t *testing.T) {
 			break
 		}
 	}
-	if e := consumer.Recv(); e.SubscriptionDropped == nil || status.Code(e.SubscriptionDropped.Error) != codes.Unavailable {
+	if e := consumer.Recv(); e.SubscriptionDropped == nil ||
+		status.Code(e.SubscriptionDropped.Error) != codes.Unavailable {
 		t.Errorf("a consumer is told %+v", e)
 	}
 	if err := <-served; err != nil {
@@ -172,12 +179,14 @@ func TestUnreachable(t *testing.T) {
 
 // TestClusterAddress finds the leading node by asking.
 func TestClusterAddress(t *testing.T) {
-	address := strings.TrimSuffix(strings.TrimPrefix(serveTestLog(t, store.NewMemory()), "esdb://ann:p%40ss@"), "?tls=false")
+	address := strings.TrimSuffix(strings.TrimPrefix(serveTestLog(t, store.NewMemory()), "esdb://ann:p%40ss@"),
+		"?tls=false")
 	log := openClient(t, "esdb://"+address+",127.0.0.1:1?tls=false&gossipTimeout=2")
 	log.tries = 3 * time.Second
 	if _, err := log.link.connected(context.Background()); err != nil || log.link.conn.Target() != address {
 		t.Errorf("connected to %v, %v", log.link.conn, err)
 	}
 	_, err := log.Append(context.Background(), "draft-1", store.NoStream, storetest.Event("A"))
-	storetest.WantCode(t, err, refusal.Unavailable) // no password: over plain connections it is sent to this machine only
+	// no password: over plain connections it is sent to this machine only
+	storetest.WantCode(t, err, refusal.Unavailable)
 }

@@ -75,10 +75,12 @@ func (l *Redis) receive(received <-chan any) {
 	for message := range received {
 		switch m := message.(type) {
 		case *redis.Message:
-			_ = l.here.Publish(context.Background(), strings.TrimPrefix(m.Channel, livePrefix), []byte(m.Payload)) // it never fails
+			// it never fails
+			_ = l.here.Publish(context.Background(), strings.TrimPrefix(m.Channel, livePrefix), []byte(m.Payload))
 		case *redis.Subscription:
 			l.mu.Lock()
-			if t := l.topics[strings.TrimPrefix(m.Channel, livePrefix)]; t != nil && (m.Kind == "subscribe" || m.Kind == "psubscribe") {
+			if t := l.topics[strings.TrimPrefix(m.Channel, livePrefix)]; t != nil &&
+				(m.Kind == "subscribe" || m.Kind == "psubscribe") {
 				t.confirm()
 			}
 			l.mu.Unlock()

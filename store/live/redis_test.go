@@ -41,7 +41,8 @@ func startRedis(t *testing.T) *testRedis {
 
 func (r *testRedis) start() {
 	r.Helper()
-	r.server = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(r.socket))
+	r.server = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no",
+		"--dir", filepath.Dir(r.socket))
 	if err := r.server.Start(); err != nil {
 		r.Fatal(err)
 	}
@@ -171,7 +172,8 @@ func TestLiveRedisEnds(t *testing.T) {
 			t.Errorf("Redis was asked %s, want %s", got, want)
 		}
 		if len(subscriber.here.topics) != 0 || len(publisher.topics) != 0 {
-			t.Errorf("%d topics are left, and %d where nobody waits", len(subscriber.here.topics), len(publisher.topics))
+			t.Errorf("%d topics are left, and %d where nobody waits", len(subscriber.here.topics),
+				len(publisher.topics))
 		}
 		r.kill()
 		r.start()

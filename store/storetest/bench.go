@@ -15,7 +15,8 @@ import (
 
 // BlankEvent has 512 bytes of data and meta, about as much as an edit.
 func BlankEvent() store.Event {
-	return store.Event{ID: uuid.Must(uuid.NewV7()), Kind: "StepFinished", Meta: bytes.Repeat([]byte("m"), 256), Data: bytes.Repeat([]byte("d"), 256)}
+	return store.Event{ID: uuid.Must(uuid.NewV7()), Kind: "StepFinished", Meta: bytes.Repeat([]byte("m"), 256),
+		Data: bytes.Repeat([]byte("d"), 256)}
 }
 
 // RawSync is the lower bound of a durable append: writing the bytes to a file and fsync.

@@ -179,7 +179,8 @@ func testFollowEnds(t *testing.T, log store.Log) {
 // once, in order, none missing.
 func testConcurrent(t *testing.T, log store.Log) {
 	const writers, each = 16, 40
-	followers := []*Follower{Follow(t, log, 0, store.Filter{}), Follow(t, log, 0, store.Filter{Categories: []string{"draft"}})}
+	followers := []*Follower{Follow(t, log, 0, store.Filter{}),
+		Follow(t, log, 0, store.Filter{Categories: []string{"draft"}})}
 	var writing sync.WaitGroup
 	for w := range writers {
 		writing.Go(func() {

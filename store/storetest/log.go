@@ -53,7 +53,8 @@ func Log(t *testing.T, open func(*testing.T) store.Log) {
 // Event returns an event that Heddle could have appended.
 func Event(kind string) store.Event {
 	id := uuid.Must(uuid.NewV7())
-	return store.Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`), Data: []byte(`{"kind":"` + kind + `"}`)}
+	return store.Event{ID: id, Kind: kind, Meta: []byte(`{"id":"` + id.String() + `"}`),
+		Data: []byte(`{"kind":"` + kind + `"}`)}
 }
 
 // Events returns so many events, all different.
@@ -66,7 +67,8 @@ func Events(n int) []store.Event {
 }
 
 // MustAppend appends, or ends the test.
-func MustAppend(t testing.TB, log store.Log, stream string, expected store.Revision, events ...store.Event) store.Position {
+func MustAppend(t testing.TB, log store.Log, stream string, expected store.Revision,
+	events ...store.Event) store.Position {
 	t.Helper()
 	p, err := log.Append(context.Background(), stream, expected, events...)
 	if err != nil {
@@ -89,7 +91,8 @@ func ReadAll(t testing.TB, log store.Log, stream string, from store.Revision) []
 }
 
 // CaughtUp follows until the first mark.
-func CaughtUp(t testing.TB, log store.Log, after store.Position, f store.Filter) (all []store.Recorded, mark store.Position) {
+func CaughtUp(t testing.TB, log store.Log, after store.Position,
+	f store.Filter) (all []store.Recorded, mark store.Position) {
 	t.Helper()
 	for r, err := range log.Follow(context.Background(), after, f) {
 		if err != nil {
@@ -134,7 +137,8 @@ func testReadBack(t *testing.T, log store.Log) {
 		t.Fatalf("read %d records", len(got))
 	}
 	for i, r := range got {
-		if r.Stream != "draft-1" || r.Revision != store.Revision(i) || r.ID != events[i].ID || r.Kind != events[i].Kind ||
+		if r.Stream != "draft-1" || r.Revision != store.Revision(i) || r.ID != events[i].ID ||
+			r.Kind != events[i].Kind ||
 			!bytes.Equal(r.Data, events[i].Data) || !bytes.Equal(r.Meta, events[i].Meta) {
 			t.Errorf("record %d is %+v, want %+v", i, r, events[i])
 		}
@@ -175,7 +179,9 @@ func testPages(t *testing.T, log store.Log) {
 	}
 	for _, f := range []store.Filter{{}, {Categories: []string{"draft"}}} {
 		all, _ := CaughtUp(t, log, 0, f)
-		if len(all) != n+len(big) || !slices.IsSortedFunc(all, func(a, b store.Recorded) int { return int(a.Position) - int(b.Position) }) {
+		if len(all) != n+len(big) || !slices.IsSortedFunc(all, func(a, b store.Recorded) int {
+			return int(a.Position) - int(b.Position)
+		}) {
 			t.Errorf("following %v yields %d records, want %d in order", f, len(all), n+len(big))
 		}
 	}
@@ -240,10 +246,19 @@ func testRefused(t *testing.T, log store.Log) {
 	ctx := context.Background()
 	big := store.Event{ID: uuid.New(), Kind: "Big", Meta: make([]byte, 100), Data: make([]byte, store.MaxEvent-99)}
 	for name, try := range map[string]func() error{
-		"over the limit":     func() error { _, err := log.Append(ctx, "draft-1", store.NoStream, Event("A"), big); return err },
-		"no event":           func() error { _, err := log.Append(ctx, "draft-1", store.NoStream); return err },
-		"no category":        func() error { _, err := log.Append(ctx, "draft", store.NoStream, Event("A")); return err },
-		"no id of the event": func() error { _, err := log.Append(ctx, "draft-1", store.NoStream, store.Event{Kind: "A"}); return err },
+		"over the limit": func() error {
+			_, err := log.Append(ctx, "draft-1", store.NoStream, Event("A"), big)
+			return err
+		},
+		"no event": func() error { _, err := log.Append(ctx, "draft-1", store.NoStream); return err },
+		"no category": func() error {
+			_, err := log.Append(ctx, "draft", store.NoStream, Event("A"))
+			return err
+		},
+		"no id of the event": func() error {
+			_, err := log.Append(ctx, "draft-1", store.NoStream, store.Event{Kind: "A"})
+			return err
+		},
 		"endless name": func() error {
 			_, err := log.Append(ctx, "draft-"+strings.Repeat("x", 300), store.NoStream, Event("A"))
 			return err

@@ -29,7 +29,8 @@ const keysCached = 512 // data keys, in each of two generations
 // Open makes a vault from a master key of [MasterKeySize] bytes.
 func Open(masterKey []byte) (*Vault, error) {
 	if len(masterKey) != MasterKeySize {
-		return nil, refusal.New(refusal.Invalid, "the master key has %d bytes instead of %d", len(masterKey), MasterKeySize)
+		return nil, refusal.New(refusal.Invalid, "the master key has %d bytes instead of %d", len(masterKey),
+			MasterKeySize)
 	}
 	master, err := subtle.NewXChaCha20Poly1305(masterKey)
 	if err != nil {
@@ -93,7 +94,8 @@ func (v *Vault) unwrap(wrapped []byte, place string) (tink.AEAD, error) {
 	if key, ok := v.keys.Get(name); ok {
 		return key, nil
 	}
-	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master, []byte(place))
+	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), v.master,
+		[]byte(place))
 	if err != nil { // tink does not distinguish a wrong key from a damaged text
 		return nil, fmt.Errorf("%w (data key of %s: %w)", ErrMasterKey, place, err)
 	}

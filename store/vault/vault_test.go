@@ -64,16 +64,30 @@ func TestVaultRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, open := range map[string]func() ([]byte, error){
-		"moved to another place":     func() ([]byte, error) { return v.Open(wrapped, "customer-1", "connection-2/password", sealed) },
-		"opened with another key":    func() ([]byte, error) { return v.Open(other, "customer-2", "connection-1/password", sealed) },
-		"key moved to another place": func() ([]byte, error) { return v.Open(wrapped, "customer-2", "connection-1/password", sealed) },
+		"moved to another place": func() ([]byte, error) {
+			return v.Open(wrapped, "customer-1", "connection-2/password", sealed)
+		},
+		"opened with another key": func() ([]byte, error) {
+			return v.Open(other, "customer-2", "connection-1/password", sealed)
+		},
+		"key moved to another place": func() ([]byte, error) {
+			return v.Open(wrapped, "customer-2", "connection-1/password", sealed)
+		},
 		"wrong master key": func() ([]byte, error) {
 			return testVault(t, 2).Open(wrapped, "customer-1", "connection-1/password", sealed)
 		},
-		"cut":                         func() ([]byte, error) { return v.Open(wrapped, "customer-1", "connection-1/password", sealed[:8]) },
-		"nothing":                     func() ([]byte, error) { return v.Open(wrapped, "customer-1", "connection-1/password", nil) },
-		"no key":                      func() ([]byte, error) { return v.Open(nil, "customer-1", "connection-1/password", sealed) },
-		"place and key place glued 1": func() ([]byte, error) { return v.Open(wrapped, "customer-", "1connection-1/password", sealed) },
+		"cut": func() ([]byte, error) {
+			return v.Open(wrapped, "customer-1", "connection-1/password", sealed[:8])
+		},
+		"nothing": func() ([]byte, error) {
+			return v.Open(wrapped, "customer-1", "connection-1/password", nil)
+		},
+		"no key": func() ([]byte, error) {
+			return v.Open(nil, "customer-1", "connection-1/password", sealed)
+		},
+		"place and key place glued 1": func() ([]byte, error) {
+			return v.Open(wrapped, "customer-", "1connection-1/password", sealed)
+		},
 	} {
 		if plain, err := open(); err == nil {
 			t.Errorf("%s: opened as %q", name, plain)
@@ -207,7 +221,8 @@ func TestMAC(t *testing.T) {
 	if mac != string(v(1).MAC("a", "b")) {
 		t.Error("it is another one the second time")
 	}
-	for _, other := range [][]byte{v(2).MAC("a", "b"), v(1).MAC("b", "b"), v(1).MAC("a", "a"), v(1).MAC("ab", ""), v(1).MAC("", "ab")} {
+	for _, other := range [][]byte{v(2).MAC("a", "b"), v(1).MAC("b", "b"), v(1).MAC("a", "a"), v(1).MAC("ab", ""),
+		v(1).MAC("", "ab")} {
 		if string(other) == mac {
 			t.Error("something else has the same")
 		}
