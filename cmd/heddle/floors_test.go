@@ -49,6 +49,7 @@ var floors = map[string]floor{
 		"a component knows the plug-in API only"},
 	"projections": {4, "store store/blobs store/files store/live store/vault domain domain/definition domain/refusal",
 		"what we know is folded from the log and nothing else"},
+	"app":        {0, "", "it says what the room is for, and has no code"},
 	"app/access": {5, "projections store domain", "rights are the same at every door"},
 	"app/secrets": {5, "projections store/vault domain",
 		"what is secret is sealed and opened the same at every door"},
