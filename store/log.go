@@ -1,4 +1,4 @@
-// Package store keeps the log of events, in memory or on SQLite, and blobs: the facts that everything else is
+// Package store keeps the log of events, in memory or on SQLite: the facts that everything else is
 // folded from. Aggregates are read from the log, and changed in it, by handles.
 //
 // Its words:
