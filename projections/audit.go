@@ -56,8 +56,8 @@ func audited(rec store.Recorded, meta domain.Meta) bool {
 	return domain.TraitsOf(rec.Category()).Audited || !slices.Contains(machines, meta.Actor)
 }
 
-func (t *transaction) putAuditRecords(acts []auditRecord) error {
-	if len(acts) == 0 {
+func (t *transaction) putAuditRecords(records []auditRecord) error {
+	if len(records) == 0 {
 		return nil
 	}
 	insert, err := t.tx.PrepareContext(t.ctx, `INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)`)
@@ -65,7 +65,7 @@ func (t *transaction) putAuditRecords(acts []auditRecord) error {
 		return err
 	}
 	defer insert.Close()
-	for _, a := range acts {
+	for _, a := range records {
 		organization, err := t.organization(a.meta.Organization)
 		if err != nil {
 			return err

@@ -171,7 +171,7 @@ func (v *View) AttachmentOf(organization, id string) (domain.Integration, domain
 
 // DataKey returns the wrapped data key for an instance's secrets, its customer's or else its organization's,
 // and the key's associated data.
-func (v *View) DataKey(i domain.Instance) (wrapped []byte, place string, ok bool) {
+func (v *View) DataKey(i domain.Instance) (wrapped []byte, keyContext string, ok bool) {
 	if i.Customer != "" {
 		c, ok := v.Customers.Get(i.Organization, i.Customer)
 		return c.Key, domain.CustomerKeyContext(c.ID), ok

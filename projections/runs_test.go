@@ -229,10 +229,10 @@ func TestRunIndexOfAnotherLog(t *testing.T) {
 	if diff := cmp.Diff([]string{"other"}, ids(list)); err != nil || diff != "" {
 		t.Errorf("the index knows %v, %v", ids(list), err)
 	}
-	acts, err := again.AuditEntries(t.Context(), AuditQuery{Organization: "o", Limit: 10})
-	if err != nil || len(acts) != 2 || acts[0].Stream != domain.Runs.Stream("other") ||
-		acts[1].Stream != domain.Customers.Stream("kept") {
-		t.Errorf("the audit knows %+v, %v", acts, err)
+	entries, err := again.AuditEntries(t.Context(), AuditQuery{Organization: "o", Limit: 10})
+	if err != nil || len(entries) != 2 || entries[0].Stream != domain.Runs.Stream("other") ||
+		entries[1].Stream != domain.Customers.Stream("kept") {
+		t.Errorf("the audit knows %+v, %v", entries, err)
 	}
 }
 

@@ -212,8 +212,9 @@ func modernCreate(o *persistent.CreateReq_Options) {
 		return
 	}
 	//lint:ignore SA1019 the client for Node sends nothing else
-	revision, stream := o.GetSettings().GetRevision(),
-		&persistent.CreateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	revision := o.GetSettings().GetRevision()
+	//lint:ignore SA1019 the client for Node sends nothing else
+	stream := &persistent.CreateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
 	switch revision {
 	case 0:
 		stream.RevisionOption = &persistent.CreateReq_StreamOptions_Start{}
@@ -231,8 +232,9 @@ func modernUpdate(o *persistent.UpdateReq_Options) {
 		return
 	}
 	//lint:ignore SA1019 the client for Node sends nothing else
-	revision, stream := o.GetSettings().GetRevision(),
-		&persistent.UpdateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
+	revision := o.GetSettings().GetRevision()
+	//lint:ignore SA1019 the client for Node sends nothing else
+	stream := &persistent.UpdateReq_StreamOptions{StreamIdentifier: o.StreamIdentifier}
 	switch revision {
 	case 0:
 		stream.RevisionOption = &persistent.UpdateReq_StreamOptions_Start{}
