@@ -1,7 +1,7 @@
 // What stands between Go and a script: it makes the script's function, hands it plain values, waits
 // for what it gives and turns that into plain values again. It runs before the script and keeps the
 // intrinsics that it needs, so that a script which changes them only confuses itself.
-// Values cross as the JSON that component.EncodeValue writes.
+// Values cross as the JSON that value.Encode writes.
 // The Go functions that it uses are registered as globals, the only way there is; it takes them out of
 // the script's reach.
 const host = {};
