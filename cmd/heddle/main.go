@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,15 +126,29 @@ func (versionCmd) Run(stdout io.Writer) error {
 	return err
 }
 
+// version returns the version, and commit and date where Go has stamped them.
 func version() string {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				version += " " + s.Value
-			}
-		}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
+	said := map[string]string{}
+	for _, s := range info.Settings {
+		said[s.Key] = s.Value
+	}
+	version := cmp.Or(info.Main.Version, "unknown")
+	if commit := said["vcs.revision"]; commit != "" {
+		version += " commit " + commit
+	}
+	if date := said["vcs.time"]; date != "" {
+		version += " of " + date
+	}
+	if said["vcs.modified"] == "true" {
+		version += ", changed since"
 	}
 	return version
 }
