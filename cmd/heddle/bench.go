@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -32,10 +34,23 @@ type benchRunCmd struct {
 	For     time.Duration `default:"10s" help:"How long each measurement takes."`
 	Warm    time.Duration `default:"2s" help:"How long it is driven before each measurement."`
 	Idle    time.Duration `help:"How long to watch it idle, before and after."`
+	Profile string        `help:"File for a CPU profile of the server; none when empty."`
 }
 
 // Run measures and prints a line for each number of callers.
 func (b *benchRunCmd) Run(ctx context.Context, s *settings, stdout io.Writer) error {
+	if b.Profile != "" {
+		path, err := filepath.Abs(b.Profile)
+		if err != nil {
+			return fmt.Errorf("naming the profile: %w", err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil { // the server, which writes it, would tell nobody
+			return fmt.Errorf("making the profile: %w", err)
+		}
+		if err := os.Setenv(profileVariable, path); err != nil {
+			return fmt.Errorf("asking for the profile: %w", err)
+		}
+	}
 	return onBench(ctx, s, func(server *benchServer) error { return b.measure(ctx, s, server, stdout) })
 }
 

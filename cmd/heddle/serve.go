@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync/atomic"
@@ -76,6 +77,11 @@ func (serveCmd) Run(ctx context.Context, s *settings, logger *slog.Logger, stdou
 	if err := s.checkRoles(); err != nil {
 		return err
 	}
+	profiled, err := profile(os.Getenv(profileVariable))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, profiled()) }()
 	release, err := lock(s.Data, logger)
 	if err != nil {
 		return err
