@@ -10,7 +10,8 @@ import (
 func TestBenchProfile(t *testing.T) {
 	h := newHouse(t)
 	path := filepath.Join(t.TempDir(), "cpu.pgo")
-	if out, err := command(h.dir, h.env, "bench", "run", "--callers=1", "--warm=10ms", "--for=100ms", "--profile", path).CombinedOutput(); err != nil {
+	if out, err := command(h.dir, h.env, "bench", "run", "--callers=1", "--warm=10ms", "--for=100ms", "--profile",
+		path).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	data, err := os.ReadFile(path)

@@ -174,7 +174,8 @@ func checkKey(key string) error {
 		ok = ok && part != "" && part[0] != '.' && len(part) <= 200
 	}
 	for _, c := range []byte(key) {
-		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-_.=", c) >= 0)
+		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			strings.IndexByte("/-_.=", c) >= 0)
 	}
 	if !ok {
 		return refusal.New(refusal.Invalid, "%.80q is not a key of a blob", key)

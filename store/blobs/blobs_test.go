@@ -82,7 +82,8 @@ func testBlobs(t *testing.T, b *Store) {
 	_, err = b.GetContent(ctx, "other", hash)
 	wantCode(t, err, refusal.NotFound)
 	must(b.Put(ctx, contentKey("org", hash), []byte("CONTENT")))
-	if _, err := b.GetContent(ctx, "org", hash); err == nil || !strings.Contains(err.Error(), "damaged") || refusal.CodeOf(err) != "" {
+	if _, err := b.GetContent(ctx, "org", hash); err == nil || !strings.Contains(err.Error(), "damaged") ||
+		refusal.CodeOf(err) != "" {
 		t.Errorf("damaged content: %v", err)
 	}
 	if _, err := b.PutContent(ctx, "org", []byte("content")); err != nil {
@@ -107,7 +108,8 @@ func testBlobs(t *testing.T, b *Store) {
 	}
 	must(b.Close())
 	_, err = b.Get(ctx, "run/1/output")
-	for what, err := range map[string]error{"get": err, "put": b.Put(ctx, "a", nil), "delete": b.Delete(ctx, "a"), "delete all": b.DeleteAll(ctx, "a/")} {
+	for what, err := range map[string]error{"get": err, "put": b.Put(ctx, "a", nil), "delete": b.Delete(ctx, "a"),
+		"delete all": b.DeleteAll(ctx, "a/")} {
 		if err == nil || !strings.Contains(err.Error(), "the blobs are closed") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -117,7 +119,8 @@ func testBlobs(t *testing.T, b *Store) {
 func TestBlobKeys(t *testing.T) {
 	ctx := context.Background()
 	b := openTestBlobs(t, "file://"+t.TempDir())
-	for _, key := range []string{"", "/", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".new/x", "a/.b", "a.attrs", "a\x00b", "a b", `a\b`, "ü", strings.Repeat("a/", 300) + "a"} {
+	for _, key := range []string{"", "/", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".new/x", "a/.b", "a.attrs",
+		"a\x00b", "a b", `a\b`, "ü", strings.Repeat("a/", 300) + "a"} {
 		wantCode(t, b.Put(ctx, key, []byte("x")), refusal.Invalid)
 		_, err := b.Get(ctx, key)
 		wantCode(t, err, refusal.Invalid)

@@ -19,12 +19,14 @@ type folder string
 
 func openFolder(host, dir string) (folder, error) {
 	if host != "" || !filepath.IsAbs(dir) {
-		return "", refusal.New(refusal.Invalid, "the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
+		return "", refusal.New(refusal.Invalid,
+			"the address of the blobs must hold an absolute folder, such as file:///var/lib/heddle/blobs")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, tempDir), 0o700); err != nil {
 		return "", fmt.Errorf("opening the blobs: %w", err)
 	}
-	if _, err := files.Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) { // who owns it answers for it
+	// who owns it answers for it
+	if _, err := files.Tighten(dir, 0o700); err != nil && !errors.Is(err, os.ErrPermission) {
 		return "", fmt.Errorf("opening the blobs: %w", err)
 	}
 	for _, d := range []string{dir, filepath.Dir(dir)} {
@@ -180,7 +182,8 @@ func (b *Store) CopyTo(ctx context.Context, dir string) (n int, err error) {
 func noRoom(err error) error {
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
-			return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable, "the disk that holds the blobs is full: nothing was written"), err)
+			return fmt.Errorf("%w (%w)", refusal.New(refusal.Unavailable,
+				"the disk that holds the blobs is full: nothing was written"), err)
 		}
 	}
 	return err

@@ -72,7 +72,8 @@ func (b *bucket) remove(ctx context.Context, key string) error {
 func (b *bucket) removeFolder(ctx context.Context, folder string) error {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
-	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: folder + "/", Recursive: true}) {
+	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: folder + "/",
+		Recursive: true}) {
 		if o.Err != nil {
 			return told(o.Err)
 		}

@@ -37,11 +37,13 @@ var withoutMeaning = []string{"awssdk", "rate_limiter_capacity", "request_checks
 func readS3Address(u *url.URL) (a s3Address, err error) {
 	a.bucket = u.Hostname()
 	if a.bucket == "" {
-		return a, refusal.New(refusal.Invalid, "the address of the blobs names no bucket: it must be s3://bucket?region=…")
+		return a, refusal.New(refusal.Invalid,
+			"the address of the blobs names no bucket: it must be s3://bucket?region=…")
 	}
 	texts := map[string]*string{"region": &a.region, "endpoint": &a.endpoint, "profile": &a.profile, "role": &a.role,
 		"ssetype": &a.encryption, "kmskeyid": &a.kmsKey}
-	flags := map[string]*bool{"anonymous": &a.anonymous, "use_path_style": &a.pathStyle, "s3ForcePathStyle": &a.oldPathStyle,
+	flags := map[string]*bool{"anonymous": &a.anonymous, "use_path_style": &a.pathStyle,
+		"s3ForcePathStyle":   &a.oldPathStyle,
 		"hostname_immutable": &a.fixedHost, "disable_https": &a.http, "accelerate": &a.accelerate,
 		"dualstack": &a.dualStack, "fips": &a.fips}
 	for name, values := range u.Query() {
@@ -49,12 +51,14 @@ func readS3Address(u *url.URL) (a s3Address, err error) {
 			*text = values[0]
 		} else if flag, ok := flags[name]; ok {
 			if *flag, err = strconv.ParseBool(values[0]); err != nil {
-				return a, refusal.New(refusal.Invalid, "the parameter %s of the address of the blobs must be true or false", name)
+				return a, refusal.New(refusal.Invalid,
+					"the parameter %s of the address of the blobs must be true or false", name)
 			}
 		} else if !slices.Contains(withoutMeaning, name) {
 			known := slices.Sorted(maps.Keys(texts))
 			known = append(known, slices.Sorted(maps.Keys(flags))...)
-			return a, refusal.New(refusal.Invalid, "the address of the blobs has an unknown parameter %.40q; there are %s",
+			return a, refusal.New(refusal.Invalid,
+				"the address of the blobs has an unknown parameter %.40q; there are %s",
 				name, strings.Join(known, ", "))
 		}
 	}
@@ -142,11 +146,13 @@ func (a *s3Address) place() (*url.URL, error) {
 	}
 	u, err := url.Parse(a.endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" {
-		return nil, refusal.New(refusal.Invalid, "the endpoint of the bucket must be an address such as https://s3.example.com")
+		return nil, refusal.New(refusal.Invalid,
+			"the endpoint of the bucket must be an address such as https://s3.example.com")
 	}
 	if strings.Trim(u.Path, "/") != "" {
-		return nil, refusal.New(refusal.Invalid, "the endpoint of the bucket has the path %.80q, below which buckets can't be found: "+
-			"give S3 a host name or a port of its own, such as https://s3.example.com", u.Path)
+		return nil, refusal.New(refusal.Invalid,
+			"the endpoint of the bucket has the path %.80q, below which buckets can't be found: "+
+				"give S3 a host name or a port of its own, such as https://s3.example.com", u.Path)
 	}
 	return u, nil
 }
@@ -155,8 +161,10 @@ var hostName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // options say how the bucket is asked for: in the host where that can be, unless it is to be in the path.
 func (a *s3Address) options(u *url.URL) *minio.Options {
-	o := &minio.Options{Region: a.region, Secure: u.Scheme == "https", BucketLookup: minio.BucketLookupDNS, MaxRetries: attempts}
-	if a.pathStyle || a.oldPathStyle || a.fixedHost || net.ParseIP(u.Hostname()) != nil || !hostName.MatchString(a.bucket) ||
+	o := &minio.Options{Region: a.region, Secure: u.Scheme == "https", BucketLookup: minio.BucketLookupDNS,
+		MaxRetries: attempts}
+	if a.pathStyle || a.oldPathStyle || a.fixedHost || net.ParseIP(u.Hostname()) != nil ||
+		!hostName.MatchString(a.bucket) ||
 		o.Secure && strings.Contains(a.bucket, ".") { // no certificate is for a name below a name
 		o.BucketLookup = minio.BucketLookupPath
 	}
@@ -188,7 +196,8 @@ func (a *s3Address) base(u *url.URL) (*url.URL, error) {
 	}
 	if a.endpoint == "" && !a.accelerate && !strings.Contains(u.Host, a.region) { // it takes another one then
 		return nil, refusal.New(refusal.Invalid,
-			"no region of AWS is known by the name %s: check region=… in the address of the blobs, or AWS_REGION", a.region)
+			"no region of AWS is known by the name %s: check region=… in the address of the blobs, or AWS_REGION",
+			a.region)
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "key")}, nil
 }
@@ -215,6 +224,7 @@ func openBucket(u *url.URL) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	storing := minio.PutObjectOptions{ServerSideEncryption: encryption{a.encryption, a.kmsKey}, DisableContentSha256: true}
+	storing := minio.PutObjectOptions{ServerSideEncryption: encryption{a.encryption, a.kmsKey},
+		DisableContentSha256: true}
 	return &bucket{name: a.bucket, client: client, transport: transport, storing: storing}, nil
 }

@@ -46,7 +46,8 @@ func newFakeS3(t *testing.T) *fakeS3 {
 			answer, f.refusals = f.refusals[0], f.refusals[1:]
 		}
 		f.mu.Unlock()
-		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+f.key+"/") || r.Header.Get("X-Amz-Security-Token") != f.token {
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+f.key+"/") ||
+			r.Header.Get("X-Amz-Security-Token") != f.token {
 			answer = refusing(http.StatusForbidden, "InvalidAccessKeyId")
 		}
 		answer(w, r)
@@ -144,14 +145,18 @@ func TestS3Refuses(t *testing.T) {
 		says    string // nothing if it succeeds
 		calls   int    // if they are certain
 	}{
-		"busy at first":       {[]http.HandlerFunc{busy, broken}, "", 3},
-		"busy":                {[]http.HandlerFunc{busy, busy, busy}, "SlowDown: so it is; request CALL", 3},
-		"broken":              {slices.Repeat([]http.HandlerFunc{broken}, 9), "Connection closed", 0}, // net/http tries again, too
-		"short":               {[]http.HandlerFunc{short}, "unexpected EOF", 1},
-		"keys have expired":   {[]http.HandlerFunc{refusing(400, "ExpiredToken")}, "", 2},
-		"not allowed":         {[]http.HandlerFunc{refusing(403, "AccessDenied")}, "AccessDenied: so it is", 1},
-		"no bucket":           {[]http.HandlerFunc{refusing(404, "NoSuchBucket")}, "NoSuchBucket: so it is", 1},
-		"a proxy's own words": {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) }}, "AccessDenied", 1},
+		"busy at first": {[]http.HandlerFunc{busy, broken}, "", 3},
+		"busy":          {[]http.HandlerFunc{busy, busy, busy}, "SlowDown: so it is; request CALL", 3},
+		// net/http tries again, too
+		"broken":            {slices.Repeat([]http.HandlerFunc{broken}, 9), "Connection closed", 0},
+		"short":             {[]http.HandlerFunc{short}, "unexpected EOF", 1},
+		"keys have expired": {[]http.HandlerFunc{refusing(400, "ExpiredToken")}, "", 2},
+		"not allowed":       {[]http.HandlerFunc{refusing(403, "AccessDenied")}, "AccessDenied: so it is", 1},
+		"no bucket":         {[]http.HandlerFunc{refusing(404, "NoSuchBucket")}, "NoSuchBucket: so it is", 1},
+		"a proxy's own words": {[]http.HandlerFunc{func(w http.ResponseWriter,
+			_ *http.Request) {
+			http.Error(w, "<html>", http.StatusForbidden)
+		}}, "AccessDenied", 1},
 		"elsewhere": {[]http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Amz-Bucket-Region", "eu-3")
 			w.Header().Set("Location", f.URL+"/elsewhere")
@@ -179,7 +184,8 @@ func TestS3Refuses(t *testing.T) {
 				switch {
 				case c.says == "" && err != nil:
 					t.Errorf("%s: %v", what, err)
-				case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || refusal.CodeOf(err) != ""):
+				case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) ||
+					refusal.CodeOf(err) != ""):
 					t.Errorf("%s: got %v, want %q", what, err, c.says)
 				case c.calls != 0 && f.count() != c.calls:
 					t.Errorf("%s: %d calls, want %d", what, f.count(), c.calls)
@@ -217,7 +223,10 @@ func TestS3Credentials(t *testing.T) {
 	}
 	const keys = "aws_access_key_id=KEY\naws_secret_access_key=the secret\n"
 	gives := func(t *testing.T, answer string) string {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, answer) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_,
+				_ = io.WriteString(w, answer)
+		}))
 		t.Cleanup(s.Close)
 		return s.URL
 	}
@@ -227,7 +236,8 @@ func TestS3Credentials(t *testing.T) {
 		fails string
 	}{
 		"environment": {"", func(*testing.T, *fakeS3) {}, ""},
-		"wrong":       {"", func(t *testing.T, _ *fakeS3) { t.Setenv("AWS_ACCESS_KEY_ID", "OTHER") }, "InvalidAccessKeyId"},
+		"wrong": {"", func(t *testing.T, _ *fakeS3) { t.Setenv("AWS_ACCESS_KEY_ID", "OTHER") },
+			"InvalidAccessKeyId"},
 		"session": {"", func(t *testing.T, f *fakeS3) {
 			f.token = "for a while"
 			t.Setenv("AWS_SESSION_TOKEN", f.token)
@@ -248,7 +258,8 @@ func TestS3Credentials(t *testing.T) {
 		"container": {"", func(t *testing.T, f *fakeS3) {
 			f.token = "for a while"
 			withoutKeys(t)
-			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", gives(t, `{"AccessKeyId": "KEY", "SecretAccessKey": "the secret", "Token": "for a while", "Expiration": "2999-01-01T00:00:00Z"}`))
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI",
+				gives(t, `{"AccessKeyId": "KEY", "SecretAccessKey": "the secret", "Token": "for a while", "Expiration": "2999-01-01T00:00:00Z"}`))
 		}, ""},
 		"role": {"&role=arn:aws:iam::1:role/heddle", func(t *testing.T, f *fakeS3) {
 			f.token = "for a while"
@@ -262,9 +273,11 @@ func TestS3Credentials(t *testing.T) {
 		"half": {"&profile=heddle", func(t *testing.T, _ *fakeS3) {
 			file(t, "AWS_SHARED_CREDENTIALS_FILE", "[heddle]\naws_access_key_id=KEY\n")
 		}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
-		"half in the environment": {"", func(t *testing.T, _ *fakeS3) { t.Setenv("AWS_ACCESS_KEY_ID", "") }, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
-		"none":                    {"&profile=missing", func(*testing.T, *fakeS3) {}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
-		"anonymous":               {"&anonymous=true", func(*testing.T, *fakeS3) {}, "InvalidAccessKeyId"},
+		"half in the environment": {"", func(t *testing.T, _ *fakeS3) { t.Setenv("AWS_ACCESS_KEY_ID", "") },
+			"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		"none": {"&profile=missing", func(*testing.T, *fakeS3) {},
+			"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		"anonymous": {"&anonymous=true", func(*testing.T, *fakeS3) {}, "InvalidAccessKeyId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeS3(t)
@@ -324,7 +337,8 @@ func TestS3Addresses(t *testing.T) {
 		}
 	}
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "config"))
-	if err := os.WriteFile(os.Getenv("AWS_CONFIG_FILE"), []byte("[default]\nregion=eu-west-2\n[profile x]\nregion = eu-west-3\n"), 0o600); err != nil {
+	if err := os.WriteFile(os.Getenv("AWS_CONFIG_FILE"),
+		[]byte("[default]\nregion=eu-west-2\n[profile x]\nregion = eu-west-3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
@@ -397,7 +411,8 @@ func TestS3Hangs(t *testing.T) {
 	}
 	transport = transport.Clone()
 	transport.ResponseHeaderTimeout = 1
-	a, place := s3Address{bucket: "bucket", region: "eu-test-1", pathStyle: true}, &url.URL{Scheme: "http", Host: f.Listener.Addr().String()}
+	a, place := s3Address{bucket: "bucket", region: "eu-test-1", pathStyle: true}, &url.URL{Scheme: "http",
+		Host: f.Listener.Addr().String()}
 	o := a.options(place)
 	o.Transport, o.Creds = transport, a.keys(transport)
 	client, err := a.client(place, o)
@@ -405,7 +420,8 @@ func TestS3Hangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.refuse(slices.Repeat([]http.HandlerFunc{func(http.ResponseWriter, *http.Request) { <-over }}, attempts)...)
-	if _, err := (&bucket{name: "bucket", client: client, transport: transport}).get(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "timeout") {
+	if _, err := (&bucket{name: "bucket", client: client, transport: transport}).get(t.Context(), "a"); err == nil ||
+		!strings.Contains(err.Error(), "timeout") {
 		t.Errorf("without an answer: %v", err)
 	}
 }
