@@ -22,7 +22,7 @@ type connections struct {
 	stopping  context.Context
 	mu        sync.Mutex
 	active    sync.WaitGroup
-	strangers anonymous
+	anonymous anonymous
 	shared    shared
 
 	counting sync.Mutex          // apart from mu, which Wait holds; guards what accounts count

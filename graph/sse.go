@@ -38,7 +38,7 @@ func (t sse) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecut
 	p := access.Of(ctx)
 	a := t.account(p.Token)
 	if p.User == "" {
-		defer t.strangers.admit(r.RemoteAddr, t.Options, cancel)()
+		defer t.anonymous.admit(r.RemoteAddr, t.Options, cancel)()
 	} else if gone, ok := a.open(t.MaxStreams); ok {
 		defer gone()
 	} else {

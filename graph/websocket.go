@@ -47,7 +47,7 @@ func (t websockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 	defer evict(nil)
 	s := &socket{websockets: t, exec: exec, request: r, running: map[string]*running{}}
 	if p := access.Of(ctx); p.User == "" {
-		known := t.strangers.admit(r.RemoteAddr, t.Options, func() { evict(errEvicted) })
+		known := t.anonymous.admit(r.RemoteAddr, t.Options, func() { evict(errEvicted) })
 		s.leave = known
 	} else if leave, ok := t.account(p.Token).open(t.MaxStreams); ok {
 		s.leave = leave

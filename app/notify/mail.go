@@ -50,10 +50,10 @@ func NewMail(server, from string) (Channel, error) {
 	return m, nil
 }
 
-// Name implements [NoticeWay].
+// Name implements [Channel].
 func (*mailbox) Name() string { return noticeMailName }
 
-// Send implements [NoticeWay]. What the server took, or refuses for good, is not sent again when another
+// Send implements [Channel]. What the server took, or refuses for good, is not sent again when another
 // letter of the notice has to be.
 func (m *mailbox) Send(ctx context.Context, n Message) (refusals []string, err error) {
 	client, err := gomail.NewClient(m.host, m.options...)

@@ -42,10 +42,10 @@ func NewWebhook(address, secret string) (Channel, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
-// Name implements [NoticeWay].
+// Name implements [Channel].
 func (*webhook) Name() string { return noticeWebhookName }
 
-// Send implements [NoticeWay]: anything but a 2xx is a failure.
+// Send implements [Channel]: anything but a 2xx is a failure.
 func (h *webhook) Send(ctx context.Context, m Message) ([]string, error) {
 	body, err := json.Marshal(m)
 	if err != nil {

@@ -37,7 +37,7 @@ func exchanges(t *testing.T) (all []*exchange) {
 
 // reader follows docs/api.md on a server and remembers the names that answers have shown.
 type reader struct {
-	*house
+	*harness
 	names map[string]any
 }
 
@@ -45,7 +45,7 @@ var shownName = regexp.MustCompile(`<([^<>]+)>`)
 
 // TestAPIPage sends all documents of docs/api.md, and what else it says to send, and compares the answers.
 func TestAPIPage(t *testing.T) {
-	r := &reader{newHouse(t), map[string]any{}}
+	r := &reader{newHarness(t), map[string]any{}}
 	r.start()
 	all := exchanges(t)
 	for _, e := range all {

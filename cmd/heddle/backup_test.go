@@ -29,7 +29,7 @@ func fromPage(t *testing.T, name string) string {
 }
 
 // shell runs commands as an operator does, with what the house's server is configured by.
-func (h *house) shell(commands string, env ...string) string {
+func (h *harness) shell(commands string, env ...string) string {
 	h.Helper()
 	program, err := exec.LookPath("heddle") // this test, see TestMain
 	h.must(err)
@@ -45,13 +45,13 @@ func (h *house) shell(commands string, env ...string) string {
 }
 
 // restored makes another house from a backup, by the page's commands, and starts a server in it.
-func (h *house) restored(t *testing.T, backup string) *house {
+func (h *harness) restored(t *testing.T, backup string) *harness {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "master.key")
 	h.shell(fromPage(t, "keep the key"), "KEY="+key)
 	h.must(h.kill())
 	h.must(os.Rename(filepath.Join(h.dir, "data"), filepath.Join(h.dir, "lost")))
-	other := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	other := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	other.shell(fromPage(t, "restore"), "BACKUP="+backup, "KEY="+key)
 	other.start()
 	return other
@@ -60,7 +60,7 @@ func (h *house) restored(t *testing.T, backup string) *house {
 // TestBackup loses a server's data and goes on from what the operating page's commands have kept of it:
 // every answer is the same, secrets can be used, and the log holds what it held.
 func TestBackup(t *testing.T) {
-	h, service := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
+	h, service := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
 	t.Cleanup(service.Close)
 	h.start()
 	trigger := h.connected()
@@ -75,7 +75,7 @@ func TestBackup(t *testing.T) {
 	ids["DRAFT"] = at(h.call(`mutation($i: ID!) { createDraft(input: {id: $i, name: "Next"}) { draft { id } errors { field messages } } }`,
 		map[string]any{"i": ids["INTEGRATION"]}), "createDraft.draft.id").(string)
 	old := h.url
-	answers := func(h *house) string {
+	answers := func(h *harness) string {
 		text, err := roots(h.url, h.token, func(name string) string { return ids[name] })
 		h.must(err)
 		return strings.NewReplacer(h.url, "http://heddle", old, "http://heddle").Replace(text)
@@ -122,7 +122,7 @@ func firstDifference(a, b string) string {
 // TestBackupUnderLoad backs up while runs come in, with payloads in blobs: whatever the copy of the log
 // tells of is whole, and goes on.
 func TestBackupUnderLoad(t *testing.T) {
-	h, service := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
+	h, service := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
 	t.Cleanup(service.Close)
 	h.start()
 	trigger := h.deploy(callsDefinition(service.URL, "a"))
@@ -171,7 +171,7 @@ func TestBackupUnderLoad(t *testing.T) {
 // TestDataIsPrivate starts a server in a folder that everybody may read, with files that were restored so, and backs up
 // into such a folder: nobody else can read anything then.
 func TestDataIsPrivate(t *testing.T) {
-	h := newHouse(t, "HEDDLE_SERVE_LOG=127.0.0.1:0")
+	h := newHarness(t, "HEDDLE_SERVE_LOG=127.0.0.1:0")
 	h.start()
 	h.must(h.stop())
 	data, backup := filepath.Join(h.dir, "data"), filepath.Join(h.dir, "kept")
@@ -203,7 +203,7 @@ func TestDataIsPrivate(t *testing.T) {
 
 // TestBackupRefuses has mistakes told.
 func TestBackupRefuses(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	full := t.TempDir()
 	h.must(os.WriteFile(filepath.Join(full, "there"), nil, 0o600))
 	for why, c := range map[string]struct {

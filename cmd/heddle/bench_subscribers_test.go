@@ -7,7 +7,7 @@ import (
 
 // TestBenchSubscribers sees to it that the measurement works; what it measures is not for a test.
 func TestBenchSubscribers(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	out, err := command(h.dir, h.env, "bench", "subscribers", "--subscribers", "7", "--changes", "3").Output()
 	if err != nil || !regexp.MustCompile(`\n +7 +3 +[0-9.]+[mµ]?s .* MiB\n`).Match(out) {
 		t.Errorf("%v\n%s", err, out)

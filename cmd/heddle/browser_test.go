@@ -60,7 +60,7 @@ func TestBrowser(t *testing.T) {
 	}
 	friend, stranger, hook := newSite(t), newSite(t), newHook()
 	t.Cleanup(hook.Close)
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_ORIGINS="+friend.URL)
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_ORIGINS="+friend.URL)
 	h.start()
 	answer := hook.block()
 	defer answer()

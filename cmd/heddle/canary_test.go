@@ -36,7 +36,7 @@ func TestCanary(t *testing.T) {
 	master := base64.StdEncoding.EncodeToString([]byte(canaryMaster))
 	signing := base64.StdEncoding.EncodeToString([]byte(canarySigning))
 	told := newReceivers(t)
-	h := newHouse(t, "HEDDLE_MASTER_KEY="+master, "HEDDLE_LOG_LEVEL=debug", "HEDDLE_ALLOW_HOSTS=127.0.0.1",
+	h := newHarness(t, "HEDDLE_MASTER_KEY="+master, "HEDDLE_LOG_LEVEL=debug", "HEDDLE_ALLOW_HOSTS=127.0.0.1",
 		"HEDDLE_NOTICE_WEBHOOK="+told.webhook+"/"+canaryPath+"?key="+canaryQuery, "HEDDLE_NOTICE_SECRET=whsec_"+signing,
 		"HEDDLE_SMTP=smtp://heddle:"+canaryMail+"@"+told.mail, "HEDDLE_MAIL_FROM=heddle@example.com")
 	h.token = canaryToken
@@ -69,7 +69,7 @@ func TestCanary(t *testing.T) {
 }
 
 // absent looks for a secret in all files of the data folder.
-func (h *house) absent(secret string) {
+func (h *harness) absent(secret string) {
 	h.Helper()
 	h.must(filepath.WalkDir(filepath.Join(h.dir, "data"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -176,7 +176,7 @@ flows:
 `
 
 // reviewed has somebody told of a review.
-func (h *house) reviewed() {
+func (h *harness) reviewed() {
 	h.Helper()
 	reviewer := at(h.call(`mutation { createOrganizationUser(input: {email: "reviewer@example.com", role: "ADMIN"}) { user { id } errors { field messages } } }`, nil), "createOrganizationUser.user.id")
 	integration := at(h.call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
@@ -187,7 +187,7 @@ func (h *house) reviewed() {
 
 // busy has a run that succeeds with the connection's secret, one that fails and requests that are
 // refused, and gives what the called server heard.
-func (h *house) busy() (authorization string) {
+func (h *harness) busy() (authorization string) {
 	h.Helper()
 	service := newHook()
 	defer service.Close()
@@ -220,7 +220,7 @@ func (h *house) busy() (authorization string) {
 }
 
 // telling has a run tell all that it knows, wherever it can, and looks into what the API and the caller hear of it.
-func (h *house) telling() {
+func (h *harness) telling() {
 	h.Helper()
 	configs := h.call(`{ instances { nodes { id flowConfigs { nodes { flow { id name } webhookUrl } } } } }`, nil)
 	for i := 0; at(configs, fmt.Sprint("instances.nodes.", i)) != nil; i++ {

@@ -89,7 +89,7 @@ func refused(answer any) error {
 }
 
 // call asks the house's server for what must succeed.
-func (h *house) call(query string, variables map[string]any) any {
+func (h *harness) call(query string, variables map[string]any) any {
 	h.Helper()
 	answer, err := ask(h.url, h.token, query, variables)
 	if err == nil {
@@ -100,7 +100,7 @@ func (h *house) call(query string, variables map[string]any) any {
 }
 
 // deploy brings a definition to a new customer and returns the path of its first trigger's URL.
-func (h *house) deploy(definition string, config ...any) (trigger string) {
+func (h *harness) deploy(definition string, config ...any) (trigger string) {
 	h.Helper()
 	integration := at(h.call(`mutation($d: String!) { importIntegration(input: {definition: $d}) { integration { id } errors { field messages } } }`,
 		map[string]any{"d": definition}), "importIntegration.integration.id")
@@ -115,7 +115,7 @@ func (h *house) deploy(definition string, config ...any) (trigger string) {
 }
 
 // trigger posts to a trigger and returns the execution's id.
-func (h *house) trigger(path string, body string) (execution string) {
+func (h *harness) trigger(path string, body string) (execution string) {
 	h.Helper()
 	status, header, text, err := send(http.MethodPost, h.url+path, http.Header{"Content-Type": {"application/json"}},
 		[]byte(body))
@@ -127,7 +127,7 @@ func (h *house) trigger(path string, body string) (execution string) {
 }
 
 // ended waits for the end of an execution and gives what the API tells of it.
-func (h *house) ended(execution string) (result any) {
+func (h *harness) ended(execution string) (result any) {
 	h.Helper()
 	h.must(until("the end of execution "+execution, func() bool {
 		result = at(h.call(`query($id: ID!) { executionResult(id: $id) { endedAt resultType error stepResults { nodes { path hasError error result } } } }`,

@@ -34,8 +34,8 @@ type cluster struct {
 	logURL   string // with user and password, for those who use it
 	logFile  string // for when its server has stopped
 	redis    *realRedis
-	apis     []*house
-	workers  []*house
+	apis     []*harness
+	workers  []*harness
 }
 
 // newCluster starts everything; it skips the test where redis-server may be missing.
@@ -61,12 +61,12 @@ func newCluster(t *testing.T, apis, workers int, more ...string) *cluster {
 		"HEDDLE_ALLOW_HOSTS=127.0.0.1"}
 	env = append(env, more...)
 	for range apis {
-		h := newHouse(t, append(env, "HEDDLE_ROLES=api")...)
+		h := newHarness(t, append(env, "HEDDLE_ROLES=api")...)
 		h.start()
 		c.apis = append(c.apis, h)
 	}
 	for range workers {
-		h := newHouse(t, append(env, "HEDDLE_ROLES=worker", "HEDDLE_PUBLIC_URL="+c.apis[0].url)...)
+		h := newHarness(t, append(env, "HEDDLE_ROLES=worker", "HEDDLE_PUBLIC_URL="+c.apis[0].url)...)
 		h.start()
 		c.workers = append(c.workers, h)
 	}
@@ -114,7 +114,7 @@ func TestProcessesTogether(t *testing.T) {
 	}
 	trigger := one.deploy(callsDefinition(hook.URL, "a", "b"))
 	t.Run("a synchronous caller is answered", func(t *testing.T) {
-		for i, h := range []*house{one, other, one} {
+		for i, h := range []*harness{one, other, one} {
 			h.must(until("the trigger's being known everywhere", func() bool {
 				status, header, body, err := send(http.MethodPost, h.url+trigger,
 					http.Header{"Prismatic-Synchronous": {"true"}}, nil)
@@ -202,7 +202,7 @@ func (c *cluster) presence(t *testing.T) {
 }
 
 // looks opens the presence of a session; seen waits until it is told of just the parts given.
-func (c *cluster) looks(t *testing.T, h *house, draft, session string) (seen func(parts ...string), leave func()) {
+func (c *cluster) looks(t *testing.T, h *harness, draft, session string) (seen func(parts ...string), leave func()) {
 	body, err := json.Marshal(map[string]any{"query": `subscription($i: ID!, $s: ID!) { draftPresence(id: $i, session: $s) { presences { session part } } }`,
 		"variables": map[string]any{"i": draft, "s": session}})
 	c.must(err)

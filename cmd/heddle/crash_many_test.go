@@ -36,7 +36,7 @@ func crashAnywhere(t *testing.T, redis *realRedis) {
 	if redis != nil {
 		env = append(env, "HEDDLE_REDIS=redis-socket://"+redis.socket)
 	}
-	h := newHouse(t, env...)
+	h := newHarness(t, env...)
 	h.start()
 	paths := []string{"a", "b", "c", "d"}
 	trigger := h.deploy(callsDefinition(hook.URL, paths...))
@@ -105,7 +105,7 @@ func post(url string, most int) (runs []string) {
 }
 
 // endings counts how often each run ended, in the log of a server that has stopped.
-func endings(t *testing.T, h *house) map[string]int {
+func endings(t *testing.T, h *harness) map[string]int {
 	t.Helper()
 	records, err := recorded(filepath.Join(h.dir, "data", "log.db"))
 	h.must(err)

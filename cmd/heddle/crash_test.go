@@ -46,7 +46,7 @@ func finishedSteps(result any) (paths []string) {
 func TestCrashInFlight(t *testing.T) {
 	hook := newHook()
 	defer hook.Close()
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	trigger := h.deploy(callsDefinition(hook.URL, "a", "b", "c"))
 	h.trigger(trigger, "{}")
@@ -77,7 +77,7 @@ func TestCrashInFlight(t *testing.T) {
 }
 
 // settle notes the calls whose steps are in the log of a killed server.
-func settle(t *testing.T, h *house, hook *hook, settled map[string]int) {
+func settle(t *testing.T, h *harness, hook *hook, settled map[string]int) {
 	t.Helper()
 	dir := t.TempDir()
 	// a copy, so that the next server finds the log as it was left
@@ -105,7 +105,7 @@ func settle(t *testing.T, h *house, hook *hook, settled map[string]int) {
 // TestTerminate ends servers with SIGTERM: idle, and with a run that goes on while it stops.
 func TestTerminate(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
-		h := newHouse(t)
+		h := newHarness(t)
 		h.start()
 		terminate(t, h)
 	})
@@ -160,10 +160,10 @@ func TestTerminate(t *testing.T) {
 }
 
 // inFlight is a server with a run whose first of two calls waits for its answer.
-func inFlight(t *testing.T) (h *house, hook *hook, run string, release func()) {
+func inFlight(t *testing.T) (h *harness, hook *hook, run string, release func()) {
 	hook = newHook()
 	t.Cleanup(hook.Close)
-	h = newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h = newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	h.path = h.deploy(callsDefinition(hook.URL, "a", "b"))
 	release = hook.block()
@@ -175,7 +175,7 @@ func inFlight(t *testing.T) (h *house, hook *hook, run string, release func()) {
 }
 
 // terminate sends SIGTERM and expects success, and nobody at the address afterwards.
-func terminate(t *testing.T, h *house) {
+func terminate(t *testing.T, h *harness) {
 	t.Helper()
 	begin := time.Now()
 	h.must(h.stop())
@@ -186,7 +186,7 @@ func terminate(t *testing.T, h *house) {
 }
 
 // closing is closed once the server takes no connections any more.
-func (h *house) closing() <-chan struct{} {
+func (h *harness) closing() <-chan struct{} {
 	closed := make(chan struct{})
 	url := h.url
 	go func() {

@@ -56,7 +56,7 @@ func TestDefinitionPage(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.Path, "authorized": authorized})
 	}))
 	defer service.Close()
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	answers := 0
 	for _, e := range examples(t) {
@@ -97,7 +97,7 @@ func TestDefinitionPage(t *testing.T) {
 }
 
 // answers sends a JSON body to a trigger and compares what comes back, as values.
-func (h *house) answers(url, request, want string) error {
+func (h *harness) answers(url, request, want string) error {
 	status, _, text, err := send(http.MethodPost, h.url+url, http.Header{"Content-Type": {"application/json"}},
 		[]byte(request))
 	if err != nil {

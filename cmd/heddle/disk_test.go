@@ -58,7 +58,7 @@ const room = 400 << 10
 // and works again once there is room, all without a restart.
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t)
-	h := newHouse(t, "HEDDLE_DATA="+filepath.Join(disk, "data"))
+	h := newHarness(t, "HEDDLE_DATA="+filepath.Join(disk, "data"))
 	h.start()
 	trigger := h.deploy(callsDefinition("http://127.0.0.1:1", "refused"))
 	ballast := useUp(t, disk)
@@ -89,7 +89,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 // mustRefuse posts what there is no room for.
-func (h *house) mustRefuse(trigger, body string) {
+func (h *harness) mustRefuse(trigger, body string) {
 	h.Helper()
 	status, _, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"}},
 		[]byte(body))
@@ -100,7 +100,7 @@ func (h *house) mustRefuse(trigger, body string) {
 }
 
 // fillUp triggers runs until there is no room even for a small one, and gives those accepted.
-func (h *house) fillUp(trigger string) (runs []string) {
+func (h *harness) fillUp(trigger string) (runs []string) {
 	h.Helper()
 	for range 1000 {
 		status, header, text, err := send(http.MethodPost, h.url+trigger,
@@ -120,7 +120,7 @@ func (h *house) fillUp(trigger string) (runs []string) {
 }
 
 // refusedFor makes customers until the disk is full, which has to be said clearly.
-func (h *house) refusedFor(description string) {
+func (h *harness) refusedFor(description string) {
 	h.Helper()
 	for made := range 1000 {
 		answer, err := ask(h.url, h.token, `mutation($d: String) { createCustomer(input: {name: "Customer", description: $d}) { customer { id } errors { field messages } } }`,

@@ -71,7 +71,7 @@ func TestREADMESession(t *testing.T) {
 			prints = b.text
 		}
 	}
-	h := newHouse(t)
+	h := newHarness(t)
 	program, err := exec.LookPath("heddle") // this test, see TestMain
 	h.must(err)
 	h.must(os.Mkdir(filepath.Join(h.dir, "bin"), 0o700))

@@ -42,7 +42,7 @@ func TestServedLog(t *testing.T) {
 		":"+strings.Fields(shown)[len(strings.Fields(shown))-1]+"@") {
 		t.Errorf("the password is not shown: %s", shown)
 	}
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_LOG="+address(logs))
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_LOG="+address(logs))
 	h.start()
 	trigger := h.deploy(callsDefinition(hook.URL, "a", "b"))
 	first := h.trigger(trigger, "{}")

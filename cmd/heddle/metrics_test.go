@@ -19,7 +19,7 @@ import (
 )
 
 // names are the metrics of /metrics that are Heddle's own, without what histograms add.
-func (h *house) metricNames() (names []string) {
+func (h *harness) metricNames() (names []string) {
 	h.Helper()
 	_, _, text, err := send(http.MethodGet, h.url+"/metrics", http.Header{}, nil)
 	h.must(err)
@@ -32,7 +32,7 @@ func (h *house) metricNames() (names []string) {
 }
 
 // subscribe opens a subscription by server-sent events and waits for its first answer.
-func (h *house) subscribe(query string, variables map[string]any) (end func()) {
+func (h *harness) subscribe(query string, variables map[string]any) (end func()) {
 	h.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	h.must(err)
@@ -52,7 +52,7 @@ func (h *house) subscribe(query string, variables map[string]any) (end func()) {
 
 // TestMetrics drives a server and reads what it tells of it.
 func TestMetrics(t *testing.T) {
-	h := newHouse(t, "HEDDLE_MAX_BODY=1000", "HEDDLE_MAX_DEPTH=5", "HEDDLE_MAX_STEPS=2", "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_MAX_BODY=1000", "HEDDLE_MAX_DEPTH=5", "HEDDLE_MAX_STEPS=2", "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	hook := newHook()
 	t.Cleanup(hook.Close)
@@ -125,7 +125,7 @@ func TestMetrics(t *testing.T) {
 }
 
 // documented compares the metrics with those that the operating page tells of.
-func (h *house) documented() {
+func (h *harness) documented() {
 	h.Helper()
 	page, err := os.ReadFile("../../docs/operating.md")
 	h.must(err)

@@ -34,7 +34,7 @@ flows:
 // TestNodeClients has programs that other people wrote use a running server: see testdata/clients.
 func TestNodeClients(t *testing.T) {
 	needNode(t)
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	trigger := h.deploy(calling)
 	where, err := json.Marshal(map[string]any{"url": h.url, "token": h.token, "trigger": trigger,

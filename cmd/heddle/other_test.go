@@ -14,7 +14,7 @@ func TestOtherBinary(t *testing.T) {
 	if program == "" {
 		t.Skip("HEDDLE_TEST_OTHER names no program")
 	}
-	h, service := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
+	h, service := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1"), newHook()
 	t.Cleanup(service.Close)
 	other := command(h.dir, append(h.env, "HEDDLE_ADMIN_TOKEN="+h.token), "serve")
 	other.Path, other.Err = program, nil

@@ -139,8 +139,8 @@ func (c *capture) String() string {
 	return string(c.text)
 }
 
-// house is a data folder and how servers are started on it, for tests in Go.
-type house struct {
+// harness is a data folder and how servers are started on it, for tests in Go.
+type harness struct {
 	testing.TB
 	dir   string
 	env   []string
@@ -152,9 +152,9 @@ type house struct {
 // testToken is the administrator's token in tests that do not care.
 const testToken = "the administrator's token of a test"
 
-// newHouse makes an empty data folder; env is the configuration besides listen address, folder and token.
-func newHouse(t testing.TB, env ...string) *house {
-	h := &house{TB: t, dir: t.TempDir(), token: testToken}
+// newHarness makes an empty data folder; env is the configuration besides listen address, folder and token.
+func newHarness(t testing.TB, env ...string) *harness {
+	h := &harness{TB: t, dir: t.TempDir(), token: testToken}
 	h.env = slices.Concat([]string{"HEDDLE_LISTEN=127.0.0.1:0", "HEDDLE_DATA=" + filepath.Join(h.dir, "data")}, env)
 	t.Cleanup(func() {
 		if h.process == nil {
@@ -169,7 +169,7 @@ func newHouse(t testing.TB, env ...string) *house {
 }
 
 // start starts a server on the folder.
-func (h *house) start() {
+func (h *harness) start() {
 	h.Helper()
 	p, err := start(command(h.dir, append(h.env, "HEDDLE_ADMIN_TOKEN="+h.token), "serve"))
 	if err != nil {
@@ -179,7 +179,7 @@ func (h *house) start() {
 }
 
 // must is for what a test needs and does not test.
-func (h *house) must(err error) {
+func (h *harness) must(err error) {
 	h.Helper()
 	if err != nil {
 		h.Fatal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestBenchProfile(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	path := filepath.Join(t.TempDir(), "cpu.pgo")
 	if out, err := command(h.dir, h.env, "bench", "run", "--callers=1", "--warm=10ms", "--for=100ms", "--profile",
 		path).CombinedOutput(); err != nil {

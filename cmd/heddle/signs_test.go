@@ -60,7 +60,7 @@ func TestMetricsToken(t *testing.T) {
 
 // TestSigns reads the signs of life of a real server.
 func TestSigns(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	h.start()
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if status, _, text, err := send(http.MethodGet, h.url+path, http.Header{}, nil); status != 200 || err != nil ||
@@ -90,7 +90,7 @@ func TestSigns(t *testing.T) {
 }
 
 // metrics reads /metrics.
-func (h *house) metrics() map[string]float64 {
+func (h *harness) metrics() map[string]float64 {
 	h.Helper()
 	_, _, text, err := send(http.MethodGet, h.url+"/metrics", http.Header{}, nil)
 	h.must(err)

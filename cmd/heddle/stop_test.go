@@ -19,7 +19,7 @@ flows:
 
 // Whatever runs, a server stops when it is asked to, and the run does not go on for ever in the next ones.
 func TestStopsWhateverRuns(t *testing.T) {
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_SCRIPT_TIME=2s")
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1", "HEDDLE_SCRIPT_TIME=2s")
 	h.start()
 	service := newHook()
 	defer service.Close()

@@ -132,7 +132,7 @@ const (
 )
 
 // mustTrace follows what a webhook causes from its caller to the service that a step calls.
-func (c *collected) mustTrace(h *house, trigger, service string, called *hook) map[string]span {
+func (c *collected) mustTrace(h *harness, trigger, service string, called *hook) map[string]span {
 	c.Helper()
 	body := `{"url": "` + service + `/path-secret?token=query-secret", "word": "payload-secret"}`
 	status, header, text, err := send(http.MethodPost, h.url+trigger, http.Header{"Content-Type": {"application/json"},
@@ -172,7 +172,7 @@ func (c *collected) mustTrace(h *house, trigger, service string, called *hook) m
 }
 
 // discreet looks for what no span may tell.
-func (c *collected) discreet(h *house) {
+func (c *collected) discreet(h *harness) {
 	c.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,7 +200,7 @@ flows:
 `
 
 // connected deploys the flow that calls a service with a connection's secret.
-func (h *house) connected() (trigger string) {
+func (h *harness) connected() (trigger string) {
 	h.Helper()
 	values, err := json.Marshal([]map[string]string{{"name": "apiKey", "type": "value", "value": canaryConnection}})
 	h.must(err)
@@ -211,7 +211,7 @@ func (h *house) connected() (trigger string) {
 func TestTrace(t *testing.T) {
 	c, service := newCollector(t), newHook()
 	t.Cleanup(service.Close)
-	h := newHouse(t, append(c.env(), "HEDDLE_ALLOW_HOSTS=127.0.0.1")...)
+	h := newHarness(t, append(c.env(), "HEDDLE_ALLOW_HOSTS=127.0.0.1")...)
 	h.start()
 	trigger := h.connected()
 	c.mustTrace(h, trigger, service.URL, service)
@@ -269,7 +269,7 @@ func TestTraceAcrossProcesses(t *testing.T) {
 func TestTracesAreOff(t *testing.T) {
 	service := newHook()
 	t.Cleanup(service.Close)
-	h := newHouse(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	status, _, _, err := send(http.MethodPost, h.url+h.deploy(callsDefinition(service.URL, "a")),
 		http.Header{"Prismatic-Synchronous": {"true"},
