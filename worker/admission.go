@@ -101,12 +101,10 @@ func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asO
 	for i, e := range page {
 		byID[e.ID] = e
 		runs[i] = unfinished{run: e.ID, began: e.Claims > 0}
-		if p.duplicate != nil && !runs[i].began {
-			state, _, err := store.Load(ctx, d.w.Log, domain.Runs, e.ID)
-			if err != nil {
+		if p.duplicate != nil {
+			if runs[i].duplicate, err = duplicateOf(ctx, d.w.Log, e.ID); err != nil {
 				return err
 			}
-			runs[i].duplicate = state.Queued.Duplicate
 		}
 	}
 	admitted, dropped := p.admit(runs)
@@ -121,6 +119,24 @@ func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asO
 		}
 	}
 	return nil
+}
+
+// duplicateOf returns the value by which a run is another's duplicate. Only the stream's first record is read: a run that
+// has begun may be long.
+func duplicateOf(ctx context.Context, log store.Log, run string) (string, error) {
+	for rec, err := range log.Read(ctx, domain.Runs.Stream(run), 0) {
+		if err != nil {
+			return "", err
+		}
+		event, err := domain.Runs.Decode(rec.Kind, rec.Data)
+		if err != nil {
+			return "", err
+		}
+		if queued, is := event.(domain.RunQueued); is {
+			return queued.Duplicate, nil
+		}
+	}
+	return "", nil
 }
 
 // wakeNext has the dispatcher look for the next run of a flow when one has left its queue. If that fails, the sweep

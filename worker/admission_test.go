@@ -84,6 +84,35 @@ func (h *harness) queued(settings string, times int, dropped ...int) (runs []dom
 	return runs, most
 }
 
+// A duplicate of a run that has begun is dropped, not kept waiting for it.
+func TestDuplicateOfWhatBegan(t *testing.T) {
+	h := newHarness(t)
+	h.probe.block["hold"] = make(chan struct{})
+	_, urls := h.deploy(integrationOf(flow("Main",
+		"    queueConfig: {usesFifoQueue: true, dedupeIdField: {type: reference, value: hook.results.body.data.key}}\n",
+		"", step("hold", "effect", ""))))
+	h.start()
+	post := func() string {
+		return h.post(urls["Main"], "application/json", `{"key": "k"}`).Header().Get(ExecutionHeader)
+	}
+	first := post()
+	<-h.probe.began
+	for started := false; !started; { // until the index knows it
+		e, ok, err := h.Runs.Execution(h.ctx, h.organization, first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		started = ok && e.Claims > 0
+	}
+	if r := h.ended(post()); r.Finished.Result != domain.Duplicate {
+		t.Errorf("the second ended %+v", r.Finished)
+	}
+	close(h.probe.block["hold"])
+	if r := h.ended(first); r.Finished.Result != domain.Completed {
+		t.Errorf("the first ended %+v", r.Finished)
+	}
+}
+
 func TestQueueConfig(t *testing.T) {
 	t.Run("one after another", func(t *testing.T) {
 		runs, most := newHarness(t).queued("    queueConfig: {usesFifoQueue: true}\n", 8)
