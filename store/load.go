@@ -19,27 +19,41 @@ type load struct {
 
 // Load returns an aggregate's state and revision; a missing one has the zero state at [NoStream].
 func Load[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (S, Revision, error) {
-	var none S
+	at, err := sharedFold(ctx, log, category, id)
+	return at.state, at.revision, err
+}
+
+// OpenShared is [Open] for aggregates that many read at once: like Load, it shares the read with them.
+func OpenShared[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (*Handle[S], error) {
+	at, err := sharedFold(ctx, log, category, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Handle[S]{log: log, category: category, id: id, at: at}, nil
+}
+
+// sharedFold reads an aggregate together with those who ask for it at the same time.
+func sharedFold[S any](ctx context.Context, log Log, category *domain.Category[S], id string) (fold[S], error) {
+	none := fold[S]{revision: NoStream}
 	shared, key := log.shared(), foldKey{category.Stream(id), category}
 	mine := shared.joinLoad(key)
 	leave, err := shared.loading.enter(ctx, key.stream)
 	if err != nil {
 		shared.leaveLoad(key, mine)
-		return none, NoStream, err
+		return none, err
 	}
 	defer leave()
 	if !mine.done {
 		sharers := shared.beginLoad(key, mine)
 		h, err := Open(ctx, log, category, id)
 		if err != nil {
-			return none, NoStream, err // another of the sharers tries
+			return none, err // another of the sharers tries
 		}
 		if mine.fold, mine.done = h.at, true; sharers > 1 && h.keeps() {
 			shared.folds.Put(key, h.at) // the next read begins there
 		}
 	}
-	at := mine.fold.(fold[S])
-	return at.state, at.revision, nil
+	return mine.fold.(fold[S]), nil
 }
 
 // joinLoad joins the next read of a stream.

@@ -55,7 +55,7 @@ func (s *Service) open(ctx context.Context, field, id string) (DraftRef, *store.
 
 // settled reads a draft, and finishes a publish that has closed it. What follows the main one is the next main one.
 func (s *Service) settled(ctx context.Context, ref DraftRef) (DraftRef, *store.Handle[domain.Draft], error) {
-	h, err := store.Open(ctx, s.Log, domain.Drafts, ref.ID)
+	h, err := store.OpenShared(ctx, s.Log, domain.Drafts, ref.ID)
 	if err != nil || h.State().Closed == nil {
 		return ref, h, err
 	}
@@ -70,7 +70,7 @@ func (s *Service) settled(ctx context.Context, ref DraftRef) (DraftRef, *store.H
 	}
 	next := MainDraft(ref.Integration)
 	next.finished = ref.finished
-	h, err = store.Open(ctx, s.Log, domain.Drafts, next.ID)
+	h, err = store.OpenShared(ctx, s.Log, domain.Drafts, next.ID)
 	return next, h, err
 }
 
