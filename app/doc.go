@@ -1,5 +1,5 @@
-// Package app is the room between what Heddle knows and its doors: what spans streams, or what two doors share. It has no
-// code of its own, and nothing below it knows GraphQL or HTTP. Its words:
+// Package app is the room between what Heddle knows and its doors: what spans streams, or what two doors share. It has
+// no code of its own, and nothing below it knows GraphQL or HTTP. Its words:
 //
 //   - A principal is who makes a request, found by a token; a verb is something that a principal may do. A door maps
 //     its own fields and addresses to verbs.

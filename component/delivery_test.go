@@ -13,10 +13,12 @@ func TestDeliveryForm(t *testing.T) {
 	none := map[string]any{}
 	for want, d := range map[string]Delivery{
 		`{"contentType":"text/plain","data":"<x>","headers":{"X-A":"b"},"method":"POST","pathFragment":"a/b","queryParameters":{"q":"1"}}`: {
-			Method: "POST", Headers: map[string]any{"X-A": "b"}, QueryParameters: map[string]any{"q": "1"}, PathFragment: "a/b",
-			ContentType: "text/plain", Data: "<x>"},
+			Method: "POST", Headers: map[string]any{"X-A": "b"}, QueryParameters: map[string]any{"q": "1"},
+			PathFragment: "a/b",
+			ContentType:  "text/plain", Data: "<x>"},
 		`{"contentType":"application/octet-stream","data":{"$bytes":"/w=="},"headers":{},"method":"POST","pathFragment":"","queryParameters":{}}`: {
-			Method: "POST", Headers: none, QueryParameters: none, ContentType: "application/octet-stream", Data: []byte{255}},
+			Method: "POST", Headers: none, QueryParameters: none, ContentType: "application/octet-stream",
+			Data: []byte{255}},
 		`{"contentType":"","data":null,"headers":{},"method":"","pathFragment":"","queryParameters":{},"scheduledAt":"2026-01-01T00:00:00Z"}`: {
 			Headers: none, QueryParameters: none, ScheduledAt: "2026-01-01T00:00:00Z"},
 	} {

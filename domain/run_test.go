@@ -42,53 +42,74 @@ func TestRunDecides(t *testing.T) {
 		}
 		return func(r Run) (Changes[Run], error) { return r.Record(claim(n), steps, end) }
 	}
-	const ended, taken = "CONFLICT the execution has ended", "CONFLICT another worker has claimed the execution (claim 2)"
+	const ended, taken = "CONFLICT the execution has ended",
+		"CONFLICT another worker has claimed the execution (claim 2)"
 	decides(t, Runs, map[string]row[Run]{
 		"queueing":            {when: queue, then: given(queued)},
 		"a repeated delivery": {given: given(queued), when: queue},
-		"the same key, another request": {given: given(queued), when: func(r Run) (Changes[Run], error) { return r.Queue(RunQueued{Digest: "other"}) },
+		"the same key, another request": {given: given(queued),
+			when:    func(r Run) (Changes[Run], error) { return r.Queue(RunQueued{Digest: "other"}) },
 			refused: "CONFLICT another request came under the same key before"},
-		"after the end":            {given: given(queued, claim(1), end(1)), when: queue},
-		"the first claim":          {given: given(queued), when: take(0), then: given(claim(1))},
-		"the next claim":           {given: given(queued, claim(1), step(1, "a")), when: take(1), then: given(claim(2))},
-		"a late claim":             {given: given(queued, claim(1), RunClaimed{Claim: 2, Worker: "other"}), when: take(1), refused: taken},
-		"a claim ahead":            {given: given(queued), when: take(1), refused: "CONFLICT another worker has claimed the execution (claim 0)"},
-		"a claim of nothing":       {when: take(0), refused: "NOT_FOUND Record not found: execution"},
-		"a claim after the end":    {given: given(queued, claim(1), end(1)), when: take(1), refused: ended},
-		"steps":                    {given: given(queued, claim(1)), when: record(1, nil, "a", "b"), then: given(step(1, "a"), step(1, "b"))},
-		"steps and the end":        {given: given(queued, claim(1)), when: record(1, end(1), "a"), then: given(step(1, "a"), end(1))},
-		"nothing":                  {given: given(queued, claim(1)), when: record(1, nil)},
-		"a step done":              {given: given(queued, claim(1), step(1, "a"), claim(2)), when: record(2, nil, "b", "a"), refused: "CONFLICT step a has a result already"},
-		"the same step twice":      {given: given(queued, claim(1)), when: record(1, nil, "a", "a"), refused: "CONFLICT step a has a result already"},
-		"steps of an older claim":  {given: given(queued, claim(1), claim(2)), when: record(1, nil, "a"), refused: taken},
+		"after the end":   {given: given(queued, claim(1), end(1)), when: queue},
+		"the first claim": {given: given(queued), when: take(0), then: given(claim(1))},
+		"the next claim": {given: given(queued, claim(1), step(1, "a")), when: take(1),
+			then: given(claim(2))},
+		"a late claim": {given: given(queued, claim(1), RunClaimed{Claim: 2, Worker: "other"}),
+			when: take(1), refused: taken},
+		"a claim ahead": {given: given(queued), when: take(1),
+			refused: "CONFLICT another worker has claimed the execution (claim 0)"},
+		"a claim of nothing":    {when: take(0), refused: "NOT_FOUND Record not found: execution"},
+		"a claim after the end": {given: given(queued, claim(1), end(1)), when: take(1), refused: ended},
+		"steps": {given: given(queued, claim(1)), when: record(1, nil, "a", "b"),
+			then: given(step(1, "a"), step(1, "b"))},
+		"steps and the end": {given: given(queued, claim(1)), when: record(1, end(1), "a"),
+			then: given(step(1, "a"), end(1))},
+		"nothing": {given: given(queued, claim(1)), when: record(1, nil)},
+		"a step done": {given: given(queued, claim(1), step(1, "a"), claim(2)),
+			when: record(2, nil, "b", "a"), refused: "CONFLICT step a has a result already"},
+		"the same step twice": {given: given(queued, claim(1)), when: record(1, nil, "a", "a"),
+			refused: "CONFLICT step a has a result already"},
+		"steps of an older claim": {given: given(queued, claim(1), claim(2)), when: record(1, nil, "a"),
+			refused: taken},
 		"an end of an older claim": {given: given(queued, claim(1), claim(2)), when: record(1, end(1)), refused: taken},
 		"steps after the end":      {given: given(queued, claim(1), end(1)), when: record(1, nil, "a"), refused: ended},
 		"a second end":             {given: given(queued, claim(1), end(1)), when: record(1, end(1)), refused: ended},
-		"the first record claims":  {given: given(queued), when: record(1, end(1), "a"), then: given(claim(1), step(1, "a"), end(1))},
-		"another worker's record": {given: given(queued, RunClaimed{Claim: 1, Worker: "other"}), when: record(1, end(1), "a"),
+		"the first record claims": {given: given(queued), when: record(1, end(1), "a"),
+			then: given(claim(1), step(1, "a"), end(1))},
+		"another worker's record": {given: given(queued, RunClaimed{Claim: 1, Worker: "other"}),
+			when:    record(1, end(1), "a"),
 			refused: "CONFLICT another worker has claimed the execution (claim 1)"},
-		"a step tried again":         {given: given(queued, claim(1)), when: record(1, retry), then: given(retry)},
-		"the flow tried again":       {given: given(queued, claim(1)), when: record(1, restart, "a"), then: given(step(1, "a"), restart)},
-		"a step of the next attempt": {given: given(queued, claim(1), step(1, "a"), restart), when: record(2, nil, "a"), then: given(claim(2), again(step(2, "a")))},
+		"a step tried again": {given: given(queued, claim(1)), when: record(1, retry), then: given(retry)},
+		"the flow tried again": {given: given(queued, claim(1)), when: record(1, restart, "a"),
+			then: given(step(1, "a"), restart)},
+		"a step of the next attempt": {given: given(queued, claim(1), step(1, "a"), restart), when: record(2, nil, "a"),
+			then: given(claim(2), again(step(2, "a")))},
 		"dropping what waits": {given: given(queued), when: Run.Drop,
-			then: given(RunFinished{Result: Duplicate, Error: "another execution of the flow was waiting or running already"})},
-		"dropping what runs":         {given: given(queued, claim(1)), when: Run.Drop},
-		"canceling what waits":       {given: given(queued), when: cancel, then: given(canceled(0))},
-		"canceling what runs":        {given: given(queued, claim(1), step(1, "a")), when: cancel, then: given(canceled(1))},
-		"canceling a retry":          {given: given(queued, claim(1), restart), when: cancel, then: given(canceled(1))},
-		"canceling twice":            {given: given(queued, canceled(0)), when: cancel},
-		"canceling the end":          {given: given(queued, claim(1), end(1)), when: cancel, refused: "CONFLICT the execution has ended already"},
-		"canceling nothing":          {when: cancel, refused: "NOT_FOUND Record not found: execution"},
-		"a record after canceling":   {given: given(queued, claim(1), canceled(1)), when: record(1, nil, "a"), refused: ended},
-		"another iteration's result": {given: given(queued, claim(1), step(1, "loop[1]/a")), when: record(1, nil, "loop[2]/a"), then: given(step(1, "loop[2]/a"))},
+			then: given(RunFinished{Result: Duplicate,
+				Error: "another execution of the flow was waiting or running already"})},
+		"dropping what runs":   {given: given(queued, claim(1)), when: Run.Drop},
+		"canceling what waits": {given: given(queued), when: cancel, then: given(canceled(0))},
+		"canceling what runs": {given: given(queued, claim(1), step(1, "a")), when: cancel,
+			then: given(canceled(1))},
+		"canceling a retry": {given: given(queued, claim(1), restart), when: cancel, then: given(canceled(1))},
+		"canceling twice":   {given: given(queued, canceled(0)), when: cancel},
+		"canceling the end": {given: given(queued, claim(1), end(1)), when: cancel,
+			refused: "CONFLICT the execution has ended already"},
+		"canceling nothing": {when: cancel, refused: "NOT_FOUND Record not found: execution"},
+		"a record after canceling": {given: given(queued, claim(1), canceled(1)), when: record(1, nil, "a"),
+			refused: ended},
+		"another iteration's result": {given: given(queued, claim(1), step(1, "loop[1]/a")),
+			when: record(1, nil, "loop[2]/a"), then: given(step(1, "loop[2]/a"))},
 	})
 	r := folded(t, Runs, given(queued, claim(1), step(1, "a"), claim(2), step(2, "b"), end(2)))
 	var paths []string
 	for _, s := range r.Steps() {
 		paths = append(paths, fmt.Sprint(s.Claim, s.Path))
 	}
-	if got := strings.Join(paths, " "); got != "1a 2b" || r.Last().Path != "b" || r.Claims != 2 || r.StartedAt != start.Add(time.Second) ||
-		r.ClaimedAt != start.Add(3*time.Second) || r.FinishedAt != start.Add(5*time.Second) || r.Finished.Result != Completed {
+	if got := strings.Join(paths, " "); got != "1a 2b" || r.Last().Path != "b" || r.Claims != 2 ||
+		r.StartedAt != start.Add(time.Second) ||
+		r.ClaimedAt != start.Add(3*time.Second) || r.FinishedAt != start.Add(5*time.Second) ||
+		r.Finished.Result != Completed {
 		t.Errorf("folded to %+v with steps %s", r, got)
 	}
 	if (Run{}).Last() != nil || len((Run{}).Steps()) != 0 {

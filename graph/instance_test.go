@@ -113,7 +113,8 @@ func TestConfigVariables(t *testing.T) {
 				domain.ConfigContext(uuid.NewString(), sealed.Variable), sealed.Sealed)
 		},
 		"another variable": func() ([]byte, error) {
-			return h.Vault.Open(acme.Key, domain.CustomerKeyContext(customer), domain.ConfigContext(i.ID, uuid.NewString()),
+			return h.Vault.Open(acme.Key, domain.CustomerKeyContext(customer),
+				domain.ConfigContext(i.ID, uuid.NewString()),
 				sealed.Sealed)
 		},
 	} {

@@ -121,8 +121,8 @@ func (d *dispatcher) admit(ctx context.Context, key queueKey, p queuePolicy, asO
 	return nil
 }
 
-// duplicateOf returns the value by which a run is another's duplicate. Only the stream's first record is read: a run that
-// has begun may be long.
+// duplicateOf returns the value by which a run is another's duplicate. Only the stream's first record is read: a run
+// that has begun may be long.
 func duplicateOf(ctx context.Context, log store.Log, run string) (string, error) {
 	for rec, err := range log.Read(ctx, domain.Runs.Stream(run), 0) {
 		if err != nil {

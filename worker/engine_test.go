@@ -300,8 +300,8 @@ func TestCutOffs(t *testing.T) {
 	}
 }
 
-// State over what one event holds, and over what one append may have, is still cut short by snapshots, and nothing of it
-// is lost.
+// State over what one event holds, and over what one append may have, is still cut short by snapshots, and nothing of
+// it is lost.
 func TestLargeStateSnapshot(t *testing.T) {
 	for _, keys := range []int{6, 20} {
 		testLargeStateSnapshot(t, keys)

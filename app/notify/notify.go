@@ -130,7 +130,8 @@ func (s *sender) organization(ctx context.Context, id string) error {
 	if mine, err := s.leased(ctx); err != nil || !mine {
 		return err
 	}
-	out, revision, err := store.Load(ctx, s.Log, domain.NotificationsOuts, domain.NotificationsOutID(id, s.channel.Name()))
+	out, revision, err := store.Load(ctx, s.Log, domain.NotificationsOuts,
+		domain.NotificationsOutID(id, s.channel.Name()))
 	if err != nil {
 		return err
 	}
@@ -206,7 +207,8 @@ func (s *sender) report(result string) {
 
 func (s *sender) mark(ctx context.Context, organization string, at store.Position) error {
 	ctx = store.As(ctx, store.Author{Organization: organization, Actor: "system"})
-	_, _, err := store.Change(ctx, s.Log, domain.NotificationsOuts, domain.NotificationsOutID(organization, s.channel.Name()),
+	_, _, err := store.Change(ctx, s.Log, domain.NotificationsOuts,
+		domain.NotificationsOutID(organization, s.channel.Name()),
 		func(n domain.NotificationsOut) (domain.Changes[domain.NotificationsOut], error) {
 			return n.Sent(uint64(at))
 		})

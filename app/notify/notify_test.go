@@ -165,8 +165,10 @@ func (p *parlour) marked(way string) { p.settled("o2", way) }
 func (p *parlour) settled(o, way string) {
 	p.t.Helper()
 	for range 10000 {
-		out, revision, err := store.Load(p.t.Context(), p.log, domain.NotificationsOuts, domain.NotificationsOutID(o, way))
-		if err == nil && revision != store.NoStream && len(p.view.NotificationsAfter(o, store.Position(out.UpTo))) == 0 {
+		out, revision, err := store.Load(p.t.Context(), p.log, domain.NotificationsOuts,
+			domain.NotificationsOutID(o, way))
+		if err == nil && revision != store.NoStream &&
+			len(p.view.NotificationsAfter(o, store.Position(out.UpTo))) == 0 {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -63,10 +63,12 @@ func TestVersion(t *testing.T) {
 			stamp("GOOS", "linux")}},
 		"v1.2.0 commit 0a1b of 2026-11-27T20:00:00Z": {Main: debug.Module{Version: "v1.2.0"},
 			Settings: []debug.BuildSetting{
-				stamp("vcs.revision", "0a1b"), stamp("vcs.time", "2026-11-27T20:00:00Z"), stamp("vcs.modified", "false")}},
+				stamp("vcs.revision", "0a1b"), stamp("vcs.time", "2026-11-27T20:00:00Z"), stamp("vcs.modified",
+					"false")}},
 		"v1.2.1-0 commit 0a1b of 2026-11-27T20:00:00Z, changed since": {Main: debug.Module{Version: "v1.2.1-0"},
 			Settings: []debug.BuildSetting{
-				stamp("vcs.modified", "true"), stamp("vcs.time", "2026-11-27T20:00:00Z"), stamp("vcs.revision", "0a1b")}},
+				stamp("vcs.modified", "true"), stamp("vcs.time", "2026-11-27T20:00:00Z"), stamp("vcs.revision",
+					"0a1b")}},
 	} {
 		if got := versionOf(&info); got != want {
 			t.Errorf("got %q, want %q", got, want)

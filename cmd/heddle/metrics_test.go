@@ -52,7 +52,8 @@ func (h *harness) subscribe(query string, variables map[string]any) (end func())
 
 // TestMetrics drives a server and reads what it tells of it.
 func TestMetrics(t *testing.T) {
-	h := newHarness(t, "HEDDLE_MAX_BODY=1000", "HEDDLE_MAX_DEPTH=5", "HEDDLE_MAX_STEPS=2", "HEDDLE_ALLOW_HOSTS=127.0.0.1")
+	h := newHarness(t, "HEDDLE_MAX_BODY=1000", "HEDDLE_MAX_DEPTH=5", "HEDDLE_MAX_STEPS=2",
+		"HEDDLE_ALLOW_HOSTS=127.0.0.1")
 	h.start()
 	hook := newHook()
 	t.Cleanup(hook.Close)

@@ -32,7 +32,8 @@ func (a *s3Address) keys(transport http.RoundTripper) *credentials.Credentials {
 		sts := cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL"), "https://"+a.host("sts"))
 		keys = credentials.New(&roleKeys{with: keys, STSAssumeRole: credentials.STSAssumeRole{Client: asking,
 			STSEndpoint: sts,
-			Options:     credentials.STSAssumeRoleOptions{RoleARN: a.role, RoleSessionName: "heddle", Location: a.region}}})
+			Options: credentials.STSAssumeRoleOptions{RoleARN: a.role, RoleSessionName: "heddle",
+				Location: a.region}}})
 	}
 	return keys
 }

@@ -50,7 +50,8 @@ func Real(t testing.TB) *Server {
 // Start runs an empty server and waits until it answers.
 func (r *Server) Start() {
 	r.t.Helper()
-	r.process = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(r.socket))
+	r.process = exec.Command("redis-server", "--port", "0", "--unixsocket", r.socket, "--save", "", "--appendonly",
+		"no", "--dir", filepath.Dir(r.socket))
 	if err := r.process.Start(); err != nil {
 		r.t.Fatal(err)
 	}
