@@ -76,7 +76,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *pointInTime)
 	now, ok := r.View.Integrations.Get(organization, id)
 	if !ok {
 		if now, ok = r.View.IntegrationOf(organization, id); !ok {
-			return i, missing("integration")
+			return i, refusal.Missing("integration")
 		}
 	}
 	was, _, err := loadAt(ctx, r, domain.Integrations, now.ID, *m)
@@ -85,7 +85,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *pointInTime)
 	}
 	if i = at(was, id); id != was.ID {
 		if i.version == nil {
-			return i, missing("version")
+			return i, refusal.Missing("version")
 		}
 		return i, nil
 	}
@@ -96,7 +96,7 @@ func (r *Resolver) integrationAt(ctx context.Context, id string, m *pointInTime)
 
 func orNotFound(err error, what string) error {
 	if err == nil {
-		err = missing(what)
+		err = refusal.Missing(what)
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (r *Resolver) instanceAt(ctx context.Context, id string, m *pointInTime) (*
 		return found(i, ok, "instance")
 	}
 	if _, ok := r.View.Instances.Get(access.Of(ctx).Organization, id); !ok {
-		return nil, missing("instance")
+		return nil, refusal.Missing("instance")
 	}
 	was, _, err := loadAt(ctx, r, domain.Instances, id, *m)
 	if err != nil {

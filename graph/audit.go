@@ -133,7 +133,7 @@ func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) 
 	text, is := strings.CutPrefix(id, auditID)
 	position, err := strconv.ParseUint(text, 10, 63)
 	if !is || err != nil || position == 0 || !caller.May(access.ReadAudit) {
-		return nil, missing("event")
+		return nil, refusal.Missing("event")
 	}
 	acts, err := r.Runs.AuditEntries(ctx, projections.AuditQuery{Organization: caller.Organization, Ascending: true,
 		After: store.Position(position - 1), Limit: 1})
@@ -141,7 +141,7 @@ func (r *Resolver) auditEventByID(ctx context.Context, id string) (Node, error) 
 		return nil, err
 	}
 	if len(acts) == 0 || acts[0].Position != store.Position(position) {
-		return nil, missing("event")
+		return nil, refusal.Missing("event")
 	}
 	return r.auditEvent(ctx, caller.Organization, acts[0])
 }

@@ -13,7 +13,7 @@ import (
 func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInput) (InstanceExecutionResult, error) {
 	e, ok, err := r.execution(ctx, input.ID)
 	if err != nil || !ok {
-		return e, firstOf(err, missing("execution"))
+		return e, firstOf(err, refusal.Missing("execution"))
 	}
 	var ends bool
 	run, position, err := store.Change(ctx, r.Log, domain.Runs, e.Execution.ID,
@@ -43,7 +43,7 @@ func (r *Resolver) cancelExecution(ctx context.Context, input CancelExecutionInp
 func (r *Resolver) replayExecution(ctx context.Context, input ReplayExecutionInput) (InstanceExecutionResult, error) {
 	e, ok, err := r.execution(ctx, input.ID)
 	if err != nil || !ok {
-		return e, firstOf(err, missing("execution"))
+		return e, firstOf(err, refusal.Missing("execution"))
 	}
 	old, _, err := store.Load(ctx, r.Log, domain.Runs, e.Execution.ID)
 	if err != nil {

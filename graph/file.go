@@ -85,7 +85,7 @@ func (u *uploads) begin(id string) (end func(), ok bool) {
 func (r *Resolver) uploadable(ctx context.Context, id string, query url.Values) (domain.Integration, error) {
 	i, ok := r.View.Integrations.Find(query.Get("object"))
 	if !ok || !i.RemovedAt.IsZero() {
-		return i, missing("integration")
+		return i, refusal.Missing("integration")
 	}
 	user, _ := r.View.Users.Get(i.Organization, query.Get("user"))
 	if !user.Holds(query.Get("token")) || !access.May(user.Role, access.Edit) {
@@ -279,7 +279,7 @@ func (r *Resolver) serveFile(w http.ResponseWriter, q *http.Request, find func(d
 	i, ok := r.View.Integrations.Find(q.PathValue("integration"))
 	file, has := find(i)
 	if !ok || !has || !i.RemovedAt.IsZero() {
-		turnDown(r.Logger, w, q, missing("file"))
+		turnDown(r.Logger, w, q, refusal.Missing("file"))
 		return
 	}
 	data, err := r.Blobs.GetContent(q.Context(), i.Organization, file.hash)

@@ -8,6 +8,7 @@ import (
 	"heddle/app/deployment"
 	"heddle/app/secrets"
 	"heddle/domain"
+	"heddle/domain/refusal"
 )
 
 // createInstance sets an integration's version up for a customer.
@@ -54,7 +55,7 @@ func (r *Resolver) instanceHere(ctx context.Context, id string) (domain.Instance
 func (r *Resolver) flowKeyEnds(instance domain.Instance, flow string) ([]string, error) {
 	keys, err := r.Deployment.Secrets.FlowKeys(instance, flow)
 	if errors.Is(err, secrets.ErrNoKey) {
-		err = missing("data key")
+		err = refusal.Missing("data key")
 	}
 	var ends []string
 	for _, key := range keys {

@@ -21,7 +21,7 @@ func (r *Resolver) integration(ctx context.Context, id string) (Integration, err
 	if i, ok := r.View.IntegrationOf(organization, id); ok && i.RemovedAt.IsZero() {
 		return at(i, id), nil
 	}
-	return Integration{}, missing("integration")
+	return Integration{}, refusal.Missing("integration")
 }
 
 // at is an integration at one of its versions.
@@ -58,7 +58,7 @@ func (r *Resolver) read(ctx context.Context, i Integration) (*definition.Part, e
 		case i.past.ID != "":
 			return i.past.Definition, nil
 		case !ok:
-			return nil, missing("draft")
+			return nil, refusal.Missing("draft")
 		}
 		version = &newest
 	}
@@ -92,7 +92,7 @@ func (r *Resolver) flows(ctx context.Context, i Integration) ([]IntegrationFlow,
 func (r *Resolver) integrationOf(instance domain.Instance, version string) (Integration, error) {
 	i, ok := r.View.Integrations.Get(instance.Organization, instance.Integration)
 	if !ok {
-		return Integration{}, missing("integration")
+		return Integration{}, refusal.Missing("integration")
 	}
 	return at(i, version), nil
 }

@@ -21,7 +21,7 @@ func (r *Resolver) logTail(ctx context.Context, execution, instance, argument *s
 	}
 	if id := deref(instance); id != "" {
 		if _, ok := r.View.Instances.Get(access.Of(ctx).Organization, id); !ok {
-			return nil, missing("instance")
+			return nil, refusal.Missing("instance")
 		}
 		if from.position == 0 {
 			from.position = r.Runs.Seen()

@@ -38,7 +38,7 @@ func part(find func(r *Resolver, ctx context.Context, owner, id string) (Node, e
 	return func(r *Resolver, ctx context.Context, id string) (Node, error) {
 		owner, _, is := domain.ParsePartID(id)
 		if !is {
-			return nil, missing("part")
+			return nil, refusal.Missing("part")
 		}
 		return find(r, ctx, owner, id)
 	}
@@ -159,7 +159,7 @@ func (r *Resolver) tokenByID(ctx context.Context, id string) (Node, error) {
 			}
 		}
 	}
-	return nil, missing("API token")
+	return nil, refusal.Missing("API token")
 }
 
 // inCatalogue finds a component, an action, a trigger or an input of one.
@@ -167,7 +167,7 @@ func (r *Resolver) inCatalogue(_ context.Context, id string) (Node, error) {
 	if node := r.catalogue[id]; node != nil {
 		return node, nil
 	}
-	return nil, missing("component")
+	return nil, refusal.Missing("component")
 }
 
 func (r *Resolver) attachmentByID(ctx context.Context, id string) (Node, error) {

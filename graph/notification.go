@@ -7,6 +7,7 @@ import (
 
 	"heddle/app/access"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 )
@@ -28,14 +29,14 @@ func (r *Resolver) notificationByID(ctx context.Context, id string) (Node, error
 	text, is := strings.CutPrefix(id, noticeID)
 	position, err := strconv.ParseUint(text, 10, 63)
 	if !is || err != nil {
-		return nil, missing("notification")
+		return nil, refusal.Missing("notification")
 	}
 	told := r.View.NotificationsTo(access.Of(ctx).User)
 	if n := projections.NotificationsUpTo(told, store.Position(position)); n > 0 &&
 		told[n-1].Position == store.Position(position) {
 		return Notification{told[n-1], r}, nil
 	}
-	return nil, missing("notification")
+	return nil, refusal.Missing("notification")
 }
 
 // Cursor is its place in the feed.

@@ -54,7 +54,7 @@ type payloads struct {
 func (p payloads) payload(ctx context.Context, id, part string) (data []byte, media string, err error) {
 	run, _, err := store.Load(ctx, p.log, domain.Runs, id)
 	if err == nil && run.ID == "" {
-		err = missing("execution")
+		err = refusal.Missing("execution")
 	}
 	if err != nil {
 		return nil, "", err
@@ -76,7 +76,7 @@ func (p payloads) payload(ctx context.Context, id, part string) (data []byte, me
 			return data, "application/msgpack", err
 		}
 	}
-	return nil, "", missing("step result")
+	return nil, "", refusal.Missing("step result")
 }
 
 // envelope is the form in which clients read what came in and went out.

@@ -68,14 +68,9 @@ func change[S any](ctx context.Context, r *Resolver, c *domain.Category[S], id s
 	return projections.Change(ctx, r.Log, r.View, c, id, decide, opts...)
 }
 
-// missing is the refusal of a look-up. Its words are what existing clients look for.
-func missing(what string) error {
-	return refusal.ForField(refusal.NotFound, "id", "Record not found: %s", what)
-}
-
 func found[T any](v T, ok bool, what string) (*T, error) {
 	if !ok {
-		return nil, missing(what)
+		return nil, refusal.Missing(what)
 	}
 	return &v, nil
 }

@@ -10,6 +10,7 @@ import (
 	"heddle/app/access"
 	"heddle/app/authoring"
 	"heddle/domain"
+	"heddle/domain/refusal"
 	"heddle/projections"
 	"heddle/store"
 	"time"
@@ -703,7 +704,7 @@ func (r *queryResolver) Logs(ctx context.Context, executionResult string, orderB
 		return nil, err
 	}
 	if !ok {
-		return nil, missing("execution")
+		return nil, refusal.Missing("execution")
 	}
 	return r.Resolver.logs(ctx, e.ID, orderBy, window{after, first, before, last})
 }
@@ -759,7 +760,7 @@ func (r *userResolver) Role(ctx context.Context, obj *domain.User) (*Role, error
 			return &role, nil
 		}
 	}
-	return nil, missing("role")
+	return nil, refusal.Missing("role")
 }
 
 func (r *userResolver) Org(ctx context.Context, obj *domain.User) (*domain.Organization, error) {

@@ -19,7 +19,7 @@ import (
 func state[T any](ctx context.Context, r *Resolver, what string, get func() (T, bool),
 	same func(a, b T) bool) (<-chan *T, error) {
 	if _, ok := get(); !ok {
-		return nil, missing(what)
+		return nil, refusal.Missing(what)
 	}
 	return stream(ctx, func(ctx context.Context, send func(T) bool) error {
 		signal, stop := r.View.Watch()
@@ -175,7 +175,7 @@ func (r *Resolver) progress(ctx context.Context, id string, argument *string) (<
 func (r *Resolver) hasExecution(ctx context.Context, id string) error {
 	_, ok, err := r.execution(ctx, id)
 	if err == nil && !ok {
-		err = missing("execution")
+		err = refusal.Missing("execution")
 	}
 	return err
 }

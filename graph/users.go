@@ -45,7 +45,7 @@ func (r *Resolver) revokeToken(ctx context.Context, id string) (APIToken, error)
 			return tokenOf(u, id), nil
 		}
 	}
-	return APIToken{}, missing("API token")
+	return APIToken{}, refusal.Missing("API token")
 }
 
 // apiTokens yields every token of the organization. Its place is the user's and its own number.

@@ -54,11 +54,11 @@ func (s *Service) find(ctx context.Context, id string) (Source, error) {
 			return Source{i, &v}, nil
 		}
 	}
-	return Source{}, missing("integration")
+	return Source{}, refusal.Missing("integration")
 }
 
-// editable finds an integration by its own id. A version, which never changes, is refused.
-func (s *Service) editable(ctx context.Context, field, id string) (domain.Integration, error) {
+// Editable finds an integration by its own id. A version, which never changes, is refused.
+func (s *Service) Editable(ctx context.Context, field, id string) (domain.Integration, error) {
 	organization := access.Of(ctx).Organization
 	i, ok := s.View.Integrations.Get(organization, id)
 	if ok && i.RemovedAt.IsZero() {
@@ -68,10 +68,5 @@ func (s *Service) editable(ctx context.Context, field, id string) (domain.Integr
 		return i, refusal.ForField(refusal.Invalid, field,
 			"is a published version, which never changes; give the integration's own id")
 	}
-	return i, missing("integration")
-}
-
-// missing is the refusal of a look-up. Its words are what existing clients look for.
-func missing(what string) error {
-	return refusal.ForField(refusal.NotFound, "id", "Record not found: %s", what)
+	return i, refusal.Missing("integration")
 }

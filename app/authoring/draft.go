@@ -42,7 +42,7 @@ func (s *Service) open(ctx context.Context, field, id string) (DraftRef, *store.
 	if named = named && d.RemovedAt.IsZero(); named {
 		field, id = "id", d.Integration
 	}
-	i, err := s.editable(ctx, field, id)
+	i, err := s.Editable(ctx, field, id)
 	if err != nil {
 		return DraftRef{}, nil, err
 	}

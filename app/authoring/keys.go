@@ -87,7 +87,7 @@ func (k keySealer) open(text string) (plain string, err error) {
 	opened, err := k.secrets.Open(k.owner, k.place, sealed)
 	switch {
 	case errors.Is(err, secrets.ErrNoKey):
-		return "", missing("data key")
+		return "", refusal.Missing("data key")
 	case err != nil:
 		return "", refusal.New(refusal.Invalid,
 			"the API key %s is another server's or organization's; give the key itself", text)
@@ -107,7 +107,7 @@ func (k keySealer) seal(text string) (string, error) {
 	sealed, ok := definition.ReadSealedKey(text)
 	if !ok {
 		if sealed, err = k.secrets.Seal(k.owner, k.place, []byte(plain)); errors.Is(err, secrets.ErrNoKey) {
-			return "", missing("data key")
+			return "", refusal.Missing("data key")
 		} else if err != nil {
 			return "", err
 		}

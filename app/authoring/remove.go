@@ -43,7 +43,7 @@ func (s *Service) RollBack(ctx context.Context, version string, p Publication) (
 // may refuses with a reason.
 func (s *Service) Delete(ctx context.Context, id string,
 	may func(domain.Integration) error) (domain.Integration, error) {
-	i, err := s.editable(ctx, "id", id)
+	i, err := s.Editable(ctx, "id", id)
 	if err == nil {
 		err = may(i)
 	}

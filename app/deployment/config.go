@@ -66,7 +66,7 @@ func (s *Service) configValues(content *definition.Part, instance domain.Instanc
 func (s *Service) seal(instance domain.Instance, place string, plain []byte) ([]byte, error) {
 	sealed, err := s.Secrets.Seal(instance, place, plain)
 	if errors.Is(err, secrets.ErrNoKey) {
-		err = missing("data key")
+		err = refusal.Missing("data key")
 	}
 	return sealed, err
 }

@@ -159,7 +159,7 @@ func (s *Service) Deploy(ctx context.Context, id string, force bool) (domain.Ins
 	if !instance.System {
 		i, ok := s.View.Integrations.Get(instance.Organization, instance.Integration)
 		if !ok {
-			return instance, missing("integration")
+			return instance, refusal.Missing("integration")
 		}
 		version := ""
 		if _, there := i.Version(instance.Version); there {
@@ -199,7 +199,7 @@ func (s *Service) Remove(ctx context.Context, id string) (domain.Instance, error
 func (s *Service) find(ctx context.Context, id string) (domain.Instance, error) {
 	i, ok := s.View.Instances.Get(access.Of(ctx).Organization, id)
 	if !ok || !i.RemovedAt.IsZero() {
-		return i, missing("instance")
+		return i, refusal.Missing("instance")
 	}
 	return i, nil
 }
@@ -208,7 +208,7 @@ func (s *Service) find(ctx context.Context, id string) (domain.Instance, error) 
 func (s *Service) content(ctx context.Context, instance domain.Instance) (*definition.Part, error) {
 	i, ok := s.View.Integrations.Get(instance.Organization, instance.Integration)
 	if !ok {
-		return nil, missing("integration")
+		return nil, refusal.Missing("integration")
 	}
 	var of *domain.Version
 	if v, there := i.Version(instance.Version); there {
@@ -216,9 +216,4 @@ func (s *Service) content(ctx context.Context, instance domain.Instance) (*defin
 	}
 	def, _, err := s.Definitions.Content(ctx, s.Log, i, of)
 	return def, err
-}
-
-// missing is the refusal of a look-up. Its words are what existing clients look for.
-func missing(what string) error {
-	return refusal.ForField(refusal.NotFound, "id", "Record not found: %s", what)
 }

@@ -55,6 +55,11 @@ func ForField(code Code, field, format string, args ...any) *Error {
 	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
+// Missing returns the refusal of a look-up by id. Its words are those that existing clients look for.
+func Missing(what string) *Error {
+	return ForField(NotFound, "id", "Record not found: %s", what)
+}
+
 // Exceed returns the refusal of a value beyond a limit, named by its setting.
 func Exceed(limit, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Message: fmt.Sprintf(format, args...) + " (" + limit + ")", Limit: limit}
