@@ -113,3 +113,12 @@ func decode[S any](category *domain.Category[S], r Recorded) (domain.Event[S], d
 	meta, err := MetaOf(r)
 	return event, meta, err
 }
+
+// Truncate forgets an aggregate's records before a revision, which a newer one repeats. Only categories that say so may
+// be truncated.
+func Truncate[S any](ctx context.Context, log Log, c *domain.Category[S], id string, before Revision) error {
+	if !c.Truncatable {
+		return fmt.Errorf("streams of category %s keep all their records", c.Name)
+	}
+	return log.Truncate(ctx, c.Stream(id), before)
+}

@@ -135,7 +135,7 @@ func (s *sharedState) snapshot(handle *store.Handle[domain.State]) error {
 	if err != nil || parts == 0 && !large || first < 0 {
 		return err // somebody else has made it
 	}
-	return s.x.w.Log.Truncate(s.x.ctxRun, domain.States.Stream(s.stream), first)
+	return store.Truncate(s.x.ctxRun, s.x.w.Log, domain.States, s.stream, first)
 }
 
 // largeSnapshot repeats the state in several appends and returns the first one's revision, -1 if somebody else

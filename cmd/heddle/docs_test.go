@@ -53,7 +53,7 @@ func blocks(page string) (all []block) {
 func TestREADMESession(t *testing.T) {
 	for _, tool := range []string{"bash", "curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
+			t.Skipf("%v: the session of the README needs it", err)
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
