@@ -29,6 +29,7 @@ func (readsNothing) Load(string) (any, error) {
 const (
 	findingBytes  = 250 // held for each invalid value, besides its place
 	findingsShown = 20
+	findingsText  = 900 // characters of all of them, of up to four bytes each
 )
 
 func validateSchema(budget *value.Budget, in schemaInputs) (any, error) {
@@ -77,7 +78,7 @@ func validated(schema *jsonschema.Schema, value any) (err error) {
 	}
 	_, findings, _ := strings.Cut(failed.Error(), "\n") // the first line names the schema
 	return refusal.ForField(refusal.Invalid, "jsonInput",
-		"the value does not fit the schema:\n%s", excerpt(findings, 2000))
+		"the value does not fit the schema:\n%s", excerpt(findings, findingsText))
 }
 
 // shorten keeps the first n findings, and returns how many more there may be.

@@ -385,7 +385,8 @@ func FuzzJSONSchema(f *testing.F) {
 		{`{"$ref":"http://x/y"}`, "1"}, {`{"uniqueItems":true}`, "[1,1.0]"},
 		{`{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"not":{}}}}`, "1"}, {"true", "1"},
 		{`{"$schema":"http://json-schema.org/draft-04/schema#","id":"x"}`, "{}"},
-		{`{"format":"date-time","propertyNames":{"maxLength":1}}`, `{"ab":1}`}} {
+		{`{"format":"date-time","propertyNames":{"maxLength":1}}`, `{"ab":1}`},
+		{`{"pattern":"x"}`, strings.Repeat("\x8c", 3000)}, {`{"pattern":"x"}`, strings.Repeat("😀", 3000)}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, schema, value string) {
